@@ -1,0 +1,115 @@
+package intoto
+
+import (
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// The statement types that Parse accepts: v1, which New writes, and the v0.1
+// that older attestations carry.
+const (
+	TypeV1  = "https://in-toto.io/Statement/v1"
+	TypeV01 = "https://in-toto.io/Statement/v0.1"
+)
+
+// MaxSubjects is how many subjects a statement may name.
+const MaxSubjects = 10_000
+
+// ErrStatement is the cause of every refusal of Parse.
+var ErrStatement = errors.New("not an in-toto statement")
+
+// Statement is an in-toto statement:
+//
+//	{"_type":"https://in-toto.io/Statement/v1",
+//	 "subject":[{"name":"hallmark.tar.gz","digest":{"sha256":"5891b5…"}}],
+//	 "predicateType":"https://slsa.dev/provenance/v1",
+//	 "predicate":{…}}
+type Statement struct {
+	Type          string         `json:"_type"`
+	Subject       []Subject      `json:"subject"`
+	PredicateType string         `json:"predicateType"`
+	Predicate     jsontext.Value `json:"predicate,omitempty"`
+}
+
+// Subject is a resource descriptor: an artifact by digest. Name is a label; the
+// digest is what counts (statement.md, "subject").
+type Subject struct {
+	Name   string            `json:"name,omitempty"`
+	Digest map[string]string `json:"digest"` // algorithm → lower-case hex
+}
+
+// Parse reads a statement. Unknown members of the statement and of its subjects
+// are allowed, as statement.md asks of consumers. Errors: ErrStatement.
+func Parse(payload []byte) (Statement, error) {
+	var s Statement
+	if err := json.Unmarshal(payload, &s); err != nil {
+		return Statement{}, fmt.Errorf("parsing statement: %w: %w", ErrStatement, err)
+	}
+	if err := s.check(); err != nil {
+		return Statement{}, fmt.Errorf("parsing statement: %w: %w", ErrStatement, err)
+	}
+	return s, nil
+}
+
+// Marshal writes the statement as JSON; Parse reads it back.
+func (s Statement) Marshal() ([]byte, error) {
+	if err := s.check(); err != nil {
+		return nil, fmt.Errorf("marshalling statement: %w: %w", ErrStatement, err)
+	}
+	return json.Marshal(s, json.Deterministic(true))
+}
+
+func (s Statement) check() error {
+	if s.Type != TypeV1 && s.Type != TypeV01 {
+		return fmt.Errorf("_type is %.100q", s.Type)
+	}
+	if s.PredicateType == "" {
+		return errors.New("no predicateType")
+	}
+	if len(s.Subject) == 0 || len(s.Subject) > MaxSubjects {
+		return fmt.Errorf("%d subjects, want 1 to %d", len(s.Subject), MaxSubjects)
+	}
+	for i, subject := range s.Subject {
+		if err := subject.check(); err != nil {
+			return fmt.Errorf("subject %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// check holds the digests to digest_set.md: at least one, values in lower-case
+// hex for the algorithms that are hashes of bytes. Others (git trees, for
+// example) are kept without looking.
+func (s Subject) check() error {
+	if len(s.Digest) == 0 {
+		return errors.New("no digest")
+	}
+	for _, algorithm := range []string{"sha256", "sha384", "sha512"} {
+		value, ok := s.Digest[algorithm]
+		if !ok {
+			continue
+		}
+		raw, err := hex.DecodeString(value)
+		if err != nil || hex.EncodeToString(raw) != value {
+			return fmt.Errorf("%s digest %.140q is not lower-case hex", algorithm, value)
+		}
+	}
+	return nil
+}
+
+// HasSubject says whether the statement speaks of the artifact with this
+// digest. algorithm is a name of digest_set.md, for example sha256.
+func (s Statement) HasSubject(algorithm string, digest []byte) bool {
+	want := []byte(hex.EncodeToString(digest))
+	for _, subject := range s.Subject {
+		if len(digest) > 0 && subtle.ConstantTimeCompare([]byte(subject.Digest[algorithm]), want) == 1 {
+			return true
+		}
+	}
+	return false
+}
