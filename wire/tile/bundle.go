@@ -1,0 +1,41 @@
+package tile
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// MaxEntry is the longest entry that an entry bundle can hold, in bytes.
+const MaxEntry = 1<<16 - 1
+
+// AppendEntry appends entry to an entry bundle: "big-endian uint16
+// length-prefixed log entries".
+func AppendEntry(bundle, entry []byte) ([]byte, error) {
+	if len(entry) > MaxEntry {
+		return nil, fmt.Errorf("appending to entry bundle: entry of %d bytes is longer than %d", len(entry), MaxEntry)
+	}
+	bundle = binary.BigEndian.AppendUint16(bundle, uint16(len(entry)))
+	return append(bundle, entry...), nil
+}
+
+// SplitEntries splits an entry bundle of at most Width entries. The entries
+// alias bundle.
+func SplitEntries(bundle []byte) ([][]byte, error) {
+	var entries [][]byte
+	for len(bundle) > 0 {
+		if len(entries) == Width {
+			return nil, fmt.Errorf("splitting entry bundle: more than %d entries", Width)
+		}
+		if len(bundle) < 2 {
+			return nil, errors.New("splitting entry bundle: truncated length")
+		}
+		n := int(binary.BigEndian.Uint16(bundle))
+		if bundle = bundle[2:]; len(bundle) < n {
+			return nil, errors.New("splitting entry bundle: truncated entry")
+		}
+		entries = append(entries, bundle[:n:n])
+		bundle = bundle[n:]
+	}
+	return entries, nil
+}

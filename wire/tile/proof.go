@@ -1,0 +1,84 @@
+package tile
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// MaxSize is the largest tree that proofs are checked for: more than any log
+// holds, and small enough that no arithmetic on indices overflows.
+const MaxSize = 1 << 60
+
+// ErrProof says that a proof does not lead to the root it was given with.
+// There is no second opinion: refuse what it was to prove.
+var ErrProof = errors.New("proof does not lead to the root")
+
+// InclusionProof shows that a leaf is in a tree (RFC 6962 §2.1.1).
+type InclusionProof struct {
+	Index  uint64      // of the leaf, from 0
+	Size   uint64      // of the tree, in leaves
+	Hashes []tlog.Hash // siblings, from the leaf up
+}
+
+// LeafHash is the hash of an entry as a leaf: SHA-256(0x00 ‖ entry).
+func LeafHash(entry []byte) tlog.Hash { return tlog.RecordHash(entry) }
+
+// Root computes the root of the tree of p.Size leaves in which leaf is at
+// p.Index. It refuses an index beyond the tree and a proof of another length
+// than the tree's shape has.
+func (p InclusionProof) Root(leaf tlog.Hash) (tlog.Hash, error) {
+	if p.Size > MaxSize || p.Index >= p.Size {
+		return tlog.Hash{}, fmt.Errorf("leaf %d is not in a tree of %d", p.Index, p.Size)
+	}
+	// Up to the level where leaf and last leaf meet, siblings are on either
+	// side, as the bits of the index say; above it they are all on the left.
+	inner := bits.Len64(p.Index ^ (p.Size - 1))
+	border := bits.OnesCount64(p.Index >> inner)
+	if len(p.Hashes) != inner+border {
+		return tlog.Hash{}, fmt.Errorf("inclusion proof has %d hashes, want %d", len(p.Hashes), inner+border)
+	}
+	root := leaf
+	for level, sibling := range p.Hashes {
+		if level < inner && p.Index>>level&1 == 0 {
+			root = tlog.NodeHash(root, sibling)
+		} else {
+			root = tlog.NodeHash(sibling, root)
+		}
+	}
+	return root, nil
+}
+
+// Verify checks that the proof leads from leaf to root, or answers ErrProof.
+func (p InclusionProof) Verify(root, leaf tlog.Hash) error {
+	computed, err := p.Root(leaf)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrProof, err)
+	}
+	if computed != root {
+		return fmt.Errorf("leaf %d of %d: %w", p.Index, p.Size, ErrProof)
+	}
+	return nil
+}
+
+// VerifyConsistency checks that the tree of oldSize leaves is a prefix of the
+// tree of newSize leaves (RFC 6962 §2.1.2), or answers ErrProof. Trees of one
+// size have equal roots and an empty proof, and so has the empty tree with any.
+func VerifyConsistency(proof []tlog.Hash, oldSize uint64, oldRoot tlog.Hash, newSize uint64, newRoot tlog.Hash) error {
+	if oldSize > newSize || newSize > MaxSize {
+		return fmt.Errorf("a tree of %d is no prefix of one of %d: %w", oldSize, newSize, ErrProof)
+	}
+	if oldSize == 0 {
+		empty, err := tlog.TreeHash(0, nil)
+		if err != nil || oldRoot != empty || len(proof) != 0 || newSize == 0 && newRoot != empty {
+			return fmt.Errorf("empty tree: %w", ErrProof)
+		}
+		return nil
+	}
+	if err := tlog.CheckTree(proof, int64(newSize), newRoot, int64(oldSize), oldRoot); err != nil {
+		return fmt.Errorf("trees of %d and %d: %w", oldSize, newSize, ErrProof)
+	}
+	return nil
+}
