@@ -7,8 +7,8 @@
 //
 // It refuses paths that are not canonical, widths beyond 256, entry bundles
 // with trailing bytes, and proofs that are longer or shorter than the tree's
-// shape demands. Proofs are those of RFC 6962 (TestRFC6962Vectors, and
-// TestConformance with entries of public Sigstore logs).
+// shape demands. Proofs are those of RFC 6962 and of x/mod/sumdb/tlog
+// (TestRFC6962Vectors, TestInclusionAgainstOracle).
 //
 // Source: https://c2sp.org/tlog-tiles, RFC 6962 §2.1.
 package tile
