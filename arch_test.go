@@ -1,0 +1,503 @@
+package hallmark_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/mod/modfile"
+)
+
+const (
+	module = "github.com/hallmark-sign/hallmark"
+
+	// maxDirect is the house number for modules that hallmark's own code
+	// imports (ARCHITECTURE.md).
+	maxDirect = 25
+)
+
+// level is a floor of the house: a package imports only floors below its own,
+// but for the exceptions that mayImport spells out.
+type level int
+
+const (
+	formats    level = iota // L0 wire/*, identity
+	documents               // L1 bundle, trust, revocation
+	verbs                   // L2 verify, sign
+	waysOut                 // L3 client, trust/tuf, oci
+	foundation              // L4 tilelog, keys, durable: what services stand on
+	service                 // L4 every other internal package
+	settings                // L5 internal/config
+	server                  // L5 internal/server
+	testServer              // L5 hallmarktest
+	command                 // L6 cmd/hallmark
+	unknown
+)
+
+var rooms = map[string]level{
+	"identity": formats,
+	"bundle":   documents, "trust": documents, "revocation": documents,
+	"verify": verbs, "sign": verbs,
+	"client": waysOut, "trust/tuf": waysOut, "oci": waysOut,
+	"internal/tilelog": foundation, "internal/keys": foundation, "internal/durable": foundation,
+	"internal/config": settings, "internal/server": server,
+	"hallmarktest": testServer,
+}
+
+// libraries are the modules that formats may stand on: the ones of every
+// format, then those of one package.
+var libraries = map[string][]string{
+	"":               {"golang.org/x/crypto", "golang.org/x/mod/sumdb", "github.com/go-json-experiment/json"},
+	"wire/rekor":     {"github.com/sigstore/protobuf-specs", "google.golang.org/protobuf", "github.com/gowebpki/jcs"},
+	"wire/timestamp": {"github.com/digitorus/timestamp", "github.com/digitorus/pkcs7"},
+}
+
+// Packages of the standard library that the pure floors may not import:
+// network, files, processes, logs and databases. A prefix ends in a slash.
+var impure = []string{
+	"net", "net/http", "net/http/", "net/rpc", "net/smtp", "os", "os/", "io/ioutil", "syscall",
+	"log", "log/", "database/sql", "database/sql/", "testing", "plugin",
+}
+
+// clock are the functions of package time that read or wait for the clock.
+var clock = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"}
+
+var vagueNames = []string{"pkg", "util", "utils", "common", "helpers", "types", "models", "core"}
+
+// unit is one package of this module as go list describes it.
+type unit struct {
+	ImportPath     string
+	Name           string
+	Dir            string
+	GoFiles        []string
+	IgnoredGoFiles []string // files of other systems: the rules hold there too
+	TestGoFiles    []string
+	XTestGoFiles   []string
+
+	room string // path below the module, "" for the root
+}
+
+func (u unit) level() level {
+	switch {
+	case strings.HasPrefix(u.room, "wire/"):
+		return formats
+	case strings.HasPrefix(u.room, "cmd/"):
+		return command
+	}
+	if l, ok := rooms[u.room]; ok {
+		return l
+	}
+	if strings.HasPrefix(u.room, "internal/") {
+		return service
+	}
+	return unknown
+}
+
+// units lists the module's packages; bench is measurement, not product.
+func units(t *testing.T) []unit {
+	t.Helper()
+	list := exec.Command("go", "list", "-e", "-json=ImportPath,Name,Dir,GoFiles,IgnoredGoFiles,TestGoFiles,XTestGoFiles", "./...")
+	list.Stderr = os.Stderr
+	out, err := list.Output()
+	if err != nil {
+		t.Fatalf("listing packages: %v", err)
+	}
+	var all []unit
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var u unit
+		if err := d.Decode(&u); err == io.EOF {
+			return all
+		} else if err != nil {
+			t.Fatalf("reading go list: %v", err)
+		}
+		u.room = strings.TrimPrefix(strings.TrimPrefix(u.ImportPath, module), "/")
+		if u.room != "" && !strings.HasPrefix(u.room, "bench") {
+			all = append(all, u)
+		}
+	}
+}
+
+// source parses the package's files, without those of its tests.
+func (u unit) source(t *testing.T) (*token.FileSet, []*ast.File) {
+	t.Helper()
+	fset := token.NewFileSet()
+	var files []*ast.File
+	for _, name := range slices.Concat(u.GoFiles, u.IgnoredGoFiles) {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(fset, filepath.Join(u.Dir, name), nil, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatalf("parsing: %v", err)
+		}
+		files = append(files, f)
+	}
+	return fset, files
+}
+
+func imports(files []*ast.File) []string {
+	var all []string
+	for _, f := range files {
+		for _, spec := range f.Imports {
+			name, _ := strconv.Unquote(spec.Path.Value)
+			all = append(all, name)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// matches: exact, or below an entry that ends in a slash.
+func matches(list []string, name string) bool {
+	return slices.ContainsFunc(list, func(e string) bool {
+		return name == e || strings.HasSuffix(e, "/") && strings.HasPrefix(name, e)
+	})
+}
+
+func within(list []string, name string) bool {
+	return slices.ContainsFunc(list, func(e string) bool { return name == e || strings.HasPrefix(name, e+"/") })
+}
+
+// mayImport is "Who may import whom" of ARCHITECTURE.md.
+func mayImport(from, to unit) bool {
+	if to.room == "wire/sigalg" {
+		return true
+	}
+	f, t := from.level(), to.level()
+	switch f {
+	case formats:
+		return from.room == "wire/rekor" && (to.room == "wire/dsse" || to.room == "wire/tile")
+	case documents, verbs, waysOut:
+		return t < f
+	case foundation:
+		return t < f || to.room == "internal/durable"
+	case service, settings:
+		return t <= foundation
+	case server:
+		return t < server
+	case testServer:
+		return t <= waysOut || t == server || t == settings
+	}
+	return f == command
+}
+
+func TestImportsGoDownwards(t *testing.T) {
+	for _, u := range units(t) {
+		if u.level() == unknown {
+			t.Errorf("%s has no floor: name it in rooms here and in ARCHITECTURE.md", u.room)
+			continue
+		}
+		_, files := u.source(t)
+		for _, name := range imports(files) {
+			rest, ours := strings.CutPrefix(name, module+"/")
+			if ours && !mayImport(u, unit{room: rest}) {
+				t.Errorf("%s may not import %s", u.room, rest)
+			}
+		}
+	}
+}
+
+func TestFormatsAndVerbsArePure(t *testing.T) {
+	for _, u := range units(t) {
+		if u.level() > verbs {
+			continue
+		}
+		fset, files := u.source(t)
+		for _, name := range imports(files) {
+			if matches(impure, name) {
+				t.Errorf("%s imports %s: no network, files, logs or processes here", u.room, name)
+			}
+			if u.level() == formats && isModule(name) && !within(slices.Concat(libraries[""], libraries[u.room]), name) {
+				t.Errorf("%s imports %s: formats stand on %v", u.room, name, libraries[""])
+			}
+		}
+		for _, f := range files {
+			for _, use := range clockUses(f) {
+				t.Errorf("%s: reads the clock; take the time as an argument", fset.Position(use))
+			}
+		}
+	}
+}
+
+// isModule: an import path outside the standard library and this module.
+func isModule(name string) bool {
+	first, _, _ := strings.Cut(name, "/")
+	return strings.Contains(first, ".") && !strings.HasPrefix(name, module)
+}
+
+func clockUses(f *ast.File) []token.Pos {
+	var found []token.Pos
+	ast.Inspect(f, func(n ast.Node) bool {
+		sel, ok := n.(*ast.SelectorExpr)
+		if !ok {
+			return true
+		}
+		if x, ok := sel.X.(*ast.Ident); ok && x.Name == "time" && slices.Contains(clock, sel.Sel.Name) {
+			found = append(found, sel.Pos())
+		}
+		return true
+	})
+	return found
+}
+
+// TestVerifyingIsSmall: whoever imports verification gets no server, no HTTP
+// client and no cloud SDK with it.
+func TestVerifyingIsSmall(t *testing.T) {
+	for _, room := range []string{"verify", "sign"} {
+		if _, err := os.Stat(room); err != nil {
+			continue
+		}
+		out, err := exec.Command("go", "list", "-deps", "./"+room).Output()
+		if err != nil {
+			t.Fatalf("listing what %s needs: %v", room, err)
+		}
+		for name := range strings.Lines(string(out)) {
+			name = strings.TrimSpace(name)
+			if name == "net/http" || strings.HasPrefix(name, module+"/internal/") || strings.HasPrefix(name, module+"/client") {
+				t.Errorf("%s pulls in %s", room, name)
+			}
+		}
+	}
+}
+
+func TestNamesAndDocs(t *testing.T) {
+	for _, u := range units(t) {
+		for _, part := range append(strings.Split(u.room, "/"), u.Name) {
+			if slices.Contains(vagueNames, part) {
+				t.Errorf("%s: %q says nothing; name the package for its spec or role", u.room, part)
+			}
+		}
+		if len(u.GoFiles) > 0 && !hasDoc(u) {
+			t.Errorf("%s has no doc.go that opens with a package comment", u.room)
+		}
+	}
+}
+
+func hasDoc(u unit) bool {
+	f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(u.Dir, "doc.go"), nil, parser.ParseComments)
+	if err != nil || f.Doc == nil {
+		return false
+	}
+	text := f.Doc.Text()
+	return strings.HasPrefix(text, "Package "+u.Name+" ") || u.Name == "main" && strings.HasPrefix(text, "Command "+path.Base(u.room)+" ")
+}
+
+func TestDirectDependencies(t *testing.T) {
+	data, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mod, err := modfile.Parse("go.mod", data, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct := map[string]bool{}
+	for _, u := range units(t) {
+		_, files := u.source(t)
+		for _, name := range imports(files) {
+			for _, r := range mod.Require {
+				if within([]string{r.Mod.Path}, name) {
+					direct[r.Mod.Path] = true
+				}
+			}
+		}
+	}
+	if len(direct) > maxDirect {
+		t.Errorf("%d modules are imported, at most %d: %v", len(direct), maxDirect, direct)
+	}
+}
+
+func TestNoNolintNoInit(t *testing.T) {
+	for _, u := range units(t) {
+		fset, files := u.source(t)
+		for _, f := range files {
+			for _, group := range f.Comments {
+				for _, c := range group.List {
+					if strings.HasPrefix(strings.TrimLeft(c.Text, "/* "), "nolint") {
+						t.Errorf("%s: mend what the linter found", fset.Position(c.Pos()))
+					}
+				}
+			}
+			for _, d := range f.Decls {
+				if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && fn.Name.Name == "init" && u.level() != command {
+					t.Errorf("%s: init runs unasked; make it a function", fset.Position(fn.Pos()))
+				}
+			}
+		}
+	}
+}
+
+func TestNoMutablePackageVariables(t *testing.T) {
+	for _, u := range units(t) {
+		fset, files := u.source(t)
+		written := assigned(files)
+		for _, f := range files {
+			for _, v := range packageVariables(f) {
+				if why := mutable(v, written); why != "" {
+					t.Errorf("%s: package variable %s %s", fset.Position(v.name.Pos()), v.name.Name, why)
+				}
+			}
+		}
+	}
+}
+
+// variable is a package-level name with its declaration.
+type variable struct {
+	name     *ast.Ident
+	value    ast.Expr // nil without one
+	embedded bool     // filled by go:embed
+}
+
+func packageVariables(f *ast.File) []variable {
+	var all []variable
+	for _, d := range f.Decls {
+		gen, ok := d.(*ast.GenDecl)
+		if !ok || gen.Tok != token.VAR {
+			continue
+		}
+		for _, s := range gen.Specs {
+			spec := s.(*ast.ValueSpec)
+			for i, name := range spec.Names {
+				v := variable{name: name, embedded: embeds(gen.Doc) || embeds(spec.Doc)}
+				if i < len(spec.Values) {
+					v.value = spec.Values[i]
+				}
+				all = append(all, v)
+			}
+		}
+	}
+	return all
+}
+
+func embeds(doc *ast.CommentGroup) bool {
+	return doc != nil && slices.ContainsFunc(doc.List, func(c *ast.Comment) bool { return strings.HasPrefix(c.Text, "//go:embed") })
+}
+
+// mutable is a heuristic: sentinels, compiled patterns, templates, embedded
+// files and lookup tables that nothing assigns to are constants in all but name.
+func mutable(v variable, written map[string]bool) string {
+	switch {
+	case v.name.Name == "_" || v.embedded:
+		return ""
+	case written[v.name.Name]:
+		return "is written to"
+	case v.value == nil:
+		return "has no value: state belongs to a value that somebody owns"
+	}
+	if call, ok := v.value.(*ast.CallExpr); ok && !constantCall(call) {
+		return fmt.Sprintf("is made by %s at start-up", callee(call))
+	}
+	if _, ok := v.value.(*ast.FuncLit); ok {
+		return "is a function that could be replaced"
+	}
+	return ""
+}
+
+func constantCall(call *ast.CallExpr) bool {
+	if _, conversion := call.Fun.(*ast.ArrayType); conversion {
+		return true
+	}
+	name := callee(call)
+	return slices.Contains([]string{"errors.New", "fmt.Errorf", "big.NewInt", "template.New"}, name) ||
+		strings.HasPrefix(name[strings.LastIndex(name, ".")+1:], "Must")
+}
+
+func callee(call *ast.CallExpr) string {
+	switch fun := call.Fun.(type) {
+	case *ast.Ident:
+		return fun.Name
+	case *ast.SelectorExpr:
+		if x, ok := fun.X.(*ast.Ident); ok {
+			return x.Name + "." + fun.Sel.Name
+		}
+		return fun.Sel.Name
+	}
+	return "an expression"
+}
+
+// assigned gathers the names that functions assign to, count up, delete from
+// or take the address of, unless the function declares a name like it.
+func assigned(files []*ast.File) map[string]bool {
+	written := map[string]bool{}
+	for _, f := range files {
+		for _, d := range f.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Body != nil {
+				for name := range writes(fn) {
+					written[name] = true
+				}
+			}
+		}
+	}
+	return written
+}
+
+func writes(fn *ast.FuncDecl) map[string]bool {
+	local, found := map[string]bool{}, map[string]bool{}
+	mark := func(set map[string]bool, e ast.Expr) {
+		if name := base(e); name != "" {
+			set[name] = true
+		}
+	}
+	ast.Inspect(fn, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.AssignStmt:
+			for _, e := range n.Lhs {
+				mark(map[bool]map[string]bool{true: local, false: found}[n.Tok == token.DEFINE], e)
+			}
+		case *ast.IncDecStmt:
+			mark(found, n.X)
+		case *ast.UnaryExpr:
+			if n.Op == token.AND {
+				mark(found, n.X)
+			}
+		case *ast.RangeStmt:
+			mark(local, n.Key)
+			mark(local, n.Value)
+		case *ast.Field:
+			for _, name := range n.Names {
+				local[name.Name] = true
+			}
+		case *ast.ValueSpec:
+			for _, name := range n.Names {
+				local[name.Name] = true
+			}
+		}
+		return true
+	})
+	for name := range local {
+		delete(found, name)
+	}
+	return found
+}
+
+// base is the name that an assignable expression starts from.
+func base(e ast.Expr) string {
+	for {
+		switch x := e.(type) {
+		case *ast.Ident:
+			return x.Name
+		case *ast.IndexExpr:
+			e = x.X
+		case *ast.SelectorExpr:
+			e = x.X
+		case *ast.StarExpr:
+			e = x.X
+		case *ast.ParenExpr:
+			e = x.X
+		default:
+			return ""
+		}
+	}
+}
