@@ -1,0 +1,13 @@
+// Package durable writes files so that they outlive a crash: what a call has
+// returned from is on the disk, under its name, whole.
+//
+// [WriteFile] replaces a file at once (write beside it, fsync, rename, fsync of
+// the directory), [CreateFile] refuses to replace, [Batch] does many files with
+// one fsync per directory, [Lock] keeps a second process out, and [Journal] is
+// a file of checksummed records with one fdatasync each.
+//
+// An error of fsync is final: the kernel may have dropped the pages already, so
+// trying again proves nothing. Callers stop writing.
+//
+// Proof: TestJournalTornAnywhere, and the kill tests of package tilelog.
+package durable

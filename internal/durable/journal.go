@@ -1,0 +1,113 @@
+package durable
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+const (
+	journalHeader = 8         // bytes before a record: length, then CRC-32C of the record
+	maxRecord     = 256 << 20 // bytes
+)
+
+// Journal is an append-only file of records that are forgotten all at once.
+//
+//	0000012c 8a9136aa  length and CRC-32C, big-endian
+//	…                  the record
+//
+// Reset only rewinds: later records overwrite the earlier ones in blocks that
+// the file already has, which spares the disk the file system's own journal. So
+// after a crash, Records may give old records after the new ones; a record must
+// say by itself what it follows. It is for one goroutine.
+type Journal struct {
+	file *os.File
+	end  int64 // where the next record goes
+}
+
+// OpenJournal opens or creates the journal at path. Read Records before the
+// first Append: the journal begins at its start.
+func OpenJournal(path string) (*Journal, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening journal: %w", err)
+	}
+	if err := SyncDir(filepath.Dir(path)); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &Journal{file: f}, nil
+}
+
+// Records calls each for every whole record from the start of the file, up to
+// the first that is torn or missing.
+func (j *Journal) Records(each func(record []byte) error) error {
+	if _, err := j.file.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("reading journal: %w", err)
+	}
+	info, err := j.file.Stat()
+	if err != nil {
+		return fmt.Errorf("reading journal: %w", err)
+	}
+	left := info.Size()
+	for left >= journalHeader {
+		var header [journalHeader]byte
+		if _, err := io.ReadFull(j.file, header[:]); err != nil {
+			return fmt.Errorf("reading journal: %w", err)
+		}
+		left -= journalHeader
+		length := int64(binary.BigEndian.Uint32(header[:4]))
+		if length == 0 || length > maxRecord || length > left {
+			return nil
+		}
+		record := make([]byte, length)
+		if _, err := io.ReadFull(j.file, record); err != nil {
+			return fmt.Errorf("reading journal: %w", err)
+		}
+		left -= length
+		if checksum(record) != binary.BigEndian.Uint32(header[4:]) {
+			return nil
+		}
+		if err := each(record); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Append writes a record, not empty and at most 256 MiB, and returns when it is
+// on the disk. After an error the journal's end is unknown: append no more.
+func (j *Journal) Append(record []byte) error {
+	if len(record) == 0 || len(record) > maxRecord {
+		return fmt.Errorf("writing journal: record of %d bytes", len(record))
+	}
+	buf := make([]byte, 0, journalHeader+len(record))
+	buf = binary.BigEndian.AppendUint32(buf, uint32(len(record)))
+	buf = binary.BigEndian.AppendUint32(buf, checksum(record))
+	buf = append(buf, record...)
+	if _, err := j.file.WriteAt(buf, j.end); err != nil {
+		return fmt.Errorf("writing journal: %w", err)
+	}
+	if err := syncData(j.file); err != nil {
+		return fmt.Errorf("syncing journal: %w", err)
+	}
+	j.end += int64(len(buf))
+	return nil
+}
+
+// Size is how many bytes have been appended since the last Reset.
+func (j *Journal) Size() int64 { return j.end }
+
+// Reset forgets all records. They must be superfluous: until the next Append,
+// Records still gives them.
+func (j *Journal) Reset() { j.end = 0 }
+
+// Close closes the file.
+func (j *Journal) Close() error { return j.file.Close() }
+
+func checksum(record []byte) uint32 {
+	return crc32.Checksum(record, crc32.MakeTable(crc32.Castagnoli))
+}
