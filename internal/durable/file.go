@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,7 +22,7 @@ func WriteFile(path string, data []byte, perm fs.FileMode) error {
 // CreateFile is WriteFile for a path that must not exist yet: errors.Is(err,
 // fs.ErrExist) if it does. Of two callers at once, one succeeds.
 func CreateFile(path string, data []byte, perm fs.FileMode) error {
-	temp, err := writeTemp(path, data, perm)
+	temp, err := writeTemp(filepath.Dir(path), data, perm)
 	if err != nil {
 		return err
 	}
@@ -53,6 +54,10 @@ func MkdirAll(path string, perm fs.FileMode) error {
 // Batch writes files whose directories are synced together. The zero value is
 // ready. It is for one goroutine.
 type Batch struct {
+	// Temp is a directory of the same file system for files being written, so
+	// that what a crash leaves is in one place; "" is beside each file.
+	Temp string
+
 	dirs map[string]bool // seen: exist, and have names to be synced
 }
 
@@ -69,7 +74,7 @@ func (b *Batch) Write(path string, data []byte, perm fs.FileMode) error {
 		}
 		b.dirs[dir] = true
 	}
-	temp, err := writeTemp(path, data, perm)
+	temp, err := writeTemp(cmp.Or(b.Temp, dir), data, perm)
 	if err != nil {
 		return err
 	}
@@ -91,9 +96,9 @@ func (b *Batch) Sync() error {
 	return nil
 }
 
-// writeTemp writes and syncs a file beside path and gives its name.
-func writeTemp(path string, data []byte, perm fs.FileMode) (string, error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
+// writeTemp writes and syncs a file in dir and gives its name.
+func writeTemp(dir string, data []byte, perm fs.FileMode) (string, error) {
+	f, err := os.CreateTemp(dir, ".tmp-*")
 	if err != nil {
 		return "", fmt.Errorf("writing file: %w", err)
 	}

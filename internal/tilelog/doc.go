@@ -1,0 +1,36 @@
+// Package tilelog is the append-only engine under both logs: a Merkle tree on
+// disk in the layout of tlog-tiles, with one writer.
+//
+//	DIR/checkpoint        the signed tree head that readers see
+//	DIR/tile/…            hashes and entries, immutable once they are there
+//	DIR/journal           batches that are promised but not yet in tiles
+//	DIR/lock              keeps a second process out
+//
+// # Life of an entry
+//
+// Append puts the entry on a queue. One goroutine, the sequencer, takes all
+// that wait as a batch: it gives them indices, adds their leaves to the tree,
+// signs the checkpoint of the new size, writes entries and checkpoint to the
+// journal as one record with one fdatasync, and only then answers. Each caller
+// makes its own inclusion proof, and verifies it before giving it out.
+//
+// A second goroutine, the publisher, writes tiles and then the checkpoint for
+// all batches since the last time. What is published needs the journal no more.
+//
+// # What holds
+//
+//   - An answered entry survives kill -9 and power loss, given a disk that keeps
+//     what fsync has acknowledged.
+//   - One checkpoint per size is ever given out: after a crash it comes from the
+//     journal, signature and all, or the size was never answered.
+//   - The published checkpoint never runs ahead of the tiles.
+//   - After any error of disk or signer the log is stopped for good: appends
+//     answer [ErrFailed], reads go on, and the next Open recovers.
+//   - Open reads every leaf hash, so a directory that doesn't lead to its
+//     checkpoint's root is refused rather than continued. 10 million entries
+//     take seconds.
+//
+// Proof: TestKill, TestEveryFileDamaged.
+//
+// Source: https://c2sp.org/tlog-tiles, https://c2sp.org/static-ct-api.
+package tilelog

@@ -1,0 +1,101 @@
+package tilelog
+
+import (
+	"errors"
+	"io/fs"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/hallmark-sign/hallmark/wire/tile"
+)
+
+// Handler serves the log's files as they lie on disk: /checkpoint and /tile/….
+// Partial tiles of every published size are there (tlog-tiles: "Logs MUST serve
+// partial tiles corresponding to tree sizes for which a checkpoint was
+// produced"); those that are no file of their own are cut out of wider ones.
+func (l *Log) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /checkpoint", l.serveCheckpoint)
+	mux.HandleFunc("GET /tile/", l.serveTile)
+	return mux
+}
+
+func (l *Log) serveCheckpoint(w http.ResponseWriter, r *http.Request) {
+	envelope, err := os.ReadFile(l.path("checkpoint"))
+	if err != nil {
+		l.unreadable(w, r, err)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-cache")
+	serve(w, "text/plain; charset=utf-8", envelope)
+}
+
+func (l *Log) serveTile(w http.ResponseWriter, r *http.Request) {
+	level, n, width, err := tile.ParsePath(strings.TrimPrefix(r.URL.Path, "/"))
+	if err != nil || level < 0 && level != l.o.Format.Level {
+		http.NotFound(w, r)
+		return
+	}
+	content, err := l.readTile(tileRef{position{level, n}, width})
+	if errors.Is(err, fs.ErrNotExist) {
+		http.NotFound(w, r)
+		return
+	}
+	if err != nil {
+		l.unreadable(w, r, err)
+		return
+	}
+	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	serve(w, "application/octet-stream", content)
+}
+
+// readTile reads a published tile: its own file, or the file of the same tile
+// as wide as it is now, cut. While it reads, the publisher may replace one by
+// another, so it looks again when neither is there.
+func (l *Log) readTile(t tileRef) ([]byte, error) {
+	for {
+		size := l.published.Load()
+		wide := t
+		wide.width = tileWidth(position{max(t.level, 0), t.n}, size)
+		if t.width > wide.width {
+			return nil, fs.ErrNotExist
+		}
+		content, err := os.ReadFile(l.path(t.path()))
+		if err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return content, err
+		}
+		content, err = os.ReadFile(l.path(wide.path()))
+		if err == nil {
+			return l.cut(content, t)
+		}
+		if !errors.Is(err, fs.ErrNotExist) || l.published.Load() == size {
+			return nil, err
+		}
+	}
+}
+
+// cut gives t out of the content of a wider form of it.
+func (l *Log) cut(content []byte, t tileRef) ([]byte, error) {
+	if t.level < 0 {
+		return l.o.Format.cut(content, t.width)
+	}
+	if len(content) < t.width*tlog.HashSize {
+		return nil, errors.New("tile is truncated")
+	}
+	return content[:t.width*tlog.HashSize], nil
+}
+
+func serve(w http.ResponseWriter, contentType string, content []byte) {
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(content)))
+	w.Write(content) // an error is the client's, who has gone
+}
+
+func (l *Log) unreadable(w http.ResponseWriter, r *http.Request, err error) {
+	l.logger.ErrorContext(r.Context(), "log file can't be read", "path", r.URL.Path, "cause", err)
+	http.Error(w, "this file can't be read now", http.StatusInternalServerError)
+}

@@ -1,0 +1,553 @@
+package tilelog
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/wire/checkpoint"
+	"github.com/hallmark-sign/hallmark/wire/tile"
+)
+
+const origin = "log.example.com"
+
+// testOptions are those of one log: the same key whenever it is opened.
+func testOptions(t testing.TB, dir string) Options {
+	t.Helper()
+	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	signer, err := checkpoint.NewSigner(origin, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verifier, err := checkpoint.NewVerifier(origin, key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Options{
+		Dir: dir, Origin: origin, Signers: []note.Signer{signer}, Verifiers: []note.Verifier{verifier},
+		Format: EntryBundles(), Dedup: true, Clock: time.Now, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	}
+}
+
+func mustOpen(t testing.TB, o Options) *Log {
+	t.Helper()
+	l, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close(context.Background()) })
+	return l
+}
+
+func mustClose(t testing.TB, l *Log) {
+	t.Helper()
+	if err := l.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// mustAppend appends and verifies all that the receipt claims.
+func mustAppend(t testing.TB, l *Log, entry string) Receipt {
+	t.Helper()
+	r, err := l.Append(t.Context(), Pending{Entry: []byte(entry)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, _, err := checkpoint.Open(r.Checkpoint, l.o.Verifiers...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Origin != origin || c.Size != r.Size || c.Root != r.Root || r.Proof.Index != r.Index || r.Proof.Size != r.Size {
+		t.Fatalf("receipt %+v with checkpoint %+v", r, c)
+	}
+	if err := r.Proof.Verify(c.Root, tile.LeafHash([]byte(entry))); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// checkDir re-verifies the whole of a closed log's directory from its entries,
+// with x/mod/sumdb/tlog as the oracle, and gives the entries.
+func checkDir(t testing.TB, dir string) [][]byte {
+	t.Helper()
+	envelope, err := os.ReadFile(filepath.Join(dir, "checkpoint"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, _, err := checkpoint.Open(envelope, testOptions(t, dir).Verifiers...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stored []tlog.Hash
+	reader := tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
+		var hashes []tlog.Hash
+		for _, index := range indexes {
+			hashes = append(hashes, stored[index])
+		}
+		return hashes, nil
+	})
+	var entries [][]byte
+	for n := uint64(0); n*tile.Width < c.Size; n++ {
+		path := tile.Path(tile.LevelEntries, n, tileWidth(position{0, n}, c.Size))
+		raw, err := os.ReadFile(filepath.Join(dir, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		split, err := tile.SplitEntries(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, entry := range split {
+			hashes, err := tlog.StoredHashes(int64(len(entries)), entry, reader)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stored = append(stored, hashes...)
+			entries = append(entries, entry)
+		}
+	}
+	if root, err := tlog.TreeHash(int64(c.Size), reader); err != nil || root != c.Root {
+		t.Fatalf("entries lead to another root than the checkpoint's: %v", err)
+	}
+	for _, tl := range tlog.NewTiles(tileHeight, 0, int64(c.Size)) {
+		want, err := tlog.ReadTileData(tl, reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(filepath.Join(dir, tile.Path(tl.L, uint64(tl.N), tl.W)))
+		if err != nil || !bytes.Equal(got, want) {
+			t.Fatalf("tile %v: %v", tl, err)
+		}
+	}
+	if uint64(len(entries)) != c.Size {
+		t.Fatalf("%d entries, checkpoint says %d", len(entries), c.Size)
+	}
+	return entries
+}
+
+func TestAppendAndReopen(t *testing.T) {
+	o := testOptions(t, filepath.Join(t.TempDir(), "new", "log"))
+	want := 0
+	for _, size := range []int{0, 1, 2, 255, 256, 257, 511, 512, 700} {
+		l := mustOpen(t, o)
+		if l.Size() != uint64(want) {
+			t.Fatalf("size %d after reopening, want %d", l.Size(), want)
+		}
+		for ; want < size; want++ {
+			if r := mustAppend(t, l, fmt.Sprint("entry ", want)); r.Index != uint64(want) || r.Size != uint64(want+1) {
+				t.Fatalf("receipt %+v for entry %d", r, want)
+			}
+		}
+		mustClose(t, l)
+		for i, entry := range checkDir(t, o.Dir) {
+			if string(entry) != fmt.Sprint("entry ", i) {
+				t.Fatalf("entry %d is %q", i, entry)
+			}
+		}
+	}
+}
+
+// 70,000 is tlog-tiles' example of a tree with partial tiles on three levels.
+func TestLargeLog(t *testing.T) {
+	o := testOptions(t, t.TempDir())
+	l := mustOpen(t, o)
+	const size = 70_000
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range 500 {
+		wg.Go(func() {
+			for i := next.Add(1); i <= size; i = next.Add(1) {
+				if _, err := l.Append(t.Context(), Pending{Entry: fmt.Append(nil, i)}); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if r := mustAppend(t, l, "1"); r.Size != size || r.Index >= size {
+		t.Errorf("duplicate of an early entry: %d of %d", r.Index, r.Size)
+	}
+	mustClose(t, l)
+	checkDir(t, o.Dir)
+	for _, path := range []string{"tile/0/273.p/112", "tile/1/000", "tile/1/001.p/17", "tile/2/000.p/1", "tile/entries/273.p/112"} {
+		if _, err := os.Stat(filepath.Join(o.Dir, path)); err != nil {
+			t.Error(err)
+		}
+	}
+	again := mustOpen(t, o)
+	if r := mustAppend(t, again, "2"); r.Size != size {
+		t.Errorf("a duplicate was appended after reopening, as %d", r.Index)
+	}
+}
+
+func TestDuplicates(t *testing.T) {
+	o := testOptions(t, t.TempDir())
+	l := mustOpen(t, o)
+	first := mustAppend(t, l, "same")
+	mustAppend(t, l, "other")
+	again := mustAppend(t, l, "same")
+	if again.Index != first.Index || again.Size != 2 {
+		t.Errorf("again: index %d of %d", again.Index, again.Size)
+	}
+	var wg sync.WaitGroup
+	var indices sync.Map
+	for range 64 {
+		wg.Go(func() {
+			r, err := l.Append(t.Context(), Pending{Entry: []byte("at once")})
+			if err != nil {
+				t.Error(err)
+			}
+			indices.Store(r.Index, true)
+		})
+	}
+	wg.Wait()
+	indices.Range(func(index, _ any) bool {
+		if index != uint64(2) {
+			t.Errorf("index %d", index)
+		}
+		return true
+	})
+	mustClose(t, l)
+	if r := mustAppend(t, mustOpen(t, o), "same"); r.Index != first.Index || r.Size != 3 {
+		t.Errorf("after reopening: index %d of %d", r.Index, r.Size)
+	}
+}
+
+func TestNoDedup(t *testing.T) {
+	o := testOptions(t, t.TempDir())
+	o.Dedup = false
+	l := mustOpen(t, o)
+	if a, b := mustAppend(t, l, "same"), mustAppend(t, l, "same"); a.Index == b.Index {
+		t.Error("deduplicated")
+	}
+}
+
+func TestMake(t *testing.T) {
+	o := testOptions(t, t.TempDir())
+	at := time.UnixMilli(1764000000123)
+	o.Clock = func() time.Time { return at }
+	l := mustOpen(t, o)
+	mustAppend(t, l, "entry 0")
+	index := func(index uint64, now time.Time) ([]byte, error) {
+		if !now.Equal(at) {
+			t.Errorf("made at %v", now)
+		}
+		return fmt.Append(nil, "made as ", index), nil
+	}
+	r, err := l.Append(t.Context(), Pending{Make: index})
+	if err != nil || r.Index != 1 || !r.Timestamp.Equal(at) {
+		t.Errorf("%+v, %v", r, err)
+	}
+	refuse := func(uint64, time.Time) ([]byte, error) { return nil, io.ErrUnexpectedEOF }
+	if _, err := l.Append(t.Context(), Pending{Make: refuse}); !errors.Is(err, ErrEntry) || !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("refusing Make: %v", err)
+	}
+	mustClose(t, l)
+	if entries := checkDir(t, o.Dir); len(entries) != 2 || string(entries[1]) != "made as 1" {
+		t.Errorf("%q", entries)
+	}
+}
+
+func TestEntryTooLong(t *testing.T) {
+	l := mustOpen(t, testOptions(t, t.TempDir()))
+	if r := mustAppend(t, l, strings.Repeat("x", tile.MaxEntry)); r.Index != 0 {
+		t.Errorf("index %d", r.Index)
+	}
+	for _, length := range []int{tile.MaxEntry + 1, maxEntry + 1} {
+		if _, err := l.Append(t.Context(), Pending{Entry: make([]byte, length)}); !errors.Is(err, ErrEntry) {
+			t.Errorf("%d bytes: %v", length, err)
+		}
+	}
+	if r := mustAppend(t, l, "next"); r.Index != 1 {
+		t.Errorf("index %d after refusals", r.Index)
+	}
+}
+
+func TestSecondOpenRefused(t *testing.T) {
+	o := testOptions(t, t.TempDir())
+	l := mustOpen(t, o)
+	if _, err := Open(o); !errors.Is(err, durable.ErrLocked) {
+		t.Errorf("opened twice: %v", err)
+	}
+	mustClose(t, l)
+	mustOpen(t, o)
+}
+
+func TestClose(t *testing.T) {
+	o := testOptions(t, t.TempDir())
+	l := mustOpen(t, o)
+	var acknowledged, refused atomic.Int64
+	var wg sync.WaitGroup
+	for i := range 64 {
+		wg.Go(func() {
+			for j := 0; ; j++ {
+				_, err := l.Append(t.Context(), Pending{Entry: fmt.Append(nil, i, j)})
+				if errors.Is(err, ErrClosed) {
+					refused.Add(1)
+					return
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				acknowledged.Add(1)
+			}
+		})
+	}
+	time.Sleep(20 * time.Millisecond)
+	mustClose(t, l)
+	wg.Wait()
+	if refused.Load() != 64 {
+		t.Errorf("%d of 64 were refused", refused.Load())
+	}
+	if n := len(checkDir(t, o.Dir)); int64(n) != acknowledged.Load() {
+		t.Errorf("%d acknowledged, %d on disk", acknowledged.Load(), n)
+	}
+	mustClose(t, l)
+}
+
+// An entry whose caller has gone is logged all the same.
+func TestContextEnds(t *testing.T) {
+	o := testOptions(t, t.TempDir())
+	l := mustOpen(t, o)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	gone := errors.New("gone")
+	slow := func(index uint64, _ time.Time) ([]byte, error) {
+		cancel(gone)
+		time.Sleep(10 * time.Millisecond)
+		return []byte("slow"), nil
+	}
+	if _, err := l.Append(ctx, Pending{Make: slow}); !errors.Is(err, gone) {
+		t.Errorf("Append: %v", err)
+	}
+	if r := mustAppend(t, l, "slow"); r.Index != 0 || r.Size != 1 {
+		t.Errorf("index %d of %d", r.Index, r.Size)
+	}
+}
+
+func TestJournalWraps(t *testing.T) {
+	o := testOptions(t, t.TempDir())
+	l := mustOpen(t, o)
+	entry := func(i int) string {
+		return fmt.Sprint(i) + strings.Repeat("-", 60_000)
+	}
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for j := range 100 {
+				mustAppend(t, l, entry(i*100+j))
+			}
+		})
+	}
+	wg.Wait()
+	if size := l.journal.Size(); size > journalLimit+8*70_000 {
+		t.Errorf("journal has grown to %d", size)
+	}
+	mustClose(t, l)
+	checkDir(t, o.Dir)
+}
+
+// The disk is full when the journal is written: everyone is told, nobody is
+// promised anything, reads go on, and a restart recovers.
+func TestDiskFull(t *testing.T) {
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip("no /dev/full here")
+	}
+	o := testOptions(t, t.TempDir())
+	l := mustOpen(t, o)
+	mustAppend(t, l, "before")
+	mustClose(t, l)
+	journal := filepath.Join(o.Dir, "journal")
+	if err := errors.Join(os.Remove(journal), os.Symlink("/dev/full", journal)); err != nil {
+		t.Fatal(err)
+	}
+	l = mustOpen(t, o)
+	for range 3 {
+		_, err := l.Append(t.Context(), Pending{Entry: []byte("x")})
+		if !errors.Is(err, ErrFailed) || !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("Append: %v", err)
+		}
+	}
+	if _, err := l.readTile(tileRef{position{0, 0}, 1}); err != nil {
+		t.Errorf("reading: %v", err)
+	}
+	if err := l.Close(t.Context()); !errors.Is(err, ErrFailed) {
+		t.Errorf("Close: %v", err)
+	}
+	if err := os.Remove(journal); err != nil {
+		t.Fatal(err)
+	}
+	l = mustOpen(t, o)
+	if r := mustAppend(t, l, "after"); r.Index != 1 {
+		t.Errorf("index %d", r.Index)
+	}
+	mustClose(t, l)
+	checkDir(t, o.Dir)
+}
+
+// Publishing fails: what was promised comes back from the journal.
+func TestPublishFails(t *testing.T) {
+	o := testOptions(t, t.TempDir())
+	l := mustOpen(t, o)
+	blocked := filepath.Join(o.Dir, "tile")
+	if err := os.WriteFile(blocked, []byte("not a directory"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := mustAppend(t, l, "promised")
+	<-l.failed
+	if _, err := l.Append(t.Context(), Pending{Entry: []byte("x")}); !errors.Is(err, ErrFailed) {
+		t.Errorf("Append: %v", err)
+	}
+	if err := l.Close(t.Context()); !errors.Is(err, ErrFailed) {
+		t.Errorf("Close: %v", err)
+	}
+	if err := os.Remove(blocked); err != nil {
+		t.Fatal(err)
+	}
+	l = mustOpen(t, o)
+	if got := mustAppend(t, l, "promised"); got.Index != r.Index || !bytes.Equal(got.Checkpoint, r.Checkpoint) {
+		t.Errorf("recovered as %d of %d, under another checkpoint", got.Index, got.Size)
+	}
+}
+
+// failingSigner stands for a key that is out of reach: an HSM, say.
+type failingSigner struct{ note.Signer }
+
+func (failingSigner) Sign([]byte) ([]byte, error) { return nil, io.ErrClosedPipe }
+
+func TestSignerFails(t *testing.T) {
+	o := testOptions(t, t.TempDir())
+	mustClose(t, mustOpen(t, o))
+	broken := o
+	broken.Signers = []note.Signer{failingSigner{o.Signers[0]}}
+	l := mustOpen(t, broken)
+	for range 2 {
+		if _, err := l.Append(t.Context(), Pending{Entry: []byte("x")}); !errors.Is(err, ErrFailed) || !errors.Is(err, io.ErrClosedPipe) {
+			t.Errorf("Append: %v", err)
+		}
+	}
+	if err := l.Close(t.Context()); !errors.Is(err, ErrFailed) {
+		t.Errorf("Close: %v", err)
+	}
+	if r := mustAppend(t, mustOpen(t, o), "x"); r.Index != 0 {
+		t.Errorf("index %d", r.Index)
+	}
+}
+
+func TestOpenRefusesAnotherLog(t *testing.T) {
+	o := testOptions(t, t.TempDir())
+	l := mustOpen(t, o)
+	mustAppend(t, l, "x")
+	mustClose(t, l)
+	renamed := o
+	renamed.Origin = "other.example.com"
+	if _, err := Open(renamed); err == nil || !strings.Contains(err.Error(), "other.example.com") {
+		t.Errorf("another origin: %v", err)
+	}
+	seed := sha256.Sum256([]byte("another key"))
+	verifier, err := checkpoint.NewVerifier(origin, ed25519.NewKeyFromSeed(seed[:]).Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	rekeyed := o
+	rekeyed.Verifiers = []note.Verifier{verifier}
+	var unverified *note.UnverifiedNoteError
+	if _, err := Open(rekeyed); !errors.As(err, &unverified) {
+		t.Errorf("another key: %v", err)
+	}
+	if _, err := Open(Options{Dir: t.TempDir()}); err == nil {
+		t.Error("opened without a key")
+	}
+}
+
+// copyDir makes a fresh copy of a log's directory.
+func copyDir(t *testing.T, from string) string {
+	t.Helper()
+	to := t.TempDir()
+	if err := os.CopyFS(filepath.Join(to, "log"), os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(to, "log")
+}
+
+// Every file of a log, removed, cut or flipped: Open refuses, or what it
+// continues is whole. It never appends to what isn't its own.
+func TestEveryFileDamaged(t *testing.T) {
+	o := testOptions(t, t.TempDir())
+	l := mustOpen(t, o)
+	for i := range 300 {
+		mustAppend(t, l, fmt.Sprint("entry ", i))
+	}
+	mustClose(t, l)
+	damages := map[string]func(path string, raw []byte) error{
+		"removed": func(path string, _ []byte) error { return os.Remove(path) },
+		"emptied": func(path string, _ []byte) error { return os.Truncate(path, 0) },
+		"cut":     func(path string, raw []byte) error { return os.Truncate(path, int64(len(raw)-1)) },
+		"longer":  func(path string, raw []byte) error { return os.WriteFile(path, append(raw, 0), 0o600) },
+		"flipped": func(path string, raw []byte) error {
+			raw[len(raw)/2] ^= 1
+			return os.WriteFile(path, raw, 0o600)
+		},
+	}
+	// Not read by Open, or needed no more: the full tile of entries (only looked
+	// for), the level above (its hashes are computed anew, proofs verified), the
+	// journal of a log that was closed, the lock.
+	harmless := map[string]bool{"tile/entries/000": true, "tile/1/000.p/1": true, "journal": true, "lock": true}
+	for _, path := range []string{"checkpoint", "journal", "tile/0/000", "tile/0/001.p/44", "tile/1/000.p/1", "tile/entries/000", "tile/entries/001.p/44"} {
+		for name, damage := range damages {
+			dir := copyDir(t, o.Dir)
+			raw, err := os.ReadFile(filepath.Join(dir, path))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := damage(filepath.Join(dir, path), raw); err != nil {
+				t.Fatal(err)
+			}
+			damaged := o
+			damaged.Dir = dir
+			l, err := Open(damaged)
+			if err != nil {
+				continue
+			}
+			mustClose(t, l)
+			if !harmless[path] || name == "removed" && path == "tile/entries/000" {
+				t.Errorf("%s %s: opened", path, name)
+			}
+		}
+	}
+}
+
+// A tile that Open doesn't read is damaged: no proof is made from it.
+func TestDamagedTileGivesNoProof(t *testing.T) {
+	o := testOptions(t, t.TempDir())
+	l := mustOpen(t, o)
+	for i := range 300 {
+		mustAppend(t, l, fmt.Sprint("entry ", i))
+	}
+	mustClose(t, l)
+	l = mustOpen(t, o)
+	if err := os.WriteFile(filepath.Join(o.Dir, "tile/0/000"), make([]byte, 8192), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Append(t.Context(), Pending{Entry: []byte("entry 7")}); !errors.Is(err, tile.ErrProof) {
+		t.Errorf("Append: %v", err)
+	}
+}

@@ -1,0 +1,158 @@
+package tilelog
+
+import (
+	"fmt"
+	"sync"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/hallmark-sign/hallmark/wire/tile"
+)
+
+// tileHeight is how many levels of the tree a tile spans: 256 = 1<<8.
+const tileHeight = 8
+
+// position is where a tile of hashes is.
+type position struct {
+	level int
+	n     uint64
+}
+
+// end is the index after the last leaf below the tile when it is full.
+func (p position) end() uint64 { return (p.n + 1) << (tileHeight * (p.level + 1)) }
+
+// nodes is a tile with the complete subtrees inside it: nodes[k][i] is the root
+// of the i-th 2^k hashes of the tile.
+type nodes [tileHeight][]tlog.Hash
+
+// add appends a hash. When that fills the tile, it gives the tile's root.
+func (t *nodes) add(h tlog.Hash) (root tlog.Hash, full bool) {
+	for k := range t {
+		t[k] = append(t[k], h)
+		w := len(t[k])
+		if w%2 == 1 {
+			return tlog.Hash{}, false
+		}
+		h = tlog.NodeHash(t[k][w-2], t[k][w-1])
+	}
+	return h, true
+}
+
+// tree is the Merkle tree: in memory the tiles of the right edge and those that
+// are not on disk yet, all others read when needed.
+type tree struct {
+	readTile func(position) ([]byte, error) // a full tile from disk
+
+	mu    sync.RWMutex // guards what follows
+	size  uint64       // leaves, promised or not
+	tiles map[position]*nodes
+}
+
+func newTree(readTile func(position) ([]byte, error)) *tree {
+	return &tree{readTile: readTile, tiles: make(map[position]*nodes)}
+}
+
+// append adds a leaf.
+func (t *tree) append(h tlog.Hash) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for level := 0; ; level++ {
+		at := position{level, t.size >> (tileHeight * (level + 1))}
+		if t.tiles[at] == nil {
+			t.tiles[at] = new(nodes)
+		}
+		root, full := t.tiles[at].add(h)
+		if !full {
+			break
+		}
+		h = root
+	}
+	t.size++
+}
+
+// root computes the root of the first size leaves.
+func (t *tree) root(size uint64) (tlog.Hash, error) {
+	return tlog.TreeHash(int64(size), t)
+}
+
+// prove proves that leaf is at index among the first size leaves, whose root is
+// root. It verifies the proof, so a damaged tile can't get into one.
+func (t *tree) prove(index, size uint64, leaf, root tlog.Hash) (tile.InclusionProof, error) {
+	hashes, err := tlog.ProveRecord(int64(size), int64(index), t)
+	if err != nil {
+		return tile.InclusionProof{}, fmt.Errorf("proving inclusion: %w", err)
+	}
+	p := tile.InclusionProof{Index: index, Size: size, Hashes: hashes}
+	if err := p.Verify(root, leaf); err != nil {
+		return tile.InclusionProof{}, fmt.Errorf("proving inclusion: %w", err)
+	}
+	return p, nil
+}
+
+// ReadHashes implements tlog.HashReader.
+func (t *tree) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+	hashes := make([]tlog.Hash, len(indexes))
+	for i, index := range indexes {
+		h, err := t.hash(index)
+		if err != nil {
+			return nil, err
+		}
+		hashes[i] = h
+	}
+	return hashes, nil
+}
+
+// hash gives one stored hash, which x/mod numbers across all levels.
+func (t *tree) hash(index int64) (tlog.Hash, error) {
+	level, n := tlog.SplitStoredHashIndex(index)
+	k := level % tileHeight
+	at := position{level / tileHeight, uint64(n) >> (tileHeight - k)}
+	t.mu.RLock()
+	if held := t.tiles[at]; held != nil {
+		defer t.mu.RUnlock()
+		i := uint64(n) & (1<<(tileHeight-k) - 1)
+		if i >= uint64(len(held[k])) {
+			return tlog.Hash{}, fmt.Errorf("hash %d of level %d is beyond the tree", n, level)
+		}
+		return held[k][i], nil
+	}
+	t.mu.RUnlock()
+	data, err := t.readTile(at)
+	if err != nil {
+		return tlog.Hash{}, err
+	}
+	return tlog.HashFromTile(tlog.Tile{H: tileHeight, L: at.level, N: int64(at.n), W: tile.Width}, data, index)
+}
+
+// base gives the first width hashes of a tile that is in memory, as its file
+// has them.
+func (t *tree) base(at position, width int) []byte {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	data := make([]byte, 0, width*tlog.HashSize)
+	for _, h := range t.tiles[at][0][:width] {
+		data = append(data, h[:]...)
+	}
+	return data
+}
+
+// forget drops the full tiles of the first size leaves, which are on disk.
+func (t *tree) forget(size uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for at := range t.tiles {
+		if at.end() <= size {
+			delete(t.tiles, at)
+		}
+	}
+}
+
+// tileWidth is how many hashes the tile at p has in a tree of size leaves.
+func tileWidth(p position, size uint64) int {
+	hashes := size >> (tileHeight * p.level)
+	first := p.n * tile.Width
+	if hashes <= first {
+		return 0
+	}
+	return int(min(hashes-first, tile.Width))
+}
