@@ -12,7 +12,7 @@ import (
 // MaxRequest is the longest request that is parsed, in bytes. A leaf is at most
 // 64 KiB; a dsse request carries its payload besides, of which only the hash is
 // kept.
-const MaxRequest = 32 << 20
+const MaxRequest = 8 << 20
 
 // jsonRequest is CreateEntryRequest of rekor/v2: one member of the two.
 type jsonRequest struct {

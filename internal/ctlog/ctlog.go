@@ -1,0 +1,156 @@
+package ctlog
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/hallmark-sign/hallmark/internal/tilelog"
+	"github.com/hallmark-sign/hallmark/wire/checkpoint"
+	"github.com/hallmark-sign/hallmark/wire/sct"
+)
+
+// Options say which log to open. All fields are required.
+type Options struct {
+	Dir    string        // made if missing
+	Origin string        // submission prefix without scheme: first line of checkpoints
+	Key    crypto.Signer // P-256, or RSA of 2048 bits and more
+	Clock  func() time.Time
+	Logger *slog.Logger
+}
+
+// Log is an open log. Its methods may be called by many goroutines at once.
+type Log struct {
+	key     crypto.Signer
+	log     *tilelog.Log
+	issuers *issuers
+	logger  *slog.Logger
+}
+
+// New opens the log in o.Dir, or makes it. Errors: as tilelog.Open, and
+// sigalg.ErrUnknown or sigalg.ErrWeakKey for a key that RFC 6962 has no place for.
+func New(o Options) (*Log, error) {
+	clock := &clock{now: o.Clock}
+	signer, err := checkpoint.NewTreeHeadSigner(o.Origin, o.Key, clock.Now)
+	if err != nil {
+		return nil, fmt.Errorf("opening CT log: %w", err)
+	}
+	verifier, err := checkpoint.NewTreeHeadVerifier(o.Origin, o.Key.Public())
+	if err != nil {
+		return nil, fmt.Errorf("opening CT log: %w", err)
+	}
+	issuers, err := openIssuers(o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening CT log: %w", err)
+	}
+	l, err := tilelog.Open(tilelog.Options{
+		Dir: o.Dir, Origin: o.Origin,
+		Signers: []note.Signer{signer}, Verifiers: []note.Verifier{verifier},
+		Format: dataTiles(), Clock: clock.Now, Logger: o.Logger,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening CT log: %w", err)
+	}
+	return &Log{key: o.Key, log: l, issuers: issuers, logger: o.Logger}, nil
+}
+
+// AddPrecert logs a precertificate and gives its timestamp. precert is DER and
+// carries the poison; chain begins with its issuer. That the issuer has signed
+// it is the caller's word: it is the authority that just did. Errors: those of
+// tilelog.Append.
+func (l *Log) AddPrecert(ctx context.Context, precert []byte, chain []*x509.Certificate) (sct.SCT, error) {
+	leaf, err := newLeaf(precert, chain)
+	if err != nil {
+		return sct.SCT{}, fmt.Errorf("logging precertificate: %w", err)
+	}
+	if err := l.issuers.add(chain); err != nil {
+		return sct.SCT{}, fmt.Errorf("logging precertificate: %w", err)
+	}
+	// The sequencer calls this once, with the index that the entry will have.
+	place := func(index uint64, now time.Time) ([]byte, error) {
+		extensions, err := sct.LeafIndexExtension(index)
+		if err != nil {
+			return nil, err
+		}
+		placed := leaf
+		placed.Timestamp, placed.Extensions = uint64(now.UnixMilli()), extensions
+		return placed.Marshal()
+	}
+	receipt, err := l.log.Append(ctx, tilelog.Pending{Make: place})
+	if err != nil {
+		return sct.SCT{}, fmt.Errorf("logging precertificate: %w", err)
+	}
+	extensions, err := sct.LeafIndexExtension(receipt.Index)
+	if err != nil {
+		return sct.SCT{}, err
+	}
+	return sct.Sign(l.key, leaf.Entry, uint64(receipt.Timestamp.UnixMilli()), extensions)
+}
+
+// newLeaf makes the entry, but for time and index. "The log MUST … refuse to
+// publish certificates without a valid chain" (RFC 6962 §3.1): here, names.
+func newLeaf(precert []byte, chain []*x509.Certificate) (sct.Leaf, error) {
+	cert, err := x509.ParseCertificate(precert)
+	if err != nil {
+		return sct.Leaf{}, fmt.Errorf("parsing precertificate: %w", err)
+	}
+	if len(chain) == 0 || !bytes.Equal(cert.RawIssuer, chain[0].RawSubject) {
+		return sct.Leaf{}, errors.New("chain does not begin with the issuer")
+	}
+	if !poisoned(cert) {
+		return sct.Leaf{}, errors.New("certificate has no critical poison extension")
+	}
+	entry, err := sct.NewPrecert(cert, chain[0])
+	if err != nil {
+		return sct.Leaf{}, err
+	}
+	leaf := sct.Leaf{Entry: entry, PreCertificate: precert}
+	for _, issuer := range chain {
+		leaf.Chain = append(leaf.Chain, fingerprint(issuer))
+	}
+	return leaf, nil
+}
+
+func poisoned(cert *x509.Certificate) bool {
+	for _, ext := range cert.Extensions {
+		if ext.Id.Equal(sct.OIDPoison()) {
+			return ext.Critical
+		}
+	}
+	return false
+}
+
+// Err is nil while the log takes entries, and tilelog.ErrFailed after.
+func (l *Log) Err() error { return l.log.Err() }
+
+// Size is how many entries are logged.
+func (l *Log) Size() uint64 { return l.log.Size() }
+
+// Close answers what has been accepted and gives the directory back.
+func (l *Log) Close(ctx context.Context) error { return l.log.Close(ctx) }
+
+// clock never goes back, so that no tree head is older than a timestamp in its
+// tree (RFC 6962 §3.5: "at least as recent as the most recent SCT timestamp").
+type clock struct {
+	now func() time.Time
+
+	mu   sync.Mutex
+	last time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now := c.now(); now.After(c.last) {
+		c.last = now
+	}
+	return c.last
+}

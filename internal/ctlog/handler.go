@@ -1,0 +1,35 @@
+package ctlog
+
+import (
+	"errors"
+	"io/fs"
+	"net/http"
+	"strconv"
+)
+
+// Handler serves the log under /ct/, and nothing else.
+func (l *Log) Handler() http.Handler {
+	files := http.StripPrefix("/ct", l.log.Handler())
+	mux := http.NewServeMux()
+	mux.Handle("GET /ct/checkpoint", files)
+	mux.Handle("GET /ct/tile/", files)
+	mux.HandleFunc("GET /ct/issuer/{fingerprint}", l.serveIssuer)
+	return mux
+}
+
+func (l *Log) serveIssuer(w http.ResponseWriter, r *http.Request) {
+	der, err := l.issuers.read(r.PathValue("fingerprint"))
+	if errors.Is(err, fs.ErrNotExist) {
+		http.NotFound(w, r)
+		return
+	}
+	if err != nil {
+		l.logger.ErrorContext(r.Context(), "issuer can't be read", "path", r.URL.Path, "cause", err)
+		http.Error(w, "this file can't be read now", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/pkix-cert")
+	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	w.Header().Set("Content-Length", strconv.Itoa(len(der)))
+	w.Write(der) // an error is the client's, who has gone
+}

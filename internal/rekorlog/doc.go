@@ -1,0 +1,14 @@
+// Package rekorlog is the transparency log of signatures: a Rekor v2 server.
+//
+//	POST /api/v2/log/entries                  application/json, at most 8 MiB; 201
+//	GET  /api/v2/checkpoint
+//	GET  /api/v2/tile/<L>/<N>[.p/<W>]
+//	GET  /api/v2/tile/entries/<N>[.p/<W>]
+//
+// It takes what package rekor parses and whose signature verifies with the key
+// inside. It answers when the entry is on the disk and covered by the checkpoint
+// in the answer. The same entry again gets the same index, with 201: clients take
+// other answers for a failure. Errors are in problems.go, all of them.
+//
+// Source: Rekor v2 specification (sigstore/architecture-docs), C2SP tlog-tiles.
+package rekorlog

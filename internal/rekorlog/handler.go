@@ -1,0 +1,57 @@
+package rekorlog
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/hallmark-sign/hallmark/wire/rekor"
+)
+
+// Handler serves the log's API under /api/v2/, and nothing else.
+func (l *Log) Handler() http.Handler {
+	files := http.StripPrefix("/api/v2", l.log.Handler())
+	mux := http.NewServeMux()
+	mux.HandleFunc("/api/v2/log/entries", l.serveEntries)
+	mux.Handle("GET /api/v2/checkpoint", files)
+	mux.Handle("GET /api/v2/tile/", files)
+	return mux
+}
+
+func (l *Log) serveEntries(w http.ResponseWriter, r *http.Request) {
+	entry, err := l.addEntry(w, r)
+	if err != nil {
+		l.refuse(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(entry)))
+	w.WriteHeader(http.StatusCreated)
+	w.Write(entry) // an error is the client's, who has gone
+}
+
+// addEntry decodes, logs and encodes.
+func (l *Log) addEntry(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return nil, errMethod
+	}
+	mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	if !strings.EqualFold(strings.TrimSpace(mediaType), "application/json") {
+		return nil, errContentType
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, rekor.MaxRequest))
+	if err != nil {
+		return nil, err
+	}
+	request, err := rekor.ParseRequest(body)
+	if err != nil {
+		return nil, err
+	}
+	entry, err := l.Add(r.Context(), request)
+	if err != nil {
+		return nil, err
+	}
+	return entry.Marshal()
+}

@@ -1,0 +1,95 @@
+package rekorlog
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/hallmark-sign/hallmark/internal/tilelog"
+	"github.com/hallmark-sign/hallmark/wire/rekor"
+)
+
+// Refusals of the handler itself.
+var (
+	errMethod      = errors.New("method is not POST")
+	errContentType = errors.New("content type is not application/json")
+)
+
+// gRPC status codes, which Sigstore's APIs put into the body of an error.
+const (
+	codeInvalidArgument = 3
+	codeUnimplemented   = 12
+	codeInternal        = 13
+	codeUnavailable     = 14
+)
+
+// retryAfter is how many seconds a client is asked to wait before it comes again
+// with 503: long enough for a restart.
+const retryAfter = "10"
+
+// problem is an answer that is not an entry. Its text is fixed; the cause goes
+// to the log of the server.
+type problem struct {
+	status  int
+	code    int
+	message string
+}
+
+// problemOf is the table of all of them.
+func problemOf(err error) problem {
+	tooLarge := new(http.MaxBytesError)
+	switch {
+	case errors.Is(err, errMethod):
+		return problem{http.StatusMethodNotAllowed, codeUnimplemented, "entries are added with POST"}
+	case errors.Is(err, errContentType):
+		return problem{http.StatusUnsupportedMediaType, codeInvalidArgument, "content type must be application/json"}
+	case errors.As(err, &tooLarge):
+		return problem{http.StatusRequestEntityTooLarge, codeInvalidArgument, "request is larger than 8 MiB"}
+	case errors.Is(err, rekor.ErrMalformed):
+		return problem{http.StatusBadRequest, codeInvalidArgument, "request is not a valid hashedRekordRequestV002 or dsseRequestV002"}
+	case errors.Is(err, rekor.ErrAlgorithm):
+		return problem{http.StatusBadRequest, codeInvalidArgument, "keyDetails names no supported algorithm with a hash; pure Ed25519 can't be logged"}
+	case errors.Is(err, rekor.ErrDigest):
+		return problem{http.StatusBadRequest, codeInvalidArgument, "digest is not as long as the hash of keyDetails"}
+	case errors.Is(err, rekor.ErrVerifier):
+		return problem{http.StatusBadRequest, codeInvalidArgument, "verifier is not a key or certificate of the kind that keyDetails names"}
+	case errors.Is(err, rekor.ErrSignature):
+		return problem{http.StatusBadRequest, codeInvalidArgument, "signature does not verify with the verifier over the digest"}
+	case errors.Is(err, tilelog.ErrEntry):
+		return problem{http.StatusBadRequest, codeInvalidArgument, "entry is larger than 64 KiB"}
+	case errors.Is(err, tilelog.ErrFailed), errors.Is(err, tilelog.ErrClosed):
+		return problem{http.StatusServiceUnavailable, codeUnavailable, "log takes no entries now"}
+	default:
+		return problem{http.StatusInternalServerError, codeInternal, "internal error"}
+	}
+}
+
+// refuse answers with the problem of err:
+//
+//	{"code":3,"message":"…","details":[]}
+func (l *Log) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil {
+		return // nobody is there to answer
+	}
+	p := problemOf(err)
+	level := slog.LevelInfo
+	if p.status >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	l.logger.Log(r.Context(), level, "entry refused", "status", p.status, "cause", err)
+	body, err := json.Marshal(struct {
+		Code    int      `json:"code"`
+		Message string   `json:"message"`
+		Details []string `json:"details"`
+	}{p.code, p.message, []string{}})
+	if err != nil {
+		panic(err) // a struct of an int and strings
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if p.status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", retryAfter)
+	}
+	w.WriteHeader(p.status)
+	w.Write(body) // an error is the client's, who has gone
+}

@@ -1,0 +1,86 @@
+package rekorlog
+
+import (
+	"context"
+	"crypto"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/hallmark-sign/hallmark/internal/tilelog"
+	"github.com/hallmark-sign/hallmark/wire/checkpoint"
+	"github.com/hallmark-sign/hallmark/wire/rekor"
+)
+
+// Options say which log to open. All fields are required.
+type Options struct {
+	Dir    string        // made if missing
+	Origin string        // host name and path that clients reach the log at, without scheme and port
+	Key    crypto.Signer // ECDSA P-256 is what every client accepts
+	Logger *slog.Logger
+}
+
+// Log is an open log. Its methods may be called by many goroutines at once.
+type Log struct {
+	log    *tilelog.Log
+	logID  []byte
+	logger *slog.Logger
+}
+
+// New opens the log in o.Dir, or makes it. Errors: as tilelog.Open.
+func New(o Options) (*Log, error) {
+	logID, err := checkpoint.LogID(o.Origin, o.Key.Public())
+	if err != nil {
+		return nil, fmt.Errorf("opening transparency log: %w", err)
+	}
+	signer, err := checkpoint.NewSigner(o.Origin, o.Key)
+	if err != nil {
+		return nil, fmt.Errorf("opening transparency log: %w", err)
+	}
+	verifier, err := checkpoint.NewVerifier(o.Origin, o.Key.Public())
+	if err != nil {
+		return nil, fmt.Errorf("opening transparency log: %w", err)
+	}
+	l, err := tilelog.Open(tilelog.Options{
+		Dir: o.Dir, Origin: o.Origin,
+		Signers: []note.Signer{signer}, Verifiers: []note.Verifier{verifier},
+		Format: tilelog.EntryBundles(), Dedup: true, Clock: time.Now, Logger: o.Logger,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening transparency log: %w", err)
+	}
+	return &Log{log: l, logID: logID, logger: o.Logger}, nil
+}
+
+// Add verifies and logs a signature. Errors: those of rekor.HashedRekord.Verify
+// and of tilelog.Append.
+func (l *Log) Add(ctx context.Context, h rekor.HashedRekord) (rekor.Entry, error) {
+	if err := h.Verify(); err != nil {
+		return rekor.Entry{}, err
+	}
+	body, err := h.Body()
+	if err != nil {
+		return rekor.Entry{}, err
+	}
+	receipt, err := l.log.Append(ctx, tilelog.Pending{Entry: body})
+	if err != nil {
+		return rekor.Entry{}, err
+	}
+	return rekor.Entry{
+		LogIndex: receipt.Index, LogID: l.logID,
+		Kind: rekor.KindHashedRekord, Version: rekor.VersionHashedRekord,
+		Proof:             &rekor.Proof{InclusionProof: receipt.Proof, Root: receipt.Root, Checkpoint: receipt.Checkpoint},
+		CanonicalizedBody: body,
+	}, nil
+}
+
+// Err is nil while the log takes entries, and tilelog.ErrFailed after.
+func (l *Log) Err() error { return l.log.Err() }
+
+// Size is how many entries are logged.
+func (l *Log) Size() uint64 { return l.log.Size() }
+
+// Close answers what has been accepted and gives the directory back.
+func (l *Log) Close(ctx context.Context) error { return l.log.Close(ctx) }
