@@ -1,6 +1,7 @@
 package rekorlog
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -43,7 +44,7 @@ func (l *Log) addEntry(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, rekor.MaxRequest))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", errBody, err)
 	}
 	request, err := rekor.ParseRequest(body)
 	if err != nil {

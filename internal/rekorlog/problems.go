@@ -1,6 +1,7 @@
 package rekorlog
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 var (
 	errMethod      = errors.New("method is not POST")
 	errContentType = errors.New("content type is not application/json")
+	errBody        = errors.New("body can't be read")
 )
 
 // gRPC status codes, which Sigstore's APIs put into the body of an error.
@@ -46,6 +48,8 @@ func problemOf(err error) problem {
 		return problem{http.StatusUnsupportedMediaType, codeInvalidArgument, "content type must be application/json"}
 	case errors.As(err, &tooLarge):
 		return problem{http.StatusRequestEntityTooLarge, codeInvalidArgument, "request is larger than 8 MiB"}
+	case errors.Is(err, errBody):
+		return problem{http.StatusBadRequest, codeInvalidArgument, "request body ended early"}
 	case errors.Is(err, rekor.ErrMalformed):
 		return problem{http.StatusBadRequest, codeInvalidArgument, "request is not a valid hashedRekordRequestV002 or dsseRequestV002"}
 	case errors.Is(err, rekor.ErrAlgorithm):
@@ -58,7 +62,8 @@ func problemOf(err error) problem {
 		return problem{http.StatusBadRequest, codeInvalidArgument, "signature does not verify with the verifier over the digest"}
 	case errors.Is(err, tilelog.ErrEntry):
 		return problem{http.StatusBadRequest, codeInvalidArgument, "entry is larger than 64 KiB"}
-	case errors.Is(err, tilelog.ErrFailed), errors.Is(err, tilelog.ErrClosed):
+	case errors.Is(err, tilelog.ErrFailed), errors.Is(err, tilelog.ErrClosed),
+		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return problem{http.StatusServiceUnavailable, codeUnavailable, "log takes no entries now"}
 	default:
 		return problem{http.StatusInternalServerError, codeInternal, "internal error"}
@@ -69,27 +74,21 @@ func problemOf(err error) problem {
 //
 //	{"code":3,"message":"…","details":[]}
 func (l *Log) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() != nil {
-		return // nobody is there to answer
-	}
 	p := problemOf(err)
 	level := slog.LevelInfo
-	if p.status >= http.StatusInternalServerError {
+	if p.code == codeInternal {
 		level = slog.LevelError
 	}
 	l.logger.Log(r.Context(), level, "entry refused", "status", p.status, "cause", err)
-	body, err := json.Marshal(struct {
-		Code    int      `json:"code"`
-		Message string   `json:"message"`
-		Details []string `json:"details"`
-	}{p.code, p.message, []string{}})
-	if err != nil {
-		panic(err) // a struct of an int and strings
-	}
 	w.Header().Set("Content-Type", "application/json")
 	if p.status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", retryAfter)
 	}
 	w.WriteHeader(p.status)
-	w.Write(body) // an error is the client's, who has gone
+	// An error of writing is the client's, who has gone.
+	json.NewEncoder(w).Encode(struct {
+		Code    int      `json:"code"`
+		Message string   `json:"message"`
+		Details []string `json:"details"`
+	}{p.code, p.message, []string{}})
 }

@@ -53,20 +53,20 @@ func (l *Log) serveTile(w http.ResponseWriter, r *http.Request) {
 	serve(w, "application/octet-stream", content)
 }
 
-// readTile reads a published tile: its own file, or the file of the same tile
-// as wide as it is now, cut. While it reads, the publisher may replace one by
-// another, so it looks again when neither is there.
+// readTile reads a tile: its own file, or the file of the same tile as wide as
+// it is now, cut. While it reads, the publisher may replace one by another, so
+// it looks again when neither is there.
 func (l *Log) readTile(t tileRef) ([]byte, error) {
 	for {
 		size := l.published.Load()
+		content, err := os.ReadFile(l.path(t.path()))
+		if !errors.Is(err, fs.ErrNotExist) {
+			return content, err
+		}
 		wide := t
 		wide.width = tileWidth(position{max(t.level, 0), t.n}, size)
 		if t.width > wide.width {
-			return nil, fs.ErrNotExist
-		}
-		content, err := os.ReadFile(l.path(t.path()))
-		if err == nil || !errors.Is(err, fs.ErrNotExist) {
-			return content, err
+			return nil, err
 		}
 		content, err = os.ReadFile(l.path(wide.path()))
 		if err == nil {

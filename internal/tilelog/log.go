@@ -211,7 +211,7 @@ func (l *Log) Append(ctx context.Context, p Pending) (Receipt, error) {
 	select {
 	case <-w.done:
 	case <-ctx.Done():
-		return Receipt{}, fmt.Errorf("waiting for the log: %w", context.Cause(ctx))
+		return Receipt{}, fmt.Errorf("waiting for the log: %w", ctx.Err())
 	}
 	if w.err != nil {
 		return Receipt{}, w.err
@@ -237,7 +237,7 @@ func (l *Log) enqueue(ctx context.Context, w *waiter) error {
 	case l.queue <- w:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("waiting for the log: %w", context.Cause(ctx))
+		return fmt.Errorf("waiting for the log: %w", ctx.Err())
 	}
 }
 
@@ -254,7 +254,7 @@ func (l *Log) Close(ctx context.Context) error {
 	case <-l.stopped:
 		return l.Err()
 	case <-ctx.Done():
-		return fmt.Errorf("closing log: %w", context.Cause(ctx))
+		return fmt.Errorf("closing log: %w", ctx.Err())
 	}
 }
 
