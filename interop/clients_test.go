@@ -1,3 +1,5 @@
+//go:build instance
+
 package interop
 
 import (

@@ -1,0 +1,19 @@
+// Package hallmark is Sigstore, whole, in one Go binary: sign software with an
+// identity instead of a key, log every signature where it cannot be hidden, and
+// verify anywhere, offline.
+//
+// The house, one line a package; ARCHITECTURE.md has the plan and the rules.
+//
+//	wire/sigalg        key types, sizes and hashes: the Sigstore algorithm registry
+//	wire/dsse          envelope and pre-authentication encoding: DSSE v1
+//	wire/intoto        what an attestation speaks of: in-toto Statement v1
+//	wire/checkpoint    signed tree heads: C2SP signed-note, tlog-checkpoint
+//	wire/tile          tile paths, entry bundles, proofs: C2SP tlog-tiles, RFC 6962
+//	wire/sct           signed certificate timestamps: RFC 6962 §3
+//	wire/rekor         log entries and their canonical bodies: Rekor v1 and v2
+//	internal/durable   fsynced files, locks and journals
+//	internal/tilelog   the append-only engine under both logs
+//	internal/ctlog     certificate-transparency log: precertificates in, SCTs out
+//	internal/rekorlog  transparency log: entries in, inclusion proofs out
+//	interop            other people's clients as judges, a module of its own
+package hallmark
