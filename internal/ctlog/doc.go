@@ -14,7 +14,8 @@
 //	/ct/issuer/<fingerprint> an issuer's certificate, DER
 //
 // Entries are not looked up for duplicates: each precertificate has a serial of
-// its own.
+// its own. A tree head is signed once per size, when it grows; so that of an idle
+// log grows old, where RFC 6962 §3.5 would have it signed anew within a day.
 //
 // Source: RFC 6962 §3, https://c2sp.org/static-ct-api.
 package ctlog

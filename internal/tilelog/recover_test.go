@@ -1,0 +1,185 @@
+package tilelog
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/wire/checkpoint"
+	"github.com/hallmark-sign/hallmark/wire/tile"
+)
+
+// writeJournal makes records the journal of a closed log.
+func writeJournal(t *testing.T, dir string, records ...record) {
+	t.Helper()
+	path := filepath.Join(dir, "journal")
+	if err := os.RemoveAll(path); err != nil {
+		t.Fatal(err)
+	}
+	j, err := durable.OpenJournal(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	for _, r := range records {
+		raw, err := r.marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := j.Append(raw); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// history appends n entries one by one and gives the records that a journal
+// would have of them.
+func history(t *testing.T, l *Log, n int) []record {
+	t.Helper()
+	var records []record
+	for i := range n {
+		entry := fmt.Sprint("entry ", i)
+		r := mustAppend(t, l, entry)
+		records = append(records, record{base: r.Index, checkpoint: r.Checkpoint, entries: [][]byte{[]byte(entry)}})
+	}
+	return records
+}
+
+func TestReplay(t *testing.T) {
+	o := testOptions(t, t.TempDir())
+	l := mustOpen(t, o)
+	records := history(t, l, 3)
+	mustClose(t, l)
+	behind := copyDir(t, o.Dir) // a log of 3 entries
+	l = mustOpen(t, o)
+	records = append(records, history(t, l, 5)[3:]...)
+	mustClose(t, l)
+
+	otherRoot := records[3]
+	otherRoot.entries = [][]byte{[]byte("never signed")}
+	resigned, err := checkpoint.Sign(checkpoint.Checkpoint{Origin: origin, Size: 9, Root: tlog.Hash{}}, o.Signers...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	otherSize := record{base: 3, checkpoint: resigned, entries: records[3].entries}
+	unsigned := record{base: 3, checkpoint: []byte("unsigned"), entries: records[3].entries}
+	for name, c := range map[string]struct {
+		journal []record
+		size    uint64
+		refusal string
+	}{
+		"nothing":               {nil, 3, ""},
+		"published already":     {records[:3], 3, ""},
+		"the next":              {records[3:], 5, ""},
+		"all":                   {records, 5, ""},
+		"the next, then old":    {append(records[3:4:4], records[0], records[2]), 4, ""},
+		"a gap":                 {records[4:], 0, "journal goes on at 4, the log ends at 3"},
+		"another entry":         {[]record{otherRoot}, 0, "is not the checkpoint's"},
+		"checkpoint of 9":       {[]record{otherSize}, 0, "checkpoint of size 9"},
+		"unsigned":              {[]record{unsigned}, 0, "malformed note"},
+		"overlapping the end":   {[]record{{base: 2, checkpoint: records[3].checkpoint, entries: make([][]byte, 2)}}, 0, "journal goes on at 2"},
+		"entry of absurd width": {[]record{{base: 3, checkpoint: records[3].checkpoint, entries: [][]byte{make([]byte, maxEntry+1)}}}, 0, "longer than"},
+	} {
+		crashed := o
+		crashed.Dir = copyDir(t, behind)
+		writeJournal(t, crashed.Dir, c.journal...)
+		l, err := Open(crashed)
+		if c.refusal != "" {
+			if err == nil || !strings.Contains(err.Error(), c.refusal) {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		if err != nil || l.Size() != c.size || l.published.Load() != c.size {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		mustClose(t, l)
+		if entries := checkDir(t, crashed.Dir); string(entries[c.size-1]) != fmt.Sprint("entry ", c.size-1) {
+			t.Errorf("%s: %q", name, entries)
+		}
+	}
+}
+
+// A directory that had a log in it is not begun anew.
+func TestCreateRefuses(t *testing.T) {
+	o := testOptions(t, t.TempDir())
+	l := mustOpen(t, o)
+	records := history(t, l, 1)
+	mustClose(t, l)
+	for _, lost := range [][]string{{"checkpoint"}, {"checkpoint", "tile"}} {
+		damaged := o
+		damaged.Dir = copyDir(t, o.Dir)
+		writeJournal(t, damaged.Dir, records...)
+		for _, name := range lost {
+			if err := os.RemoveAll(filepath.Join(damaged.Dir, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := Open(damaged); err == nil || !strings.Contains(err.Error(), "no checkpoint: restore it") {
+			t.Errorf("without %v: %v", lost, err)
+		}
+	}
+}
+
+// What a crash has left half-written is cleared away.
+func TestTemporaryFilesCleared(t *testing.T) {
+	o := testOptions(t, t.TempDir())
+	mustClose(t, mustOpen(t, o))
+	left := filepath.Join(o.Dir, "tmp", ".tmp-123")
+	if err := os.WriteFile(left, []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, mustOpen(t, o))
+	if _, err := os.Stat(left); err == nil {
+		t.Error("still there")
+	}
+}
+
+func TestNewTiles(t *testing.T) {
+	path := func(tiles []tileRef) string {
+		var paths []string
+		for _, t := range tiles {
+			paths = append(paths, t.path())
+		}
+		return strings.Join(paths, " ")
+	}
+	for _, c := range []struct {
+		last, size uint64
+		want       string
+	}{
+		{0, 0, ""},
+		{0, 1, "tile/entries/000.p/1 tile/0/000.p/1"},
+		{5, 5, ""},
+		{255, 256, "tile/entries/000 tile/0/000 tile/1/000.p/1"},
+		{256, 257, "tile/entries/001.p/1 tile/0/001.p/1"},
+		{250, 770, "tile/entries/000 tile/entries/001 tile/entries/002 tile/entries/003.p/2 tile/0/000 tile/0/001 tile/0/002 tile/0/003.p/2 tile/1/000.p/3"},
+		{65535, 65536, "tile/entries/255 tile/0/255 tile/1/000 tile/2/000.p/1"},
+	} {
+		if got := path(newTiles(c.last, c.size, tile.LevelEntries)); got != c.want {
+			t.Errorf("from %d to %d: %s, want %s", c.last, c.size, got, c.want)
+		}
+	}
+}
+
+func FuzzParseRecord(f *testing.F) {
+	raw, err := record{base: 7, checkpoint: []byte("checkpoint"), entries: [][]byte{[]byte("entry"), nil}}.marshal()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(raw)
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		r, err := parseRecord(raw)
+		if err != nil {
+			return
+		}
+		if again, err := r.marshal(); err != nil || string(again) != string(raw) {
+			t.Errorf("%x comes back as %x, %v", raw, again, err)
+		}
+	})
+}
