@@ -10,8 +10,9 @@
 //	wire/checkpoint    signed tree heads: C2SP signed-note, tlog-checkpoint
 //	wire/tile          tile paths, entry bundles, proofs: C2SP tlog-tiles, RFC 6962
 //	wire/sct           signed certificate timestamps: RFC 6962 §3
-//	bundle             everything that verifying one signature offline takes: bundle v0.1 to v0.3
 //	wire/rekor         log entries and their canonical bodies: Rekor v1 and v2
+//	bundle             everything that verifying one signature offline takes: bundle v0.1 to v0.3
+//	trust              trusted root and signing config, with validity windows
 //	internal/durable   fsynced files, locks and journals
 //	internal/tilelog   the append-only engine under both logs
 //	internal/ctlog     certificate-transparency log: precertificates in, SCTs out

@@ -70,9 +70,10 @@ func parse(raw []byte) (*Bundle, error) {
 	return b, nil
 }
 
-// readKey: "v0.3: the certificate field MUST be used; a chain must not be"
-// (sigstore_bundle.proto, VerificationMaterial). Before, a chain with the leaf
-// first.
+// readKey reads the key material, which comes "in one of three forms" (sigstore_bundle.proto,
+// VerificationMaterial): a key's identifier, "a sequence of one or more X.509
+// certificates, of which the first member MUST be a leaf certificate", which
+// v0.3 does not use, or a single leaf certificate.
 func (b *Bundle) readKey(m *bundlepb.VerificationMaterial) error {
 	switch content := m.GetContent().(type) {
 	case *bundlepb.VerificationMaterial_PublicKey:
@@ -93,8 +94,9 @@ func (b *Bundle) readKey(m *bundlepb.VerificationMaterial) error {
 	return checkBlobs("certificate", b.Certificates, 1, MaxCertificates)
 }
 
-// readEntries: "v0.1: an inclusion promise is required; v0.2 and later: an
-// inclusion proof with a checkpoint" (sigstore_bundle.proto, Bundle).
+// readEntries: v0.1 bundles "may contain an inclusion promise and not an
+// inclusion proof" (sigstore_bundle.proto, VerificationMaterial); later ones
+// need the proof.
 func (b *Bundle) readEntries(entries []*rekorpb.TransparencyLogEntry) error {
 	if len(entries) > MaxEntries {
 		return fmt.Errorf("%d log entries, want at most %d", len(entries), MaxEntries)

@@ -1,0 +1,169 @@
+package trust
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	trustpb "github.com/sigstore/protobuf-specs/gen/pb-go/trustroot/v1"
+	"google.golang.org/protobuf/encoding/protojson"
+)
+
+// MediaTypeSigningConfig is the signing config's media type.
+const MediaTypeSigningConfig = "application/vnd.dev.sigstore.signingconfig.v0.2+json"
+
+// SigningConfig is where a client signs: one list of services for each role.
+type SigningConfig struct {
+	CertificateAuthorities []Service // base URLs
+	Issuers                []Service // OpenID issuer URLs
+	Logs                   []Service // base URLs
+	LogSelector            Selector
+	TimestampAuthorities   []Service // full URLs of the timestamp endpoint
+	TimestampSelector      Selector
+}
+
+// Service is one server of a role.
+type Service struct {
+	URL        string
+	APIVersion uint32 // major; a log's 2 is Rekor v2
+	Validity   Validity
+	Operator   string
+}
+
+// Selector says how many services of a list a signature needs: ANY is one, ALL
+// is each, EXACT is Count (sigstore_trustroot.proto, ServiceSelector).
+type Selector struct {
+	Mode  string // "ANY", "ALL" or "EXACT"
+	Count uint32 // for EXACT
+}
+
+// ParseSigningConfig reads a signing config. Errors: ErrMalformed.
+func ParseSigningConfig(raw []byte) (*SigningConfig, error) {
+	config, err := parseSigningConfig(raw)
+	if err != nil {
+		return nil, fmt.Errorf("parsing signing config: %w: %w", ErrMalformed, err)
+	}
+	return config, nil
+}
+
+func parseSigningConfig(raw []byte) (*SigningConfig, error) {
+	if len(raw) > MaxSize {
+		return nil, fmt.Errorf("%d bytes, want at most %d", len(raw), MaxSize)
+	}
+	var pb trustpb.SigningConfig
+	if err := protojson.Unmarshal(raw, &pb); err != nil {
+		return nil, err
+	}
+	if pb.GetMediaType() != MediaTypeSigningConfig {
+		return nil, fmt.Errorf("media type %.100q", pb.GetMediaType())
+	}
+	config := new(SigningConfig)
+	for _, role := range []struct {
+		name string
+		from []*trustpb.Service
+		to   *[]Service
+	}{
+		{"certificate authority", pb.GetCaUrls(), &config.CertificateAuthorities},
+		{"OpenID issuer", pb.GetOidcUrls(), &config.Issuers},
+		{"log", pb.GetRekorTlogUrls(), &config.Logs},
+		{"timestamp authority", pb.GetTsaUrls(), &config.TimestampAuthorities},
+	} {
+		services, err := each(role.name, role.from, serviceFromProto)
+		if err != nil {
+			return nil, err
+		}
+		*role.to = services
+	}
+	var err error
+	if config.LogSelector, err = selectorFromProto(pb.GetRekorTlogConfig(), len(config.Logs)); err != nil {
+		return nil, fmt.Errorf("log selector: %w", err)
+	}
+	if config.TimestampSelector, err = selectorFromProto(pb.GetTsaConfig(), len(config.TimestampAuthorities)); err != nil {
+		return nil, fmt.Errorf("timestamp selector: %w", err)
+	}
+	return config, nil
+}
+
+func serviceFromProto(pb *trustpb.Service) (Service, error) {
+	u, err := url.Parse(pb.GetUrl())
+	if err != nil {
+		return Service{}, err
+	}
+	if (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return Service{}, fmt.Errorf("URL %.200q is not of the form https://host/path", pb.GetUrl())
+	}
+	validity, err := validityFromProto(pb.GetValidFor())
+	if err != nil {
+		return Service{}, err
+	}
+	return Service{URL: pb.GetUrl(), APIVersion: pb.GetMajorApiVersion(), Validity: validity, Operator: pb.GetOperator()}, nil
+}
+
+// selectorFromProto requires a selector where there are services: "A client
+// SHOULD throw an error if the value is SERVICE_SELECTOR_UNDEFINED"
+// (ServiceSelector).
+func selectorFromProto(pb *trustpb.ServiceConfiguration, services int) (Selector, error) {
+	s := Selector{Mode: pb.GetSelector().String(), Count: pb.GetCount()}
+	switch pb.GetSelector() {
+	case trustpb.ServiceSelector_ANY, trustpb.ServiceSelector_ALL:
+		return s, nil
+	case trustpb.ServiceSelector_EXACT:
+		if s.Count < 1 || int64(s.Count) > int64(services) {
+			return Selector{}, fmt.Errorf("EXACT %d of %d services", s.Count, services)
+		}
+		return s, nil
+	case trustpb.ServiceSelector_SERVICE_SELECTOR_UNDEFINED:
+		if services == 0 {
+			return Selector{}, nil
+		}
+	}
+	return Selector{}, errors.New("undefined")
+}
+
+// Usable gives the services that can be used at a time with an API version that
+// the caller speaks, in the order of the config.
+func Usable(services []Service, at time.Time, versions ...uint32) []Service {
+	var out []Service
+	for _, s := range services {
+		for _, v := range versions {
+			if s.APIVersion == v && s.Validity.Contains(at) {
+				out = append(out, s)
+			}
+		}
+	}
+	return out
+}
+
+// Marshal writes the signing config as JSON; ParseSigningConfig reads it back.
+func (c *SigningConfig) Marshal() ([]byte, error) {
+	pb := &trustpb.SigningConfig{
+		MediaType:       MediaTypeSigningConfig,
+		CaUrls:          serviceProtos(c.CertificateAuthorities),
+		OidcUrls:        serviceProtos(c.Issuers),
+		RekorTlogUrls:   serviceProtos(c.Logs),
+		RekorTlogConfig: c.LogSelector.proto(),
+		TsaUrls:         serviceProtos(c.TimestampAuthorities),
+		TsaConfig:       c.TimestampSelector.proto(),
+	}
+	return protojson.MarshalOptions{Multiline: true}.Marshal(pb)
+}
+
+func serviceProtos(services []Service) []*trustpb.Service {
+	var out []*trustpb.Service
+	for _, s := range services {
+		out = append(out, &trustpb.Service{
+			Url: s.URL, MajorApiVersion: s.APIVersion, ValidFor: s.Validity.proto(), Operator: s.Operator,
+		})
+	}
+	return out
+}
+
+func (s Selector) proto() *trustpb.ServiceConfiguration {
+	if s.Mode == "" {
+		return nil
+	}
+	return &trustpb.ServiceConfiguration{
+		Selector: trustpb.ServiceSelector(trustpb.ServiceSelector_value[s.Mode]), Count: s.Count,
+	}
+}
