@@ -11,6 +11,8 @@
 //	wire/tile          tile paths, entry bundles, proofs: C2SP tlog-tiles, RFC 6962
 //	wire/sct           signed certificate timestamps: RFC 6962 §3
 //	wire/rekor         log entries and their canonical bodies: Rekor v1 and v2
+//	wire/fulcio        signing-certificate messages, proof of possession: Fulcio API v2
+//	identity           who signed: issuer, SAN and Fulcio extensions of a certificate
 //	bundle             everything that verifying one signature offline takes: bundle v0.1 to v0.3
 //	trust              trusted root and signing config, with validity windows
 //	internal/durable   fsynced files, locks and journals
