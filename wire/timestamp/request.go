@@ -3,194 +3,148 @@ package timestamp
 import (
 	"crypto"
 	"encoding/asn1"
+	"errors"
 	"fmt"
 	"math/big"
-	"strconv"
-	"strings"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// MaxRequest is the longest request that is parsed, in bytes.
-const MaxRequest = 16 << 10
+const (
+	// maxMessage bounds every message, in bytes. A token with a chain has some
+	// thousands.
+	maxMessage = 1 << 20
+	// maxInteger bounds nonces and serial numbers, in bits. RFC 3161 §2.4.2
+	// wants serial numbers of 160 bits to be accepted; nonces have 64 as a rule.
+	maxInteger = 256
+)
 
-// Request asks for a timestamp of a hash (TimeStampReq, RFC 3161 §2.4.1).
+// Request is a TimeStampReq (RFC 3161 §2.4.1).
 type Request struct {
-	Hash    crypto.Hash           // SHA256, SHA384 or SHA512
-	Imprint []byte                // the hash of what is to be timestamped
-	Policy  asn1.ObjectIdentifier // nil: any
+	Hash    crypto.Hash           // SHA-256, SHA-384 or SHA-512
+	Imprint []byte                // digest of what is to be stamped
 	Nonce   *big.Int              // nil: none
-	CertReq bool                  // the token is to hold the signing certificate
+	Policy  asn1.ObjectIdentifier // nil: the authority's own
+	CertReq bool                  // the token is to hold its signer's certificate
 }
 
-// ParseRequest parses a DER request. Its errors wrap the Failure to answer with.
+// RequestError is a request that cannot be granted. Answer it with
+// [MarshalRejection] of its Fail.
+type RequestError struct {
+	Fail FailInfo
+	Err  error
+}
+
+func (e *RequestError) Error() string { return "parsing time-stamp request: " + e.Err.Error() }
+
+func (e *RequestError) Unwrap() error { return e.Err }
+
+// refuse makes the RequestError of err, with badAlg for an unknown digest.
+func refuse(err error) error {
+	fail := BadDataFormat
+	if errors.Is(err, errHash) {
+		fail = BadAlg
+	}
+	return &RequestError{Fail: fail, Err: err}
+}
+
+// ParseRequest parses a DER request of at most 1 MiB. Its errors are
+// *RequestError. Extensions are refused: none is known (RFC 3161 §2.4.1).
 func ParseRequest(der []byte) (Request, error) {
-	if len(der) > MaxRequest {
-		return Request{}, fmt.Errorf("parsing timestamp request: more than %d bytes: %w", MaxRequest, BadDataFormat)
+	if len(der) > maxMessage {
+		return Request{}, refuse(errors.New("longer than 1 MiB"))
 	}
-	r, err := parseRequest(der)
-	if err != nil {
-		return Request{}, fmt.Errorf("parsing timestamp request: %w", err)
-	}
-	return r, nil
-}
-
-func parseRequest(der cryptobyte.String) (r Request, err error) {
-	var req cryptobyte.String
+	var body cryptobyte.String
 	var version int
-	if !der.ReadASN1(&req, cbasn1.SEQUENCE) || !der.Empty() || !req.ReadASN1Integer(&version) {
-		return Request{}, fmt.Errorf("not one DER SEQUENCE: %w", BadDataFormat)
+	in := cryptobyte.String(der)
+	if !in.ReadASN1(&body, cbasn1.SEQUENCE) || !in.Empty() || !body.ReadASN1Integer(&version) {
+		return Request{}, refuse(errors.New("not a DER sequence with a version"))
 	}
 	if version != 1 {
-		return Request{}, fmt.Errorf("version %d: %w", version, BadRequest)
+		return Request{}, refuse(fmt.Errorf("version %d, want 1", version))
 	}
-	var ok bool
-	if r.Hash, r.Imprint, ok = readImprint(&req); !ok {
-		return Request{}, fmt.Errorf("malformed message imprint: %w", BadDataFormat)
+	hash, imprint, err := readImprint(&body)
+	if err != nil {
+		return Request{}, refuse(err)
 	}
-	if err := r.check(); err != nil {
+	r := Request{Hash: hash, Imprint: imprint}
+	if err := r.readOptional(&body); err != nil {
 		return Request{}, err
-	}
-	if req.PeekASN1Tag(cbasn1.OBJECT_IDENTIFIER) && !readOID(&req, &r.Policy) {
-		return Request{}, fmt.Errorf("malformed policy: %w", BadDataFormat)
-	}
-	if req.PeekASN1Tag(cbasn1.INTEGER) {
-		if r.Nonce, ok = readInteger(&req); !ok {
-			return Request{}, fmt.Errorf("malformed nonce: %w", BadDataFormat)
-		}
-	}
-	if req.PeekASN1Tag(cbasn1.BOOLEAN) && !req.ReadASN1Boolean(&r.CertReq) {
-		return Request{}, fmt.Errorf("malformed certReq: %w", BadDataFormat)
-	}
-	if req.PeekASN1Tag(tagRequestExtensions) {
-		return Request{}, fmt.Errorf("extensions: %w", UnacceptedExtension)
-	}
-	if !req.Empty() {
-		return Request{}, fmt.Errorf("trailing data: %w", BadDataFormat)
 	}
 	return r, nil
 }
 
-const tagRequestExtensions = cbasn1.Tag(0x80 | 0x20 | 0)
-
-// check: "The length of the hash value … MUST match the length of the hash value
-// for that algorithm".
-func (r Request) check() error {
-	switch r.Hash {
-	case crypto.SHA256, crypto.SHA384, crypto.SHA512:
-	default:
-		return fmt.Errorf("hash algorithm is not SHA-256, SHA-384 or SHA-512: %w", BadAlg)
+// readOptional reads what follows the imprint.
+func (r *Request) readOptional(in *cryptobyte.String) error {
+	if in.PeekASN1Tag(cbasn1.OBJECT_IDENTIFIER) && !readOID(in, &r.Policy) {
+		return refuse(errors.New("policy is malformed"))
 	}
-	if len(r.Imprint) != r.Hash.Size() {
-		return fmt.Errorf("imprint of %d bytes for %v: %w", len(r.Imprint), r.Hash, BadDataFormat)
+	var err error
+	if r.Nonce, err = readOptionalInteger(in); err != nil {
+		return refuse(fmt.Errorf("nonce: %w", err))
+	}
+	if r.CertReq, err = readDefaultFalse(in); err != nil {
+		return refuse(fmt.Errorf("certReq: %w", err))
+	}
+	if in.PeekASN1Tag(cbasn1.Tag(0).ContextSpecific().Constructed()) {
+		return &RequestError{Fail: UnacceptedExtension, Err: errors.New("extensions are not accepted")}
+	}
+	if !in.Empty() {
+		return refuse(errors.New("trailing data"))
 	}
 	return nil
 }
 
 // Marshal is the DER that ParseRequest reads.
 func (r Request) Marshal() ([]byte, error) {
-	if err := r.check(); err != nil {
-		return nil, fmt.Errorf("marshalling timestamp request: %w", err)
+	if r.Nonce != nil && r.Nonce.BitLen() > maxInteger {
+		return nil, fmt.Errorf("marshalling time-stamp request: nonce is longer than %d bits", maxInteger)
 	}
 	var b cryptobyte.Builder
+	var imprint error
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddASN1Int64(1)
-		addImprint(b, r.Hash, r.Imprint)
+		imprint = addImprint(b, r.Hash, r.Imprint)
 		if r.Policy != nil {
 			b.AddASN1ObjectIdentifier(r.Policy)
 		}
 		if r.Nonce != nil {
 			b.AddASN1BigInt(r.Nonce)
 		}
-		if r.CertReq { // DEFAULT FALSE
+		if r.CertReq {
 			b.AddASN1Boolean(true)
 		}
 	})
-	return b.Bytes()
-}
-
-// jsonRequest is the form that Sigstore's timestamp authority takes besides DER.
-type jsonRequest struct {
-	ArtifactHash  []byte         `json:"artifactHash"`
-	HashAlgorithm string         `json:"hashAlgorithm"`
-	Certificates  bool           `json:"certificates"`
-	Nonce         jsontext.Value `json:"nonce"`
-	TSAPolicyOID  string         `json:"tsaPolicyOID"`
-}
-
-// ParseRequestJSON parses
-//
-//	{"artifactHash":"…","hashAlgorithm":"sha256","certificates":true,"nonce":42,"tsaPolicyOID":"1.3.6.1.4.1.57264.2"}
-//
-// of which the last three may be absent. Its errors wrap the Failure to answer
-// with.
-func ParseRequestJSON(body []byte) (Request, error) {
-	r, err := parseRequestJSON(body)
-	if err != nil {
-		return Request{}, fmt.Errorf("parsing timestamp request: %w", err)
-	}
-	return r, nil
-}
-
-func parseRequestJSON(body []byte) (Request, error) {
-	if len(body) > MaxRequest {
-		return Request{}, fmt.Errorf("more than %d bytes: %w", MaxRequest, BadDataFormat)
-	}
-	var j jsonRequest
-	if err := json.Unmarshal(body, &j, json.RejectUnknownMembers(true)); err != nil {
-		return Request{}, fmt.Errorf("%w: %w", BadDataFormat, err)
-	}
-	r := Request{Imprint: j.ArtifactHash, CertReq: j.Certificates}
-	for _, h := range hashes {
-		if h.name == j.HashAlgorithm {
-			r.Hash = h.hash
-		}
-	}
-	if err := r.check(); err != nil {
-		return Request{}, err
-	}
-	var ok bool
-	if len(j.Nonce) > 0 {
-		if r.Nonce, ok = parseNonce(string(j.Nonce)); !ok {
-			return Request{}, fmt.Errorf("nonce is not a whole number of up to %d digits: %w", maxNonceDigits, BadDataFormat)
-		}
-	}
-	if j.TSAPolicyOID != "" {
-		if r.Policy, ok = parseOID(j.TSAPolicyOID); !ok {
-			return Request{}, fmt.Errorf("tsaPolicyOID is not an object identifier: %w", BadDataFormat)
-		}
-	}
-	return r, nil
-}
-
-// maxNonceDigits fits maxInteger.
-const maxNonceDigits = 140
-
-func parseNonce(s string) (*big.Int, bool) {
-	if len(s) > maxNonceDigits || strings.ContainsFunc(s, func(r rune) bool { return r < '0' || r > '9' }) {
-		return nil, false
-	}
-	return new(big.Int).SetString(s, 10)
-}
-
-// parseOID parses dotted decimal.
-func parseOID(s string) (asn1.ObjectIdentifier, bool) {
-	if len(s) > 2*maxOID {
-		return nil, false
-	}
-	var oid asn1.ObjectIdentifier
-	for arc := range strings.SplitSeq(s, ".") {
-		n, err := strconv.ParseUint(arc, 10, 31)
-		if err != nil || strconv.FormatUint(n, 10) != arc {
-			return nil, false
-		}
-		oid = append(oid, int(n))
-	}
-	var b cryptobyte.Builder
-	b.AddASN1ObjectIdentifier(oid) // knows which first arcs there are
 	der, err := b.Bytes()
-	return oid, err == nil && len(der) <= maxOID
+	if err := errors.Join(imprint, err); err != nil {
+		return nil, fmt.Errorf("marshalling time-stamp request: %w", err)
+	}
+	return der, nil
+}
+
+// readOptionalInteger reads an INTEGER if one comes next, and nil otherwise.
+func readOptionalInteger(in *cryptobyte.String) (*big.Int, error) {
+	if !in.PeekASN1Tag(cbasn1.INTEGER) {
+		return nil, nil
+	}
+	var element cryptobyte.String
+	n := new(big.Int)
+	if !in.ReadASN1Element(&element, cbasn1.INTEGER) || len(element) > maxInteger/8+3 ||
+		!element.ReadASN1Integer(n) {
+		return nil, errors.New("malformed or too long")
+	}
+	return n, nil
+}
+
+// readDefaultFalse reads BOOLEAN DEFAULT FALSE. DER leaves a default out.
+func readDefaultFalse(in *cryptobyte.String) (bool, error) {
+	if !in.PeekASN1Tag(cbasn1.BOOLEAN) {
+		return false, nil
+	}
+	var value bool
+	if !in.ReadASN1Boolean(&value) || !value {
+		return false, errors.New("not the DER of TRUE")
+	}
+	return true, nil
 }

@@ -1,0 +1,194 @@
+package timestamp
+
+import (
+	"bytes"
+	"crypto"
+	"encoding/asn1"
+	"errors"
+	"fmt"
+	"math/big"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// signerInfo is SignerInfo (RFC 5652 §5.3).
+type signerInfo struct {
+	sid        issuerSerial // zero when keyID is set
+	keyID      []byte
+	digest     crypto.Hash
+	attributes []byte // DER of the signed attributes, with the tag of SET
+	algorithm  asn1.ObjectIdentifier
+	signature  []byte
+
+	messageDigest []byte
+	certHash      essCertID
+}
+
+// issuerSerial names a certificate.
+type issuerSerial struct {
+	issuer []byte // DER Name
+	serial *big.Int
+}
+
+// essCertID is ESSCertIDv2 (RFC 5035 §4).
+type essCertID struct {
+	hash  crypto.Hash
+	value []byte
+	name  *issuerSerial // nil: not given
+}
+
+func readSigner(in *cryptobyte.String) (signerInfo, error) {
+	var s signerInfo
+	var body, attributes, signature cryptobyte.String
+	if !in.ReadASN1(&body, cbasn1.SEQUENCE) {
+		return s, errors.New("malformed")
+	}
+	err := s.readIdentifier(&body)
+	if err != nil {
+		return s, err
+	}
+	if s.digest, err = readDigestAlgorithm(&body); err != nil {
+		return s, err
+	}
+	signed := cbasn1.Tag(0).ContextSpecific().Constructed()
+	if !body.ReadASN1Element(&attributes, signed) {
+		return s, errors.New("no signed attributes")
+	}
+	// "the DER encoding of the SET OF tag, rather than of the IMPLICIT [0]
+	// tag, is to be included in the message digest" (RFC 5652 §5.4)
+	s.attributes = bytes.Clone(attributes)
+	s.attributes[0] = byte(cbasn1.SET)
+	if !attributes.ReadASN1(&attributes, signed) {
+		return s, errors.New("signed attributes are malformed")
+	}
+	if err := s.readAttributes(attributes); err != nil {
+		return s, fmt.Errorf("signed attributes: %w", err)
+	}
+	if !readAlgorithm(&body, &s.algorithm) || !body.ReadASN1(&signature, cbasn1.OCTET_STRING) ||
+		!body.SkipOptionalASN1(cbasn1.Tag(1).ContextSpecific().Constructed()) || !body.Empty() {
+		return s, errors.New("signature is malformed")
+	}
+	s.signature = signature
+	return s, nil
+}
+
+// readIdentifier reads version and SignerIdentifier.
+func (s *signerInfo) readIdentifier(in *cryptobyte.String) error {
+	var version int
+	if !in.ReadASN1Integer(&version) {
+		return errors.New("version is malformed")
+	}
+	// "If the SignerIdentifier is the CHOICE issuerAndSerialNumber, then the
+	// version MUST be 1. If [it] is subjectKeyIdentifier, […] 3."
+	switch version {
+	case 1:
+		var body, name cryptobyte.String
+		if !in.ReadASN1(&body, cbasn1.SEQUENCE) || !body.ReadASN1Element(&name, cbasn1.SEQUENCE) {
+			return errors.New("issuer is malformed")
+		}
+		serial, err := readOptionalInteger(&body)
+		if err != nil || serial == nil || !body.Empty() {
+			return errors.New("serial number is malformed")
+		}
+		s.sid = issuerSerial{name, serial}
+	case 3:
+		var keyID cryptobyte.String
+		if !in.ReadASN1(&keyID, cbasn1.Tag(0).ContextSpecific()) || len(keyID) == 0 {
+			return errors.New("key identifier is malformed")
+		}
+		s.keyID = keyID
+	default:
+		return fmt.Errorf("version %d, want 1 or 3", version)
+	}
+	return nil
+}
+
+// readAttributes reads the three attributes that a token must have, each once;
+// others are signed but say nothing here. The set is in DER order.
+func (s *signerInfo) readAttributes(in cryptobyte.String) error {
+	var previous []byte
+	found := map[string]cryptobyte.String{}
+	for !in.Empty() {
+		var element, attribute, values cryptobyte.String
+		var oid asn1.ObjectIdentifier
+		if !in.ReadASN1Element(&element, cbasn1.SEQUENCE) || bytes.Compare(previous, element) >= 0 {
+			return errors.New("malformed or not in DER order")
+		}
+		previous = element
+		if !element.ReadASN1(&attribute, cbasn1.SEQUENCE) || !readOID(&attribute, &oid) ||
+			!attribute.ReadASN1(&values, cbasn1.SET) || !attribute.Empty() {
+			return errors.New("malformed")
+		}
+		if _, twice := found[oid.String()]; twice {
+			return fmt.Errorf("attribute %v is there twice", oid)
+		}
+		found[oid.String()] = values
+	}
+	return s.readKnown(found[oidContentType.String()], found[oidMessageDigest.String()],
+		found[oidSigningCertificate.String()])
+}
+
+func (s *signerInfo) readKnown(contentType, digest, certificate cryptobyte.String) error {
+	var oid asn1.ObjectIdentifier
+	if !readOID(&contentType, &oid) || !contentType.Empty() || !oid.Equal(oidTSTInfo) {
+		return errors.New("content type is missing or not time-stamp info")
+	}
+	var value cryptobyte.String
+	if !digest.ReadASN1(&value, cbasn1.OCTET_STRING) || !digest.Empty() {
+		return errors.New("message digest is missing or malformed")
+	}
+	s.messageDigest = value
+	if len(certificate) == 0 {
+		return errors.New("no signing certificate (v2); version 1, by SHA-1, does not count")
+	}
+	var signing, ids cryptobyte.String
+	if !certificate.ReadASN1(&signing, cbasn1.SEQUENCE) || !certificate.Empty() ||
+		!signing.ReadASN1(&ids, cbasn1.SEQUENCE) ||
+		!signing.SkipOptionalASN1(cbasn1.SEQUENCE) || !signing.Empty() {
+		return errors.New("signing certificate is malformed")
+	}
+	// "The first certificate identified in the sequence of certificate
+	// identifiers MUST be the certificate used to verify the signature."
+	return s.certHash.read(&ids)
+}
+
+// read reads ESSCertIDv2, whose hash algorithm is SHA-256 by default.
+func (id *essCertID) read(in *cryptobyte.String) error {
+	var body, value cryptobyte.String
+	if !in.ReadASN1(&body, cbasn1.SEQUENCE) {
+		return errors.New("signing certificate is malformed")
+	}
+	id.hash = crypto.SHA256
+	if body.PeekASN1Tag(cbasn1.SEQUENCE) {
+		var err error
+		if id.hash, err = readDigestAlgorithm(&body); err != nil {
+			return err
+		}
+	}
+	if !body.ReadASN1(&value, cbasn1.OCTET_STRING) {
+		return errors.New("signing certificate's hash is malformed")
+	}
+	id.value = value
+	if body.Empty() {
+		return nil
+	}
+	return id.readName(&body)
+}
+
+// readName reads IssuerSerial, with one directoryName.
+func (id *essCertID) readName(in *cryptobyte.String) error {
+	var body, names, directory, name cryptobyte.String
+	if !in.ReadASN1(&body, cbasn1.SEQUENCE) || !in.Empty() ||
+		!body.ReadASN1(&names, cbasn1.SEQUENCE) ||
+		!names.ReadASN1(&directory, cbasn1.Tag(4).ContextSpecific().Constructed()) || !names.Empty() ||
+		!directory.ReadASN1Element(&name, cbasn1.SEQUENCE) || !directory.Empty() {
+		return errors.New("signing certificate's issuer is malformed")
+	}
+	serial, err := readOptionalInteger(&body)
+	if err != nil || serial == nil || !body.Empty() {
+		return errors.New("signing certificate's serial number is malformed")
+	}
+	id.name = &issuerSerial{name, serial}
+	return nil
+}
