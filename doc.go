@@ -17,6 +17,7 @@
 //	bundle             everything that verifying one signature offline takes: bundle v0.1 to v0.3
 //	trust              trusted root and signing config, with validity windows
 //	internal/durable   fsynced files, locks and journals
+//	internal/keys      signing keys from encrypted PKCS #8 files
 //	internal/tilelog   the append-only engine under both logs
 //	internal/ctlog     certificate-transparency log: precertificates in, SCTs out
 //	internal/rekorlog  transparency log: entries in, inclusion proofs out

@@ -1,0 +1,170 @@
+package keys
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/hallmark-sign/hallmark/wire/sigalg"
+)
+
+// ErrPassphrase means that a key is encrypted and the passphrase is not its own,
+// or none was given: ask for it, and try again.
+var ErrPassphrase = errors.New("wrong or missing passphrase")
+
+// MaxFile is the longest key file that is read, in bytes.
+const MaxFile = 64 << 10
+
+// Generate makes a key: "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ed25519",
+// "rsa-2048", "rsa-3072" or "rsa-4096".
+func Generate(kind string) (crypto.Signer, error) {
+	switch kind {
+	case "ecdsa-p256":
+		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case "ecdsa-p384":
+		return ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	case "ecdsa-p521":
+		return ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
+	case "ed25519":
+		_, key, err := ed25519.GenerateKey(rand.Reader)
+		return key, err
+	case "rsa-2048":
+		return rsa.GenerateKey(rand.Reader, 2048)
+	case "rsa-3072":
+		return rsa.GenerateKey(rand.Reader, 3072)
+	case "rsa-4096":
+		return rsa.GenerateKey(rand.Reader, 4096)
+	default:
+		return nil, fmt.Errorf("generating key: kind %.32q is unknown", kind)
+	}
+}
+
+// Load reads the private key in the file at path: Parse of what is in it.
+func Load(path string, passphrase []byte) (crypto.Signer, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("loading key: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("loading key %s: %w", path, err)
+	}
+	key, err := Parse(data, passphrase)
+	if err != nil {
+		return nil, fmt.Errorf("loading key %s: %w", path, err)
+	}
+	return key, nil
+}
+
+// Parse reads one private key from PEM. The passphrase is for an encrypted key
+// and is not looked at for others. Errors: ErrPassphrase; sigalg.ErrUnknown and
+// sigalg.ErrWeakKey for keys that Sigstore does not use.
+func Parse(data, passphrase []byte) (crypto.Signer, error) {
+	block, err := onlyBlock(data)
+	if err != nil {
+		return nil, fmt.Errorf("parsing private key: %w", err)
+	}
+	var key any
+	switch block.Type {
+	case typeEncrypted:
+		key, err = decrypt(block.Bytes, passphrase)
+	case "PRIVATE KEY":
+		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+	case "EC PRIVATE KEY":
+		key, err = x509.ParseECPrivateKey(block.Bytes)
+	case "RSA PRIVATE KEY":
+		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
+	default:
+		err = fmt.Errorf("PEM of type %.64q", block.Type)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("parsing private key: %w", err)
+	}
+	return checked(key)
+}
+
+// ParseEncrypted is Parse for a key that must be encrypted, as those of an
+// instance must.
+func ParseEncrypted(data, passphrase []byte) (crypto.Signer, error) {
+	block, err := onlyBlock(data)
+	if err != nil {
+		return nil, fmt.Errorf("parsing private key: %w", err)
+	}
+	if block.Type != typeEncrypted {
+		return nil, fmt.Errorf("parsing private key: PEM of type %.64q is not encrypted", block.Type)
+	}
+	return Parse(data, passphrase)
+}
+
+// checked lets through what can sign and is in the registry.
+func checked(key any) (crypto.Signer, error) {
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("parsing private key: %T: %w", key, sigalg.ErrUnknown)
+	}
+	if _, err := sigalg.ForKey(signer.Public()); err != nil {
+		return nil, fmt.Errorf("parsing private key: %w", err)
+	}
+	return signer, nil
+}
+
+// ParsePublic reads one public key from PEM, a SubjectPublicKeyInfo. Errors:
+// sigalg.ErrUnknown and sigalg.ErrWeakKey.
+func ParsePublic(data []byte) (crypto.PublicKey, error) {
+	block, err := onlyBlock(data)
+	if err != nil {
+		return nil, fmt.Errorf("parsing public key: %w", err)
+	}
+	if block.Type != "PUBLIC KEY" {
+		return nil, fmt.Errorf("parsing public key: PEM of type %.64q", block.Type)
+	}
+	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("parsing public key: %w", err)
+	}
+	if _, err := sigalg.ForKey(key); err != nil {
+		return nil, fmt.Errorf("parsing public key: %w", err)
+	}
+	return key, nil
+}
+
+// MarshalPublic is the PEM that ParsePublic reads.
+func MarshalPublic(key crypto.PublicKey) ([]byte, error) {
+	der, err := x509.MarshalPKIXPublicKey(key)
+	if err != nil {
+		return nil, fmt.Errorf("marshalling public key: %w", err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), nil
+}
+
+// onlyBlock finds the one block of PEM. EC PARAMETERS, which openssl ecparam
+// writes before an EC key, is passed over; the key names its curve itself.
+func onlyBlock(data []byte) (*pem.Block, error) {
+	if len(data) > MaxFile {
+		return nil, fmt.Errorf("more than %d bytes", MaxFile)
+	}
+	block, rest := pem.Decode(data)
+	if block != nil && block.Type == "EC PARAMETERS" {
+		block, rest = pem.Decode(rest)
+	}
+	if block == nil {
+		return nil, errors.New("no PEM")
+	}
+	if len(block.Headers) > 0 {
+		return nil, errors.New("PEM has headers: rewrite the key as PKCS #8 with openssl pkcs8 -topk8")
+	}
+	if another, _ := pem.Decode(rest); another != nil {
+		return nil, errors.New("more than one block of PEM")
+	}
+	return block, nil
+}

@@ -1,0 +1,223 @@
+package keys
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"encoding/pem"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/hallmark-sign/hallmark/wire/sigalg"
+)
+
+var passphrase = []byte("correct horse")
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func block(kind string, der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+}
+
+func same(a, b crypto.Signer) bool {
+	return a.Public().(interface{ Equal(crypto.PublicKey) bool }).Equal(b.Public())
+}
+
+func TestRoundTrip(t *testing.T) {
+	for _, kind := range []string{"ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ed25519", "rsa-2048", "rsa-3072"} {
+		key := must(Generate(kind))
+		data := must(MarshalEncrypted(key, passphrase))
+		if got, err := ParseEncrypted(data, passphrase); err != nil || !same(got, key) {
+			t.Errorf("%s: read back %v", kind, err)
+		}
+		plain := block("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(key)))
+		if got, err := Parse(plain, nil); err != nil || !same(got, key) {
+			t.Errorf("%s unencrypted: %v", kind, err)
+		}
+		if _, err := ParseEncrypted(plain, nil); err == nil {
+			t.Errorf("%s: unencrypted is taken for encrypted", kind)
+		}
+		public, err := ParsePublic(must(MarshalPublic(key.Public())))
+		if err != nil || !key.Public().(interface{ Equal(crypto.PublicKey) bool }).Equal(public) {
+			t.Errorf("%s public: %v", kind, err)
+		}
+	}
+	if _, err := Generate("dsa"); err == nil {
+		t.Error("an unknown kind is made")
+	}
+}
+
+func TestOlderForms(t *testing.T) {
+	ec, rsaKey := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)), must(rsa.GenerateKey(rand.Reader, 2048))
+	sec1 := block("EC PRIVATE KEY", must(x509.MarshalECPrivateKey(ec)))
+	parameters := block("EC PARAMETERS", must(asn1.Marshal(asn1.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7})))
+	for name, c := range map[string]struct {
+		data []byte
+		want crypto.Signer
+	}{
+		"SEC 1":                 {sec1, ec},
+		"SEC 1 with parameters": {append(parameters, sec1...), ec},
+		"PKCS #1":               {block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKey)), rsaKey},
+	} {
+		if got, err := Parse(c.data, nil); err != nil || !same(got, c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestPassphrase(t *testing.T) {
+	key := must(Generate("ecdsa-p256"))
+	for _, empty := range [][]byte{nil, {}} {
+		if _, err := MarshalEncrypted(key, empty); err == nil {
+			t.Error("an empty passphrase is taken")
+		}
+	}
+	data := must(MarshalEncrypted(key, passphrase))
+	for _, wrong := range []string{"", "Correct horse", "correct horse "} {
+		if _, err := Parse(data, []byte(wrong)); !errors.Is(err, ErrPassphrase) {
+			t.Errorf("%q: %v", wrong, err)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "key.pem")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Load(path, passphrase); err != nil || !same(got, key) {
+		t.Error(err)
+	}
+	if _, err := Load(path, nil); !errors.Is(err, ErrPassphrase) {
+		t.Errorf("loading without a passphrase: %v", err)
+	}
+	if _, err := Load(path+"x", nil); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("loading what is not there: %v", err)
+	}
+}
+
+func TestRefused(t *testing.T) {
+	p224 := must(ecdsa.GenerateKey(elliptic.P224(), rand.Reader))
+	weak := block("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(p224)))
+	for name, data := range map[string][]byte{
+		"nothing":     nil,
+		"no PEM":      []byte("key"),
+		"certificate": block("CERTIFICATE", []byte{1}),
+		"two keys":    append(bytes.Clone(weak), weak...),
+		"old cipher":  []byte("-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END EC PRIVATE KEY-----\n"),
+		"too long":    make([]byte, MaxFile+1),
+		"not PBES2":   block(typeEncrypted, []byte{0x30, 0}),
+	} {
+		if _, err := Parse(data, passphrase); err == nil || errors.Is(err, ErrPassphrase) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := ParsePublic(data); err == nil {
+			t.Errorf("%s is a public key", name)
+		}
+	}
+	if _, err := Parse(weak, nil); !errors.Is(err, sigalg.ErrWeakKey) {
+		t.Errorf("P-224: %v", err)
+	}
+	if _, err := MarshalEncrypted(p224, passphrase); !errors.Is(err, sigalg.ErrWeakKey) {
+		t.Errorf("writing P-224: %v", err)
+	}
+}
+
+// encrypted is a file that asks for this work.
+func encrypted(kdf asn1.ObjectIdentifier, params any, iv, data []byte) []byte {
+	var key encryptedKey
+	key.Algorithm.OID = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 13}
+	key.Algorithm.Params.KDF = pkix.AlgorithmIdentifier{Algorithm: kdf, Parameters: asn1.RawValue{FullBytes: must(asn1.Marshal(params))}}
+	key.Algorithm.Params.Cipher = pkix.AlgorithmIdentifier{
+		Algorithm: asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 1, 42}, Parameters: asn1.RawValue{FullBytes: must(asn1.Marshal(iv))},
+	}
+	key.Data = data
+	return block(typeEncrypted, must(asn1.Marshal(key)))
+}
+
+// TestCostIsBounded: each of these would take gigabytes, hours, or a panic.
+func TestCostIsBounded(t *testing.T) {
+	scrypt, pbkdf2 := asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 11591, 4, 11}, asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 12}
+	type costs struct {
+		Salt    []byte
+		N, R, P int64
+	}
+	type iterations struct {
+		Salt []byte
+		N    int64
+	}
+	iv, salt := make([]byte, 16), make([]byte, 16)
+	for name, data := range map[string][]byte{
+		"scrypt N":          encrypted(scrypt, costs{salt, 1 << 30, 8, 1}, iv, iv),
+		"scrypt r":          encrypted(scrypt, costs{salt, 1 << 14, 1 << 30, 1}, iv, iv),
+		"scrypt p":          encrypted(scrypt, costs{salt, 1 << 14, 8, 1 << 10}, iv, iv),
+		"scrypt overflow":   encrypted(scrypt, costs{salt, 1 << 62, 1 << 62, 1 << 62}, iv, iv),
+		"scrypt negative":   encrypted(scrypt, costs{salt, -4, -4, 1}, iv, iv),
+		"PBKDF2 iterations": encrypted(pbkdf2, iterations{salt, 1 << 40}, iv, iv),
+		"PBKDF2 none":       encrypted(pbkdf2, iterations{salt, 0}, iv, iv),
+		"short vector":      encrypted(pbkdf2, iterations{salt, 1000}, iv[:8], iv),
+		"no data":           encrypted(pbkdf2, iterations{salt, 1000}, iv, nil),
+		"part of a block":   encrypted(pbkdf2, iterations{salt, 1000}, iv, iv[:15]),
+		"another KDF":       encrypted(asn1.ObjectIdentifier{1, 2, 3}, iterations{salt, 1}, iv, iv),
+	} {
+		if _, err := Parse(data, passphrase); err == nil || errors.Is(err, ErrPassphrase) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestOpenSSL(t *testing.T) {
+	if _, err := exec.LookPath("openssl"); err != nil {
+		t.Skip("no openssl on this machine")
+	}
+	dir := t.TempDir()
+	ours, theirs := filepath.Join(dir, "ours.pem"), filepath.Join(dir, "theirs.pem")
+	key := must(Generate("ecdsa-p384"))
+	if err := os.WriteFile(ours, must(MarshalEncrypted(key, passphrase)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pass := "pass:" + string(passphrase)
+	public, err := exec.Command("openssl", "pkey", "-in", ours, "-passin", pass, "-pubout").Output()
+	if err != nil || !bytes.Equal(public, must(MarshalPublic(key.Public()))) {
+		t.Errorf("openssl reads our key as %q, %v", public, err)
+	}
+	for _, how := range [][]string{{"-v2", "aes-256-cbc"}, {"-v2", "aes-128-cbc", "-v2prf", "hmacWithSHA256"}, {"-scrypt"}} {
+		args := append([]string{"pkcs8", "-topk8", "-in", ours, "-passin", pass, "-passout", pass, "-out", theirs}, how...)
+		if out, err := exec.Command("openssl", args...).CombinedOutput(); err != nil {
+			t.Fatalf("openssl: %v: %s", err, out)
+		}
+		if got, err := Load(theirs, passphrase); err != nil || !same(got, key) {
+			t.Errorf("%v: %v", how, err)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	key := must(Generate("ecdsa-p256"))
+	f.Add(block("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(key))))
+	f.Add(block("EC PRIVATE KEY", must(x509.MarshalECPrivateKey(key.(*ecdsa.PrivateKey)))))
+	f.Add(must(MarshalPublic(key.Public())))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if key, err := Parse(data, nil); err == nil {
+			if _, err := sigalg.ForKey(key.Public()); err != nil {
+				t.Error(err)
+			}
+		}
+		if key, err := ParsePublic(data); err == nil {
+			if again, err := MarshalPublic(key); err != nil || len(again) == 0 {
+				t.Error(err)
+			}
+		}
+	})
+}
