@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"time"
 
 	trustpb "github.com/sigstore/protobuf-specs/gen/pb-go/trustroot/v1"
@@ -133,6 +134,32 @@ func Usable(services []Service, at time.Time, versions ...uint32) []Service {
 		}
 	}
 	return out
+}
+
+// Select gives the services of a list that a signature needs, of each operator at
+// most one, since two services of one operator are worth no more than one. It
+// fails where there are too few.
+func (s Selector) Select(usable []Service) ([]Service, error) {
+	var distinct []Service
+	for _, service := range usable {
+		known := slices.ContainsFunc(distinct, func(d Service) bool { return d.Operator == service.Operator })
+		if service.Operator == "" || !known {
+			distinct = append(distinct, service)
+		}
+	}
+	want := 1 // ANY; ALL takes each there is
+	switch s.Mode {
+	case "":
+		return nil, nil
+	case "EXACT":
+		want = int(s.Count)
+	case "ALL":
+		want = max(1, len(distinct))
+	}
+	if len(distinct) < want {
+		return nil, fmt.Errorf("%d services can be used now, want %d", len(distinct), want)
+	}
+	return distinct[:want], nil
 }
 
 // Marshal writes the signing config as JSON; ParseSigningConfig reads it back.

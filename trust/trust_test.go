@@ -192,6 +192,36 @@ func TestUsable(t *testing.T) {
 	}
 }
 
+func TestSelect(t *testing.T) {
+	services := []trust.Service{{URL: "a1", Operator: "a"}, {URL: "a2", Operator: "a"}, {URL: "b", Operator: "b"}, {URL: "c"}, {URL: "d"}}
+	for name, c := range map[string]struct {
+		selector trust.Selector
+		from     []trust.Service
+		want     string
+	}{
+		"any":                   {trust.Selector{Mode: "ANY"}, services, "a1"},
+		"all, once an operator": {trust.Selector{Mode: "ALL"}, services, "a1 b c d"},
+		"exact":                 {trust.Selector{Mode: "EXACT", Count: 2}, services, "a1 b"},
+		"exact, too few":        {trust.Selector{Mode: "EXACT", Count: 2}, services[:2], "error"},
+		"any of none":           {trust.Selector{Mode: "ANY"}, nil, "error"},
+		"all of none":           {trust.Selector{Mode: "ALL"}, nil, "error"},
+		"no selector":           {trust.Selector{}, nil, ""},
+	} {
+		chosen, err := c.selector.Select(c.from)
+		var urls []string
+		for _, s := range chosen {
+			urls = append(urls, s.URL)
+		}
+		got := strings.Join(urls, " ")
+		if err != nil {
+			got = "error"
+		}
+		if got != c.want {
+			t.Errorf("%s: got %q (%v), want %q", name, got, err, c.want)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(smallRoot))
 	f.Fuzz(func(t *testing.T, raw []byte) {

@@ -1,0 +1,42 @@
+package client
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/x509"
+	"fmt"
+	"net/http"
+
+	"github.com/hallmark-sign/hallmark/wire/fulcio"
+)
+
+// Fulcio is a certificate authority, for the holder of one token. It is a
+// sign.Certifier.
+type Fulcio struct {
+	URL       string // base URL
+	Token     string // ID token: secret while it lasts
+	Challenge string // the claim of the token that a proof of possession signs
+	HTTP      *http.Client
+}
+
+// Certify proves possession of key and gives its new certificate, leaf first.
+// Errors: ErrUnavailable, *StatusError, fulcio.ErrResponse.
+func (f Fulcio) Certify(ctx context.Context, key crypto.Signer) ([]*x509.Certificate, error) {
+	proof, err := fulcio.SignProof(rand.Reader, key, f.Challenge)
+	if err != nil {
+		return nil, fmt.Errorf("proving possession of the key: %w", err)
+	}
+	body, err := fulcio.Request{PublicKey: key.Public(), ProofOfPossession: proof}.Marshal()
+	if err != nil {
+		return nil, fmt.Errorf("asking for a certificate: %w", err)
+	}
+	answer, err := exchange{
+		method: http.MethodPost, url: f.URL + "/api/v2/signingCert", contentType: "application/json",
+		bearer: f.Token, body: body, want: http.StatusOK, limit: fulcio.MaxResponse,
+	}.do(ctx, f.HTTP)
+	if err != nil {
+		return nil, fmt.Errorf("asking %s for a certificate: %w", f.URL, err)
+	}
+	return fulcio.ParseResponse(answer)
+}

@@ -1,0 +1,226 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// File is the name of the configuration in an instance's directory.
+const File = "hallmark.yaml"
+
+// maxFile is the longest configuration that is read, in bytes.
+const maxFile = 1 << 20
+
+// Config is hallmark.yaml:
+//
+//	url: https://sign.example.com
+//	listen: 0.0.0.0:443
+//	tls:
+//	  certificate: tls/cert.pem
+//	  key: tls/key.pem
+//	issuers:
+//	  - url: https://token.actions.githubusercontent.com
+//	    audience: sigstore
+//	    type: uri
+//	    subject_domain: https://github.com
+type Config struct {
+	// URL is where clients reach the instance: scheme, host, and port if it is not
+	// the scheme's own. It is the issuer of the built-in login and names both logs,
+	// so it stays as it is for the life of the instance.
+	URL string `yaml:"url"`
+
+	// Listen is the address that serve listens on; --listen overrides it.
+	Listen string `yaml:"listen"`
+
+	// TLS has the server speak TLS. Without it, it speaks plain HTTP, which is
+	// refused unless Listen and URL are loopback or PlainHTTPUnsafe is set.
+	TLS *TLS `yaml:"tls,omitempty"`
+
+	// PlainHTTPUnsafe allows plain HTTP on addresses that others can reach: for an
+	// instance behind a proxy that speaks TLS. Tokens and passwords cross that
+	// network in clear.
+	PlainHTTPUnsafe bool `yaml:"plain_http_unsafe,omitempty"`
+
+	// Login is the built-in OpenID provider.
+	Login Login `yaml:"login"`
+
+	// Issuers are the other OpenID issuers whose tokens the certificate authority
+	// takes.
+	Issuers []Issuer `yaml:"issuers,omitempty"`
+
+	// Dir is the directory of the file, which relative paths start from.
+	Dir string `yaml:"-"`
+}
+
+// TLS is a certificate chain and its key, PEM files.
+type TLS struct {
+	Certificate string `yaml:"certificate"`
+	Key         string `yaml:"key"`
+}
+
+// Login configures the built-in OpenID provider.
+type Login struct {
+	// Disabled turns it off: only tokens of Issuers are taken then.
+	Disabled bool `yaml:"disabled,omitempty"`
+}
+
+// Issuer is an OpenID issuer, of which exactly this URL counts.
+type Issuer struct {
+	// URL is the issuer, as its tokens say it in iss.
+	URL string `yaml:"url"`
+
+	// Audience is what its tokens must say in aud: "sigstore" unless set.
+	Audience string `yaml:"audience,omitempty"`
+
+	// Type is how its tokens name people and machines: "email" (a verified email
+	// claim) or "uri" (sub is a URI).
+	Type string `yaml:"type"`
+
+	// SubjectDomain is the scheme and host that the subjects of a uri issuer must
+	// have, for example https://example.com.
+	SubjectDomain string `yaml:"subject_domain,omitempty"`
+}
+
+// DefaultAudience is what Sigstore clients ask tokens for.
+const DefaultAudience = "sigstore"
+
+// Load reads and checks the configuration at path.
+func Load(path string) (*Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("loading configuration: %w", err)
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("loading configuration: %w", err)
+	}
+	c, err := Parse(raw)
+	if err != nil {
+		return nil, fmt.Errorf("loading configuration %s: %w", path, err)
+	}
+	if c.Dir, err = filepath.Abs(filepath.Dir(path)); err != nil {
+		return nil, fmt.Errorf("loading configuration: %w", err)
+	}
+	return c, nil
+}
+
+// Parse reads and checks a configuration.
+func Parse(raw []byte) (*Config, error) {
+	if len(raw) > maxFile {
+		return nil, fmt.Errorf("more than %d bytes", maxFile)
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(raw))
+	decoder.KnownFields(true)
+	var c Config
+	if err := decoder.Decode(&c); err != nil {
+		return nil, err
+	}
+	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return nil, errors.New("more than one YAML document")
+	}
+	return &c, c.Check()
+}
+
+// Marshal writes the configuration as Parse reads it.
+func (c *Config) Marshal() ([]byte, error) { return yaml.Marshal(c) }
+
+// Check says what cannot work or is dangerous without being asked for. It fills
+// in the audience of issuers.
+func (c *Config) Check() error {
+	host, err := baseURL(c.URL)
+	if err != nil {
+		return fmt.Errorf("url: %w", err)
+	}
+	listenHost, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	if c.TLS != nil && (c.TLS.Certificate == "" || c.TLS.Key == "") {
+		return errors.New("tls: certificate and key are both needed")
+	}
+	plain := c.TLS == nil && !loopback(listenHost) || strings.HasPrefix(c.URL, "http:") && !loopback(host)
+	if plain && !c.PlainHTTPUnsafe {
+		return fmt.Errorf("plain HTTP at %s, listening on %s: set tls, or plain_http_unsafe: true if a proxy in front speaks TLS", c.URL, c.Listen)
+	}
+	for i := range c.Issuers {
+		if err := c.Issuers[i].check(); err != nil {
+			return fmt.Errorf("issuer %d: %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+// baseURL checks that text is a scheme and a host, and gives the host's name.
+func baseURL(text string) (string, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return "", err
+	}
+	if u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || text != u.Scheme+"://"+u.Host {
+		return "", fmt.Errorf("%q is not a base URL: want https://HOST or http://HOST:PORT, without a path or a slash at its end", text)
+	}
+	return u.Hostname(), nil
+}
+
+func (i *Issuer) check() error {
+	u, err := url.Parse(i.URL)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("url %q is not the URL of an issuer", i.URL)
+	}
+	if u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())) {
+		return fmt.Errorf("url %q: an issuer beyond this machine needs https", i.URL)
+	}
+	if i.Audience == "" {
+		i.Audience = DefaultAudience
+	}
+	switch {
+	case i.Type == "uri" && i.SubjectDomain == "":
+		return errors.New("a uri issuer needs subject_domain, for example https://example.com")
+	case i.Type == "email" && i.SubjectDomain != "":
+		return errors.New("subject_domain is for uri issuers")
+	case i.Type != "email" && i.Type != "uri":
+		return fmt.Errorf("type %q: want email or uri", i.Type)
+	}
+	return nil
+}
+
+// loopback: only names and addresses that cannot leave the machine.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// Path is a path of the configuration, from the file's directory if relative.
+func (c *Config) Path(elements ...string) string {
+	path := filepath.Join(elements...)
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(c.Dir, path)
+}
+
+// Hostname is the name of the instance, without port: the origin of its
+// transparency log, as clients derive it from the log's base URL.
+func (c *Config) Hostname() string {
+	u, err := url.Parse(c.URL)
+	if err != nil {
+		return "" // Check has refused it
+	}
+	return u.Hostname()
+}
+
+// Host is the name of the instance with the port, if the URL has one.
+func (c *Config) Host() string {
+	_, host, _ := strings.Cut(c.URL, "://")
+	return host
+}

@@ -1,0 +1,186 @@
+package sign
+
+import (
+	"context"
+	"crypto"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/wire/dsse"
+	"github.com/hallmark-sign/hallmark/wire/rekor"
+	"github.com/hallmark-sign/hallmark/wire/sigalg"
+)
+
+// Certifier is a certificate authority that knows who is asking.
+type Certifier interface {
+	// Certify gives a certificate over the public half of key, leaf first. It
+	// proves possession with key. Asking again gives another certificate.
+	Certify(ctx context.Context, key crypto.Signer) ([]*x509.Certificate, error)
+}
+
+// Timestamper is a timestamp authority.
+type Timestamper interface {
+	// Timestamp gives a TimeStampResp (RFC 3161, DER) over the hash of signature.
+	Timestamp(ctx context.Context, signature []byte) ([]byte, error)
+}
+
+// Log is a transparency log.
+type Log interface {
+	// Add logs h and gives the entry with its inclusion proof. Adding the same
+	// twice gives the same entry.
+	Add(ctx context.Context, h rekor.HashedRekord) (rekor.Entry, error)
+}
+
+// Signer makes bundles with one key. It is not changed by signing, but a key
+// that has been certified is meant for one signature.
+type Signer struct {
+	Key          crypto.Signer
+	Certifier    Certifier     // nil: the bundle names the key itself, by its hint
+	Timestampers []Timestamper // each must answer
+	Logs         []Log         // each must answer
+}
+
+// Message signs the bytes of an artifact, which it reads once.
+func (s Signer) Message(ctx context.Context, artifact io.Reader) (*bundle.Bundle, error) {
+	alg, err := algorithm(s.Key.Public())
+	if err != nil {
+		return nil, fmt.Errorf("signing: %w", err)
+	}
+	hash := alg.Hash.New()
+	if _, err := io.Copy(hash, artifact); err != nil {
+		return nil, fmt.Errorf("signing: reading artifact: %w", err)
+	}
+	digest := hash.Sum(nil)
+	b, signature, err := s.sign(ctx, alg, digest)
+	if err != nil {
+		return nil, fmt.Errorf("signing: %w", err)
+	}
+	b.Message = &bundle.MessageSignature{Hash: alg.Hash, Digest: digest, Signature: signature}
+	return b, nil
+}
+
+// Envelope signs a payload of a type, for example an in-toto statement as
+// dsse.PayloadTypeInToto.
+func (s Signer) Envelope(ctx context.Context, payloadType string, payload []byte) (*bundle.Bundle, error) {
+	alg, err := algorithm(s.Key.Public())
+	if err != nil {
+		return nil, fmt.Errorf("signing: %w", err)
+	}
+	digest, err := alg.Digest(dsse.PAE(payloadType, payload))
+	if err != nil {
+		return nil, fmt.Errorf("signing: %w", err)
+	}
+	b, signature, err := s.sign(ctx, alg, digest)
+	if err != nil {
+		return nil, fmt.Errorf("signing: %w", err)
+	}
+	b.Envelope = &dsse.Envelope{PayloadType: payloadType, Payload: payload, Signatures: []dsse.Signature{{Sig: signature}}}
+	return b, nil
+}
+
+// algorithm is what a key signs with: its first in the registry that a log can
+// check by digest.
+func algorithm(pub crypto.PublicKey) (sigalg.Algorithm, error) {
+	if _, ok := pub.(ed25519.PublicKey); ok {
+		return sigalg.ByName(sigalg.Ed25519ph)
+	}
+	return sigalg.ForKey(pub)
+}
+
+// sign makes everything of the bundle but its content.
+func (s Signer) sign(ctx context.Context, alg sigalg.Algorithm, digest []byte) (*bundle.Bundle, []byte, error) {
+	b := &bundle.Bundle{Version: bundle.V03}
+	verifier, err := s.verifier(ctx, b, alg)
+	if err != nil {
+		return nil, nil, err
+	}
+	signature, err := alg.SignDigest(rand.Reader, s.Key, digest)
+	if err != nil {
+		return nil, nil, err
+	}
+	h := rekor.HashedRekord{Digest: digest, Signature: signature, Verifier: verifier}
+	if err := s.witness(ctx, b, h); err != nil {
+		return nil, nil, err
+	}
+	return b, signature, nil
+}
+
+// verifier certifies the key and puts the certificate, or the key's hint, into b.
+func (s Signer) verifier(ctx context.Context, b *bundle.Bundle, alg sigalg.Algorithm) (rekor.Verifier, error) {
+	v := rekor.Verifier{KeyDetails: alg.Name}
+	if s.Certifier == nil {
+		der, err := x509.MarshalPKIXPublicKey(s.Key.Public())
+		if err != nil {
+			return v, err
+		}
+		v.PublicKey, b.KeyHint = der, hint(der)
+		return v, nil
+	}
+	chain, err := s.Certifier.Certify(ctx, s.Key)
+	if err != nil {
+		return v, fmt.Errorf("certificate: %w", err)
+	}
+	if len(chain) == 0 {
+		return v, errors.New("certificate: the authority gave none")
+	}
+	v.Certificate, b.Certificates = chain[0].Raw, [][]byte{chain[0].Raw}
+	return v, nil
+}
+
+// hint names a public key: the base64 of the SHA-256 of its PKIX DER, as other
+// clients write it. It authenticates nothing.
+func hint(der []byte) string {
+	sum := sha256.Sum256(der)
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// witness asks all timestamp authorities and logs at once, and puts their
+// answers into b in the order of s. The first failure ends the others.
+func (s Signer) witness(ctx context.Context, b *bundle.Bundle, h rekor.HashedRekord) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	b.Timestamps = make([][]byte, len(s.Timestampers))
+	b.Entries = make([]rekor.Entry, len(s.Logs))
+	var asked []func() error
+	for i, t := range s.Timestampers {
+		asked = append(asked, func() (err error) {
+			if b.Timestamps[i], err = t.Timestamp(ctx, h.Signature); err != nil {
+				return fmt.Errorf("timestamp: %w", err)
+			}
+			return nil
+		})
+	}
+	for i, l := range s.Logs {
+		asked = append(asked, func() (err error) {
+			if b.Entries[i], err = l.Add(ctx, h); err != nil {
+				return fmt.Errorf("log entry: %w", err)
+			}
+			return nil
+		})
+	}
+	done := make(chan error, len(asked))
+	for _, ask := range asked {
+		go func() {
+			err := ask()
+			if err != nil {
+				cancel(err)
+			}
+			done <- err
+		}()
+	}
+	var failed bool
+	for range asked {
+		failed = <-done != nil || failed
+	}
+	if failed {
+		return context.Cause(ctx)
+	}
+	return nil
+}
