@@ -1,0 +1,126 @@
+package ca
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/wire/fulcio"
+)
+
+const (
+	// MaxToken is how many bytes a token may have.
+	MaxToken = 16 << 10
+	// Deadline is how long a request may take once its body is read.
+	Deadline = 15 * time.Second
+)
+
+const (
+	typeJSON = "application/json"
+	typePEM  = "application/pem-certificate-chain"
+)
+
+// version is how one of the two APIs asks and is answered.
+type version struct {
+	parse       func(body []byte) (fulcio.Request, error)
+	marshal     func(chain []*x509.Certificate) ([]byte, error)
+	status      int // clients take no other
+	contentType string
+}
+
+// Handler serves the authority's API, and nothing else.
+func (a *Authority) Handler() http.Handler {
+	v2 := version{fulcio.ParseRequest, fulcio.MarshalResponse, http.StatusOK, typeJSON}
+	v1 := version{fulcio.ParseRequestV1, marshalV1, http.StatusCreated, typePEM}
+	mux := http.NewServeMux()
+	mux.Handle("/api/v2/signingCert", a.serveSigningCert(v2))
+	mux.Handle("/api/v1/signingCert", a.serveSigningCert(v1))
+	mux.Handle("GET /api/v2/trustBundle", serve(typeJSON, a.trustBundle))
+	mux.Handle("GET /api/v2/configuration", serve(typeJSON, a.configuration))
+	mux.Handle("GET /api/v1/rootCert", serve(typePEM, a.rootCert))
+	return mux
+}
+
+func marshalV1(chain []*x509.Certificate) ([]byte, error) { return fulcio.MarshalPEM(chain), nil }
+
+// serve answers with what never changes.
+func serve(contentType string, body []byte) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		write(w, http.StatusOK, contentType, body)
+	})
+}
+
+func write(w http.ResponseWriter, status int, contentType string, body []byte) {
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	w.Write(body) // an error is the client's, who has gone
+}
+
+func (a *Authority) serveSigningCert(v version) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer, err := a.answer(w, r, v)
+		if err != nil {
+			a.refuse(w, r, err)
+			return
+		}
+		w.Header().Set("Cache-Control", "no-store")
+		write(w, v.status, v.contentType, answer)
+	})
+}
+
+// answer decodes, issues and encodes.
+func (a *Authority) answer(w http.ResponseWriter, r *http.Request, v version) ([]byte, error) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return nil, errMethod
+	}
+	mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	if !strings.EqualFold(strings.TrimSpace(mediaType), typeJSON) {
+		return nil, errContentType
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, fulcio.MaxRequest))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errBody, err)
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), Deadline)
+	defer cancel()
+	request, err := v.parse(body)
+	if err != nil {
+		return nil, err
+	}
+	token, err := tokenOf(r.Header, request.Token)
+	if err != nil {
+		return nil, err
+	}
+	chain, err := a.Issue(ctx, request, token)
+	if err != nil {
+		return nil, err
+	}
+	return v.marshal(chain)
+}
+
+// tokenOf gives the token of the Authorization header or of the body: of both,
+// when they are the same.
+func tokenOf(header http.Header, body string) (string, error) {
+	token := body
+	if values := header.Values("Authorization"); len(values) > 0 {
+		scheme, bearer, _ := strings.Cut(values[0], " ")
+		if len(values) > 1 || !strings.EqualFold(scheme, "Bearer") {
+			return "", fmt.Errorf("%w: not one Bearer", errAuthorization)
+		}
+		if body != "" && body != bearer {
+			return "", errTwoTokens
+		}
+		token = bearer
+	}
+	if len(token) > MaxToken {
+		return "", fmt.Errorf("%w: token of %d bytes", errAuthorization, len(token))
+	}
+	return token, nil
+}

@@ -1,0 +1,107 @@
+package ca
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/wire/fulcio"
+	"github.com/hallmark-sign/hallmark/wire/sct"
+)
+
+// Lifetime is how long a certificate is valid, unless an authority above it ends
+// sooner.
+const Lifetime = 10 * time.Minute
+
+// Refusals of Issue, besides those of fulcio.
+var (
+	errToken    = errors.New("ID token is missing or no good")
+	errIdentity = errors.New("identity can't be certified")
+	errKey      = errors.New("key is weak")
+	errExpired  = errors.New("authority's own certificate is not valid now")
+)
+
+// Issue checks the token, the key and its proof of possession, and gives the
+// certificate with the authority's chain, root last. The token is the argument,
+// whatever request says.
+func (a *Authority) Issue(ctx context.Context, request fulcio.Request, token string) ([]*x509.Certificate, error) {
+	if token == "" {
+		return nil, fmt.Errorf("checking token: %w: there is none", errToken)
+	}
+	id, challenge, err := a.o.Tokens.Check(ctx, token)
+	if err != nil {
+		return nil, fmt.Errorf("checking token: %w: %w", errToken, err)
+	}
+	if err := checkKey(request.PublicKey); err != nil {
+		return nil, fmt.Errorf("checking key: %w: %w", errKey, err)
+	}
+	// A signing request is proof of its own: its parser has verified it.
+	if request.CSR == nil {
+		if err := request.ProofOfPossession.Verify(request.PublicKey, challenge); err != nil {
+			return nil, err
+		}
+	}
+	w, err := a.window()
+	if err != nil {
+		return nil, err
+	}
+	extensions, err := id.Extensions()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errIdentity, err)
+	}
+	d, err := a.profile.draft(request.PublicKey, w, extensions)
+	if err != nil {
+		return nil, err
+	}
+	leaf, err := a.certify(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	return append([]*x509.Certificate{leaf}, a.o.Chain...), nil
+}
+
+// certify logs the precertificate of d and signs the certificate: "the
+// Precertificate is constructed from the certificate to be issued by adding a
+// special critical poison extension" (RFC 6962 §3.1).
+func (a *Authority) certify(ctx context.Context, d draft) (*x509.Certificate, error) {
+	precert, err := a.profile.sign(d, poison())
+	if err != nil {
+		return nil, fmt.Errorf("signing precertificate: %w", err)
+	}
+	timestamp, err := a.o.CTLog.AddPrecert(ctx, precert, slices.Clone(a.o.Chain))
+	if err != nil {
+		return nil, err
+	}
+	list, err := sct.MarshalList([]sct.SCT{timestamp})
+	if err != nil {
+		return nil, err
+	}
+	der, err := a.profile.sign(d, sctList(list))
+	if err != nil {
+		return nil, fmt.Errorf("signing certificate: %w", err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, fmt.Errorf("reading own certificate: %w", err)
+	}
+	return cert, nil
+}
+
+// window is when a certificate of now is valid. It "does not exceed the parent",
+// nor any authority above.
+func (a *Authority) window() (window, error) {
+	start := a.o.Clock().UTC().Truncate(time.Second)
+	w := window{start, start.Add(Lifetime)}
+	for _, authority := range a.o.Chain {
+		if start.Before(authority.NotBefore) || !start.Before(authority.NotAfter) {
+			return window{}, fmt.Errorf("%w: %v is not between %v and %v", errExpired, start, authority.NotBefore, authority.NotAfter)
+		}
+		if w.end.After(authority.NotAfter) {
+			w.end = authority.NotAfter
+		}
+	}
+	return w, nil
+}

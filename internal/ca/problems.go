@@ -1,0 +1,128 @@
+package ca
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/hallmark-sign/hallmark/internal/tilelog"
+	"github.com/hallmark-sign/hallmark/wire/fulcio"
+)
+
+// Refusals of the handler itself.
+var (
+	errMethod        = errors.New("method is not POST")
+	errContentType   = errors.New("content type is not application/json")
+	errBody          = errors.New("body can't be read")
+	errAuthorization = errors.New("authorization is no ID token")
+	errTwoTokens     = errors.New("tokens of header and body differ")
+)
+
+// gRPC status codes, which Sigstore's APIs put into the body of an error.
+const (
+	codeInvalidArgument  = 3
+	codePermissionDenied = 7
+	codeUnimplemented    = 12
+	codeInternal         = 13
+	codeUnavailable      = 14
+	codeUnauthenticated  = 16
+)
+
+const (
+	// retryAfter is how many seconds a client is asked to wait before it comes
+	// again with 503: long enough for a restart.
+	retryAfter = "10"
+	// maxCause bounds what a stranger can put into a line of the log.
+	maxCause = 500
+)
+
+// problem is an answer that is not a certificate. Its text is fixed; the cause
+// goes to the log of the server.
+type problem struct {
+	status  int
+	code    int
+	message string
+}
+
+// problemOf is the table of all of them.
+func problemOf(err error) problem {
+	tooLarge := new(http.MaxBytesError)
+	switch {
+	case errors.Is(err, errMethod):
+		return problem{http.StatusMethodNotAllowed, codeUnimplemented, "certificates are asked for with POST"}
+	case errors.Is(err, errContentType):
+		return problem{http.StatusUnsupportedMediaType, codeInvalidArgument, "content type must be application/json"}
+	case errors.As(err, &tooLarge):
+		return problem{http.StatusRequestEntityTooLarge, codeInvalidArgument, "request is larger than 64 KiB"}
+	case errors.Is(err, errBody):
+		return problem{http.StatusBadRequest, codeInvalidArgument, "request body ended early"}
+	case errors.Is(err, fulcio.ErrRequest):
+		return problem{http.StatusBadRequest, codeInvalidArgument, "request is not valid: want a key of the Sigstore algorithm registry with its proof of possession, or a certificate signing request"}
+	case errors.Is(err, errAuthorization):
+		return problem{http.StatusBadRequest, codeInvalidArgument, "Authorization must be Bearer with an ID token of at most 16 KiB"}
+	case errors.Is(err, errTwoTokens):
+		return problem{http.StatusBadRequest, codeInvalidArgument, "ID tokens of Authorization and credentials differ"}
+	case unavailable(err):
+		return problem{http.StatusServiceUnavailable, codeUnavailable, "issuer of the ID token can't be asked now"}
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return problem{http.StatusServiceUnavailable, codeUnavailable, "certificate could not be issued in time"}
+	case errors.Is(err, errToken):
+		return problem{http.StatusUnauthorized, codeUnauthenticated, "ID token is missing, expired, or not for this authority"}
+	}
+	return problemOfIssuing(err)
+}
+
+// problemOfIssuing is the part of the table where the token is good.
+func problemOfIssuing(err error) problem {
+	switch {
+	case errors.Is(err, errKey):
+		return problem{http.StatusBadRequest, codeInvalidArgument, "key is weak"}
+	case errors.Is(err, fulcio.ErrProof):
+		return problem{http.StatusBadRequest, codeInvalidArgument, "proof of possession does not verify with the key over the token's email or sub"}
+	case errors.Is(err, errIdentity):
+		return problem{http.StatusForbidden, codePermissionDenied, "identity in the ID token can't be certified"}
+	case errors.Is(err, tilelog.ErrEntry):
+		return problem{http.StatusForbidden, codePermissionDenied, "identity in the ID token is too long to be certified"}
+	case errors.Is(err, errExpired):
+		return problem{http.StatusServiceUnavailable, codeUnavailable, "authority is not valid now"}
+	case errors.Is(err, tilelog.ErrFailed), errors.Is(err, tilelog.ErrClosed):
+		return problem{http.StatusServiceUnavailable, codeUnavailable, "certificates can't be logged now"}
+	default:
+		return problem{http.StatusInternalServerError, codeInternal, "internal error"}
+	}
+}
+
+func unavailable(err error) bool {
+	var u interface{ Unavailable() bool }
+	return errors.As(err, &u) && u.Unavailable()
+}
+
+// refuse answers with the problem of err:
+//
+//	{"code":3,"message":"…","details":[]}
+func (a *Authority) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	p := problemOf(err)
+	level := slog.LevelInfo
+	if p.code == codeInternal || errors.Is(err, errExpired) {
+		level = slog.LevelError
+	}
+	cause := err.Error()
+	a.o.Logger.Log(r.Context(), level, "certificate refused", "status", p.status, "cause", cause[:min(len(cause), maxCause)])
+	switch p.status {
+	case http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", retryAfter)
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	body, err := json.Marshal(struct {
+		Code    int      `json:"code"`
+		Message string   `json:"message"`
+		Details []string `json:"details"`
+	}{p.code, p.message, []string{}})
+	if err != nil {
+		body = []byte(`{"code":13,"message":"internal error","details":[]}`)
+	}
+	write(w, p.status, typeJSON, body)
+}

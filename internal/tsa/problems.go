@@ -1,0 +1,114 @@
+package tsa
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/hallmark-sign/hallmark/wire/timestamp"
+)
+
+// Refusals of the handler itself.
+var (
+	errMethod      = errors.New("method is not POST")
+	errContentType = errors.New("content type is neither application/timestamp-query nor application/json")
+	errBody        = errors.New("body can't be read")
+)
+
+// gRPC status codes, which Sigstore's APIs put into the body of an error.
+const (
+	codeInvalidArgument = 3
+	codeUnimplemented   = 12
+	codeInternal        = 13
+	codeUnavailable     = 14
+)
+
+const (
+	// retryAfter is how many seconds a client is asked to wait before it comes
+	// again with 503.
+	retryAfter = "10"
+	// maxCause bounds what a stranger can put into a line of the log.
+	maxCause = 500
+)
+
+// problem is an answer that is not a token: fail for DER, code for JSON. Its text
+// is fixed; the cause goes to the log of the server.
+type problem struct {
+	status  int
+	fail    timestamp.FailInfo
+	code    int
+	message string
+}
+
+// problemOf is the table of all of them.
+func problemOf(err error) problem {
+	tooLarge, request := new(http.MaxBytesError), new(timestamp.RequestError)
+	switch {
+	case errors.Is(err, errMethod):
+		return problem{http.StatusMethodNotAllowed, timestamp.BadRequest, codeUnimplemented, "timestamps are asked for with POST"}
+	case errors.Is(err, errContentType):
+		return problem{http.StatusUnsupportedMediaType, timestamp.BadDataFormat, codeInvalidArgument, "content type must be application/timestamp-query or application/json"}
+	case errors.As(err, &tooLarge):
+		return problem{http.StatusRequestEntityTooLarge, timestamp.BadDataFormat, codeInvalidArgument, "request is larger than 8 KiB"}
+	case errors.Is(err, errBody):
+		return problem{http.StatusBadRequest, timestamp.BadDataFormat, codeInvalidArgument, "request body ended early"}
+	case errors.As(err, &request):
+		return problem{http.StatusBadRequest, request.Fail, codeInvalidArgument, malformed(request.Fail)}
+	case errors.Is(err, errPolicy):
+		return problem{http.StatusBadRequest, timestamp.UnacceptedPolicy, codeInvalidArgument, "policy is not this authority's"}
+	case errors.Is(err, errClock):
+		return problem{http.StatusServiceUnavailable, timestamp.TimeNotAvailable, codeUnavailable, "time is not available now"}
+	case errors.Is(err, errExpired):
+		return problem{http.StatusServiceUnavailable, timestamp.SystemFailure, codeUnavailable, "authority is not valid now"}
+	default:
+		return problem{http.StatusInternalServerError, timestamp.SystemFailure, codeInternal, "internal error"}
+	}
+}
+
+// malformed is the text for a request that could not be read.
+func malformed(fail timestamp.FailInfo) string {
+	switch fail {
+	case timestamp.BadAlg:
+		return "hash algorithm must be SHA-256, SHA-384 or SHA-512"
+	case timestamp.UnacceptedExtension:
+		return "extensions are not accepted"
+	}
+	return "request is not a valid time-stamp request"
+}
+
+// refuse answers with the problem of err, as DER or as JSON:
+//
+//	30 2f 30 2d 02 01 02 30…  TimeStampResp: rejection, text, failure
+//	{"code":3,"message":"…","details":[]}
+func (a *Authority) refuse(w http.ResponseWriter, r *http.Request, der bool, err error) {
+	p := problemOf(err)
+	level := slog.LevelInfo
+	if p.code == codeInternal || p.code == codeUnavailable {
+		level = slog.LevelError
+	}
+	cause := err.Error()
+	a.logger.Log(r.Context(), level, "timestamp refused", "status", p.status, "cause", cause[:min(len(cause), maxCause)])
+	if p.status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", retryAfter)
+	}
+	contentType, body := p.marshal(der)
+	write(w, p.status, contentType, body)
+}
+
+func (p problem) marshal(der bool) (contentType string, body []byte) {
+	if der {
+		if body, err := timestamp.MarshalRejection(p.fail, p.message); err == nil {
+			return typeReply, body
+		}
+	}
+	body, err := json.Marshal(struct {
+		Code    int      `json:"code"`
+		Message string   `json:"message"`
+		Details []string `json:"details"`
+	}{p.code, p.message, []string{}})
+	if err != nil {
+		body = []byte(`{"code":13,"message":"internal error","details":[]}`)
+	}
+	return typeJSON, body
+}
