@@ -45,6 +45,10 @@ func (t *Token) CheckImprint(message []byte) error {
 	return nil
 }
 
+// Names says whether the token names leaf as its signer's certificate, by hash.
+// It is how to choose among certificates; VerifySignature then decides.
+func (t *Token) Names(leaf *x509.Certificate) bool { return t.signer.checkNames(leaf) == nil }
+
 // VerifySignature verifies that leaf signed the token (RFC 5652 §5.6, RFC 5816
 // §2.2.1) and that leaf is for time-stamping alone (RFC 3161 §2.3). It checks
 // neither leaf's validity at Time nor its path to a root.

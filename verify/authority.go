@@ -1,0 +1,83 @@
+package verify
+
+import (
+	"bytes"
+	"crypto/x509"
+	"fmt"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/trust"
+)
+
+// authority is a certificate or timestamp authority of the root, made ready.
+type authority struct {
+	*trust.Authority
+	usage         x509.ExtKeyUsage
+	roots         *x509.CertPool // its root alone
+	intermediates *x509.CertPool
+}
+
+func newAuthority(a *trust.Authority, usage x509.ExtKeyUsage) (*authority, error) {
+	if len(a.Chain) == 0 {
+		return nil, fmt.Errorf("no certificates")
+	}
+	out := &authority{Authority: a, usage: usage, roots: x509.NewCertPool(), intermediates: x509.NewCertPool()}
+	last := len(a.Chain) - 1
+	out.roots.AddCert(a.Chain[last])
+	for _, cert := range a.Chain[:last] {
+		out.intermediates.AddCert(cert)
+	}
+	return out, nil
+}
+
+// path verifies leaf up to the authority's root at a time (RFC 5280 §6), and
+// gives the certificates on the way, leaf first. extra may be on it, as may
+// what the root has; a root among extra is no root.
+func (a *authority) path(leaf *x509.Certificate, extra []*x509.Certificate, at time.Time) ([]*x509.Certificate, error) {
+	intermediates := a.intermediates
+	if len(extra) > 0 {
+		intermediates = intermediates.Clone()
+		for _, cert := range extra {
+			intermediates.AddCert(cert)
+		}
+	}
+	paths, err := leaf.Verify(x509.VerifyOptions{
+		Roots: a.roots, Intermediates: intermediates, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{a.usage},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return paths[0], nil
+}
+
+// knows says whether leaf, or one of extra, is the authority's or names one of
+// its certificates as issuer. It decides which refusal is the telling one, no more.
+func (a *authority) knows(leaf *x509.Certificate, extra []*x509.Certificate) bool {
+	for _, ca := range a.Chain {
+		if ca.Equal(leaf) || issues(ca, leaf) {
+			return true
+		}
+		for _, cert := range extra {
+			if ca.Equal(cert) || issues(ca, cert) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func issues(ca, cert *x509.Certificate) bool {
+	if len(ca.SubjectKeyId) > 0 && len(cert.AuthorityKeyId) > 0 {
+		return bytes.Equal(ca.SubjectKeyId, cert.AuthorityKeyId)
+	}
+	return bytes.Equal(ca.RawSubject, cert.RawIssuer)
+}
+
+// party is the authority as a source of time.
+func (a *authority) party(leaf *x509.Certificate) party {
+	name := a.URI
+	if name == "" {
+		name = string(a.Chain[len(a.Chain)-1].RawSubjectPublicKeyInfo)
+	}
+	return party{name, string(leaf.RawSubjectPublicKeyInfo)}
+}

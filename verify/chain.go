@@ -1,0 +1,99 @@
+package verify
+
+import (
+	"crypto/x509"
+	"encoding/asn1"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// route is a path that has been verified at one time.
+type route struct {
+	authority *authority
+	path      []*x509.Certificate
+}
+
+// chain is step 3, at each of the times.
+//
+// "The Verifier MUST perform certification path validation (RFC 5280 §6) of the
+// certificate chain with the pre-distributed Fulcio root certificate(s) as a
+// trust anchor, but with a fake 'current time'" (client specification,
+// "Certificate"): the time of the signature.
+func (c *claim) chain() error {
+	if c.leaf == nil {
+		return nil
+	}
+	if c.leaf.KeyUsage != 0 && c.leaf.KeyUsage&x509.KeyUsageDigitalSignature == 0 {
+		return refuse(ChainUntrusted, "certificate's key is not for signatures")
+	}
+	// Package crypto/x509 does not know usernames as names; step 5 reads the
+	// extension, and refuses what it doesn't know.
+	san := asn1.ObjectIdentifier{2, 5, 29, 17}
+	c.leaf.UnhandledCriticalExtensions = slices.DeleteFunc(c.leaf.UnhandledCriticalExtensions, san.Equal)
+	var found route
+	for _, t := range c.result.Times {
+		if found.holds(t.Time) {
+			continue
+		}
+		var err error
+		if found, err = c.certified(t.Time); err != nil {
+			return err
+		}
+	}
+	if len(found.path) < 2 {
+		return refuse(ChainUntrusted, "certificate is an authority's own")
+	}
+	c.issuer = found.path[1]
+	return nil
+}
+
+// holds says whether a path that was verified at one time is valid at another:
+// of RFC 5280's checks only the validity depends on the time.
+func (r route) holds(at time.Time) bool {
+	return r.authority != nil && r.authority.Validity.Contains(at) &&
+		!slices.ContainsFunc(r.path, func(c *x509.Certificate) bool { return at.Before(c.NotBefore) || at.After(c.NotAfter) })
+}
+
+// certified finds the authority that has issued the certificate and was valid
+// then. Of several refusals the one of an authority that knows it is the telling.
+func (c *claim) certified(at time.Time) (route, error) {
+	err := refuse(ChainUntrusted, "%s is certified by no certificate authority of the trusted root", issuerName(c.leaf))
+	for _, a := range c.cas {
+		known := a.knows(c.leaf, c.extra)
+		if !a.Validity.Contains(at) {
+			if known {
+				err = differ(ChainUntrusted, window(a.URI, a.Validity), stamp(at))
+			}
+			continue
+		}
+		path, cause := a.path(c.leaf, c.extra, at)
+		if cause == nil {
+			return route{a, path}, nil
+		}
+		if known {
+			err = pathRefusal(c.leaf, cause, at)
+		}
+	}
+	return route{}, err
+}
+
+func pathRefusal(leaf *x509.Certificate, cause error, at time.Time) error {
+	var invalid x509.CertificateInvalidError
+	if !errors.As(cause, &invalid) || invalid.Reason != x509.Expired {
+		return refuse(ChainUntrusted, "%w", cause)
+	}
+	cert := leaf
+	if invalid.Cert != nil {
+		cert = invalid.Cert
+	}
+	return &Error{
+		Code: CertificateExpired, Err: cause, Found: stamp(at),
+		Expected: fmt.Sprintf("a time from %s until %s", stamp(cert.NotBefore), stamp(cert.NotAfter)),
+	}
+}
+
+func issuerName(cert *x509.Certificate) string {
+	return fmt.Sprintf("certificate issued by %q", cert.Issuer.String())
+}

@@ -1,0 +1,147 @@
+package verify_test
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/identity"
+	"github.com/hallmark-sign/hallmark/trust"
+	"github.com/hallmark-sign/hallmark/verify"
+)
+
+const (
+	suite = "../../shared/conformance"
+
+	suiteIdentity = "https://github.com/sigstore-conformance/extremely-dangerous-public-oidc-beacon/" +
+		".github/workflows/extremely-dangerous-oidc-beacon.yml@refs/heads/main"
+	suiteIssuer = "https://token.actions.githubusercontent.com"
+)
+
+// suiteCase is one case of the conformance suite, as run.py reads it.
+type suiteCase struct {
+	name     string
+	raw      []byte
+	artifact []byte
+	root     []byte
+	policy   verify.Policy
+	noPolicy error // the key is none
+}
+
+func suiteCases(t testing.TB) []suiteCase {
+	t.Helper()
+	dirs, err := filepath.Glob(filepath.Join(suite, "bundle-verify", "*", "bundle.sigstore.json"))
+	if err != nil || len(dirs) == 0 {
+		t.Skip("../shared/conformance is not here: the suite is not run")
+	}
+	var cases []suiteCase
+	for _, path := range dirs {
+		cases = append(cases, readCase(t, filepath.Dir(path)))
+	}
+	return cases
+}
+
+func readCase(t testing.TB, dir string) suiteCase {
+	t.Helper()
+	read := func(paths ...string) []byte {
+		for _, path := range paths {
+			if raw, err := os.ReadFile(path); err == nil {
+				return raw
+			}
+		}
+		return nil
+	}
+	text := func(name, standard string) string {
+		if raw := read(filepath.Join(dir, name)); raw != nil {
+			return strings.TrimSpace(string(raw))
+		}
+		return standard
+	}
+	c := suiteCase{
+		name:     filepath.Base(dir),
+		raw:      read(filepath.Join(dir, "bundle.sigstore.json")),
+		artifact: read(filepath.Join(dir, "artifact"), filepath.Join(dir, "..", "a.txt")),
+		root:     read(filepath.Join(dir, "trusted_root.json"), filepath.Join(suite, "public-good", "trusted_root.json")),
+	}
+	if key := read(filepath.Join(dir, "key.pub")); key != nil {
+		c.policy.Keys, c.noPolicy = parseKey(key)
+	} else {
+		c.policy.Identities = []identity.Matcher{{Subject: text("identity", suiteIdentity), Issuer: text("issuer", suiteIssuer)}}
+	}
+	return c
+}
+
+func parseKey(raw []byte) ([]crypto.PublicKey, error) {
+	block, _ := pem.Decode(raw)
+	if block == nil {
+		return nil, errors.New("no PEM")
+	}
+	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	return []crypto.PublicKey{key}, err
+}
+
+// byFile and byDigest are the two ways in which the suite names the artifact.
+func (c suiteCase) byFile() verify.Artifact { return verify.FromReader(bytes.NewReader(c.artifact)) }
+
+func (c suiteCase) byDigest() verify.Artifact {
+	sum := sha256.Sum256(c.artifact)
+	return verify.FromDigest(crypto.SHA256, sum[:])
+}
+
+func (c suiteCase) verify(t testing.TB, artifact verify.Artifact) (*verify.Result, error) {
+	t.Helper()
+	root, err := trust.Parse(c.root)
+	if err != nil {
+		t.Fatalf("%s: %v", c.name, err)
+	}
+	if c.noPolicy != nil {
+		return nil, c.noPolicy
+	}
+	b, err := bundle.Parse(c.raw)
+	if err != nil {
+		return nil, err
+	}
+	v, err := verify.New(root)
+	if err != nil {
+		t.Fatalf("%s: %v", c.name, err)
+	}
+	return v.Verify(b, artifact, c.policy)
+}
+
+func TestConformance(t *testing.T) {
+	for _, c := range suiteCases(t) {
+		t.Run(c.name, func(t *testing.T) {
+			_, byFile := c.verify(t, c.byFile())
+			_, byDigest := c.verify(t, c.byDigest())
+			if bad := strings.HasSuffix(c.name, "_fail"); (byFile != nil) != bad || (byDigest != nil) != bad {
+				t.Errorf("by file: %v\nby digest: %v", byFile, byDigest)
+			}
+			t.Log(byFile)
+		})
+	}
+}
+
+// The suite says which must be refused, not why. A verifier that refuses for
+// another reason than the one meant has not looked.
+func TestConformanceReasons(t *testing.T) {
+	want := map[string]verify.Code{}
+	for _, c := range suiteCases(t) {
+		code, ok := want[c.name]
+		if !ok {
+			continue
+		}
+		_, err := c.verify(t, c.byFile())
+		var refusal *verify.Error
+		if !errors.As(err, &refusal) || refusal.Code != code {
+			t.Errorf("%s: got %v, want %s", c.name, err, code)
+		}
+	}
+}

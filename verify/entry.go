@@ -1,0 +1,96 @@
+package verify
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/hallmark-sign/hallmark/wire/rekor"
+)
+
+// matchEntry holds the entry to the bundle: digest, signature and key are each
+// compared.
+//
+// "The Verifier MUST … check that the contents of the log entry's body match
+// the signature, the artifact and the certificate or public key of the bundle"
+// (client specification, "Transparency Log Entry").
+func (c *claim) matchEntry(e *entry) error {
+	if e.Kind != e.body.Kind || e.Version != e.body.Version {
+		return differ(LogEntryMismatch, e.Kind+" "+e.Version, e.body.Kind+" "+e.body.Version)
+	}
+	if len(e.body.Signatures) != 1 {
+		return refuse(LogEntryMismatch, "entry with %d signatures, want 1", len(e.body.Signatures))
+	}
+	logged := e.body.Signatures[0]
+	if !bytes.Equal(logged.Content, c.bundle.Signature()) {
+		return refuse(LogEntryMismatch, "entry of another signature")
+	}
+	if err := c.matchVerifier(logged.Verifier); err != nil {
+		return err
+	}
+	return c.matchContent(e.body)
+}
+
+// matchVerifier compares the certificate, byte for byte, or narrows the keys
+// down to the logged one.
+func (c *claim) matchVerifier(logged rekor.Verifier) error {
+	if c.leaf != nil {
+		if !bytes.Equal(logged.Certificate, c.leaf.Raw) {
+			return refuse(LogEntryMismatch, "entry of another certificate")
+		}
+		return nil
+	}
+	if logged.PublicKey == nil {
+		return refuse(LogEntryMismatch, "entry of a certificate, the bundle has a key")
+	}
+	for _, key := range c.keys {
+		der, err := x509.MarshalPKIXPublicKey(key)
+		if err == nil && bytes.Equal(der, logged.PublicKey) {
+			c.keys = []crypto.PublicKey{key}
+			return nil
+		}
+	}
+	found := "a key that cannot be read"
+	if key, err := logged.Key(); err == nil {
+		found = keyName(key)
+	}
+	return differ(KeyMismatch, c.policy.names(), found)
+}
+
+// matchContent compares what was signed: the artifact or the envelope.
+func (c *claim) matchContent(body rekor.Body) error {
+	if body.Data.Hash != 0 {
+		return c.matchData(body.Data)
+	}
+	if c.bundle.Envelope == nil {
+		return refuse(LogEntryMismatch, "entry of an envelope, the bundle has a message signature")
+	}
+	payload := c.payload.of(body.PayloadHash.Hash, c.bundle.Envelope.Payload)
+	if !bytes.Equal(payload, body.PayloadHash.Value) {
+		return differ(LogEntryMismatch, digestName(body.PayloadHash.Hash, body.PayloadHash.Value), digestName(body.PayloadHash.Hash, payload))
+	}
+	return nil
+}
+
+// matchData compares the digest of a hashedrekord. Where it is the one that the
+// bundle states, the artifact is what is wrong.
+func (c *claim) matchData(logged rekor.Digest) error {
+	digest, err := c.signedDigest(logged.Hash)
+	if err != nil {
+		return err
+	}
+	if bytes.Equal(digest, logged.Value) {
+		return nil
+	}
+	code := LogEntryMismatch
+	if m := c.bundle.Message; m != nil && (m.Digest == nil || bytes.Equal(m.Digest, logged.Value)) {
+		code = ArtifactMismatch
+	}
+	return differ(code, digestName(logged.Hash, logged.Value), digestName(logged.Hash, digest))
+}
+
+func digestName(hash crypto.Hash, digest []byte) string {
+	return fmt.Sprintf("%s:%s", hashName(hash), hex.EncodeToString(digest))
+}

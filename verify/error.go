@@ -1,0 +1,149 @@
+package verify
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Step is one of the nine steps of Verify.
+type Step int
+
+// The steps, in their order.
+const (
+	StepShape Step = iota + 1
+	StepTimes
+	StepChain
+	StepSCT
+	StepIdentity
+	StepLog
+	StepSignature
+	StepStatement
+)
+
+// String is the step's name in messages.
+func (s Step) String() string {
+	names := []string{"shape", "times", "chain", "sct", "identity", "log", "signature", "statement"}
+	if s < StepShape || int(s) > len(names) {
+		return fmt.Sprintf("Step(%d)", int(s))
+	}
+	return names[s-1]
+}
+
+// Error is a refusal. Code is what to act on; Expected and Found are for people
+// and empty where there is nothing to compare.
+type Error struct {
+	Step     Step
+	Code     Code
+	Expected string
+	Found    string
+	Err      error // the cause; may be nil
+}
+
+// Error reads as a path: verifying bundle: log: checkpoint-invalid: ….
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "verifying bundle: %v: %s", e.Step, e.Code)
+	if e.Err != nil {
+		fmt.Fprintf(&b, ": %v", e.Err)
+	}
+	if e.Expected != "" || e.Found != "" {
+		fmt.Fprintf(&b, ": expected %s, found %s", e.Expected, e.Found)
+	}
+	return b.String()
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// refuse is a refusal with a cause.
+func refuse(code Code, format string, args ...any) error {
+	return &Error{Code: code, Err: fmt.Errorf(format, args...)}
+}
+
+// differ is a refusal of one thing in place of another.
+func differ(code Code, expected, found string) error {
+	return &Error{Code: code, Expected: expected, Found: found}
+}
+
+// Code says why a bundle is refused. Codes are stable: programs and manuals
+// may name them.
+type Code string
+
+// The codes; Meaning says what each means.
+const (
+	Malformed               Code = "malformed"
+	OtherInstance           Code = "other-instance"
+	TimestampMissing        Code = "timestamp-missing"
+	TimestampInvalid        Code = "timestamp-invalid"
+	TimestampUntrusted      Code = "timestamp-untrusted"
+	ThresholdTimestamps     Code = "threshold-timestamps"
+	ChainUntrusted          Code = "chain-untrusted"
+	CertificateExpired      Code = "certificate-expired"
+	SCTMissing              Code = "sct-missing"
+	SCTInvalid              Code = "sct-invalid"
+	IdentityMismatch        Code = "identity-mismatch"
+	KeyMismatch             Code = "key-mismatch"
+	LogMissing              Code = "log-missing"
+	LogUnknown              Code = "log-unknown"
+	LogPromiseInvalid       Code = "log-promise-invalid"
+	LogEntryMismatch        Code = "log-entry-mismatch"
+	LogProofInvalid         Code = "log-proof-invalid"
+	CheckpointInvalid       Code = "checkpoint-invalid"
+	ThresholdLogs           Code = "threshold-logs"
+	ArtifactMismatch        Code = "artifact-mismatch"
+	DigestAlgorithmMismatch Code = "digest-algorithm-mismatch"
+	SignatureInvalid        Code = "signature-invalid"
+	StatementInvalid        Code = "statement-invalid"
+	SubjectMismatch         Code = "subject-mismatch"
+	PredicateTypeMismatch   Code = "predicate-type-mismatch"
+)
+
+var meanings = []struct {
+	code Code
+	text string
+}{
+	{Malformed, "the bundle is not put together as its version asks"},
+	{OtherInstance, "the bundle was made with another instance: the trusted root knows neither its certificate authority nor its logs"},
+	{TimestampMissing, "nothing in the bundle says when the signature existed"},
+	{TimestampInvalid, "a timestamp is malformed, of another signature or not signed by its authority"},
+	{TimestampUntrusted, "the timestamp's authority is not in the trusted root, or was not valid at that time"},
+	{ThresholdTimestamps, "fewer distinct sources of time than the policy asks for"},
+	{ChainUntrusted, "no certificate authority of the trusted root has issued the certificate"},
+	{CertificateExpired, "the certificate, or one above it, was not valid when the signature was made"},
+	{SCTMissing, "no CT log of the trusted root has promised to show the certificate"},
+	{SCTInvalid, "a CT log's promise is not signed by its key, or not about this certificate"},
+	{IdentityMismatch, "the policy accepts somebody else"},
+	{KeyMismatch, "the policy names no key, or others than the one that signed"},
+	{LogMissing, "the bundle has no log entry"},
+	{LogUnknown, "no log entry is of a log in the trusted root that was valid at that time"},
+	{LogPromiseInvalid, "a signed entry timestamp is not signed by its log's key"},
+	{LogEntryMismatch, "a log entry is about another signature than the bundle's"},
+	{LogProofInvalid, "the inclusion proof does not lead to the checkpoint's root"},
+	{CheckpointInvalid, "the checkpoint is missing, of another log or tree, or not signed by the log's key"},
+	{ThresholdLogs, "fewer distinct logs than the policy asks for"},
+	{ArtifactMismatch, "the artifact is not the one that was signed"},
+	{DigestAlgorithmMismatch, "the artifact's digest was given with another hash than was signed; give the file itself"},
+	{SignatureInvalid, "the signature does not fit key and content"},
+	{StatementInvalid, "the envelope's payload is not an in-toto statement"},
+	{SubjectMismatch, "the statement is about other artifacts"},
+	{PredicateTypeMismatch, "the statement's predicate type is not one that the policy allows"},
+}
+
+// Codes lists every code, in the order of the steps that give them.
+func Codes() []Code {
+	codes := make([]Code, len(meanings))
+	for i, m := range meanings {
+		codes[i] = m.code
+	}
+	return codes
+}
+
+// Meaning is a code in one line, and empty for what is no code.
+func (c Code) Meaning() string {
+	for _, m := range meanings {
+		if m.code == c {
+			return m.text
+		}
+	}
+	return ""
+}

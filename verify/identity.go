@@ -1,0 +1,78 @@
+package verify
+
+import (
+	"crypto"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hallmark-sign/hallmark/identity"
+	"github.com/hallmark-sign/hallmark/wire/sigalg"
+)
+
+// identity is step 5: the certificate names somebody whom the policy names, or
+// the policy names keys and the bundle was made with a key.
+//
+// "The Verifier MUST … check that the Fulcio certificate's SAN and issuer match
+// the policy" (client specification, "Policy"). Key hints are unauthenticated
+// and decide nothing.
+func (c *claim) identity() error {
+	if c.leaf == nil {
+		return c.keyed()
+	}
+	id, err := identity.FromCertificate(c.leaf)
+	if err != nil {
+		return refuse(IdentityMismatch, "%w", err)
+	}
+	matches := func(m identity.Matcher) bool { return m.Match(id) }
+	if !c.policy.AnyIdentityUnsafe && !slices.ContainsFunc(c.policy.Identities, matches) {
+		return differ(IdentityMismatch, c.policy.names(), person(id.Subject.Value, id.Issuer))
+	}
+	c.result.Identity, c.result.Certificate = id, c.leaf
+	c.keys = []crypto.PublicKey{c.leaf.PublicKey}
+	return nil
+}
+
+// keyed takes the policy's keys as those that may have signed.
+func (c *claim) keyed() error {
+	if len(c.policy.Keys) == 0 {
+		return differ(KeyMismatch, c.policy.names(), "a signature with a key")
+	}
+	for i, key := range c.policy.Keys {
+		if _, err := sigalg.ForKey(key); err != nil {
+			return refuse(KeyMismatch, "key %d of the policy: %w", i, err)
+		}
+	}
+	c.keys = c.policy.Keys
+	return nil
+}
+
+// names is what the policy accepts, in words.
+func (p Policy) names() string {
+	var all []string
+	for _, m := range p.Identities {
+		all = append(all, person(m.Subject, m.Issuer))
+	}
+	for _, key := range p.Keys {
+		all = append(all, keyName(key))
+	}
+	if len(all) == 0 {
+		return "nobody: the policy names no identity and no key"
+	}
+	return strings.Join(all, ", or ")
+}
+
+func person(subject, issuer string) string { return fmt.Sprintf("%s from %s", subject, issuer) }
+
+// keyName names a key by the SHA-256 of its PKIX DER.
+func keyName(key crypto.PublicKey) string {
+	der, err := x509.MarshalPKIXPublicKey(key)
+	if err != nil {
+		return fmt.Sprintf("a key of type %T", key)
+	}
+	sum := sha256.Sum256(der)
+	return "the key sha256:" + hex.EncodeToString(sum[:])
+}

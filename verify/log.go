@@ -1,0 +1,160 @@
+package verify
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/wire/checkpoint"
+	"github.com/hallmark-sign/hallmark/wire/tile"
+)
+
+// log is step 6: logs of the root have the bundle's entry. Entries of other logs
+// count for nothing; those of the root's must verify.
+//
+// "The Verifier MUST verify … the log entry's inclusion proof, and … that the
+// checkpoint was signed by the log" (client specification, "Transparency Log
+// Entry").
+func (c *claim) log() error {
+	var logs []party
+	for i := range c.entries {
+		e := &c.entries[i]
+		if err := c.matchEntry(e); err != nil {
+			return err
+		}
+		if err := c.included(e); err != nil {
+			return err
+		}
+		c.result.Entries = append(c.result.Entries, Entry{*e.Entry, e.log.Log})
+		logs = append(logs, logParty(e.log.Log))
+	}
+	found, want := distinct(logs), threshold(c.policy.LogThreshold)
+	switch {
+	case found >= want, c.policy.NoLogUnsafe:
+		return nil
+	case len(c.bundle.Entries) == 0:
+		return refuse(LogMissing, "no log entry")
+	case found == 0 && c.foreign():
+		return refuse(OtherInstance, "the trusted root does not know the log")
+	case found == 0:
+		return refuse(LogUnknown, "log ID %x is not in the trusted root", c.bundle.Entries[0].LogID)
+	}
+	return differ(ThresholdLogs, fmt.Sprintf("%d distinct logs", want), fmt.Sprint(found))
+}
+
+// included verifies that a log of the root has the entry. The signed entry
+// timestamp alone is enough for bundles of v0.1, which "may contain an inclusion
+// promise and not an inclusion proof"; what proof there is must hold.
+func (c *claim) included(e *entry) error {
+	switch {
+	case e.Proof == nil && e.promised && c.bundle.Version <= bundle.V01:
+		return nil
+	case e.Proof == nil:
+		return refuse(LogProofInvalid, "no inclusion proof")
+	case len(e.Proof.Checkpoint) > 0:
+		return c.proved(e)
+	case !e.promised || c.bundle.Version > bundle.V01:
+		return refuse(CheckpointInvalid, "no checkpoint")
+	}
+	if err := e.Proof.Verify(e.Proof.Root, tile.LeafHash(e.CanonicalizedBody)); err != nil {
+		return refuse(LogProofInvalid, "%w", err)
+	}
+	return nil
+}
+
+// proved verifies proof and checkpoint.
+func (c *claim) proved(e *entry) error {
+	if e.v2 && e.LogIndex != e.Proof.Index {
+		return differ(LogProofInvalid, fmt.Sprintf("entry %d", e.LogIndex), fmt.Sprintf("entry %d", e.Proof.Index))
+	}
+	head, err := c.checkpoint(e)
+	if err != nil {
+		return err
+	}
+	if head.Size != e.Proof.Size {
+		return differ(CheckpointInvalid, fmt.Sprintf("a tree of %d entries", e.Proof.Size), fmt.Sprint(head.Size))
+	}
+	if head.Root != e.Proof.Root {
+		return differ(CheckpointInvalid, "root "+e.Proof.Root.String(), head.Root.String())
+	}
+	if err := e.Proof.Verify(head.Root, tile.LeafHash(e.CanonicalizedBody)); err != nil {
+		return refuse(LogProofInvalid, "%w", err)
+	}
+	return nil
+}
+
+// checkpoint opens the checkpoint with the key of a log that was valid at the
+// signature's times.
+func (c *claim) checkpoint(e *entry) (head checkpoint.Checkpoint, err error) {
+	for _, l := range e.logs {
+		if at, ok := c.outside(e, l); ok {
+			err = differ(LogUnknown, window(l.BaseURL, l.Validity), at)
+			continue
+		}
+		var cause error
+		if e.v2 {
+			head, cause = l.openV2(e.Proof.Checkpoint)
+		} else {
+			head, cause = l.openV1(e.Proof.Checkpoint)
+		}
+		if cause == nil {
+			e.log = l
+			return head, nil
+		}
+		err = refuse(CheckpointInvalid, "%w", cause)
+	}
+	return checkpoint.Checkpoint{}, err
+}
+
+// outside finds a time at which the log's key did not count: of the promise for
+// Rekor v1, which step 2 has checked, else of the signature.
+func (c *claim) outside(e *entry, l *log) (string, bool) {
+	if e.promised {
+		return stamp(e.IntegratedTime), !l.Validity.Contains(e.IntegratedTime)
+	}
+	for _, t := range c.result.Times {
+		if !l.Validity.Contains(t.Time) {
+			return stamp(t.Time), true
+		}
+	}
+	return "", false
+}
+
+// openV2 opens a checkpoint that names its log by address: origin and signature
+// line carry the same name, and it is the log's.
+//
+//	log2025-1.rekor.sigstore.dev
+//	736
+//	rs1YPY0ydAV0lxgfrq5pE4oRpUJwo3syeps5+eGUTDI=
+//
+//	— log2025-1.rekor.sigstore.dev 8w1amdbj1mjN…
+func (l *log) openV2(envelope []byte) (checkpoint.Checkpoint, error) {
+	origin, _, _ := strings.Cut(string(envelope[:min(len(envelope), 1<<10)]), "\n")
+	i := slices.Index(l.names, origin)
+	if i < 0 {
+		return checkpoint.Checkpoint{}, fmt.Errorf("checkpoint of %.100q, want %s", origin, strings.Join(l.names, " or "))
+	}
+	head, _, err := checkpoint.Open(envelope, l.verifiers[i])
+	return head, err
+}
+
+// openV1 opens a checkpoint of Rekor v1, whose origin is a host name of the log's
+// own and a tree: the key's hint decides who signed.
+//
+//	rekor.sigstore.dev - 1193050959916656506
+func (l *log) openV1(envelope []byte) (checkpoint.Checkpoint, error) {
+	origin, _, _ := bytes.Cut(envelope[:min(len(envelope), 1<<10)], []byte("\n"))
+	name, _, _ := strings.Cut(string(origin), " - ")
+	if i := slices.Index(l.names, name); i >= 0 {
+		head, _, err := checkpoint.Open(envelope, l.verifiers[i])
+		return head, err
+	}
+	verifier, err := checkpoint.NewVerifier(name, l.Key)
+	if err != nil {
+		return checkpoint.Checkpoint{}, err
+	}
+	head, _, err := checkpoint.Open(envelope, verifier)
+	return head, err
+}

@@ -1,0 +1,95 @@
+package verify
+
+import (
+	"crypto"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/identity"
+	"github.com/hallmark-sign/hallmark/trust"
+	"github.com/hallmark-sign/hallmark/wire/rekor"
+)
+
+// Policy says what a verifier accepts. The zero Policy accepts nothing: it names
+// nobody.
+//
+// A bundle with a certificate is held to Identities, one with a key to Keys;
+// neither ever satisfies the other.
+type Policy struct {
+	Identities []identity.Matcher // any one of them
+	Keys       []crypto.PublicKey // any one of them, each with its algorithm of the registry
+
+	// PredicateTypes are what attestations may state, compared byte for byte;
+	// empty allows any. Signatures over an artifact's bytes state nothing.
+	PredicateTypes []string
+
+	// LogThreshold is how many distinct logs must have the entry; 0 means 1.
+	LogThreshold int
+
+	// TimestampThreshold is how many distinct sources must say when the
+	// signature existed: timestamp authorities, and logs of Rekor v1 by their
+	// signed entry timestamps. 0 means 1.
+	TimestampThreshold int
+
+	// AnyIdentityUnsafe accepts every identity that the root's authorities
+	// certify: anyone who can log in. It is for looking at a bundle, where the
+	// identity is the question.
+	AnyIdentityUnsafe bool
+
+	// SkipSCTUnsafe accepts certificates that no CT log has promised to show, for
+	// private authorities without a CT log. Misissue then stays unseen.
+	SkipSCTUnsafe bool
+
+	// NoLogUnsafe accepts bundles without log entry, for places that keep
+	// signatures out of logs. A stolen key or identity then leaves no trace. An
+	// entry that is there must still verify.
+	NoLogUnsafe bool
+
+	// NoTimestampUnsafe accepts bundles with a key and without trusted time, as
+	// keys have no end of validity here. A certificate always needs the time.
+	NoTimestampUnsafe bool
+}
+
+// Time is a time at which the signature existed, and who says so: exactly one
+// of Authority and Log is set.
+type Time struct {
+	Time      time.Time
+	Authority *trust.Authority // by an RFC 3161 token
+	Log       *trust.Log       // by the signed entry timestamp of Rekor v1
+}
+
+// Source is the address of who says so.
+func (t Time) Source() string {
+	if t.Authority != nil {
+		return t.Authority.URI
+	}
+	return t.Log.BaseURL
+}
+
+// Entry is a verified log entry and the log that has it.
+type Entry struct {
+	rekor.Entry
+	Log *trust.Log
+}
+
+func threshold(n int) int { return max(n, 1) }
+
+// party tells sources apart that must be distinct. Two are one when either
+// their name or their key is.
+type party struct{ name, key string }
+
+// distinct counts parties, those of one name or one key once.
+func distinct(parties []party) int {
+	names, keys := map[string]bool{}, map[string]bool{}
+	for _, p := range parties {
+		names[p.name], keys[p.key] = true, true
+	}
+	return min(len(names), len(keys))
+}
+
+func logParty(l *trust.Log) party {
+	id := string(l.ID)
+	if l.BaseURL == "" {
+		return party{id, id}
+	}
+	return party{l.BaseURL, id}
+}

@@ -1,0 +1,54 @@
+package verify
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/trust"
+	"github.com/hallmark-sign/hallmark/wire/sct"
+)
+
+// sct is step 4: at least one CT log has promised to show the certificate.
+//
+// "The Verifier MUST verify … the SignedCertificateTimestamp … embedded in the
+// leaf certificate … using the verification key from the certificate
+// transparency log" (client specification, "Certificate").
+func (c *claim) sct() error {
+	if c.leaf == nil || c.policy.SkipSCTUnsafe {
+		return nil
+	}
+	stamps, err := sct.Embedded(c.leaf)
+	if err != nil {
+		return refuse(SCTInvalid, "%w", err)
+	}
+	signed, err := sct.NewPrecert(c.leaf, c.issuer)
+	if err != nil {
+		return refuse(SCTInvalid, "%w", err)
+	}
+	valid := 0
+	missing := refuse(SCTMissing, "%d timestamps in the certificate, none of a CT log of the trusted root", len(stamps))
+	for _, s := range stamps {
+		at := time.UnixMilli(int64(s.Timestamp))
+		for _, l := range c.ctLogs[string(s.LogID[:])] {
+			if !l.Validity.Contains(at) {
+				missing = differ(SCTMissing, window(l.BaseURL, l.Validity), stamp(at))
+				continue
+			}
+			if err := verifySCT(s, signed, l); err != nil {
+				return refuse(SCTInvalid, "%w", err)
+			}
+			valid++
+		}
+	}
+	if valid == 0 {
+		return missing
+	}
+	return nil
+}
+
+func verifySCT(s sct.SCT, signed sct.Precert, l *trust.Log) error {
+	if err := s.VerifyEntry(signed, l.Key); err != nil {
+		return fmt.Errorf("%s: %w", l.BaseURL, err)
+	}
+	return nil
+}

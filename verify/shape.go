@@ -1,0 +1,82 @@
+package verify
+
+import (
+	"crypto/x509"
+	"strings"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/wire/rekor"
+)
+
+// entry is a log entry of a log that the root knows.
+type entry struct {
+	*rekor.Entry
+	body     rekor.Body
+	v2       bool   // of Rekor v2: proof and checkpoint are all there is
+	logs     []*log // with this ID; more than one only with several windows
+	log      *log   // whose key has verified
+	promised bool   // by a signed entry timestamp that has verified
+}
+
+// shape is step 1: the bundle is well-formed down to the certificate and the
+// entries, which bundle.Parse leaves closed.
+//
+// "one or more X.509 certificates, of which the first member MUST be a leaf
+// certificate" (sigstore_bundle.proto, VerificationMaterial)
+func (c *claim) shape() error {
+	if err := checkContent(c.bundle); err != nil {
+		return err
+	}
+	for i, der := range c.bundle.Certificates {
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			return refuse(Malformed, "certificate %d: %w", i, err)
+		}
+		if i == 0 {
+			c.leaf = cert
+		} else {
+			c.extra = append(c.extra, cert)
+		}
+	}
+	for i := range c.bundle.Entries {
+		if err := c.openEntry(&c.bundle.Entries[i]); err != nil {
+			return refuse(Malformed, "log entry %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// checkContent holds bundles that were put together by hand to what
+// bundle.Parse guarantees.
+func checkContent(b *bundle.Bundle) error {
+	switch {
+	case b == nil || (b.Message == nil) == (b.Envelope == nil):
+		return refuse(Malformed, "want a message signature or an envelope")
+	case b.Envelope != nil && len(b.Envelope.Signatures) != 1:
+		return refuse(Malformed, "envelope with %d signatures, want 1", len(b.Envelope.Signatures))
+	case len(b.Signature()) == 0:
+		return refuse(Malformed, "empty signature")
+	}
+	return nil
+}
+
+// openEntry parses an entry's body. An entry of an unknown log is left out: it
+// can prove nothing, so nothing about it matters.
+func (c *claim) openEntry(e *rekor.Entry) error {
+	logs := c.logs[string(e.LogID)]
+	if len(logs) == 0 {
+		return nil
+	}
+	body, err := rekor.ParseBody(e.CanonicalizedBody)
+	if err != nil {
+		return err
+	}
+	c.entries = append(c.entries, entry{Entry: e, body: body, logs: logs, v2: isV2(body)})
+	return nil
+}
+
+// isV2 tells the generation of an entry by the body, which the log has signed,
+// not by what the bundle says of it.
+func isV2(body rekor.Body) bool {
+	return body.Kind != "intoto" && strings.HasPrefix(body.Version, "0.0.2")
+}

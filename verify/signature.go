@@ -1,0 +1,147 @@
+package verify
+
+import (
+	"bytes"
+	"crypto"
+	"errors"
+
+	"github.com/hallmark-sign/hallmark/wire/sigalg"
+)
+
+// signature is step 7: the key has signed the artifact, or the envelope.
+//
+// "The Verifier MUST verify the provided signature for the constructed payload
+// against the key in the leaf of the certificate chain" (client specification,
+// "Signature").
+func (c *claim) signature() error {
+	if m := c.bundle.Message; m != nil && m.Hash != 0 {
+		digest, err := c.artifactDigest(m.Hash)
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(digest, m.Digest) {
+			return differ(ArtifactMismatch, digestName(m.Hash, m.Digest), digestName(m.Hash, digest))
+		}
+	}
+	err := errors.New("no key")
+	for _, key := range c.keys {
+		algorithms, cause := c.algorithms(key)
+		if cause != nil {
+			err = cause
+			continue
+		}
+		for _, alg := range algorithms {
+			if err = c.verifySignature(alg, key); err == nil {
+				c.result.Key = key
+				return nil
+			}
+		}
+	}
+	if refusal := new(Error); errors.As(err, &refusal) || !errors.Is(err, sigalg.ErrSignature) {
+		return err
+	}
+	return refuse(SignatureInvalid, "%w", err)
+}
+
+func (c *claim) verifySignature(alg sigalg.Algorithm, key crypto.PublicKey) error {
+	if alg.Hash == 0 {
+		return alg.Verify(key, c.preAuth(), c.bundle.Signature())
+	}
+	digest, err := c.signedDigest(alg.Hash)
+	if err != nil {
+		return err
+	}
+	if err := alg.VerifyDigest(key, digest, c.bundle.Signature()); err != nil {
+		return err
+	}
+	if c.bundle.Message != nil {
+		c.result.Hash, c.result.Digest = alg.Hash, digest
+	}
+	return nil
+}
+
+// algorithms gives what a key of this type and size may have signed with: what
+// a log has verified the signature with, else the registry's first. The bundle
+// itself, which anyone can write, has no say.
+func (c *claim) algorithms(key crypto.PublicKey) ([]sigalg.Algorithm, error) {
+	logged := crypto.Hash(0)
+	for i := range c.entries {
+		body := c.entries[i].body
+		if details := body.Signatures[0].Verifier.KeyDetails; details != "" {
+			return named(details, key)
+		}
+		logged = max(logged, body.Data.Hash)
+	}
+	alg, err := sigalg.ForKey(key)
+	if err != nil {
+		return nil, refuse(SignatureInvalid, "%w", err)
+	}
+	switch {
+	case alg.Name == sigalg.Ed25519 && c.bundle.Message != nil:
+		return named(sigalg.Ed25519ph, key) // a digest can't be verified otherwise
+	case alg.Name == sigalg.Ed25519:
+		hashed, err := named(sigalg.Ed25519ph, key) // RFC 8032 §2: a prefix keeps the two apart
+		return append(hashed, alg), err
+	case logged != 0 && logged != alg.Hash:
+		return older(key, logged)
+	}
+	return []sigalg.Algorithm{alg}, nil
+}
+
+func named(details string, key crypto.PublicKey) ([]sigalg.Algorithm, error) {
+	alg, err := sigalg.ByName(details)
+	if err == nil {
+		err = alg.CheckKey(key)
+	}
+	if err != nil {
+		return nil, refuse(LogEntryMismatch, "%w", err)
+	}
+	return []sigalg.Algorithm{alg}, nil
+}
+
+// older gives the deprecated algorithm with which Rekor v1 has logged a SHA-256
+// under a larger key.
+func older(key crypto.PublicKey, logged crypto.Hash) ([]sigalg.Algorithm, error) {
+	for _, name := range []string{"PKIX_ECDSA_P384_SHA_256", "PKIX_ECDSA_P521_SHA_256"} {
+		if alg, err := named(name, key); err == nil && alg[0].Hash == logged {
+			return alg, nil
+		}
+	}
+	return nil, refuse(LogEntryMismatch, "the log's %s fits no algorithm of the key", hashName(logged))
+}
+
+// messageHashes are the hashes of the artifact that the steps will ask for.
+func (c *claim) messageHashes() []crypto.Hash {
+	hashes := []crypto.Hash{}
+	if c.bundle.Message.Hash != 0 {
+		hashes = append(hashes, c.bundle.Message.Hash)
+	}
+	for i := range c.entries {
+		if hash := c.entries[i].body.Data.Hash; hash != 0 {
+			hashes = append(hashes, hash)
+		}
+	}
+	for _, key := range c.keys {
+		algorithms, _ := c.algorithms(key) // the signature step tells what is wrong with a key
+		for _, alg := range algorithms {
+			hashes = append(hashes, alg.Hash)
+		}
+	}
+	return hashes
+}
+
+// signedDigest is the digest of what the signature is over.
+func (c *claim) signedDigest(hash crypto.Hash) ([]byte, error) {
+	if c.bundle.Message != nil {
+		return c.artifactDigest(hash)
+	}
+	return c.signed.of(hash, c.preAuth()), nil
+}
+
+// preAuth is the envelope's pre-authentication encoding, made once.
+func (c *claim) preAuth() []byte {
+	if c.pae == nil {
+		c.pae = c.bundle.Envelope.PAE()
+	}
+	return c.pae
+}

@@ -1,0 +1,92 @@
+package verify
+
+import (
+	"crypto"
+	"slices"
+	"strings"
+
+	"github.com/hallmark-sign/hallmark/wire/dsse"
+	"github.com/hallmark-sign/hallmark/wire/intoto"
+)
+
+// statement is step 8: what was attested is about the artifact, and of a type
+// that the policy allows.
+//
+// "If the payload is an in-toto statement … the Verifier MUST check that the
+// artifact's digest is that of one of the statement's subjects" (client
+// specification, "Signature"). "Two DigestSets SHOULD be considered matching if
+// ANY of the digests match" (in-toto, digest_set.md).
+func (c *claim) statement() error {
+	envelope := c.bundle.Envelope
+	if envelope == nil {
+		return nil
+	}
+	if envelope.PayloadType != dsse.PayloadTypeInToto {
+		return differ(StatementInvalid, dsse.PayloadTypeInToto, envelope.PayloadType)
+	}
+	s, err := intoto.Parse(envelope.Payload)
+	if err != nil {
+		return refuse(StatementInvalid, "%w", err)
+	}
+	if allowed := c.policy.PredicateTypes; len(allowed) > 0 && !slices.Contains(allowed, s.PredicateType) {
+		return differ(PredicateTypeMismatch, strings.Join(allowed, " or "), s.PredicateType)
+	}
+	c.result.Statement = &s
+	return c.subject(s)
+}
+
+// subject finds the artifact among the statement's subjects, by every hash that
+// they are named with.
+func (c *claim) subject(s intoto.Statement) error {
+	hashes := subjectHashes(s)
+	if len(hashes) == 0 {
+		return refuse(SubjectMismatch, "no subject has a SHA-256, SHA-384 or SHA-512 digest")
+	}
+	sums, err := c.artifact.digests(hashes)
+	if err != nil {
+		return err
+	}
+	var found []string
+	for _, hash := range hashes {
+		sum, ok := sums[hash]
+		if !ok {
+			continue
+		}
+		if s.HasSubject(hashName(hash), sum) {
+			c.result.Hash, c.result.Digest = hash, sum
+			return nil
+		}
+		found = append(found, digestName(hash, sum))
+	}
+	if len(found) == 0 {
+		return differ(DigestAlgorithmMismatch, hashName(hashes[0]), hashName(c.artifact.hash))
+	}
+	return differ(SubjectMismatch, subjectNames(s), strings.Join(found, " "))
+}
+
+func subjectHashes(s intoto.Statement) []crypto.Hash {
+	var hashes []crypto.Hash
+	for _, hash := range []crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512} {
+		if slices.ContainsFunc(s.Subject, func(sub intoto.Subject) bool { return sub.Digest[hashName(hash)] != "" }) {
+			hashes = append(hashes, hash)
+		}
+	}
+	return hashes
+}
+
+// subjectNames are the first subjects, in words.
+func subjectNames(s intoto.Statement) string {
+	var names []string
+	for _, subject := range s.Subject[:min(len(s.Subject), 3)] {
+		for _, algorithm := range []string{"sha256", "sha384", "sha512"} {
+			if digest := subject.Digest[algorithm]; digest != "" {
+				names = append(names, algorithm+":"+digest)
+				break
+			}
+		}
+	}
+	if len(s.Subject) > 3 {
+		names = append(names, "…")
+	}
+	return strings.Join(names, " or ")
+}

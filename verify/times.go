@@ -1,0 +1,172 @@
+package verify
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/trust"
+	"github.com/hallmark-sign/hallmark/wire/rekor"
+	"github.com/hallmark-sign/hallmark/wire/timestamp"
+)
+
+// times is step 2: when the signature existed.
+//
+// "The Verifier MUST establish a time for the signature: by a timestamp from a
+// timestamping service, or by the time at which the transparency log has
+// integrated the entry" (client specification, "Establishing a Time for the
+// Signature"). The latter is signed in Rekor v1 alone, and there only by the
+// signed entry timestamp.
+func (c *claim) times() error {
+	var sources []party
+	for i := range c.entries {
+		e := &c.entries[i]
+		if e.v2 || len(e.SignedEntryTimestamp) == 0 {
+			continue
+		}
+		if err := e.verifyPromise(); err != nil {
+			return err
+		}
+		c.result.Times = append(c.result.Times, Time{Time: e.IntegratedTime, Log: e.log.Log})
+		sources = append(sources, logParty(e.log.Log))
+	}
+	var untrusted error
+	for i, raw := range c.bundle.Timestamps {
+		t, source, err := c.verifyTimestamp(raw)
+		switch {
+		case err != nil:
+			return refuse(TimestampInvalid, "timestamp %d: %w", i, err)
+		case t.Authority == nil:
+			untrusted = fmt.Errorf("timestamp %d: %w", i, source.err)
+		default:
+			c.result.Times = append(c.result.Times, t)
+			sources = append(sources, source.party)
+		}
+	}
+	return c.enoughTimes(sources, untrusted)
+}
+
+// enoughTimes: "The Verifier MUST … verify that the number of valid timestamps
+// meets the threshold". untrusted is why one did not count.
+func (c *claim) enoughTimes(sources []party, untrusted error) error {
+	found, want := distinct(sources), threshold(c.policy.TimestampThreshold)
+	switch {
+	case found >= want, found == 0 && c.policy.NoTimestampUnsafe && c.leaf == nil:
+		return nil
+	case found == 0 && c.foreign():
+		return refuse(OtherInstance, "the trusted root knows neither its certificate authority nor its logs")
+	case found == 0 && untrusted != nil:
+		return refuse(TimestampUntrusted, "%w", untrusted)
+	case found == 0:
+		return refuse(TimestampMissing, "no timestamp token and no signed entry timestamp")
+	}
+	return &Error{
+		Code: ThresholdTimestamps, Err: untrusted,
+		Expected: fmt.Sprintf("%d distinct sources of time", want), Found: fmt.Sprint(found),
+	}
+}
+
+// verifyPromise verifies the signed entry timestamp, with a log that was valid
+// when it was made.
+func (e *entry) verifyPromise() error {
+	var err error
+	for _, l := range e.logs {
+		if !l.Validity.Contains(e.IntegratedTime) {
+			err = differ(LogUnknown, window(l.BaseURL, l.Validity), stamp(e.IntegratedTime))
+			continue
+		}
+		cause := rekor.VerifySET(*e.Entry, l.Key)
+		if cause == nil {
+			e.log, e.promised = l, true
+			return nil
+		}
+		err = refuse(LogPromiseInvalid, "%w", cause)
+	}
+	return err
+}
+
+// source says who made a timestamp, or why nobody who counts did.
+type source struct {
+	party party
+	err   error
+}
+
+// verifyTimestamp verifies a token over the signature: "the Verifier MUST verify
+// the timestamp … over the signature, using the raw bytes of the signature as
+// the timestamped message". An error means that the token is wrong; a Time
+// without authority that it is none of the root's.
+func (c *claim) verifyTimestamp(raw []byte) (Time, source, error) {
+	token, err := timestamp.ParseResponse(raw)
+	if err != nil {
+		return Time{}, source{}, err
+	}
+	if err := token.CheckImprint(c.bundle.Signature()); err != nil {
+		return Time{}, source{}, err
+	}
+	leaf := c.stamper(token)
+	if leaf == nil {
+		return Time{}, source{err: errors.New("its signer's certificate is neither in the token nor in the trusted root")}, nil
+	}
+	if err := token.VerifySignature(leaf); err != nil {
+		return Time{}, source{}, err
+	}
+	err = fmt.Errorf("%s is certified by no timestamp authority of the trusted root", name(leaf))
+	for _, a := range c.tsas {
+		if !a.knows(leaf, token.Certificates) {
+			continue
+		}
+		if !a.Validity.Contains(token.Time) {
+			err = fmt.Errorf("%s, has stamped at %s", window(a.URI, a.Validity), stamp(token.Time))
+			continue
+		}
+		if _, cause := a.path(leaf, token.Certificates, token.Time); cause != nil {
+			err = cause
+			continue
+		}
+		return Time{Time: token.Time, Authority: a.Authority}, source{party: a.party(leaf)}, nil
+	}
+	return Time{}, source{err: err}, nil
+}
+
+// stamper finds the certificate that the token names as its signer's, among the
+// root's and those in the token.
+func (c *claim) stamper(token *timestamp.Token) *x509.Certificate {
+	for _, certs := range [][]*x509.Certificate{c.tsaLeaf, token.Certificates} {
+		for _, cert := range certs {
+			if token.Names(cert) {
+				return cert
+			}
+		}
+	}
+	return nil
+}
+
+// foreign says whether nothing in the bundle that names its maker names one of
+// the root's.
+func (c *claim) foreign() bool {
+	if len(c.entries) > 0 {
+		return false
+	}
+	if c.leaf == nil {
+		return len(c.bundle.Entries) > 0
+	}
+	for _, a := range c.cas {
+		if a.knows(c.leaf, c.extra) {
+			return false
+		}
+	}
+	return true
+}
+
+func window(who string, v trust.Validity) string {
+	end := "now"
+	if !v.End.IsZero() {
+		end = stamp(v.End)
+	}
+	return fmt.Sprintf("%s, valid from %s until %s", who, stamp(v.Start), end)
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+func name(cert *x509.Certificate) string { return fmt.Sprintf("%q", cert.Subject.String()) }

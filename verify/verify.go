@@ -1,0 +1,79 @@
+package verify
+
+import (
+	"crypto"
+	"crypto/x509"
+	"errors"
+	"fmt"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/identity"
+	"github.com/hallmark-sign/hallmark/wire/intoto"
+)
+
+// Verify decides whether b proves of a what p asks. A refusal is an *Error; any
+// other error says that the artifact could not be read, and decides nothing. The
+// artifact is read at most once, and not at all when b is refused before.
+func (v *Verifier) Verify(b *bundle.Bundle, a Artifact, p Policy) (*Result, error) {
+	c := &claim{Verifier: v, bundle: b, artifact: a, policy: p}
+	for _, step := range []struct {
+		step  Step
+		check func() error
+	}{
+		{StepShape, c.shape},         // 1 well-formed, down to what bundle.Parse does not open
+		{StepTimes, c.times},         // 2 timestamps and promises verified → trusted times
+		{StepChain, c.chain},         // 3 RFC 5280 path to an authority of the root at each time
+		{StepSCT, c.sct},             // 4 against the CT log keys valid then
+		{StepIdentity, c.identity},   // 5 identity or key ∈ policy
+		{StepLog, c.log},             // 6 entry is this bundle's → inclusion proof → checkpoint → log key
+		{StepSignature, c.signature}, // 7 key over the artifact's digest, or over the envelope's PAE
+		{StepStatement, c.statement}, // 8 subject is the artifact; predicate type allowed
+		// 9 revocation: comes with revocation lists
+	} {
+		if err := step.check(); err != nil {
+			return nil, at(step.step, err)
+		}
+	}
+	return &c.result, nil
+}
+
+// at puts the step into a refusal.
+func at(step Step, err error) error {
+	var refusal *Error
+	if errors.As(err, &refusal) {
+		refusal.Step = step
+		return refusal
+	}
+	return fmt.Errorf("verifying bundle: %w", err)
+}
+
+// claim is one bundle on its way through the steps, with what they have found.
+type claim struct {
+	*Verifier
+	bundle   *bundle.Bundle
+	artifact Artifact
+	policy   Policy
+
+	leaf    *x509.Certificate   // shape; nil for a bundle with a key
+	extra   []*x509.Certificate // shape: what an old bundle's chain has above the leaf
+	entries []entry             // shape: those of logs that the root knows
+	issuer  *x509.Certificate   // chain: of leaf
+	keys    []crypto.PublicKey  // identity: what may have signed; the log narrows it down
+	pae     []byte              // of the envelope, once it was asked for
+	digests digests             // of the artifact
+	signed  digests             // of what the signature is over
+	payload digests             // of the envelope's payload
+	result  Result
+}
+
+// Result is what a bundle has proved.
+type Result struct {
+	Identity    identity.Identity // who signed; zero for a key
+	Certificate *x509.Certificate // nil for a key
+	Key         crypto.PublicKey  // what the signature was verified with
+	Times       []Time            // when the signature existed, at least one unless policy waived it
+	Entries     []Entry           // log entries that were verified
+	Statement   *intoto.Statement // what was attested; nil for a signature over the artifact's bytes
+	Hash        crypto.Hash       // of Digest
+	Digest      []byte            // of the artifact, as the signature or the statement covers it
+}
