@@ -33,6 +33,10 @@ type profile struct {
 // window is a Validity (RFC 5280 §4.1.2.5): both ends belong to it.
 type window struct{ start, end time.Time }
 
+// maxExtensions bounds the extensions of a certificate, in bytes: what a token of
+// MaxToken says is all in, and every part of it at most twice.
+const maxExtensions = 2 * MaxToken
+
 // draft is a TBSCertificate but for its last extension, which is the poison first
 // and the SCT list then.
 type draft struct {
@@ -85,9 +89,12 @@ func (p *profile) draft(pub crypto.PublicKey, w window, identity []pkix.Extensio
 	for _, e := range identity {
 		addExtension(&extensions, e)
 	}
-	d := draft{}
+	var d draft
 	if d.fields, err = fields.Bytes(); err == nil {
 		d.extensions, err = extensions.Bytes()
+	}
+	if len(d.extensions) > maxExtensions {
+		err = fmt.Errorf("%w: extensions of %d bytes", errIdentity, len(d.extensions))
 	}
 	return d, err
 }

@@ -83,8 +83,6 @@ func problemOfIssuing(err error) problem {
 		return problem{http.StatusBadRequest, codeInvalidArgument, "proof of possession does not verify with the key over the token's email or sub"}
 	case errors.Is(err, errIdentity):
 		return problem{http.StatusForbidden, codePermissionDenied, "identity in the ID token can't be certified"}
-	case errors.Is(err, tilelog.ErrEntry):
-		return problem{http.StatusForbidden, codePermissionDenied, "identity in the ID token is too long to be certified"}
 	case errors.Is(err, errExpired):
 		return problem{http.StatusServiceUnavailable, codeUnavailable, "authority is not valid now"}
 	case errors.Is(err, tilelog.ErrFailed), errors.Is(err, tilelog.ErrClosed):
