@@ -1,0 +1,175 @@
+package client_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/client"
+	"github.com/hallmark-sign/hallmark/trust"
+	"github.com/hallmark-sign/hallmark/wire/rekor"
+)
+
+func key(t *testing.T) *ecdsa.PrivateKey {
+	t.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// answering is a service that gives everybody the same answer, and counts.
+func answering(t *testing.T, status int, header http.Header, body string) (url string, asked *atomic.Int64) {
+	t.Helper()
+	asked = new(atomic.Int64)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		io.Copy(io.Discard, r.Body)
+		for name, values := range header {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(status)
+		io.WriteString(w, body)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL, asked
+}
+
+// ask has each client ask the service at url.
+func ask(t *testing.T, url string) map[string]error {
+	t.Helper()
+	h := client.NewHTTP(5 * time.Second)
+	_, certify := client.Fulcio{URL: url, Token: "e30.e30.e30", Challenge: "alice@example.com", HTTP: h}.Certify(t.Context(), key(t))
+	_, add := client.Rekor{URL: url, HTTP: h}.Add(t.Context(), rekor.HashedRekord{
+		Digest: make([]byte, 32), Signature: []byte{1}, Verifier: rekor.Verifier{PublicKey: []byte{1}, KeyDetails: "PKIX_ECDSA_P256_SHA_256"},
+	})
+	_, stamp := client.TSA{URL: url, HTTP: h}.Timestamp(t.Context(), []byte("signature"))
+	_, _, fetch := client.Trust(t.Context(), h, url)
+	return map[string]error{"certificate": certify, "entry": add, "timestamp": stamp, "trust": fetch}
+}
+
+// A refusal is the service's, with its words; nobody asks again.
+func TestRefusal(t *testing.T) {
+	url, asked := answering(t, http.StatusForbidden, nil, `{"code":7,"message":"not \u001b[31myou","details":[]}`)
+	for name, err := range ask(t, url) {
+		refused := new(client.StatusError)
+		if !errors.As(err, &refused) || refused.Status != http.StatusForbidden || refused.Message != "not  [31myou" {
+			t.Errorf("%s: got %v", name, err)
+		}
+		if errors.Is(err, client.ErrUnavailable) {
+			t.Errorf("%s: a refusal is not the lack of an answer", name)
+		}
+	}
+	if n := asked.Load(); n != 4 {
+		t.Errorf("asked %d times, want 4", n)
+	}
+}
+
+// An answer of another status than the API's, a redirect among them, is none.
+func TestOtherAnswers(t *testing.T) {
+	elsewhere, followed := answering(t, http.StatusOK, nil, "{}")
+	for status, header := range map[int]http.Header{
+		http.StatusFound:     {"Location": {elsewhere}},
+		http.StatusNoContent: nil,
+		http.StatusTeapot:    nil,
+	} {
+		url, _ := answering(t, status, header, "")
+		for name, err := range ask(t, url) {
+			if refused := new(client.StatusError); !errors.As(err, &refused) || refused.Status != status {
+				t.Errorf("%d, %s: got %v", status, name, err)
+			}
+		}
+	}
+	if followed.Load() > 0 {
+		t.Error("a redirect was followed")
+	}
+}
+
+// What a service says under the right status is read strictly, and to a limit.
+func TestMalformedAnswers(t *testing.T) {
+	for name, body := range map[string]string{
+		"empty": "", "not JSON": "<html>", "trailing data": "{} {}", "null": "null",
+		"endless": strings.Repeat("x", 5<<20),
+	} {
+		for status := range map[int]bool{http.StatusOK: true, http.StatusCreated: true} {
+			url, _ := answering(t, status, nil, body)
+			for who, err := range ask(t, url) {
+				if err == nil {
+					t.Errorf("%s, %d: %s took it", name, status, who)
+				}
+			}
+		}
+	}
+}
+
+// A busy service is asked again, as it says, and its answer counts.
+func TestRetry(t *testing.T) {
+	var asked atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if asked.Add(1) < 3 {
+			w.Header().Set("Retry-After", "0")
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		w.WriteHeader(http.StatusForbidden)
+	}))
+	defer s.Close()
+	_, _, err := client.Trust(t.Context(), client.NewHTTP(time.Second), s.URL)
+	if refused := new(client.StatusError); !errors.As(err, &refused) || refused.Status != http.StatusForbidden || asked.Load() != 3 {
+		t.Errorf("asked %d times, got %v", asked.Load(), err)
+	}
+}
+
+// Waiting ends with the context, and what is known is that nothing is known.
+func TestUnavailable(t *testing.T) {
+	url, _ := answering(t, http.StatusServiceUnavailable, http.Header{"Retry-After": {"3600"}}, "")
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	_, _, err := client.Trust(ctx, client.NewHTTP(time.Second), url)
+	if !errors.Is(err, client.ErrUnavailable) || time.Since(start) > 5*time.Second {
+		t.Errorf("got %v after %v", err, time.Since(start))
+	}
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	if _, _, err := client.Trust(t.Context(), client.NewHTTP(time.Second), gone.URL); !errors.Is(err, client.ErrUnavailable) {
+		t.Errorf("nobody there: got %v", err)
+	}
+}
+
+// The token is in the Authorization header and in no error.
+func TestTokenStaysSecret(t *testing.T) {
+	const token = "e30.c2VjcmV0.c2ln"
+	var bearer string
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		bearer = r.Header.Get("Authorization")
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	defer s.Close()
+	_, err := client.Fulcio{URL: s.URL, Token: token, Challenge: "a", HTTP: client.NewHTTP(time.Second)}.Certify(t.Context(), key(t))
+	if bearer != "Bearer "+token {
+		t.Errorf("sent %q", bearer)
+	}
+	if err == nil || strings.Contains(fmt.Sprintf("%+v", err), "c2VjcmV0") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Trust files are refused before anybody is asked to confirm them.
+func TestTrustIsParsed(t *testing.T) {
+	url, _ := answering(t, http.StatusOK, nil, `{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1","surprise":1}`)
+	if _, _, err := client.Trust(t.Context(), client.NewHTTP(time.Second), url); !errors.Is(err, trust.ErrMalformed) {
+		t.Errorf("got %v", err)
+	}
+}
