@@ -1,0 +1,307 @@
+package issuer
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/hallmark-sign/hallmark/internal/durable"
+)
+
+const (
+	accountsFile = "accounts.json"
+	lockFile     = "accounts.lock"
+
+	// maxAccountsFile is how many bytes of accounts are read: some 50 000.
+	maxAccountsFile = 16 << 20
+
+	// lockPatience is how long a change waits for another process's.
+	lockPatience = 5 * time.Second
+)
+
+// ErrExists says that there is an account of this address, or of one that
+// differs only in case: remove that one first.
+var ErrExists = errors.New("account exists")
+
+// ErrNoAccount says that there is no account of this address.
+var ErrNoAccount = errors.New("no such account")
+
+// Account is somebody who can sign in.
+type Account struct {
+	// Email is the address as it was given, but for its domain, which is in lower
+	// case. It is what certificates say of the holder, byte for byte.
+	Email string `json:"email"`
+
+	// Subject is the sub of the account's tokens: random, and never given to
+	// another account, not even to a later one of the same address.
+	Subject string `json:"subject"`
+
+	// Added is when the account was made.
+	Added time.Time `json:"added"`
+}
+
+// record is an account in the file.
+type record struct {
+	Account
+	Password string `json:"password"` // PHC string
+}
+
+// file is accounts.json:
+//
+//	{
+//	  "accounts": [
+//	    {
+//	      "email": "alice@example.com",
+//	      "subject": "mLhJ8mwEYc0SGmbDTd8Nkg",
+//	      "added": "2026-05-01T12:00:00Z",
+//	      "password": "$argon2id$v=19$m=65536,t=3,p=4$…$…"
+//	    }
+//	  ]
+//	}
+type file struct {
+	Accounts []record `json:"accounts"`
+}
+
+// Accounts are the accounts in an instance's directory. The file is read anew
+// for each question and replaced at once by each change, under a lock, so any
+// number of processes may use it, a running server among them.
+type Accounts struct {
+	dir  string
+	cost Cost
+}
+
+// AccountsOptions says how new passwords are hashed.
+type AccountsOptions struct {
+	// Cost is of new hashes; zero: DefaultCost. Those in the file keep theirs.
+	Cost Cost
+}
+
+// OpenAccounts opens the accounts in dir, which is made if missing.
+func OpenAccounts(dir string) (*Accounts, error) {
+	return OpenAccountsWith(dir, AccountsOptions{})
+}
+
+// OpenAccountsWith is OpenAccounts with options: for tests and for throw-away
+// instances, whose passwords need not withstand guessing.
+func OpenAccountsWith(dir string, o AccountsOptions) (*Accounts, error) {
+	if o.Cost == (Cost{}) {
+		o.Cost = DefaultCost()
+	}
+	if err := o.Cost.check(); err != nil {
+		return nil, fmt.Errorf("opening accounts: %w", err)
+	}
+	if err := durable.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("opening accounts: %w", err)
+	}
+	a := &Accounts{dir: dir, cost: o.Cost}
+	_, err := a.read()
+	return a, err
+}
+
+// Add makes an account. Errors: ErrExists, and what makes the address or the
+// password unfit.
+func (a *Accounts) Add(email string, password []byte) error {
+	email, err := parseEmail(email)
+	if err != nil {
+		return fmt.Errorf("adding account: %w", err)
+	}
+	if err := checkPassword(password); err != nil {
+		return fmt.Errorf("adding account %s: %w", email, err)
+	}
+	hash, err := hashPassword(password, a.cost)
+	if err != nil {
+		return fmt.Errorf("adding account %s: %w", email, err)
+	}
+	r := record{Account{email, newSubject(), time.Now().UTC().Truncate(time.Second)}, hash}
+	err = a.change(func(f *file) error {
+		if slices.ContainsFunc(f.Accounts, func(other record) bool { return strings.EqualFold(other.Email, email) }) {
+			return ErrExists
+		}
+		f.Accounts = append(f.Accounts, r)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("adding account %s: %w", email, err)
+	}
+	return nil
+}
+
+// List gives the accounts in the order of their addition.
+func (a *Accounts) List() ([]Account, error) {
+	f, err := a.read()
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Account, len(f.Accounts))
+	for i, r := range f.Accounts {
+		all[i] = r.Account
+	}
+	return all, nil
+}
+
+// Remove removes an account. Tokens that it holds live on for their minutes.
+// Errors: ErrNoAccount.
+func (a *Accounts) Remove(email string) error {
+	email, err := parseEmail(email)
+	if err != nil {
+		return fmt.Errorf("removing account: %w", err)
+	}
+	err = a.change(func(f *file) error {
+		i := f.find(email)
+		if i < 0 {
+			return ErrNoAccount
+		}
+		f.Accounts = slices.Delete(f.Accounts, i, i+1)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("removing account %s: %w", email, err)
+	}
+	return nil
+}
+
+// bySubject finds the account that tokens are issued to. Errors: ErrNoAccount.
+func (a *Accounts) bySubject(subject string) (Account, error) {
+	f, err := a.read()
+	if err != nil {
+		return Account{}, err
+	}
+	i := slices.IndexFunc(f.Accounts, func(r record) bool { return r.Subject == subject })
+	if i < 0 {
+		return Account{}, ErrNoAccount
+	}
+	return f.Accounts[i].Account, nil
+}
+
+// authenticate finds the account that email and password are of. Where there is
+// none it takes as long as where the password is wrong. Errors: ErrNoAccount for
+// both.
+func (a *Accounts) authenticate(email string, password []byte) (Account, error) {
+	f, err := a.read()
+	if err != nil {
+		return Account{}, err
+	}
+	i := -1
+	if email, err := parseEmail(email); err == nil {
+		i = f.find(email)
+	}
+	if i < 0 {
+		cost := a.cost
+		if len(f.Accounts) > 0 {
+			cost = costOf(f.Accounts[0].Password)
+		}
+		cost.waste(password)
+		return Account{}, ErrNoAccount
+	}
+	if !matchesPassword(f.Accounts[i].Password, password) {
+		return Account{}, ErrNoAccount
+	}
+	return f.Accounts[i].Account, nil
+}
+
+func (f *file) find(email string) int {
+	return slices.IndexFunc(f.Accounts, func(r record) bool { return r.Email == email })
+}
+
+// read reads the file; one that does not exist yet has no accounts.
+func (a *Accounts) read() (*file, error) {
+	path := filepath.Join(a.dir, accountsFile)
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return new(file), nil
+	}
+	if err == nil && info.Size() > maxAccountsFile {
+		err = fmt.Errorf("%s has more than %d bytes", path, maxAccountsFile)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading accounts: %w", err)
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading accounts: %w", err)
+	}
+	f, err := parseAccounts(raw)
+	if err != nil {
+		return nil, fmt.Errorf("reading accounts: %s: %w", path, err)
+	}
+	return f, nil
+}
+
+// parseAccounts refuses a file that marshal would not have written.
+func parseAccounts(raw []byte) (*file, error) {
+	var f file
+	if err := json.Unmarshal(raw, &f, json.RejectUnknownMembers(true)); err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{}
+	for i, r := range f.Accounts {
+		email, err := parseEmail(r.Email)
+		if err != nil || email != r.Email {
+			return nil, fmt.Errorf("account %d: not an address in its own form", i+1)
+		}
+		if len(r.Subject) < 16 || strings.Contains(r.Subject, ":") {
+			return nil, fmt.Errorf("account %d: not a subject", i+1)
+		}
+		if _, _, _, err := parseHash(r.Password); err != nil {
+			return nil, fmt.Errorf("account %d: %w", i+1, err)
+		}
+		email = strings.ToLower(email)
+		if seen[email] || seen[r.Subject] {
+			return nil, fmt.Errorf("account %d: comes twice", i+1)
+		}
+		seen[email], seen[r.Subject] = true, true
+	}
+	return &f, nil
+}
+
+func (f *file) marshal() ([]byte, error) {
+	raw, err := json.Marshal(f, jsontext.WithIndent("  "))
+	return append(raw, '\n'), err
+}
+
+// change replaces the file by what edit makes of it.
+func (a *Accounts) change(edit func(*file) error) (err error) {
+	lock, err := a.lock()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	f, err := a.read()
+	if err != nil {
+		return err
+	}
+	if err := edit(f); err != nil {
+		return err
+	}
+	raw, err := f.marshal()
+	if err != nil {
+		return err
+	}
+	return durable.WriteFile(filepath.Join(a.dir, accountsFile), raw, 0o600)
+}
+
+// lock waits, for another process changes accounts in milliseconds.
+func (a *Accounts) lock() (*durable.FileLock, error) {
+	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		lock, err := durable.Lock(filepath.Join(a.dir, lockFile))
+		if err == nil || !errors.Is(err, durable.ErrLocked) || time.Since(start) > lockPatience {
+			return lock, err
+		}
+	}
+}
+
+func newSubject() string {
+	var raw [16]byte
+	rand.Read(raw[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(raw[:])
+}

@@ -1,0 +1,182 @@
+package issuer
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
+)
+
+var (
+	// errPassword is what a wrong password and an unknown address both get.
+	errPassword = errors.New("no account has this address and password")
+
+	errClient   = errors.New("unknown client")
+	errRedirect = errors.New("redirect is not to loopback")
+)
+
+// errThrottled says that there were too many attempts: answer 429.
+type errThrottled struct{ wait time.Duration }
+
+func (e errThrottled) Error() string { return fmt.Sprintf("too many attempts, wait %s", e.wait) }
+
+// serveAuthorize is the authorization endpoint (RFC 6749 §3.1, OpenID Connect
+// Core §3.1.2): it answers with the page to sign in at. What is wrong before the
+// client is known to be ours stays on a page; the rest goes back to the client.
+func (i *Issuer) serveAuthorize(w http.ResponseWriter, r *http.Request) {
+	query, err := parseQuery(r)
+	if err != nil {
+		i.refusePage(w, r, err)
+		return
+	}
+	if query.Get("client_id") != i.audience {
+		i.refusePage(w, r, errClient)
+		return
+	}
+	c := i.store.client.withRedirect(query.Get("redirect_uri"))
+	if c.redirect == "" {
+		i.refusePage(w, r, errRedirect)
+		return
+	}
+	request, err := i.checkAuthorize(r, c)
+	if err != nil {
+		i.refuseRedirect(w, r, c.redirect, query.Get("state"), err)
+		return
+	}
+	field, err := seal(i.sealer, forSignIn, i.browser(w, r), request)
+	if err != nil {
+		i.refusePage(w, r, err)
+		return
+	}
+	i.signInPage(w, http.StatusOK, request, signIn{Request: field})
+}
+
+// checkAuthorize refuses what this issuer does not do. Errors: *oidc.Error.
+func (i *Issuer) checkAuthorize(r *http.Request, c client) (*authRequest, error) {
+	in, err := op.ParseAuthorizeRequest(r, i.provider.Decoder())
+	if err != nil {
+		return nil, err
+	}
+	in.IDTokenHint = "" // everybody signs in anew
+	if _, err := op.ValidateAuthRequestClient(r.Context(), in, c, nil); err != nil {
+		return nil, err
+	}
+	switch {
+	case in.RequestParam != "" || r.Form.Has("request_uri"):
+		return nil, oidc.ErrRequestNotSupported()
+	case slices.Contains(in.Prompt, oidc.PromptNone):
+		return nil, oidc.ErrLoginRequired()
+	case !slices.Contains(in.Scopes, oidc.ScopeOpenID):
+		return nil, oidc.ErrInvalidScope().WithDescription("scope must have openid")
+	case in.ResponseMode != "" && in.ResponseMode != oidc.ResponseModeQuery:
+		return nil, oidc.ErrInvalidRequest().WithDescription("response_mode must be query")
+	case in.CodeChallengeMethod != oidc.CodeChallengeMethodS256 || !isDigest(in.CodeChallenge):
+		// RFC 9700 §2.1.1: "public clients MUST use PKCE", and plain "MUST NOT".
+		return nil, oidc.ErrInvalidRequest().WithDescription("code_challenge with code_challenge_method S256 is required")
+	}
+	return &authRequest{
+		RedirectURI: in.RedirectURI, State: in.State, Nonce: in.Nonce,
+		Challenge: in.CodeChallenge, Scopes: knownScopes(in.Scopes), ClientID: c.id,
+	}, nil
+}
+
+// isDigest: BASE64URL-ENCODE(SHA256(…)) (RFC 7636 §4.2).
+func isDigest(text string) bool {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	return err == nil && len(raw) == 32
+}
+
+// servePassword takes the form of the page and goes back to the client with a
+// code.
+func (i *Issuer) servePassword(w http.ResponseWriter, r *http.Request) {
+	request, err := openForm[*authRequest](i, r, forSignIn)
+	if err != nil {
+		i.refusePage(w, r, err)
+		return
+	}
+	account, err := i.signIn(r, r.PostForm.Get("email"), r.PostForm.Get("password"))
+	if err != nil {
+		status, problem := i.pageProblem(w, r, err)
+		i.signInPage(w, status, request, signIn{
+			Request: r.PostForm.Get("request"), Email: r.PostForm.Get("email"), Problem: problem,
+		})
+		return
+	}
+	request.Subject, request.AuthTime = account.Subject, time.Now()
+	code := rand.Text()
+	if err := i.store.addCode(code, request); err != nil {
+		i.refusePage(w, r, err)
+		return
+	}
+	i.back(w, r, request.RedirectURI, &op.CodeResponseType{Code: code, State: request.State})
+}
+
+// openForm reads a form of this browser and the field that its page sealed.
+func openForm[T any](i *Issuer, r *http.Request, purpose string) (T, error) {
+	var none T
+	if err := parseForm(r); err != nil {
+		return none, err
+	}
+	browser, ok := i.knownBrowser(r)
+	if !ok {
+		return none, errForm
+	}
+	return unseal[T](i.sealer, purpose, browser, r.PostForm.Get("request"))
+}
+
+// back sends the browser back to the client with response in the query.
+func (i *Issuer) back(w http.ResponseWriter, r *http.Request, redirect string, response any) {
+	target, err := op.AuthResponseURL(redirect, oidc.ResponseTypeCode, oidc.ResponseModeQuery, response, i.provider.Encoder())
+	if err != nil {
+		i.refusePage(w, r, err)
+		return
+	}
+	http.Redirect(w, r, target, http.StatusSeeOther)
+}
+
+// signIn checks a password within the limits. Errors: errPassword, errThrottled,
+// errBusy.
+func (i *Issuer) signIn(r *http.Request, email, password string) (Account, error) {
+	key := accountOf(email)
+	if wait := i.throttle.take(key); wait > 0 {
+		return Account{}, errThrottled{wait}
+	}
+	account, err := i.authenticate(r.Context(), email, password)
+	if err != nil {
+		return Account{}, err
+	}
+	i.throttle.succeeded(key)
+	i.logger.InfoContext(r.Context(), "signed in", "account", account.Email)
+	return account, nil
+}
+
+func (i *Issuer) authenticate(ctx context.Context, email, password string) (Account, error) {
+	done, err := i.throttle.hashing(ctx)
+	if err != nil {
+		return Account{}, err
+	}
+	defer done()
+	account, err := i.accounts.authenticate(email, []byte(password))
+	if errors.Is(err, ErrNoAccount) {
+		return Account{}, errPassword
+	}
+	return account, err
+}
+
+// origin is the scheme, host and port of a redirect URI, as a content security
+// policy names them.
+func origin(redirect string) string {
+	u, err := url.Parse(redirect)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}

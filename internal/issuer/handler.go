@@ -1,0 +1,138 @@
+package issuer
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
+)
+
+// Where the issuer answers, below its URL.
+const (
+	authorizePath           = "/login/authorize"
+	passwordPath            = "/login/password"
+	tokenPath               = "/login/token"
+	keysPath                = "/login/keys"
+	userinfoPath            = "/login/userinfo"
+	deviceAuthorizationPath = "/login/device_authorization"
+	devicePath              = "/login/device"
+	deviceAnswerPath        = "/login/device/answer"
+)
+
+const (
+	// maxQuery leaves room for the longest redirect URI; maxBody for the sealed
+	// form that such a query makes.
+	maxQuery = 4 << 10
+	maxBody  = 16 << 10
+)
+
+var (
+	errParameters = errors.New("parameters can't be read or come twice")
+	errMediaType  = errors.New("content type is not application/x-www-form-urlencoded")
+)
+
+// Handler serves /.well-known/openid-configuration and /login/.
+func (i *Issuer) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+oidc.DiscoveryEndpoint, i.serveDiscovery)
+	mux.HandleFunc("GET "+keysPath, func(w http.ResponseWriter, r *http.Request) { op.Keys(w, r, i.store) })
+	mux.HandleFunc("GET "+userinfoPath, func(w http.ResponseWriter, r *http.Request) { op.Userinfo(w, r, i.provider) })
+	mux.HandleFunc("GET "+authorizePath, i.serveAuthorize)
+	mux.HandleFunc("POST "+passwordPath, i.servePassword)
+	mux.HandleFunc("POST "+tokenPath, i.serveToken)
+	mux.HandleFunc("POST "+deviceAuthorizationPath, i.serveDeviceAuthorization)
+	mux.HandleFunc("GET "+devicePath, i.serveDevice)
+	mux.HandleFunc("POST "+devicePath, i.serveUserCode)
+	mux.HandleFunc("POST "+deviceAnswerPath, i.serveDeviceAnswer)
+	guard := http.NewCrossOriginProtection()
+	if err := guard.AddTrustedOrigin(i.url); err != nil {
+		panic(err) // checkURL has found a scheme and a host
+	}
+	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { i.refusePage(w, r, errForm) }))
+	inner := op.NewIssuerInterceptor(i.provider.IssuerFromRequest).Handler(guard.Handler(mux))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		setHeaders(w.Header())
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		inner.ServeHTTP(w, r)
+	})
+}
+
+// setHeaders are of every answer: RFC 6749 §5.1 asks for no-store where there
+// are tokens, RFC 9700 §4.16 and §4.2.4 for protection against framing and
+// against leaks by Referer. The referrer stays for this site, because browsers
+// would send "Origin: null" with its forms otherwise.
+func setHeaders(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+}
+
+// serveDiscovery says what there is, and no more (OpenID Connect Discovery §3).
+func (i *Issuer) serveDiscovery(w http.ResponseWriter, _ *http.Request) {
+	op.Discover(w, &oidc.DiscoveryConfiguration{
+		Issuer:                            i.url,
+		AuthorizationEndpoint:             i.url + authorizePath,
+		TokenEndpoint:                     i.url + tokenPath,
+		UserinfoEndpoint:                  i.url + userinfoPath,
+		JwksURI:                           i.url + keysPath,
+		DeviceAuthorizationEndpoint:       i.url + deviceAuthorizationPath,
+		ScopesSupported:                   []string{oidc.ScopeOpenID, oidc.ScopeEmail},
+		ResponseTypesSupported:            []string{string(oidc.ResponseTypeCode)},
+		ResponseModesSupported:            []string{string(oidc.ResponseModeQuery)},
+		GrantTypesSupported:               i.store.client.GrantTypes(),
+		SubjectTypesSupported:             []string{"public"},
+		IDTokenSigningAlgValuesSupported:  []string{string(i.key.SignatureAlgorithm())},
+		TokenEndpointAuthMethodsSupported: []oidc.AuthMethod{oidc.AuthMethodNone},
+		ClaimsSupported:                   []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "email", "email_verified"},
+		CodeChallengeMethodsSupported:     []oidc.CodeChallengeMethod{oidc.CodeChallengeMethodS256},
+	})
+}
+
+// parseQuery reads the parameters of a GET.
+func parseQuery(r *http.Request) (url.Values, error) {
+	if len(r.URL.RawQuery) > maxQuery {
+		return nil, fmt.Errorf("%w: query is longer than %d bytes", errParameters, maxQuery)
+	}
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, errParameters // err would quote them
+	}
+	return values, checkValues(values)
+}
+
+// parseForm reads the parameters of a POST, which are in its body alone, into
+// r.PostForm.
+func parseForm(r *http.Request) error {
+	mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	if !strings.EqualFold(strings.TrimSpace(mediaType), "application/x-www-form-urlencoded") {
+		return errMediaType
+	}
+	if r.URL.RawQuery != "" {
+		return fmt.Errorf("%w: they belong into the body", errParameters)
+	}
+	if err := r.ParseForm(); err != nil {
+		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
+			return tooLarge
+		}
+		return errParameters // err would quote them
+	}
+	return checkValues(r.PostForm)
+}
+
+// checkValues: "Request and response parameters MUST NOT be included more than
+// once" (RFC 6749 §3.1, §3.2).
+func checkValues(values url.Values) error {
+	for _, v := range values {
+		if len(v) != 1 || !utf8.ValidString(v[0]) || strings.ContainsRune(v[0], 0) {
+			return errParameters
+		}
+	}
+	return nil
+}

@@ -1,0 +1,197 @@
+package issuer
+
+import (
+	"cmp"
+	"crypto"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/zitadel/oidc/v3/pkg/op"
+)
+
+const (
+	// DefaultAudience is what Sigstore clients ask tokens for.
+	DefaultAudience = "sigstore"
+
+	// tokenLife is how long a token serves: a loop of signatures, not a day.
+	tokenLife = 10 * time.Minute
+
+	// formLife is how long somebody may take to sign in.
+	formLife = 10 * time.Minute
+
+	// codeLife: "A maximum authorization code lifetime of 10 minutes is
+	// RECOMMENDED" (RFC 6749 §4.1.2); clients come for their token at once.
+	codeLife = time.Minute
+
+	// deviceLife and pollInterval are of the device flow (RFC 8628 §3.2).
+	deviceLife   = 10 * time.Minute
+	pollInterval = 2 * time.Second
+)
+
+// Options are what an Issuer needs.
+type Options struct {
+	// URL is the issuer, as tokens say it in iss: the instance's base URL, without
+	// a slash at its end. Beyond loopback it must be https.
+	URL string
+
+	// InsecureHTTPUnsafe allows http beyond loopback: passwords cross that network
+	// in clear. It is for instances behind a proxy that speaks TLS.
+	InsecureHTTPUnsafe bool
+
+	// Key signs tokens: ECDSA on P-256, as ES256.
+	Key crypto.Signer
+
+	// Dir has the accounts.
+	Dir string
+
+	// Audience is the aud of tokens and the id of the one client; empty:
+	// DefaultAudience.
+	Audience string
+
+	// Clock is for what the issuer remembers; nil: time.Now. The times in tokens
+	// are always the machine's.
+	Clock func() time.Time
+
+	// Logger gets each sign-in and each refusal, but no token, password or
+	// unknown address; nil: nowhere.
+	Logger *slog.Logger
+}
+
+// Issuer is a running OpenID provider.
+type Issuer struct {
+	url      string
+	audience string
+	clock    func() time.Time
+	logger   *slog.Logger
+	key      signingKey
+	accounts *Accounts
+	store    *store
+	throttle *throttle
+	sealer   *sealer
+	provider *op.Provider
+	pages    *pages
+}
+
+// New opens the accounts and makes an issuer. What it seals and remembers ends
+// with it.
+func New(o Options) (*Issuer, error) {
+	i, err := newIssuer(o)
+	if err != nil {
+		return nil, fmt.Errorf("opening login: %w", err)
+	}
+	return i, nil
+}
+
+func newIssuer(o Options) (*Issuer, error) {
+	if err := checkURL(o.URL, o.InsecureHTTPUnsafe); err != nil {
+		return nil, err
+	}
+	key, err := newSigningKey(o.Key)
+	if err != nil {
+		return nil, err
+	}
+	accounts, err := OpenAccounts(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	i := &Issuer{
+		url: o.URL, audience: cmp.Or(o.Audience, DefaultAudience), clock: o.Clock, logger: o.Logger,
+		key: key, accounts: accounts, pages: newPages(),
+	}
+	if i.clock == nil {
+		i.clock = time.Now
+	}
+	if i.logger == nil {
+		i.logger = slog.New(slog.DiscardHandler)
+	}
+	i.throttle = newThrottle(i.clock)
+	i.store = &store{memory: newMemory(i.clock), accounts: accounts, key: key, client: client{id: i.audience}}
+	i.sealer = newSealer(i.clock)
+	i.provider, err = i.newProvider()
+	return i, err
+}
+
+// newProvider sets up the library. Only its parts are used, not its router,
+// whose endpoints are more than this issuer offers.
+func (i *Issuer) newProvider() (*op.Provider, error) {
+	var key [32]byte
+	rand.Read(key[:]) // never fails
+	config := &op.Config{
+		CodeMethodS256: true,
+		DeviceAuthorization: op.DeviceAuthorizationConfig{
+			Lifetime: deviceLife, PollInterval: pollInterval,
+			UserFormPath: devicePath, UserCode: op.UserCodeBase20,
+		},
+	}
+	options := []op.Option{op.WithCrypto(op.NewAES256GCMCrypto(key, ""))}
+	if strings.HasPrefix(i.url, "http:") {
+		options = append(options, op.WithAllowInsecure())
+	}
+	return op.NewProvider(config, i.store, op.StaticIssuer(i.url), options...)
+}
+
+// PublicKeys are the keys that verify the issuer's tokens.
+func (i *Issuer) PublicKeys() []crypto.PublicKey { return []crypto.PublicKey{i.key.signer.Public()} }
+
+// checkURL: an issuer is "a case-sensitive URL using the https scheme that
+// contains scheme, host, and optionally, port number and path components and no
+// query or fragment" (OpenID Connect Core §1.2); here without a path.
+func checkURL(text string, insecure bool) error {
+	u, err := url.Parse(text)
+	if err != nil {
+		return err
+	}
+	if u.Hostname() == "" || text != u.Scheme+"://"+u.Host {
+		return fmt.Errorf("issuer %q is not https://HOST or http://HOST:PORT, without a path or a slash at its end", text)
+	}
+	if u.Scheme == "https" || u.Scheme == "http" && (insecure || isLoopback(u.Hostname())) {
+		return nil
+	}
+	return errors.New("an issuer beyond this machine needs https")
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// secure: browsers keep Secure cookies for https alone.
+func (i *Issuer) secure() bool { return strings.HasPrefix(i.url, "https:") }
+
+// cookieName: "__Host-" keeps other hosts of the domain from setting it
+// (RFC 6265bis §4.1.3.2).
+func (i *Issuer) cookieName() string {
+	if i.secure() {
+		return "__Host-hallmark-login"
+	}
+	return "hallmark-login"
+}
+
+// browser gives the secret that the browser is known by while it signs in, and
+// sets the cookie where there is none.
+func (i *Issuer) browser(w http.ResponseWriter, r *http.Request) string {
+	if secret, ok := i.knownBrowser(r); ok {
+		return secret
+	}
+	secret := rand.Text()
+	http.SetCookie(w, &http.Cookie{
+		Name: i.cookieName(), Value: secret, Path: "/", HttpOnly: true, Secure: i.secure(), SameSite: http.SameSiteLaxMode,
+	})
+	return secret
+}
+
+// knownBrowser reads the cookie; two of a name are none.
+func (i *Issuer) knownBrowser(r *http.Request) (string, bool) {
+	cookies := r.CookiesNamed(i.cookieName())
+	if len(cookies) != 1 || len(cookies[0].Value) != len(rand.Text()) {
+		return "", false
+	}
+	return cookies[0].Value, true
+}

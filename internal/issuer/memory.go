@@ -1,0 +1,200 @@
+package issuer
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
+)
+
+const (
+	// maxCodes and maxDevices bound memory: some 2 KiB each. Codes cost a
+	// password, devices nothing.
+	maxCodes   = 10_000
+	maxDevices = 1_000
+)
+
+var (
+	// errFull says that nothing more can be remembered now: answer 503.
+	errFull = errors.New("too many sign-ins wait")
+
+	errUnknown = errors.New("unknown, used or expired")
+)
+
+// authRequest is an authorization request that was found good, and then who
+// signed in for it: an op.AuthRequest.
+type authRequest struct {
+	RedirectURI string    `json:"redirect_uri"`
+	State       string    `json:"state"`
+	Nonce       string    `json:"nonce"`
+	Challenge   string    `json:"challenge"` // S256
+	Scopes      []string  `json:"scopes"`
+	ClientID    string    `json:"client_id"`
+	Subject     string    `json:"subject,omitzero"`
+	AuthTime    time.Time `json:"auth_time,omitzero"`
+}
+
+// The getters are those of op.AuthRequest.
+
+func (r *authRequest) GetID() string                      { return "" } // the code finds it
+func (r *authRequest) GetACR() string                     { return "" }
+func (r *authRequest) GetAMR() []string                   { return []string{"pwd"} } // RFC 8176
+func (r *authRequest) GetAudience() []string              { return []string{r.ClientID} }
+func (r *authRequest) GetAuthTime() time.Time             { return r.AuthTime }
+func (r *authRequest) GetClientID() string                { return r.ClientID }
+func (r *authRequest) GetNonce() string                   { return r.Nonce }
+func (r *authRequest) GetRedirectURI() string             { return r.RedirectURI }
+func (r *authRequest) GetResponseType() oidc.ResponseType { return oidc.ResponseTypeCode }
+func (r *authRequest) GetResponseMode() oidc.ResponseMode { return oidc.ResponseModeQuery }
+func (r *authRequest) GetScopes() []string                { return r.Scopes }
+func (r *authRequest) GetState() string                   { return r.State }
+func (r *authRequest) GetSubject() string                 { return r.Subject }
+func (r *authRequest) Done() bool                         { return r.Subject != "" }
+func (r *authRequest) GetCodeChallenge() *oidc.CodeChallenge {
+	return &oidc.CodeChallenge{Challenge: r.Challenge, Method: oidc.CodeChallengeMethodS256}
+}
+
+// issued is an authorization code's request.
+type issued struct {
+	*authRequest
+	expires time.Time
+}
+
+// device waits for somebody to allow it.
+type device struct {
+	code    string // device code
+	scopes  []string
+	expires time.Time
+	polled  time.Time
+	denied  bool
+	subject string // who allowed it; empty: nobody yet
+	at      time.Time
+}
+
+// memory is what the issuer remembers between requests.
+type memory struct {
+	clock func() time.Time
+
+	mu      sync.Mutex         // guards the rest
+	codes   map[string]issued  // by authorization code
+	devices map[string]*device // by user code
+	users   map[string]string  // user code by device code
+}
+
+func newMemory(clock func() time.Time) *memory {
+	return &memory{clock: clock, codes: map[string]issued{}, devices: map[string]*device{}, users: map[string]string{}}
+}
+
+// addCode remembers a request that somebody has signed in for.
+func (m *memory) addCode(code string, r *authRequest) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.clock()
+	if len(m.codes) >= maxCodes {
+		for code, i := range m.codes {
+			if now.After(i.expires) {
+				delete(m.codes, code)
+			}
+		}
+	}
+	if len(m.codes) >= maxCodes {
+		return errFull
+	}
+	m.codes[code] = issued{r, now.Add(codeLife)}
+	return nil
+}
+
+// takeCode gives a code's request once, whatever comes of it: "The client MUST
+// NOT use the authorization code more than once" (RFC 6749 §4.1.2).
+func (m *memory) takeCode(code string) (*authRequest, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	i, ok := m.codes[code]
+	delete(m.codes, code)
+	if !ok || m.clock().After(i.expires) {
+		return nil, errUnknown
+	}
+	return i.authRequest, nil
+}
+
+func (m *memory) addDevice(userCode string, d *device) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.devices) >= maxDevices {
+		m.forgetDevices()
+	}
+	if len(m.devices) >= maxDevices {
+		return errFull
+	}
+	if m.devices[userCode] != nil {
+		return op.ErrDuplicateUserCode
+	}
+	m.devices[userCode], m.users[d.code] = d, userCode
+	return nil
+}
+
+// forgetDevices drops those that are past.
+func (m *memory) forgetDevices() {
+	for userCode, d := range m.devices {
+		if m.clock().After(d.expires) {
+			delete(m.users, d.code)
+			delete(m.devices, userCode)
+		}
+	}
+}
+
+// waits: a device waits for an answer under this user code.
+func (m *memory) waits(userCode string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.waiting(userCode) != nil
+}
+
+func (m *memory) waiting(userCode string) *device {
+	d := m.devices[userCode]
+	if d == nil || d.denied || d.subject != "" || m.clock().After(d.expires) {
+		return nil
+	}
+	return d
+}
+
+// answer allows a device to sign in as subject, or denies it with an empty one.
+// Errors: errUnknown.
+func (m *memory) answer(userCode, subject string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	d := m.waiting(userCode)
+	if d == nil {
+		return errUnknown
+	}
+	d.subject, d.denied, d.at = subject, subject == "", m.clock()
+	return nil
+}
+
+// errTooSoon says that a device asks more often than it was told.
+var errTooSoon = errors.New("polled within the interval")
+
+// poll gives the device's state; the answer is given once. Errors: errUnknown,
+// errTooSoon.
+func (m *memory) poll(deviceCode string) (device, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	userCode := m.users[deviceCode]
+	d := m.devices[userCode]
+	if d == nil {
+		return device{}, errUnknown
+	}
+	now := m.clock()
+	// A tenth of slack: the network may bring two polls closer together.
+	if since := now.Sub(d.polled); since >= 0 && since < pollInterval*9/10 {
+		return device{}, errTooSoon
+	}
+	d.polled = now
+	if d.denied || d.subject != "" || now.After(d.expires) {
+		delete(m.users, deviceCode)
+		delete(m.devices, userCode)
+	}
+	return *d, nil
+}

@@ -1,0 +1,137 @@
+package issuer
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/crypto/argon2"
+)
+
+const (
+	// minPassword is in characters, maxPassword in bytes.
+	minPassword = 12
+	maxPassword = 1024
+
+	saltSize = 16 // RFC 9106 §3.1: 16 bytes are recommended
+	hashSize = 32
+)
+
+// Cost is what one guess at a password costs: the parameters of Argon2id.
+type Cost struct {
+	Time    uint32 // passes
+	Memory  uint32 // KiB
+	Threads uint8
+}
+
+// DefaultCost is the second recommended option of RFC 9106 §4: "t=3 iterations,
+// p=4 lanes, m=2^(16) (64 MiB of RAM)".
+func DefaultCost() Cost { return Cost{Time: 3, Memory: 64 << 10, Threads: 4} }
+
+// check bounds what a file can make the server spend. RFC 9106 §3.1: memory is
+// "from 8*p to 2^(32)-1".
+func (c Cost) check() error {
+	if c.Time < 1 || c.Time > 16 || c.Threads < 1 || c.Threads > 16 ||
+		c.Memory < 8*uint32(c.Threads) || c.Memory > 1<<20 {
+		return fmt.Errorf("argon2id with t=%d, m=%d, p=%d is out of bounds", c.Time, c.Memory, c.Threads)
+	}
+	return nil
+}
+
+func (c Cost) key(password, salt []byte, size int) []byte {
+	return argon2.IDKey(password, salt, c.Time, c.Memory, c.Threads, uint32(size))
+}
+
+// waste takes as long as a comparison does.
+func (c Cost) waste(password []byte) { c.key(password, make([]byte, saltSize), hashSize) }
+
+// checkPassword asks for length alone: NIST SP 800-63B §5.1.1.2 advises against
+// rules of composition.
+func checkPassword(password []byte) error {
+	switch n := utf8.RuneCount(password); {
+	case n < minPassword:
+		return fmt.Errorf("password has %d characters, at least %d are needed", n, minPassword)
+	case len(password) > maxPassword:
+		return fmt.Errorf("password has %d bytes, at most %d are allowed", len(password), maxPassword)
+	case !utf8.Valid(password):
+		return errors.New("password is not UTF-8, so no browser could send it")
+	}
+	return nil
+}
+
+// hashPassword gives a PHC string:
+//
+//	$argon2id$v=19$m=65536,t=3,p=4$gZiV/M1gPc22ElAH/Jh1Hw$CWOrkoo7oJBQ/iyh7uJ0LO2aLEfrHwTWllSAxT0zRno
+func hashPassword(password []byte, c Cost) (string, error) {
+	if err := c.check(); err != nil {
+		return "", err
+	}
+	salt := make([]byte, saltSize)
+	rand.Read(salt) // never fails
+	return formatHash(c, salt, c.key(password, salt, hashSize)), nil
+}
+
+func formatHash(c Cost, salt, key []byte) string {
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, c.Memory, c.Time, c.Threads,
+		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(key))
+}
+
+// parseHash is the inverse of formatHash, and refuses any other spelling.
+func parseHash(phc string) (c Cost, salt, key []byte, err error) {
+	bad := errors.New("password is not a PHC string of argon2id, version 19")
+	parts := strings.Split(phc, "$")
+	if len(parts) != 6 {
+		return Cost{}, nil, nil, bad
+	}
+	if c, err = parseCost(parts[3]); err != nil {
+		return Cost{}, nil, nil, bad
+	}
+	strict := base64.RawStdEncoding.Strict()
+	if salt, err = strict.DecodeString(parts[4]); err != nil || len(salt) < 8 || len(salt) > 64 {
+		return Cost{}, nil, nil, bad
+	}
+	if key, err = strict.DecodeString(parts[5]); err != nil || len(key) < 16 || len(key) > 64 {
+		return Cost{}, nil, nil, bad
+	}
+	if formatHash(c, salt, key) != phc {
+		return Cost{}, nil, nil, bad
+	}
+	return c, salt, key, c.check()
+}
+
+// parseCost reads m=65536,t=3,p=4.
+func parseCost(text string) (Cost, error) {
+	var numbers [3]uint64
+	fields := strings.Split(text, ",")
+	if len(fields) != len(numbers) {
+		return Cost{}, strconv.ErrSyntax
+	}
+	for i, bits := range []int{32, 32, 8} {
+		_, digits, _ := strings.Cut(fields[i], "=") // formatHash checks the letters
+		n, err := strconv.ParseUint(digits, 10, bits)
+		if err != nil {
+			return Cost{}, err
+		}
+		numbers[i] = n
+	}
+	return Cost{Memory: uint32(numbers[0]), Time: uint32(numbers[1]), Threads: uint8(numbers[2])}, nil
+}
+
+// costOf is the cost of a hash that parseHash has read before.
+func costOf(phc string) Cost {
+	c, _, _, err := parseHash(phc)
+	if err != nil {
+		return DefaultCost()
+	}
+	return c
+}
+
+func matchesPassword(phc string, password []byte) bool {
+	c, salt, want, err := parseHash(phc)
+	return err == nil && subtle.ConstantTimeCompare(c.key(password, salt, len(want)), want) == 1
+}

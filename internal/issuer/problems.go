@@ -1,0 +1,139 @@
+package issuer
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	httphelper "github.com/zitadel/oidc/v3/pkg/http"
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
+)
+
+// retryAfter is how long clients are asked to stay away with 503.
+const retryAfter = 10 * time.Second
+
+// problem is an answer that is not what was asked for. Its text is fixed; the
+// cause goes to the log of the server.
+type problem struct {
+	status int
+	text   string
+}
+
+// problemOf is the table of the answers to people.
+func problemOf(err error) problem {
+	tooLarge := new(http.MaxBytesError)
+	var throttled errThrottled
+	switch {
+	case errors.Is(err, errPassword):
+		return problem{http.StatusForbidden, "Email or password is wrong."}
+	case errors.As(err, &throttled):
+		return problem{http.StatusTooManyRequests, "Too many attempts. Wait a minute, then try again."}
+	case errors.Is(err, errUnknown):
+		return problem{http.StatusNotFound, "No device waits under this code. Codes last ten minutes and serve once."}
+	case errors.Is(err, errForm):
+		return problem{http.StatusForbidden, "This page is too old, or your browser keeps no cookies. Begin again at the program that sent you here."}
+	case errors.Is(err, errClient):
+		return problem{http.StatusBadRequest, "The program that sent you here is not known to this server."}
+	case errors.Is(err, errRedirect):
+		return problem{http.StatusBadRequest, "The program that sent you here wants to be answered at another machine. That is not allowed."}
+	case errors.As(err, &tooLarge):
+		return problem{http.StatusRequestEntityTooLarge, "The form is too large."}
+	case errors.Is(err, errMediaType):
+		return problem{http.StatusUnsupportedMediaType, "The form must be application/x-www-form-urlencoded."}
+	case errors.Is(err, errParameters):
+		return problem{http.StatusBadRequest, "The request can't be read."}
+	case errors.Is(err, errBusy), errors.Is(err, errFull), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return problem{http.StatusServiceUnavailable, "Too many people sign in just now. Try again in a moment."}
+	default:
+		return problem{http.StatusInternalServerError, "Something is wrong with this server; its log says what."}
+	}
+}
+
+// oauthOf is the table of the answers to clients (RFC 6749 §5.2, RFC 8628 §3.5):
+// the library's errors, and those above in its words.
+func oauthOf(err error) (*oidc.Error, int) {
+	var e *oidc.Error
+	tooLarge := new(http.MaxBytesError)
+	switch {
+	case errors.Is(err, errFull):
+		return oidc.ErrServerError().WithDescription("try again later"), http.StatusServiceUnavailable
+	case errors.Is(err, op.ErrDuplicateUserCode):
+		return oidc.ErrServerError().WithDescription("try again"), http.StatusServiceUnavailable
+	case errors.As(err, &tooLarge):
+		return oidc.ErrInvalidRequest().WithDescription("request is too large"), http.StatusRequestEntityTooLarge
+	case errors.Is(err, errMediaType):
+		return oidc.ErrInvalidRequest().WithDescription("content type must be application/x-www-form-urlencoded"), http.StatusUnsupportedMediaType
+	case errors.Is(err, errParameters):
+		return oidc.ErrInvalidRequest().WithDescription("parameters can't be read or come twice"), http.StatusBadRequest
+	case !errors.As(err, &e) || e.ErrorType == oidc.ServerError:
+		return oidc.ErrServerError(), http.StatusInternalServerError
+	case e.ErrorType == oidc.InvalidClient:
+		return e, http.StatusUnauthorized
+	}
+	return e, http.StatusBadRequest
+}
+
+// refusePage answers a browser that cannot go on.
+func (i *Issuer) refusePage(w http.ResponseWriter, r *http.Request, err error) {
+	status, text := i.pageProblem(w, r, err)
+	i.pages.write(w, status, "message.html", "Sign-in stopped", "", message{text})
+}
+
+// pageProblem logs the cause and gives what the page says.
+func (i *Issuer) pageProblem(w http.ResponseWriter, r *http.Request, err error) (status int, text string) {
+	p := problemOf(err)
+	i.log(r, p.status, err)
+	switch p.status {
+	case http.StatusTooManyRequests:
+		var throttled errThrottled
+		errors.As(err, &throttled)
+		setRetryAfter(w, throttled.wait)
+	case http.StatusServiceUnavailable:
+		setRetryAfter(w, retryAfter)
+	}
+	return p.status, p.text
+}
+
+func setRetryAfter(w http.ResponseWriter, wait time.Duration) {
+	w.Header().Set("Retry-After", strconv.Itoa(max(1, int(wait/time.Second))))
+}
+
+// refuseJSON answers a client:
+//
+//	{"error":"invalid_grant","error_description":"invalid code"}
+func (i *Issuer) refuseJSON(w http.ResponseWriter, r *http.Request, err error) {
+	e, status := oauthOf(err)
+	i.log(r, status, err)
+	switch status {
+	case http.StatusServiceUnavailable:
+		setRetryAfter(w, retryAfter)
+	case http.StatusUnauthorized:
+		// "If the client attempted to authenticate via the "Authorization" request
+		// header field, the authorization server MUST respond with … 401 … and
+		// include the "WWW-Authenticate" response header field".
+		w.Header().Set("WWW-Authenticate", `Basic realm="hallmark"`)
+	}
+	httphelper.MarshalJSONWithStatus(w, e, status)
+}
+
+// refuseRedirect answers a client by way of the browser (RFC 6749 §4.1.2.1).
+func (i *Issuer) refuseRedirect(w http.ResponseWriter, r *http.Request, redirect, state string, err error) {
+	e, status := oauthOf(err)
+	i.log(r, status, err)
+	i.back(w, r, redirect, &oidc.Error{ErrorType: e.ErrorType, Description: e.Description, State: state})
+}
+
+// log tells of a refusal. Waiting devices are no refusals.
+func (i *Issuer) log(r *http.Request, status int, err error) {
+	if errors.Is(err, oidc.ErrAuthorizationPending()) {
+		return
+	}
+	if status == http.StatusInternalServerError {
+		i.logger.ErrorContext(r.Context(), "login failed", "path", r.URL.Path, "cause", err)
+		return
+	}
+	i.logger.InfoContext(r.Context(), "login refused", "path", r.URL.Path, "status", status, "cause", err)
+}

@@ -1,0 +1,102 @@
+package issuer
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	httphelper "github.com/zitadel/oidc/v3/pkg/http"
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
+)
+
+// serveToken is the token endpoint (RFC 6749 §3.2).
+func (i *Issuer) serveToken(w http.ResponseWriter, r *http.Request) {
+	answer, err := i.exchange(r)
+	if err != nil {
+		i.refuseJSON(w, r, err)
+		return
+	}
+	httphelper.MarshalJSON(w, answer)
+}
+
+func (i *Issuer) exchange(r *http.Request) (*oidc.AccessTokenResponse, error) {
+	if err := checkClientForm(r); err != nil {
+		return nil, err
+	}
+	switch oidc.GrantType(r.PostForm.Get("grant_type")) {
+	case oidc.GrantTypeCode:
+		return i.exchangeCode(r)
+	case oidc.GrantTypeDeviceCode:
+		return i.exchangeDeviceCode(r)
+	case "":
+		return nil, oidc.ErrInvalidRequest().WithDescription("grant_type missing")
+	default:
+		return nil, oidc.ErrUnsupportedGrantType()
+	}
+}
+
+// checkClientForm reads a client's form. The client is public: an assertion of
+// who it is is refused before somebody looks into it.
+func checkClientForm(r *http.Request) error {
+	if err := parseForm(r); err != nil {
+		return err
+	}
+	if r.PostForm.Has("client_assertion") || r.PostForm.Has("client_assertion_type") {
+		return oidc.ErrInvalidClient().WithDescription("the client is public")
+	}
+	return nil
+}
+
+// exchangeCode gives tokens for a code (RFC 6749 §4.1.3, RFC 7636 §4.5).
+func (i *Issuer) exchangeCode(r *http.Request) (*oidc.AccessTokenResponse, error) {
+	in, err := op.ParseAccessTokenRequest(r, i.provider.Decoder())
+	if err != nil {
+		return nil, err
+	}
+	// Of one client that needs no secret, this is all there is to authenticate;
+	// a code is not spent on another's request.
+	if err := i.store.AuthorizeClientIDSecret(r.Context(), in.ClientID, in.ClientSecret); err != nil {
+		return nil, oidc.ErrInvalidClient().WithDescription("unknown client")
+	}
+	request, c, err := op.ValidateAccessTokenRequest(r.Context(), in, i.provider)
+	if err != nil {
+		return nil, err
+	}
+	return op.CreateTokenResponse(r.Context(), request, c, i.provider, true, in.Code, "")
+}
+
+// exchangeDeviceCode answers a device's poll (RFC 8628 §3.4).
+func (i *Issuer) exchangeDeviceCode(r *http.Request) (*oidc.AccessTokenResponse, error) {
+	id, _, err := op.ClientIDFromRequest(r, i.provider)
+	if err != nil {
+		return nil, err
+	}
+	c, err := i.store.GetClientByClientID(r.Context(), id)
+	if err != nil {
+		return nil, err
+	}
+	in, err := op.ParseDeviceAccessTokenRequest(r, i.provider)
+	if err != nil {
+		return nil, err
+	}
+	state, err := op.CheckDeviceAuthorizationState(r.Context(), id, in.DeviceCode, i.provider)
+	if err != nil {
+		return nil, err
+	}
+	return op.CreateDeviceTokenResponse(r.Context(), state, i.provider, c)
+}
+
+// serveDeviceAuthorization begins the device flow (RFC 8628 §3.1).
+func (i *Issuer) serveDeviceAuthorization(w http.ResponseWriter, r *http.Request) {
+	err := checkClientForm(r)
+	if err == nil && !slices.Contains(strings.Split(r.PostForm.Get("scope"), " "), oidc.ScopeOpenID) {
+		err = oidc.ErrInvalidScope().WithDescription("scope must have openid")
+	}
+	if err == nil {
+		err = op.DeviceAuthorization(w, r, i.provider)
+	}
+	if err != nil {
+		i.refuseJSON(w, r, err)
+	}
+}
