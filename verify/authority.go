@@ -3,7 +3,8 @@ package verify
 import (
 	"bytes"
 	"crypto/x509"
-	"fmt"
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/hallmark-sign/hallmark/trust"
@@ -15,17 +16,19 @@ type authority struct {
 	usage         x509.ExtKeyUsage
 	roots         *x509.CertPool // its root alone
 	intermediates *x509.CertPool
+	links         []link // of the certificates below its root
 }
 
 func newAuthority(a *trust.Authority, usage x509.ExtKeyUsage) (*authority, error) {
 	if len(a.Chain) == 0 {
-		return nil, fmt.Errorf("no certificates")
+		return nil, errors.New("no certificates")
 	}
 	out := &authority{Authority: a, usage: usage, roots: x509.NewCertPool(), intermediates: x509.NewCertPool()}
 	last := len(a.Chain) - 1
 	out.roots.AddCert(a.Chain[last])
 	for _, cert := range a.Chain[:last] {
 		out.intermediates.AddCert(cert)
+		out.links = append(out.links, out.newLink(cert))
 	}
 	return out, nil
 }
@@ -34,6 +37,11 @@ func newAuthority(a *trust.Authority, usage x509.ExtKeyUsage) (*authority, error
 // gives the certificates on the way, leaf first. extra may be on it, as may
 // what the root has; a root among extra is no root.
 func (a *authority) path(leaf *x509.Certificate, extra []*x509.Certificate, at time.Time) ([]*x509.Certificate, error) {
+	for _, l := range a.links {
+		if path := l.path(leaf, a.usage, at); path != nil {
+			return path, nil
+		}
+	}
 	intermediates := a.intermediates
 	if len(extra) > 0 {
 		intermediates = intermediates.Clone()
@@ -41,13 +49,22 @@ func (a *authority) path(leaf *x509.Certificate, extra []*x509.Certificate, at t
 			intermediates.AddCert(cert)
 		}
 	}
+	return verifyPath(leaf, a.roots, intermediates, a.usage, at)
+}
+
+func verifyPath(leaf *x509.Certificate, roots, intermediates *x509.CertPool, usage x509.ExtKeyUsage, at time.Time) ([]*x509.Certificate, error) {
 	paths, err := leaf.Verify(x509.VerifyOptions{
-		Roots: a.roots, Intermediates: intermediates, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{a.usage},
+		Roots: roots, Intermediates: intermediates, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{usage},
 	})
 	if err != nil {
 		return nil, err
 	}
 	return paths[0], nil
+}
+
+// validAt says whether every certificate is within its validity.
+func validAt(certs []*x509.Certificate, at time.Time) bool {
+	return !slices.ContainsFunc(certs, func(c *x509.Certificate) bool { return at.Before(c.NotBefore) || at.After(c.NotAfter) })
 }
 
 // knows says whether leaf, or one of extra, is the authority's or names one of

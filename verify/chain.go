@@ -52,8 +52,7 @@ func (c *claim) chain() error {
 // holds says whether a path that was verified at one time is valid at another:
 // of RFC 5280's checks only the validity depends on the time.
 func (r route) holds(at time.Time) bool {
-	return r.authority != nil && r.authority.Validity.Contains(at) &&
-		!slices.ContainsFunc(r.path, func(c *x509.Certificate) bool { return at.Before(c.NotBefore) || at.After(c.NotAfter) })
+	return r.authority != nil && r.authority.Validity.Contains(at) && validAt(r.path, at)
 }
 
 // certified finds the authority that has issued the certificate and was valid

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hallmark-sign/hallmark/trust"
@@ -111,16 +112,17 @@ func (c *claim) verifyTimestamp(raw []byte) (Time, source, error) {
 	if err := token.VerifySignature(leaf); err != nil {
 		return Time{}, source{}, err
 	}
+	others := slices.DeleteFunc(slices.Clone(token.Certificates), leaf.Equal)
 	err = fmt.Errorf("%s is certified by no timestamp authority of the trusted root", name(leaf))
 	for _, a := range c.tsas {
-		if !a.knows(leaf, token.Certificates) {
+		if !a.knows(leaf, others) {
 			continue
 		}
 		if !a.Validity.Contains(token.Time) {
 			err = fmt.Errorf("%s, has stamped at %s", window(a.URI, a.Validity), stamp(token.Time))
 			continue
 		}
-		if _, cause := a.path(leaf, token.Certificates, token.Time); cause != nil {
+		if _, cause := a.path(leaf, others, token.Time); cause != nil {
 			err = cause
 			continue
 		}

@@ -1,0 +1,303 @@
+package verify_test
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/identity"
+	"github.com/hallmark-sign/hallmark/trust"
+	"github.com/hallmark-sign/hallmark/verify"
+	"github.com/hallmark-sign/hallmark/wire/rekor"
+	"github.com/hallmark-sign/hallmark/wire/sigalg"
+)
+
+// What other verifiers have got wrong, one test each.
+
+// hashed is an entry of log 1 with this body, which an honest log might refuse.
+func (in *instance) hashed(t testing.TB, h rekor.HashedRekord) rekor.Entry {
+	t.Helper()
+	return in.logs[0].alone(t, rekor.KindHashedRekord, rekor.VersionHashedRekord, must(h.Body())(t))
+}
+
+// An entry belongs to a bundle when digest, signature and certificate are all
+// the bundle's: none, one or two of them are not enough.
+func TestEntryOfAnotherBundle(t *testing.T) {
+	in := newInstance(t, "example.com")
+	v := in.verifier(t)
+	b := in.sign(t, artifact, order{})
+	mine := rekor.HashedRekord{Digest: b.Message.Digest, Signature: b.Signature(),
+		Verifier: rekor.Verifier{Certificate: b.Certificates[0], KeyDetails: sigalg.ECDSAP256SHA256}}
+	b.Entries = []rekor.Entry{in.hashed(t, mine)}
+	if _, err := v.Verify(b, fromBytes(artifact), trustAlice); err != nil {
+		t.Fatalf("the bundle's own entry: %v", err)
+	}
+	other := in.sign(t, []byte("other"), order{key: must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)})
+	for shared := range 7 {
+		h := mine
+		var kept []string
+		if h.Digest = other.Message.Digest; shared&1 != 0 {
+			h.Digest, kept = mine.Digest, append(kept, "digest")
+		}
+		if h.Signature = other.Signature(); shared&2 != 0 {
+			h.Signature, kept = mine.Signature, append(kept, "signature")
+		}
+		if h.Verifier.Certificate = other.Certificates[0]; shared&4 != 0 {
+			h.Verifier.Certificate, kept = mine.Verifier.Certificate, append(kept, "key")
+		}
+		t.Run(fmt.Sprintf("only %v shared", kept), func(t *testing.T) {
+			b.Entries = []rekor.Entry{in.hashed(t, h)}
+			_, err := v.Verify(b, fromBytes(artifact), trustAlice)
+			refused(t, err, verify.StepLog, verify.LogEntryMismatch)
+		})
+	}
+	// The certificate's bare key is not the certificate.
+	h := mine
+	h.Verifier = rekor.Verifier{PublicKey: must(x509.MarshalPKIXPublicKey(fixedKey(t, "signer").Public()))(t), KeyDetails: mine.Verifier.KeyDetails}
+	b.Entries = []rekor.Entry{in.hashed(t, h)}
+	_, err := v.Verify(b, fromBytes(artifact), trustAlice)
+	refused(t, err, verify.StepLog, verify.LogEntryMismatch)
+	// A good entry does not excuse a wrong one of a trusted log.
+	b.Entries = []rekor.Entry{in.hashed(t, mine), in.hashed(t, h)}
+	_, err = v.Verify(b, fromBytes(artifact), trustAlice)
+	refused(t, err, verify.StepLog, verify.LogEntryMismatch)
+}
+
+func TestTimestampOfUntrustedAuthority(t *testing.T) {
+	in, foreign := newInstance(t, "example.com"), newInstance(t, "example.net")
+	v := in.verifier(t)
+	for _, embed := range []bool{true, false} {
+		b := in.sign(t, artifact, order{})
+		b.Timestamps = [][]byte{foreign.tsas[0].stamp(t, b.Signature(), signedAt, embed)}
+		_, err := v.Verify(b, fromBytes(artifact), trustAlice)
+		refused(t, err, verify.StepTimes, verify.TimestampUntrusted)
+		// It neither helps nor harms beside a good one.
+		b.Timestamps = append(b.Timestamps, in.tsas[0].stamp(t, b.Signature(), signedAt, embed))
+		if r, err := v.Verify(b, fromBytes(artifact), trustAlice); err != nil || len(r.Times) != 1 {
+			t.Errorf("beside a good one: %+v, %v", r, err)
+		}
+	}
+	// An authority that has the trusted one's name.
+	b := in.sign(t, artifact, order{})
+	impostor := newStamper(t, "impostor")
+	b.Timestamps = [][]byte{impostor.stamp(t, b.Signature(), signedAt, true)}
+	_, err := v.Verify(b, fromBytes(artifact), trustAlice)
+	refused(t, err, verify.StepTimes, verify.TimestampUntrusted)
+	// The trusted one, outside of the root's window.
+	b.Timestamps = [][]byte{in.tsas[0].stamp(t, b.Signature(), signedAt.AddDate(0, -2, 0), true)}
+	_, err = v.Verify(b, fromBytes(artifact), trustAlice)
+	refused(t, err, verify.StepTimes, verify.TimestampUntrusted)
+	// The trusted one, outside of its certificate.
+	b.Timestamps = [][]byte{in.tsas[0].stamp(t, b.Signature(), signedAt.AddDate(2, 0, 0), true)}
+	_, err = v.Verify(b, fromBytes(artifact), trustAlice)
+	refused(t, err, verify.StepTimes, verify.TimestampUntrusted)
+	// The trusted one, of another signature; and one that is mangled.
+	stamp := in.tsas[0].stamp(t, []byte("other"), signedAt, true)
+	b.Timestamps = [][]byte{stamp}
+	_, err = v.Verify(b, fromBytes(artifact), trustAlice)
+	refused(t, err, verify.StepTimes, verify.TimestampInvalid)
+	stamp = in.tsas[0].stamp(t, b.Signature(), signedAt, true)
+	stamp[len(stamp)-1] ^= 1
+	b.Timestamps = [][]byte{stamp}
+	_, err = v.Verify(b, fromBytes(artifact), trustAlice)
+	refused(t, err, verify.StepTimes, verify.TimestampInvalid)
+}
+
+// Matchers are names, not patterns: neither expressions, prefixes nor other
+// spellings match.
+func TestIdentityIsExact(t *testing.T) {
+	in := newInstance(t, "example.com")
+	v, b := in.verifier(t), in.sign(t, artifact, order{})
+	for _, m := range []identity.Matcher{
+		{Subject: "alice@example.co.", Issuer: alice.Issuer}, {Subject: ".*", Issuer: alice.Issuer},
+		{Subject: "alice@example", Issuer: alice.Issuer}, {Subject: "Alice@example.com", Issuer: alice.Issuer},
+		{Subject: alice.Subject.Value, Issuer: alice.Issuer + "/"}, {Subject: alice.Subject.Value, Issuer: "https://login.example"},
+		{Subject: alice.Subject.Value}, {Issuer: alice.Issuer}, {},
+		{Subject: alice.Subject.Value, Issuer: alice.Issuer, Type: identity.URI},
+	} {
+		_, err := v.Verify(b, fromBytes(artifact), verify.Policy{Identities: []identity.Matcher{m}})
+		refused(t, err, verify.StepIdentity, verify.IdentityMismatch)
+		var refusal *verify.Error
+		if errors.As(err, &refusal); refusal.Found != "alice@example.com from https://login.example.com" {
+			t.Errorf("found %q", refusal.Found)
+		}
+	}
+	_, err := v.Verify(b, fromBytes(artifact), verify.Policy{Identities: []identity.Matcher{{}, trustAlice.Identities[0]}})
+	if err != nil {
+		t.Errorf("one of two: %v", err)
+	}
+	// Usernames are the subject that crypto/x509 can't read.
+	name := identity.Identity{Issuer: alice.Issuer, Subject: identity.Subject{Type: identity.Username, Value: "alice!example.com"}}
+	policy := verify.Policy{Identities: []identity.Matcher{{Subject: name.Subject.Value, Issuer: name.Issuer}}}
+	if r, err := v.Verify(in.sign(t, artifact, order{who: name}), fromBytes(artifact), policy); err != nil || r.Identity != name {
+		t.Errorf("username: %+v, %v", r, err)
+	}
+}
+
+// Thresholds count logs and authorities, not entries and tokens.
+func TestThresholdByOneLogTwice(t *testing.T) {
+	in := newInstance(t, "example.com")
+	v := in.verifier(t)
+	logs, times := trustAlice, trustAlice
+	logs.LogThreshold, times.TimestampThreshold = 2, 2
+
+	b := in.sign(t, artifact, order{})
+	b.Entries = append(b.Entries, b.Entries[0])
+	_, err := v.Verify(b, fromBytes(artifact), logs)
+	refused(t, err, verify.StepLog, verify.ThresholdLogs)
+	b.Timestamps = append(b.Timestamps, in.tsas[0].stamp(t, b.Signature(), signedAt.Add(1e9), true))
+	_, err = v.Verify(b, fromBytes(artifact), times)
+	refused(t, err, verify.StepTimes, verify.ThresholdTimestamps)
+
+	b = in.sign(t, artifact, order{logs: in.logs, tsas: in.tsas})
+	both := logs
+	both.TimestampThreshold = 2
+	if r, err := v.Verify(b, fromBytes(artifact), both); err != nil || len(r.Entries) != 2 || len(r.Times) != 2 {
+		t.Errorf("two of each: %+v, %v", r, err)
+	}
+	both.LogThreshold = 3
+	_, err = v.Verify(b, fromBytes(artifact), both)
+	refused(t, err, verify.StepLog, verify.ThresholdLogs)
+
+	// A root that lists one log under two addresses, or two under one.
+	root := *in.root
+	root.Logs = append([]trust.Log(nil), in.root.Logs...)
+	root.Logs[1].BaseURL, root.Logs[0].BaseURL = "https://log2.example.com/", "https://log2.example.com/"
+	b.Entries = b.Entries[1:]
+	b.Entries = append(b.Entries, b.Entries[0])
+	_, err = must(verify.New(&root))(t).Verify(b, fromBytes(artifact), logs)
+	refused(t, err, verify.StepLog, verify.ThresholdLogs)
+}
+
+// The digest in the bundle is the signer's word: it stands for no artifact.
+func TestArtifactDigestIsCompared(t *testing.T) {
+	in := newInstance(t, "example.com")
+	v, b := in.verifier(t), in.sign(t, artifact, order{})
+	for name, a := range map[string]verify.Artifact{
+		"file": fromBytes([]byte("other")), "digest": verify.FromDigest(crypto.SHA256, sum256([]byte("other"))),
+	} {
+		_, err := v.Verify(b, a, trustAlice)
+		t.Run(name, func(t *testing.T) { refused(t, err, verify.StepLog, verify.ArtifactMismatch) })
+	}
+	_, err := v.Verify(b, verify.FromDigest(crypto.SHA512, make([]byte, 64)), trustAlice)
+	refused(t, err, verify.StepLog, verify.DigestAlgorithmMismatch)
+	// The right artifact under another digest in the bundle.
+	b.Message.Digest = sum256([]byte("other"))
+	_, err = v.Verify(b, fromBytes(artifact), trustAlice)
+	refused(t, err, verify.StepSignature, verify.ArtifactMismatch)
+	// Without a digest in the bundle, which is allowed.
+	b.Message.Hash, b.Message.Digest = 0, nil
+	if _, err := v.Verify(b, fromBytes(artifact), trustAlice); err != nil {
+		t.Errorf("no digest: %v", err)
+	}
+	_, err = v.Verify(b, fromBytes([]byte("other")), trustAlice)
+	refused(t, err, verify.StepLog, verify.ArtifactMismatch)
+}
+
+func TestAttestationOfAnotherPredicateType(t *testing.T) {
+	in := newInstance(t, "example.com")
+	v, policy := in.verifier(t), trustAlice
+	policy.PredicateTypes = []string{"https://slsa.dev/provenance/v1", "https://spdx.dev/Document"}
+	for predicateType, ok := range map[string]bool{
+		"https://slsa.dev/provenance/v1": true, "https://spdx.dev/Document": true,
+		"https://slsa.dev/provenance/v1/": false, "https://slsa.dev/provenance/v0.2": false, "HTTPS://slsa.dev/provenance/v1": false,
+	} {
+		b := in.sign(t, artifact, order{payload: statementOf("sha256", sum256(artifact), predicateType)})
+		_, err := v.Verify(b, fromBytes(artifact), policy)
+		if ok && err != nil {
+			t.Errorf("%s: %v", predicateType, err)
+		} else if !ok {
+			refused(t, err, verify.StepStatement, verify.PredicateTypeMismatch)
+		}
+	}
+	// A payload type that is no statement, signed as such.
+	b := in.sign(t, artifact, order{payload: []byte("{}"), logs: []*logServer{}})
+	b.Envelope.PayloadType = "text/plain"
+	policy.NoLogUnsafe = true
+	_, err := v.Verify(b, fromBytes(artifact), policy)
+	refused(t, err, verify.StepSignature, verify.SignatureInvalid)
+}
+
+// What a log says of the algorithm must fit the key; what the bundle says of the
+// key does not exist.
+func TestKeyTypeIsNotTrusted(t *testing.T) {
+	in := newInstance(t, "example.com")
+	v, b := in.verifier(t), in.sign(t, artifact, order{})
+	body := string(b.Entries[0].CanonicalizedBody)
+	for _, details := range []string{"PKIX_ECDSA_P384_SHA_384", "PKIX_ED25519_PH", "PKIX_RSA_PKCS1V15_2048_SHA256", "PKIX_RSA_PSS_2048_SHA256", "NONE"} {
+		changed := strings.Replace(body, sigalg.ECDSAP256SHA256, details, 1)
+		b.Entries = []rekor.Entry{in.logs[0].alone(t, rekor.KindHashedRekord, rekor.VersionHashedRekord, []byte(changed))}
+		_, err := v.Verify(b, fromBytes(artifact), trustAlice)
+		refused(t, err, verify.StepSignature, verify.LogEntryMismatch)
+	}
+}
+
+// Every byte of a bundle is covered, or means nothing: what is accepted after a
+// flip proves the same.
+func TestMangledBundles(t *testing.T) {
+	in := newInstance(t, "example.com")
+	v := in.verifier(t)
+	stride := 3
+	if testing.Short() {
+		stride = 41
+	}
+	for name, o := range map[string]order{"message": {}, "envelope": {payload: statementOf("sha256", sum256(artifact), "p")}} {
+		raw := must(in.sign(t, artifact, o).Marshal())(t)
+		accepted := 0
+		for i := 0; i < len(raw); i += stride {
+			mangled := bytes.Clone(raw)
+			mangled[i] ^= 1 << (i % 7)
+			b, err := bundle.Parse(mangled)
+			if err != nil {
+				continue
+			}
+			r, err := v.Verify(b, fromBytes(artifact), trustAlice)
+			if err != nil {
+				continue
+			}
+			accepted++
+			if r.Identity != alice || !bytes.Equal(r.Digest, sum256(artifact)) || !r.Times[0].Time.Equal(signedAt) {
+				t.Errorf("%s: byte %d flipped, accepted as %+v", name, i, r)
+			}
+		}
+		t.Logf("%s: %d flips are harmless", name, accepted)
+		if accepted > 60 {
+			t.Errorf("%s: %d flips were accepted", name, accepted)
+		}
+	}
+}
+
+func FuzzVerify(f *testing.F) {
+	in := newInstance(f, "example.com")
+	v := in.verifier(f)
+	policy := trustAlice
+	policy.Keys = []crypto.PublicKey{fixedKey(f, "signer").Public()}
+	for _, o := range []order{{}, {keyed: true}, {payload: statementOf("sha256", sum256(artifact), "p")}, {logs: in.logs, tsas: in.tsas}} {
+		f.Add(must(in.sign(f, artifact, o).Marshal())(f))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		b, err := bundle.Parse(raw)
+		if err != nil {
+			return
+		}
+		r, err := v.Verify(b, fromBytes(artifact), policy)
+		if err != nil {
+			var refusal *verify.Error
+			if !errors.As(err, &refusal) || refusal.Step.String() == "" || refusal.Code.Meaning() == "" {
+				t.Fatalf("not a refusal: %v", err)
+			}
+			return
+		}
+		if r.Identity != alice && r.Certificate != nil || len(r.Times) == 0 || len(r.Entries) == 0 || r.Key == nil || len(r.Digest) == 0 {
+			t.Fatalf("accepted as %+v", r)
+		}
+	})
+}

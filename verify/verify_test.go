@@ -1,0 +1,322 @@
+package verify_test
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/identity"
+	"github.com/hallmark-sign/hallmark/trust"
+	"github.com/hallmark-sign/hallmark/verify"
+)
+
+var artifact = []byte("an artifact\n")
+
+func fromBytes(b []byte) verify.Artifact { return verify.FromReader(bytes.NewReader(b)) }
+
+// refused checks that err is the refusal meant.
+func refused(t testing.TB, err error, step verify.Step, code verify.Code) {
+	t.Helper()
+	var refusal *verify.Error
+	if !errors.As(err, &refusal) {
+		t.Fatalf("got %v, want %v: %s", err, step, code)
+	}
+	if refusal.Step != step || refusal.Code != code {
+		t.Errorf("got %v, want %v: %s", err, step, code)
+	}
+	if code.Meaning() == "" {
+		t.Errorf("%s has no meaning", code)
+	}
+}
+
+func statementOf(algorithm string, digest []byte, predicateType string) []byte {
+	return fmt.Appendf(nil, `{"_type":"https://in-toto.io/Statement/v1","subject":[{"name":"a","digest":{"%s":"%x"}}],`+
+		`"predicateType":"%s","predicate":{}}`, algorithm, digest, predicateType)
+}
+
+func sameKey(a, b crypto.PublicKey) bool {
+	return a.(interface{ Equal(crypto.PublicKey) bool }).Equal(b)
+}
+
+func sum256(b []byte) []byte { sum := sha256.Sum256(b); return sum[:] }
+
+// Every kind of key, message and envelope, by file and by digest.
+func TestVerify(t *testing.T) {
+	in := newInstance(t, "example.com")
+	v := in.verifier(t)
+	_, ed, err := ed25519.GenerateKey(rand.Reader)
+	for name, key := range map[string]crypto.Signer{
+		"P-256":   must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t),
+		"P-384":   must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))(t),
+		"P-521":   must(ecdsa.GenerateKey(elliptic.P521(), rand.Reader))(t),
+		"RSA":     must(rsa.GenerateKey(rand.Reader, 2048))(t),
+		"Ed25519": must(ed, err)(t),
+	} {
+		alg := algorithmFor(t, key)
+		byDigest := verify.FromDigest(alg.Hash, must(alg.Digest(artifact))(t))
+		message := in.sign(t, artifact, order{key: key})
+		for _, a := range []verify.Artifact{fromBytes(artifact), byDigest} {
+			r, err := v.Verify(message, a, trustAlice)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			if r.Identity != alice || r.Certificate == nil || r.Hash != alg.Hash || !bytes.Equal(r.Digest, must(alg.Digest(artifact))(t)) ||
+				len(r.Times) != 1 || !r.Times[0].Time.Equal(signedAt) || r.Times[0].Source() != "https://tsa-log1.example.com" ||
+				len(r.Entries) != 1 || r.Entries[0].Log.BaseURL != "https://log1.example.com" || r.Statement != nil {
+				t.Errorf("%s: got %+v", name, r)
+			}
+		}
+		attested := in.sign(t, artifact, order{key: key, payload: statementOf("sha256", sum256(artifact), "https://example.com/p")})
+		for _, a := range []verify.Artifact{fromBytes(artifact), verify.FromDigest(crypto.SHA256, sum256(artifact))} {
+			r, err := v.Verify(attested, a, trustAlice)
+			if err != nil || r.Statement == nil || r.Statement.PredicateType != "https://example.com/p" || r.Hash != crypto.SHA256 {
+				t.Errorf("%s, envelope: got %+v, %v", name, r, err)
+			}
+		}
+		keyed := in.sign(t, artifact, order{key: key, keyed: true})
+		policy := verify.Policy{Keys: []crypto.PublicKey{in.ct.Public(), key.Public()}}
+		if r, err := v.Verify(keyed, fromBytes(artifact), policy); err != nil || !sameKey(r.Key, key.Public()) || r.Identity != (identity.Identity{}) {
+			t.Errorf("%s, key: got %+v, %v", name, r, err)
+		}
+	}
+}
+
+// The bundle that is verified after it was written and read.
+func TestVerifyParsed(t *testing.T) {
+	in := newInstance(t, "example.com")
+	raw := must(in.sign(t, artifact, order{}).Marshal())(t)
+	root := must(in.root.Marshal())(t)
+	v := must(verify.New(must(trust.Parse(root))(t)))(t)
+	if _, err := v.Verify(must(bundle.Parse(raw))(t), fromBytes(artifact), trustAlice); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestZeroPolicyAcceptsNothing(t *testing.T) {
+	in := newInstance(t, "example.com")
+	v := in.verifier(t)
+	_, err := v.Verify(in.sign(t, artifact, order{}), fromBytes(artifact), verify.Policy{})
+	refused(t, err, verify.StepIdentity, verify.IdentityMismatch)
+	_, err = v.Verify(in.sign(t, artifact, order{keyed: true}), fromBytes(artifact), verify.Policy{})
+	refused(t, err, verify.StepIdentity, verify.KeyMismatch)
+	if r, err := v.Verify(in.sign(t, artifact, order{}), fromBytes(artifact), verify.Policy{AnyIdentityUnsafe: true}); err != nil || r.Identity != alice {
+		t.Errorf("any identity: %v, %v", r, err)
+	}
+}
+
+// Certificates never stand for keys, nor keys for identities.
+func TestKeysAndIdentitiesAreApart(t *testing.T) {
+	in := newInstance(t, "example.com")
+	v, key := in.verifier(t), fixedKey(t, "signer").Public()
+	_, err := v.Verify(in.sign(t, artifact, order{}), fromBytes(artifact), verify.Policy{Keys: []crypto.PublicKey{key}})
+	refused(t, err, verify.StepIdentity, verify.IdentityMismatch)
+	keyed := in.sign(t, artifact, order{keyed: true})
+	_, err = v.Verify(keyed, fromBytes(artifact), trustAlice)
+	refused(t, err, verify.StepIdentity, verify.KeyMismatch)
+	_, err = v.Verify(keyed, fromBytes(artifact), verify.Policy{Keys: []crypto.PublicKey{in.ct.Public()}})
+	refused(t, err, verify.StepLog, verify.KeyMismatch)
+	_, err = v.Verify(keyed, fromBytes(artifact), verify.Policy{Keys: []crypto.PublicKey{nil}})
+	refused(t, err, verify.StepIdentity, verify.KeyMismatch)
+}
+
+func TestWithoutLogOrTime(t *testing.T) {
+	in := newInstance(t, "example.com")
+	v, keys := in.verifier(t), []crypto.PublicKey{fixedKey(t, "signer").Public()}
+	bare := in.sign(t, artifact, order{keyed: true, logs: []*logServer{}, tsas: []*stamper{}})
+	_, err := v.Verify(bare, fromBytes(artifact), verify.Policy{Keys: keys})
+	refused(t, err, verify.StepTimes, verify.TimestampMissing)
+	_, err = v.Verify(bare, fromBytes(artifact), verify.Policy{Keys: keys, NoTimestampUnsafe: true})
+	refused(t, err, verify.StepLog, verify.LogMissing)
+	unsafe := verify.Policy{Keys: keys, NoTimestampUnsafe: true, NoLogUnsafe: true}
+	if r, err := v.Verify(bare, fromBytes(artifact), unsafe); err != nil || len(r.Times)+len(r.Entries) != 0 {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	_, err = v.Verify(bare, fromBytes([]byte("other")), unsafe)
+	refused(t, err, verify.StepSignature, verify.ArtifactMismatch)
+	bare.Message.Digest, bare.Message.Hash = nil, 0
+	_, err = v.Verify(bare, fromBytes([]byte("other")), unsafe)
+	refused(t, err, verify.StepSignature, verify.SignatureInvalid)
+
+	// A certificate is worth nothing without the time.
+	certified := in.sign(t, artifact, order{tsas: []*stamper{}})
+	policy := trustAlice
+	policy.NoTimestampUnsafe = true
+	_, err = v.Verify(certified, fromBytes(artifact), policy)
+	refused(t, err, verify.StepTimes, verify.TimestampMissing)
+}
+
+// Ed25519 over an envelope's bytes, as Rekor v1 and clients without log have it.
+func TestPureEd25519Envelope(t *testing.T) {
+	in := newInstance(t, "example.com")
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	b := in.sign(t, artifact, order{
+		key: must(key, err)(t), keyed: true, payload: statementOf("sha256", sum256(artifact), "p"), logs: []*logServer{}, tsas: []*stamper{},
+	})
+	policy := verify.Policy{Keys: []crypto.PublicKey{key.Public()}, NoLogUnsafe: true, NoTimestampUnsafe: true}
+	if _, err := in.verifier(t).Verify(b, fromBytes(artifact), policy); err != nil {
+		t.Errorf("prehashed: %v", err)
+	}
+	b.Envelope.Signatures[0].Sig = ed25519.Sign(key, b.Envelope.PAE())
+	if _, err := in.verifier(t).Verify(b, fromBytes(artifact), policy); err != nil {
+		t.Errorf("pure: %v", err)
+	}
+	b.Envelope.Payload = append(b.Envelope.Payload, ' ')
+	_, err = in.verifier(t).Verify(b, fromBytes(artifact), policy)
+	refused(t, err, verify.StepSignature, verify.SignatureInvalid)
+}
+
+func TestStatements(t *testing.T) {
+	in := newInstance(t, "example.com")
+	v := in.verifier(t)
+	sum512 := sha512.Sum512(artifact)
+	for name, c := range map[string]struct {
+		payload  string
+		artifact verify.Artifact
+		code     verify.Code
+	}{
+		"sha512":           {string(statementOf("sha512", sum512[:], "p")), fromBytes(artifact), ""},
+		"by other digest":  {string(statementOf("sha512", sum512[:], "p")), verify.FromDigest(crypto.SHA256, sum256(artifact)), verify.DigestAlgorithmMismatch},
+		"other artifact":   {string(statementOf("sha256", sum256(artifact), "p")), fromBytes([]byte("other")), verify.SubjectMismatch},
+		"other digest":     {string(statementOf("sha256", sum256(artifact), "p")), verify.FromDigest(crypto.SHA256, sum256(nil)), verify.SubjectMismatch},
+		"git commits only": {string(statementOf("gitCommit", []byte{1}, "p")), fromBytes(artifact), verify.SubjectMismatch},
+		"no statement":     {`{}`, fromBytes(artifact), verify.StatementInvalid},
+		"one of two": {strings.Replace(string(statementOf("sha256", sum256(artifact), "p")), `"subject":[`,
+			`"subject":[{"digest":{"sha512":"`+hex.EncodeToString(make([]byte, 64))+`"}},`, 1), fromBytes(artifact), ""},
+	} {
+		_, err := v.Verify(in.sign(t, nil, order{payload: []byte(c.payload)}), c.artifact, trustAlice)
+		if c.code == "" && err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if c.code != "" {
+			t.Run(name, func(t *testing.T) { refused(t, err, verify.StepStatement, c.code) })
+		}
+	}
+}
+
+// zeros yields n zero bytes, or fails at the end.
+type zeros struct {
+	left int64
+	err  error
+}
+
+func (z *zeros) Read(p []byte) (int, error) {
+	if z.left == 0 {
+		return 0, z.err
+	}
+	n := min(int64(len(p)), z.left)
+	clear(p[:n])
+	z.left -= n
+	return int(n), nil
+}
+
+func TestArtifactIsStreamed(t *testing.T) {
+	in := newInstance(t, "example.com")
+	v := in.verifier(t)
+	const size = 64 << 20
+	b := in.sign(t, make([]byte, size), order{})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, err := v.Verify(b, verify.FromReader(&zeros{size, io.EOF}), trustAlice); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; used > 4<<20 {
+		t.Errorf("%d bytes allocated", used)
+	}
+	// Trouble with the artifact is not a refusal.
+	broken := errors.New("disk on fire")
+	_, err := v.Verify(b, verify.FromReader(&zeros{1 << 10, broken}), trustAlice)
+	if refusal := new(verify.Error); !errors.Is(err, broken) || errors.As(err, &refusal) {
+		t.Errorf("got %v", err)
+	}
+	for name, a := range map[string]verify.Artifact{
+		"none": {}, "SHA-1": verify.FromDigest(crypto.SHA1, make([]byte, 20)), "short": verify.FromDigest(crypto.SHA256, make([]byte, 20)),
+	} {
+		_, err := v.Verify(b, a, trustAlice)
+		if refusal := new(verify.Error); err == nil || errors.As(err, &refusal) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	// Who is refused anyway is not read for.
+	unread := &zeros{size, io.EOF}
+	_, err = v.Verify(b, verify.FromReader(unread), verify.Policy{})
+	refused(t, err, verify.StepIdentity, verify.IdentityMismatch)
+	if unread.left != size {
+		t.Error("the artifact was read for a bundle that says somebody else")
+	}
+}
+
+func TestConcurrentUse(t *testing.T) {
+	in := newInstance(t, "example.com")
+	v, b := in.verifier(t), in.sign(t, artifact, order{})
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			if _, err := v.Verify(b, fromBytes(artifact), trustAlice); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// Bundles that were put together by hand are held to the shape as well.
+func TestShape(t *testing.T) {
+	in := newInstance(t, "example.com")
+	v := in.verifier(t)
+	for name, spoil := range map[string]func(*bundle.Bundle){
+		"no content":    func(b *bundle.Bundle) { b.Message = nil },
+		"no signature":  func(b *bundle.Bundle) { b.Message.Signature = nil },
+		"certificate":   func(b *bundle.Bundle) { b.Certificates[0] = []byte{0x30, 0} },
+		"entry body":    func(b *bundle.Bundle) { b.Entries[0].CanonicalizedBody = []byte("{}") },
+		"empty payload": func(b *bundle.Bundle) { *b = *in.sign(t, nil, order{payload: []byte("x")}); b.Envelope.Signatures = nil },
+	} {
+		b := in.sign(t, artifact, order{})
+		spoil(b)
+		_, err := v.Verify(b, fromBytes(artifact), trustAlice)
+		t.Run(name, func(t *testing.T) { refused(t, err, verify.StepShape, verify.Malformed) })
+	}
+	_, err := v.Verify(nil, fromBytes(artifact), trustAlice)
+	refused(t, err, verify.StepShape, verify.Malformed)
+	if _, err := verify.New(nil); err == nil {
+		t.Error("a verifier of no root")
+	}
+	if _, err := verify.New(&trust.Root{CertificateAuthorities: []trust.Authority{{}}}); err == nil {
+		t.Error("an authority of no certificates")
+	}
+	nobody := must(verify.New(new(trust.Root)))(t)
+	_, err = nobody.Verify(in.sign(t, artifact, order{}), fromBytes(artifact), trustAlice)
+	refused(t, err, verify.StepTimes, verify.OtherInstance)
+}
+
+func TestCodesAndSteps(t *testing.T) {
+	seen := map[verify.Code]bool{}
+	for _, code := range verify.Codes() {
+		if code.Meaning() == "" || seen[code] || strings.ToLower(string(code)) != string(code) {
+			t.Errorf("code %q", code)
+		}
+		seen[code] = true
+	}
+	if verify.Code("").Meaning() != "" || verify.Step(0).String() != "Step(0)" || verify.StepStatement.String() != "statement" {
+		t.Error("names of what is none")
+	}
+	err := &verify.Error{Step: verify.StepLog, Code: verify.LogEntryMismatch, Expected: "a", Found: "b", Err: io.EOF}
+	if got := err.Error(); got != "verifying bundle: log: log-entry-mismatch: EOF: expected a, found b" || !errors.Is(err, io.EOF) {
+		t.Errorf("got %s", got)
+	}
+}
