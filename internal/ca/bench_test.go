@@ -8,16 +8,25 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
-
-	"github.com/hallmark-sign/hallmark/wire/fulcio"
 )
+
+// newBenchmark is an instance whose CT log nothing stands before.
+func newBenchmark(b *testing.B) *instance {
+	i := newInstance(b, newKey(b, elliptic.P256()))
+	i.options.CTLog = i.ct
+	var err error
+	if i.Authority, err = New(i.options); err != nil {
+		b.Fatal(err)
+	}
+	return i
+}
 
 // clients is how many ask at once.
 const clients = 64
 
 // BenchmarkIssue: what a certificate costs, with its place in a CT log on disk.
 func BenchmarkIssue(b *testing.B) {
-	i := newInstance(b, newKey(b, elliptic.P256()))
+	i := newBenchmark(b)
 	r := request(b, newKey(b, elliptic.P256()))
 	b.SetParallelism(clients / 2)
 	b.ReportAllocs()
@@ -33,7 +42,7 @@ func BenchmarkIssue(b *testing.B) {
 
 // BenchmarkServe: the same over sockets, clients included.
 func BenchmarkServe(b *testing.B) {
-	i := newInstance(b, newKey(b, elliptic.P256()))
+	i := newBenchmark(b)
 	server := httptest.NewServer(i.Handler())
 	defer server.Close()
 	body := []byte(marshal(b, request(b, newKey(b, elliptic.P256()))))
@@ -46,13 +55,10 @@ func BenchmarkServe(b *testing.B) {
 				b.Error(err)
 				return
 			}
-			answer, err := io.ReadAll(resp.Body)
+			_, err = io.Copy(io.Discard, resp.Body)
 			resp.Body.Close()
 			if err != nil || resp.StatusCode != http.StatusOK {
 				b.Errorf("%d, %v", resp.StatusCode, err)
-			}
-			if len(answer) > fulcio.MaxResponse {
-				b.Error("long")
 			}
 		}
 	})

@@ -74,7 +74,7 @@ func (p *profile) draft(pub crypto.PublicKey, w window, identity []pkix.Extensio
 	if err != nil {
 		return draft{}, err
 	}
-	var fields, extensions cryptobyte.Builder
+	fields, extensions := builder(512), builder(1024)
 	fields.AddASN1(cbasn1.Tag(0).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) {
 		b.AddASN1Int64(2) // v3
 	})
@@ -85,9 +85,9 @@ func (p *profile) draft(pub crypto.PublicKey, w window, identity []pkix.Extensio
 	fields.AddASN1(cbasn1.SEQUENCE, func(*cryptobyte.Builder) {}) // "MUST: Specify an empty Subject"
 	fields.AddBytes(info)
 	extensions.AddBytes(p.extensions)
-	addExtension(&extensions, keyID)
+	addExtension(extensions, keyID)
 	for _, e := range identity {
-		addExtension(&extensions, e)
+		addExtension(extensions, e)
 	}
 	var d draft
 	if d.fields, err = fields.Bytes(); err == nil {
@@ -101,7 +101,8 @@ func (p *profile) draft(pub crypto.PublicKey, w window, identity []pkix.Extensio
 
 // sign makes the Certificate of d with its last extension.
 func (p *profile) sign(d draft, last pkix.Extension) ([]byte, error) {
-	var tbs, b cryptobyte.Builder
+	size := len(d.fields) + len(d.extensions) + len(last.Value) + 64
+	tbs, b := builder(size), builder(size+512)
 	tbs.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddBytes(d.fields)
 		b.AddASN1(cbasn1.Tag(3).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) {
@@ -126,6 +127,9 @@ func (p *profile) sign(d draft, last pkix.Extension) ([]byte, error) {
 	})
 	return b.Bytes()
 }
+
+// builder is one that need not grow while it has at most size bytes.
+func builder(size int) *cryptobyte.Builder { return cryptobyte.NewBuilder(make([]byte, 0, size)) }
 
 // newSerial is a "unique, positive, 160 bit serial number": INTEGER of 20 octets,
 // all that RFC 5280 §4.1.2.2 allows, of which the first two bits are not random.

@@ -1,6 +1,7 @@
 package fulcio
 
 import (
+	"bytes"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -95,11 +96,13 @@ func ParseTrustBundle(body []byte) (TrustBundle, error) {
 
 // MarshalPEM writes certificates one after the other: the answers of API v1.
 func MarshalPEM(certificates []*x509.Certificate) []byte {
-	var all []byte
+	var all bytes.Buffer
 	for _, c := range certificates {
-		all = append(all, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
+		all.Grow(2*len(c.Raw) + 64) // more than base64 and its frame take
+		// No error: a bytes.Buffer has none, and the block no headers.
+		pem.Encode(&all, &pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
 	}
-	return all
+	return all.Bytes()
 }
 
 func unmarshalAnswer(body []byte, v any) error {

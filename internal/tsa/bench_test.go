@@ -1,0 +1,50 @@
+package tsa
+
+import (
+	"bytes"
+	"crypto/elliptic"
+	"io"
+	"net/http"
+	"testing"
+)
+
+// clients is how many ask at once.
+const clients = 64
+
+// BenchmarkGrant: what a token costs.
+func BenchmarkGrant(b *testing.B) {
+	i := newInstance(b, newKey(b, elliptic.P256()))
+	r := request("hello")
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := i.Grant(r); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "timestamps/s")
+}
+
+// BenchmarkServe: the same over sockets, clients included.
+func BenchmarkServe(b *testing.B) {
+	i := newInstance(b, newKey(b, elliptic.P256()))
+	body := marshal(b, request("hello"))
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}
+	b.SetParallelism(clients / 2)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			resp, err := client.Post(i.url+"/api/v1/timestamp", query, bytes.NewReader(body))
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			_, err = io.Copy(io.Discard, resp.Body)
+			resp.Body.Close()
+			if err != nil || resp.StatusCode != http.StatusCreated {
+				b.Errorf("%d, %v", resp.StatusCode, err)
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "timestamps/s")
+}
