@@ -40,6 +40,7 @@ const (
 	service                 // L4 every other internal package
 	settings                // L5 internal/config
 	server                  // L5 internal/server
+	making                  // L5 internal/instance: what server needs, made and opened
 	testServer              // L5 hallmarktest
 	command                 // L6 cmd/hallmark
 	unknown
@@ -49,9 +50,9 @@ var rooms = map[string]level{
 	"identity": formats,
 	"bundle":   documents, "trust": documents, "revocation": documents,
 	"verify": verbs, "sign": verbs,
-	"client": waysOut, "trust/tuf": waysOut, "oci": waysOut,
+	"client": waysOut, "client/login": waysOut, "trust/tuf": waysOut, "oci": waysOut,
 	"internal/tilelog": foundation, "internal/keys": foundation, "internal/durable": foundation,
-	"internal/config": settings, "internal/server": server,
+	"internal/config": settings, "internal/server": server, "internal/instance": making,
 	"hallmarktest": testServer,
 }
 
@@ -183,10 +184,10 @@ func mayImport(from, to unit) bool {
 		return t < f || to.room == "internal/durable"
 	case service, settings:
 		return t <= foundation
-	case server:
-		return t < server
+	case server, making:
+		return t < f
 	case testServer:
-		return t <= waysOut || t == server || t == settings
+		return t <= waysOut || t == server || t == making
 	}
 	return f == command
 }

@@ -1,0 +1,138 @@
+package hallmarktest
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/asn1"
+	"encoding/base64"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/hallmark-sign/hallmark/internal/instance"
+	"github.com/hallmark-sign/hallmark/internal/server"
+	"github.com/hallmark-sign/hallmark/trust"
+)
+
+// Instance is a running instance.
+type Instance struct {
+	URL               string // base URL, and the issuer of its login
+	TrustedRootFile   string // trusted_root.json
+	SigningConfigFile string // signing_config.v0.2.json
+	Root              *trust.Root
+	SigningConfig     *trust.SigningConfig
+
+	issuer crypto.Signer
+}
+
+// New starts an instance, and stops it when the test ends.
+func New(t testing.TB) *Instance {
+	t.Helper()
+	return NewLogging(t, slog.New(slog.NewTextHandler(io.Discard, nil)))
+}
+
+// NewLogging is New with the server's log.
+func NewLogging(t testing.TB, logger *slog.Logger) *Instance {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("hallmarktest: %v", err)
+	}
+	address := listener.Addr().String()
+	made, _, err := instance.New(instance.Options{
+		URL: "http://" + address, Listen: address, Organization: "hallmarktest", CAKey: "ecdsa-p256", Now: time.Now(),
+	})
+	if err != nil {
+		t.Fatalf("hallmarktest: %v", err)
+	}
+	made.Config.Dir = t.TempDir()
+	if err := made.WriteTrust(made.Config.Dir); err != nil {
+		t.Fatalf("hallmarktest: %v", err)
+	}
+	s, err := server.New(server.Options{
+		Config: made.Config, Keys: made.Keys, CAChain: made.CAChain, TSAChain: made.TSAChain, Logger: logger,
+	})
+	if err != nil {
+		t.Fatalf("hallmarktest: %v", err)
+	}
+	serve(t, s, listener)
+	return &Instance{
+		URL:               made.Config.URL,
+		TrustedRootFile:   filepath.Join(made.Config.Dir, "trust", instance.TrustedRoot),
+		SigningConfigFile: filepath.Join(made.Config.Dir, "trust", instance.SigningConfig),
+		Root:              made.Root, SigningConfig: made.Signing,
+		issuer: made.Keys.Issuer,
+	}
+}
+
+func serve(t testing.TB, s *server.Server, l net.Listener) {
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx, l) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("hallmarktest: stopping: %v", err)
+		}
+	})
+}
+
+// tokenLifetime is that of the built-in login.
+const tokenLifetime = 10 * time.Minute
+
+// Token is an ID token for email, as the instance's login gives it out to
+// whoever logs in: signed with the login's key, without the login.
+func (i *Instance) Token(t testing.TB, email string) string {
+	t.Helper()
+	now := time.Now()
+	return i.SignToken(t, map[string]any{
+		"iss": i.URL, "aud": "sigstore", "sub": email, "email": email, "email_verified": true,
+		"iat": now.Unix(), "exp": now.Add(tokenLifetime).Unix(),
+	})
+}
+
+// SignToken signs any claims with the login's key: for tests of what an instance
+// refuses.
+func (i *Instance) SignToken(t testing.TB, claims map[string]any) string {
+	t.Helper()
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		t.Fatalf("hallmarktest: %v", err)
+	}
+	signed := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"ES256","typ":"JWT"}`)) + "." + base64.RawURLEncoding.EncodeToString(payload)
+	signature, err := signES256(i.issuer, signed)
+	if err != nil {
+		t.Fatalf("hallmarktest: %v", err)
+	}
+	return signed + "." + base64.RawURLEncoding.EncodeToString(signature)
+}
+
+// signES256 gives R ‖ S, 32 bytes each (RFC 7518 §3.4).
+func signES256(key crypto.Signer, text string) ([]byte, error) {
+	digest := sha256.Sum256([]byte(text))
+	der, err := key.Sign(rand.Reader, digest[:], crypto.SHA256)
+	if err != nil {
+		return nil, err
+	}
+	return rawECDSA(der)
+}
+
+// rawECDSA turns ECDSA-Sig-Value (RFC 3279 §2.2.3) into R ‖ S.
+func rawECDSA(der []byte) ([]byte, error) {
+	var v struct{ R, S *big.Int }
+	if _, err := asn1.Unmarshal(der, &v); err != nil {
+		return nil, err
+	}
+	raw := make([]byte, 64)
+	v.R.FillBytes(raw[:32])
+	v.S.FillBytes(raw[32:])
+	return raw, nil
+}

@@ -1,0 +1,282 @@
+package instance
+
+import (
+	"crypto"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/internal/ceremony"
+	"github.com/hallmark-sign/hallmark/internal/config"
+	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/keys"
+	"github.com/hallmark-sign/hallmark/internal/server"
+	"github.com/hallmark-sign/hallmark/trust"
+	"github.com/hallmark-sign/hallmark/wire/checkpoint"
+	"github.com/hallmark-sign/hallmark/wire/sigalg"
+)
+
+// How long the certificates of the authorities last.
+const (
+	rootYears         = 20
+	intermediateYears = 10
+	timestampYears    = 10
+)
+
+// Options say what instance to create.
+type Options struct {
+	URL          string // where clients reach it, see config.Config
+	Listen       string
+	Organization string // in the certificates
+	CAKey        string // kind of the intermediate's key, as keys.Generate; empty is ecdsa-p384
+	Passphrase   []byte // encrypts the keys
+	Now          time.Time
+
+	// PlainHTTPUnsafe is that of the configuration.
+	PlainHTTPUnsafe bool
+}
+
+// Instance is what an instance's directory holds, opened.
+type Instance struct {
+	Config   *config.Config
+	Keys     server.Keys
+	CAChain  []*x509.Certificate
+	TSAChain []*x509.Certificate
+	Root     *trust.Root
+	Signing  *trust.SigningConfig
+}
+
+// The keys of an instance: their files, and the kind where it can't be chosen.
+const (
+	fileRoot   = "root-ca.pem"
+	fileCA     = "intermediate-ca.pem"
+	fileTSA    = "tsa.pem"
+	fileRekor  = "rekor.pem"
+	fileCT     = "ct.pem"
+	fileIssuer = "issuer.pem"
+)
+
+// New makes an instance in memory: keys, certificates, trusted root and signing
+// config. The root's key is given beside it.
+func New(o Options) (*Instance, crypto.Signer, error) {
+	c := &config.Config{URL: o.URL, Listen: o.Listen, PlainHTTPUnsafe: o.PlainHTTPUnsafe}
+	if err := c.Check(); err != nil {
+		return nil, nil, fmt.Errorf("making instance: %w", err)
+	}
+	if o.CAKey == "" {
+		o.CAKey = "ecdsa-p384"
+	}
+	i := &Instance{Config: c}
+	var root crypto.Signer
+	for _, k := range []struct {
+		to   *crypto.Signer
+		kind string
+	}{
+		{&root, "ecdsa-p384"}, {&i.Keys.CA, o.CAKey}, {&i.Keys.TSA, "ecdsa-p256"},
+		{&i.Keys.Rekor, "ecdsa-p256"}, {&i.Keys.CT, "ecdsa-p256"}, {&i.Keys.Issuer, "ecdsa-p256"},
+	} {
+		key, err := keys.Generate(k.kind)
+		if err != nil {
+			return nil, nil, fmt.Errorf("making instance: %w", err)
+		}
+		*k.to = key
+	}
+	// Certificates and time-stamps have whole seconds.
+	o.Now = o.Now.UTC().Truncate(time.Second)
+	if err := i.certify(root, o); err != nil {
+		return nil, nil, fmt.Errorf("making instance: %w", err)
+	}
+	if err := i.describe(o); err != nil {
+		return nil, nil, fmt.Errorf("making instance: %w", err)
+	}
+	return i, root, nil
+}
+
+// certify makes the certificates of the root, the intermediate and the timestamp
+// authority.
+func (i *Instance) certify(rootKey crypto.Signer, o Options) error {
+	root, err := ceremony.Root(rootKey, o.Organization, "Root CA", lasting(o.Now, rootYears))
+	if err != nil {
+		return err
+	}
+	intermediate, err := ceremony.Intermediate(root, rootKey, i.Keys.CA.Public(), "Intermediate CA", lasting(o.Now, intermediateYears))
+	if err != nil {
+		return err
+	}
+	tsa, err := ceremony.Timestamping(root, rootKey, i.Keys.TSA.Public(), "Timestamp Authority", lasting(o.Now, timestampYears))
+	if err != nil {
+		return err
+	}
+	i.CAChain = []*x509.Certificate{intermediate, root}
+	i.TSAChain = []*x509.Certificate{tsa, root}
+	return nil
+}
+
+func lasting(from time.Time, years int) trust.Validity {
+	return trust.Validity{Start: from, End: from.AddDate(years, 0, 0)}
+}
+
+// describe makes what clients need: the trusted root and the signing config.
+func (i *Instance) describe(o Options) error {
+	since := trust.Validity{Start: o.Now}
+	c := i.Config
+	rekorID, err := checkpoint.LogID(c.Hostname(), i.Keys.Rekor.Public())
+	if err != nil {
+		return err
+	}
+	ctID, err := checkpoint.LegacyLogID(i.Keys.CT.Public())
+	if err != nil {
+		return err
+	}
+	p256, err := sigalg.ByName(sigalg.ECDSAP256SHA256)
+	if err != nil {
+		return err
+	}
+	i.Root = &trust.Root{
+		Logs:                   []trust.Log{{BaseURL: c.URL, ID: rekorID, Key: i.Keys.Rekor.Public(), Algorithm: p256, Validity: since, Operator: o.Organization}},
+		CTLogs:                 []trust.Log{{BaseURL: c.URL + "/ct", ID: ctID[:], Key: i.Keys.CT.Public(), Algorithm: p256, Validity: since, Operator: o.Organization}},
+		CertificateAuthorities: []trust.Authority{{URI: c.URL, Chain: i.CAChain, Validity: since, Operator: o.Organization}},
+		TimestampAuthorities:   []trust.Authority{{URI: c.URL + "/api/v1/timestamp", Chain: i.TSAChain, Validity: since, Operator: o.Organization}},
+	}
+	service := func(url string, version uint32) []trust.Service {
+		return []trust.Service{{URL: url, APIVersion: version, Validity: since, Operator: o.Organization}}
+	}
+	i.Signing = &trust.SigningConfig{
+		CertificateAuthorities: service(c.URL, 1),
+		Issuers:                service(c.URL, 1),
+		Logs:                   service(c.URL, 2),
+		LogSelector:            trust.Selector{Mode: "ANY"},
+		TimestampAuthorities:   service(c.URL+"/api/v1/timestamp", 1),
+		TimestampSelector:      trust.Selector{Mode: "ANY"},
+	}
+	return nil
+}
+
+// ErrExists says that there is something in the directory already.
+var ErrExists = errors.New("directory is not empty")
+
+// Create makes an instance in dir, which must be missing or empty. Errors:
+// ErrExists.
+func Create(dir string, o Options) (*Instance, error) {
+	if len(o.Passphrase) == 0 {
+		return nil, errors.New("making instance: the keys need a passphrase")
+	}
+	if err := checkEmpty(dir); err != nil {
+		return nil, fmt.Errorf("making instance: %w", err)
+	}
+	i, root, err := New(o)
+	if err != nil {
+		return nil, err
+	}
+	parent := filepath.Dir(filepath.Clean(dir))
+	if err := durable.MkdirAll(parent, 0o755); err != nil {
+		return nil, fmt.Errorf("making instance: %w", err)
+	}
+	temporary, err := os.MkdirTemp(parent, ".hallmark-init-")
+	if err != nil {
+		return nil, fmt.Errorf("making instance: %w", err)
+	}
+	defer os.RemoveAll(temporary) // nothing is there once it has been renamed
+	if err := i.write(temporary, root, o.Passphrase); err != nil {
+		return nil, fmt.Errorf("making instance: %w", err)
+	}
+	if err := place(temporary, dir); err != nil {
+		return nil, fmt.Errorf("making instance: %w", err)
+	}
+	i.Config.Dir, err = filepath.Abs(dir)
+	return i, err
+}
+
+func checkEmpty(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if len(entries) > 0 {
+		return fmt.Errorf("%s: %w", dir, ErrExists)
+	}
+	return nil
+}
+
+// place renames a directory; an empty one may stand in its way.
+func place(from, to string) error {
+	if err := os.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %w", ErrExists, err)
+	}
+	if err := os.Rename(from, to); err != nil {
+		return err
+	}
+	return durable.SyncDir(filepath.Dir(filepath.Clean(to)))
+}
+
+func (i *Instance) write(dir string, root crypto.Signer, passphrase []byte) error {
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return err
+	}
+	if err := i.WriteTrust(dir); err != nil {
+		return err
+	}
+	settings, err := i.Config.Marshal()
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(filepath.Join(dir, "keys"), 0o700); err != nil {
+		return err
+	}
+	encrypted, err := encryptAll(i.files(root), passphrase)
+	if err != nil {
+		return err
+	}
+	var files durable.Batch
+	for name, pem := range encrypted {
+		if err := files.Write(filepath.Join(dir, "keys", name), pem, 0o600); err != nil {
+			return err
+		}
+	}
+	if err := files.Write(filepath.Join(dir, config.File), append([]byte(header), settings...), 0o644); err != nil {
+		return err
+	}
+	return files.Sync()
+}
+
+// WriteTrust writes what clients need to dir/trust.
+func (i *Instance) WriteTrust(dir string) error {
+	trustedRoot, err := i.Root.Marshal()
+	if err != nil {
+		return err
+	}
+	signingConfig, err := i.Signing.Marshal()
+	if err != nil {
+		return err
+	}
+	var files durable.Batch
+	for name, data := range map[string][]byte{TrustedRoot: trustedRoot, SigningConfig: signingConfig} {
+		if err := files.Write(filepath.Join(dir, "trust", name), data, 0o644); err != nil {
+			return err
+		}
+	}
+	return files.Sync()
+}
+
+// header opens the configuration that Create writes.
+const header = `# The configuration of a hallmark instance; docs/operations.md explains each key.
+# url names the logs and the login: it can't be changed later.
+`
+
+// files are the keys by the names of their files.
+func (i *Instance) files(root crypto.Signer) map[string]crypto.Signer {
+	all := map[string]crypto.Signer{
+		fileCA: i.Keys.CA, fileTSA: i.Keys.TSA, fileRekor: i.Keys.Rekor, fileCT: i.Keys.CT, fileIssuer: i.Keys.Issuer,
+	}
+	if root != nil {
+		all[fileRoot] = root
+	}
+	return all
+}

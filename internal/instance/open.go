@@ -1,0 +1,158 @@
+package instance
+
+import (
+	"crypto"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+
+	"github.com/hallmark-sign/hallmark/internal/config"
+	"github.com/hallmark-sign/hallmark/internal/keys"
+	"github.com/hallmark-sign/hallmark/trust"
+)
+
+// Names of the trust files, under trust/.
+const (
+	TrustedRoot   = "trusted_root.json"
+	SigningConfig = "signing_config.v0.2.json"
+)
+
+// Open reads the instance whose configuration is at path, and its keys. The
+// root's key need not be there. Errors: keys.ErrPassphrase.
+func Open(path string, passphrase []byte) (*Instance, error) {
+	c, err := config.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	i := &Instance{Config: c}
+	if err := i.readTrust(); err != nil {
+		return nil, fmt.Errorf("opening instance: %w", err)
+	}
+	if err := i.readKeys(passphrase); err != nil {
+		return nil, fmt.Errorf("opening instance: %w", err)
+	}
+	if i.CAChain, err = chainOf(i.Root.CertificateAuthorities, i.Keys.CA); err != nil {
+		return nil, fmt.Errorf("opening instance: certificate authority: %w", err)
+	}
+	if i.TSAChain, err = chainOf(i.Root.TimestampAuthorities, i.Keys.TSA); err != nil {
+		return nil, fmt.Errorf("opening instance: timestamp authority: %w", err)
+	}
+	for name, held := range map[string]struct {
+		key  crypto.Signer
+		logs []trust.Log
+	}{"transparency log": {i.Keys.Rekor, i.Root.Logs}, "CT log": {i.Keys.CT, i.Root.CTLogs}} {
+		if !anyLogHas(held.logs, held.key) {
+			return nil, fmt.Errorf("opening instance: %s: the trusted root does not have its key", name)
+		}
+	}
+	return i, nil
+}
+
+func (i *Instance) readTrust() error {
+	raw, err := os.ReadFile(i.Config.Path("trust", TrustedRoot))
+	if err != nil {
+		return err
+	}
+	if i.Root, err = trust.Parse(raw); err != nil {
+		return err
+	}
+	if raw, err = os.ReadFile(i.Config.Path("trust", SigningConfig)); err != nil {
+		return err
+	}
+	i.Signing, err = trust.ParseSigningConfig(raw)
+	return err
+}
+
+// readKeys decrypts the keys, all at once: each costs the passphrase's scrypt.
+func (i *Instance) readKeys(passphrase []byte) error {
+	to := map[string]*crypto.Signer{
+		fileCA: &i.Keys.CA, fileTSA: &i.Keys.TSA, fileRekor: &i.Keys.Rekor, fileCT: &i.Keys.CT, fileIssuer: &i.Keys.Issuer,
+	}
+	return together(to, func(name string, to *crypto.Signer) error {
+		path := i.Config.Path("keys", name)
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if err := checkMode(path); err != nil {
+			return err
+		}
+		if *to, err = keys.ParseEncrypted(raw, passphrase); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		return nil
+	})
+}
+
+// checkMode refuses a key that others may read, where there are such modes.
+func checkMode(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 && !windowsMode(mode) {
+		return fmt.Errorf("%s can be read by others (mode %#o): chmod 600 it", path, mode)
+	}
+	return nil
+}
+
+// windowsMode: what Go says of every writable file on Windows.
+func windowsMode(mode fs.FileMode) bool { return os.PathSeparator == '\\' && mode == 0o666 }
+
+func encryptAll(all map[string]crypto.Signer, passphrase []byte) (map[string][]byte, error) {
+	var mu sync.Mutex
+	out := map[string][]byte{}
+	err := together(all, func(name string, key crypto.Signer) error {
+		pem, err := keys.MarshalEncrypted(key, passphrase)
+		mu.Lock()
+		defer mu.Unlock()
+		out[name] = pem
+		return err
+	})
+	return out, err
+}
+
+// together does f for every key at once.
+func together[T any](all map[string]T, f func(name string, value T) error) error {
+	var wg sync.WaitGroup
+	errs := make(chan error, len(all))
+	for name, value := range all {
+		wg.Go(func() { errs <- f(name, value) })
+	}
+	wg.Wait()
+	close(errs)
+	var first error
+	for err := range errs {
+		if first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// chainOf finds the authority that key signs for.
+func chainOf(authorities []trust.Authority, key crypto.Signer) ([]*x509.Certificate, error) {
+	for _, a := range authorities {
+		if samePublic(a.Chain[0].PublicKey, key.Public()) {
+			return a.Chain, nil
+		}
+	}
+	return nil, errors.New("the trusted root does not have its key")
+}
+
+func anyLogHas(logs []trust.Log, key crypto.Signer) bool {
+	for _, l := range logs {
+		if samePublic(l.Key, key.Public()) {
+			return true
+		}
+	}
+	return false
+}
+
+func samePublic(a, b crypto.PublicKey) bool {
+	comparable, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && comparable.Equal(b)
+}

@@ -1,0 +1,18 @@
+// Package server puts the authorities of an instance on one listener: routes,
+// limits, deadlines, TLS, health, metrics, request ids and an orderly end.
+//
+//	POST /api/v2/signingCert  GET /api/v2/{trustBundle,configuration}  certificate authority
+//	POST /api/v1/signingCert  GET /api/v1/rootCert                     the same, for older clients
+//	POST /api/v2/log/entries  GET /api/v2/{checkpoint,tile/…}          transparency log
+//	GET  /ct/…                                                         CT log
+//	POST /api/v1/timestamp    GET /api/v1/timestamp/certchain          timestamp authority
+//	GET  /.well-known/openid-configuration  /login/…                   login
+//	GET  /trust/{trusted_root.json,signing_config.v0.2.json}           what clients trust
+//	GET  /healthz  /metrics                                            for operators
+//
+// Each authority is an http.Handler that knows nothing of its listener; this
+// package passes to each what it needs of the others. Whatever a request carries
+// in headers or body stays out of logs and metrics.
+//
+// Proof: TestShutdownLosesNothing, TestNoSecretsInLogs.
+package server

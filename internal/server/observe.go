@@ -1,0 +1,139 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// metrics are what GET /metrics tells.
+type metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec   // by service, method and status
+	duration *prometheus.HistogramVec // seconds, by service
+}
+
+func newMetrics(s *Server) *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "hallmark_http_requests_total", Help: "Requests answered.",
+		}, []string{"service", "method", "status"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "hallmark_http_request_duration_seconds", Help: "Time from request to answer.",
+			Buckets: []float64{.0005, .001, .002, .005, .01, .02, .05, .1, .25, .5, 1, 2.5, 10},
+		}, []string{"service"}),
+	}
+	m.registry.MustRegister(m.requests, m.duration, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for name, log := range map[string]interface {
+		Size() uint64
+		Err() error
+	}{"rekor": s.rekor, "ct": s.ct} {
+		labels := prometheus.Labels{"log": name}
+		m.registry.MustRegister(
+			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+				Name: "hallmark_log_entries", Help: "Entries in the log.", ConstLabels: labels,
+			}, func() float64 { return float64(log.Size()) }),
+			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+				Name: "hallmark_log_failed", Help: "1 once the log has stopped after an error.", ConstLabels: labels,
+			}, func() float64 {
+				if log.Err() != nil {
+					return 1
+				}
+				return 0
+			}))
+	}
+	return m
+}
+
+// observe gives a request its id and its line in the log, and counts it. The path
+// is logged without its query, which may hold a login's code.
+func (s *Server) observe(service string, h http.Handler) http.Handler {
+	duration := s.metrics.duration.WithLabelValues(service)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		id := newRequestID()
+		w.Header().Set("X-Request-Id", id)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		r = r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id))
+		answer := &recorder{ResponseWriter: w, status: http.StatusOK}
+		defer func() {
+			took := time.Since(start)
+			duration.Observe(took.Seconds())
+			s.metrics.requests.WithLabelValues(service, method(r.Method), strconv.Itoa(answer.status)).Inc()
+			s.logger.LogAttrs(r.Context(), slog.LevelDebug, "request",
+				slog.String("service", service), slog.String("method", method(r.Method)), slog.String("path", cut(r.URL.Path)),
+				slog.Int("status", answer.status), slog.Duration("took", took))
+		}()
+		h.ServeHTTP(answer, r)
+	})
+}
+
+// recorder remembers the status of an answer.
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader remembers the status and passes it on.
+func (r *recorder) WriteHeader(status int) {
+	r.status = status
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for http.ResponseController.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// method bounds the values of a label that strangers write.
+func method(m string) string {
+	switch m {
+	case http.MethodGet, http.MethodHead, http.MethodPost:
+		return m
+	}
+	return "other"
+}
+
+func cut(path string) string {
+	if len(path) > 200 {
+		return path[:200]
+	}
+	return path
+}
+
+type requestIDKey struct{}
+
+func newRequestID() string {
+	var id [8]byte
+	rand.Read(id[:]) // crypto/rand.Read never fails
+	return hex.EncodeToString(id[:])
+}
+
+// withRequestID adds the id of the request to every line that is logged with the
+// request's context.
+type withRequestID struct{ slog.Handler }
+
+// Handle adds the id and passes on.
+func (h withRequestID) Handle(ctx context.Context, r slog.Record) error {
+	if id, ok := ctx.Value(requestIDKey{}).(string); ok {
+		r.AddAttrs(slog.String("request_id", id))
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+// WithAttrs keeps the id on derived loggers.
+func (h withRequestID) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return withRequestID{h.Handler.WithAttrs(attrs)}
+}
+
+// WithGroup keeps the id on derived loggers.
+func (h withRequestID) WithGroup(name string) slog.Handler {
+	return withRequestID{h.Handler.WithGroup(name)}
+}

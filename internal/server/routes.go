@@ -1,0 +1,54 @@
+package server
+
+import (
+	"io"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// routes gives each service the paths that Sigstore clients expect it at.
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mount := func(service string, h http.Handler, patterns ...string) {
+		for _, pattern := range patterns {
+			mux.Handle(pattern, s.observe(service, h))
+		}
+	}
+	mount("ca", s.ca.Handler(), "/api/v2/signingCert", "/api/v2/trustBundle", "/api/v2/configuration", "/api/v1/signingCert", "/api/v1/rootCert")
+	mount("rekor", s.rekor.Handler(), "/api/v2/log/", "/api/v2/checkpoint", "/api/v2/tile/")
+	mount("ct", s.ct.Handler(), "/ct/")
+	mount("tsa", s.tsa.Handler(), "/api/v1/timestamp", "/api/v1/timestamp/certchain")
+	mount("trust", http.HandlerFunc(s.serveTrust), "GET /trust/{file}")
+	mount("health", http.HandlerFunc(s.serveHealth), "GET /healthz")
+	mount("metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{}), "GET /metrics")
+	if s.login != nil {
+		mount("login", s.login.Handler(), "/.well-known/", "/login/")
+	}
+	mount("none", http.NotFoundHandler(), "/")
+	return mux
+}
+
+// serveTrust serves the trust files as they lie on disk.
+func (s *Server) serveTrust(w http.ResponseWriter, r *http.Request) {
+	switch name := r.PathValue("file"); name {
+	case "trusted_root.json", "signing_config.v0.2.json":
+		w.Header().Set("Cache-Control", "no-cache")
+		http.ServeFile(w, r, s.config.Path("trust", name))
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+// serveHealth says whether the instance can sign: 503 once a log has stopped.
+func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	if s.rekor.Err() != nil || s.ct.Err() != nil {
+		w.Header().Set("Retry-After", "10")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		io.WriteString(w, `{"status":"a log has stopped after an error; see the server's log"}`+"\n")
+		return
+	}
+	io.WriteString(w, `{"status":"ok"}`+"\n")
+}

@@ -1,0 +1,187 @@
+package server
+
+import (
+	"context"
+	"crypto"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/internal/ca"
+	"github.com/hallmark-sign/hallmark/internal/config"
+	"github.com/hallmark-sign/hallmark/internal/ctlog"
+	"github.com/hallmark-sign/hallmark/internal/issuer"
+	"github.com/hallmark-sign/hallmark/internal/oidc"
+	"github.com/hallmark-sign/hallmark/internal/rekorlog"
+	"github.com/hallmark-sign/hallmark/internal/tsa"
+)
+
+// Deadlines of the listener. A signer waits milliseconds; these are for clients
+// that are slow on purpose.
+const (
+	headerTimeout = 10 * time.Second
+	readTimeout   = 30 * time.Second
+	writeTimeout  = 60 * time.Second
+	idleTimeout   = 2 * time.Minute
+	maxHeader     = 64 << 10
+
+	// ShutdownTimeout is how long accepted requests have to be answered.
+	ShutdownTimeout = 20 * time.Second
+)
+
+// Keys are the signing keys that a running instance holds. The root's is not
+// among them.
+type Keys struct {
+	CA     crypto.Signer // of CAChain[0]
+	TSA    crypto.Signer // of TSAChain[0]
+	Rekor  crypto.Signer
+	CT     crypto.Signer
+	Issuer crypto.Signer // of the built-in login
+}
+
+// Options say what to serve. All fields are required.
+type Options struct {
+	Config   *config.Config
+	Keys     Keys
+	CAChain  []*x509.Certificate // issuing certificate first, root last
+	TSAChain []*x509.Certificate // the authority's own certificate first, root last
+	Logger   *slog.Logger
+}
+
+// Server is an instance with its logs open.
+type Server struct {
+	config  *config.Config
+	logger  *slog.Logger
+	rekor   *rekorlog.Log
+	ct      *ctlog.Log
+	ca      *ca.Authority
+	tsa     *tsa.Authority
+	login   *issuer.Issuer // nil when it is disabled
+	metrics *metrics
+	handler http.Handler
+}
+
+// New opens the logs and makes the authorities. Whoever gets a Server must Close
+// it. Errors: durable.ErrLocked when another process serves the same directory;
+// keys and chains that do not belong together.
+func New(o Options) (*Server, error) {
+	s := &Server{config: o.Config, logger: slog.New(withRequestID{o.Logger.Handler()})}
+	for _, open := range []func(Options) error{s.openLogs, s.openTimestamps, s.openLogin, s.openAuthority} {
+		if err := open(o); err != nil {
+			return nil, errors.Join(err, s.Close(context.Background()))
+		}
+	}
+	s.metrics = newMetrics(s)
+	s.handler = s.routes()
+	return s, nil
+}
+
+func (s *Server) openLogs(o Options) (err error) {
+	s.rekor, err = rekorlog.New(rekorlog.Options{
+		Dir: o.Config.Path("rekor"), Origin: o.Config.Hostname(), Key: o.Keys.Rekor, Logger: s.logger,
+	})
+	if err != nil {
+		return err
+	}
+	s.ct, err = ctlog.New(ctlog.Options{
+		Dir: o.Config.Path("ct"), Origin: o.Config.Host() + "/ct", Key: o.Keys.CT, Clock: time.Now, Logger: s.logger,
+	})
+	return err
+}
+
+func (s *Server) openTimestamps(o Options) (err error) {
+	s.tsa, err = tsa.New(tsa.Options{Key: o.Keys.TSA, Chain: o.TSAChain, Clock: time.Now, Logger: s.logger})
+	if err != nil {
+		return fmt.Errorf("making timestamp authority: %w", err)
+	}
+	return nil
+}
+
+func (s *Server) openLogin(o Options) (err error) {
+	if o.Config.Login.Disabled {
+		return nil
+	}
+	s.login, err = issuer.New(issuer.Options{
+		URL: o.Config.URL, Key: o.Keys.Issuer, Dir: o.Config.Path("issuer"), Audience: config.DefaultAudience,
+		Clock: time.Now, Logger: s.logger, InsecureHTTPUnsafe: o.Config.PlainHTTPUnsafe,
+	})
+	if err != nil {
+		return fmt.Errorf("making login: %w", err)
+	}
+	return nil
+}
+
+// openAuthority makes the certificate authority, which takes tokens of the
+// built-in login by its key, and those of other issuers by theirs.
+func (s *Server) openAuthority(o Options) error {
+	var issuers []oidc.Issuer
+	if s.login != nil {
+		issuers = append(issuers, oidc.Issuer{
+			URL: o.Config.URL, Audience: config.DefaultAudience, Type: "email", Keys: s.login.PublicKeys(),
+		})
+	}
+	for _, i := range o.Config.Issuers {
+		issuers = append(issuers, oidc.Issuer{URL: i.URL, Audience: i.Audience, Type: i.Type, SubjectDomain: i.SubjectDomain})
+	}
+	tokens, err := oidc.New(oidc.Options{Issuers: issuers, Client: http.DefaultClient, Clock: time.Now, Logger: s.logger})
+	if err != nil {
+		return fmt.Errorf("reading issuers: %w", err)
+	}
+	s.ca, err = ca.New(ca.Options{
+		Key: o.Keys.CA, Chain: o.CAChain, Tokens: tokens, CTLog: s.ct,
+		Configuration: tokens.Configuration(), Clock: time.Now, Logger: s.logger,
+	})
+	if err != nil {
+		return fmt.Errorf("making certificate authority: %w", err)
+	}
+	return nil
+}
+
+// Serve answers on l until ctx ends, then answers what has been accepted, for at
+// most ShutdownTimeout, and closes the logs. It closes l.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	h := &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout,
+		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: maxHeader,
+		ErrorLog:       slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn),
+	}
+	served := make(chan error, 1)
+	go func() {
+		if tls := s.config.TLS; tls != nil {
+			served <- h.ServeTLS(l, s.config.Path(tls.Certificate), s.config.Path(tls.Key))
+		} else {
+			served <- h.Serve(l)
+		}
+	}()
+	select {
+	case err := <-served:
+		return errors.Join(err, s.Close(context.WithoutCancel(ctx)))
+	case <-ctx.Done():
+	}
+	s.logger.Info("shutting down")
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), ShutdownTimeout)
+	defer cancel()
+	err := h.Shutdown(end)
+	if err != nil {
+		err = fmt.Errorf("shutting down: %w", errors.Join(err, h.Close()))
+	}
+	return errors.Join(err, s.Close(end))
+}
+
+// Close closes the logs: what they have accepted is on the disk and published.
+func (s *Server) Close(ctx context.Context) error {
+	var errs []error
+	if s.rekor != nil {
+		errs = append(errs, s.rekor.Close(ctx))
+	}
+	if s.ct != nil {
+		errs = append(errs, s.ct.Close(ctx))
+	}
+	return errors.Join(errs...)
+}

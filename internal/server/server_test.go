@@ -1,0 +1,301 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/client"
+	"github.com/hallmark-sign/hallmark/hallmarktest"
+	"github.com/hallmark-sign/hallmark/internal/instance"
+	"github.com/hallmark-sign/hallmark/internal/server"
+	"github.com/hallmark-sign/hallmark/wire/rekor"
+	"github.com/hallmark-sign/hallmark/wire/sigalg"
+)
+
+func get(t *testing.T, url string) (*http.Response, string) {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(body)
+}
+
+// Each service answers where Sigstore clients look for it, and nothing else does.
+func TestRoutes(t *testing.T) {
+	i := hallmarktest.New(t)
+	for path, want := range map[string]int{
+		"/api/v2/trustBundle":               200,
+		"/api/v2/configuration":             200,
+		"/api/v1/rootCert":                  200,
+		"/api/v2/checkpoint":                200,
+		"/ct/checkpoint":                    200,
+		"/api/v1/timestamp/certchain":       200,
+		"/.well-known/openid-configuration": 200,
+		"/trust/trusted_root.json":          200,
+		"/trust/signing_config.v0.2.json":   200,
+		"/healthz":                          200,
+		"/metrics":                          200,
+		"/":                                 404,
+		"/trust/":                           404,
+		"/trust/..%2fhallmark.yaml":         404,
+		"/trust/%2e%2e/keys/ct.pem":         404,
+		"/keys/ct.pem":                      404,
+		"/rekor/journal":                    404,
+		"/api/v2/tile/../../journal":        404,
+		"/api/v1/log/entries":               404,
+	} {
+		resp, body := get(t, i.URL+path)
+		if resp.StatusCode != want {
+			t.Errorf("%s: got %d, want %d: %.100s", path, resp.StatusCode, want, body)
+		}
+		if resp.Header.Get("X-Request-Id") == "" {
+			t.Errorf("%s: no request id", path)
+		}
+	}
+}
+
+// What an instance publishes is what its clients pin.
+func TestTrustFiles(t *testing.T) {
+	i := hallmarktest.New(t)
+	root, signing, err := client.Trust(t.Context(), client.NewHTTP(time.Second), i.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(root) == 0 || len(signing) == 0 {
+		t.Error("empty trust files")
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	i := hallmarktest.New(t)
+	addEntry(t, i.URL)
+	req, err := http.NewRequest("BREW", i.URL+"/coffee", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	_, text := get(t, i.URL+"/metrics")
+	for _, want := range []string{
+		`hallmark_http_requests_total{method="POST",service="rekor",status="201"} 1`,
+		`hallmark_http_requests_total{method="other",service="none",status="404"} 1`,
+		`hallmark_log_entries{log="rekor"} 1`,
+		`hallmark_log_failed{log="ct"} 0`,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %s", want)
+		}
+	}
+}
+
+// hashedRekord is a signature over something new.
+func hashedRekord(t testing.TB) rekor.HashedRekord {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	alg, err := sigalg.ByName(sigalg.ECDSAP256SHA256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest := sha256.Sum256(public)
+	signature, err := alg.SignDigest(rand.Reader, key, digest[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rekor.HashedRekord{Digest: digest[:], Signature: signature, Verifier: rekor.Verifier{PublicKey: public, KeyDetails: alg.Name}}
+}
+
+func addEntry(t testing.TB, url string) rekor.Entry {
+	t.Helper()
+	entry, err := client.Rekor{URL: url, HTTP: client.NewHTTP(5 * time.Second)}.Add(t.Context(), hashedRekord(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return entry
+}
+
+// lockedBuffer takes the server's log.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// Tokens, in header, body or query, good or bad, are in no log line.
+func TestNoSecretsInLogs(t *testing.T) {
+	var log lockedBuffer
+	i := hallmarktest.NewLogging(t, slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	good := i.Token(t, "alice@example.com")
+	bad := i.SignToken(t, map[string]any{"iss": i.URL, "aud": "other", "sub": "mallory"})
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := client.NewHTTP(5 * time.Second)
+	if _, err := (client.Fulcio{URL: i.URL, Token: good, Challenge: "alice@example.com", HTTP: h}).Certify(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (client.Fulcio{URL: i.URL, Token: bad, Challenge: "mallory", HTTP: h}).Certify(t.Context(), key); err == nil {
+		t.Fatal("a token for others was taken")
+	}
+	post(t, i.URL+"/api/v2/signingCert", fmt.Sprintf(`{"credentials":{"oidcIdentityToken":%q},"publicKeyRequest":{}}`, good))
+	get(t, i.URL+"/login/authorize?id_token_hint="+good)
+	text := log.String()
+	if !strings.Contains(text, `"request_id":"`) {
+		t.Fatalf("no request id in the log:\n%s", text)
+	}
+	for _, token := range []string{good, bad} {
+		for _, part := range strings.Split(token, ".")[1:] {
+			if strings.Contains(text, part) {
+				t.Errorf("part of a token is in the log:\n%s", text)
+			}
+		}
+	}
+}
+
+func post(t *testing.T, url, body string) int {
+	t.Helper()
+	resp, err := http.Post(url, "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode
+}
+
+// TestShutdownLosesNothing: the server ends while many append; who was answered
+// is in the log that the next server opens, at the index that was answered.
+func TestShutdownLosesNothing(t *testing.T) {
+	made, dir := newInstance(t)
+	s, l := start(t, made)
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx, l) }()
+
+	url := "http://" + l.Addr().String()
+	const clients = 16
+	answered := make([][]rekor.Entry, clients)
+	sent := make([][]rekor.HashedRekord, clients)
+	var wg sync.WaitGroup
+	for c := range clients {
+		wg.Go(func() {
+			for {
+				h := hashedRekord(t)
+				entry, err := client.Rekor{URL: url, HTTP: &http.Client{Timeout: 10 * time.Second}}.Add(ctx, h)
+				if err != nil {
+					return
+				}
+				answered[c], sent[c] = append(answered[c], entry), append(sent[c], h)
+			}
+		})
+	}
+	time.Sleep(300 * time.Millisecond)
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("stopping: %v", err)
+	}
+	wg.Wait()
+
+	made.Config.Dir = dir
+	s, l = start(t, made)
+	ctx, stop = context.WithCancel(context.Background())
+	go func() { ended <- s.Serve(ctx, l) }()
+	url = "http://" + l.Addr().String()
+	total := 0
+	for c := range clients {
+		for n, h := range sent[c] {
+			total++
+			again, err := client.Rekor{URL: url, HTTP: client.NewHTTP(5 * time.Second)}.Add(t.Context(), h)
+			if err != nil || again.LogIndex != answered[c][n].LogIndex {
+				t.Fatalf("entry %d was answered, and is now %d: %v", answered[c][n].LogIndex, again.LogIndex, err)
+			}
+		}
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("stopping: %v", err)
+	}
+	if total == 0 {
+		t.Error("nobody was answered before the end")
+	}
+	t.Logf("%d entries", total)
+}
+
+func newInstance(t *testing.T) (*instance.Instance, string) {
+	t.Helper()
+	made, _, err := instance.New(instance.Options{
+		URL: "http://127.0.0.1:7500", Listen: "127.0.0.1:0", Organization: "test", CAKey: "ecdsa-p256", Now: time.Now(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	made.Config.Dir = t.TempDir()
+	return made, made.Config.Dir
+}
+
+func start(t *testing.T, made *instance.Instance) (*server.Server, net.Listener) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := server.New(server.Options{
+		Config: made.Config, Keys: made.Keys, CAChain: made.CAChain, TSAChain: made.TSAChain, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, l
+}
+
+// A directory has one server.
+func TestOneServer(t *testing.T) {
+	made, _ := newInstance(t)
+	s, l := start(t, made)
+	defer l.Close()
+	defer s.Close(t.Context())
+	if _, err := server.New(server.Options{Config: made.Config, Keys: made.Keys, CAChain: made.CAChain, TSAChain: made.TSAChain, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}); err == nil {
+		t.Fatal("a second server opened the same logs")
+	}
+}
