@@ -25,8 +25,10 @@ func (c *claim) chain() error {
 	if c.leaf == nil {
 		return nil
 	}
-	if c.leaf.KeyUsage != 0 && c.leaf.KeyUsage&x509.KeyUsageDigitalSignature == 0 {
-		return refuse(ChainUntrusted, "certificate's key is not for signatures")
+	// RFC 5280 takes a certificate without usages to be for all of them.
+	if c.leaf.KeyUsage != 0 && c.leaf.KeyUsage&x509.KeyUsageDigitalSignature == 0 ||
+		!slices.Contains(c.leaf.ExtKeyUsage, x509.ExtKeyUsageCodeSigning) {
+		return refuse(ChainUntrusted, "certificate is not for signing code")
 	}
 	// Package crypto/x509 does not know usernames as names; step 5 reads the
 	// extension, and refuses what it doesn't know.

@@ -280,11 +280,14 @@ func TestShape(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)
 	for name, spoil := range map[string]func(*bundle.Bundle){
-		"no content":    func(b *bundle.Bundle) { b.Message = nil },
-		"no signature":  func(b *bundle.Bundle) { b.Message.Signature = nil },
-		"certificate":   func(b *bundle.Bundle) { b.Certificates[0] = []byte{0x30, 0} },
-		"entry body":    func(b *bundle.Bundle) { b.Entries[0].CanonicalizedBody = []byte("{}") },
-		"empty payload": func(b *bundle.Bundle) { *b = *in.sign(t, nil, order{payload: []byte("x")}); b.Envelope.Signatures = nil },
+		"no content":   func(b *bundle.Bundle) { b.Message = nil },
+		"no signature": func(b *bundle.Bundle) { b.Message.Signature = nil },
+		"certificate":  func(b *bundle.Bundle) { b.Certificates[0] = []byte{0x30, 0} },
+		"entry body":   func(b *bundle.Bundle) { b.Entries[0].CanonicalizedBody = []byte("{}") },
+		"empty payload": func(b *bundle.Bundle) {
+			*b = *in.sign(t, nil, order{payload: []byte("x")})
+			b.Envelope.Signatures = nil
+		},
 	} {
 		b := in.sign(t, artifact, order{})
 		spoil(b)
@@ -318,5 +321,22 @@ func TestCodesAndSteps(t *testing.T) {
 	err := &verify.Error{Step: verify.StepLog, Code: verify.LogEntryMismatch, Expected: "a", Found: "b", Err: io.EOF}
 	if got := err.Error(); got != "verifying bundle: log: log-entry-mismatch: EOF: expected a, found b" || !errors.Is(err, io.EOF) {
 		t.Errorf("got %s", got)
+	}
+}
+
+// BenchmarkVerify is one signature of a running verifier, from the bundle's JSON on.
+func BenchmarkVerify(b *testing.B) {
+	in := newInstance(b, "example.com")
+	v := in.verifier(b)
+	for name, o := range map[string]order{"message": {}, "envelope": {payload: statementOf("sha256", sum256(artifact), "p")}} {
+		raw := must(in.sign(b, artifact, o).Marshal())(b)
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := v.Verify(must(bundle.Parse(raw))(b), fromBytes(artifact), trustAlice); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

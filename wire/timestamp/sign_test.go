@@ -79,6 +79,9 @@ func TestSignRoundTrip(t *testing.T) {
 		if token.VerifySignature(other[0]) == nil || token.VerifySignature(chain[1]) == nil {
 			t.Errorf("%s: verified by another certificate", name)
 		}
+		if !token.Names(chain[0]) || token.Names(other[0]) || token.Names(chain[1]) {
+			t.Errorf("%s: the signer's certificate is not the one that is named", name)
+		}
 		if !token.Time.Equal(stamp.Time.Truncate(time.Second)) || token.Nonce.Cmp(r.Nonce) != 0 ||
 			token.Serial.Cmp(stamp.Serial) != 0 || !token.Policy.Equal(stamp.Policy) ||
 			!bytes.Equal(token.Imprint, r.Imprint) || len(token.Certificates) != 1 {

@@ -1,0 +1,134 @@
+package verify
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"math/big"
+	"testing"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/trust"
+)
+
+var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+type pair struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+func newPair(t testing.TB, template *x509.Certificate, issuer *pair) pair {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if issuer == nil {
+		issuer = &pair{template, key}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, issuer.cert, key.Public(), issuer.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pair{cert, key}
+}
+
+func caCertificate(name string) *x509.Certificate {
+	return &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: start, NotAfter: start.AddDate(9, 0, 0),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign, MaxPathLen: -1,
+	}
+}
+
+// The short way over links answers as crypto/x509 does with the whole chain.
+func TestLinksAnswerAsTheWholePath(t *testing.T) {
+	for name, spoil := range map[string]func(root, middle, leaf *x509.Certificate){
+		"good":                     func(_, _, _ *x509.Certificate) {},
+		"root expires first":       func(root, _, _ *x509.Certificate) { root.NotAfter = start.AddDate(0, 0, 3) },
+		"intermediate starts late": func(_, middle, _ *x509.Certificate) { middle.NotBefore = start.AddDate(0, 0, 3) },
+		"never valid together": func(root, middle, _ *x509.Certificate) {
+			root.NotAfter, middle.NotBefore = start.AddDate(0, 0, 3), start.AddDate(0, 0, 6)
+		},
+		"root allows none between": func(root, _, _ *x509.Certificate) { root.MaxPathLen, root.MaxPathLenZero = 0, true },
+		"root allows one between":  func(root, _, _ *x509.Certificate) { root.MaxPathLen = 1 },
+		"intermediate is the last": func(_, middle, _ *x509.Certificate) { middle.MaxPathLen, middle.MaxPathLenZero = 0, true },
+		"names constrained": func(root, _, leaf *x509.Certificate) {
+			root.PermittedDNSDomains, leaf.DNSNames = []string{"example.com"}, []string{"example.net"}
+		},
+		"names as constrained": func(root, _, leaf *x509.Certificate) {
+			root.PermittedDNSDomains, leaf.DNSNames = []string{"example.com"}, []string{"a.example.com"}
+		},
+		"intermediate for servers": func(_, middle, _ *x509.Certificate) {
+			middle.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+		},
+		"intermediate for code": func(_, middle, _ *x509.Certificate) {
+			middle.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning}
+		},
+		"root for servers":          func(root, _, _ *x509.Certificate) { root.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} },
+		"leaf for servers":          func(_, _, leaf *x509.Certificate) { leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} },
+		"intermediate may not sign": func(_, middle, _ *x509.Certificate) { middle.KeyUsage = x509.KeyUsageDigitalSignature },
+		"intermediate is no CA":     func(_, middle, _ *x509.Certificate) { middle.IsCA, middle.KeyUsage = false, 0 },
+		"unknown extension": func(_, middle, _ *x509.Certificate) {
+			middle.ExtraExtensions = []pkix.Extension{{Id: []int{1, 2, 3}, Critical: true}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root, middle := caCertificate("root"), caCertificate("intermediate")
+			leaf := &x509.Certificate{
+				SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "leaf"}, NotBefore: start, NotAfter: start.AddDate(0, 0, 9),
+				ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning},
+			}
+			spoil(root, middle, leaf)
+			rootPair := newPair(t, root, nil)
+			middlePair := newPair(t, middle, &rootPair)
+			leafPair := newPair(t, leaf, &middlePair)
+			a, err := newAuthority(&trust.Authority{Chain: []*x509.Certificate{middlePair.cert, rootPair.cert}}, x509.ExtKeyUsageCodeSigning)
+			if err != nil {
+				t.Fatal(err)
+			}
+			samePaths(t, a, leafPair.cert)
+			samePaths(t, a, middlePair.cert)
+		})
+	}
+}
+
+// samePaths compares at times before, within and after each window.
+func samePaths(t *testing.T, a *authority, cert *x509.Certificate) {
+	t.Helper()
+	for day := -1; day < 12; day++ {
+		at := start.AddDate(0, 0, day)
+		want, wantErr := verifyPath(cert, a.roots, a.intermediates, a.usage, at)
+		got, err := a.path(cert, nil, at)
+		if (err == nil) != (wantErr == nil) || len(got) != len(want) {
+			t.Errorf("%s, day %d: %d certificates, %v; crypto/x509: %d, %v", cert.Subject, day, len(got), err, len(want), wantErr)
+		}
+	}
+}
+
+// A leaf that names the intermediate without being signed by it.
+func TestLinksVerifySignatures(t *testing.T) {
+	root := newPair(t, caCertificate("root"), nil)
+	middle := newPair(t, caCertificate("intermediate"), &root)
+	impostor := newPair(t, caCertificate("intermediate"), &root)
+	impostor.cert.SubjectKeyId = middle.cert.SubjectKeyId
+	leaf := newPair(t, &x509.Certificate{
+		SerialNumber: big.NewInt(2), NotBefore: start, NotAfter: start.AddDate(1, 0, 0),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning},
+	}, &impostor)
+	a, err := newAuthority(&trust.Authority{Chain: []*x509.Certificate{middle.cert, root.cert}}, x509.ExtKeyUsageCodeSigning)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var unknown x509.UnknownAuthorityError
+	if _, err := a.path(leaf.cert, nil, start); !errors.As(err, &unknown) {
+		t.Errorf("got %v", err)
+	}
+}
