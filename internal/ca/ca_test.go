@@ -40,7 +40,7 @@ func alice() identity.Identity {
 	}
 }
 
-// unavailable is what a checker answers whose issuer is away.
+// away is the error of a checker whose issuer can't be asked.
 type away struct{}
 
 func (away) Error() string     { return "asking issuer: connection refused" }
