@@ -132,3 +132,23 @@ func TestLinksVerifySignatures(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Neither two names for one key nor two keys under one name make two.
+func TestDistinct(t *testing.T) {
+	for want, parties := range [][]party{
+		{},
+		{{"a", "1"}, {"a", "2"}, {"a", "1"}},
+		{{"a", "1"}, {"b", "2"}, {"b", "1"}},
+	} {
+		if got := distinct(parties); got != want {
+			t.Errorf("%v: got %d, want %d", parties, got, want)
+		}
+	}
+	if got := distinct([]party{{"a", "1"}, {"b", "1"}}); got != 1 {
+		t.Errorf("one key under two names: got %d", got)
+	}
+	unnamed := logParty(&trust.Log{ID: []byte("id")})
+	if unnamed != (party{"id", "id"}) {
+		t.Errorf("a log without address: got %v", unnamed)
+	}
+}

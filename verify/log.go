@@ -86,10 +86,14 @@ func (c *claim) proved(e *entry) error {
 }
 
 // checkpoint opens the checkpoint with the key of a log that was valid at the
-// signature's times.
+// signature's times; a promise has chosen the log in step 2 already.
 func (c *claim) checkpoint(e *entry) (head checkpoint.Checkpoint, err error) {
-	for _, l := range e.logs {
-		if at, ok := c.outside(e, l); ok {
+	logs := e.logs
+	if e.promised {
+		logs = []*log{e.log}
+	}
+	for _, l := range logs {
+		if at, ok := c.outside(l); ok && !e.promised {
 			err = differ(LogUnknown, window(l.BaseURL, l.Validity), at)
 			continue
 		}
@@ -108,12 +112,8 @@ func (c *claim) checkpoint(e *entry) (head checkpoint.Checkpoint, err error) {
 	return checkpoint.Checkpoint{}, err
 }
 
-// outside finds a time at which the log's key did not count: of the promise for
-// Rekor v1, which step 2 has checked, else of the signature.
-func (c *claim) outside(e *entry, l *log) (string, bool) {
-	if e.promised {
-		return stamp(e.IntegratedTime), !l.Validity.Contains(e.IntegratedTime)
-	}
+// outside finds a time of the signature at which the log's key did not count.
+func (c *claim) outside(l *log) (string, bool) {
 	for _, t := range c.result.Times {
 		if !l.Validity.Contains(t.Time) {
 			return stamp(t.Time), true
