@@ -208,11 +208,14 @@ func TestAttestationOfAnotherPredicateType(t *testing.T) {
 			refused(t, err, verify.StepStatement, verify.PredicateTypeMismatch)
 		}
 	}
+	// A plain signature is no attestation.
+	_, err := v.Verify(in.sign(t, artifact, order{}), fromBytes(artifact), policy)
+	refused(t, err, verify.StepStatement, verify.PredicateTypeMismatch)
 	// A statement's bytes under another payload type: relabelled, and signed so.
 	b := in.sign(t, artifact, order{payload: statementOf("sha256", sum256(artifact), "https://spdx.dev/Document"), logs: []*logServer{}})
 	b.Envelope.PayloadType = "text/plain"
 	policy.NoLogUnsafe = true
-	_, err := v.Verify(b, fromBytes(artifact), policy)
+	_, err = v.Verify(b, fromBytes(artifact), policy)
 	refused(t, err, verify.StepSignature, verify.SignatureInvalid)
 	key := fixedKey(t, "signer")
 	b.Envelope.Signatures[0].Sig = must(algorithmFor(t, key).Sign(rand.Reader, key, b.Envelope.PAE()))(t)

@@ -19,8 +19,9 @@ type route struct {
 //
 // "The Verifier MUST perform certification path validation (RFC 5280 §6) of the
 // certificate chain with the pre-distributed Fulcio root certificate(s) as a
-// trust anchor, but with a fake 'current time'" (client specification,
-// "Certificate"): the time of the signature.
+// trust anchor, but with a fake “current time.” … If both are available, the
+// Verifier performs path validation twice. If either fails, verification
+// fails." (client specification §4.3)
 func (c *claim) chain() error {
 	if c.leaf == nil {
 		return nil

@@ -13,9 +13,11 @@ import (
 // matchEntry holds the entry to the bundle: digest, signature and key are each
 // compared.
 //
-// "The Verifier MUST … check that the contents of the log entry's body match
-// the signature, the artifact and the certificate or public key of the bundle"
-// (client specification, "Transparency Log Entry").
+// "1. The signature from the parsed body is the same as the provided signature.
+// 2. The key or certificate from the parsed body is the same as in the input
+// certificate. 3. The “subject” of the parsed body matches the artifact." (client
+// specification §4.4) For an envelope in Rekor v2 the last is the digest of its
+// pre-authentication encoding (Rekor v2 specification §6.1.4).
 func (c *claim) matchEntry(e *entry) error {
 	if e.Kind != e.body.Kind || e.Version != e.body.Version {
 		return differ(LogEntryMismatch, e.Kind+" "+e.Version, e.body.Kind+" "+e.body.Version)

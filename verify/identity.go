@@ -16,9 +16,10 @@ import (
 // identity is step 5: the certificate names somebody whom the policy names, or
 // the policy names keys and the bundle was made with a key.
 //
-// "The Verifier MUST … check that the Fulcio certificate's SAN and issuer match
-// the policy" (client specification, "Policy"). Key hints are unauthenticated
-// and decide nothing.
+// "The Verifier MUST then check the certificate against the verification policy
+// … the Verifier SHOULD check the Issuer X.509 extension … at a minimum, and will
+// in most cases check the SubjectAlternativeName as well." (client specification
+// §4.3; here both, always.) Key hints are unauthenticated and decide nothing.
 func (c *claim) identity() error {
 	if c.leaf == nil {
 		return c.keyed()

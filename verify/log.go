@@ -14,9 +14,11 @@ import (
 // log is step 6: logs of the root have the bundle's entry. Entries of other logs
 // count for nothing; those of the root's must verify.
 //
-// "The Verifier MUST verify … the log entry's inclusion proof, and … that the
-// checkpoint was signed by the log" (client specification, "Transparency Log
-// Entry").
+// "To verify an entry, a client: 1. verifies the signature of the checkpoint
+// against the server's public key and the expected server name … 2. verifies the
+// inclusion proof … 3. compares the leaf hash with the provided artifact" (Rekor
+// v2 specification §7.2). "Verifiers MUST ensure that multiple entries in the
+// same log do not both count towards the threshold." (client specification §4.6)
 func (c *claim) log() error {
 	var logs []party
 	for i := range c.entries {
@@ -45,8 +47,9 @@ func (c *claim) log() error {
 }
 
 // included verifies that a log of the root has the entry. The signed entry
-// timestamp alone is enough for bundles of v0.1, which "may contain an inclusion
-// promise and not an inclusion proof"; what proof there is must hold.
+// timestamp alone is enough for bundles of v0.1, "which may contain an inclusion
+// promise and not an inclusion proof. In this case, the client MUST validate the
+// promise." (sigstore_bundle.proto) What proof there is must hold.
 func (c *claim) included(e *entry) error {
 	switch {
 	case e.Proof == nil && e.promised && c.bundle.Version <= bundle.V01:

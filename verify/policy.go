@@ -18,8 +18,9 @@ type Policy struct {
 	Identities []identity.Matcher // any one of them
 	Keys       []crypto.PublicKey // any one of them, each with its algorithm of the registry
 
-	// PredicateTypes are what attestations may state, compared byte for byte;
-	// empty allows any. Signatures over an artifact's bytes state nothing.
+	// PredicateTypes are what attestations may state, compared byte for byte.
+	// Empty allows any, and signatures over the artifact's bytes, which state
+	// nothing.
 	PredicateTypes []string
 
 	// LogThreshold is how many distinct logs must have the entry; 0 means 1.

@@ -10,9 +10,9 @@ import (
 
 // sct is step 4: at least one CT log has promised to show the certificate.
 //
-// "The Verifier MUST verify … the SignedCertificateTimestamp … embedded in the
-// leaf certificate … using the verification key from the certificate
-// transparency log" (client specification, "Certificate").
+// "the Verifier MUST extract the SignedCertificateTimestamp embedded in the leaf
+// certificate, and verify it as in RFC 6962 §3.2, using the verification key
+// from the Certificate Transparency Log." (client specification §4.3)
 func (c *claim) sct() error {
 	if c.leaf == nil || c.policy.SkipSCTUnsafe {
 		return nil

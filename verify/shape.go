@@ -21,8 +21,8 @@ type entry struct {
 // shape is step 1: the bundle is well-formed down to the certificate and the
 // entries, which bundle.Parse leaves closed.
 //
-// "one or more X.509 certificates, of which the first member MUST be a leaf
-// certificate" (sigstore_bundle.proto, VerificationMaterial)
+// "A sequence of one or more X.509 certificates, of which the first member MUST be
+// a leaf certificate conveying the signing key." (sigstore_bundle.proto)
 func (c *claim) shape() error {
 	if err := checkContent(c.bundle); err != nil {
 		return err

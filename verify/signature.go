@@ -11,8 +11,8 @@ import (
 // signature is step 7: the key has signed the artifact, or the envelope.
 //
 // "The Verifier MUST verify the provided signature for the constructed payload
-// against the key in the leaf of the certificate chain" (client specification,
-// "Signature").
+// against the key in the leaf of the certificate chain." (client specification
+// §4.5)
 func (c *claim) signature() error {
 	if m := c.bundle.Message; m != nil && m.Hash != 0 {
 		digest, err := c.artifactDigest(m.Hash)

@@ -12,13 +12,15 @@ import (
 // statement is step 8: what was attested is about the artifact, and of a type
 // that the policy allows.
 //
-// "If the payload is an in-toto statement … the Verifier MUST check that the
-// artifact's digest is that of one of the statement's subjects" (client
-// specification, "Signature"). "Two DigestSets SHOULD be considered matching if
-// ANY of the digests match" (in-toto, digest_set.md).
+// "there exists at least one (alg, value) in s.digest where alg is in
+// acceptableDigestAlgorithms AND hash(alg, artifactToVerify) == hexDecode(value)"
+// (in-toto attestation framework, docs/validation.md)
 func (c *claim) statement() error {
 	envelope := c.bundle.Envelope
 	if envelope == nil {
+		if allowed := c.policy.PredicateTypes; len(allowed) > 0 {
+			return differ(PredicateTypeMismatch, strings.Join(allowed, " or "), "a signature that states nothing")
+		}
 		return nil
 	}
 	if envelope.PayloadType != dsse.PayloadTypeInToto {

@@ -14,11 +14,11 @@ import (
 
 // times is step 2: when the signature existed.
 //
-// "The Verifier MUST establish a time for the signature: by a timestamp from a
-// timestamping service, or by the time at which the transparency log has
-// integrated the entry" (client specification, "Establishing a Time for the
-// Signature"). The latter is signed in Rekor v1 alone, and there only by the
-// signed entry timestamp.
+// "First, establish a time for the signature. This timestamp is required to
+// validate the certificate chain, so this step comes first." (client
+// specification §4.2.) Of the log's times only the one in a signed entry
+// timestamp counts, which Rekor v1 gives: "Rekor v2 does not act as a
+// timestamping authority" (Rekor v2 specification §4.2).
 func (c *claim) times() error {
 	var sources []party
 	for i := range c.entries {
@@ -48,8 +48,9 @@ func (c *claim) times() error {
 	return c.enoughTimes(sources, untrusted)
 }
 
-// enoughTimes: "The Verifier MUST … verify that the number of valid timestamps
-// meets the threshold". untrusted is why one did not count.
+// enoughTimes holds the times to the policy: "whether to require signed
+// timestamp(s) …, and, if so, how many" (client specification §4). untrusted is
+// why one did not count.
 func (c *claim) enoughTimes(sources []party, untrusted error) error {
 	found, want := distinct(sources), threshold(c.policy.TimestampThreshold)
 	switch {
@@ -93,10 +94,10 @@ type source struct {
 	err   error
 }
 
-// verifyTimestamp verifies a token over the signature: "the Verifier MUST verify
-// the timestamp … over the signature, using the raw bytes of the signature as
-// the timestamped message". An error means that the token is wrong; a Time
-// without authority that it is none of the root's.
+// verifyTimestamp verifies a token "with the raw bytes of the signature as the
+// timestamped data. … If verification or timestamp parsing fails, the Verifier
+// MUST abort." (client specification §4.2.1.) An error means that; a Time without
+// authority that the token is of none of the root's, and is as good as absent.
 func (c *claim) verifyTimestamp(raw []byte) (Time, source, error) {
 	token, err := timestamp.ParseResponse(raw)
 	if err != nil {

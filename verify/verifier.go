@@ -69,8 +69,8 @@ func New(root *trust.Root) (*Verifier, error) {
 }
 
 // newLog derives the names that the log's checkpoints may carry: the base URL
-// without its scheme, with path or without, with port or without. Rekor v2
-// specification: "the origin … SHOULD be the schema-less URL of the log".
+// without its scheme, with path or without, with port or without. It is "the
+// expected server name" (Rekor v2 specification §7.2).
 func newLog(l *trust.Log) (*log, error) {
 	out := &log{Log: l}
 	u, err := url.Parse(l.BaseURL)
