@@ -16,10 +16,24 @@
 //	identity           who signed: issuer, SAN and Fulcio extensions of a certificate
 //	bundle             everything that verifying one signature offline takes: bundle v0.1 to v0.3
 //	trust              trusted root and signing config, with validity windows
+//	verify             bundle + artifact + trusted root + policy → result or refusal, in nine steps
+//	sign               content + key + services → bundle
+//	client             HTTP clients of the Fulcio, Rekor and timestamp APIs
+//	client/login       an ID token: browser, device, password, or what a CI gives
+//	hallmarktest       an entire instance in a test
 //	internal/durable   fsynced files, locks and journals
 //	internal/keys      signing keys from encrypted PKCS #8 files
 //	internal/tilelog   the append-only engine under both logs
 //	internal/ctlog     certificate-transparency log: precertificates in, SCTs out
 //	internal/rekorlog  transparency log: entries in, inclusion proofs out
+//	internal/ca        certificate authority: tokens and proofs in, certificates out
+//	internal/tsa       timestamp authority: RFC 3161
+//	internal/oidc      checks ID tokens of configured issuers
+//	internal/issuer    the built-in login, an OpenID provider
+//	internal/ceremony  the certificates of the authorities
+//	internal/config    hallmark.yaml
+//	internal/server    all of it on one listener
+//	internal/instance  the directory of an instance: made once, opened to be served
+//	cmd/hallmark       the command, one file a verb
 //	interop            other people's clients as judges, a module of its own
 package hallmark

@@ -7,8 +7,5 @@
 // npm/package-lock.json. A client that cannot be had fails the tests where CI
 // is set, and skips them elsewhere, saying how to get it.
 //
-// The tests carry the build tag "instance" until package hallmarktest, which
-// starts the instance that they judge, exists.
-//
 // It is a module of its own so that none of this reaches hallmark's users.
 package interop

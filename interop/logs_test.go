@@ -1,5 +1,3 @@
-//go:build instance
-
 package interop
 
 import (

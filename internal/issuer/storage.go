@@ -66,6 +66,7 @@ func (s *store) SetUserinfoFromScopes(_ context.Context, info *oidc.UserInfo, su
 	if err != nil {
 		return err
 	}
+	info.Subject = subject // the library would leave sub empty
 	if slices.Contains(scopes, oidc.ScopeEmail) {
 		info.Email, info.EmailVerified = account.Email, true
 	}
@@ -78,7 +79,6 @@ func (s *store) SetUserinfoFromToken(ctx context.Context, info *oidc.UserInfo, i
 	if err != nil || time.Now().Unix() > end {
 		return oidc.ErrAccessDenied().WithDescription("access token is not valid")
 	}
-	info.Subject = subject
 	return s.SetUserinfoFromScopes(ctx, info, subject, "", []string{oidc.ScopeEmail})
 }
 

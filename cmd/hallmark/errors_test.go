@@ -1,0 +1,90 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/hallmark-sign/hallmark/client"
+	"github.com/hallmark-sign/hallmark/verify"
+)
+
+// TestErrorsAreDocumented: docs/errors.md has every code that can be printed, and
+// no other.
+func TestErrorsAreDocumented(t *testing.T) {
+	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "errors.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := map[string]bool{}
+	for _, row := range regexp.MustCompile("(?m)^\\| (`.*?`) \\|").FindAllStringSubmatch(string(doc), -1) {
+		for name := range strings.SplitSeq(row[1], ", ") {
+			documented[strings.Trim(name, "`")] = true
+		}
+	}
+	given := codesInSource(t)
+	for _, code := range verify.Codes() {
+		given[string(code)] = true
+	}
+	for _, what := range []string{"passphrase", "password"} { // environment.secret
+		given["no-"+what], given[what+"-mismatch"] = true, true
+	}
+	for code := range given {
+		if !documented[code] {
+			t.Errorf("%s is not in docs/errors.md", code)
+		}
+	}
+	for code := range documented {
+		if !given[code] {
+			t.Errorf("docs/errors.md has %s, which nothing gives", code)
+		}
+	}
+}
+
+func codesInSource(t *testing.T) map[string]bool {
+	t.Helper()
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes := map[string]bool{}
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range regexp.MustCompile(`code: "([a-z-]+)"[,}]`).FindAllSubmatch(source, -1) {
+			codes[string(found[1])] = true
+		}
+	}
+	return codes
+}
+
+func TestExitStatus(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		want int
+	}{
+		"none":        {nil, 0},
+		"refusal":     {&verify.Error{Code: verify.IdentityMismatch}, exitRefused},
+		"unavailable": {client.ErrUnavailable, exitUndecided},
+		"several":     {failures{&verify.Error{Code: verify.IdentityMismatch}, client.ErrUnavailable}, exitUndecided},
+		"other":       {errors.New("anything"), exitUsage},
+	} {
+		env := environment{stderr: new(strings.Builder)}
+		if got := env.report(c.err); got != c.want {
+			t.Errorf("%s: exit %d, want %d", name, got, c.want)
+		}
+	}
+}
+
+// What others wrote does not draw on the terminal.
+func TestPrintable(t *testing.T) {
+	p := problem{exit: exitRefused, code: "identity-mismatch", found: "a\x1b[2Jb\nc\u202ed", err: errors.New("x\ry")}
+	if text := p.text(); strings.ContainsAny(text, "\x1b\r\u202e") || strings.Count(text, "\n") != 3 {
+		t.Errorf("got %q", text)
+	}
+}

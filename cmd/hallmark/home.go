@@ -1,0 +1,181 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/trust"
+)
+
+// Names of the trust files, in an instance and in the home.
+const (
+	trustedRootFile   = "trusted_root.json"
+	signingConfigFile = "signing_config.v0.2.json"
+)
+
+// home is what this client remembers:
+//
+//	HOME/default                            name of the default instance
+//	HOME/instances/NAME/trusted_root.json   pinned by hallmark trust add
+//	HOME/instances/NAME/signing_config.v0.2.json
+type home struct{ dir string }
+
+func (e environment) home() (home, error) {
+	if dir := e.getenv("HALLMARK_HOME"); dir != "" {
+		return home{dir}, nil
+	}
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		return home{}, fmt.Errorf("finding the configuration folder: %w; set HALLMARK_HOME", err)
+	}
+	return home{filepath.Join(dir, "hallmark")}, nil
+}
+
+// instanceName keeps names from being paths.
+var instanceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+
+func (h home) instance(name string) (string, error) {
+	if !instanceName.MatchString(name) {
+		return "", &problem{exit: exitUsage, code: "usage", err: fmt.Errorf("%q is not a name of an instance: want letters, digits, dots, dashes", name)}
+	}
+	return filepath.Join(h.dir, "instances", name), nil
+}
+
+// defaultInstance is "" when there is none.
+func (h home) defaultInstance() (string, error) {
+	raw, err := os.ReadFile(filepath.Join(h.dir, "default"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return strings.TrimSpace(string(raw)), err
+}
+
+func (h home) setDefault(name string) error {
+	return durable.WriteFile(filepath.Join(h.dir, "default"), []byte(name+"\n"), 0o644)
+}
+
+// list gives the names of all instances.
+func (h home) list() ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(h.dir, "instances"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var names []string
+	for _, entry := range entries {
+		if entry.IsDir() && instanceName.MatchString(entry.Name()) {
+			names = append(names, entry.Name())
+		}
+	}
+	return names, err
+}
+
+// fingerprint names both trust files of an instance at once, so that neither can
+// be exchanged: the SHA-256 of the one followed by the other, as
+//
+//	cat trust/trusted_root.json trust/signing_config.v0.2.json | sha256sum
+func fingerprint(trustedRoot, signingConfig []byte) string {
+	h := sha256.New()
+	h.Write(trustedRoot)
+	h.Write(signingConfig)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// nameOf is what an instance is called when nobody says otherwise: its host, with
+// the port if it has one.
+func nameOf(base string) string {
+	u, err := url.Parse(base)
+	if err != nil {
+		return ""
+	}
+	return strings.Trim(strings.NewReplacer(":", "-", "[", "", "]", "").Replace(u.Host), "-.")
+}
+
+// trustFlags select the instance that a verb works with.
+type trustFlags struct {
+	instance, trustedRoot, signingConfig string
+}
+
+func (f *trustFlags) add(cmd *cobra.Command, signing bool) {
+	cmd.Flags().StringVar(&f.instance, "instance", "", "instance to use, one of 'hallmark trust list' (default: HALLMARK_INSTANCE, then the default one)")
+	cmd.Flags().StringVar(&f.trustedRoot, "trusted-root", "", "trusted root `FILE` to use instead of an instance's")
+	if signing {
+		cmd.Flags().StringVar(&f.signingConfig, "signing-config", "", "signing config `FILE` to use instead of an instance's")
+	}
+}
+
+// root reads the trusted root that the flags select.
+func (f trustFlags) root(env environment) (*trust.Root, error) {
+	path, err := f.path(env, f.trustedRoot, trustedRootFile)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := readFile(path, trust.MaxSize)
+	if err != nil {
+		return nil, err
+	}
+	root, err := trust.Parse(raw)
+	if err != nil {
+		return nil, unreadable(path, err)
+	}
+	return root, nil
+}
+
+// config reads the signing config that the flags select.
+func (f trustFlags) config(env environment) (*trust.SigningConfig, error) {
+	path, err := f.path(env, f.signingConfig, signingConfigFile)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := readFile(path, trust.MaxSize)
+	if err != nil {
+		return nil, err
+	}
+	config, err := trust.ParseSigningConfig(raw)
+	if err != nil {
+		return nil, unreadable(path, err)
+	}
+	return config, nil
+}
+
+// path finds a trust file: the one given, else that of the instance.
+func (f trustFlags) path(env environment, given, name string) (string, error) {
+	if given != "" {
+		return given, nil
+	}
+	h, err := env.home()
+	if err != nil {
+		return "", err
+	}
+	instance := f.instance
+	if instance == "" {
+		instance = env.getenv("HALLMARK_INSTANCE")
+	}
+	if instance == "" {
+		if instance, err = h.defaultInstance(); err != nil {
+			return "", err
+		}
+	}
+	if instance == "" {
+		return "", &problem{exit: exitUndecided, code: "no-instance", err: errors.New("this client trusts no instance yet"), try: env.command() + " trust add URL"}
+	}
+	dir, err := h.instance(instance)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, name)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return "", &problem{exit: exitUndecided, code: "no-instance", err: fmt.Errorf("this client does not know the instance %s", instance), try: env.command() + " trust list"}
+	}
+	return path, nil
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-sign/hallmark/internal/config"
+	"github.com/hallmark-sign/hallmark/internal/instance"
+)
+
+const (
+	defaultListen       = "127.0.0.1:7500"
+	defaultOrganization = "hallmark"
+)
+
+func initCommand(env environment) *cobra.Command {
+	var o instance.Options
+	var passphraseFile string
+	cmd := &cobra.Command{
+		Use:   "init DIR",
+		Short: "Make an instance: keys, certificates, configuration",
+		Long: `Makes DIR with everything a Sigstore instance needs: hallmark.yaml, keys under a
+passphrase, and the trust files that clients get. DIR must be missing or empty.
+
+The passphrase comes from --passphrase-file, HALLMARK_PASSPHRASE or a prompt. Afterwards,
+take DIR/keys/root-ca.pem off this machine: it is needed only to make new authorities.`,
+		Example: `  hallmark init my-instance
+  hallmark init --url https://sign.example.com --listen 0.0.0.0:443 --passphrase-file pass.txt my-instance`,
+		Args: usageArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return initInstance(env, args[0], o, passphraseFile)
+		},
+	}
+	cmd.Flags().StringVar(&o.URL, "url", "", "where clients reach the instance; can't be changed later (default http://LISTEN)")
+	cmd.Flags().StringVar(&o.Listen, "listen", defaultListen, "address to listen on")
+	cmd.Flags().StringVar(&o.Organization, "organization", defaultOrganization, "name in the certificates")
+	cmd.Flags().StringVar(&o.CAKey, "ca-key", "ecdsa-p384", "kind of the issuing key: ecdsa-p256, ecdsa-p384, ecdsa-p521, rsa-3072, rsa-4096")
+	cmd.Flags().BoolVar(&o.PlainHTTPUnsafe, "plain-http-unsafe", false, "allow plain HTTP beyond loopback, behind a proxy that speaks TLS")
+	cmd.Flags().StringVar(&passphraseFile, "passphrase-file", "", "`FILE` with the passphrase for the keys")
+	return cmd
+}
+
+func initInstance(env environment, dir string, o instance.Options, passphraseFile string) error {
+	if o.URL == "" {
+		o.URL = "http://" + o.Listen
+	}
+	passphrase, err := env.secret("passphrase", passphraseFile, "HALLMARK_PASSPHRASE", true)
+	if err != nil {
+		return err
+	}
+	o.Passphrase, o.Now = passphrase, time.Now()
+	i, err := instance.Create(dir, o)
+	if errors.Is(err, instance.ErrExists) {
+		return &problem{exit: exitRefused, subject: dir, code: "exists", err: err, try: "choose another DIR; nothing was changed"}
+	}
+	if err != nil {
+		return err
+	}
+	print, err := trustFingerprint(dir)
+	if err != nil {
+		return err
+	}
+	env.say("made an instance in %s, to be reached at %s", dir, i.Config.URL)
+	env.say("  fingerprint  %s", print)
+	env.say("  offline      take %s off this machine", filepath.Join(dir, "keys", "root-ca.pem"))
+	env.say("  add users    %s user add -c %s EMAIL", env.command(), filepath.Join(dir, config.File))
+	env.say("  run it       %s serve -c %s", env.command(), filepath.Join(dir, config.File))
+	return nil
+}
+
+// trustFingerprint is the fingerprint of the instance in dir.
+func trustFingerprint(dir string) (string, error) {
+	root, err := os.ReadFile(filepath.Join(dir, "trust", trustedRootFile))
+	if err != nil {
+		return "", err
+	}
+	signing, err := os.ReadFile(filepath.Join(dir, "trust", signingConfigFile))
+	if err != nil {
+		return "", err
+	}
+	return fingerprint(root, signing), nil
+}

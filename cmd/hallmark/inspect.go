@@ -1,0 +1,146 @@
+package main
+
+import (
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/identity"
+	"github.com/hallmark-sign/hallmark/wire/intoto"
+	"github.com/hallmark-sign/hallmark/wire/rekor"
+	"github.com/hallmark-sign/hallmark/wire/sct"
+	"github.com/hallmark-sign/hallmark/wire/timestamp"
+)
+
+func inspectCommand(env environment) *cobra.Command {
+	return &cobra.Command{
+		Use:   "inspect BUNDLE...",
+		Short: "Tell in words what a bundle claims",
+		Long: `Prints what is in each BUNDLE. Nothing of it is verified: these are claims, of whoever
+wrote the file.`,
+		Example: `  hallmark inspect release.tar.gz.sigstore.json`,
+		Args:    usageArgs(cobra.MinimumNArgs(1)),
+		RunE: func(_ *cobra.Command, files []string) error {
+			for _, file := range files {
+				b, err := readBundle(file)
+				if err != nil {
+					return err
+				}
+				if _, err := fmt.Fprint(env.stdout, describe(file, b)); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}
+
+// account is a text of lines with a name each.
+type account struct{ strings.Builder }
+
+func (a *account) line(name, format string, args ...any) {
+	fmt.Fprintf(a, "  %-11s %s\n", name, printable(fmt.Sprintf(format, args...)))
+}
+
+// describe is a bundle in words.
+func describe(file string, b *bundle.Bundle) string {
+	var a account
+	fmt.Fprintf(&a, "%s: a Sigstore bundle v0.%d; nothing in it has been verified\n", printable(file), b.Version)
+	describeContent(&a, b)
+	describeKey(&a, b)
+	for _, raw := range b.Timestamps {
+		describeTimestamp(&a, raw)
+	}
+	for _, entry := range b.Entries {
+		describeEntry(&a, entry)
+	}
+	return a.String()
+}
+
+func describeContent(a *account, b *bundle.Bundle) {
+	if b.Message != nil {
+		a.line("signs", "an artifact")
+		if b.Message.Hash != 0 {
+			a.line("digest", "%s", digestText(b.Message.Hash, b.Message.Digest))
+		}
+		return
+	}
+	a.line("signs", "an envelope of type %s, %d bytes", b.Envelope.PayloadType, len(b.Envelope.Payload))
+	statement, err := intoto.Parse(b.Envelope.Payload)
+	if err != nil {
+		return
+	}
+	a.line("attests", "%s", statement.PredicateType)
+	for _, s := range statement.Subject {
+		for algorithm, digest := range s.Digest {
+			a.line("subject", "%s %s:%s", s.Name, algorithm, digest)
+		}
+	}
+}
+
+func describeKey(a *account, b *bundle.Bundle) {
+	if len(b.Certificates) == 0 {
+		a.line("key", "one that the verifier must have, hint %s", b.KeyHint)
+		return
+	}
+	cert, err := x509.ParseCertificate(b.Certificates[0])
+	if err != nil {
+		a.line("certificate", "can't be read: %v", err)
+		return
+	}
+	id, err := identity.FromCertificate(cert)
+	if err != nil {
+		a.line("signer", "none that can be read: %v", err)
+	} else {
+		a.line("signer", "%s (%s)", id.Subject.Value, id.Subject.Type)
+		a.line("issuer", "%s", id.Issuer)
+		describeBuild(a, id.Build)
+	}
+	a.line("certificate", "valid %s to %s, serial %s", clock(cert.NotBefore), clock(cert.NotAfter), hex.EncodeToString(cert.SerialNumber.Bytes()))
+	scts, err := sct.Embedded(cert)
+	if err != nil {
+		a.line("CT log", "timestamps can't be read: %v", err)
+	}
+	for _, s := range scts {
+		a.line("CT log", "%s", hex.EncodeToString(s.LogID[:]))
+	}
+}
+
+func describeBuild(a *account, b identity.Build) {
+	for _, field := range [][2]string{
+		{"built by", b.SignerURI}, {"source", b.SourceRepositoryURI}, {"ref", b.SourceRepositoryRef},
+		{"commit", b.SourceRepositoryDigest}, {"trigger", b.Trigger}, {"run", b.RunInvocationURI},
+	} {
+		if field[1] != "" {
+			a.line(field[0], "%s", field[1])
+		}
+	}
+}
+
+func describeTimestamp(a *account, raw []byte) {
+	token, err := timestamp.ParseResponse(raw)
+	if err != nil {
+		a.line("timestamp", "can't be read: %v", err)
+		return
+	}
+	a.line("timestamp", "%s, policy %s", clock(token.Time), token.Policy)
+}
+
+func describeEntry(a *account, e rekor.Entry) {
+	a.line("log entry", "%d, %s %s, of log %s", e.LogIndex, e.Kind, e.Version, hex.EncodeToString(e.LogID))
+	if e.Proof != nil {
+		origin, _, _ := strings.Cut(string(e.Proof.Checkpoint), "\n")
+		a.line("proof", "entry %d of a tree of %d, checkpoint of %s", e.Proof.Index, e.Proof.Size, origin)
+	}
+	if len(e.SignedEntryTimestamp) > 0 {
+		a.line("promise", "logged at %s", clock(e.IntegratedTime))
+	}
+}
+
+// clock is a time as people read it, to the second.
+func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") }

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+// execute runs the verb that args name and gives the exit status.
+func execute(ctx context.Context, env environment, args []string) int {
+	root := &cobra.Command{
+		Use:   "hallmark",
+		Short: "Sigstore, whole, in one binary",
+		Long: `hallmark signs software with an identity instead of a key, logs every signature
+where it can't be hidden, and verifies anywhere, offline.
+
+See it happen on this machine:
+
+  hallmark try
+
+Your own instance:
+
+  hallmark init my-instance
+  hallmark serve -c my-instance/hallmark.yaml
+
+Exit status: 0 yes, 1 refused, 2 usage or unreadable input, 3 could not decide.`,
+		SilenceErrors: true, SilenceUsage: true,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetArgs(args)
+	root.SetIn(env.stdin)
+	root.SetOut(env.stdout)
+	root.SetErr(env.stderr)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError(cmd, err) })
+	for _, verb := range []func(environment) *cobra.Command{
+		tryCommand, initCommand, serveCommand, userCommand, tokenCommand, trustCommand,
+		signCommand, verifyCommand, inspectCommand, signBundleCommand, verifyBundleCommand,
+		benchCommand, versionCommand,
+	} {
+		root.AddCommand(verb(env))
+	}
+	return env.report(root.ExecuteContext(ctx))
+}
+
+// usageArgs has a check of arguments answer with exit status 2.
+func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usageError(cmd, err)
+		}
+		return nil
+	}
+}
+
+func usageError(cmd *cobra.Command, err error) error {
+	return &problem{exit: exitUsage, code: "usage", err: err, try: fmt.Sprintf("%s --help", cmd.CommandPath())}
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/instance"
+	"github.com/hallmark-sign/hallmark/internal/keys"
+	"github.com/hallmark-sign/hallmark/internal/server"
+)
+
+// serveFlags are those of every verb that opens an instance's keys.
+type serveFlags struct {
+	config         string
+	listen         string
+	passphraseFile string
+	logLevel       string
+}
+
+func serveCommand(env environment) *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve -c DIR/hallmark.yaml",
+		Short: "Run an instance",
+		Long: `Runs every service of an instance on one address, until SIGTERM or Ctrl-C: then it
+answers what it has accepted and ends. The log goes to stderr, one JSON object a line.`,
+		Example: `  hallmark serve -c my-instance/hallmark.yaml
+  HALLMARK_PASSPHRASE=… hallmark serve -c my-instance/hallmark.yaml --listen 127.0.0.1:8080`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.config == "" {
+				return usageError(cmd, errors.New("which instance? give -c DIR/hallmark.yaml"))
+			}
+			return f.serve(cmd.Context(), env)
+		},
+	}
+	cmd.Flags().StringVarP(&f.config, "config", "c", "", "configuration `FILE` of the instance")
+	cmd.Flags().StringVar(&f.listen, "listen", "", "address to listen on, instead of the configuration's")
+	cmd.Flags().StringVar(&f.passphraseFile, "passphrase-file", "", "`FILE` with the passphrase of the keys")
+	cmd.Flags().StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
+	return cmd
+}
+
+func (f serveFlags) serve(ctx context.Context, env environment) error {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
+		return &problem{exit: exitUsage, code: "usage", err: err, try: "--log-level info"}
+	}
+	passphrase, err := env.secret("passphrase", f.passphraseFile, "HALLMARK_PASSPHRASE", false)
+	if err != nil {
+		return err
+	}
+	i, err := openInstance(f.config, passphrase)
+	if err != nil {
+		return err
+	}
+	if f.listen != "" {
+		i.Config.Listen = f.listen
+		if err := i.Config.Check(); err != nil {
+			return &problem{exit: exitRefused, subject: f.listen, code: "configuration", err: err}
+		}
+	}
+	logger := slog.New(slog.NewJSONHandler(env.stderr, &slog.HandlerOptions{Level: level}))
+	return serveInstance(ctx, i, logger, func(address string) {
+		env.say("hallmark serves %s, listening on %s; Ctrl-C ends it", i.Config.URL, address)
+	})
+}
+
+func openInstance(path string, passphrase []byte) (*instance.Instance, error) {
+	i, err := instance.Open(path, passphrase)
+	if errors.Is(err, keys.ErrPassphrase) {
+		return nil, &problem{exit: exitRefused, subject: path, code: "wrong-passphrase", err: err}
+	}
+	if err != nil {
+		return nil, &problem{exit: exitUsage, subject: path, code: "configuration", err: err}
+	}
+	return i, nil
+}
+
+// serveInstance serves i until ctx ends. It calls ready with the address once
+// connections are accepted.
+func serveInstance(ctx context.Context, i *instance.Instance, logger *slog.Logger, ready func(address string)) error {
+	listener, err := net.Listen("tcp", i.Config.Listen)
+	if err != nil {
+		return &problem{exit: exitUndecided, subject: i.Config.Listen, code: "address-in-use", err: err, try: "--listen ADDR, or stop what listens there"}
+	}
+	s, err := server.New(server.Options{Config: i.Config, Keys: i.Keys, CAChain: i.CAChain, TSAChain: i.TSAChain, Logger: logger})
+	if err != nil {
+		listener.Close()
+		if errors.Is(err, durable.ErrLocked) {
+			return &problem{exit: exitUndecided, subject: i.Config.Dir, code: "instance-locked", err: fmt.Errorf("another process serves this instance: %w", err)}
+		}
+		return err
+	}
+	ready(listener.Addr().String())
+	return s.Serve(ctx, listener)
+}

@@ -1,0 +1,305 @@
+package main
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/client"
+	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/keys"
+	"github.com/hallmark-sign/hallmark/sign"
+	"github.com/hallmark-sign/hallmark/trust"
+	"github.com/hallmark-sign/hallmark/verify"
+)
+
+// bundleSuffix makes the name of a bundle out of its artifact's.
+const bundleSuffix = ".sigstore.json"
+
+// signFlags are those of every verb that signs.
+type signFlags struct {
+	trust          trustFlags
+	token          tokenFlags
+	key            string
+	passphraseFile string
+	bundle         string
+	timeout        time.Duration
+	json           bool
+}
+
+func (f *signFlags) add(cmd *cobra.Command) {
+	f.trust.add(cmd, true)
+	f.token.add(cmd)
+	cmd.Flags().StringVar(&f.key, "key", "", "private key `FILE` (PEM) to sign with, instead of a login")
+	cmd.Flags().StringVar(&f.passphraseFile, "passphrase-file", "", "`FILE` with the passphrase of --key (default: HALLMARK_PASSPHRASE, then a prompt)")
+	cmd.Flags().StringVar(&f.bundle, "bundle", "", "`FILE` to write the bundle to (default: the artifact's name with "+bundleSuffix+")")
+	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "how long each service may take")
+	cmd.Flags().BoolVar(&f.json, "json", false, "print the result as JSON")
+}
+
+func signCommand(env environment) *cobra.Command {
+	var f signFlags
+	cmd := &cobra.Command{
+		Use:   "sign FILE...",
+		Short: "Sign files with a login or a key, and log the signatures",
+		Long: `Signs each FILE and writes FILE.sigstore.json: the signature, a certificate for who
+signed, a timestamp and the log entry. The bundle is verified before it is written.
+
+Who signs: the ID token given with --identity-token or SIGSTORE_ID_TOKEN; in GitHub
+Actions the workflow itself; else whoever logs in. With --key, the key.`,
+		Example: `  hallmark sign release.tar.gz
+  hallmark sign --identity-token token.txt a.zip b.zip
+  hallmark sign --key key.pem --bundle release.bundle release.tar.gz`,
+		Args: usageArgs(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, files []string) error {
+			if f.bundle != "" && len(files) > 1 {
+				return usageError(cmd, errors.New("--bundle takes one FILE"))
+			}
+			return f.sign(cmd.Context(), env, files)
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+// sign signs the files one after the other; the first failure ends it.
+func (f signFlags) sign(ctx context.Context, env environment, files []string) error {
+	for _, file := range files { // before anybody is asked to log in
+		if err := checkRegular(file); err != nil {
+			return err
+		}
+	}
+	s, err := f.session(ctx, env)
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		if err := s.signFile(ctx, file, f.bundleFor(file)); err != nil {
+			return about(file, err)
+		}
+	}
+	return nil
+}
+
+func (f signFlags) bundleFor(file string) string {
+	if f.bundle != "" {
+		return f.bundle
+	}
+	return file + bundleSuffix
+}
+
+// checkRegular refuses what can't be read twice: once to sign, once to verify.
+func checkRegular(file string) error {
+	info, err := os.Stat(file)
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("not a regular file")
+	}
+	if err != nil {
+		return unreadable(file, err)
+	}
+	return nil
+}
+
+// session is what the signatures of one run share.
+type session struct {
+	env      environment
+	flags    signFlags
+	verifier *verify.Verifier
+	services *services
+	key      crypto.Signer // nil: a new one for each signature
+	identity claims        // who signs, when key is nil
+	quiet    bool          // tell nobody what was signed
+}
+
+func (f signFlags) session(ctx context.Context, env environment) (*session, error) {
+	root, err := f.trust.root(env)
+	if err != nil {
+		return nil, err
+	}
+	config, err := f.trust.config(env)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{env: env, flags: f}
+	if s.verifier, err = verify.New(root); err != nil {
+		return nil, err
+	}
+	if s.services, err = selectServices(config, time.Now(), f.timeout); err != nil {
+		return nil, err
+	}
+	if f.key != "" {
+		s.key, err = loadKey(env, f.key, f.passphraseFile)
+		return s, err
+	}
+	s.identity, err = f.token.claims(ctx, env, s.services.issuer)
+	return s, err
+}
+
+// loadKey reads a private key, and asks for its passphrase if it has one.
+func loadKey(env environment, file, passphraseFile string) (crypto.Signer, error) {
+	raw, err := readFile(file, keys.MaxFile)
+	if err != nil {
+		return nil, err
+	}
+	key, err := keys.Parse(raw, nil)
+	if errors.Is(err, keys.ErrPassphrase) {
+		passphrase, asked := env.secret("passphrase", passphraseFile, "HALLMARK_PASSPHRASE", false)
+		if asked != nil {
+			return nil, asked
+		}
+		key, err = keys.Parse(raw, passphrase)
+	}
+	if err != nil {
+		return nil, unreadable(file, err)
+	}
+	return key, nil
+}
+
+// signFile signs one file, verifies the bundle against the file, and writes it.
+func (s *session) signFile(ctx context.Context, file, out string) error {
+	artifact, err := os.Open(file)
+	if err != nil {
+		return unreadable(file, err)
+	}
+	defer artifact.Close()
+	signer, policy, err := s.signer()
+	if err != nil {
+		return err
+	}
+	b, err := signer.Message(ctx, artifact)
+	if err != nil {
+		return err
+	}
+	if _, err := artifact.Seek(0, 0); err != nil {
+		return err
+	}
+	return s.finish(b, verify.FromReader(artifact), policy, file, out)
+}
+
+// signer makes the key of one signature, and the policy that the bundle must meet.
+func (s *session) signer() (sign.Signer, verify.Policy, error) {
+	signer := sign.Signer{Key: s.key, Timestampers: s.services.timestampers, Logs: s.services.logs}
+	if s.key != nil {
+		return signer, verify.Policy{Keys: []crypto.PublicKey{s.key.Public()}}, nil
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return signer, verify.Policy{}, fmt.Errorf("making a key: %w", err)
+	}
+	signer.Key = key
+	signer.Certifier = client.Fulcio{URL: s.services.authority, Token: s.identity.token, Challenge: s.identity.challenge, HTTP: s.services.http}
+	return signer, verify.Policy{AnyIdentityUnsafe: true}, nil
+}
+
+// finish verifies our own bundle, as anybody would, and writes it at once.
+func (s *session) finish(b *bundle.Bundle, artifact verify.Artifact, policy verify.Policy, file, out string) error {
+	raw, err := b.Marshal()
+	if err != nil {
+		return err
+	}
+	parsed, err := bundle.Parse(raw)
+	if err != nil {
+		return err
+	}
+	result, err := s.verifier.Verify(parsed, artifact, policy)
+	if err != nil {
+		return fmt.Errorf("verifying the new bundle, which was not written: %w", err)
+	}
+	if s.key == nil && result.Identity.Issuer != s.identity.issuer {
+		return fmt.Errorf("the certificate is for a login at %s, the token is from %s: the bundle was not written", result.Identity.Issuer, s.identity.issuer)
+	}
+	if err := durable.WriteFile(out, raw, 0o644); err != nil {
+		return err
+	}
+	return s.tell(file, out, result)
+}
+
+func (s *session) tell(file, out string, r *verify.Result) error {
+	if s.quiet {
+		return nil
+	}
+	if s.flags.json {
+		report := reportOf(file, r)
+		report.Bundle = out
+		return s.env.printJSON(report)
+	}
+	s.env.say("%s: signed by %s, log entry %s", printable(file), who(r), entryWords(r))
+	s.env.say("  bundle    %s", out)
+	return nil
+}
+
+// services are those that a signing config selects.
+type services struct {
+	authority    string // base URL
+	issuer       string // OpenID issuer; may be empty
+	timestampers []sign.Timestamper
+	logs         []sign.Log
+	http         *http.Client
+}
+
+// Major API versions that this client speaks.
+const (
+	fulcioVersion = 1
+	rekorVersion  = 2
+	tsaVersion    = 1
+	oidcVersion   = 1
+)
+
+func selectServices(c *trust.SigningConfig, now time.Time, timeout time.Duration) (*services, error) {
+	s := &services{http: client.NewHTTP(timeout)}
+	authorities := trust.Usable(c.CertificateAuthorities, now, fulcioVersion)
+	if len(authorities) > 0 {
+		s.authority = authorities[0].URL
+	}
+	if issuers := trust.Usable(c.Issuers, now, oidcVersion); len(issuers) > 0 {
+		s.issuer = issuers[0].URL
+	}
+	logs, err := c.LogSelector.Select(trust.Usable(c.Logs, now, rekorVersion))
+	if err != nil {
+		return nil, &problem{exit: exitUndecided, code: "no-service", err: fmt.Errorf("selecting transparency logs: %w", err)}
+	}
+	for _, l := range logs {
+		s.logs = append(s.logs, client.Rekor{URL: l.URL, HTTP: s.http})
+	}
+	tsas, err := c.TimestampSelector.Select(trust.Usable(c.TimestampAuthorities, now, tsaVersion))
+	if err != nil {
+		return nil, &problem{exit: exitUndecided, code: "no-service", err: fmt.Errorf("selecting timestamp authorities: %w", err)}
+	}
+	for _, t := range tsas {
+		s.timestampers = append(s.timestampers, client.TSA{URL: t.URL, HTTP: s.http})
+	}
+	return s, nil
+}
+
+// about names the file that an error is about, unless one is named already.
+func about(file string, err error) error {
+	p := *problemOf(err)
+	if p.subject == "" {
+		p.subject = file
+	}
+	return &p
+}
+
+// who is the signer in words.
+func who(r *verify.Result) string {
+	if r.Certificate == nil {
+		return "a key with fingerprint sha256:" + keyFingerprint(r.Key)
+	}
+	return fmt.Sprintf("%s via %s", printable(r.Identity.Subject.Value), printable(r.Identity.Issuer))
+}
+
+func digestText(hash crypto.Hash, digest []byte) string {
+	names := map[crypto.Hash]string{crypto.SHA256: "sha256", crypto.SHA384: "sha384", crypto.SHA512: "sha512"}
+	return names[hash] + ":" + hex.EncodeToString(digest)
+}

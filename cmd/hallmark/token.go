@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-sign/hallmark/client/login"
+)
+
+// clientID is what Sigstore clients call themselves, and the audience of tokens.
+const clientID = "sigstore"
+
+// loginTimeout is how long a person has to log in.
+const loginTimeout = 5 * time.Minute
+
+// tokenFlags say where an ID token comes from.
+type tokenFlags struct {
+	token        string // file or value
+	issuer       string
+	email        string
+	passwordFile string
+	device       bool
+}
+
+func (f *tokenFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.token, "identity-token", "", "ID token, as `FILE` or value (default: SIGSTORE_ID_TOKEN, then the CI's own, then a login)")
+	f.addLogin(cmd)
+}
+
+func (f *tokenFlags) addLogin(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.issuer, "login-issuer", "", "OpenID issuer `URL` to log in at (default: the instance's)")
+	cmd.Flags().StringVar(&f.email, "email", "", "account of the instance's own login to use without a browser")
+	cmd.Flags().StringVar(&f.passwordFile, "password-file", "", "`FILE` with the password of --email (default: a prompt)")
+	cmd.Flags().BoolVar(&f.device, "device", false, "log in with a code on another device, without opening a browser here")
+}
+
+func tokenCommand(env environment) *cobra.Command {
+	var f tokenFlags
+	var t trustFlags
+	cmd := &cobra.Command{
+		Use:   "token",
+		Short: "Print an ID token",
+		Long: `Logs in and prints the ID token on stdout, for scripts and other clients. It is good for
+minutes, and whoever has it can sign as you.
+
+With --email and --password-file nobody has to be there.`,
+		Example: `  hallmark token > token.txt
+  hallmark token --email alice@example.com --password-file password.txt
+  cosign sign-blob --identity-token "$(hallmark token)" ...`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			issuer := f.issuer
+			if issuer == "" {
+				config, err := t.config(env)
+				if err != nil {
+					return err
+				}
+				services, err := selectServices(config, time.Now(), time.Minute)
+				if err != nil {
+					return err
+				}
+				issuer = services.issuer
+			}
+			token, err := f.login(cmd.Context(), env, issuer)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(env.stdout, token)
+			return err
+		},
+	}
+	t.add(cmd, true)
+	f.addLogin(cmd)
+	return cmd
+}
+
+// get finds a token: given, ambient, or by a login at issuer.
+func (f tokenFlags) get(ctx context.Context, env environment, issuer string) (string, error) {
+	if f.token != "" {
+		return f.given()
+	}
+	if f.email == "" && !f.device {
+		token, ok, err := login.Ambient(ctx, http.DefaultClient, env.getenv, clientID)
+		if ok || err != nil {
+			return token, err
+		}
+	}
+	if f.issuer != "" {
+		issuer = f.issuer
+	}
+	return f.login(ctx, env, issuer)
+}
+
+// claims are a token and what its holder needs to know of it.
+type claims struct{ token, issuer, challenge string }
+
+func (f tokenFlags) claims(ctx context.Context, env environment, issuer string) (claims, error) {
+	token, err := f.get(ctx, env, issuer)
+	if err != nil {
+		return claims{}, err
+	}
+	c, err := login.ParseClaims(token)
+	if err != nil {
+		return claims{}, unreadable("ID token", err)
+	}
+	return claims{token, c.Issuer, c.Challenge}, nil
+}
+
+// given is the token of the flag: a value if it looks like one, else a file.
+func (f tokenFlags) given() (string, error) {
+	if strings.HasPrefix(f.token, "eyJ") && strings.Count(f.token, ".") == 2 {
+		return f.token, nil
+	}
+	raw, err := readSecret(f.token)
+	return strings.TrimSpace(string(raw)), err
+}
+
+// login asks somebody to log in, or logs in with a password.
+func (f tokenFlags) login(ctx context.Context, env environment, issuer string) (string, error) {
+	if issuer == "" {
+		return "", &problem{exit: exitUndecided, code: "no-service", err: errors.New("the signing config names no OpenID issuer to log in at"), try: "--identity-token FILE"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
+	defer cancel()
+	o := login.Options{Issuer: issuer, ClientID: clientID}
+	if f.email != "" {
+		password, err := env.secret("password", f.passwordFile, "", false)
+		if err != nil {
+			return "", err
+		}
+		return login.Password(ctx, o, f.email, password)
+	}
+	if _, ok := env.terminal(); !ok && !f.device {
+		return "", &problem{exit: exitUndecided, code: "no-token", err: errors.New("there is no ID token, and no terminal for a login"), try: "--identity-token FILE, or --email EMAIL --password-file FILE"}
+	}
+	if f.device || !hasBrowser(env) {
+		return login.Device(ctx, o, env.stderr)
+	}
+	return login.Browser(ctx, o, openBrowser, env.stderr)
+}
+
+// hasBrowser guesses whether a browser opened here would be seen.
+func hasBrowser(env environment) bool {
+	switch runtime.GOOS {
+	case "darwin", "windows":
+		return env.getenv("SSH_CONNECTION") == ""
+	}
+	return env.getenv("DISPLAY") != "" || env.getenv("WAYLAND_DISPLAY") != ""
+}
+
+func openBrowser(url string) error {
+	var cmd *exec.Cmd
+	switch runtime.GOOS {
+	case "darwin":
+		cmd = exec.Command("open", url)
+	case "windows":
+		cmd = exec.Command("rundll32", "url.dll,FileProtocolHandler", url)
+	default:
+		cmd = exec.Command("xdg-open", url)
+	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = nil, nil, nil
+	cmd.Env = os.Environ()
+	return cmd.Start()
+}

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-sign/hallmark/client"
+	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/trust"
+)
+
+func trustCommand(env environment) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "trust",
+		Short: "Manage the instances that this client trusts",
+		Args:  usageArgs(cobra.NoArgs),
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(trustAddCommand(env), trustListCommand(env), trustRemoveCommand(env))
+	return cmd
+}
+
+// trustAddFlags are those of trust add.
+type trustAddFlags struct {
+	name, fingerprint string
+	yes, isDefault    bool
+	timeout           time.Duration
+}
+
+func trustAddCommand(env environment) *cobra.Command {
+	var f trustAddFlags
+	cmd := &cobra.Command{
+		Use:   "add URL",
+		Short: "Fetch and pin the trusted root and signing config of an instance",
+		Long: `Fetches what an instance publishes, shows its fingerprint, and keeps it once you confirm.
+From then on nothing is fetched: verifying uses what was pinned. The first instance
+becomes the default one.
+
+Compare the fingerprint with what the operator reads to you from 'hallmark init', or
+from: cat trust/trusted_root.json trust/signing_config.v0.2.json | sha256sum`,
+		Example: `  hallmark trust add http://127.0.0.1:7500
+  hallmark trust add https://sign.example.com --name work --fingerprint 9f86d081…`,
+		Args: usageArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.run(cmd.Context(), env, strings.TrimSuffix(args[0], "/"))
+		},
+	}
+	cmd.Flags().StringVar(&f.name, "name", "", "what to call the instance (default: its host)")
+	cmd.Flags().StringVar(&f.fingerprint, "fingerprint", "", "accept exactly this fingerprint, without asking")
+	cmd.Flags().BoolVar(&f.isDefault, "default", false, "make it the default instance even if there is one")
+	cmd.Flags().BoolVar(&f.yes, "yes", false, "accept whatever the connection brings, without asking")
+	cmd.Flags().DurationVar(&f.timeout, "timeout", 30*time.Second, "how long fetching may take")
+	return cmd
+}
+
+func (f trustAddFlags) run(ctx context.Context, env environment, url string) error {
+	h, err := env.home()
+	if err != nil {
+		return err
+	}
+	if f.name == "" {
+		f.name = nameOf(url)
+	}
+	dir, err := h.instance(f.name)
+	if err != nil {
+		return err
+	}
+	root, signing, err := client.Trust(ctx, client.NewHTTP(f.timeout), url)
+	if errors.Is(err, trust.ErrMalformed) {
+		return &problem{exit: exitUndecided, subject: url, code: "trust-malformed", err: err}
+	}
+	if err != nil {
+		return about(url, err)
+	}
+	if err := f.accept(ctx, env, url, dir, root, signing); err != nil {
+		return err
+	}
+	return f.keep(env, h, dir, root, signing)
+}
+
+// accept has somebody vouch for what was fetched.
+func (f trustAddFlags) accept(ctx context.Context, env environment, url, dir string, root, signing []byte) error {
+	print := fingerprint(root, signing)
+	env.say("%s has the fingerprint\n  %s", url, print)
+	if pinned, err := trustFilesIn(dir); err == nil && pinned != print {
+		env.say("  another one is pinned as %s: %s", f.name, pinned)
+	}
+	switch {
+	case f.fingerprint != "":
+		if subtle.ConstantTimeCompare([]byte(strings.ToLower(f.fingerprint)), []byte(print)) != 1 {
+			return &problem{exit: exitRefused, subject: url, code: "fingerprint-mismatch", err: errors.New("the instance is not the one that was asked for"), expected: f.fingerprint, found: print}
+		}
+		return nil
+	case f.yes:
+		return nil
+	}
+	return env.confirm(ctx, fmt.Sprintf("Trust it as %s?", f.name))
+}
+
+func trustFilesIn(dir string) (string, error) {
+	root, err := os.ReadFile(filepath.Join(dir, trustedRootFile))
+	if err != nil {
+		return "", err
+	}
+	signing, err := os.ReadFile(filepath.Join(dir, signingConfigFile))
+	return fingerprint(root, signing), err
+}
+
+func (f trustAddFlags) keep(env environment, h home, dir string, root, signing []byte) error {
+	var files durable.Batch
+	for name, data := range map[string][]byte{trustedRootFile: root, signingConfigFile: signing} {
+		if err := files.Write(filepath.Join(dir, name), data, 0o644); err != nil {
+			return err
+		}
+	}
+	if err := files.Sync(); err != nil {
+		return err
+	}
+	current, err := h.defaultInstance()
+	if err != nil {
+		return err
+	}
+	if current == "" || f.isDefault {
+		if err := h.setDefault(f.name); err != nil {
+			return err
+		}
+		current = f.name
+	}
+	env.say("trusted as %s; the default instance is %s", f.name, current)
+	return nil
+}
+
+func trustListCommand(env environment) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the instances that this client trusts",
+		Args:  usageArgs(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error {
+			h, err := env.home()
+			if err != nil {
+				return err
+			}
+			names, err := h.list()
+			if err != nil {
+				return err
+			}
+			current, err := h.defaultInstance()
+			if err != nil {
+				return err
+			}
+			return listInstances(env, h, names, current, asJSON)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print each as JSON, one a line")
+	return cmd
+}
+
+func listInstances(env environment, h home, names []string, current string, asJSON bool) error {
+	for _, name := range names {
+		dir, err := h.instance(name)
+		if err != nil {
+			return err
+		}
+		print, err := trustFilesIn(dir)
+		if err != nil {
+			return unreadable(dir, err)
+		}
+		if asJSON {
+			err = env.printJSON(map[string]any{"name": name, "fingerprint": print, "default": name == current})
+		} else {
+			mark := map[bool]string{true: "*", false: " "}[name == current]
+			_, err = fmt.Fprintf(env.stdout, "%s %-24s %s\n", mark, name, print)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func trustRemoveCommand(env environment) *cobra.Command {
+	return &cobra.Command{
+		Use:   "remove NAME",
+		Short: "Trust an instance no more",
+		Args:  usageArgs(cobra.ExactArgs(1)),
+		RunE: func(_ *cobra.Command, args []string) error {
+			h, err := env.home()
+			if err != nil {
+				return err
+			}
+			dir, err := h.instance(args[0])
+			if err != nil {
+				return err
+			}
+			if _, err := os.Stat(dir); err != nil {
+				return &problem{exit: exitUsage, subject: args[0], code: "no-instance", err: errors.New("this client does not know the instance"), try: env.command() + " trust list"}
+			}
+			if err := os.RemoveAll(dir); err != nil {
+				return err
+			}
+			if current, err := h.defaultInstance(); err != nil || current != args[0] {
+				return err
+			}
+			return os.Remove(filepath.Join(h.dir, "default"))
+		},
+	}
+}

@@ -1,0 +1,297 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-sign/hallmark/client/login"
+	"github.com/hallmark-sign/hallmark/internal/config"
+	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/instance"
+	"github.com/hallmark-sign/hallmark/internal/issuer"
+	"github.com/hallmark-sign/hallmark/verify"
+)
+
+const (
+	tryDir         = "hallmark-try"
+	demoUser       = "demo@example.com"
+	tryPassphrase  = "passphrase"    // file of the keys' passphrase
+	tryPassword    = "demo-password" // file of the demo user's password
+	tryDefaultFile = "README.md"
+)
+
+func tryCommand(env environment) *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "try [FILE]",
+		Short: "See the whole story on this machine, in seconds",
+		Long: `Makes a private instance in ./hallmark-try and runs it, logs in as a demo user, signs
+FILE (README.md if none is given), stops the instance, verifies FILE offline, and shows
+that a changed byte is refused. Nothing leaves this machine.`,
+		Args: usageArgs(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			file := tryDefaultFile
+			if len(args) == 1 {
+				file = args[0]
+			}
+			return (&trial{env: env, dir: tryDir, file: file, yes: yes}).run(cmd.Context())
+		},
+	}
+	cmd.Flags().BoolVar(&yes, "yes", false, "use ./hallmark-try again without asking, if it is there")
+	return cmd
+}
+
+// trial is one run of try.
+type trial struct {
+	env       environment
+	dir, file string
+	yes       bool
+
+	instance *instance.Instance
+}
+
+func (t *trial) run(ctx context.Context) error {
+	if err := checkRegular(t.file); err != nil {
+		return err
+	}
+	started := time.Now()
+	if err := t.open(ctx); err != nil {
+		return err
+	}
+	if err := t.whileServing(ctx, t.sign); err != nil {
+		return err
+	}
+	if err := t.verify(); err != nil {
+		return err
+	}
+	if err := t.tamper(); err != nil {
+		return err
+	}
+	t.env.say("That took %s.", time.Since(started).Round(10*time.Millisecond))
+	t.next()
+	return nil
+}
+
+// open makes the instance, or uses the one that is there.
+func (t *trial) open(ctx context.Context) error {
+	path := filepath.Join(t.dir, config.File)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return t.create()
+	}
+	if !t.yes {
+		if err := t.env.confirm(ctx, "./"+t.dir+" is there already. Use it again?"); err != nil {
+			return err
+		}
+	}
+	passphrase, err := readSecret(filepath.Join(t.dir, tryPassphrase))
+	if err != nil {
+		return err
+	}
+	t.instance, err = openInstance(path, passphrase)
+	t.env.say("1. Using the instance in ./%s again.", t.dir)
+	return err
+}
+
+func (t *trial) create() error {
+	address, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	build, err := os.MkdirTemp(".", ".hallmark-try-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(build)
+	dir := filepath.Join(build, t.dir)
+	if err := t.furnish(dir, address); err != nil {
+		return err
+	}
+	// Whoever finds ./hallmark-try finds all of it.
+	if err := os.Rename(dir, t.dir); err != nil {
+		return err
+	}
+	if t.instance.Config.Dir, err = filepath.Abs(t.dir); err != nil {
+		return err
+	}
+	t.env.say("1. Made an instance in ./%s: certificate authority, two logs, timestamps, login.", t.dir)
+	return nil
+}
+
+// furnish makes an instance in dir with its demo user, and keeps the secrets in
+// files beside it.
+func (t *trial) furnish(dir, address string) (err error) {
+	passphrase, password := rand.Text(), rand.Text()
+	t.instance, err = instance.Create(dir, instance.Options{
+		URL: "http://" + address, Listen: address, Organization: "hallmark try", Passphrase: []byte(passphrase), Now: time.Now(),
+	})
+	if err != nil {
+		return err
+	}
+	for name, secret := range map[string]string{tryPassphrase: passphrase, tryPassword: password} {
+		if err := durable.WriteFile(filepath.Join(dir, name), []byte(secret+"\n"), 0o600); err != nil {
+			return err
+		}
+	}
+	accounts, err := issuer.OpenAccounts(t.instance.Config.Path("issuer"))
+	if err != nil {
+		return err
+	}
+	return accounts.Add(demoUser, []byte(password))
+}
+
+// freeAddress is the default address, or another where that is taken.
+func freeAddress() (string, error) {
+	for _, address := range []string{defaultListen, "127.0.0.1:0"} {
+		if l, err := net.Listen("tcp", address); err == nil {
+			defer l.Close()
+			return l.Addr().String(), nil
+		}
+	}
+	return "", errors.New("no address on 127.0.0.1 is free to listen on")
+}
+
+// whileServing does what the instance is needed for, and stops it.
+func (t *trial) whileServing(ctx context.Context, do func(context.Context) error) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
+		ended <- serveInstance(ctx, t.instance, quiet, func(string) { close(ready) })
+	}()
+	select {
+	case err := <-ended:
+		return err
+	case <-ready:
+	}
+	err := do(ctx)
+	stop()
+	return errors.Join(err, <-ended)
+}
+
+func (t *trial) sign(ctx context.Context) error {
+	url := t.instance.Config.URL
+	t.env.say("2. Started it at %s.", url)
+	password, err := readSecret(filepath.Join(t.dir, tryPassword))
+	if err != nil {
+		return err
+	}
+	token, err := login.Password(ctx, login.Options{Issuer: url, ClientID: clientID}, demoUser, password)
+	if err != nil {
+		return fmt.Errorf("logging in as %s: %w", demoUser, err)
+	}
+	t.env.say("3. Logged in as %s through the instance's own OpenID provider.", demoUser)
+	f := signFlags{
+		trust: t.trust(), token: tokenFlags{token: token}, timeout: 30 * time.Second,
+	}
+	s, err := f.session(ctx, t.env)
+	if err != nil {
+		return err
+	}
+	s.quiet = true
+	start := time.Now()
+	if err := s.signFile(ctx, t.file, t.bundle()); err != nil {
+		return about(t.file, err)
+	}
+	t.env.say("4. Signed %s in %s: a certificate for a key of one signature, a timestamp, a log entry.\n   All of it is in %s.",
+		t.file, time.Since(start).Round(100*time.Microsecond), t.bundle())
+	return nil
+}
+
+func (t *trial) trust() trustFlags {
+	return trustFlags{
+		trustedRoot:   t.instance.Config.Path("trust", trustedRootFile),
+		signingConfig: t.instance.Config.Path("trust", signingConfigFile),
+	}
+}
+
+func (t *trial) bundle() string { return t.file + bundleSuffix }
+
+func (t *trial) flags() verifyFlags {
+	return verifyFlags{trust: t.trust(), identity: demoUser, issuer: t.instance.Config.URL, bundle: t.bundle()}
+}
+
+func (t *trial) verify() error {
+	t.env.say("5. Stopped the instance. Verifying offline, from the file, the bundle and the trusted root:")
+	return t.flags().verify(t.env, []string{t.file})
+}
+
+// tamper shows that the file with one bit changed is refused.
+func (t *trial) tamper() error {
+	content, err := os.Open(t.file)
+	if err != nil {
+		return err
+	}
+	defer content.Close()
+	f := t.flags()
+	root, err := f.trust.root(t.env)
+	if err != nil {
+		return err
+	}
+	verifier, err := verify.New(root)
+	if err != nil {
+		return err
+	}
+	policy, err := f.policy()
+	if err != nil {
+		return err
+	}
+	b, err := readBundle(t.bundle())
+	if err != nil {
+		return err
+	}
+	_, err = verifier.Verify(b, verify.FromReader(&flipped{r: content}), policy)
+	refused := new(verify.Error)
+	if !errors.As(err, &refused) {
+		return fmt.Errorf("a changed %s was not refused: %v", t.file, err)
+	}
+	t.env.say("6. Verifying a copy with one bit changed:")
+	t.env.report(f.dress(t.env, t.file+" (changed copy)", err))
+	return nil
+}
+
+// flipped reads what r does with the lowest bit of the first byte changed, or a
+// byte where r has none.
+type flipped struct {
+	r    io.Reader
+	done bool
+}
+
+// Read changes the first byte that it reads.
+func (f *flipped) Read(p []byte) (int, error) {
+	n, err := f.r.Read(p)
+	if f.done || len(p) == 0 {
+		return n, err
+	}
+	if n == 0 && err == io.EOF {
+		n, err, p[0] = 1, nil, 0
+	}
+	if n > 0 {
+		f.done = true
+		p[0] ^= 1
+	}
+	return n, err
+}
+
+// next is what to go on with.
+func (t *trial) next() {
+	c := t.env.command()
+	t.env.say("\nGo on with:")
+	t.env.say("  %s inspect %s", c, t.bundle())
+	t.env.say("  %s serve -c %s --passphrase-file %s", c, filepath.Join(t.dir, config.File), filepath.Join(t.dir, tryPassphrase))
+	t.env.say("and, while it runs, in another terminal:")
+	t.env.say("  %s trust add %s", c, t.instance.Config.URL)
+	t.env.say("  %s sign %s --email %s --password-file %s", c, t.file, demoUser, filepath.Join(t.dir, tryPassword))
+	t.env.say("  %s verify %s --identity %s --issuer %s", c, t.file, demoUser, t.instance.Config.URL)
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-sign/hallmark/internal/config"
+	"github.com/hallmark-sign/hallmark/internal/issuer"
+)
+
+func userCommand(env environment) *cobra.Command {
+	var configFile string
+	cmd := &cobra.Command{
+		Use:   "user",
+		Short: "Manage the accounts of an instance's login",
+		Args:  usageArgs(cobra.NoArgs),
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.PersistentFlags().StringVarP(&configFile, "config", "c", "", "configuration `FILE` of the instance")
+	accounts := func(cmd *cobra.Command) (*issuer.Accounts, error) {
+		if configFile == "" {
+			return nil, usageError(cmd, errors.New("which instance? give -c DIR/hallmark.yaml"))
+		}
+		c, err := config.Load(configFile)
+		if err != nil {
+			return nil, unreadable(configFile, err)
+		}
+		return issuer.OpenAccounts(c.Path("issuer"))
+	}
+	cmd.AddCommand(userAddCommand(env, accounts), userListCommand(env, accounts), userRemoveCommand(env, accounts))
+	return cmd
+}
+
+// openAccounts opens the accounts of the instance that the flags select.
+type openAccounts func(*cobra.Command) (*issuer.Accounts, error)
+
+func userAddCommand(env environment, open openAccounts) *cobra.Command {
+	var passwordFile string
+	cmd := &cobra.Command{
+		Use:   "add EMAIL",
+		Short: "Add an account",
+		Long: `Adds an account that can log in and sign as EMAIL, at once: a running server sees it.
+You vouch that the address belongs to whoever gets the password.`,
+		Example: `  hallmark user add -c my-instance/hallmark.yaml alice@example.com`,
+		Args:    usageArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			accounts, err := open(cmd)
+			if err != nil {
+				return err
+			}
+			password, err := env.secret("password", passwordFile, "", true)
+			if err != nil {
+				return err
+			}
+			if err := accounts.Add(args[0], password); err != nil {
+				return &problem{exit: exitRefused, subject: args[0], code: "account-refused", err: err}
+			}
+			env.say("%s can log in", args[0])
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&passwordFile, "password-file", "", "`FILE` with the password (default: a prompt)")
+	return cmd
+}
+
+func userListCommand(env environment, open openAccounts) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the accounts",
+		Args:  usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			accounts, err := open(cmd)
+			if err != nil {
+				return err
+			}
+			all, err := accounts.List()
+			if err != nil {
+				return err
+			}
+			for _, account := range all {
+				if asJSON {
+					err = env.printJSON(account)
+				} else {
+					_, err = fmt.Fprintln(env.stdout, account.Email)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print each as JSON, one a line")
+	return cmd
+}
+
+func userRemoveCommand(env environment, open openAccounts) *cobra.Command {
+	return &cobra.Command{
+		Use:   "remove EMAIL",
+		Short: "Remove an account; what it has signed stays signed",
+		Args:  usageArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			accounts, err := open(cmd)
+			if err != nil {
+				return err
+			}
+			if err := accounts.Remove(args[0]); err != nil {
+				return &problem{exit: exitRefused, subject: args[0], code: "account-refused", err: err}
+			}
+			env.say("%s can't log in any more", args[0])
+			return nil
+		},
+	}
+}

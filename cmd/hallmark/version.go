@@ -1,0 +1,43 @@
+package main
+
+import (
+	"crypto/fips140"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+func versionCommand(env environment) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "version",
+		Short: "Print the version, build and FIPS facts",
+		Args:  usageArgs(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error {
+			v := struct {
+				Version  string `json:"version"`
+				Commit   string `json:"commit,omitempty"`
+				Go       string `json:"go"`
+				Platform string `json:"platform"`
+				FIPS140  bool   `json:"fips140"`
+			}{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, FIPS140: fips140.Enabled()}
+			if info, ok := debug.ReadBuildInfo(); ok {
+				v.Version = info.Main.Version
+				for _, s := range info.Settings {
+					if s.Key == "vcs.revision" {
+						v.Commit = s.Value
+					}
+				}
+			}
+			if asJSON {
+				return env.printJSON(v)
+			}
+			_, err := fmt.Fprintf(env.stdout, "hallmark %s %s, %s, %s, FIPS 140-3 mode %t\n", v.Version, v.Commit, v.Go, v.Platform, v.FIPS140)
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
+	return cmd
+}

@@ -1,0 +1,204 @@
+package oidc
+
+import (
+	"encoding/base64"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/hallmark-sign/hallmark/identity"
+)
+
+const (
+	// maxToken is how long a token may be, in bytes: the largest seen, of CI
+	// services, have 4 KiB.
+	maxToken = 16 << 10
+
+	// leeway is how far clocks may differ (RFC 7519 §4.1.4: "usually no more than
+	// a few minutes").
+	leeway = 30 * time.Second
+)
+
+// algorithms are the asymmetric ones of RFC 7518 §3.1 and RFC 8037.
+func algorithms() []string {
+	return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+}
+
+// header is a JOSE header:
+//
+//	{"alg":"ES256","kid":"HWrH…","typ":"JWT"}
+type header struct {
+	Algorithm string         `json:"alg"`
+	KeyID     string         `json:"kid"`
+	Critical  jsontext.Value `json:"crit"`
+	Encoded   jsontext.Value `json:"b64"`
+}
+
+// claims are those of an ID token that matter here:
+//
+//	{"iss":"https://login.example.com","aud":"sigstore","sub":"mLhJ…",
+//	 "exp":1767225600,"iat":1767225000,"email":"alice@example.com","email_verified":true}
+type claims struct {
+	Issuer        string   `json:"iss"`
+	Subject       string   `json:"sub"`
+	Audience      audience `json:"aud"`
+	Expiry        *float64 `json:"exp"`
+	IssuedAt      *float64 `json:"iat"`
+	NotBefore     *float64 `json:"nbf"`
+	Email         string   `json:"email"`
+	EmailVerified verified `json:"email_verified"`
+}
+
+// audience is a string or several.
+type audience []string
+
+// UnmarshalJSON reads "sigstore" or ["sigstore","account"].
+func (a *audience) UnmarshalJSON(raw []byte) error {
+	var one string
+	if json.Unmarshal(raw, &one) == nil {
+		*a = audience{one}
+		return nil
+	}
+	return json.Unmarshal(raw, (*[]string)(a))
+}
+
+// verified is true for the JSON value true alone: some issuers write "true",
+// and others write that for what the user claims.
+type verified bool
+
+// UnmarshalJSON takes any value.
+func (v *verified) UnmarshalJSON(raw []byte) error {
+	*v = string(raw) == "true"
+	return nil
+}
+
+// parse reads a token in the compact form of RFC 7515 §7.1 without believing it.
+// Errors: refusal.
+func parse(token string) (header, claims, error) {
+	if len(token) > maxToken {
+		return header{}, claims{}, refusal("token is longer than 16 KiB")
+	}
+	// Counted before it is cut: a token of a thousand dots costs nothing.
+	if strings.Count(token, ".") != 2 {
+		return header{}, claims{}, refusal("token is not three parts")
+	}
+	first, rest, _ := strings.Cut(token, ".")
+	second, third, _ := strings.Cut(rest, ".")
+	var h header
+	if err := part(first, &h); err != nil {
+		return header{}, claims{}, refusal("header is not base64url of a JSON object")
+	}
+	if err := h.check(); err != nil {
+		return header{}, claims{}, err
+	}
+	var c claims
+	if err := part(second, &c); err != nil {
+		return header{}, claims{}, refusal("payload is not base64url of a JSON object of claims")
+	}
+	if _, err := base64.RawURLEncoding.Strict().DecodeString(third); err != nil || third == "" {
+		return header{}, claims{}, refusal("signature is not base64url")
+	}
+	return h, c, nil
+}
+
+// part decodes strictly: members that come twice are refused. Causes are
+// dropped, since they would quote the token.
+func part[T any](text string, v *T) error {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil {
+		return err
+	}
+	if len(raw) == 0 || raw[0] != '{' { // null would pass for an object
+		return refusal("not an object")
+	}
+	return json.Unmarshal(raw, v)
+}
+
+// check: "Libraries MUST enable the caller to specify a supported set of
+// algorithms and MUST NOT use any other" (RFC 8725 §3.1). Extensions that must be
+// understood are not (RFC 7515 §4.1.11).
+func (h header) check() error {
+	if !slices.Contains(algorithms(), h.Algorithm) {
+		return refusal("algorithm is not allowed")
+	}
+	if h.Critical != nil || h.Encoded != nil {
+		return refusal("header has extensions")
+	}
+	return nil
+}
+
+// check is OpenID Connect Core §3.1.3.7, steps 3, 9 and 10, with nbf of RFC 7519
+// §4.1.5.
+func (c claims) check(want string, now time.Time) error {
+	// "The ID Token MUST be rejected if the ID Token does not list the Client as a
+	// valid audience".
+	if !slices.Contains(c.Audience, want) {
+		return refusal("token is for another audience")
+	}
+	// "The current time MUST be before the time represented by the exp Claim".
+	if c.Expiry == nil || !now.Add(-leeway).Before(numericDate(*c.Expiry)) {
+		return refusal("token has expired")
+	}
+	if c.NotBefore != nil && now.Add(leeway).Before(numericDate(*c.NotBefore)) {
+		return refusal("token is not valid yet")
+	}
+	if c.IssuedAt == nil || now.Add(leeway).Before(numericDate(*c.IssuedAt)) {
+		return refusal("token is of the future, or of no time")
+	}
+	return nil
+}
+
+// numericDate is of RFC 7519 §2: seconds, and parts of them.
+func numericDate(seconds float64) time.Time {
+	const far = 1 << 40 // beyond it, time overflows
+	return time.Unix(int64(min(max(seconds, -far), far)), 0)
+}
+
+// identity is what a certificate would say. Errors: refusal.
+func (t *trusted) identity(c claims) (identity.Identity, error) {
+	if c.Subject == "" {
+		return identity.Identity{}, refusal("no subject")
+	}
+	id := identity.Identity{Issuer: t.URL}
+	switch t.Type {
+	case Email:
+		if c.Email == "" {
+			return identity.Identity{}, refusal("no email: ask the issuer for the scope email")
+		}
+		if !c.EmailVerified {
+			return identity.Identity{}, refusal("email is not verified")
+		}
+		if !isAddress(c.Email) {
+			return identity.Identity{}, refusal("email is not an address")
+		}
+		id.Subject = identity.Subject{Type: identity.Email, Value: c.Email}
+	case URI:
+		if !within(c.Subject, t.domain) {
+			return identity.Identity{}, refusal("subject is not a URI of the issuer's subject domain")
+		}
+		id.Subject = identity.Subject{Type: identity.URI, Value: c.Subject}
+	}
+	if _, err := id.Extensions(); err != nil {
+		return identity.Identity{}, refusal("no certificate could carry the subject")
+	}
+	return id, nil
+}
+
+// isAddress refuses what a reader of the certificate could take for another
+// address: exactly one @, no spaces, quotes or brackets.
+func isAddress(text string) bool {
+	local, domain, ok := strings.Cut(text, "@")
+	return ok && local != "" && domain != "" && len(text) <= 320 &&
+		!strings.ContainsAny(text, " \"(),:;<>[\\]") && !strings.Contains(domain, "@")
+}
+
+// within: "The scheme and host of the subject must match the subject domain".
+func within(subject string, domain *url.URL) bool {
+	u, err := url.Parse(subject)
+	return err == nil && u.Scheme == domain.Scheme && u.Host == domain.Host && u.User == nil && u.Opaque == "" &&
+		strings.HasPrefix(subject, domain.Scheme+"://"+domain.Host)
+}

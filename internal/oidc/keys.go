@@ -1,0 +1,291 @@
+package oidc
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-json-experiment/json"
+)
+
+const (
+	// maxDocument is how many bytes of a discovery document or key set are read.
+	maxDocument = 1 << 20
+
+	// maxKeys is how many keys an issuer may have at a time.
+	maxKeys = 64
+
+	// fetchTime is how long the two documents may take together.
+	fetchTime = 10 * time.Second
+
+	// fresh is how long keys are used without asking; stale is how long at most,
+	// when the issuer does not answer. A key that the issuer took back is believed
+	// until then.
+	fresh = 15 * time.Minute
+	stale = 6 * time.Hour
+
+	// again is the pause before an unknown key id makes the issuer be asked again,
+	// and before a failure is tried again.
+	again = 30 * time.Second
+	retry = 5 * time.Second
+)
+
+// errKeyID is the refusal of a key id that the issuer does not publish.
+const errKeyID = refusal("key is not one of the issuer's")
+
+// key is one of a set.
+type key struct {
+	id     string
+	public crypto.PublicKey
+}
+
+// keys are those of an issuer, as far as they are known.
+type keys struct {
+	issuer string
+	static []crypto.PublicKey
+	client *http.Client
+	clock  func() time.Time
+	logger *slog.Logger
+
+	mu      sync.Mutex // guards the rest
+	known   []key
+	fetched time.Time     // when known is of
+	tried   time.Time     // when the last fetch ended
+	failure error         // of the last fetch; nil if it went well
+	running chan struct{} // closed when the fetch under way ends; nil: none is
+}
+
+func newKeys(i Issuer, client *http.Client, clock func() time.Time, logger *slog.Logger) *keys {
+	return &keys{issuer: i.URL, static: i.Keys, client: client, clock: clock, logger: logger}
+}
+
+// limitedClient is client with this package's limits.
+func limitedClient(client *http.Client) *http.Client {
+	limited := http.Client{Timeout: fetchTime}
+	if client != nil {
+		limited = *client
+	}
+	// The keys are where the issuer's own host says, or nowhere.
+	limited.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &limited
+}
+
+// find gives the keys that may have signed a token with this key id. Errors:
+// unavailable, refusal, the context's.
+func (k *keys) find(ctx context.Context, id string) ([]crypto.PublicKey, error) {
+	if k.static != nil {
+		return k.static, nil // few, and they have no ids
+	}
+	for waited := false; ; waited = true {
+		found, wait, err := k.lookUp(id, waited)
+		if wait == nil {
+			return found, err
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return nil, unavailable{ctx.Err()}
+		}
+	}
+}
+
+// lookUp answers from what is known, or gives a channel to wait for and then ask
+// again. Whoever has waited gets an answer.
+func (k *keys) lookUp(id string, waited bool) (found []crypto.PublicKey, wait chan struct{}, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.clock()
+	age := now.Sub(k.fetched)
+	usable := !k.fetched.IsZero() && age < stale
+	if usable {
+		found = matching(k.known, id)
+	}
+	if !waited && k.due(now, usable && age < fresh && len(found) > 0) {
+		if k.running == nil {
+			k.start()
+		}
+		return nil, k.running, nil
+	}
+	switch {
+	case len(found) > 0:
+		return found, nil, nil
+	case !usable && k.failure != nil:
+		return nil, nil, unavailable{fmt.Errorf("asking issuer %s for its keys: %w", k.issuer, k.failure)}
+	}
+	return nil, nil, errKeyID
+}
+
+// due: a fetch is worth waiting for. Successes and failures both rest a while, so
+// that no flood of tokens becomes a flood of questions.
+func (k *keys) due(now time.Time, satisfied bool) bool {
+	if satisfied {
+		return false
+	}
+	if k.running != nil || k.tried.IsZero() {
+		return true
+	}
+	pause := again
+	if k.failure != nil {
+		pause = retry
+	}
+	since := now.Sub(k.tried)
+	return since >= pause || since < 0
+}
+
+// start fetches in its own time, for all who wait and who may give up.
+func (k *keys) start() {
+	done := make(chan struct{})
+	k.running = done
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), fetchTime)
+		defer cancel()
+		known, err := k.fetch(ctx)
+		if err != nil {
+			k.logger.Warn("keys of issuer not fetched", "issuer", k.issuer, "cause", err)
+		} else {
+			k.logger.Info("keys of issuer fetched", "issuer", k.issuer, "keys", len(known))
+		}
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.tried, k.failure, k.running = k.clock(), err, nil
+		if err == nil {
+			k.known, k.fetched = known, k.tried
+		}
+		close(done)
+	}()
+}
+
+// matching: a token without a key id may be of any key.
+func matching(known []key, id string) []crypto.PublicKey {
+	var found []crypto.PublicKey
+	for _, k := range known {
+		if id == "" || k.id == id {
+			found = append(found, k.public)
+		}
+	}
+	return found
+}
+
+// fetch finds the key set by discovery.
+func (k *keys) fetch(ctx context.Context) ([]key, error) {
+	raw, err := k.get(ctx, strings.TrimSuffix(k.issuer, "/")+"/.well-known/openid-configuration")
+	if err != nil {
+		return nil, fmt.Errorf("discovery: %w", err)
+	}
+	where, err := parseDiscovery(raw, k.issuer)
+	if err != nil {
+		return nil, fmt.Errorf("discovery: %w", err)
+	}
+	if raw, err = k.get(ctx, where); err != nil {
+		return nil, fmt.Errorf("key set: %w", err)
+	}
+	known, err := parseKeySet(raw)
+	if err != nil {
+		return nil, fmt.Errorf("key set: %w", err)
+	}
+	return known, nil
+}
+
+func (k *keys) get(ctx context.Context, where string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, where, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", "application/json")
+	resp, err := k.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s answers %s", where, resp.Status)
+	}
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(raw) > maxDocument {
+		return nil, fmt.Errorf("%s has more than %d bytes", where, maxDocument)
+	}
+	return raw, nil
+}
+
+// parseDiscovery reads where the keys are. "The issuer value returned MUST be
+// identical to the Issuer URL that was used as the prefix" (Discovery §4.3).
+func parseDiscovery(raw []byte, issuer string) (string, error) {
+	var document struct {
+		Issuer string `json:"issuer"`
+		Keys   string `json:"jwks_uri"`
+	}
+	if err := json.Unmarshal(raw, &document); err != nil {
+		return "", errors.New("document is not a JSON object with issuer and jwks_uri")
+	}
+	if document.Issuer != issuer {
+		return "", fmt.Errorf("document is of issuer %q", document.Issuer)
+	}
+	u, err := url.Parse(document.Keys)
+	if err != nil || u.Host == "" || !isSafe(u) {
+		return "", fmt.Errorf("jwks_uri %q is not an https URL", document.Keys)
+	}
+	return document.Keys, nil
+}
+
+// parseKeySet reads a JSON Web Key Set (RFC 7517 §5), whose other keys are left
+// out: "Implementations SHOULD ignore JWKs within a JWK Set that use "kty" …
+// values that are not understood by them".
+func parseKeySet(raw []byte) ([]key, error) {
+	var set struct {
+		Keys []rawKey `json:"keys"`
+	}
+	if err := json.Unmarshal(raw, &set); err != nil {
+		return nil, errors.New("not a JSON object with keys")
+	}
+	if len(set.Keys) > maxKeys {
+		return nil, fmt.Errorf("%d keys, at most %d", len(set.Keys), maxKeys)
+	}
+	var known []key
+	for _, raw := range set.Keys {
+		var jwk jose.JSONWebKey
+		if jwk.UnmarshalJSON(raw) != nil || jwk.Use != "" && jwk.Use != "sig" || !isVerificationKey(jwk.Key) {
+			continue
+		}
+		known = append(known, key{jwk.KeyID, jwk.Key})
+	}
+	if len(known) == 0 {
+		return nil, errors.New("no key that could verify a signature")
+	}
+	return known, nil
+}
+
+// rawKey is a key for the library to read.
+type rawKey []byte
+
+// UnmarshalJSON keeps the bytes.
+func (r *rawKey) UnmarshalJSON(raw []byte) error {
+	*r = append((*r)[:0], raw...)
+	return nil
+}
+
+// isVerificationKey: a public key, of RSA as long as RFC 7518 §3.3 asks: "A key of
+// size 2048 bits or larger MUST be used".
+func isVerificationKey(k any) bool {
+	switch k := k.(type) {
+	case *rsa.PublicKey:
+		return k.N.BitLen() >= 2048 && k.N.BitLen() <= 8192
+	case *ecdsa.PublicKey, ed25519.PublicKey:
+		return true
+	}
+	return false
+}
