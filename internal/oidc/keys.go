@@ -121,7 +121,7 @@ func (k *keys) lookUp(id string, waited bool) (found []crypto.PublicKey, wait ch
 	switch {
 	case len(found) > 0:
 		return found, nil, nil
-	case !usable && k.failure != nil:
+	case k.failure != nil: // the key may be a new one
 		return nil, nil, unavailable{fmt.Errorf("asking issuer %s for its keys: %w", k.issuer, k.failure)}
 	}
 	return nil, nil, errKeyID
