@@ -2,63 +2,67 @@ package login
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
-
-	"github.com/go-json-experiment/json"
 )
 
-// Ambient is the token that the environment gives: SIGSTORE_ID_TOKEN, or that of
-// a GitHub Actions workflow with the permission id-token: write. ok is false where
-// there is neither. Errors: ErrRefused, ErrUnavailable.
+// Variables of the environment that tokens come from.
+const (
+	envToken        = "SIGSTORE_ID_TOKEN"
+	envRequestURL   = "ACTIONS_ID_TOKEN_REQUEST_URL"
+	envRequestToken = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
+)
+
+// Ambient gives the token that the environment offers, and ok where it offers
+// one: SIGSTORE_ID_TOKEN, or what GitHub Actions gives a job with id-token: write.
+// A nil client is one of its own. Errors: ErrUnavailable, *Refused.
 func Ambient(ctx context.Context, client *http.Client, getenv func(string) string, audience string) (token string, ok bool, err error) {
-	if token := strings.TrimSpace(getenv("SIGSTORE_ID_TOKEN")); token != "" {
+	if token := strings.TrimSpace(getenv(envToken)); token != "" {
+		if _, err := parseToken(token); err != nil {
+			return "", true, fmt.Errorf("%s: %w", envToken, err)
+		}
 		return token, true, nil
 	}
-	address, secret := getenv("ACTIONS_ID_TOKEN_REQUEST_URL"), getenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
-	if address == "" || secret == "" {
+	request, bearer := getenv(envRequestURL), getenv(envRequestToken)
+	if request == "" || bearer == "" {
 		return "", false, nil
 	}
-	token, err = actions(ctx, client, address, secret, audience)
+	token, err = actionsToken(ctx, limitedClient(client), request, bearer, audience)
 	if err != nil {
-		return "", true, fmt.Errorf("asking GitHub Actions for an ID token: %w", err)
+		return "", true, fmt.Errorf("asking GitHub Actions for a token: %w", err)
 	}
 	return token, true, nil
 }
 
-func actions(ctx context.Context, client *http.Client, address, secret, audience string) (string, error) {
-	u, err := url.Parse(address)
+// actionsToken asks the runner's service:
+//
+//	GET $ACTIONS_ID_TOKEN_REQUEST_URL&audience=sigstore → {"value":"eyJ…"}
+func actionsToken(ctx context.Context, client *http.Client, request, bearer, audience string) (string, error) {
+	if err := checkURL(request); err != nil {
+		return "", fmt.Errorf("%s: %w", envRequestURL, err)
+	}
+	u, err := url.Parse(request)
 	if err != nil {
-		return "", fmt.Errorf("ACTIONS_ID_TOKEN_REQUEST_URL is no URL")
+		return "", fmt.Errorf("%s is not a URL", envRequestURL)
 	}
 	query := u.Query()
 	query.Set("audience", audience)
 	u.RawQuery = query.Encode()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
-	if err != nil {
-		return "", err
-	}
-	req.Header.Set("Authorization", "Bearer "+secret)
-	resp, err := client.Do(req)
-	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrUnavailable, withoutQuery(err))
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("%w: %s", ErrRefused, resp.Status)
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
 	var answer struct {
 		Value string `json:"value"`
 	}
-	if err := json.Unmarshal(body, &answer); err != nil || answer.Value == "" {
-		return "", fmt.Errorf("the answer has no token")
+	if err := getJSON(ctx, client, u.String(), bearer, &answer); err != nil {
+		return "", err
+	}
+	c, err := parseToken(answer.Value)
+	if err != nil {
+		return "", err
+	}
+	if !c.Audience.has(audience) {
+		return "", errors.New("token is for another audience")
 	}
 	return answer.Value, nil
 }

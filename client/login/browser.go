@@ -6,67 +6,90 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 )
 
-const callbackPath = "/auth/callback"
+// answerPage is what the browser shows in the end.
+const answerPage = `<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><title>%[1]s</title></head>
+<body><h1>%[1]s</h1><p>%[2]s</p></body>
+</html>
+`
 
-// callback is what the browser brings back.
-type callback struct{ code, state, problem string }
+// callback is where the browser comes back to, below the listener's address.
+const callback = "/auth/callback"
 
-// Browser has a person log in with a browser on this machine: open is called with
-// the address, which out is told too. Errors: ErrRefused, ErrUnavailable, the
-// context's.
-func Browser(ctx context.Context, o Options, open func(url string) error, out io.Writer) (string, error) {
-	ctx, f, err := o.begin(ctx)
+// Browser signs in with the browser that open opens. If open is nil or does not
+// know of one, the address is printed to out for somebody to open by hand. It
+// waits as long as ctx lasts. Errors: ErrUnavailable, *Refused, the context's.
+func Browser(ctx context.Context, o Options, open func(url string) error, out io.Writer) (token string, err error) {
+	s, err := start(ctx, o)
 	if err != nil {
 		return "", err
 	}
+	// "the loopback IP literal rather than localhost" (RFC 8252 §8.3).
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", fmt.Errorf("waiting for the browser: %w", err)
+		return "", fmt.Errorf("listening for the browser: %w", err)
 	}
-	f.config.RedirectURL = fmt.Sprintf("http://localhost:%d%s", listener.Addr().(*net.TCPAddr).Port, callbackPath)
-	answers := make(chan callback, 1)
-	s := &http.Server{Handler: callbackHandler(f.state, answers), ReadHeaderTimeout: 10 * time.Second}
-	go s.Serve(listener)
-	defer func() { // the page that says so is sent before this ends
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		s.Shutdown(end)
-	}()
-	fmt.Fprintf(out, "Log in with your browser, at\n  %s\n", f.authURL())
-	if err := open(f.authURL()); err != nil {
-		fmt.Fprintln(out, "(no browser could be opened; open the address yourself)")
+	a := newAttempt("http://" + listener.Addr().String() + callback)
+	answers := make(chan url.Values, 1)
+	server := &http.Server{Handler: receiver(a.state, answers), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 32 << 10}
+	go server.Serve(listener) // ends with Shutdown
+	defer shutDown(server)
+	address, err := s.address(a)
+	if err != nil {
+		return "", err
+	}
+	if open == nil || open(address) != nil {
+		fmt.Fprintf(out, "Open this address in a browser on this machine:\n\n  %s\n\n", address)
 	}
 	select {
+	case query := <-answers:
+		if token, err = s.redeem(ctx, a, query); err != nil {
+			return "", fmt.Errorf("signing in at %s: %w", s.issuer, err)
+		}
+		return token, nil
 	case <-ctx.Done():
 		return "", fmt.Errorf("waiting for the browser: %w", ctx.Err())
-	case answer := <-answers:
-		if answer.problem != "" {
-			return "", fmt.Errorf("%w: the issuer answered %.80q", ErrRefused, answer.problem)
-		}
-		return f.redeem(ctx, answer.code, answer.state)
 	}
 }
 
-// callbackHandler takes the one answer to our request; requests with another
-// state, which any page can make a browser send, are turned away.
-func callbackHandler(state string, answers chan<- callback) http.Handler {
+// receiver takes the first answer that has this attempt's state: a page of
+// another site that guesses the port can't end the wait.
+func receiver(state string, answers chan<- url.Values) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+callbackPath, func(w http.ResponseWriter, r *http.Request) {
-		q := r.URL.Query()
-		if q.Get("state") != state {
-			http.Error(w, "This is not the answer that hallmark waits for.", http.StatusBadRequest)
+	mux.HandleFunc("GET "+callback, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		w.Header().Set("Referrer-Policy", "no-referrer")
+		w.Header().Set("Cache-Control", "no-store")
+		query := r.URL.Query()
+		if query.Get("state") != state {
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprintf(w, answerPage, "Not signed in", "This answer belongs to another attempt to sign in.")
 			return
 		}
-		select {
-		case answers <- callback{q.Get("code"), q.Get("state"), q.Get("error")}:
-		default: // there has been one
+		if query.Has("error") {
+			fmt.Fprintf(w, answerPage, "Not signed in", "The program that sent you here says why. You may close this page.")
+		} else {
+			fmt.Fprintf(w, answerPage, "Signed in", "You may close this page and go back to where you came from.")
 		}
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Set("Content-Security-Policy", "default-src 'none'")
-		io.WriteString(w, "<!doctype html><title>hallmark</title><p>Done. You may close this page and go back to the terminal.</p>\n")
+		select {
+		case answers <- query:
+		default: // a second one
+		}
 	})
 	return mux
+}
+
+// shutDown lets the last page reach the browser.
+func shutDown(server *http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if server.Shutdown(ctx) != nil {
+		server.Close()
+	}
 }

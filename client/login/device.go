@@ -5,30 +5,93 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
+	"time"
 )
 
-// Device has a person log in on another device: out is told the address and the
-// code to type there (RFC 8628). Errors: ErrRefused, ErrUnavailable, the
-// context's.
-func Device(ctx context.Context, o Options, out io.Writer) (string, error) {
-	ctx, f, err := o.begin(ctx)
+const (
+	// defaultInterval: "If no value is provided, clients MUST use 5 as the default"
+	// (RFC 8628 §3.2); slowDown: "the interval MUST be increased by 5 seconds"
+	// (§3.5).
+	defaultInterval = 5 * time.Second
+	slowDown        = 5 * time.Second
+
+	maxInterval = time.Minute
+	maxLife     = time.Hour
+)
+
+// grant is a device's turn to wait (RFC 8628 §3.2).
+type grant struct {
+	DeviceCode string `json:"device_code"`
+	UserCode   string `json:"user_code"`
+	Address    string `json:"verification_uri"`
+	Complete   string `json:"verification_uri_complete"`
+	Expires    int64  `json:"expires_in"`
+	Interval   int64  `json:"interval"`
+}
+
+// Device signs in with a browser on any machine: it prints an address and a code
+// to out, and asks for the token until somebody has allowed it there. Errors:
+// ErrUnavailable, *Refused, the context's.
+func Device(ctx context.Context, o Options, out io.Writer) (token string, err error) {
+	s, err := start(ctx, o)
 	if err != nil {
 		return "", err
 	}
-	if f.config.Endpoint.DeviceAuthURL == "" {
-		return "", fmt.Errorf("%w: %s has no device flow", ErrRefused, o.Issuer)
+	if s.endpoints.Device == "" {
+		return "", fmt.Errorf("issuer %s has no device flow", s.issuer)
 	}
-	pending, err := f.config.DeviceAuth(ctx)
+	var g grant
+	err = s.post(ctx, s.endpoints.Device, url.Values{"client_id": {s.clientID}, "scope": {scope}}, &g)
 	if err != nil {
-		return "", exchangeError(err)
+		return "", fmt.Errorf("asking %s for a device code: %w", s.issuer, err)
 	}
-	fmt.Fprintf(out, "On any device, open\n  %s\nand type the code\n  %s\n", pending.VerificationURI, pending.UserCode)
-	answer, err := f.config.DeviceAccessToken(ctx, pending)
+	if g.DeviceCode == "" || g.UserCode == "" || checkURL(g.Address) != nil {
+		return "", fmt.Errorf("asking %s for a device code: answer lacks a code or an address", s.issuer)
+	}
+	fmt.Fprintf(out, "Open this address in a browser on any machine:\n\n  %s\n\nand type this code: %s\n",
+		oneLine(g.Address), oneLine(g.UserCode))
+	token, err = s.poll(ctx, g)
 	if err != nil {
-		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-			return "", fmt.Errorf("waiting for the login: %w", err)
+		return "", fmt.Errorf("signing in at %s: %w", s.issuer, err)
+	}
+	return token, nil
+}
+
+// poll asks until there is an answer (RFC 8628 §3.4, §3.5).
+func (s *session) poll(ctx context.Context, g grant) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, within(g.Expires, maxLife, maxLife))
+	defer cancel()
+	interval := within(g.Interval, defaultInterval, maxInterval)
+	form := url.Values{
+		"grant_type":  {"urn:ietf:params:oauth:grant-type:device_code"},
+		"client_id":   {s.clientID},
+		"device_code": {g.DeviceCode},
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return "", fmt.Errorf("nobody has allowed it: %w", ctx.Err())
+		case <-time.After(interval):
 		}
-		return "", exchangeError(err)
+		token, err := s.token(ctx, "", form)
+		var refused *Refused
+		switch {
+		case errors.As(err, &refused) && refused.Code == "authorization_pending":
+		case errors.As(err, &refused) && refused.Code == "slow_down":
+			interval += slowDown
+		case errors.Is(err, ErrUnavailable) && ctx.Err() == nil:
+			interval = min(2*interval, maxInterval) // "such as … exponential backoff"
+		default:
+			return token, err
+		}
 	}
-	return f.idToken(ctx, answer, "")
+}
+
+// within is so many seconds, or what they are by default.
+func within(seconds int64, byDefault, most time.Duration) time.Duration {
+	if seconds <= 0 {
+		return byDefault
+	}
+	return time.Duration(min(seconds, int64(most/time.Second))) * time.Second
 }

@@ -3,120 +3,191 @@ package login
 import (
 	"context"
 	"crypto/rand"
-	"crypto/subtle"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
+	"net"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
-
-	"github.com/coreos/go-oidc/v3/oidc"
-	"golang.org/x/oauth2"
 )
 
-// ErrRefused says that the issuer, or whoever had to log in, said no.
-var ErrRefused = errors.New("login was refused")
+// DefaultClientID is the id of Sigstore clients.
+const DefaultClientID = "sigstore"
 
-// ErrUnavailable says that the issuer could not be asked: try again later.
-var ErrUnavailable = errors.New("OpenID issuer is unavailable")
+// scope asks for an ID token with the email address.
+const scope = "openid email"
 
-// Options say where to log in.
+// Options say where to get a token.
 type Options struct {
-	Issuer   string       // URL of the OpenID issuer, as its tokens say it
-	ClientID string       // "sigstore" for Sigstore's issuers; the audience of the token
-	HTTP     *http.Client // nil: one with a timeout
+	Issuer   string // URL, exactly as tokens say it
+	ClientID string // empty: DefaultClientID
+
+	// HTTP asks the issuer; nil: a client of its own. It is given a limit of time
+	// if it has none, and follows no redirect.
+	HTTP *http.Client
 }
 
-// maxAnswer is the longest answer of an issuer that is read, in bytes.
-const maxAnswer = 1 << 20
+// ErrUnavailable says that the issuer could not be asked or was too busy to
+// answer: nothing is known, so try again later.
+var ErrUnavailable = errors.New("issuer is unavailable")
 
-// limited is a transport whose answers end at maxAnswer.
-type limited struct{ http.RoundTripper }
+// Refused is the issuer's refusal.
+type Refused struct {
+	Code        string // of RFC 6749 §5.2 or RFC 8628 §3.5, or the HTTP status
+	Description string // the issuer's words, cut to a line
+}
 
-// RoundTrip cuts the body.
-func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := l.RoundTripper.RoundTrip(r)
-	if err == nil {
-		resp.Body = struct {
-			io.Reader
-			io.Closer
-		}{io.LimitReader(resp.Body, maxAnswer), resp.Body}
+// Error says what the issuer said.
+func (e *Refused) Error() string {
+	if e.Description == "" {
+		return "issuer refuses: " + e.Code
 	}
-	return resp, err
+	return "issuer refuses: " + e.Code + ": " + e.Description
 }
 
-func (o Options) http() *http.Client {
-	if o.HTTP != nil {
-		return o.HTTP
+// session is a conversation with an issuer.
+type session struct {
+	issuer, clientID string
+	http             *http.Client
+	endpoints        endpoints
+}
+
+// endpoints is what is needed of a discovery document (Discovery §3).
+type endpoints struct {
+	Issuer        string   `json:"issuer"`
+	Authorization string   `json:"authorization_endpoint"`
+	Token         string   `json:"token_endpoint"`
+	Device        string   `json:"device_authorization_endpoint"`
+	Challenges    []string `json:"code_challenge_methods_supported"`
+}
+
+// start finds the issuer's endpoints. Errors: ErrUnavailable, *Refused.
+func start(ctx context.Context, o Options) (*session, error) {
+	s := &session{issuer: o.Issuer, clientID: o.ClientID, http: limitedClient(o.HTTP)}
+	if s.clientID == "" {
+		s.clientID = DefaultClientID
 	}
-	return &http.Client{Timeout: 30 * time.Second, Transport: limited{http.DefaultTransport}}
-}
-
-// flow is one login under way.
-type flow struct {
-	provider *oidc.Provider
-	config   oauth2.Config
-	verifier string // PKCE code_verifier
-	state    string
-	nonce    string
-}
-
-// begin discovers the issuer. The context it gives carries the HTTP client.
-func (o Options) begin(ctx context.Context) (context.Context, *flow, error) {
-	ctx = oidc.ClientContext(ctx, o.http())
-	provider, err := oidc.NewProvider(ctx, o.Issuer)
+	if err := checkURL(s.issuer); err != nil {
+		return nil, fmt.Errorf("issuer: %w", err)
+	}
+	err := s.get(ctx, strings.TrimSuffix(s.issuer, "/")+"/.well-known/openid-configuration", "", &s.endpoints)
 	if err != nil {
-		return ctx, nil, fmt.Errorf("discovering %s: %w: %w", o.Issuer, ErrUnavailable, err)
+		return nil, fmt.Errorf("asking %s how to sign in: %w", s.issuer, err)
 	}
-	return ctx, &flow{
-		provider: provider,
-		config: oauth2.Config{
-			ClientID: o.ClientID, Endpoint: provider.Endpoint(), Scopes: []string{oidc.ScopeOpenID, "email"},
-		},
-		verifier: oauth2.GenerateVerifier(), state: rand.Text(), nonce: rand.Text(),
-	}, nil
+	// "MUST be identical to the Issuer URL that was used as the prefix" (§4.3).
+	if s.endpoints.Issuer != s.issuer {
+		return nil, fmt.Errorf("asking %s how to sign in: the answer is of issuer %q", s.issuer, s.endpoints.Issuer)
+	}
+	return s, nil
 }
 
-// authURL is where the login begins.
-func (f *flow) authURL() string {
-	return f.config.AuthCodeURL(f.state, oidc.Nonce(f.nonce), oauth2.S256ChallengeOption(f.verifier))
+func limitedClient(client *http.Client) *http.Client {
+	limited := http.Client{}
+	if client != nil {
+		limited = *client
+	}
+	if limited.Timeout == 0 {
+		limited.Timeout = 30 * time.Second
+	}
+	limited.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &limited
 }
 
-// redeem exchanges the code for a token, and verifies it.
-func (f *flow) redeem(ctx context.Context, code, state string) (string, error) {
-	if subtle.ConstantTimeCompare([]byte(state), []byte(f.state)) != 1 {
-		return "", fmt.Errorf("%w: the answer is to another request than ours", ErrRefused)
+// checkURL: passwords, codes and tokens leave the machine by https alone.
+func checkURL(text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
+		return fmt.Errorf("%q is not a URL", text)
 	}
-	answer, err := f.config.Exchange(ctx, code, oauth2.VerifierOption(f.verifier))
+	ip := net.ParseIP(u.Hostname())
+	loopback := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+	if u.Scheme != "https" && !(u.Scheme == "http" && loopback) {
+		return fmt.Errorf("%s is not https", text)
+	}
+	return nil
+}
+
+// attempt is one authorization request with its secrets.
+type attempt struct {
+	redirect, state, nonce, verifier string
+}
+
+// newAttempt: rand.Text has 128 bits or more; a verifier has at least 43
+// characters (RFC 7636 §4.1).
+func newAttempt(redirect string) attempt {
+	return attempt{redirect, rand.Text(), rand.Text(), rand.Text() + rand.Text()}
+}
+
+// address is where the browser goes (OpenID Connect Core §3.1.2.1, RFC 7636
+// §4.3).
+func (s *session) address(a attempt) (string, error) {
+	if err := checkURL(s.endpoints.Authorization); err != nil {
+		return "", fmt.Errorf("authorization endpoint: %w", err)
+	}
+	challenge := sha256.Sum256([]byte(a.verifier))
+	query := url.Values{
+		"response_type":         {"code"},
+		"client_id":             {s.clientID},
+		"redirect_uri":          {a.redirect},
+		"scope":                 {scope},
+		"state":                 {a.state},
+		"nonce":                 {a.nonce},
+		"code_challenge":        {base64.RawURLEncoding.EncodeToString(challenge[:])},
+		"code_challenge_method": {"S256"},
+	}
+	separator := "?"
+	if strings.Contains(s.endpoints.Authorization, "?") {
+		separator = "&"
+	}
+	return s.endpoints.Authorization + separator + query.Encode(), nil
+}
+
+// redeem checks what came back with the browser and gives the token. Errors:
+// ErrUnavailable, *Refused.
+func (s *session) redeem(ctx context.Context, a attempt, query url.Values) (string, error) {
+	if query.Get("state") != a.state {
+		return "", errors.New("answer is not to this attempt to sign in")
+	}
+	if code := query.Get("error"); code != "" {
+		return "", &Refused{oneLine(code), oneLine(query.Get("error_description"))}
+	}
+	if query.Get("code") == "" {
+		return "", errors.New("answer has no code")
+	}
+	return s.token(ctx, a.nonce, url.Values{
+		"grant_type":    {"authorization_code"},
+		"client_id":     {s.clientID},
+		"code":          {query.Get("code")},
+		"redirect_uri":  {a.redirect},
+		"code_verifier": {a.verifier},
+	})
+}
+
+// token asks the token endpoint, and checks that the token is what was asked for.
+func (s *session) token(ctx context.Context, nonce string, form url.Values) (string, error) {
+	var answer struct {
+		IDToken string `json:"id_token"`
+	}
+	if err := s.post(ctx, s.endpoints.Token, form, &answer); err != nil {
+		return "", err
+	}
+	if answer.IDToken == "" {
+		return "", errors.New("issuer gave no ID token")
+	}
+	c, err := parseToken(answer.IDToken)
 	if err != nil {
-		return "", exchangeError(err)
+		return "", err
 	}
-	return f.idToken(ctx, answer, f.nonce)
-}
-
-// idToken takes the ID token out of an answer and verifies it; nonce may be empty
-// where the flow has none.
-func (f *flow) idToken(ctx context.Context, answer *oauth2.Token, nonce string) (string, error) {
-	raw, ok := answer.Extra("id_token").(string)
-	if !ok {
-		return "", errors.New("the issuer's answer has no ID token")
+	switch {
+	case c.Issuer != s.issuer:
+		return "", fmt.Errorf("token is of issuer %q", c.Issuer)
+	case !c.Audience.has(s.clientID):
+		return "", errors.New("token is not for this client")
+	case nonce != "" && c.Nonce != nonce:
+		return "", errors.New("token is not of this attempt to sign in: its nonce differs")
 	}
-	token, err := f.provider.Verifier(&oidc.Config{ClientID: f.config.ClientID}).Verify(ctx, raw)
-	if err != nil {
-		return "", fmt.Errorf("verifying ID token: %w", err)
-	}
-	if nonce != "" && subtle.ConstantTimeCompare([]byte(token.Nonce), []byte(nonce)) != 1 {
-		return "", errors.New("verifying ID token: its nonce is another login's")
-	}
-	return raw, nil
-}
-
-// exchangeError tells a refusal of the token endpoint from its silence. What it
-// wrote is not repeated: it may hold what was sent.
-func exchangeError(err error) error {
-	refused := new(oauth2.RetrieveError)
-	if errors.As(err, &refused) {
-		return fmt.Errorf("%w: the issuer answered %.80q", ErrRefused, refused.ErrorCode)
-	}
-	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	return answer.IDToken, nil
 }

@@ -1,109 +1,115 @@
 package login
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"html"
-	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"regexp"
 	"strings"
 )
 
-// passwordRedirect is where the issuer sends a browser with the code. Nothing
-// listens there: Password reads it off the answer.
-const passwordRedirect = "http://127.0.0.1" + callbackPath
+// What hallmark's login page has; its issuer's tests would miss them.
+const (
+	passwordPath = "/login/password"
+	fieldBefore  = `name="request" value="`
+)
 
-// Password logs in with the password of an account, walking the pages of
-// hallmark's own login as a browser would; other issuers have other pages.
-// Errors: ErrRefused, ErrUnavailable, the context's.
-func Password(ctx context.Context, o Options, email string, password []byte) (string, error) {
-	ctx, f, err := o.begin(ctx)
+// ErrPassword says that the address or the password is wrong.
+var ErrPassword = errors.New("email or password is wrong")
+
+// Password signs in without a browser, for scripts: it fills in the page of the
+// issuer that is built into hallmark, and works with no other. Errors:
+// ErrPassword, ErrUnavailable, *Refused.
+func Password(ctx context.Context, o Options, email string, password []byte) (token string, err error) {
+	s, err := start(ctx, o)
 	if err != nil {
 		return "", err
 	}
-	f.config.RedirectURL = passwordRedirect
+	token, err = s.password(ctx, email, password)
+	if err != nil {
+		return "", fmt.Errorf("signing in at %s: %w", s.issuer, err)
+	}
+	return token, nil
+}
+
+func (s *session) password(ctx context.Context, email string, password []byte) (string, error) {
+	// Nobody listens there: the redirect is not followed.
+	a := newAttempt("http://127.0.0.1/")
+	address, err := s.address(a)
+	if err != nil {
+		return "", err
+	}
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		return "", err
 	}
-	browser := *o.http()
-	browser.Jar = jar
-	browser.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	form, action, err := openPage(ctx, &browser, f.authURL())
+	client := *s.http
+	client.Jar = jar
+	field, err := openPage(ctx, &client, address)
 	if err != nil {
 		return "", err
 	}
-	form.Set("email", email)
-	form.Set("password", string(password))
-	answer, err := submit(ctx, &browser, action, form)
+	query, err := sendPage(ctx, &client, s.issuer+passwordPath, a.redirect, url.Values{
+		"request": {field}, "email": {email}, "password": {string(password)},
+	})
 	if err != nil {
 		return "", err
 	}
-	return f.redeem(ctx, answer.Get("code"), answer.Get("state"))
+	return s.redeem(ctx, a, query)
 }
 
-// openPage reads the form of the sign-in page: its hidden fields and its target.
-func openPage(ctx context.Context, browser *http.Client, address string) (url.Values, string, error) {
+// openPage gives the hidden field of the sign-in page.
+func openPage(ctx context.Context, client *http.Client, address string) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return nil, "", err
+		return "", err
 	}
-	resp, err := browser.Do(req)
+	resp, page, err := do(client, req)
 	if err != nil {
-		return nil, "", fmt.Errorf("%w: %w", ErrUnavailable, withoutQuery(err))
+		return "", err
 	}
-	defer resp.Body.Close()
-	page, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
-		return nil, "", fmt.Errorf("%w: %w", ErrUnavailable, err)
+	if resp.StatusCode != http.StatusOK {
+		return "", pageRefusal(resp, page)
 	}
-	hidden := regexp.MustCompile(`<input type="hidden" name="request" value="([^"]+)">`).FindSubmatch(page)
-	action := regexp.MustCompile(`<form method="post" action="(/[^"]*)">`).FindSubmatch(page)
-	if resp.StatusCode != http.StatusOK || hidden == nil || action == nil {
-		return nil, "", fmt.Errorf("%w: the issuer shows no sign-in page of hallmark (%s)", ErrRefused, resp.Status)
+	_, rest, ok := bytes.Cut(page, []byte(fieldBefore))
+	field, _, closed := bytes.Cut(rest, []byte(`"`))
+	if !ok || !closed || !bytes.Contains(page, []byte(`action="`+passwordPath+`"`)) {
+		return "", errors.New("this is not hallmark's login page: sign in with a browser")
 	}
-	target, err := req.URL.Parse(html.UnescapeString(string(action[1])))
-	if err != nil || target.Host != req.URL.Host {
-		return nil, "", errors.New("the sign-in page sends passwords elsewhere")
-	}
-	return url.Values{"request": {html.UnescapeString(string(hidden[1]))}}, target.String(), nil
+	return string(field), nil
 }
 
-// submit sends the form and gives what the redirect to the client carries.
-func submit(ctx context.Context, browser *http.Client, action string, form url.Values) (url.Values, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, action, strings.NewReader(form.Encode()))
+// sendPage sends the form and gives the query of the redirect.
+func sendPage(ctx context.Context, client *http.Client, where, redirect string, form url.Values) (url.Values, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, where, strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	resp, err := browser.Do(req)
+	resp, page, err := do(client, req)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, withoutQuery(err))
+		return nil, err
 	}
-	defer resp.Body.Close()
-	switch {
-	case resp.StatusCode == http.StatusServiceUnavailable:
-		return nil, fmt.Errorf("%w: it is busy", ErrUnavailable)
-	case resp.StatusCode == http.StatusTooManyRequests:
-		return nil, fmt.Errorf("%w: too many attempts; try again in %s seconds", ErrRefused, resp.Header.Get("Retry-After"))
-	case resp.StatusCode != http.StatusSeeOther:
-		return nil, fmt.Errorf("%w: no account has this address and password", ErrRefused)
+	if resp.StatusCode == http.StatusForbidden {
+		return nil, ErrPassword
 	}
-	to, err := resp.Location()
-	if err != nil || !strings.HasPrefix(to.String(), passwordRedirect+"?") {
-		return nil, fmt.Errorf("%w: the issuer redirects elsewhere", ErrRefused)
+	if resp.StatusCode != http.StatusSeeOther {
+		return nil, pageRefusal(resp, page)
 	}
-	return to.Query(), nil
+	target, query, _ := strings.Cut(resp.Header.Get("Location"), "?")
+	if target != redirect {
+		return nil, errors.New("login page leads elsewhere")
+	}
+	return url.ParseQuery(query)
 }
 
-// withoutQuery drops the address that net/http puts into its errors.
-func withoutQuery(err error) error {
-	if in := new(url.Error); errors.As(err, &in) {
-		return in.Err
+// pageRefusal is of pages, which are for people: their status is what is said.
+func pageRefusal(resp *http.Response, _ []byte) error {
+	if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusSeeOther {
+		return errors.New("login page is not as expected")
 	}
-	return err
+	return refusal(resp, nil)
 }

@@ -107,13 +107,13 @@ func problemOf(err error) *problem {
 	if p := new(problem); errors.As(err, &p) {
 		return p
 	}
-	refused, status := new(verify.Error), new(client.StatusError)
+	refused, status, denied := new(verify.Error), new(client.StatusError), new(login.Refused)
 	switch {
 	case errors.As(err, &refused):
 		return &problem{exit: exitRefused, code: string(refused.Code), expected: refused.Expected, found: refused.Found, err: reasonOf(refused)}
 	case errors.Is(err, context.Canceled):
 		return &problem{exit: exitUndecided, code: "interrupted", err: err}
-	case errors.Is(err, login.ErrRefused):
+	case errors.Is(err, login.ErrPassword), errors.As(err, &denied):
 		return &problem{exit: exitRefused, code: "login-refused", err: err}
 	case errors.Is(err, client.ErrUnavailable), errors.Is(err, login.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		return &problem{exit: exitUndecided, code: "service-unavailable", err: err}

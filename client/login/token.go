@@ -1,0 +1,79 @@
+package login
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+)
+
+// maxToken is how long a token may be: what hallmark's certificate authority
+// takes.
+const maxToken = 16 << 10
+
+// claims are those of an ID token that a client looks at.
+type claims struct {
+	Issuer        string   `json:"iss"`
+	Subject       string   `json:"sub"`
+	Audience      audience `json:"aud"`
+	Nonce         string   `json:"nonce"`
+	Email         string   `json:"email"`
+	EmailVerified *bool    `json:"email_verified"`
+}
+
+// audience is a string or several.
+type audience []string
+
+func (a audience) has(want string) bool { return slices.Contains(a, want) }
+
+// UnmarshalJSON reads "sigstore" or ["sigstore","account"].
+func (a *audience) UnmarshalJSON(raw []byte) error {
+	var one string
+	if json.Unmarshal(raw, &one) == nil {
+		*a = audience{one}
+		return nil
+	}
+	return json.Unmarshal(raw, (*[]string)(a))
+}
+
+// parseToken reads the payload of a token in the compact form of RFC 7515 §7.1,
+// unverified. Errors never quote the token.
+func parseToken(token string) (claims, error) {
+	if len(token) > maxToken {
+		return claims{}, fmt.Errorf("token is longer than %d bytes", maxToken)
+	}
+	if strings.Count(token, ".") != 2 {
+		return claims{}, errors.New("token is not three parts with dots between")
+	}
+	_, rest, _ := strings.Cut(token, ".")
+	payload, _, _ := strings.Cut(rest, ".")
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(payload)
+	if err != nil {
+		return claims{}, errors.New("payload of the token is not base64url")
+	}
+	var c claims
+	if len(raw) == 0 || raw[0] != '{' || json.Unmarshal(raw, &c) != nil {
+		return claims{}, errors.New("payload of the token is not a JSON object of claims")
+	}
+	return c, nil
+}
+
+// Challenge gives the claim of a token that a proof of possession signs: email
+// where there is one, else sub, as Fulcio's clients do. The token is not verified.
+func Challenge(token string) (string, error) {
+	c, err := parseToken(token)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("reading ID token: %w", err)
+	case c.Email != "" && c.EmailVerified != nil && !*c.EmailVerified:
+		return "", errors.New("reading ID token: email is not verified, so no certificate would be given")
+	case c.Email != "":
+		return c.Email, nil
+	case c.Subject != "":
+		return c.Subject, nil
+	}
+	return "", errors.New("reading ID token: neither email nor sub")
+}
