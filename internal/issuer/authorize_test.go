@@ -1,0 +1,299 @@
+package issuer
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+)
+
+const verifier = "a-verifier-of-at-least-43-characters-0123456789"
+
+func challengeOf(text string) string {
+	digest := sha256.Sum256([]byte(text))
+	return base64.RawURLEncoding.EncodeToString(digest[:])
+}
+
+// asked is a good authorization request.
+func asked() url.Values {
+	return url.Values{
+		"client_id": {"sigstore"}, "redirect_uri": {loopback}, "response_type": {"code"}, "scope": {"openid email"},
+		"state": {"s"}, "nonce": {"n"}, "code_challenge": {challengeOf(verifier)}, "code_challenge_method": {"S256"},
+	}
+}
+
+// code signs alice in.
+func (r *running) code(t testing.TB) string {
+	t.Helper()
+	browser := browse(t)
+	page := r.get(t, browser, authorizePath+"?"+asked().Encode())
+	back := r.post(t, browser, passwordPath, url.Values{"request": {field(t, page)}, "email": {alice}, "password": {password}})
+	to, err := back.Location()
+	if err != nil {
+		t.Fatalf("%s: %s", back.Status, back.body)
+	}
+	return to.Query().Get("code")
+}
+
+// signIn gives alice's tokens.
+func (r *running) signIn(t testing.TB) (access, id string) {
+	t.Helper()
+	a := r.post(t, http.DefaultClient, tokenPath, redeeming(r.code(t)))
+	var tokens struct {
+		Access string `json:"access_token"`
+		ID     string `json:"id_token"`
+	}
+	if err := json.Unmarshal([]byte(a.body), &tokens); err != nil || tokens.ID == "" {
+		t.Fatalf("%s %s, %v", a.Status, a.body, err)
+	}
+	return tokens.Access, tokens.ID
+}
+
+func redeeming(code string) url.Values {
+	return url.Values{
+		"grant_type": {"authorization_code"}, "client_id": {"sigstore"}, "redirect_uri": {loopback},
+		"code": {code}, "code_verifier": {verifier},
+	}
+}
+
+// change is form with one value set, or dropped if it is "-".
+func change(form url.Values, name, value string) url.Values {
+	form = maps.Clone(form)
+	form[name] = []string{value}
+	if value == "-" {
+		delete(form, name)
+	}
+	return form
+}
+
+func TestAuthorizeRefusedOnAPage(t *testing.T) {
+	r := run(t)
+	for _, bad := range []struct{ name, value string }{
+		{"client_id", "-"}, {"client_id", "other"}, {"redirect_uri", "-"}, {"redirect_uri", "https://evil.example.com/"},
+		{"redirect_uri", "http://localhost.evil.example.com/"}, {"state", strings.Repeat("s", maxQuery)}, {"state", "\xff"}, {"state", "a\x00b"},
+	} {
+		a := r.get(t, browse(t), authorizePath+"?"+change(asked(), bad.name, bad.value).Encode())
+		if a.StatusCode != http.StatusBadRequest || a.Header.Get("Location") != "" || strings.Contains(a.body, "evil") {
+			t.Errorf("%s=%.40q: %s %s", bad.name, bad.value, a.Status, a.Header.Get("Location"))
+		}
+	}
+	for _, query := range []string{asked().Encode() + "&client_id=sigstore", asked().Encode() + "&scope=%", asked().Encode() + ";a=b"} {
+		if a := r.get(t, browse(t), authorizePath+"?"+query); a.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s: %s", query, a.Status)
+		}
+	}
+}
+
+func TestAuthorizeRefusedAtTheClient(t *testing.T) {
+	r := run(t)
+	for _, bad := range []struct{ name, value, want string }{
+		{"code_challenge", "-", "invalid_request"}, {"code_challenge", "short", "invalid_request"},
+		{"code_challenge_method", "-", "invalid_request"}, {"code_challenge_method", "plain", "invalid_request"},
+		{"code_challenge_method", "S512", "invalid_request"}, {"response_type", "-", "invalid_request"},
+		{"response_type", "token", "unauthorized_client"}, {"response_type", "id_token", "unauthorized_client"},
+		{"response_type", "code id_token", "unauthorized_client"}, {"scope", "-", "invalid_request"}, {"scope", "email", "invalid_scope"},
+		{"response_mode", "fragment", "invalid_request"}, {"response_mode", "form_post", "invalid_request"},
+		{"prompt", "none", "login_required"}, {"prompt", "none login", "invalid_request"}, {"max_age", "-1", "invalid_request"},
+		{"request", "eyJhbGciOiJub25lIn0.e30.", "request_not_supported"}, {"request_uri", "https://evil.example.com/", "request_not_supported"},
+	} {
+		a := r.get(t, browse(t), authorizePath+"?"+change(asked(), bad.name, bad.value).Encode())
+		to, err := a.Location()
+		if err != nil || a.StatusCode != http.StatusSeeOther {
+			t.Errorf("%s=%q: %s", bad.name, bad.value, a.Status)
+			continue
+		}
+		query := to.Query()
+		if !strings.HasPrefix(to.String(), loopback+"?") || query.Get("error") != bad.want || query.Get("state") != "s" || query.Has("code") {
+			t.Errorf("%s=%q: %s", bad.name, bad.value, to)
+		}
+	}
+}
+
+func TestRedirects(t *testing.T) {
+	for _, good := range []string{
+		"http://localhost/", "http://localhost:1234/auth/callback", "http://127.0.0.1:1/", "http://127.0.0.1:65535/a/b", "http://localhost:80",
+	} {
+		if !isLoopbackRedirect(good) {
+			t.Errorf("%s was refused", good)
+		}
+	}
+	for _, bad := range []string{
+		"", "/", "//localhost/", "localhost", "https://localhost/", "http://localhost.example.com/", "http://127.0.0.1.example.com/",
+		"http://localhost@evil.example.com/", "http://evil.example.com@localhost/", "http://evil.example.com/#@localhost/",
+		"http://127.0.0.2/", "http://[::1]/", "http://2130706433/", "http://0x7f.1/", "http://LOCALHOST/\\evil", "http://localhost/?x=1",
+		"http://localhost/#x", "http://localhost\\@evil.example.com/", "http://localhost:99x/", "javascript:alert(1)//localhost", "http://localhost /",
+		"http://localhost\n.evil/", "HTTP://localhost/", "http://localhost/" + strings.Repeat("a", maxRedirect), "http:localhost/", "http:///localhost/",
+	} {
+		if isLoopbackRedirect(bad) {
+			t.Errorf("%q was taken", bad)
+		}
+	}
+}
+
+// TestWrongPasswordAndNobodyLookAlike: the answers differ in the address alone.
+func TestWrongPasswordAndNobodyLookAlike(t *testing.T) {
+	r := run(t)
+	browser := browse(t)
+	page := r.get(t, browser, authorizePath+"?"+asked().Encode())
+	try := func(email, password string) string {
+		a := r.post(t, browser, passwordPath, url.Values{"request": {field(t, page)}, "email": {email}, "password": {password}})
+		if a.StatusCode != http.StatusForbidden || a.Header.Get("Location") != "" {
+			t.Errorf("%s: %s", email, a.Status)
+		}
+		return strings.ReplaceAll(a.body, email, "EMAIL")
+	}
+	wrong := try(alice, "something else entirely")
+	for _, email := range []string{"bob@example.com", "alice@example.org", "ALICE@example.com"} {
+		if got := try(email, password); got != wrong {
+			t.Errorf("%s: the page differs: %s", email, got)
+		}
+	}
+	if !strings.Contains(wrong, "Email or password is wrong.") || strings.Contains(wrong, "entirely") {
+		t.Error(wrong)
+	}
+	if strings.Contains(r.log.String(), "bob@") {
+		t.Error("the log has an unknown address, which may be a password typed in the wrong place")
+	}
+}
+
+func TestEmailIsEscaped(t *testing.T) {
+	r := run(t)
+	browser := browse(t)
+	page := r.get(t, browser, authorizePath+"?"+asked().Encode())
+	a := r.post(t, browser, passwordPath, url.Values{"request": {field(t, page)}, "email": {`"><script>alert(1)</script>`}, "password": {"x"}})
+	if strings.Contains(a.body, "<script") {
+		t.Error(a.body)
+	}
+}
+
+func TestFormsOfOthers(t *testing.T) {
+	r := run(t)
+	browser, stranger := browse(t), browse(t)
+	page := r.get(t, browser, authorizePath+"?"+asked().Encode())
+	r.get(t, stranger, devicePath) // has a cookie of its own
+	good := url.Values{"request": {field(t, page)}, "email": {alice}, "password": {password}}
+	refused := func(what string, a answer, want int) {
+		t.Helper()
+		if a.StatusCode != want || a.Header.Get("Location") != "" {
+			t.Errorf("%s: %s", what, a.Status)
+		}
+	}
+	refused("no cookie", r.post(t, http.DefaultClient, passwordPath, good), http.StatusForbidden)
+	refused("another browser", r.post(t, stranger, passwordPath, good), http.StatusForbidden)
+	refused("no field", r.post(t, browser, passwordPath, change(good, "request", "-")), http.StatusForbidden)
+	refused("another page's field", r.post(t, browser, passwordPath, change(good, "request", field(t, r.get(t, browser, devicePath)))), http.StatusForbidden)
+	sealed := []byte(field(t, page))
+	for i := 0; i < len(sealed); i += 17 {
+		bad := []byte(string(sealed))
+		bad[i] ^= 1
+		refused("a mangled field", r.post(t, browser, passwordPath, change(good, "request", string(bad))), http.StatusForbidden)
+	}
+	for name, value := range map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example.com"} {
+		req, err := http.NewRequest(http.MethodPost, r.url+passwordPath, strings.NewReader(good.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set(name, value)
+		resp, err := browser.Do(req)
+		refused(name, read(t, resp, err), http.StatusForbidden)
+	}
+	r.pass(formLife + time.Minute)
+	refused("an old page", r.post(t, browser, passwordPath, good), http.StatusForbidden)
+}
+
+func TestFormsOutOfForm(t *testing.T) {
+	r := run(t)
+	long := url.Values{"password": {strings.Repeat("x", maxBody)}}.Encode()
+	for _, path := range []string{passwordPath, tokenPath, deviceAuthorizationPath, devicePath, deviceAnswerPath} {
+		for _, bad := range []struct {
+			mediaType, body, query string
+			want                   int
+		}{
+			{"application/json", "{}", "", http.StatusUnsupportedMediaType},
+			{"", "a=b", "", http.StatusUnsupportedMediaType},
+			{"multipart/form-data; boundary=x", "--x--", "", http.StatusUnsupportedMediaType},
+			{"application/x-www-form-urlencoded", long, "", http.StatusRequestEntityTooLarge},
+			{"application/x-www-form-urlencoded", "a=%zz", "", http.StatusBadRequest},
+			{"application/x-www-form-urlencoded", "a=b&a=b", "", http.StatusBadRequest},
+			{"application/x-www-form-urlencoded", "a=%ff", "", http.StatusBadRequest},
+			{"application/x-www-form-urlencoded", "a=b", "?code=x", http.StatusBadRequest},
+		} {
+			resp, err := browse(t).Post(r.url+path+bad.query, bad.mediaType, strings.NewReader(bad.body))
+			if a := read(t, resp, err); a.StatusCode != bad.want {
+				t.Errorf("%s with %s %.20q: %s", path, bad.mediaType, bad.body, a.Status)
+			}
+		}
+		if path == devicePath {
+			continue // has a page
+		}
+		if a := r.get(t, http.DefaultClient, path); a.StatusCode != http.StatusMethodNotAllowed {
+			t.Errorf("GET %s: %s", path, a.Status)
+		}
+	}
+}
+
+func TestHeaders(t *testing.T) {
+	r := run(t)
+	for _, path := range []string{authorizePath + "?" + asked().Encode(), authorizePath, devicePath, keysPath, tokenPath, "/login/nowhere"} {
+		a := r.get(t, browse(t), path)
+		policy := a.Header.Get("Content-Security-Policy")
+		if a.Header.Get("Cache-Control") != "no-store" || a.Header.Get("X-Content-Type-Options") != "nosniff" ||
+			!strings.HasPrefix(policy, "default-src 'none'") || !strings.Contains(policy, "frame-ancestors 'none'") || strings.Contains(policy, "unsafe") {
+			t.Errorf("%s: %v", path, a.Header)
+		}
+		for _, cookie := range a.Cookies() {
+			if !cookie.HttpOnly || cookie.SameSite != http.SameSiteLaxMode {
+				t.Errorf("%s: %v", path, cookie)
+			}
+		}
+		if strings.Contains(a.body, "<script") || strings.Contains(a.body, " onclick") || strings.Contains(a.body, "style=") {
+			t.Errorf("%s: %s", path, a.body)
+		}
+	}
+}
+
+func TestCookiesOfHTTPS(t *testing.T) {
+	i, err := New(Options{URL: "https://login.example.com", Key: newKey(t), Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newRecorder(t, i, authorizePath+"?"+asked().Encode())
+	cookies := w.Cookies()
+	if len(cookies) != 1 || cookies[0].Name != "__Host-hallmark-login" || !cookies[0].Secure || cookies[0].Path != "/" || cookies[0].Domain != "" {
+		t.Errorf("%v", cookies)
+	}
+}
+
+func TestGuessingIsSlowed(t *testing.T) {
+	r := run(t)
+	browser := browse(t)
+	page := r.get(t, browser, authorizePath+"?"+asked().Encode())
+	try := func(email, password string) answer {
+		return r.post(t, browser, passwordPath, url.Values{"request": {field(t, page)}, "email": {email}, "password": {password}})
+	}
+	for _, email := range []string{alice, "nobody@example.com"} {
+		for n := range int(perAccount().burst) {
+			if a := try(email, "wrong"); a.StatusCode != http.StatusForbidden {
+				t.Fatalf("%s, attempt %d: %s", email, n, a.Status)
+			}
+		}
+		if a := try(email, password); a.StatusCode != http.StatusTooManyRequests || a.Header.Get("Retry-After") != "30" {
+			t.Errorf("%s: %s %v", email, a.Status, a.Header)
+		}
+	}
+	r.pass(perAccount().pause)
+	if a := try(alice, password); a.StatusCode != http.StatusSeeOther {
+		t.Errorf("after the pause: %s", a.Status)
+	}
+	for range 20 { // who succeeds is not slowed
+		if a := try(alice, password); a.StatusCode != http.StatusSeeOther {
+			t.Fatalf("a loop of sign-ins: %s", a.Status)
+		}
+	}
+}

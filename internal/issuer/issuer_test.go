@@ -1,0 +1,299 @@
+package issuer
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	coreos "github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+)
+
+const (
+	alice    = "alice@example.com"
+	password = "correct horse battery"
+	loopback = "http://localhost:12345/auth/callback"
+)
+
+// running is an issuer behind a socket, with the account of alice.
+type running struct {
+	*Issuer
+	log  *buffer
+	mu   sync.Mutex
+	skew time.Duration // added to the machine's time
+}
+
+// buffer is a log that handlers write to while a test reads.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+func (r *running) now() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return time.Now().Add(r.skew)
+}
+
+func (r *running) pass(d time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.skew += d
+}
+
+func newKey(t testing.TB) crypto.Signer {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func run(t testing.TB) *running {
+	t.Helper()
+	dir := t.TempDir()
+	if err := openCheap(t, dir).Add(alice, []byte(password)); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(nil)
+	r := &running{log: new(buffer)}
+	var err error
+	r.Issuer, err = New(Options{
+		URL: "http://" + server.Listener.Addr().String(), Key: newKey(t), Dir: dir, Clock: r.now,
+		Logger: slog.New(slog.NewTextHandler(r.log, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Config.Handler = r.Handler()
+	server.Start()
+	t.Cleanup(server.Close)
+	return r
+}
+
+// browse is a browser that keeps cookies and follows nothing.
+func browse(t testing.TB) *http.Client {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+// answer is a response that has been read.
+type answer struct {
+	*http.Response
+	body string
+}
+
+func read(t testing.TB, resp *http.Response, err error) answer {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{resp, string(body)}
+}
+
+func (r *running) get(t testing.TB, c *http.Client, path string) answer {
+	t.Helper()
+	resp, err := c.Get(r.url + path)
+	return read(t, resp, err)
+}
+
+func (r *running) post(t testing.TB, c *http.Client, path string, form url.Values) answer {
+	t.Helper()
+	resp, err := c.PostForm(r.url+path, form)
+	return read(t, resp, err)
+}
+
+// field is the sealed field of a page.
+func field(t testing.TB, page answer) string {
+	t.Helper()
+	found := regexp.MustCompile(`name="request" value="([^"]+)"`).FindStringSubmatch(page.body)
+	if found == nil {
+		t.Fatalf("%s: no sealed field in %s", page.Status, page.body)
+	}
+	return found[1]
+}
+
+// relyingParty is golang.org/x/oauth2 with go-oidc, as cosign uses them.
+func (r *running) relyingParty(t testing.TB) (*coreos.Provider, *oauth2.Config) {
+	t.Helper()
+	provider, err := coreos.NewProvider(t.Context(), r.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return provider, &oauth2.Config{
+		ClientID: "sigstore", Endpoint: provider.Endpoint(), RedirectURL: loopback, Scopes: []string{"openid", "email"},
+	}
+}
+
+func TestRelyingPartyOfOthers(t *testing.T) {
+	r := run(t)
+	provider, config := r.relyingParty(t)
+	verifier := oauth2.GenerateVerifier()
+	address := config.AuthCodeURL("the state", oauth2.S256ChallengeOption(verifier), coreos.Nonce("the nonce"))
+	browser := browse(t)
+	page := r.get(t, browser, strings.TrimPrefix(address, r.url))
+	back := r.post(t, browser, passwordPath, url.Values{"request": {field(t, page)}, "email": {alice}, "password": {password}})
+	to, err := back.Location()
+	if err != nil || back.StatusCode != http.StatusSeeOther || to.Query().Get("state") != "the state" {
+		t.Fatalf("%s to %v, %v", back.Status, to, err)
+	}
+	tokens, err := config.Exchange(t.Context(), to.Query().Get("code"), oauth2.VerifierOption(verifier))
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, _ := tokens.Extra("id_token").(string)
+	token, err := provider.Verifier(&coreos.Config{ClientID: "sigstore"}).Verify(t.Context(), raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var claims struct {
+		Email    string `json:"email"`
+		Verified bool   `json:"email_verified"`
+	}
+	list, listErr := r.accounts.List()
+	if err := token.Claims(&claims); err != nil || listErr != nil || claims.Email != alice || !claims.Verified ||
+		token.Subject != list[0].Subject || token.Nonce != "the nonce" || token.VerifyAccessToken(tokens.AccessToken) != nil {
+		t.Errorf("%+v %+v, %v, %v", token, claims, err, listErr)
+	}
+	if life := token.Expiry.Sub(token.IssuedAt); life != tokenLife {
+		t.Errorf("token lives %s", life)
+	}
+	info, err := provider.UserInfo(t.Context(), oauth2.StaticTokenSource(tokens))
+	if err != nil || info.Email != alice || info.Subject != token.Subject {
+		t.Errorf("userinfo %+v, %v", info, err)
+	}
+	if _, err := config.Exchange(t.Context(), to.Query().Get("code"), oauth2.VerifierOption(verifier)); err == nil {
+		t.Error("a code was taken twice")
+	}
+	for _, secret := range []string{password, raw, tokens.AccessToken, to.Query().Get("code"), verifier} {
+		if strings.Contains(r.log.String(), secret) {
+			t.Errorf("the log has %q", secret)
+		}
+	}
+}
+
+func TestUserinfoTakesAccessTokensAlone(t *testing.T) {
+	r := run(t)
+	_, id := r.signIn(t)
+	for _, token := range []string{"", "nonsense", id, "eyJhbGciOiJub25lIn0.e30."} {
+		req, err := http.NewRequest(http.MethodGet, r.url+userinfoPath, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		resp, err := http.DefaultClient.Do(req)
+		if a := read(t, resp, err); a.StatusCode < 400 || strings.Contains(a.body, alice) {
+			t.Errorf("%q: %s %s", token, a.Status, a.body)
+		}
+	}
+}
+
+func TestDiscoveryTellsWhatThereIs(t *testing.T) {
+	r := run(t)
+	a := r.get(t, http.DefaultClient, "/.well-known/openid-configuration")
+	for _, want := range []string{
+		`"issuer":"` + r.url + `"`, `"device_authorization_endpoint":"` + r.url + `/login/device_authorization"`,
+		`"code_challenge_methods_supported":["S256"]`, `"id_token_signing_alg_values_supported":["ES256"]`,
+		`"response_types_supported":["code"]`, `"token_endpoint_auth_methods_supported":["none"]`,
+		`"grant_types_supported":["authorization_code","urn:ietf:params:oauth:grant-type:device_code"]`,
+	} {
+		if !strings.Contains(a.body, want) {
+			t.Errorf("%s is not in %s", want, a.body)
+		}
+	}
+	for _, path := range []string{"/login/introspect", "/login/revoke", "/healthz", "/ready", "/login/", "/login/authorize/callback", "/"} {
+		if a := r.get(t, http.DefaultClient, path); a.StatusCode != http.StatusNotFound {
+			t.Errorf("%s: %s", path, a.Status)
+		}
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	_, edKey, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := newKey(t)
+	for what, o := range map[string]Options{
+		"http":       {URL: "http://login.example.com", Key: key},
+		"slash":      {URL: "https://login.example.com/", Key: key},
+		"path":       {URL: "https://login.example.com/login", Key: key},
+		"query":      {URL: "https://login.example.com?x", Key: key},
+		"user":       {URL: "https://me@login.example.com", Key: key},
+		"no host":    {URL: "https://", Key: key},
+		"no URL":     {Key: key},
+		"other":      {URL: "ftp://localhost", Key: key},
+		"no key":     {URL: "https://login.example.com"},
+		"Ed25519":    {URL: "https://login.example.com", Key: edKey},
+		"P-384":      {URL: "https://login.example.com", Key: p384},
+		"bad folder": {URL: "https://login.example.com", Key: key, Dir: "/dev/null/x"},
+	} {
+		if o.Dir == "" {
+			o.Dir = t.TempDir()
+		}
+		if _, err := New(o); err == nil {
+			t.Errorf("%s: was taken", what)
+		}
+	}
+	for what, o := range map[string]Options{
+		"https":     {URL: "https://login.example.com", Key: key},
+		"loopback":  {URL: "http://localhost:8080", Key: key},
+		"in a test": {URL: "http://login.example.com:8080", Key: key, InsecureHTTPUnsafe: true},
+	} {
+		o.Dir = t.TempDir()
+		if _, err := New(o); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// BenchmarkNew: an instance for a test starts in less than 100 ms, of which the
+// login may take a tenth.
+func BenchmarkNew(b *testing.B) {
+	o := Options{URL: "https://login.example.com", Key: newKey(b), Dir: b.TempDir()}
+	for b.Loop() {
+		if _, err := New(o); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

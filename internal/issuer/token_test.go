@@ -1,0 +1,277 @@
+package issuer
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func newRecorder(t testing.TB, i *Issuer, target string) *http.Response {
+	t.Helper()
+	w := httptest.NewRecorder()
+	i.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, target, nil))
+	return w.Result()
+}
+
+// refused checks an answer of RFC 6749 §5.2.
+func refused(t *testing.T, what string, a answer, status int, code string) {
+	t.Helper()
+	if a.StatusCode != status || !strings.Contains(a.body, `"error":"`+code+`"`) || strings.Contains(a.body, "token\":") {
+		t.Errorf("%s: %s %s", what, a.Status, a.body)
+	}
+}
+
+func TestCodesRefused(t *testing.T) {
+	r := run(t)
+	for _, bad := range []struct {
+		name, value string
+		status      int
+		code        string
+	}{
+		{"code", "-", http.StatusBadRequest, "invalid_grant"},
+		{"code", "nonsense", http.StatusBadRequest, "invalid_grant"},
+		{"code_verifier", "-", http.StatusBadRequest, "invalid_request"},
+		{"code_verifier", verifier + "x", http.StatusBadRequest, "invalid_grant"},
+		{"code_verifier", challengeOf(verifier), http.StatusBadRequest, "invalid_grant"},
+		{"redirect_uri", "-", http.StatusBadRequest, "invalid_grant"},
+		{"redirect_uri", loopback + "/", http.StatusBadRequest, "invalid_grant"},
+		{"client_id", "-", http.StatusUnauthorized, "invalid_client"},
+		{"client_id", "other", http.StatusUnauthorized, "invalid_client"},
+		{"client_secret", "secret", http.StatusUnauthorized, "invalid_client"},
+		{"client_assertion", "eyJ", http.StatusUnauthorized, "invalid_client"},
+		{"grant_type", "-", http.StatusBadRequest, "invalid_request"},
+		{"grant_type", "password", http.StatusBadRequest, "unsupported_grant_type"},
+		{"grant_type", "refresh_token", http.StatusBadRequest, "unsupported_grant_type"},
+		{"grant_type", "client_credentials", http.StatusBadRequest, "unsupported_grant_type"},
+		{"grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer", http.StatusBadRequest, "unsupported_grant_type"},
+		{"grant_type", "urn:ietf:params:oauth:grant-type:token-exchange", http.StatusBadRequest, "unsupported_grant_type"},
+	} {
+		a := r.post(t, http.DefaultClient, tokenPath, change(redeeming(r.code(t)), bad.name, bad.value))
+		refused(t, bad.name+"="+bad.value, a, bad.status, bad.code)
+	}
+}
+
+func TestCodesServeOnce(t *testing.T) {
+	r := run(t)
+	code := r.code(t)
+	var served atomic.Int32
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			resp, err := http.PostForm(r.url+tokenPath, redeeming(code))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				served.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if served.Load() != 1 {
+		t.Errorf("served %d times", served.Load())
+	}
+	code = r.code(t)
+	refused(t, "wrong verifier", r.post(t, http.DefaultClient, tokenPath, change(redeeming(code), "code_verifier", verifier+"x")), http.StatusBadRequest, "invalid_grant")
+	refused(t, "after it", r.post(t, http.DefaultClient, tokenPath, redeeming(code)), http.StatusBadRequest, "invalid_grant")
+	code = r.code(t)
+	r.pass(codeLife + time.Second)
+	refused(t, "an old code", r.post(t, http.DefaultClient, tokenPath, redeeming(code)), http.StatusBadRequest, "invalid_grant")
+}
+
+func TestAccountRemovedBeforeItsToken(t *testing.T) {
+	r := run(t)
+	code := r.code(t)
+	if err := openCheap(t, r.accounts.dir).Remove(alice); err != nil { // as another process
+		t.Fatal(err)
+	}
+	refused(t, "gone", r.post(t, http.DefaultClient, tokenPath, redeeming(code)), http.StatusBadRequest, "invalid_grant")
+}
+
+func TestAccountAddedWhileRunning(t *testing.T) {
+	r := run(t)
+	if err := openCheap(t, r.accounts.dir).Add("bob@example.com", []byte(password)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.accounts.authenticate("bob@example.com", []byte(password)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	now := time.Now()
+	m := newMemory(func() time.Time { return now })
+	for n := range maxCodes {
+		if err := m.addCode(fmt.Sprint(n), new(authRequest)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.addCode("more", new(authRequest)); !errors.Is(err, errFull) {
+		t.Errorf("codes: %v", err)
+	}
+	for n := range maxDevices {
+		if err := m.addDevice(fmt.Sprint(n), &device{code: fmt.Sprint(n), expires: now.Add(deviceLife)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.addDevice("more", &device{code: "more"}); !errors.Is(err, errFull) {
+		t.Errorf("devices: %v", err)
+	}
+	now = now.Add(deviceLife + time.Second)
+	if err := m.addCode("more", new(authRequest)); err != nil || len(m.codes) != 1 {
+		t.Errorf("codes that are past stay: %d, %v", len(m.codes), err)
+	}
+	if err := m.addDevice("more", &device{code: "more"}); err != nil || len(m.devices) != 1 || len(m.users) != 1 {
+		t.Errorf("devices that are past stay: %d, %d, %v", len(m.devices), len(m.users), err)
+	}
+}
+
+func TestThrottleIsBounded(t *testing.T) {
+	now := time.Now()
+	h := newThrottle(func() time.Time { return now })
+	for n := range int(overall().burst) {
+		if h.take(accountOf(fmt.Sprint(n))) != 0 {
+			t.Fatalf("attempt %d was slowed", n)
+		}
+	}
+	if h.take(accountOf("one more")) == 0 {
+		t.Error("guesses over many accounts are not slowed")
+	}
+	for n := range 2 * maxThrottled {
+		now = now.Add(overall().pause)
+		h.take(accountOf(fmt.Sprint("x", n)))
+	}
+	if len(h.accounts) > maxThrottled {
+		t.Errorf("%d accounts are remembered", len(h.accounts))
+	}
+}
+
+// started is a device that waits.
+func (r *running) started(t *testing.T) (deviceCode, userCode string) {
+	t.Helper()
+	a := r.post(t, http.DefaultClient, deviceAuthorizationPath, url.Values{"client_id": {"sigstore"}, "scope": {"openid email"}})
+	values := map[string]string{}
+	for _, name := range []string{"device_code", "user_code", "verification_uri"} {
+		_, rest, _ := strings.Cut(a.body, `"`+name+`":"`)
+		values[name], _, _ = strings.Cut(rest, `"`)
+	}
+	if a.StatusCode != http.StatusOK || values["verification_uri"] != r.url+devicePath || values["device_code"] == "" {
+		t.Fatalf("%s %s", a.Status, a.body)
+	}
+	return values["device_code"], values["user_code"]
+}
+
+func (r *running) poll(t *testing.T, deviceCode string) answer {
+	t.Helper()
+	r.pass(pollInterval)
+	return r.post(t, http.DefaultClient, tokenPath, polling(deviceCode))
+}
+
+func polling(deviceCode string) url.Values {
+	return url.Values{
+		"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "client_id": {"sigstore"}, "device_code": {deviceCode},
+	}
+}
+
+// confirm walks to the page that asks.
+func (r *running) confirm(t *testing.T, browser *http.Client, userCode string) answer {
+	t.Helper()
+	page := r.get(t, browser, devicePath+"?user_code="+userCode)
+	return r.post(t, browser, devicePath, url.Values{"request": {field(t, page)}, "user_code": {strings.ToLower(strings.ReplaceAll(userCode, "-", " "))}})
+}
+
+func TestDeviceAllowed(t *testing.T) {
+	r := run(t)
+	deviceCode, userCode := r.started(t)
+	refused(t, "nobody came", r.poll(t, deviceCode), http.StatusBadRequest, "authorization_pending")
+	refused(t, "at once again", r.post(t, http.DefaultClient, tokenPath, polling(deviceCode)), http.StatusBadRequest, "slow_down")
+	browser := browse(t)
+	page := r.confirm(t, browser, userCode)
+	if !strings.Contains(page.body, userCode) {
+		t.Error("the page does not show the code")
+	}
+	form := url.Values{"request": {field(t, page)}, "email": {alice}, "password": {"wrong"}, "answer": {"allow"}}
+	if a := r.post(t, browser, deviceAnswerPath, form); a.StatusCode != http.StatusForbidden {
+		t.Errorf("wrong password: %s", a.Status)
+	}
+	if a := r.post(t, browser, deviceAnswerPath, change(change(form, "password", password), "answer", "-")); a.StatusCode != http.StatusBadRequest {
+		t.Errorf("no answer: %s", a.Status)
+	}
+	refused(t, "not yet", r.poll(t, deviceCode), http.StatusBadRequest, "authorization_pending")
+	if a := r.post(t, browser, deviceAnswerPath, change(form, "password", password)); a.StatusCode != http.StatusOK {
+		t.Errorf("allowed: %s", a.Status)
+	}
+	if a := r.poll(t, deviceCode); a.StatusCode != http.StatusOK || !strings.Contains(a.body, `"id_token":"eyJ`) {
+		t.Errorf("%s %s", a.Status, a.body)
+	}
+	refused(t, "twice", r.poll(t, deviceCode), http.StatusBadRequest, "access_denied")
+	if a := r.post(t, browser, deviceAnswerPath, change(form, "password", password)); a.StatusCode != http.StatusNotFound {
+		t.Errorf("answered twice: %s", a.Status)
+	}
+}
+
+func TestDeviceDenied(t *testing.T) {
+	r := run(t)
+	deviceCode, userCode := r.started(t)
+	browser := browse(t)
+	page := r.confirm(t, browser, userCode)
+	if a := r.post(t, browser, deviceAnswerPath, url.Values{"request": {field(t, page)}, "answer": {"deny"}}); a.StatusCode != http.StatusOK {
+		t.Errorf("%s", a.Status)
+	}
+	refused(t, "denied", r.poll(t, deviceCode), http.StatusBadRequest, "access_denied")
+}
+
+func TestDeviceExpires(t *testing.T) {
+	r := run(t)
+	deviceCode, userCode := r.started(t)
+	r.pass(deviceLife + time.Second)
+	if a := r.confirm(t, browse(t), userCode); a.StatusCode != http.StatusNotFound {
+		t.Errorf("an old user code: %s", a.Status)
+	}
+	if a := r.poll(t, deviceCode); a.StatusCode != http.StatusBadRequest || strings.Contains(a.body, "id_token") {
+		t.Errorf("%s %s", a.Status, a.body)
+	}
+}
+
+func TestDevicesRefused(t *testing.T) {
+	r := run(t)
+	good := url.Values{"client_id": {"sigstore"}, "scope": {"openid"}}
+	for _, bad := range []struct {
+		name, value string
+		status      int
+		code        string
+	}{
+		{"client_id", "-", http.StatusUnauthorized, "invalid_client"}, {"client_id", "other", http.StatusUnauthorized, "invalid_client"},
+		{"scope", "-", http.StatusBadRequest, "invalid_scope"}, {"scope", "email", http.StatusBadRequest, "invalid_scope"},
+	} {
+		a := r.post(t, http.DefaultClient, deviceAuthorizationPath, change(good, bad.name, bad.value))
+		refused(t, bad.name+"="+bad.value, a, bad.status, bad.code)
+	}
+	deviceCode, _ := r.started(t)
+	for name, value := range map[string]string{"client_id": "other", "device_code": "nonsense"} {
+		a := r.post(t, http.DefaultClient, tokenPath, change(polling(deviceCode), name, value))
+		if a.StatusCode < 400 || strings.Contains(a.body, "id_token") {
+			t.Errorf("%s: %s %s", name, a.Status, a.body)
+		}
+	}
+	browser := browse(t)
+	for n := range int(overall().burst) + 1 { // guessing
+		page := r.get(t, browser, devicePath)
+		a := r.post(t, browser, devicePath, url.Values{"request": {field(t, page)}, "user_code": {"BCDF-GHJK"}})
+		if want := http.StatusNotFound; a.StatusCode != want && a.StatusCode != http.StatusTooManyRequests {
+			t.Fatalf("guess %d: %s", n, a.Status)
+		} else if a.StatusCode == http.StatusTooManyRequests {
+			return
+		}
+	}
+	t.Error("guesses at user codes are not slowed")
+}
