@@ -1,14 +1,20 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/hallmark-sign/hallmark/internal/config"
 )
 
 func TestMain(m *testing.M) {
@@ -28,7 +34,10 @@ func TestScripts(t *testing.T) {
 			"freeaddress": freeAddressCommand,
 			"waitfor":     waitForCommand,
 			"flip":        flipCommand,
+			"url":         urlCommand,
+			"exits":       exitsCommand,
 		},
+		Condition:           condition,
 		RequireExplicitExec: true, RequireUniqueNames: true,
 	})
 }
@@ -63,4 +72,38 @@ func flipCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	content[len(content)/2] ^= 1
 	ts.Check(os.WriteFile(path, content, 0o600))
+}
+
+// urlCommand: url VAR DIR sets VAR to the URL of the instance in DIR.
+func urlCommand(ts *testscript.TestScript, _ bool, args []string) {
+	c, err := config.Load(filepath.Join(ts.MkAbs(args[1]), config.File))
+	ts.Check(err)
+	ts.Setenv(args[0], c.URL)
+}
+
+// exitsCommand: exits STATUS PROGRAM ARG... runs a program that must end so.
+func exitsCommand(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	status := 0
+	if exit := new(exec.ExitError); errors.As(err, &exit) {
+		status = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if strconv.Itoa(status) != args[0] {
+		ts.Fatalf("exit status %d, want %s", status, args[0])
+	}
+}
+
+// condition: nonetwork is true where unshare(1) can take the network away, which
+// CI must.
+func condition(name string) (bool, error) {
+	if name != "nonetwork" {
+		return false, fmt.Errorf("unknown condition %s", name)
+	}
+	err := exec.Command("unshare", "-rn", "true").Run()
+	if err != nil && os.Getenv("CI") != "" {
+		return false, fmt.Errorf("nobody has seen verify without a network: unshare: %w", err)
+	}
+	return err == nil, nil
 }

@@ -1,0 +1,189 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net/http"
+	"os/exec"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/sign"
+	"github.com/hallmark-sign/hallmark/wire/fulcio"
+	"github.com/hallmark-sign/hallmark/wire/rekor"
+	"github.com/hallmark-sign/hallmark/wire/sigalg"
+)
+
+// Work is one thing that is measured. Once does it; many call it at once.
+type Work struct {
+	Name string
+	Once func(context.Context) error
+}
+
+// Figure is what a measurement found; times in milliseconds.
+type Figure struct {
+	Work      string  `json:"work"`
+	Clients   int     `json:"clients"`
+	Answers   int     `json:"answers"`
+	PerSecond float64 `json:"perSecond"`
+	P50       float64 `json:"p50ms"`
+	P99       float64 `json:"p99ms"`
+}
+
+// String is the figure as a line.
+func (f Figure) String() string {
+	return fmt.Sprintf("%-18s %3d at once  %8.0f/s  p50 %8.2f ms  p99 %8.2f ms", f.Work, f.Clients, f.PerSecond, f.P50, f.P99)
+}
+
+// Entries logs a signature over something new each time, all with one key.
+func Entries(log sign.Log) (Work, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return Work{}, err
+	}
+	public, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		return Work{}, err
+	}
+	alg, err := sigalg.ByName(sigalg.ECDSAP256SHA256)
+	if err != nil {
+		return Work{}, err
+	}
+	return Work{"log entry", func(ctx context.Context) error {
+		digest := sha256.Sum256([]byte(rand.Text()))
+		signature, err := alg.SignDigest(rand.Reader, key, digest[:])
+		if err != nil {
+			return err
+		}
+		_, err = log.Add(ctx, rekor.HashedRekord{
+			Digest: digest[:], Signature: signature, Verifier: rekor.Verifier{PublicKey: public, KeyDetails: alg.Name},
+		})
+		return err
+	}}, nil
+}
+
+// Timestamps stamps something of a signature's length.
+func Timestamps(t sign.Timestamper) Work {
+	signature := make([]byte, 71)
+	return Work{"timestamp", func(ctx context.Context) error {
+		_, err := t.Timestamp(ctx, signature)
+		return err
+	}}
+}
+
+// Certificates has one key certified again and again with one token, by the same
+// request: what making keys and proofs costs a client is not measured.
+func Certificates(h *http.Client, authority, token, challenge string) (Work, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return Work{}, err
+	}
+	proof, err := fulcio.SignProof(rand.Reader, key, challenge)
+	if err != nil {
+		return Work{}, err
+	}
+	body, err := fulcio.Request{Token: token, PublicKey: key.Public(), ProofOfPossession: proof}.Marshal()
+	if err != nil {
+		return Work{}, err
+	}
+	return Work{"certificate", func(ctx context.Context) error {
+		return post(ctx, h, authority+"/api/v2/signingCert", body)
+	}}, nil
+}
+
+// post asks once, and wants 200.
+func post(ctx context.Context, h *http.Client, url string, body []byte) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := h.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", url, resp.Status)
+	}
+	return nil
+}
+
+// Measure has clients do the work for a while, after one try.
+func Measure(ctx context.Context, w Work, clients int, d time.Duration) (Figure, error) {
+	if err := w.Once(ctx); err != nil {
+		return Figure{}, fmt.Errorf("measuring %s: %w", w.Name, err)
+	}
+	var (
+		wg    sync.WaitGroup
+		mu    sync.Mutex // guards waits and first
+		waits []time.Duration
+		first error
+	)
+	start := time.Now()
+	for range clients {
+		wg.Go(func() {
+			mine, err := repeat(ctx, w, start.Add(d))
+			mu.Lock()
+			defer mu.Unlock()
+			waits = append(waits, mine...)
+			if first == nil {
+				first = err
+			}
+		})
+	}
+	wg.Wait()
+	if first != nil {
+		return Figure{}, fmt.Errorf("measuring %s: %w", w.Name, first)
+	}
+	return figure(w.Name, clients, waits, time.Since(start)), nil
+}
+
+func repeat(ctx context.Context, w Work, until time.Time) (waits []time.Duration, err error) {
+	for {
+		begun := time.Now()
+		if err := w.Once(ctx); err != nil {
+			return waits, err
+		}
+		waits = append(waits, time.Since(begun))
+		if time.Now().After(until) {
+			return waits, nil
+		}
+	}
+}
+
+func figure(name string, clients int, waits []time.Duration, took time.Duration) Figure {
+	slices.Sort(waits)
+	at := func(q float64) float64 { return waits[int(q*float64(len(waits)-1))].Seconds() * 1000 }
+	return Figure{
+		Work: name, Clients: clients, Answers: len(waits), PerSecond: float64(len(waits)) / took.Seconds(),
+		P50: at(0.5), P99: at(0.99),
+	}
+}
+
+// Command runs a program to its end again and again, as a whole process: what a
+// user waits for.
+func Command(ctx context.Context, name string, runs int, program string, args ...string) (Figure, error) {
+	var waits []time.Duration
+	start := time.Now()
+	for range runs {
+		cmd := exec.CommandContext(ctx, program, args...)
+		begun := time.Now()
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return Figure{}, fmt.Errorf("measuring %s: %w: %s", name, err, out)
+		}
+		waits = append(waits, time.Since(begun))
+	}
+	return figure(name, 1, waits, time.Since(start)), nil
+}

@@ -1,0 +1,6 @@
+// Package bench measures a running instance and whole commands: how long one
+// waits, and how many are answered together. hallmark bench prints its figures.
+//
+// The load comes from the process that measures, so on one machine its own work is
+// part of every figure. Nothing here passes or fails: figures are for people.
+package bench
