@@ -45,7 +45,7 @@ func parseToken(token string) (claims, error) {
 	if len(token) > maxToken {
 		return claims{}, fmt.Errorf("token is longer than %d bytes", maxToken)
 	}
-	if strings.Count(token, ".") != 2 {
+	if strings.Count(token, ".") != 2 || strings.ContainsAny(token, "\r\n") { // a decoder skips line breaks
 		return claims{}, errors.New("token is not three parts with dots between")
 	}
 	_, rest, _ := strings.Cut(token, ".")

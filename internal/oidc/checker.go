@@ -181,7 +181,7 @@ func (c *Checker) check(ctx context.Context, token string) (identity.Identity, e
 		ClientID: t.Audience, SupportedSigningAlgs: algorithms(), Now: func() time.Time { return c.clock().Add(-leeway) },
 	})
 	if _, err := verifier.Verify(ctx, token); err != nil {
-		return identity.Identity{}, refusal("signature does not verify") // err may quote claims
+		return identity.Identity{}, refusal("token does not verify with the issuer's keys") // err may quote claims
 	}
 	return t.identity(claims)
 }

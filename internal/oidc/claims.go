@@ -86,6 +86,9 @@ func parse(token string) (header, claims, error) {
 	if strings.Count(token, ".") != 2 {
 		return header{}, claims{}, refusal("token is not three parts")
 	}
+	if strings.ContainsAny(token, "\r\n") { // the decoder would skip them
+		return header{}, claims{}, refusal("token has line breaks")
+	}
 	first, rest, _ := strings.Cut(token, ".")
 	second, third, _ := strings.Cut(rest, ".")
 	var h header
