@@ -21,9 +21,9 @@ const answerPage = `<!DOCTYPE html>
 // callback is where the browser comes back to, below the listener's address.
 const callback = "/auth/callback"
 
-// Browser signs in with the browser that open opens. If open is nil or does not
-// know of one, the address is printed to out for somebody to open by hand. It
-// waits as long as ctx lasts. Errors: ErrUnavailable, *Refused, the context's.
+// Browser signs in with the browser that open opens; open may be nil. The address
+// is printed to out as well, for somebody to open by hand. It waits as long as ctx
+// lasts. Errors: ErrUnavailable, *Refused, the context's.
 func Browser(ctx context.Context, o Options, open func(url string) error, out io.Writer) (token string, err error) {
 	s, err := start(ctx, o)
 	if err != nil {
@@ -45,6 +45,8 @@ func Browser(ctx context.Context, o Options, open func(url string) error, out io
 	}
 	if open == nil || open(address) != nil {
 		fmt.Fprintf(out, "Open this address in a browser on this machine:\n\n  %s\n\n", address)
+	} else {
+		fmt.Fprintf(out, "Sign in with the browser that has opened. If none has, open this address on this machine:\n\n  %s\n\n", address)
 	}
 	select {
 	case query := <-answers:

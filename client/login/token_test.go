@@ -1,0 +1,121 @@
+package login
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// tokenOf is a token with these claims, unsigned.
+func tokenOf(claims string) string {
+	return "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".AAAA"
+}
+
+func TestChallenge(t *testing.T) {
+	for claims, want := range map[string]string{
+		`{"sub":"s"}`:                             "s",
+		`{"sub":"s","email":""}`:                  "s",
+		`{"sub":"s","email":"alice@example.com"}`: alice,
+		`{"sub":"s","email":"alice@example.com","email_verified":true}`:  alice,
+		`{"sub":"s","email":"alice@example.com","email_verified":false}`: "",
+		`{"email":"alice@example.com","groups":[{}]}`:                    alice,
+		`{}`:                      "",
+		`{"sub":7}`:               "",
+		`{"sub":"s","sub":"t"}`:   "",
+		`{"sub":"s"}{}`:           "",
+		`null`:                    "",
+		`[]`:                      "",
+		``:                        "",
+		"{\"sub\":\"\xff\"}":      "",
+		`{"Sub":"s"}`:             "",
+		`{"sub":"s","aud":{}}`:    "",
+		`{"sub":"s","aud":["a"]}`: "s",
+	} {
+		got, err := Challenge(tokenOf(claims))
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("%s: %q, %v", claims, got, err)
+		}
+	}
+	good := tokenOf(`{"sub":"s"}`)
+	for _, bad := range []string{
+		"", "..", good + ".", strings.TrimSuffix(good, ".AAAA"), "a." + good, good[:6] + "\n" + good[6:], good[:6] + "=" + good[6:],
+		strings.Repeat(".", 1<<20), tokenOf(`{"sub":"` + strings.Repeat("s", maxToken) + `"}`),
+	} {
+		if got, err := Challenge(bad); err == nil || strings.Contains(err.Error(), "eyJ") {
+			t.Errorf("%.40q: %q, %v", bad, got, err)
+		}
+	}
+}
+
+func TestParseClaims(t *testing.T) {
+	c, err := ParseClaims(tokenOf(`{"iss":"https://login.example.com","sub":"s","email":"alice@example.com"}`))
+	if err != nil || c != (Claims{"https://login.example.com", alice}) {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if _, err := ParseClaims(tokenOf(`{"sub":"s"}`)); err == nil {
+		t.Error("a token of no issuer was read")
+	}
+}
+
+func TestAmbient(t *testing.T) {
+	token := tokenOf(`{"iss":"https://token.actions.githubusercontent.com","sub":"repo:a/b","aud":"sigstore"}`)
+	var server *httptest.Server
+	server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Header.Get("Authorization") != "Bearer the-secret" || r.URL.Query().Get("api-version") != "2.0":
+			w.WriteHeader(http.StatusUnauthorized)
+		case r.URL.Path == "/odd":
+			fmt.Fprint(w, `{"count":1}`)
+		case r.URL.Path == "/redirect":
+			http.Redirect(w, r, server.URL+"/?"+r.URL.RawQuery, http.StatusFound)
+		case r.URL.Query().Get("audience") == "sigstore" || r.URL.Path == "/any":
+			fmt.Fprintf(w, `{"count":1,"value":%q}`, token)
+		}
+	}))
+	t.Cleanup(server.Close)
+	ask := func(audience string, pairs ...string) (string, bool, error) {
+		env := map[string]string{}
+		for i := 0; i < len(pairs); i += 2 {
+			env[pairs[i]] = pairs[i+1]
+		}
+		return Ambient(t.Context(), nil, func(name string) string { return env[name] }, audience)
+	}
+	if got, ok, err := ask("sigstore"); got != "" || ok || err != nil {
+		t.Errorf("nothing there: %q %t, %v", got, ok, err)
+	}
+	if got, ok, err := ask("sigstore", envToken, " "+token+"\n"); got != token || !ok || err != nil {
+		t.Errorf("%s: %q %t, %v", envToken, got, ok, err)
+	}
+	if _, ok, err := ask("sigstore", envToken, "nonsense"); !ok || err == nil {
+		t.Errorf("%s is nonsense: %t, %v", envToken, ok, err)
+	}
+	if got, ok, err := ask("sigstore", envRequestURL, server.URL+"/?api-version=2.0", envRequestToken, "the-secret"); got != token || !ok || err != nil {
+		t.Errorf("Actions: %q %t, %v", got, ok, err)
+	}
+	var refused *Refused
+	if _, ok, err := ask("sigstore", envRequestURL, server.URL+"/?api-version=2.0", envRequestToken, "wrong"); !ok || !errors.As(err, &refused) {
+		t.Errorf("wrong secret: %t, %v", ok, err)
+	}
+	for _, address := range []string{server.URL + "/odd?api-version=2.0", server.URL + "/redirect?api-version=2.0", "http://example.com/?api-version=2.0", "%"} {
+		if _, ok, err := ask("sigstore", envRequestURL, address, envRequestToken, "the-secret"); !ok || err == nil || strings.Contains(err.Error(), "the-secret") {
+			t.Errorf("%s: %t, %v", address, ok, err)
+		}
+	}
+	if _, _, err := ask("other", envRequestURL, server.URL+"/any?api-version=2.0", envRequestToken, "the-secret"); err == nil {
+		t.Error("a token for another audience was taken")
+	}
+}
+
+func FuzzChallenge(f *testing.F) {
+	f.Add(tokenOf(`{"sub":"s","email":"alice@example.com"}`))
+	f.Add("..")
+	f.Fuzz(func(t *testing.T, token string) {
+		if challenge, err := Challenge(token); err == nil && challenge == "" {
+			t.Error("an empty challenge")
+		}
+	})
+}
