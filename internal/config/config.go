@@ -28,10 +28,10 @@ const maxFile = 1 << 20
 //	  certificate: tls/cert.pem
 //	  key: tls/key.pem
 //	issuers:
-//	  - url: https://token.actions.githubusercontent.com
+//	  - url: https://login.partner.example.com
 //	    audience: sigstore
 //	    type: uri
-//	    subject_domain: https://github.com
+//	    subject_domain: https://partner.example.com
 type Config struct {
 	// URL is where clients reach the instance: scheme, host, and port if it is not
 	// the scheme's own. It is the issuer of the built-in login and names both logs,
