@@ -1,8 +1,6 @@
 package rekorlog
 
 import (
-	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -42,11 +40,7 @@ func (l *Log) addEntry(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if !strings.EqualFold(strings.TrimSpace(mediaType), "application/json") {
 		return nil, errContentType
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, rekor.MaxRequest))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errBody, err)
-	}
-	request, err := rekor.ParseRequest(body)
+	request, err := l.readRequest(http.MaxBytesReader(w, r.Body, rekor.MaxRequest), r)
 	if err != nil {
 		return nil, err
 	}

@@ -26,9 +26,13 @@ const (
 	codeUnavailable     = 14
 )
 
-// retryAfter is how many seconds a client is asked to wait before it comes again
-// with 503: long enough for a restart.
-const retryAfter = "10"
+const (
+	// retryAfter is how many seconds a client is asked to wait before it comes
+	// again with 503: long enough for a restart.
+	retryAfter = "10"
+	// maxCause bounds what a stranger can put into a line of the log.
+	maxCause = 500
+)
 
 // problem is an answer that is not an entry. Its text is fixed; the cause goes
 // to the log of the server.
@@ -60,8 +64,10 @@ func problemOf(err error) problem {
 		return problem{http.StatusBadRequest, codeInvalidArgument, "verifier is not a key or certificate of the kind that keyDetails names"}
 	case errors.Is(err, rekor.ErrSignature):
 		return problem{http.StatusBadRequest, codeInvalidArgument, "signature does not verify with the verifier over the digest"}
-	case errors.Is(err, tilelog.ErrEntry):
+	case errors.Is(err, rekor.ErrTooLarge), errors.Is(err, tilelog.ErrEntry):
 		return problem{http.StatusBadRequest, codeInvalidArgument, "entry is larger than 64 KiB"}
+	case errors.Is(err, errBusy):
+		return problem{http.StatusServiceUnavailable, codeUnavailable, "too many large requests at once"}
 	case errors.Is(err, tilelog.ErrFailed), errors.Is(err, tilelog.ErrClosed),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return problem{http.StatusServiceUnavailable, codeUnavailable, "log takes no entries now"}
@@ -79,7 +85,8 @@ func (l *Log) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if p.code == codeInternal {
 		level = slog.LevelError
 	}
-	l.logger.Log(r.Context(), level, "entry refused", "status", p.status, "cause", err)
+	cause := err.Error()
+	l.logger.Log(r.Context(), level, "entry refused", "status", p.status, "cause", cause[:min(len(cause), maxCause)])
 	w.Header().Set("Content-Type", "application/json")
 	if p.status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", retryAfter)

@@ -27,6 +27,7 @@ type Log struct {
 	log    *tilelog.Log
 	logID  []byte
 	logger *slog.Logger
+	large  chan struct{} // holds one value per large request in memory
 }
 
 // New opens the log in o.Dir, or makes it. Errors: as tilelog.Open.
@@ -51,7 +52,7 @@ func New(o Options) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening transparency log: %w", err)
 	}
-	return &Log{log: l, logID: logID, logger: o.Logger}, nil
+	return &Log{log: l, logID: logID, logger: o.Logger, large: make(chan struct{}, largeRequests)}, nil
 }
 
 // Add verifies and logs a signature. Errors: those of rekor.HashedRekord.Verify

@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -244,7 +245,7 @@ func TestProblems(t *testing.T) {
 		"key of other kind":  {"application/json", mangle(t, good, sigalg.ECDSAP256SHA256, "PKIX_RSA_PKCS1V15_2048_SHA256"), 400, "verifier is not a key or certificate of the kind that keyDetails names"},
 		"key is garbage":     {"application/json", mangle(t, good, member(good, "rawBytes"), "AAAA"), 400, "verifier is not a key or certificate of the kind that keyDetails names"},
 		"another's key":      {"application/json", mangle(t, good, member(good, "rawBytes"), member(otherKey, "rawBytes")), 400, "signature does not verify with the verifier over the digest"},
-		"signature too long": {"application/json", mangle(t, good, member(good, "content"), strings.Repeat("AAAA", 1<<15)), 400, "signature does not verify with the verifier over the digest"},
+		"signature too long": {"application/json", mangle(t, good, member(good, "content"), strings.Repeat("AAAA", 1<<15)), 400, "entry is larger than 64 KiB"},
 		"form":               {"application/x-www-form-urlencoded", bytes.NewReader(good), 415, "content type must be application/json"},
 		"no content type":    {"", bytes.NewReader(good), 415, "content type must be application/json"},
 		"a million parts":    {"text/plain" + strings.Repeat(";a=b", 1<<20), bytes.NewReader(good), 415, "content type must be application/json"},
@@ -325,6 +326,55 @@ func TestCauseIsLogged(t *testing.T) {
 	w := post(l, "application/json", mangle(t, request(t, newKey(t), "hello"), sigalg.ECDSAP256SHA256, "PKIX_ROT13"))
 	if !strings.Contains(logged.String(), "PKIX_ROT13") || strings.Contains(w.Body.String(), "PKIX_ROT13") {
 		t.Errorf("logged %s, answered %s", logged.String(), w.Body)
+	}
+}
+
+// TestLargeRequestsTakeTurns: one that has no turn waits, small ones do not.
+func TestLargeRequestsTakeTurns(t *testing.T) {
+	l := mustNew(t, testOptions(t))
+	key := newKey(t)
+	large := append(bytes.Repeat([]byte(" "), smallRequest), request(t, key, "large")...)
+	var held []func()
+	for range largeRequests {
+		done, err := l.turn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, done)
+	}
+	if w := post(l, "application/json", bytes.NewReader(request(t, key, "small"))); w.Code != http.StatusCreated {
+		t.Errorf("small: %d %s", w.Code, w.Body)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := l.turn(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("a turn of nobody: %v", err)
+	}
+	answered := make(chan int)
+	go func() { answered <- post(l, "application/json", bytes.NewReader(large)).Code }()
+	for _, done := range held {
+		done()
+	}
+	if code := <-answered; code != http.StatusCreated {
+		t.Errorf("large: %d", code)
+	}
+	if p := problemOf(errBusy); p.status != http.StatusServiceUnavailable || p.code != codeUnavailable {
+		t.Errorf("busy: %+v", p)
+	}
+	if len(l.large) != 0 {
+		t.Errorf("%d turns are still held", len(l.large))
+	}
+}
+
+// A stranger's text makes no long line of the log: x509 quotes names.
+func TestCauseIsCut(t *testing.T) {
+	o := testOptions(t)
+	var logged bytes.Buffer
+	o.Logger = slog.New(slog.NewTextHandler(&logged, nil))
+	l := mustNew(t, o)
+	post(l, "application/json", mangle(t, request(t, newKey(t), "hello"), `"digest"`, `"`+strings.Repeat("x", 100_000)+`":1,"digest"`))
+	if n := logged.Len(); n == 0 || n > 2000 {
+		t.Errorf("%d bytes in the log", n)
 	}
 }
 

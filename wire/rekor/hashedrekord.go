@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
+	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
 // Errors of requests and of HashedRekord.Verify. A log answers all of them with
@@ -20,7 +21,13 @@ var (
 	ErrVerifier  = errors.New("verifier is not a key or certificate of the kind that keyDetails names")
 	ErrDigest    = errors.New("digest is not as long as the hash of keyDetails")
 	ErrSignature = errors.New("signature does not verify")
+	ErrTooLarge  = errors.New("entry is larger than 64 KiB")
 )
+
+// maxMaterial is how many bytes signature and verifier may have together, for in
+// base64 they must fit an entry. Longer ones are refused before they are parsed:
+// a certificate of megabytes costs many times its size.
+const maxMaterial = tile.MaxEntry / 4 * 3
 
 // Kind and version of the entries that are written.
 const (
@@ -66,11 +73,14 @@ type HashedRekord struct {
 
 // Verify checks the entry as a log does before it takes it: keyDetails is in
 // the registry and has a hash, the key is of that type and size, the digest is
-// of that length, and the signature verifies. Errors: ErrAlgorithm,
+// of that length, and the signature verifies. Errors: ErrTooLarge, ErrAlgorithm,
 // ErrVerifier, ErrDigest, ErrSignature.
 //
 // It says nothing about who the key belongs to: a log records, verifiers judge.
 func (h HashedRekord) Verify() error {
+	if len(h.Signature)+len(h.Verifier.Certificate)+len(h.Verifier.PublicKey) > maxMaterial {
+		return fmt.Errorf("signature and verifier: %w", ErrTooLarge)
+	}
 	alg, err := hashedAlgorithm(h.Verifier.KeyDetails)
 	if err != nil {
 		return err

@@ -214,6 +214,10 @@ func TestVerifyRefuses(t *testing.T) {
 		"key and cert":       {func(h *HashedRekord) { h.Verifier.Certificate = selfSigned(t, key) }, ErrVerifier},
 		"key trailing":       {func(h *HashedRekord) { h.Verifier.PublicKey = append(bytes.Clone(h.Verifier.PublicKey), 0) }, ErrVerifier},
 		"certificate as key": {func(h *HashedRekord) { h.Verifier.PublicKey = selfSigned(t, key) }, ErrVerifier},
+		"signature long":     {func(h *HashedRekord) { h.Signature = make([]byte, maxMaterial) }, ErrTooLarge},
+		"certificate long": {func(h *HashedRekord) {
+			h.Verifier.Certificate, h.Verifier.PublicKey = make([]byte, maxMaterial), nil
+		}, ErrTooLarge},
 		"RSA of other size": {func(h *HashedRekord) {
 			h.Verifier.KeyDetails, h.Verifier.PublicKey = "PKIX_RSA_PKCS1V15_2048_SHA256", pkix(t, weak.Public())
 		}, ErrVerifier},
