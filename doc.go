@@ -13,6 +13,7 @@
 //	wire/timestamp     time-stamp requests, responses and tokens: RFC 3161, RFC 5816
 //	wire/rekor         log entries and their canonical bodies: Rekor v1 and v2
 //	wire/fulcio        signing-certificate messages, proof of possession: Fulcio API v2
+//	wire/rpcstatus     how the REST APIs say no: google.rpc.Status
 //	identity           who signed: issuer, SAN and Fulcio extensions of a certificate
 //	bundle             everything that verifying one signature offline takes: bundle v0.1 to v0.3
 //	trust              trusted root and signing config, with validity windows

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
+	"github.com/hallmark-sign/hallmark/wire/rpcstatus"
 )
 
 // ErrUnavailable says that a service could not be asked or was too busy to
@@ -36,8 +36,6 @@ const (
 	attempts = 4
 	// maxWait bounds what a Retry-After can ask for.
 	maxWait = 10 * time.Second
-	// maxProblem is how much of a refusal is read.
-	maxProblem = 16 << 10
 )
 
 // NewHTTP is an http.Client for the types of this package: it follows no
@@ -121,12 +119,10 @@ func retryAfter(h http.Header) time.Duration {
 // unread.
 func refusal(resp *http.Response) error {
 	e := &StatusError{Status: resp.StatusCode}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxProblem))
-	var problem struct {
-		Message string `json:"message"`
-	}
-	if err == nil && json.Unmarshal(body, &problem) == nil {
-		e.Message = oneLine(problem.Message)
+	if body, err := io.ReadAll(io.LimitReader(resp.Body, rpcstatus.MaxSize)); err == nil {
+		if status, err := rpcstatus.Parse(body); err == nil {
+			e.Message = oneLine(status.Message)
+		}
 	}
 	switch resp.StatusCode {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:

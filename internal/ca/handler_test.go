@@ -29,6 +29,7 @@ import (
 	"github.com/hallmark-sign/hallmark/identity"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
 	"github.com/hallmark-sign/hallmark/wire/fulcio"
+	"github.com/hallmark-sign/hallmark/wire/rpcstatus"
 	"github.com/hallmark-sign/hallmark/wire/sct"
 )
 
@@ -115,12 +116,12 @@ func TestWhatNeverChanges(t *testing.T) {
 }
 
 // checkRefusal checks the answer, which never quotes the request.
-func checkRefusal(t *testing.T, name string, a answer, status, code int) {
+func checkRefusal(t *testing.T, name string, a answer, status int, code rpcstatus.Code) {
 	t.Helper()
 	var p struct {
-		Code    int       `json:"code"`
-		Message string    `json:"message"`
-		Details *[]string `json:"details"`
+		Code    rpcstatus.Code `json:"code"`
+		Message string         `json:"message"`
+		Details *[]string      `json:"details"`
 	}
 	d := json.NewDecoder(bytes.NewReader(a.body))
 	d.DisallowUnknownFields()
@@ -169,22 +170,22 @@ func TestRefusesForm(t *testing.T) {
 		"not UTF-8":         strings.Replace(good, goodToken, "\xff\xfe", 1),
 		"as long as it may": good + strings.Repeat(" ", fulcio.MaxRequest-len(good)-1) + "x",
 	} {
-		checkRefusal(t, name, i.post(t, "/api/v2/signingCert", body), http.StatusBadRequest, codeInvalidArgument)
+		checkRefusal(t, name, i.post(t, "/api/v2/signingCert", body), http.StatusBadRequest, rpcstatus.InvalidArgument)
 	}
 	padded := good + strings.Repeat(" ", fulcio.MaxRequest-len(good))
 	if a := i.post(t, "/api/v2/signingCert", padded); a.status != http.StatusOK {
 		t.Errorf("as long as it may be: %d %s", a.status, a.body)
 	}
-	checkRefusal(t, "too long", i.post(t, "/api/v2/signingCert", padded+" "), http.StatusRequestEntityTooLarge, codeInvalidArgument)
+	checkRefusal(t, "too long", i.post(t, "/api/v2/signingCert", padded+" "), http.StatusRequestEntityTooLarge, rpcstatus.InvalidArgument)
 	for _, contentType := range []string{"", "text/plain", "application/jsonx", "application/x-www-form-urlencoded", "text/json"} {
 		checkRefusal(t, contentType, i.post(t, "/api/v2/signingCert", good, "Content-Type", contentType),
-			http.StatusUnsupportedMediaType, codeInvalidArgument)
+			http.StatusUnsupportedMediaType, rpcstatus.InvalidArgument)
 	}
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, i.url+"/api/v2/signingCert", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkRefusal(t, "GET", i.do(t, r), http.StatusMethodNotAllowed, codeUnimplemented)
+	checkRefusal(t, "GET", i.do(t, r), http.StatusMethodNotAllowed, rpcstatus.Unimplemented)
 	i.checkSecrets(t)
 }
 
@@ -199,18 +200,18 @@ func TestRefusesHuge(t *testing.T) {
 	start := time.Now()
 	checkRefusal(t, "content type of a million parts",
 		i.post(t, "/api/v2/signingCert", good, "Content-Type", "text/plain"+strings.Repeat(";a=b", million)),
-		http.StatusUnsupportedMediaType, codeInvalidArgument)
+		http.StatusUnsupportedMediaType, rpcstatus.InvalidArgument)
 	checkRefusal(t, "token of a million dots",
 		i.post(t, "/api/v2/signingCert", tokenless, "Authorization", "Bearer "+strings.Repeat(".", million)),
-		http.StatusBadRequest, codeInvalidArgument)
+		http.StatusBadRequest, rpcstatus.InvalidArgument)
 	checkRefusal(t, "token above the limit in the body",
 		i.post(t, "/api/v2/signingCert", strings.Replace(good, goodToken, strings.Repeat("eyJ.", MaxToken/4+1), 1)),
-		http.StatusBadRequest, codeInvalidArgument)
+		http.StatusBadRequest, rpcstatus.InvalidArgument)
 	checkRefusal(t, "OID of a million arcs", i.post(t, "/api/v2/signingCert", csrWithArcs(t, million)),
-		http.StatusRequestEntityTooLarge, codeInvalidArgument)
+		http.StatusRequestEntityTooLarge, rpcstatus.InvalidArgument)
 	checkRefusal(t, "OID of 30,000 arcs", i.post(t, "/api/v2/signingCert", csrWithArcs(t, 30_000)),
-		http.StatusBadRequest, codeInvalidArgument)
-	checkRefusal(t, "endless body", i.do(t, endless(t, i.url)), http.StatusRequestEntityTooLarge, codeInvalidArgument)
+		http.StatusBadRequest, rpcstatus.InvalidArgument)
+	checkRefusal(t, "endless body", i.do(t, endless(t, i.url)), http.StatusRequestEntityTooLarge, rpcstatus.InvalidArgument)
 	if took := time.Since(start); took > 10*time.Second {
 		t.Errorf("refusing took %v", took)
 	}
@@ -302,24 +303,27 @@ func TestRefusesTokens(t *testing.T) {
 	long.Build.SourceRepositoryRef = strings.Repeat("x", maxExtensions)
 	known[bad("long")] = is(long)
 	r := request(t, newKey(t, elliptic.P256()))
-	for name, want := range map[string][2]int{
-		"forged": {401, codeUnauthenticated}, "expired": {401, codeUnauthenticated},
-		"audience": {401, codeUnauthenticated}, "unverified": {401, codeUnauthenticated},
-		"away": {503, codeUnavailable}, "slow": {503, codeUnavailable},
-		"nobody": {403, codePermissionDenied}, "bidi": {403, codePermissionDenied}, "long": {403, codePermissionDenied},
+	for name, want := range map[string]struct {
+		status int
+		code   rpcstatus.Code
+	}{
+		"forged": {401, rpcstatus.Unauthenticated}, "expired": {401, rpcstatus.Unauthenticated},
+		"audience": {401, rpcstatus.Unauthenticated}, "unverified": {401, rpcstatus.Unauthenticated},
+		"away": {503, rpcstatus.Unavailable}, "slow": {503, rpcstatus.Unavailable},
+		"nobody": {403, rpcstatus.PermissionDenied}, "bidi": {403, rpcstatus.PermissionDenied}, "long": {403, rpcstatus.PermissionDenied},
 	} {
 		r.Token = bad(name)
-		checkRefusal(t, name, i.post(t, "/api/v2/signingCert", marshal(t, r)), want[0], want[1])
+		checkRefusal(t, name, i.post(t, "/api/v2/signingCert", marshal(t, r)), want.status, want.code)
 	}
 	r.Token = ""
 	tokenless := marshal(t, r)
-	checkRefusal(t, "none", i.post(t, "/api/v2/signingCert", tokenless), 401, codeUnauthenticated)
-	checkRefusal(t, "empty", i.post(t, "/api/v2/signingCert", tokenless, "Authorization", "Bearer "), 401, codeUnauthenticated)
-	checkRefusal(t, "basic", i.post(t, "/api/v2/signingCert", tokenless, "Authorization", "Basic eyJ"), 400, codeInvalidArgument)
+	checkRefusal(t, "none", i.post(t, "/api/v2/signingCert", tokenless), 401, rpcstatus.Unauthenticated)
+	checkRefusal(t, "empty", i.post(t, "/api/v2/signingCert", tokenless, "Authorization", "Bearer "), 401, rpcstatus.Unauthenticated)
+	checkRefusal(t, "basic", i.post(t, "/api/v2/signingCert", tokenless, "Authorization", "Basic eyJ"), 400, rpcstatus.InvalidArgument)
 	checkRefusal(t, "two headers", i.post(t, "/api/v2/signingCert", tokenless,
-		"Authorization", "Bearer "+goodToken, "Authorization", "Bearer "+goodToken), 400, codeInvalidArgument)
+		"Authorization", "Bearer "+goodToken, "Authorization", "Bearer "+goodToken), 400, rpcstatus.InvalidArgument)
 	r.Token = goodToken
-	checkRefusal(t, "two tokens", i.post(t, "/api/v2/signingCert", marshal(t, r), "Authorization", "Bearer "+bad("other")), 400, codeInvalidArgument)
+	checkRefusal(t, "two tokens", i.post(t, "/api/v2/signingCert", marshal(t, r), "Authorization", "Bearer "+bad("other")), 400, rpcstatus.InvalidArgument)
 	i.checkSecrets(t)
 	if i.ct.Size() != 0 {
 		t.Error("something is logged")
@@ -353,14 +357,14 @@ func TestRefusesKeys(t *testing.T) {
 		"signing request of P-224":    csrRequest(t, newKey(t, elliptic.P224())),
 		"signing request of RSA 1024": csrRequest(t, newRSA(t, 1024)),
 	} {
-		checkRefusal(t, name, i.post(t, "/api/v2/signingCert", marshal(t, r)), http.StatusBadRequest, codeInvalidArgument)
+		checkRefusal(t, name, i.post(t, "/api/v2/signingCert", marshal(t, r)), http.StatusBadRequest, rpcstatus.InvalidArgument)
 	}
 	// The signature of a signing request is checked too.
 	csr := csrRequest(t, key)
 	broken := bytes.Clone(csr.CSR.Raw)
 	broken[len(broken)-1] ^= 1
 	csr.CSR.Raw = broken
-	checkRefusal(t, "forged signing request", i.post(t, "/api/v2/signingCert", marshal(t, csr)), http.StatusBadRequest, codeInvalidArgument)
+	checkRefusal(t, "forged signing request", i.post(t, "/api/v2/signingCert", marshal(t, csr)), http.StatusBadRequest, rpcstatus.InvalidArgument)
 	if i.ct.Size() != 0 {
 		t.Error("something is logged")
 	}
@@ -377,11 +381,12 @@ func TestLogIsAway(t *testing.T) {
 	i := newInstance(t, newKey(t, elliptic.P256()))
 	body := marshal(t, request(t, newKey(t, elliptic.P256())))
 	for name, try := range map[string]struct {
-		err          error
-		status, code int
+		err    error
+		status int
+		code   rpcstatus.Code
 	}{
-		"failed": {fmt.Errorf("logging: %w", tilelog.ErrFailed), 503, codeUnavailable},
-		"other":  {errors.New("the disk's secret"), 500, codeInternal},
+		"failed": {fmt.Errorf("logging: %w", tilelog.ErrFailed), 503, rpcstatus.Unavailable},
+		"other":  {errors.New("the disk's secret"), 500, rpcstatus.Internal},
 	} {
 		o := i.options
 		o.CTLog = brokenLog{try.err}
@@ -397,7 +402,7 @@ func TestLogIsAway(t *testing.T) {
 	if err := i.ct.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	checkRefusal(t, "closed", i.post(t, "/api/v2/signingCert", body), 503, codeUnavailable)
+	checkRefusal(t, "closed", i.post(t, "/api/v2/signingCert", body), 503, rpcstatus.Unavailable)
 	i.checkSecrets(t)
 }
 

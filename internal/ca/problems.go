@@ -2,13 +2,13 @@ package ca
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
 
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
 	"github.com/hallmark-sign/hallmark/wire/fulcio"
+	"github.com/hallmark-sign/hallmark/wire/rpcstatus"
 )
 
 // Refusals of the handler itself.
@@ -18,16 +18,6 @@ var (
 	errBody          = errors.New("body can't be read")
 	errAuthorization = errors.New("authorization is no ID token")
 	errTwoTokens     = errors.New("tokens of header and body differ")
-)
-
-// gRPC status codes, which Sigstore's APIs put into the body of an error.
-const (
-	codeInvalidArgument  = 3
-	codePermissionDenied = 7
-	codeUnimplemented    = 12
-	codeInternal         = 13
-	codeUnavailable      = 14
-	codeUnauthenticated  = 16
 )
 
 const (
@@ -42,7 +32,7 @@ const (
 // goes to the log of the server.
 type problem struct {
 	status  int
-	code    int
+	code    rpcstatus.Code
 	message string
 }
 
@@ -51,25 +41,25 @@ func problemOf(err error) problem {
 	tooLarge := new(http.MaxBytesError)
 	switch {
 	case errors.Is(err, errMethod):
-		return problem{http.StatusMethodNotAllowed, codeUnimplemented, "certificates are asked for with POST"}
+		return problem{http.StatusMethodNotAllowed, rpcstatus.Unimplemented, "certificates are asked for with POST"}
 	case errors.Is(err, errContentType):
-		return problem{http.StatusUnsupportedMediaType, codeInvalidArgument, "content type must be application/json"}
+		return problem{http.StatusUnsupportedMediaType, rpcstatus.InvalidArgument, "content type must be application/json"}
 	case errors.As(err, &tooLarge):
-		return problem{http.StatusRequestEntityTooLarge, codeInvalidArgument, "request is larger than 64 KiB"}
+		return problem{http.StatusRequestEntityTooLarge, rpcstatus.InvalidArgument, "request is larger than 64 KiB"}
 	case errors.Is(err, errBody):
-		return problem{http.StatusBadRequest, codeInvalidArgument, "request body ended early"}
+		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "request body ended early"}
 	case errors.Is(err, fulcio.ErrRequest):
-		return problem{http.StatusBadRequest, codeInvalidArgument, "request is not valid: want a key of the Sigstore algorithm registry with its proof of possession, or a certificate signing request"}
+		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "request is not valid: want a key of the Sigstore algorithm registry with its proof of possession, or a certificate signing request"}
 	case errors.Is(err, errAuthorization):
-		return problem{http.StatusBadRequest, codeInvalidArgument, "Authorization must be Bearer with an ID token of at most 16 KiB"}
+		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "Authorization must be Bearer with an ID token of at most 16 KiB"}
 	case errors.Is(err, errTwoTokens):
-		return problem{http.StatusBadRequest, codeInvalidArgument, "ID tokens of Authorization and credentials differ"}
+		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "ID tokens of Authorization and credentials differ"}
 	case unavailable(err):
-		return problem{http.StatusServiceUnavailable, codeUnavailable, "issuer of the ID token can't be asked now"}
+		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "issuer of the ID token can't be asked now"}
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return problem{http.StatusServiceUnavailable, codeUnavailable, "certificate could not be issued in time"}
+		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "certificate could not be issued in time"}
 	case errors.Is(err, errToken):
-		return problem{http.StatusUnauthorized, codeUnauthenticated, "ID token is missing, expired, or not for this authority"}
+		return problem{http.StatusUnauthorized, rpcstatus.Unauthenticated, "ID token is missing, expired, or not for this authority"}
 	}
 	return problemOfIssuing(err)
 }
@@ -78,17 +68,17 @@ func problemOf(err error) problem {
 func problemOfIssuing(err error) problem {
 	switch {
 	case errors.Is(err, errKey):
-		return problem{http.StatusBadRequest, codeInvalidArgument, "key is weak"}
+		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "key is weak"}
 	case errors.Is(err, fulcio.ErrProof):
-		return problem{http.StatusBadRequest, codeInvalidArgument, "proof of possession does not verify with the key over the token's email or sub"}
+		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "proof of possession does not verify with the key over the token's email or sub"}
 	case errors.Is(err, errIdentity):
-		return problem{http.StatusForbidden, codePermissionDenied, "identity in the ID token can't be certified"}
+		return problem{http.StatusForbidden, rpcstatus.PermissionDenied, "identity in the ID token can't be certified"}
 	case errors.Is(err, errExpired):
-		return problem{http.StatusServiceUnavailable, codeUnavailable, "authority is not valid now"}
+		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "authority is not valid now"}
 	case errors.Is(err, tilelog.ErrFailed), errors.Is(err, tilelog.ErrClosed):
-		return problem{http.StatusServiceUnavailable, codeUnavailable, "certificates can't be logged now"}
+		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "certificates can't be logged now"}
 	default:
-		return problem{http.StatusInternalServerError, codeInternal, "internal error"}
+		return problem{http.StatusInternalServerError, rpcstatus.Internal, "internal error"}
 	}
 }
 
@@ -103,7 +93,7 @@ func unavailable(err error) bool {
 func (a *Authority) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
 	level := slog.LevelInfo
-	if p.code == codeInternal || errors.Is(err, errExpired) {
+	if p.code == rpcstatus.Internal || errors.Is(err, errExpired) {
 		level = slog.LevelError
 	}
 	cause := err.Error()
@@ -114,13 +104,5 @@ func (a *Authority) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
-	body, err := json.Marshal(struct {
-		Code    int      `json:"code"`
-		Message string   `json:"message"`
-		Details []string `json:"details"`
-	}{p.code, p.message, []string{}})
-	if err != nil {
-		body = []byte(`{"code":13,"message":"internal error","details":[]}`)
-	}
-	write(w, p.status, typeJSON, body)
+	write(w, p.status, typeJSON, rpcstatus.Status{Code: p.code, Message: p.message}.Marshal())
 }

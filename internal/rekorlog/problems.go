@@ -2,13 +2,13 @@ package rekorlog
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
 
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
+	"github.com/hallmark-sign/hallmark/wire/rpcstatus"
 )
 
 // Refusals of the handler itself.
@@ -16,14 +16,6 @@ var (
 	errMethod      = errors.New("method is not POST")
 	errContentType = errors.New("content type is not application/json")
 	errBody        = errors.New("body can't be read")
-)
-
-// gRPC status codes, which Sigstore's APIs put into the body of an error.
-const (
-	codeInvalidArgument = 3
-	codeUnimplemented   = 12
-	codeInternal        = 13
-	codeUnavailable     = 14
 )
 
 const (
@@ -38,7 +30,7 @@ const (
 // to the log of the server.
 type problem struct {
 	status  int
-	code    int
+	code    rpcstatus.Code
 	message string
 }
 
@@ -47,32 +39,32 @@ func problemOf(err error) problem {
 	tooLarge := new(http.MaxBytesError)
 	switch {
 	case errors.Is(err, errMethod):
-		return problem{http.StatusMethodNotAllowed, codeUnimplemented, "entries are added with POST"}
+		return problem{http.StatusMethodNotAllowed, rpcstatus.Unimplemented, "entries are added with POST"}
 	case errors.Is(err, errContentType):
-		return problem{http.StatusUnsupportedMediaType, codeInvalidArgument, "content type must be application/json"}
+		return problem{http.StatusUnsupportedMediaType, rpcstatus.InvalidArgument, "content type must be application/json"}
 	case errors.As(err, &tooLarge):
-		return problem{http.StatusRequestEntityTooLarge, codeInvalidArgument, "request is larger than 8 MiB"}
+		return problem{http.StatusRequestEntityTooLarge, rpcstatus.InvalidArgument, "request is larger than 8 MiB"}
 	case errors.Is(err, errBody):
-		return problem{http.StatusBadRequest, codeInvalidArgument, "request body ended early"}
+		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "request body ended early"}
 	case errors.Is(err, rekor.ErrMalformed):
-		return problem{http.StatusBadRequest, codeInvalidArgument, "request is not a valid hashedRekordRequestV002 or dsseRequestV002"}
+		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "request is not a valid hashedRekordRequestV002 or dsseRequestV002"}
 	case errors.Is(err, rekor.ErrAlgorithm):
-		return problem{http.StatusBadRequest, codeInvalidArgument, "keyDetails names no supported algorithm with a hash; pure Ed25519 can't be logged"}
+		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "keyDetails names no supported algorithm with a hash; pure Ed25519 can't be logged"}
 	case errors.Is(err, rekor.ErrDigest):
-		return problem{http.StatusBadRequest, codeInvalidArgument, "digest is not as long as the hash of keyDetails"}
+		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "digest is not as long as the hash of keyDetails"}
 	case errors.Is(err, rekor.ErrVerifier):
-		return problem{http.StatusBadRequest, codeInvalidArgument, "verifier is not a key or certificate of the kind that keyDetails names"}
+		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "verifier is not a key or certificate of the kind that keyDetails names"}
 	case errors.Is(err, rekor.ErrSignature):
-		return problem{http.StatusBadRequest, codeInvalidArgument, "signature does not verify with the verifier over the digest"}
+		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "signature does not verify with the verifier over the digest"}
 	case errors.Is(err, rekor.ErrTooLarge), errors.Is(err, tilelog.ErrEntry):
-		return problem{http.StatusBadRequest, codeInvalidArgument, "entry is larger than 64 KiB"}
+		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "entry is larger than 64 KiB"}
 	case errors.Is(err, errBusy):
-		return problem{http.StatusServiceUnavailable, codeUnavailable, "too many large requests at once"}
+		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "too many large requests at once"}
 	case errors.Is(err, tilelog.ErrFailed), errors.Is(err, tilelog.ErrClosed),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return problem{http.StatusServiceUnavailable, codeUnavailable, "log takes no entries now"}
+		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "log takes no entries now"}
 	default:
-		return problem{http.StatusInternalServerError, codeInternal, "internal error"}
+		return problem{http.StatusInternalServerError, rpcstatus.Internal, "internal error"}
 	}
 }
 
@@ -82,7 +74,7 @@ func problemOf(err error) problem {
 func (l *Log) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
 	level := slog.LevelInfo
-	if p.code == codeInternal {
+	if p.code == rpcstatus.Internal {
 		level = slog.LevelError
 	}
 	cause := err.Error()
@@ -93,9 +85,5 @@ func (l *Log) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	w.WriteHeader(p.status)
 	// An error of writing is the client's, who has gone.
-	json.NewEncoder(w).Encode(struct {
-		Code    int      `json:"code"`
-		Message string   `json:"message"`
-		Details []string `json:"details"`
-	}{p.code, p.message, []string{}})
+	w.Write(rpcstatus.Status{Code: p.code, Message: p.message}.Marshal())
 }

@@ -24,6 +24,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
+	"github.com/hallmark-sign/hallmark/wire/rpcstatus"
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
@@ -358,7 +359,7 @@ func TestLargeRequestsTakeTurns(t *testing.T) {
 	if code := <-answered; code != http.StatusCreated {
 		t.Errorf("large: %d", code)
 	}
-	if p := problemOf(errBusy); p.status != http.StatusServiceUnavailable || p.code != codeUnavailable {
+	if p := problemOf(errBusy); p.status != http.StatusServiceUnavailable || p.code != rpcstatus.Unavailable {
 		t.Errorf("busy: %+v", p)
 	}
 	if len(l.large) != 0 {

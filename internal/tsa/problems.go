@@ -1,11 +1,11 @@
 package tsa
 
 import (
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
 
+	"github.com/hallmark-sign/hallmark/wire/rpcstatus"
 	"github.com/hallmark-sign/hallmark/wire/timestamp"
 )
 
@@ -14,14 +14,6 @@ var (
 	errMethod      = errors.New("method is not POST")
 	errContentType = errors.New("content type is neither application/timestamp-query nor application/json")
 	errBody        = errors.New("body can't be read")
-)
-
-// gRPC status codes, which Sigstore's APIs put into the body of an error.
-const (
-	codeInvalidArgument = 3
-	codeUnimplemented   = 12
-	codeInternal        = 13
-	codeUnavailable     = 14
 )
 
 const (
@@ -37,7 +29,7 @@ const (
 type problem struct {
 	status  int
 	fail    timestamp.FailInfo
-	code    int
+	code    rpcstatus.Code
 	message string
 }
 
@@ -46,23 +38,23 @@ func problemOf(err error) problem {
 	tooLarge, request := new(http.MaxBytesError), new(timestamp.RequestError)
 	switch {
 	case errors.Is(err, errMethod):
-		return problem{http.StatusMethodNotAllowed, timestamp.BadRequest, codeUnimplemented, "timestamps are asked for with POST"}
+		return problem{http.StatusMethodNotAllowed, timestamp.BadRequest, rpcstatus.Unimplemented, "timestamps are asked for with POST"}
 	case errors.Is(err, errContentType):
-		return problem{http.StatusUnsupportedMediaType, timestamp.BadDataFormat, codeInvalidArgument, "content type must be application/timestamp-query or application/json"}
+		return problem{http.StatusUnsupportedMediaType, timestamp.BadDataFormat, rpcstatus.InvalidArgument, "content type must be application/timestamp-query or application/json"}
 	case errors.As(err, &tooLarge):
-		return problem{http.StatusRequestEntityTooLarge, timestamp.BadDataFormat, codeInvalidArgument, "request is larger than 8 KiB"}
+		return problem{http.StatusRequestEntityTooLarge, timestamp.BadDataFormat, rpcstatus.InvalidArgument, "request is larger than 8 KiB"}
 	case errors.Is(err, errBody):
-		return problem{http.StatusBadRequest, timestamp.BadDataFormat, codeInvalidArgument, "request body ended early"}
+		return problem{http.StatusBadRequest, timestamp.BadDataFormat, rpcstatus.InvalidArgument, "request body ended early"}
 	case errors.As(err, &request):
-		return problem{http.StatusBadRequest, request.Fail, codeInvalidArgument, malformed(request.Fail)}
+		return problem{http.StatusBadRequest, request.Fail, rpcstatus.InvalidArgument, malformed(request.Fail)}
 	case errors.Is(err, errPolicy):
-		return problem{http.StatusBadRequest, timestamp.UnacceptedPolicy, codeInvalidArgument, "policy is not this authority's"}
+		return problem{http.StatusBadRequest, timestamp.UnacceptedPolicy, rpcstatus.InvalidArgument, "policy is not this authority's"}
 	case errors.Is(err, errClock):
-		return problem{http.StatusServiceUnavailable, timestamp.TimeNotAvailable, codeUnavailable, "time is not available now"}
+		return problem{http.StatusServiceUnavailable, timestamp.TimeNotAvailable, rpcstatus.Unavailable, "time is not available now"}
 	case errors.Is(err, errExpired):
-		return problem{http.StatusServiceUnavailable, timestamp.SystemFailure, codeUnavailable, "authority is not valid now"}
+		return problem{http.StatusServiceUnavailable, timestamp.SystemFailure, rpcstatus.Unavailable, "authority is not valid now"}
 	default:
-		return problem{http.StatusInternalServerError, timestamp.SystemFailure, codeInternal, "internal error"}
+		return problem{http.StatusInternalServerError, timestamp.SystemFailure, rpcstatus.Internal, "internal error"}
 	}
 }
 
@@ -84,7 +76,7 @@ func malformed(fail timestamp.FailInfo) string {
 func (a *Authority) refuse(w http.ResponseWriter, r *http.Request, der bool, err error) {
 	p := problemOf(err)
 	level := slog.LevelInfo
-	if p.code == codeInternal || p.code == codeUnavailable {
+	if p.code == rpcstatus.Internal || p.code == rpcstatus.Unavailable {
 		level = slog.LevelError
 	}
 	cause := err.Error()
@@ -102,13 +94,5 @@ func (p problem) marshal(der bool) (contentType string, body []byte) {
 			return typeReply, body
 		}
 	}
-	body, err := json.Marshal(struct {
-		Code    int      `json:"code"`
-		Message string   `json:"message"`
-		Details []string `json:"details"`
-	}{p.code, p.message, []string{}})
-	if err != nil {
-		body = []byte(`{"code":13,"message":"internal error","details":[]}`)
-	}
-	return typeJSON, body
+	return typeJSON, rpcstatus.Status{Code: p.code, Message: p.message}.Marshal()
 }

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hallmark-sign/hallmark/wire/rpcstatus"
 	"github.com/hallmark-sign/hallmark/wire/timestamp"
 )
 
@@ -36,12 +37,12 @@ func checkRejection(t *testing.T, name string, a answer, status int, fail timest
 }
 
 // checkProblem checks a refusal in JSON.
-func checkProblem(t *testing.T, name string, a answer, status, code int) {
+func checkProblem(t *testing.T, name string, a answer, status int, code rpcstatus.Code) {
 	t.Helper()
 	var p struct {
-		Code    int       `json:"code"`
-		Message string    `json:"message"`
-		Details *[]string `json:"details"`
+		Code    rpcstatus.Code `json:"code"`
+		Message string         `json:"message"`
+		Details *[]string      `json:"details"`
 	}
 	if err := json.Unmarshal(a.body, &p); err != nil || p.Message == "" || p.Details == nil || len(*p.Details) > 0 {
 		t.Errorf("%s: %d %.300q: %v", name, a.status, a.body, err)
@@ -127,16 +128,16 @@ func TestRefusesJSON(t *testing.T) {
 		"many arcs":      "{" + hash + `,"hashAlgorithm":"sha256","tsaPolicyOID":"1.2` + strings.Repeat(".3", 2000) + `"}`,
 		"deep":           strings.Repeat("[", MaxRequest),
 	} {
-		checkProblem(t, name, i.post(t, "application/json", []byte(body)), http.StatusBadRequest, codeInvalidArgument)
+		checkProblem(t, name, i.post(t, "application/json", []byte(body)), http.StatusBadRequest, rpcstatus.InvalidArgument)
 	}
-	checkProblem(t, "too long", i.post(t, "application/json", make([]byte, MaxRequest+1)), http.StatusRequestEntityTooLarge, codeInvalidArgument)
-	checkProblem(t, "GET", i.do(t, http.MethodGet, "/api/v1/timestamp", "", nil), http.StatusMethodNotAllowed, codeUnimplemented)
+	checkProblem(t, "too long", i.post(t, "application/json", make([]byte, MaxRequest+1)), http.StatusRequestEntityTooLarge, rpcstatus.InvalidArgument)
+	checkProblem(t, "GET", i.do(t, http.MethodGet, "/api/v1/timestamp", "", nil), http.StatusMethodNotAllowed, rpcstatus.Unimplemented)
 	start := time.Now()
 	for _, contentType := range []string{
 		"", "text/plain", "application/timestamp-reply", "application/jsonx", "text/plain" + strings.Repeat(";a=b", 1_000_000),
 	} {
 		checkProblem(t, fmt.Sprintf("%.40s", contentType), i.post(t, contentType, marshal(t, request("hello"))),
-			http.StatusUnsupportedMediaType, codeInvalidArgument)
+			http.StatusUnsupportedMediaType, rpcstatus.InvalidArgument)
 	}
 	if took := time.Since(start); took > 10*time.Second {
 		t.Errorf("refusing types took %v", took)
