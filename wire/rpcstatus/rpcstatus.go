@@ -33,7 +33,7 @@ type Status struct {
 type document struct {
 	Code    Code           `json:"code"`
 	Message string         `json:"message"`
-	Details jsontext.Value `json:"details,omitempty"`
+	Details jsontext.Value `json:"details,omitzero"`
 }
 
 // Marshal writes the status; Parse reads it back. Bytes of the message that are
