@@ -1,10 +1,13 @@
 package rekor
 
 import (
+	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/hallmark-sign/hallmark/wire/dsse"
 )
@@ -49,7 +52,8 @@ func ParseRequest(body []byte) (HashedRekord, error) {
 		return HashedRekord{}, fmt.Errorf("longer than %d bytes: %w", MaxRequest, ErrMalformed)
 	}
 	var request jsonRequest
-	if err := json.Unmarshal(body, &request, json.RejectUnknownMembers(true)); err != nil {
+	strict := json.WithUnmarshalers(json.UnmarshalFunc(unmarshalBase64))
+	if err := json.Unmarshal(body, &request, json.RejectUnknownMembers(true), strict); err != nil {
 		return HashedRekord{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	switch {
@@ -60,6 +64,24 @@ func ParseRequest(body []byte) (HashedRekord, error) {
 	default:
 		return HashedRekord{}, fmt.Errorf("want hashedRekordRequestV002 or dsseRequestV002: %w", ErrMalformed)
 	}
+}
+
+// unmarshalBase64 refuses what has two spellings: "decoders MAY choose to reject
+// an encoding if the pad bits have not been set to zero" (RFC 4648 §3.5).
+func unmarshalBase64(raw []byte, v *[]byte) error {
+	if string(raw) == "null" {
+		*v = nil
+		return nil
+	}
+	text, err := jsontext.AppendUnquote(nil, raw)
+	if err != nil {
+		return err
+	}
+	if bytes.ContainsAny(text, "\r\n") { // the decoder would skip them
+		return errors.New("base64 with line breaks")
+	}
+	*v, err = base64.StdEncoding.Strict().AppendDecode(nil, text)
+	return err
 }
 
 func (r jsonHashedRequest) hashedRekord() (HashedRekord, error) {
