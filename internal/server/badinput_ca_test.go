@@ -1,0 +1,413 @@
+package server_test
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/dsa"
+	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"encoding/base64"
+	"encoding/pem"
+	"fmt"
+	"maps"
+	"math/big"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/hallmark-sign/hallmark/hallmarktest"
+	"github.com/hallmark-sign/hallmark/wire/fulcio"
+)
+
+const (
+	alice = "alice@example.com"
+
+	caMalformed = "request is not valid: want a key of the Sigstore algorithm registry with its proof of possession, or a certificate signing request"
+	caToken     = "ID token is missing, expired, or not for this authority"
+	caProof     = "proof of possession does not verify with the key over the token's email or sub"
+	caHeader    = "Authorization must be Bearer with an ID token of at most 16 KiB"
+)
+
+// certRequest is the text of a request of any members; proof is over challenge.
+func certRequest(t testing.TB, token string, key crypto.Signer, challenge string) string {
+	t.Helper()
+	proof := must(fulcio.SignProof(rand.Reader, key, challenge))(t)
+	return string(must(fulcio.Request{Token: token, PublicKey: key.Public(), ProofOfPossession: proof}.Marshal())(t))
+}
+
+// certText is a request with a key and a proof of any text.
+func certText(token, key string, proof []byte) string {
+	return fmt.Sprintf(`{"credentials":{"oidcIdentityToken":%q},"publicKeyRequest":{"publicKey":{"content":%q},"proofOfPossession":%q}}`, token, key, b64(proof))
+}
+
+func csrText(token string, csr []byte) string {
+	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: csr})
+	return fmt.Sprintf(`{"credentials":{"oidcIdentityToken":%q},"certificateSigningRequest":%q}`, token, b64(block))
+}
+
+func publicPEM(der []byte) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+}
+
+func (v *victim) certify(t testing.TB, body string, headers ...string) answer {
+	t.Helper()
+	return v.post(t.(*testing.T), "/api/v2/signingCert", "application/json", body, headers...)
+}
+
+// claims are those of a good token, with changes; nil takes a claim away.
+func (v *victim) claims(changes map[string]any) map[string]any {
+	now := time.Now()
+	all := map[string]any{
+		"iss": v.URL, "aud": "sigstore", "sub": alice, "email": alice, "email_verified": true,
+		"iat": now.Unix(), "exp": now.Add(10 * time.Minute).Unix(),
+	}
+	maps.Copy(all, changes)
+	maps.DeleteFunc(all, func(_ string, value any) bool { return value == nil })
+	return all
+}
+
+// checkCertificates says how many certificates the CT log has.
+func (v *victim) checkCertificates(t *testing.T, want int) {
+	t.Helper()
+	if _, text := get(t, v.URL+"/metrics"); !strings.Contains(text, fmt.Sprintf(`hallmark_log_entries{log="ct"} %d`, want)) {
+		t.Errorf("the CT log does not have %d entries", want)
+	}
+}
+
+func TestCARefusesForm(t *testing.T) {
+	v := newVictim(t)
+	key := newP256(t)
+	good := certRequest(t, v.Token(t, alice), key, alice)
+	csr := must(x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key))(t)
+	forged := bytes.Clone(csr)
+	forged[len(forged)-1] ^= 1
+	for name, body := range map[string]string{
+		"nothing": "", "no JSON": "hello", "null": "null", "no member": "{}", "array": "[]", "cut off": good[:len(good)-1],
+		"trailing data": good + "{}", "deep": strings.Repeat("[", 60_000), "deep members": strings.Repeat(`{"credentials":`, 4000),
+		"invalid UTF-8":        strings.Replace(good, "PUBLIC", "PUBL\xff", 1),
+		"unknown member":       strings.Replace(good, `{`, `{"x":1,`, 1),
+		"unknown inside":       strings.Replace(good, `"publicKey":{`, `"publicKey":{"x":1,`, 1),
+		"doubled member":       strings.Replace(good, `{`, `{"credentials":{},`, 1),
+		"doubled token":        strings.Replace(good, `"oidcIdentityToken"`, `"oidcIdentityToken":"x","oidcIdentityToken"`, 1),
+		"other case":           strings.Replace(good, `"credentials"`, `"Credentials"`, 1),
+		"token is a number":    strings.Replace(good, `"oidcIdentityToken":"`, `"oidcIdentityToken":1,"x":"`, 1),
+		"empty proof":          certText(v.Token(t, alice), publicPEM(must(x509.MarshalPKIXPublicKey(key.Public()))(t)), nil),
+		"forged CSR":           csrText(v.Token(t, alice), forged),
+		"CSR with a tail":      csrText(v.Token(t, alice), append(bytes.Clone(csr), 0)),
+		"CSR is a certificate": csrText(v.Token(t, alice), v.Root.CertificateAuthorities[0].Chain[0].Raw),
+		"CSR and key":          strings.TrimSuffix(good, "}") + `,` + strings.SplitN(csrText("", csr), ",", 2)[1],
+	} {
+		checkProblem(t, name, v.certify(t, body), 400, codeInvalid, caMalformed)
+	}
+	v.checkCertificates(t, 0)
+	if a := v.certify(t, csrText(v.Token(t, alice), csr)); a.status != 200 {
+		t.Errorf("a good CSR: %d %s", a.status, a.body)
+	}
+	if a := v.certify(t, good); a.status != 200 {
+		t.Errorf("a good request: %d %s", a.status, a.body)
+	}
+	v.checkCertificates(t, 2)
+}
+
+// An object identifier of a million arcs is more than a request may have; one of
+// thirty thousand costs nothing, and its extension is left out.
+func TestCSRWithManyArcs(t *testing.T) {
+	v := newVictim(t)
+	key := newP256(t)
+	csr := func(arcs int) string {
+		return csrText(v.Token(t, alice), must(x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
+			ExtraExtensions: []pkix.Extension{{Id: manyArcs(arcs), Value: []byte{5, 0}}},
+		}, key))(t))
+	}
+	start := time.Now()
+	checkProblem(t, "a million", v.certify(t, csr(1_000_000)), 413, codeInvalid, "request is larger than 64 KiB")
+	if a := v.certify(t, csr(30_000)); a.status != 200 || len(a.body) > 8000 {
+		t.Errorf("thirty thousand: %d %.300s", a.status, a.body)
+	}
+	if took := time.Since(start); took > 3*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
+func TestCARefusesKeys(t *testing.T) {
+	v := newVictim(t)
+	token := v.Token(t, alice)
+	good := newP256(t)
+	public := must(x509.MarshalPKIXPublicKey(good.Public()))(t)
+	spki := func(key any) string { return publicPEM(must(x509.MarshalPKIXPublicKey(key))(t)) }
+	private := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: must(x509.MarshalPKCS8PrivateKey(good))(t)})
+	odd := func(bits int) *big.Int { return new(big.Int).SetBit(big.NewInt(1), bits-1, 1) }
+	rsaKey := must(rsa.GenerateKey(rand.Reader, 2048))(t)
+	for name, content := range map[string]string{
+		"no key": "", "no PEM": "hello", "P-224": spki(must(ecdsa.GenerateKey(elliptic.P224(), rand.Reader))(t).Public()),
+		"secp256k1":           publicPEM(secp256k1(t)),
+		"a point off P-256":   publicPEM(append(bytes.Clone(public[:len(public)-1]), public[len(public)-1]^1)),
+		"DSA":                 publicPEM(dsaKey(t)),
+		"X25519":              spki(must(ecdh.X25519().GenerateKey(rand.Reader))(t).PublicKey()),
+		"RSA 1024":            spki(&rsa.PublicKey{N: odd(1024), E: 65537}),
+		"RSA 2047":            spki(&rsa.PublicKey{N: odd(2047), E: 65537}),
+		"RSA 8192":            spki(&rsa.PublicKey{N: odd(8192), E: 65537}),
+		"RSA 16384":           spki(&rsa.PublicKey{N: odd(16384), E: 3}),
+		"PEM with a tail":     publicPEM(public) + "x",
+		"two keys":            publicPEM(public) + publicPEM(public),
+		"key with a tail":     publicPEM(append(bytes.Clone(public), 0)),
+		"a private key":       string(private),
+		"a private key's DER": publicPEM(must(x509.MarshalECPrivateKey(good))(t)),
+		"another label":       strings.ReplaceAll(publicPEM(public), "PUBLIC", "RSA PUBLIC"),
+		"a certificate":       string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: v.Root.CertificateAuthorities[0].Chain[0].Raw})),
+	} {
+		checkProblem(t, name, v.certify(t, certText(token, content, []byte{1})), 400, codeInvalid, caMalformed)
+	}
+	for name, key := range map[string]*rsa.PublicKey{
+		"RSA e=3": {N: rsaKey.N, E: 3}, "RSA even": {N: new(big.Int).Add(odd(2048), big.NewInt(1)), E: 65537}, "RSA 3·p": {N: new(big.Int).Mul(odd(2047), big.NewInt(3)), E: 65537},
+	} {
+		checkProblem(t, name, v.certify(t, certText(token, spki(key), []byte{1})), 400, codeInvalid, "key is weak")
+	}
+	v.checkCertificates(t, 0)
+}
+
+func secp256k1(t testing.TB) []byte {
+	t.Helper()
+	// G, as SEC 2 §2.4.1 has it.
+	point, _ := new(big.Int).SetString("0479be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8", 16)
+	return spkiOf(t, asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1}, asn1.ObjectIdentifier{1, 3, 132, 0, 10}, point.FillBytes(make([]byte, 65)))
+}
+
+func dsaKey(t testing.TB) []byte {
+	t.Helper()
+	p := new(big.Int).SetBit(big.NewInt(1), 1023, 1)
+	return spkiOf(t, asn1.ObjectIdentifier{1, 2, 840, 10040, 4, 1}, dsa.Parameters{P: p, Q: big.NewInt(101), G: big.NewInt(4)}, must(asn1.Marshal(big.NewInt(9)))(t))
+}
+
+// spkiOf is a SubjectPublicKeyInfo of any algorithm.
+func spkiOf(t testing.TB, algorithm asn1.ObjectIdentifier, parameters any, key []byte) []byte {
+	t.Helper()
+	return must(asn1.Marshal(struct {
+		Algorithm pkix.AlgorithmIdentifier
+		Key       asn1.BitString
+	}{pkix.AlgorithmIdentifier{Algorithm: algorithm, Parameters: asn1.RawValue{FullBytes: must(asn1.Marshal(parameters))(t)}}, asn1.BitString{Bytes: key, BitLength: 8 * len(key)}}))(t)
+}
+
+func TestCARefusesProofs(t *testing.T) {
+	v := newVictim(t)
+	token := v.Token(t, alice)
+	key, other := newP256(t), newP256(t)
+	public := publicPEM(must(x509.MarshalPKIXPublicKey(key.Public()))(t))
+	for name, proof := range map[string][]byte{
+		"another key":       must(fulcio.SignProof(rand.Reader, other, alice))(t),
+		"another challenge": must(fulcio.SignProof(rand.Reader, key, "mallory@example.com"))(t),
+		"challenge's case":  must(fulcio.SignProof(rand.Reader, key, "Alice@example.com"))(t),
+		"the token":         must(fulcio.SignProof(rand.Reader, key, token))(t),
+		"no challenge":      must(fulcio.SignProof(rand.Reader, key, ""))(t),
+		"nonsense":          []byte("nonsense"),
+		"r and s zero":      {0x30, 6, 2, 1, 0, 2, 1, 0},
+		"with a tail":       append(must(fulcio.SignProof(rand.Reader, key, alice))(t), 0),
+		"40 KiB":            make([]byte, 40<<10),
+	} {
+		checkProblem(t, name, v.certify(t, certText(token, public, proof)), 400, codeInvalid, caProof)
+	}
+	v.checkCertificates(t, 0)
+}
+
+// Tokens that the login's own key has signed, and that are no good.
+func TestCARefusesClaims(t *testing.T) {
+	v := newVictim(t)
+	key, now := newP256(t), time.Now()
+	host := strings.TrimPrefix(v.URL, "http://")
+	for name, changes := range map[string]map[string]any{
+		"expired":             {"exp": now.Add(-time.Minute).Unix()},
+		"no expiry":           {"exp": nil},
+		"expiry a string":     {"exp": fmt.Sprint(now.Add(time.Hour).Unix())},
+		"expiry before 1970":  {"exp": -1e300},
+		"not yet valid":       {"nbf": now.Add(time.Hour).Unix()},
+		"of the future":       {"iat": now.Add(time.Hour).Unix()},
+		"of no time":          {"iat": nil},
+		"another audience":    {"aud": "other"},
+		"audience's case":     {"aud": "Sigstore"},
+		"audience and more":   {"aud": "sigstore "},
+		"no audience":         {"aud": nil},
+		"empty list":          {"aud": []string{}},
+		"list of others":      {"aud": []string{"sigstore2", "sig"}},
+		"list in a list":      {"aud": []any{[]string{"sigstore"}}},
+		"audience an object":  {"aud": map[string]any{"sigstore": true}},
+		"issuer with a slash": {"iss": v.URL + "/"},
+		"issuer's prefix":     {"iss": v.URL[:len(v.URL)-1]},
+		"issuer and more":     {"iss": v.URL + "0"},
+		"issuer below":        {"iss": v.URL + "/login"},
+		"issuer with a query": {"iss": v.URL + "?"},
+		"issuer's case":       {"iss": "HTTP://" + host},
+		"issuer with a user":  {"iss": "http://x@" + host},
+		"https":               {"iss": "https://" + host},
+		"localhost":           {"iss": strings.Replace(v.URL, "127.0.0.1", "localhost", 1)},
+		"no issuer":           {"iss": nil},
+		"issuer a list":       {"iss": []string{v.URL}},
+		"unverified":          {"email_verified": false},
+		"verified a string":   {"email_verified": "true"},
+		"verified a number":   {"email_verified": 1},
+		"verified null":       {"email_verified": nil},
+		"no email":            {"email": nil},
+		"email empty":         {"email": ""},
+		"email a list":        {"email": []string{alice}},
+		"no sub":              {"sub": nil},
+		"sub a number":        {"sub": 7},
+		"control character":   {"email": "alice\x1b[2J@example.com"},
+		"NUL":                 {"email": "alice@example.com\x00.evil.example"},
+		"line break":          {"email": "alice@example.com\n"},
+		"Cyrillic":            {"email": "\u0430lice@example.com"},
+		"full width":          {"email": "alice\uff20example.com"},
+		"right to left":       {"email": "alice@example.com\u202emoc.live"},
+		"zero width":          {"email": "alice\u200b@example.com"},
+		"very long":           {"email": strings.Repeat("a", 5000) + "@example.com"},
+		"two @":               {"email": "alice@example.com@evil.example"},
+		"two addresses":       {"email": "alice@example.com,mallory@evil.example"},
+		"a name":              {"email": "Alice <alice@example.com>"},
+		"quotes":              {"email": `"alice"@example.com`},
+		"a space":             {"email": " alice@example.com"},
+		"no domain":           {"email": "alice@"},
+	} {
+		email, _ := changes["email"].(string)
+		if email == "" {
+			email = alice
+		}
+		token := v.SignToken(t, v.claims(changes))
+		checkProblem(t, name, v.certify(t, certRequest(t, token, key, email)), 401, codeUnauthenticated, caToken)
+	}
+	v.checkCertificates(t, 0)
+}
+
+// What is unusual and right is taken.
+func TestCATakesClaims(t *testing.T) {
+	v := newVictim(t)
+	key := newP256(t)
+	for name, changes := range map[string]map[string]any{
+		"nothing unusual":       nil,
+		"audience among others": {"aud": []string{"other", "sigstore"}},
+		"parts of seconds":      {"exp": float64(time.Now().Unix()) + 60.5},
+		"clock 10 s ahead":      {"iat": time.Now().Add(10 * time.Second).Unix()},
+		"unknown claims":        {"groups": []string{"a"}, "x": map[string]any{"y": nil}},
+	} {
+		if a := v.certify(t, certRequest(t, v.SignToken(t, v.claims(changes)), key, alice)); a.status != 200 {
+			t.Errorf("%s: %d %s", name, a.status, a.body)
+		}
+	}
+}
+
+// Tokens that the login's key has not signed as they are.
+func TestCARefusesForgedTokens(t *testing.T) {
+	v, other := newVictim(t), hallmarktest.New(t)
+	key := newP256(t)
+	good := v.Token(t, alice)
+	header, rest, _ := strings.Cut(good, ".")
+	payload, signature, _ := strings.Cut(rest, ".")
+	enc := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
+	mallory := strings.Replace(string(must(base64.RawURLEncoding.DecodeString(payload))(t)), `"email":"alice`, `"email":"mallory`, 1)
+	hs256 := func(secret []byte) string {
+		mac := hmac.New(sha256.New, secret)
+		mac.Write([]byte(enc(`{"alg":"HS256"}`) + "." + payload))
+		return enc(`{"alg":"HS256"}`) + "." + payload + "." + enc(string(mac.Sum(nil)))
+	}
+	public := must(x509.MarshalPKIXPublicKey(v.loginKey(t)))(t)
+	for name, token := range map[string]string{
+		"none":                  enc(`{"alg":"none"}`) + "." + payload + ".",
+		"none with a signature": enc(`{"alg":"none"}`) + "." + payload + "." + signature,
+		"None":                  enc(`{"alg":"None"}`) + "." + payload + "." + signature,
+		"HS256 with the key":    hs256(public),
+		"HS256 with its PEM":    hs256([]byte(publicPEM(public))),
+		"RS256":                 enc(`{"alg":"RS256"}`) + "." + payload + "." + signature,
+		"ES384":                 enc(`{"alg":"ES384"}`) + "." + payload + "." + signature,
+		"no alg":                enc(`{}`) + "." + payload + "." + signature,
+		"alg twice":             enc(`{"alg":"ES256","alg":"none"}`) + "." + payload + "." + signature,
+		"crit":                  enc(`{"alg":"ES256","crit":["x"],"x":1}`) + "." + payload + "." + signature,
+		"a key inside":          v.tokenWithKey(t, key),
+		"tampered payload":      header + "." + enc(mallory) + "." + signature,
+		"signature flipped":     good[:len(good)-10] + "AAAA" + good[len(good)-6:],
+		"signature of zeros":    header + "." + payload + "." + enc(strings.Repeat("\x00", 64)),
+		"signature cut":         header + "." + payload + "." + signature[:20],
+		"signature in DER":      header + "." + payload + "." + enc("\x30\x06\x02\x01\x01\x02\x01\x01"),
+		"no signature":          header + "." + payload + ".",
+		"two parts":             header + "." + payload,
+		"five parts":            good + "..",
+		"padding":               good + "=",
+		"line break":            header + ".\n" + payload + "." + signature,
+		"a space":               " " + good,
+		"JSON serialization":    `{"payload":"` + payload + `"}`,
+		"payload twice":         header + "." + enc(`{"iss":"x",`+mallory[1:]) + "." + signature,
+		"no token":              "",
+		"nonsense":              "nonsense",
+		"sixteen thousand dots": strings.Repeat(".", 16_000),
+		"by another instance":   other.Token(t, alice),
+		"of another, for us":    other.SignToken(t, v.claims(nil)),
+	} {
+		checkProblem(t, name, v.certify(t, certRequest(t, token, key, alice)), 401, codeUnauthenticated, caToken)
+		if !strings.ContainsAny(token, "\n") && !strings.HasPrefix(token, " ") && token != "" {
+			checkProblem(t, name+", in the header", v.certify(t, certRequest(t, "", key, alice), "Authorization", "Bearer "+token), 401, codeUnauthenticated, caToken)
+		}
+	}
+	v.checkCertificates(t, 0)
+}
+
+// tokenWithKey is a token that is signed by a key of its header: what jwk says
+// there is nobody's word.
+func (v *victim) tokenWithKey(t testing.TB, key *ecdsa.PrivateKey) string {
+	t.Helper()
+	raw := must(key.PublicKey.Bytes())(t)
+	enc := base64.RawURLEncoding.EncodeToString
+	head := fmt.Sprintf(`{"alg":"ES256","jwk":{"kty":"EC","crv":"P-256","x":%q,"y":%q}}`, enc(raw[1:33]), enc(raw[33:]))
+	text := enc([]byte(head)) + "." + enc(must(json.Marshal(v.claims(nil)))(t))
+	digest := sha256.Sum256([]byte(text))
+	r, s, err := ecdsa.Sign(rand.Reader, key, digest[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text + "." + enc(append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...))
+}
+
+// loginKey is the key that the login publishes.
+func (v *victim) loginKey(t *testing.T) *ecdsa.PublicKey {
+	t.Helper()
+	var set struct {
+		Keys []struct{ X, Y string } `json:"keys"`
+	}
+	if err := json.Unmarshal([]byte(v.get(t, "/login/keys").body), &set, json.MatchCaseInsensitiveNames(true)); err != nil || len(set.Keys) != 1 {
+		t.Fatal(err, set)
+	}
+	dec := base64.RawURLEncoding.DecodeString
+	point := append(append([]byte{4}, must(dec(set.Keys[0].X))(t)...), must(dec(set.Keys[0].Y))(t)...)
+	return must(ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point))(t)
+}
+
+// Tokens that are too much, and headers that are not one Bearer.
+func TestCARefusesAuthorization(t *testing.T) {
+	v := newVictim(t)
+	key := newP256(t)
+	good := v.Token(t, alice)
+	bare := certRequest(t, "", key, alice)
+	dots := strings.Repeat(".", 1_000_000)
+	checkProblem(t, "a million dots in the body", v.certify(t, certRequest(t, dots, key, alice)), 413, codeInvalid, "request is larger than 64 KiB")
+	a := v.raw(t, "POST /api/v2/signingCert HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer "+dots+"\r\nContent-Length: 2\r\n\r\n{}")
+	if a.status != 431 || a.body != "431 Request Header Fields Too Large" {
+		t.Errorf("a million dots in the header: %d %.200s", a.status, a.body)
+	}
+	checkProblem(t, "17 KiB in the body", v.certify(t, certRequest(t, dots[:17<<10], key, alice)), 400, codeInvalid, caHeader)
+	for name, header := range map[string]string{
+		"17 KiB": "Bearer " + dots[:17<<10], "Basic": "Basic " + good, "no scheme": good, "empty": "",
+	} {
+		checkProblem(t, name, v.certify(t, bare, "Authorization", header), 400, codeInvalid, caHeader)
+	}
+	checkProblem(t, "two headers", v.certify(t, bare, "Authorization", "Bearer "+good, "Authorization", "Bearer "+good), 400, codeInvalid, caHeader)
+	checkProblem(t, "two tokens", v.certify(t, certRequest(t, good, key, alice), "Authorization", "Bearer "+v.Token(t, "mallory@example.com")),
+		400, codeInvalid, "ID tokens of Authorization and credentials differ")
+	checkProblem(t, "Bearer of nothing", v.certify(t, bare, "Authorization", "Bearer"), 401, codeUnauthenticated, caToken)
+	checkProblem(t, "none at all", v.certify(t, bare), 401, codeUnauthenticated, caToken)
+	v.checkCertificates(t, 0)
+}
