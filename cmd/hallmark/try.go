@@ -235,15 +235,7 @@ func (t *trial) tamper() error {
 	}
 	defer content.Close()
 	f := t.flags()
-	root, err := f.trust.root(t.env)
-	if err != nil {
-		return err
-	}
-	verifier, err := verify.New(root)
-	if err != nil {
-		return err
-	}
-	policy, err := f.policy()
+	verifier, policy, err := f.judge(t.env)
 	if err != nil {
 		return err
 	}

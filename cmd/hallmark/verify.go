@@ -80,15 +80,7 @@ func (f verifyFlags) check(files []string) error {
 
 // verify gives a verdict on each file, and the worst as its own.
 func (f verifyFlags) verify(env environment, files []string) error {
-	root, err := f.trust.root(env)
-	if err != nil {
-		return err
-	}
-	verifier, err := verify.New(root)
-	if err != nil {
-		return err
-	}
-	policy, err := f.policy()
+	verifier, policy, err := f.judge(env)
 	if err != nil {
 		return err
 	}
@@ -104,6 +96,20 @@ func (f verifyFlags) verify(env environment, files []string) error {
 		}
 	}
 	return failed.orNil()
+}
+
+// judge is who verifies, and what they are to accept.
+func (f verifyFlags) judge(env environment) (*verify.Verifier, verify.Policy, error) {
+	root, err := f.trust.root(env)
+	if err != nil {
+		return nil, verify.Policy{}, err
+	}
+	verifier, err := verify.New(root)
+	if err != nil {
+		return nil, verify.Policy{}, err
+	}
+	policy, err := f.policy()
+	return verifier, policy, err
 }
 
 func (f verifyFlags) policy() (verify.Policy, error) {
