@@ -85,6 +85,7 @@ func (v *victim) checkCertificates(t *testing.T, want int) {
 }
 
 func TestCARefusesForm(t *testing.T) {
+	t.Parallel()
 	v := newVictim(t)
 	key := newP256(t)
 	good := certRequest(t, v.Token(t, alice), key, alice)
@@ -122,6 +123,7 @@ func TestCARefusesForm(t *testing.T) {
 // An object identifier of a million arcs is more than a request may have; one of
 // thirty thousand costs nothing, and its extension is left out.
 func TestCSRWithManyArcs(t *testing.T) {
+	t.Parallel()
 	v := newVictim(t)
 	key := newP256(t)
 	csr := func(arcs int) string {
@@ -134,12 +136,13 @@ func TestCSRWithManyArcs(t *testing.T) {
 	if a := v.certify(t, csr(30_000)); a.status != 200 || len(a.body) > 8000 {
 		t.Errorf("thirty thousand: %d %.300s", a.status, a.body)
 	}
-	if took := time.Since(start); took > 3*time.Second {
+	if took := time.Since(start); took > 5*time.Second {
 		t.Errorf("took %v", took)
 	}
 }
 
 func TestCARefusesKeys(t *testing.T) {
+	t.Parallel()
 	v := newVictim(t)
 	token := v.Token(t, alice)
 	good := newP256(t)
@@ -199,6 +202,7 @@ func spkiOf(t testing.TB, algorithm asn1.ObjectIdentifier, parameters any, key [
 }
 
 func TestCARefusesProofs(t *testing.T) {
+	t.Parallel()
 	v := newVictim(t)
 	token := v.Token(t, alice)
 	key, other := newP256(t), newP256(t)
@@ -221,6 +225,7 @@ func TestCARefusesProofs(t *testing.T) {
 
 // Tokens that the login's own key has signed, and that are no good.
 func TestCARefusesClaims(t *testing.T) {
+	t.Parallel()
 	v := newVictim(t)
 	key, now := newP256(t), time.Now()
 	host := strings.TrimPrefix(v.URL, "http://")
@@ -287,6 +292,7 @@ func TestCARefusesClaims(t *testing.T) {
 
 // What is unusual and right is taken.
 func TestCATakesClaims(t *testing.T) {
+	t.Parallel()
 	v := newVictim(t)
 	key := newP256(t)
 	for name, changes := range map[string]map[string]any{
@@ -304,6 +310,7 @@ func TestCATakesClaims(t *testing.T) {
 
 // Tokens that the login's key has not signed as they are.
 func TestCARefusesForgedTokens(t *testing.T) {
+	t.Parallel()
 	v, other := newVictim(t), hallmarktest.New(t)
 	key := newP256(t)
 	good := v.Token(t, alice)
@@ -388,6 +395,7 @@ func (v *victim) loginKey(t *testing.T) *ecdsa.PublicKey {
 
 // Tokens that are too much, and headers that are not one Bearer.
 func TestCARefusesAuthorization(t *testing.T) {
+	t.Parallel()
 	v := newVictim(t)
 	key := newP256(t)
 	good := v.Token(t, alice)

@@ -59,6 +59,7 @@ func entryText(digest, signature, keyDetails, verifier string) string {
 }
 
 func TestLogRefusesForm(t *testing.T) {
+	t.Parallel()
 	v := newVictim(t)
 	good := string(marshalEntry(t, hashedRekord(t)))
 	h := must(rekor.ParseRequest([]byte(good)))(t)
@@ -93,6 +94,7 @@ func TestLogRefusesForm(t *testing.T) {
 
 // mangled is a good entry with one thing wrong.
 func TestLogRefusesContent(t *testing.T) {
+	t.Parallel()
 	v := newVictim(t)
 	other := sha256.Sum256([]byte("other"))
 	edPublic, edKey := newEd25519(t)
@@ -154,6 +156,7 @@ func newEd25519(t testing.TB) (pkix []byte, key ed25519.PrivateKey) {
 }
 
 func TestLogRefusesEnvelopes(t *testing.T) {
+	t.Parallel()
 	v := newVictim(t)
 	key := newP256(t)
 	public := b64(must(x509.MarshalPKIXPublicKey(key.Public()))(t))
@@ -187,6 +190,7 @@ func TestLogRefusesEnvelopes(t *testing.T) {
 // A certificate that would cost many times its size is refused before it is
 // parsed, and is not written into the server's log.
 func TestLogRefusesCostlyCertificates(t *testing.T) {
+	t.Parallel()
 	v := newVictim(t)
 	digest, uri := b64(make([]byte, 32)), strings.Repeat("\x01", 5<<20)
 	before, start := len(v.log.String()), time.Now()

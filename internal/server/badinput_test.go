@@ -182,6 +182,7 @@ func checkRejection(t *testing.T, name string, a answer, status int, fail timest
 // Each service takes one content type, reads it without its parameters, and has
 // one limit for bodies.
 func TestContentTypesAndLimits(t *testing.T) {
+	t.Parallel()
 	v := newVictim(t)
 	const (
 		caType    = "content type must be application/json"
@@ -212,6 +213,7 @@ func TestContentTypesAndLimits(t *testing.T) {
 // A content type of a million parts is more header than the server reads; one of
 // fifteen thousand is read in no time.
 func TestContentTypeOfAMillionParts(t *testing.T) {
+	t.Parallel()
 	v := newVictim(t)
 	for _, path := range []string{"/api/v2/signingCert", "/api/v2/log/entries", "/api/v1/timestamp", "/login/token"} {
 		start := time.Now()
@@ -222,7 +224,7 @@ func TestContentTypeOfAMillionParts(t *testing.T) {
 		if a := v.post(t, path, "text/plain"+strings.Repeat(";a=b", 15_000), "{}"); a.status != 415 {
 			t.Errorf("%s: %d %.200s", path, a.status, a.body)
 		}
-		if took := time.Since(start); took > 2*time.Second {
+		if took := time.Since(start); took > 5*time.Second {
 			t.Errorf("%s took %v", path, took)
 		}
 	}
@@ -231,6 +233,7 @@ func TestContentTypeOfAMillionParts(t *testing.T) {
 // What is no HTTP gets the answer of Go's server, and what breaks off that of the
 // service.
 func TestBadHTTP(t *testing.T) {
+	t.Parallel()
 	v := newVictim(t)
 	const post = "POST /api/v2/log/entries HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 	const early = `{"code":3,"message":"request body ended early","details":[]}`
@@ -269,6 +272,7 @@ func TestBadHTTP(t *testing.T) {
 
 // Requests that come at once on one connection are answered in their order.
 func TestPipelining(t *testing.T) {
+	t.Parallel()
 	v := newVictim(t)
 	conn := v.dial(t)
 	defer conn.Close()
@@ -291,6 +295,7 @@ func TestPipelining(t *testing.T) {
 }
 
 func TestMethods(t *testing.T) {
+	t.Parallel()
 	v := newVictim(t)
 	for _, method := range []string{"GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"} {
 		for path, message := range map[string]string{
@@ -324,6 +329,7 @@ func TestMethods(t *testing.T) {
 
 // No path leads out of what is published, however it is written.
 func TestPathTraversal(t *testing.T) {
+	t.Parallel()
 	v := newVictim(t)
 	addEntry(t, v.URL)
 	for _, base := range []string{"/trust/", "/ct/", "/ct/tile/", "/ct/issuer/", "/api/v2/tile/", "/api/v2/tile/0/", "/api/v2/tile/entries/"} {
