@@ -144,7 +144,8 @@ func hint(der []byte) string {
 // witness asks all timestamp authorities and logs at once, and puts their
 // answers into b in the order of s. The first failure ends the others.
 func (s Signer) witness(ctx context.Context, b *bundle.Bundle, h rekor.HashedRekord) error {
-	ctx, cancel := context.WithCancelCause(ctx)
+	outer := ctx
+	ctx, cancel := context.WithCancelCause(outer)
 	defer cancel(nil)
 	b.Timestamps = make([][]byte, len(s.Timestampers))
 	b.Entries = make([]rekor.Entry, len(s.Logs))
@@ -175,12 +176,14 @@ func (s Signer) witness(ctx context.Context, b *bundle.Bundle, h rekor.HashedRek
 			done <- err
 		}()
 	}
-	var failed bool
+	var failed error
 	for range asked {
-		failed = <-done != nil || failed
+		if err := <-done; failed == nil {
+			failed = err
+		}
 	}
-	if failed {
-		return context.Cause(ctx)
+	if failed != nil && outer.Err() == nil {
+		return context.Cause(ctx) // what the others were ended by
 	}
-	return nil
+	return failed
 }
