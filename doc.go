@@ -36,5 +36,6 @@
 //	internal/server    all of it on one listener
 //	internal/instance  the directory of an instance: made once, opened to be served
 //	cmd/hallmark       the command, one file a verb
+//	bench              measurements of a running instance, which hallmark bench prints
 //	interop            other people's clients as judges, a module of its own
 package hallmark

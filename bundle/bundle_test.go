@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hallmark-sign/hallmark/bundle"
 )
@@ -128,6 +129,86 @@ func TestRefusals(t *testing.T) {
 	}
 	if _, err := bundle.Parse(make([]byte, bundle.MaxSize+1)); !errors.Is(err, bundle.ErrMalformed) {
 		t.Errorf("too large: got %v, want ErrMalformed", err)
+	}
+}
+
+func refused(t *testing.T, name, text string) {
+	t.Helper()
+	if _, err := bundle.Parse([]byte(text)); !errors.Is(err, bundle.ErrMalformed) {
+		t.Errorf("%s: got %v, want ErrMalformed", name, err)
+	}
+}
+
+// What follows a bundle is not ignored.
+func TestTrailingData(t *testing.T) {
+	for name, tail := range map[string]string{
+		"object": "{}", "the bundle again": keyed, "brace": "}", "number": " 1", "null": "null", "NUL": "\x00", "comma": ",", "comment": "// x",
+	} {
+		refused(t, name, keyed+tail)
+		refused(t, name+" before", tail+keyed)
+	}
+	if _, err := bundle.Parse([]byte("\n" + keyed + " \r\n\t")); err != nil {
+		t.Errorf("spaces around: %v", err)
+	}
+}
+
+// Of two members of a name, readers take one or the other: at each depth they are
+// refused, also under the other name that protobuf gives a field, and written
+// with escapes.
+func TestDuplicateKeys(t *testing.T) {
+	for name, c := range map[string]struct{ from, old, new string }{
+		"top":               {keyed, `"messageSignature":`, `"messageSignature":{"signature":"AQIE"},"messageSignature":`},
+		"media type":        {keyed, `{"mediaType"`, `{"mediaType":"x","mediaType"`},
+		"snake case":        {keyed, `{"mediaType"`, `{"media_type":"x","mediaType"`},
+		"escaped":           {keyed, `{"mediaType"`, `{"media\u0054ype":"x","mediaType"`},
+		"one of two kinds":  {keyed, `"messageSignature":`, `"dsseEnvelope":{},"messageSignature":`},
+		"material":          {keyed, `"verificationMaterial":`, `"verificationMaterial":{},"verificationMaterial":`},
+		"digest":            {keyed, `"algorithm":`, `"algorithm":"SHA2_512","algorithm":`},
+		"the same value":    {keyed, `"signature":"AQID"`, `"signature":"AQID","signature":"AQID"`},
+		"null first":        {keyed, `"hint":`, `"hint":null,"hint":`},
+		"payload":           {attested, `"payload":`, `"payload":"e30=","payload":`},
+		"envelope's sig":    {attested, `"sig":"AQID"`, `"sig":"AQID","sig":"AQIE"`},
+		"certificate bytes": {attested, `"rawBytes":"MAA="`, `"rawBytes":"MAA=","raw_bytes":"MAA="`},
+	} {
+		text := strings.Replace(c.from, c.old, c.new, 1)
+		if text == c.from {
+			t.Fatalf("%s: the edit changes nothing", name)
+		}
+		refused(t, name, text)
+	}
+}
+
+// Members that nobody knows are refused at each depth.
+func TestUnknownFields(t *testing.T) {
+	for _, at := range []string{`{"mediaType"`, `{"publicKey"`, `{"hint"`, `{"signedTimestamp"`, `{"messageDigest"`, `{"algorithm"`} {
+		refused(t, at, strings.Replace(keyed, at, `{"x":1,`+at[1:], 1))
+	}
+	for _, at := range []string{`{"rawBytes"`, `{"payload"`, `{"sig"`} {
+		refused(t, at, strings.Replace(attested, at, `{"x":1,`+at[1:], 1))
+	}
+	refused(t, "other case", strings.Replace(keyed, `"mediaType"`, `"MediaType"`, 1))
+}
+
+// Ten megabytes are read, or refused, in time: of artifacts' size are payloads
+// alone.
+func TestLargeBundles(t *testing.T) {
+	start := time.Now()
+	payload := strings.Repeat("AAAA", 10<<20/4)
+	b, err := bundle.Parse([]byte(strings.Replace(attested, "e30=", payload, 1)))
+	if err != nil || len(b.Envelope.Payload) != len(payload)/4*3 {
+		t.Errorf("a payload of 10 MB: %v", err)
+	}
+	refused(t, "an unknown member of 10 MB", strings.Replace(keyed, "{", `{"x":"`+payload+`",`, 1))
+	refused(t, "10 MB of timestamps", strings.Replace(keyed, `[{"signed`, `[`+strings.Repeat(`{"signedTimestamp":"MAA="},`, 10<<20/28)+`{"signed`, 1))
+	for name, deep := range map[string]string{
+		"arrays": strings.Repeat("[", 5<<20), "objects": strings.Repeat(`{"mediaType":`, 1<<20), "materials": strings.Repeat(`{"verificationMaterial":`, 1<<19),
+		"below an unknown member": strings.Replace(keyed, "{", `{"x":`+strings.Repeat("[", 1<<20), 1),
+		"as the hint":             strings.Replace(keyed, `"release"`, strings.Repeat("[", 1<<20)+strings.Repeat("]", 1<<20), 1),
+	} {
+		refused(t, name, deep)
+	}
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("took %v", took)
 	}
 }
 

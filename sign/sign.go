@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/wire/dsse"
@@ -144,9 +145,8 @@ func hint(der []byte) string {
 // witness asks all timestamp authorities and logs at once, and puts their
 // answers into b in the order of s. The first failure ends the others.
 func (s Signer) witness(ctx context.Context, b *bundle.Bundle, h rekor.HashedRekord) error {
-	outer := ctx
-	ctx, cancel := context.WithCancelCause(outer)
-	defer cancel(nil)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	b.Timestamps = make([][]byte, len(s.Timestampers))
 	b.Entries = make([]rekor.Entry, len(s.Logs))
 	var asked []func() error
@@ -166,24 +166,24 @@ func (s Signer) witness(ctx context.Context, b *bundle.Bundle, h rekor.HashedRek
 			return nil
 		})
 	}
-	done := make(chan error, len(asked))
+	return askAll(asked, cancel)
+}
+
+// askAll asks all at once. The first failure ends the others, and is the answer.
+func askAll(asked []func() error, cancel context.CancelFunc) error {
+	var wg sync.WaitGroup
+	var once sync.Once
+	var first error
 	for _, ask := range asked {
-		go func() {
-			err := ask()
-			if err != nil {
-				cancel(err)
+		wg.Go(func() {
+			if err := ask(); err != nil {
+				once.Do(func() {
+					first = err
+					cancel()
+				})
 			}
-			done <- err
-		}()
+		})
 	}
-	var failed error
-	for range asked {
-		if err := <-done; failed == nil {
-			failed = err
-		}
-	}
-	if failed != nil && outer.Err() == nil {
-		return context.Cause(ctx) // what the others were ended by
-	}
-	return failed
+	wg.Wait()
+	return first
 }

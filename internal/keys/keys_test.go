@@ -221,3 +221,18 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// FuzzParseEncrypted: what the file says of its cost is looked at before it is
+// paid, so nothing takes long.
+func FuzzParseEncrypted(f *testing.F) {
+	raw := must(MarshalEncrypted(must(Generate("ecdsa-p256")), []byte("passphrase")))
+	der, _ := pem.Decode(raw)
+	f.Add(der.Bytes)
+	f.Fuzz(func(t *testing.T, der []byte) {
+		if checkCost(der) != nil {
+			if _, err := ParseEncrypted(block(typeEncrypted, der), []byte("passphrase")); err == nil {
+				t.Error("a key of any cost was read")
+			}
+		}
+	})
+}

@@ -333,3 +333,25 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+func FuzzTreeHeadSignature(f *testing.F) {
+	key := newP256(f)
+	s, err := NewTreeHeadSigner(origin, key, func() time.Time { return time.UnixMilli(1) })
+	if err != nil {
+		f.Fatal(err)
+	}
+	v, err := NewTreeHeadVerifier(origin, key.Public())
+	if err != nil {
+		f.Fatal(err)
+	}
+	sig, err := s.Sign([]byte(example().Text()))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte(example().Text()), sig)
+	f.Fuzz(func(t *testing.T, text, sig []byte) {
+		if v.Verify(text, sig) && string(text) != example().Text() {
+			t.Errorf("forged %q", text)
+		}
+	})
+}

@@ -249,3 +249,47 @@ func FuzzParseRequest(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParseRequestV1(f *testing.F) {
+	f.Add([]byte(`{"publicKey":{"algorithm":"ecdsa","content":"AAAA"},"signedEmailAddress":"AAAA"}`))
+	for _, key := range keys(f) {
+		der := must(x509.MarshalPKIXPublicKey(key.Public()))
+		f.Add([]byte(`{"publicKey":{"content":"` + base64.StdEncoding.EncodeToString(der) + `"},"signedEmailAddress":"AAAA"}`))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		r, err := ParseRequestV1(body)
+		if err != nil {
+			return
+		}
+		// What v1 takes, v2 takes in its own form.
+		again, err := ParseRequest(must(r.Marshal()))
+		if err != nil || !reflect.DeepEqual(again, r) {
+			t.Errorf("read back as %+v, %v", again, err)
+		}
+	})
+}
+
+// FuzzAnswers is of all that a client reads.
+func FuzzAnswers(f *testing.F) {
+	f.Add([]byte(`{"signedCertificateEmbeddedSct":{"chain":{"certificates":["-----BEGIN CERTIFICATE-----"]}}}`))
+	f.Add([]byte(`{"chains":[{"certificates":[""]}]}`))
+	f.Add([]byte(`{"issuers":[{"issuerUrl":"https://login.example.com","audience":"sigstore"}]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if chain, err := ParseResponse(body); err == nil {
+			if again, err := ParseResponse(must(MarshalResponse(chain))); err != nil || len(again) != len(chain) {
+				t.Errorf("chain of %d read back as %d, %v", len(chain), len(again), err)
+			}
+		}
+		if b, err := ParseTrustBundle(body); err == nil {
+			if again, err := ParseTrustBundle(must(b.Marshal())); err != nil || !reflect.DeepEqual(again, b) {
+				t.Errorf("trust bundle read back as %v, %v", again, err)
+			}
+		}
+		if c, err := ParseConfiguration(body); err == nil {
+			again, err := ParseConfiguration(must(c.Marshal()))
+			if err != nil || len(again.Issuers) != len(c.Issuers) {
+				t.Errorf("configuration read back as %v, %v", again, err)
+			}
+		}
+	})
+}

@@ -362,3 +362,24 @@ func FuzzParseLeaf(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParse(f *testing.F) {
+	list, err := MarshalList([]SCT{{Timestamp: 1, Signature: []byte("sig"), Extensions: []byte{0, 0, 5, 0, 0, 0, 0, 1}}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(list[6:]) // OCTET STRING and two lengths
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		s, err := Parse(raw)
+		if err != nil {
+			return
+		}
+		index, ok, err := ParseLeafIndex(s.Extensions)
+		if err != nil || !ok {
+			return
+		}
+		if _, err := LeafIndexExtension(index); err != nil {
+			t.Errorf("index %d: %v", index, err)
+		}
+	})
+}

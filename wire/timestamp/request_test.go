@@ -165,3 +165,22 @@ func FuzzParseRequest(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParseRequestJSON(f *testing.F) {
+	f.Add([]byte(`{"artifactHash":"LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=","hashAlgorithm":"sha256","nonce":1,"certificates":true,"tsaPolicyOID":"1.3.6.1.4.1.57264.2"}`))
+	f.Add([]byte(`{"artifactHash":"","hashAlgorithm":"sha512","nonce":-1,"tsaPolicyOID":"2.999"}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		r, err := ParseRequestJSON(body)
+		if err != nil {
+			return
+		}
+		// What comes as JSON can come as DER.
+		der, err := r.Marshal()
+		if err != nil {
+			t.Fatalf("%+v: %v", r, err)
+		}
+		if back, err := ParseRequest(der); err != nil || !reflect.DeepEqual(back, r) {
+			t.Fatalf("%+v, %v, want %+v", back, err, r)
+		}
+	})
+}
