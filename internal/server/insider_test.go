@@ -135,7 +135,7 @@ func TestGarbageFromManyAtOnce(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	together(64, 1000, func(k int) {
+	together(64, 640, func(k int) {
 		r := rand.New(rand.NewPCG(uint64(k), 1))
 		try := good[k%len(good)]
 		resp, err := c.Post(v.URL+try.path, try.contentType, strings.NewReader(garbage(r, try.body)))
@@ -161,7 +161,7 @@ func TestGarbageFromManyAtOnce(t *testing.T) {
 func TestClientsThatGo(t *testing.T) {
 	t.Parallel()
 	v := newVictim(t)
-	const n = 40
+	const n = 24
 	var sent []rekor.HashedRekord
 	for k := range n {
 		h := hashedRekord(t)
