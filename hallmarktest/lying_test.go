@@ -250,7 +250,7 @@ func TestLyingAuthority(t *testing.T) {
 func TestLyingAuthorityReplays(t *testing.T) {
 	var first []byte
 	refused(t, pathCA, map[string]func(*liar, http.ResponseWriter, *http.Request, []byte){
-		"an old answer": func(l *liar, w http.ResponseWriter, r *http.Request, body []byte) {
+		"an old answer": func(l *liar, w http.ResponseWriter, r *http.Request, _ []byte) {
 			if first == nil {
 				key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 				if err != nil {
@@ -261,10 +261,11 @@ func TestLyingAuthorityReplays(t *testing.T) {
 				if err != nil {
 					return
 				}
-				if body, err = (fulcio.Request{Token: token, PublicKey: key.Public(), ProofOfPossession: proof}).Marshal(); err != nil {
+				other, err := fulcio.Request{Token: token, PublicKey: key.Public(), ProofOfPossession: proof}.Marshal()
+				if err != nil {
 					return
 				}
-				_, first = l.ask(r, body)
+				_, first = l.ask(r, other)
 			}
 			w.Write(first)
 		},

@@ -216,8 +216,8 @@ func (s *session) finish(b *bundle.Bundle, artifact verify.Artifact, policy veri
 	if err != nil {
 		return fmt.Errorf("verifying the new bundle, which was not written: %w", err)
 	}
-	if s.key == nil && result.Identity.Issuer != s.identity.issuer {
-		return fmt.Errorf("the certificate is for a login at %s, the token is from %s: the bundle was not written", result.Identity.Issuer, s.identity.issuer)
+	if s.key == nil && !s.identity.is(result.Identity) {
+		return fmt.Errorf("the certificate is for %s, the token for %s via %s: the bundle was not written", who(result), s.identity.challenge, s.identity.issuer)
 	}
 	if err := durable.WriteFile(out, raw, 0o644); err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/client/login"
+	"github.com/hallmark-sign/hallmark/identity"
 )
 
 // clientID is what Sigstore clients call themselves, and the audience of tokens.
@@ -102,6 +103,12 @@ func (f tokenFlags) get(ctx context.Context, env environment, issuer string) (st
 
 // claims are a token and what its holder needs to know of it.
 type claims struct{ token, issuer, challenge string }
+
+// is says whether a certificate names who the token names. What it calls a machine
+// is made of several claims, of which a client knows the issuer alone.
+func (c claims) is(id identity.Identity) bool {
+	return id.Issuer == c.issuer && (id.Subject.Type != identity.Email || id.Subject.Value == c.challenge)
+}
 
 func (f tokenFlags) claims(ctx context.Context, env environment, issuer string) (claims, error) {
 	token, err := f.get(ctx, env, issuer)

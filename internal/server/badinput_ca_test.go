@@ -3,7 +3,6 @@ package server_test
 import (
 	"bytes"
 	"crypto"
-	"crypto/dsa"
 	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -183,7 +182,7 @@ func secp256k1(t testing.TB) []byte {
 func dsaKey(t testing.TB) []byte {
 	t.Helper()
 	p := new(big.Int).SetBit(big.NewInt(1), 1023, 1)
-	return spkiOf(t, asn1.ObjectIdentifier{1, 2, 840, 10040, 4, 1}, dsa.Parameters{P: p, Q: big.NewInt(101), G: big.NewInt(4)}, must(asn1.Marshal(big.NewInt(9)))(t))
+	return spkiOf(t, asn1.ObjectIdentifier{1, 2, 840, 10040, 4, 1}, struct{ P, Q, G *big.Int }{p, big.NewInt(101), big.NewInt(4)}, must(asn1.Marshal(big.NewInt(9)))(t))
 }
 
 // spkiOf is a SubjectPublicKeyInfo of any algorithm.
