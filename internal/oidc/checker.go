@@ -69,6 +69,8 @@ type Checker struct {
 	clock   func() time.Time
 	issuers map[string]*trusted
 	order   []*trusted // as configured
+
+	verified signatures
 }
 
 // trusted is an issuer with its keys.
@@ -175,15 +177,30 @@ func (c *Checker) check(ctx context.Context, token string) (identity.Identity, e
 	if err != nil {
 		return identity.Identity{}, err
 	}
-	// The library verifies the signature, and checks all of it once more on the
-	// bytes that are signed: those that parse has read.
+	if err := c.verify(ctx, t, token, keys); err != nil {
+		return identity.Identity{}, err
+	}
+	return t.identity(claims)
+}
+
+// verify has the library verify the signature, and check all of it once more on
+// the bytes that are signed: those that parse has read. A token that has been
+// verified with this very key is not verified again.
+func (c *Checker) verify(ctx context.Context, t *trusted, token string, keys []crypto.PublicKey) error {
+	s, memorable := signatureOf(token, keys)
+	if memorable && c.verified.has(s) {
+		return nil
+	}
 	verifier := oidc.NewVerifier(t.URL, &oidc.StaticKeySet{PublicKeys: keys}, &oidc.Config{
 		ClientID: t.Audience, SupportedSigningAlgs: algorithms(), Now: func() time.Time { return c.clock().Add(-leeway) },
 	})
 	if _, err := verifier.Verify(ctx, token); err != nil {
-		return identity.Identity{}, refusal("token does not verify with the issuer's keys") // err may quote claims
+		return refusal("token does not verify with the issuer's keys") // err may quote claims
 	}
-	return t.identity(claims)
+	if memorable {
+		c.verified.add(s)
+	}
+	return nil
 }
 
 // Configuration is what the certificate authority tells clients of the issuers.

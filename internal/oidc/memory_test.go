@@ -1,0 +1,83 @@
+package oidc
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A token that has been verified is remembered, and nothing else of it is taken on
+// trust: neither another signature, nor other claims, nor its time, nor a key that
+// the issuer has no more.
+func TestVerifiedIsRemembered(t *testing.T) {
+	p := run(t)
+	c := p.checker(t)
+	token := p.token(t, nil)
+	for range 3 {
+		if _, _, err := c.Check(t.Context(), token); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(c.verified.known); n != 1 {
+		t.Fatalf("%d tokens are remembered", n)
+	}
+	dot := strings.LastIndex(token, ".")
+	other := p.token(t, map[string]any{"email": "mallory@example.com"})
+	for name, forged := range map[string]string{
+		"another signature":   token[:dot] + other[strings.LastIndex(other, "."):],
+		"another payload":     other[:strings.LastIndex(other, ".")] + token[dot:],
+		"no signature":        token[:dot+1],
+		"signature made long": token + "AA",
+	} {
+		if _, _, err := c.Check(t.Context(), forged); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	p.pass(time.Hour)
+	if _, _, err := c.Check(t.Context(), token); err == nil {
+		t.Error("accepted after its end")
+	}
+}
+
+// The issuer has another key under the same name now.
+func TestRememberedKeyIsGone(t *testing.T) {
+	p := run(t)
+	c := p.checker(t)
+	token := p.token(t, map[string]any{"exp": time.Now().Add(24 * time.Hour).Unix()})
+	if _, _, err := c.Check(t.Context(), token); err != nil {
+		t.Fatal(err)
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.mu.Lock()
+	for n := range p.set.Keys {
+		if p.set.Keys[n].KeyID == "ES256" {
+			p.set.Keys[n].Key = key.Public()
+		}
+	}
+	p.mu.Unlock()
+	p.pass(time.Hour) // keys are asked for anew
+	if _, _, err := c.Check(t.Context(), token); err == nil {
+		t.Error("accepted with a key that the issuer has no more")
+	}
+}
+
+// Strangers with tokens of their own make it forget, not grow.
+func TestMemoryIsBounded(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v signatures
+	for n := range 3 * maxVerified {
+		v.add(signature{token: [32]byte{byte(n), byte(n >> 8), byte(n >> 16)}, key: key.Public()})
+		if len(v.known) > maxVerified {
+			t.Fatalf("%d tokens are remembered", len(v.known))
+		}
+	}
+}
