@@ -55,6 +55,9 @@ func (f signFlags) attest(ctx context.Context, env environment, file string) err
 	if err != nil {
 		return unreadable(file, err)
 	}
+	if err := f.checkTarget(f.bundle, []string{file}); err != nil {
+		return err
+	}
 	s, err := f.session(ctx, env)
 	if err != nil {
 		return err
@@ -85,7 +88,7 @@ func verifyBundleCommand(env environment) *cobra.Command {
 			if err := f.check(args); err != nil {
 				return usageError(cmd, err)
 			}
-			return f.verify(env, args)
+			return f.verify(cmd.Context(), env, args)
 		},
 	}
 	f.trust.add(cmd, false)

@@ -166,6 +166,9 @@ func (f trustFlags) path(env environment, given, name string) (string, error) {
 			return "", err
 		}
 	}
+	if names, err := h.list(); instance == "" && err == nil && len(names) > 0 {
+		return "", &problem{exit: exitUndecided, code: "no-instance", err: errors.New("there is no default instance"), try: "--instance NAME, one of: " + strings.Join(names, ", ")}
+	}
 	if instance == "" {
 		return "", &problem{exit: exitUndecided, code: "no-instance", err: errors.New("this client trusts no instance yet"), try: env.command() + " trust add URL"}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -29,10 +30,12 @@ passphrase, and the trust files that clients get. DIR must be missing or empty.
 The passphrase comes from --passphrase-file, HALLMARK_PASSPHRASE or a prompt. Afterwards,
 take DIR/keys/root-ca.pem off this machine: it is needed only to make new authorities.`,
 		Example: `  hallmark init my-instance
-  hallmark init --url https://sign.example.com --listen 0.0.0.0:443 --passphrase-file pass.txt my-instance`,
+  hallmark init --url https://sign.example.com --listen 0.0.0.0:443 \
+      --tls-certificate /etc/tls/cert.pem --tls-key /etc/tls/key.pem my-instance
+  hallmark init --url https://sign.example.com --listen 127.0.0.1:7500 my-instance   # behind a proxy`,
 		Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return initInstance(env, args[0], o, passphraseFile)
+			return initInstance(cmd.Context(), env, args[0], o, passphraseFile)
 		},
 	}
 	cmd.Flags().StringVar(&o.URL, "url", "", "where clients reach the instance; can't be changed later (default http://LISTEN)")
@@ -40,15 +43,21 @@ take DIR/keys/root-ca.pem off this machine: it is needed only to make new author
 	cmd.Flags().StringVar(&o.Organization, "organization", defaultOrganization, "name in the certificates")
 	cmd.Flags().StringVar(&o.CAKey, "ca-key", "ecdsa-p384", "kind of the issuing key: ecdsa-p256, ecdsa-p384, ecdsa-p521, rsa-3072, rsa-4096")
 	cmd.Flags().BoolVar(&o.PlainHTTPUnsafe, "plain-http-unsafe", false, "allow plain HTTP beyond loopback, behind a proxy that speaks TLS")
+	cmd.Flags().StringVar(&o.TLS.Certificate, "tls-certificate", "", "PEM `FILE` with the certificate to speak TLS with")
+	cmd.Flags().StringVar(&o.TLS.Key, "tls-key", "", "PEM `FILE` with its key")
+	cmd.MarkFlagsRequiredTogether("tls-certificate", "tls-key")
 	cmd.Flags().StringVar(&passphraseFile, "passphrase-file", "", "`FILE` with the passphrase for the keys")
 	return cmd
 }
 
-func initInstance(env environment, dir string, o instance.Options, passphraseFile string) error {
+func initInstance(ctx context.Context, env environment, dir string, o instance.Options, passphraseFile string) error {
 	if o.URL == "" {
 		o.URL = "http://" + o.Listen
 	}
-	passphrase, err := env.secret("passphrase", passphraseFile, "HALLMARK_PASSPHRASE", true)
+	if here, err := os.Getwd(); err == nil && sameDir(dir, here) {
+		return &problem{exit: exitUsage, subject: dir, code: "usage", err: errors.New("the directory that you are in can't be replaced by an instance"), try: env.command() + " init NEW-DIRECTORY"}
+	}
+	passphrase, err := env.secret(ctx, "passphrase", passphraseFile, "HALLMARK_PASSPHRASE", true)
 	if err != nil {
 		return err
 	}
@@ -58,7 +67,7 @@ func initInstance(env environment, dir string, o instance.Options, passphraseFil
 		return &problem{exit: exitRefused, subject: dir, code: "exists", err: err, try: "choose another DIR; nothing was changed"}
 	}
 	if err != nil {
-		return err
+		return &problem{exit: exitUsage, subject: dir, code: "configuration", err: err, try: env.command() + " init --help"}
 	}
 	print, err := trustFingerprint(dir)
 	if err != nil {
@@ -70,6 +79,16 @@ func initInstance(env environment, dir string, o instance.Options, passphraseFil
 	env.say("  add users    %s user add -c %s EMAIL", env.command(), filepath.Join(dir, config.File))
 	env.say("  run it       %s serve -c %s", env.command(), filepath.Join(dir, config.File))
 	return nil
+}
+
+// sameDir says whether two paths are one directory.
+func sameDir(a, b string) bool {
+	one, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat(b)
+	return err == nil && os.SameFile(one, other)
 }
 
 // trustFingerprint is the fingerprint of the instance in dir.

@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
+	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/instance"
 	"github.com/hallmark-sign/hallmark/internal/keys"
@@ -57,7 +60,7 @@ func (f serveFlags) serve(ctx context.Context, env environment) error {
 	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
 		return &problem{exit: exitUsage, code: "usage", err: err, try: "--log-level info"}
 	}
-	passphrase, err := env.secret("passphrase", f.passphraseFile, "HALLMARK_PASSPHRASE", false)
+	passphrase, err := env.secret(ctx, "passphrase", f.passphraseFile, "HALLMARK_PASSPHRASE", false)
 	if err != nil {
 		return err
 	}
@@ -68,7 +71,7 @@ func (f serveFlags) serve(ctx context.Context, env environment) error {
 	if f.listen != "" {
 		i.Config.Listen = f.listen
 		if err := i.Config.Check(); err != nil {
-			return &problem{exit: exitRefused, subject: f.listen, code: "configuration", err: err}
+			return &problem{exit: exitUsage, subject: f.listen, code: "configuration", err: err}
 		}
 	}
 	if env.getenv("GOGC") == "" {
@@ -77,11 +80,22 @@ func (f serveFlags) serve(ctx context.Context, env environment) error {
 	logger := slog.New(slog.NewJSONHandler(env.stderr, &slog.HandlerOptions{Level: level}))
 	return serveInstance(ctx, i, logger, func(address string) {
 		env.say("hallmark serves %s, listening on %s; Ctrl-C ends it", i.Config.URL, address)
+		if f.listen != "" && i.Config.TLS == nil && f.listen != i.Config.Host() {
+			env.say("  clients are told %s all the same: it must lead here", i.Config.URL)
+		}
 	})
 }
 
+// configPath lets an instance be named by its directory too.
+func configPath(path string) string {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return filepath.Join(path, config.File)
+	}
+	return path
+}
+
 func openInstance(path string, passphrase []byte) (*instance.Instance, error) {
-	i, err := instance.Open(path, passphrase)
+	i, err := instance.Open(configPath(path), passphrase)
 	if errors.Is(err, keys.ErrPassphrase) {
 		return nil, &problem{exit: exitRefused, subject: path, code: "wrong-passphrase", err: err}
 	}

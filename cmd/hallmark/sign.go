@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -70,6 +71,7 @@ Actions the workflow itself; else whoever logs in. With --key, the key.`,
 		},
 	}
 	f.add(cmd)
+	cmd.MarkFlagsMutuallyExclusive("key", "identity-token", "email")
 	return cmd
 }
 
@@ -77,6 +79,9 @@ Actions the workflow itself; else whoever logs in. With --key, the key.`,
 func (f signFlags) sign(ctx context.Context, env environment, files []string) error {
 	for _, file := range files { // before anybody is asked to log in
 		if err := checkRegular(file); err != nil {
+			return err
+		}
+		if err := f.checkTarget(f.bundleFor(file), files); err != nil {
 			return err
 		}
 	}
@@ -97,6 +102,30 @@ func (f signFlags) bundleFor(file string) string {
 		return f.bundle
 	}
 	return file + bundleSuffix
+}
+
+// checkTarget refuses to write a bundle over what this run reads, and where it
+// can't be written: once the signature is logged, it is too late.
+func (f signFlags) checkTarget(out string, files []string) error {
+	refuse := func(reason string, args ...any) error {
+		return &problem{exit: exitUsage, subject: out, code: "unwritable", err: fmt.Errorf(reason, args...), try: "--bundle FILE"}
+	}
+	target, err := os.Stat(out)
+	if err == nil && target.IsDir() {
+		return refuse("the bundle can't be written over a directory")
+	}
+	inputs := []string{f.key, f.passphraseFile, f.token.token, f.token.passwordFile, f.trust.trustedRoot, f.trust.signingConfig}
+	for _, input := range append(inputs, files...) {
+		if info, statErr := os.Stat(input); err == nil && statErr == nil && os.SameFile(info, target) {
+			return refuse("the bundle would be written over %s, which is read here", input)
+		}
+	}
+	probe, err := os.CreateTemp(filepath.Dir(out), ".hallmark-*")
+	if err != nil {
+		return refuse("the bundle can't be written there: %w", err)
+	}
+	probe.Close()
+	return os.Remove(probe.Name())
 }
 
 // checkRegular refuses what can't be read twice: once to sign, once to verify.
@@ -139,7 +168,7 @@ func (f signFlags) session(ctx context.Context, env environment) (*session, erro
 		return nil, err
 	}
 	if f.key != "" {
-		s.key, err = loadKey(env, f.key, f.passphraseFile)
+		s.key, err = loadKey(ctx, env, f.key, f.passphraseFile)
 		return s, err
 	}
 	s.identity, err = f.token.claims(ctx, env, s.services.issuer)
@@ -147,18 +176,20 @@ func (f signFlags) session(ctx context.Context, env environment) (*session, erro
 }
 
 // loadKey reads a private key, and asks for its passphrase if it has one.
-func loadKey(env environment, file, passphraseFile string) (crypto.Signer, error) {
+func loadKey(ctx context.Context, env environment, file, passphraseFile string) (crypto.Signer, error) {
 	raw, err := readFile(file, keys.MaxFile)
 	if err != nil {
 		return nil, err
 	}
 	key, err := keys.Parse(raw, nil)
 	if errors.Is(err, keys.ErrPassphrase) {
-		passphrase, asked := env.secret("passphrase", passphraseFile, "HALLMARK_PASSPHRASE", false)
+		passphrase, asked := env.secret(ctx, "passphrase", passphraseFile, "HALLMARK_PASSPHRASE", false)
 		if asked != nil {
 			return nil, asked
 		}
-		key, err = keys.Parse(raw, passphrase)
+		if key, err = keys.Parse(raw, passphrase); errors.Is(err, keys.ErrPassphrase) {
+			return nil, &problem{exit: exitRefused, subject: file, code: "wrong-passphrase", err: err}
+		}
 	}
 	if err != nil {
 		return nil, unreadable(file, err)
@@ -177,14 +208,14 @@ func (s *session) signFile(ctx context.Context, file, out string) error {
 	if err != nil {
 		return err
 	}
-	b, err := signer.Message(ctx, artifact)
+	b, err := signer.Message(ctx, untilDone{ctx, artifact})
 	if err != nil {
 		return err
 	}
 	if _, err := artifact.Seek(0, 0); err != nil {
 		return err
 	}
-	return s.finish(b, verify.FromReader(artifact), policy, file, out)
+	return s.finish(b, verify.FromReader(untilDone{ctx, artifact}), policy, file, out)
 }
 
 // signer makes the key of one signature, and the policy that the bundle must meet.
@@ -235,7 +266,7 @@ func (s *session) tell(file, out string, r *verify.Result) error {
 		return s.env.printJSON(report)
 	}
 	s.env.say("%s: signed by %s, log entry %s", printable(file), who(r), entryWords(r))
-	s.env.say("  bundle    %s", out)
+	s.env.say("  bundle    %s", printable(out))
 	return nil
 }
 

@@ -62,6 +62,9 @@ from: cat trust/trusted_root.json trust/signing_config.v0.2.json | sha256sum`,
 }
 
 func (f trustAddFlags) run(ctx context.Context, env environment, url string) error {
+	if !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://") {
+		return &problem{exit: exitUsage, subject: url, code: "usage", err: errors.New("want the URL of an instance, with http:// or https://"), try: env.command() + " trust add https://" + url}
+	}
 	h, err := env.home()
 	if err != nil {
 		return err
@@ -90,6 +93,9 @@ func (f trustAddFlags) run(ctx context.Context, env environment, url string) err
 func (f trustAddFlags) accept(ctx context.Context, env environment, url, dir string, root, signing []byte) error {
 	print := fingerprint(root, signing)
 	env.say("%s has the fingerprint\n  %s", url, print)
+	if config, err := trust.ParseSigningConfig(signing); err == nil && len(config.CertificateAuthorities) > 0 && config.CertificateAuthorities[0].URL != url {
+		env.say("  it has clients sign at %s", printable(config.CertificateAuthorities[0].URL))
+	}
 	if pinned, err := trustFilesIn(dir); err == nil && pinned != print {
 		env.say("  another one is pinned as %s: %s", f.name, pinned)
 	}
@@ -102,7 +108,7 @@ func (f trustAddFlags) accept(ctx context.Context, env environment, url, dir str
 	case f.yes:
 		return nil
 	}
-	return env.confirm(ctx, fmt.Sprintf("Trust it as %s?", f.name))
+	return env.confirm(ctx, fmt.Sprintf("Trust it as %s?", f.name), "--fingerprint HEX, with what the operator tells you")
 }
 
 func trustFilesIn(dir string) (string, error) {
@@ -202,14 +208,16 @@ func trustRemoveCommand(env environment) *cobra.Command {
 				return err
 			}
 			if _, err := os.Stat(dir); err != nil {
-				return &problem{exit: exitUsage, subject: args[0], code: "no-instance", err: errors.New("this client does not know the instance"), try: env.command() + " trust list"}
+				return &problem{exit: exitUndecided, subject: args[0], code: "no-instance", err: errors.New("this client does not know the instance"), try: env.command() + " trust list"}
 			}
 			if err := os.RemoveAll(dir); err != nil {
 				return err
 			}
+			env.say("%s is trusted no more", args[0])
 			if current, err := h.defaultInstance(); err != nil || current != args[0] {
 				return err
 			}
+			env.say("it was the default: choose another with --instance, or make one with trust add --default")
 			return os.Remove(filepath.Join(h.dir, "default"))
 		},
 	}

@@ -29,6 +29,7 @@ const (
 	tryPassphrase  = "passphrase"    // file of the keys' passphrase
 	tryPassword    = "demo-password" // file of the demo user's password
 	tryDefaultFile = "README.md"
+	confirmYes     = "--yes answers every question of this run"
 )
 
 func tryCommand(env environment) *cobra.Command {
@@ -45,10 +46,12 @@ that a changed byte is refused. Nothing leaves this machine.`,
 			if len(args) == 1 {
 				file = args[0]
 			}
+			// Here the story is the data, so all of it goes to stdout.
+			env.stderr = env.stdout
 			return (&trial{env: env, dir: tryDir, file: file, yes: yes}).run(cmd.Context())
 		},
 	}
-	cmd.Flags().BoolVar(&yes, "yes", false, "use ./hallmark-try again without asking, if it is there")
+	cmd.Flags().BoolVar(&yes, "yes", false, "use ./hallmark-try again and replace FILE's bundle without asking")
 	return cmd
 }
 
@@ -63,7 +66,14 @@ type trial struct {
 
 func (t *trial) run(ctx context.Context) error {
 	if err := checkRegular(t.file); err != nil {
-		return err
+		p := *problemOf(err)
+		p.try = t.env.command() + " try FILE"
+		return &p
+	}
+	if _, err := os.Stat(t.bundle()); err == nil && !t.yes {
+		if err := t.env.confirm(ctx, t.bundle()+" is there already. Replace it?", confirmYes); err != nil {
+			return err
+		}
 	}
 	started := time.Now()
 	if err := t.open(ctx); err != nil {
@@ -72,7 +82,7 @@ func (t *trial) run(ctx context.Context) error {
 	if err := t.whileServing(ctx, t.sign); err != nil {
 		return err
 	}
-	if err := t.verify(); err != nil {
+	if err := t.verify(ctx); err != nil {
 		return err
 	}
 	if err := t.tamper(); err != nil {
@@ -86,11 +96,14 @@ func (t *trial) run(ctx context.Context) error {
 // open makes the instance, or uses the one that is there.
 func (t *trial) open(ctx context.Context) error {
 	path := filepath.Join(t.dir, config.File)
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(t.dir); errors.Is(err, fs.ErrNotExist) {
 		return t.create()
 	}
+	if _, err := os.Stat(path); err != nil {
+		return &problem{exit: exitRefused, subject: "./" + t.dir, code: "exists", err: errors.New("there is something there that is no instance"), try: "move it away, or run this elsewhere"}
+	}
 	if !t.yes {
-		if err := t.env.confirm(ctx, "./"+t.dir+" is there already. Use it again?"); err != nil {
+		if err := t.env.confirm(ctx, "./"+t.dir+" is there already. Use it again?", confirmYes); err != nil {
 			return err
 		}
 	}
@@ -222,9 +235,9 @@ func (t *trial) flags() verifyFlags {
 	return verifyFlags{trust: t.trust(), identity: demoUser, issuer: t.instance.Config.URL, bundle: t.bundle()}
 }
 
-func (t *trial) verify() error {
+func (t *trial) verify(ctx context.Context) error {
 	t.env.say("5. Stopped the instance. Verifying offline, from the file, the bundle and the trusted root:")
-	return t.flags().verify(t.env, []string{t.file})
+	return t.flags().verify(ctx, t.env, []string{t.file})
 }
 
 // tamper shows that the file with one bit changed is refused.

@@ -112,11 +112,11 @@ func problemOf(err error) *problem {
 	case errors.As(err, &refused):
 		return &problem{exit: exitRefused, code: string(refused.Code), expected: refused.Expected, found: refused.Found, err: reasonOf(refused)}
 	case errors.Is(err, context.Canceled):
-		return &problem{exit: exitUndecided, code: "interrupted", err: err}
+		return &problem{exit: exitUndecided, code: "interrupted", err: errors.New("stopped before the end")}
 	case errors.Is(err, login.ErrPassword), errors.As(err, &denied):
 		return &problem{exit: exitRefused, code: "login-refused", err: err}
 	case errors.Is(err, client.ErrUnavailable), errors.Is(err, login.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
-		return &problem{exit: exitUndecided, code: "service-unavailable", err: err}
+		return &problem{exit: exitUndecided, code: "service-unavailable", err: err, try: "again, once the instance runs (hallmark serve)"}
 	case errors.As(err, &status):
 		return &problem{exit: exitRefused, code: "service-refused", err: err}
 	}
@@ -128,6 +128,9 @@ func problemOf(err error) *problem {
 func reasonOf(e *verify.Error) error {
 	if e.Err == nil {
 		return errors.New(e.Code.Meaning())
+	}
+	if strings.Contains(e.Err.Error(), e.Code.Meaning()) {
+		return e.Err
 	}
 	return fmt.Errorf("%s: %w", e.Code.Meaning(), e.Err)
 }
@@ -148,7 +151,7 @@ func (p *problem) text() string {
 	verdict := map[int]string{exitRefused: "refused", exitUsage: "cannot", exitUndecided: "could not decide"}[p.exit]
 	fmt.Fprintf(&b, "%s: %s\n", verdict, p.code)
 	for _, line := range [][2]string{
-		{"reason", printable(p.err.Error())}, {"expected", printable(p.expected)}, {"found", printable(p.found)}, {"try", p.try},
+		{"reason", printable(strings.ReplaceAll(strings.TrimSpace(p.err.Error()), "\n", "; "))}, {"expected", printable(p.expected)}, {"found", printable(p.found)}, {"try", p.try},
 	} {
 		if line[1] != "" {
 			fmt.Fprintf(&b, "  %-9s %s\n", line[0], line[1])
@@ -182,8 +185,8 @@ func (e environment) terminal() (fd int, ok bool) {
 
 // confirm asks a question that is answered with yes or no; nobody at the terminal
 // is a no with a hint.
-func (e environment) confirm(ctx context.Context, question string) error {
-	declined := &problem{exit: exitRefused, code: "not-confirmed", err: errors.New(question + " was not answered with yes"), try: "--yes answers every question of a run"}
+func (e environment) confirm(ctx context.Context, question, hint string) error {
+	declined := &problem{exit: exitRefused, code: "not-confirmed", err: errors.New(question + " was not answered with yes"), try: hint}
 	if _, ok := e.terminal(); !ok {
 		return declined
 	}
@@ -225,7 +228,7 @@ const maxSecret = 64 << 10
 
 // secret reads a passphrase or password: from a file, from a variable of the
 // environment (empty name: none), or from a prompt, twice if it is a new one.
-func (e environment) secret(what, file, variable string, isNew bool) ([]byte, error) {
+func (e environment) secret(ctx context.Context, what, file, variable string, isNew bool) ([]byte, error) {
 	if file != "" {
 		return readSecret(file)
 	}
@@ -236,11 +239,11 @@ func (e environment) secret(what, file, variable string, isNew bool) ([]byte, er
 	if !ok {
 		return nil, &problem{exit: exitUsage, code: "no-" + what, err: fmt.Errorf("no %s was given and there is no terminal to ask at", what), try: secretHint(what, variable)}
 	}
-	first, err := e.prompt(fd, "Enter "+what+": ")
+	first, err := e.prompt(ctx, fd, "Enter "+what+": ")
 	if err != nil || !isNew {
 		return first, err
 	}
-	again, err := e.prompt(fd, "Enter it again: ")
+	again, err := e.prompt(ctx, fd, "Enter it again: ")
 	if err != nil {
 		return nil, err
 	}
@@ -258,11 +261,48 @@ func secretHint(what, variable string) string {
 	return hint
 }
 
-func (e environment) prompt(fd int, text string) ([]byte, error) {
+// prompt reads a secret without echo. When ctx ends first, the terminal is as it
+// was before.
+func (e environment) prompt(ctx context.Context, fd int, text string) ([]byte, error) {
+	before, err := term.GetState(fd)
+	if err != nil {
+		return nil, err
+	}
 	fmt.Fprint(e.stderr, text)
-	secret, err := term.ReadPassword(fd)
-	fmt.Fprintln(e.stderr)
-	return secret, err
+	defer fmt.Fprintln(e.stderr)
+	type result struct {
+		secret []byte
+		err    error
+	}
+	read := make(chan result, 1)
+	go func() {
+		secret, err := term.ReadPassword(fd)
+		read <- result{secret, err}
+	}()
+	select {
+	case got := <-read:
+		if got.err == nil && len(got.secret) == 0 {
+			return nil, &problem{exit: exitUsage, code: "empty-secret", err: errors.New("nothing was typed")}
+		}
+		return got.secret, got.err
+	case <-ctx.Done():
+		return nil, errors.Join(ctx.Err(), term.Restore(fd, before))
+	}
+}
+
+// untilDone is a reader that ends with ctx: what is read for minutes must not
+// outlive a Ctrl-C.
+type untilDone struct {
+	ctx context.Context
+	io.Reader
+}
+
+// Read reads, or gives the context's error.
+func (u untilDone) Read(p []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.Reader.Read(p)
 }
 
 // readSecret reads a file of one line; the line's end does not count.

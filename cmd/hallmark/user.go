@@ -23,9 +23,9 @@ func userCommand(env environment) *cobra.Command {
 		if configFile == "" {
 			return nil, usageError(cmd, errors.New("which instance? give -c DIR/hallmark.yaml"))
 		}
-		c, err := config.Load(configFile)
+		c, err := config.Load(configPath(configFile))
 		if err != nil {
-			return nil, unreadable(configFile, err)
+			return nil, &problem{exit: exitUsage, subject: configFile, code: "configuration", err: err}
 		}
 		return issuer.OpenAccounts(c.Path("issuer"))
 	}
@@ -50,7 +50,7 @@ You vouch that the address belongs to whoever gets the password.`,
 			if err != nil {
 				return err
 			}
-			password, err := env.secret("password", passwordFile, "", true)
+			password, err := env.secret(cmd.Context(), "password", passwordFile, "", true)
 			if err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto"
 	"crypto/sha256"
 	"crypto/x509"
@@ -8,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -48,7 +50,7 @@ both need --bundle.`,
 			if err := f.check(files); err != nil {
 				return usageError(cmd, err)
 			}
-			return f.verify(env, files)
+			return f.verify(cmd.Context(), env, files)
 		},
 	}
 	f.trust.add(cmd, false)
@@ -79,14 +81,14 @@ func (f verifyFlags) check(files []string) error {
 }
 
 // verify gives a verdict on each file, and the worst as its own.
-func (f verifyFlags) verify(env environment, files []string) error {
+func (f verifyFlags) verify(ctx context.Context, env environment, files []string) error {
 	verifier, policy, err := f.judge(env)
 	if err != nil {
 		return err
 	}
 	var failed failures
 	for _, file := range files {
-		result, err := f.verifyFile(env, verifier, policy, file)
+		result, err := f.verifyFile(ctx, env, verifier, policy, file)
 		if err != nil {
 			err = f.dress(env, file, err)
 			failed = append(failed, err)
@@ -134,12 +136,12 @@ func (f verifyFlags) bundleFor(file string) string {
 	return file + bundleSuffix
 }
 
-func (f verifyFlags) verifyFile(env environment, v *verify.Verifier, policy verify.Policy, file string) (*verify.Result, error) {
+func (f verifyFlags) verifyFile(ctx context.Context, env environment, v *verify.Verifier, policy verify.Policy, file string) (*verify.Result, error) {
 	b, err := readBundle(f.bundleFor(file))
 	if err != nil {
 		return nil, err
 	}
-	artifact, closer, err := openArtifact(env, file)
+	artifact, closer, err := openArtifact(ctx, env, file)
 	if err != nil {
 		return nil, err
 	}
@@ -149,6 +151,9 @@ func (f verifyFlags) verifyFile(env environment, v *verify.Verifier, policy veri
 
 func readBundle(path string) (*bundle.Bundle, error) {
 	raw, err := readFile(path, bundle.MaxSize)
+	if p := new(problem); errors.Is(err, fs.ErrNotExist) && errors.As(err, &p) {
+		p.try = "--bundle FILE, if the bundle is elsewhere"
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -160,9 +165,9 @@ func readBundle(path string) (*bundle.Bundle, error) {
 }
 
 // openArtifact gives what FILE names: a file, standard input, or a digest.
-func openArtifact(env environment, file string) (verify.Artifact, io.Closer, error) {
+func openArtifact(ctx context.Context, env environment, file string) (verify.Artifact, io.Closer, error) {
 	if file == "-" {
-		return verify.FromReader(env.stdin), io.NopCloser(nil), nil
+		return verify.FromReader(untilDone{ctx, env.stdin}), io.NopCloser(nil), nil
 	}
 	f, err := os.Open(file)
 	if text, isDigest := strings.CutPrefix(file, "sha256:"); isDigest && errors.Is(err, os.ErrNotExist) {
@@ -179,7 +184,7 @@ func openArtifact(env environment, file string) (verify.Artifact, io.Closer, err
 		f.Close()
 		return verify.Artifact{}, nil, unreadable(file, errors.New("is a directory"))
 	}
-	return verify.FromReader(f), f, nil
+	return verify.FromReader(untilDone{ctx, f}), f, nil
 }
 
 // dress gives a refusal the file that it is about and a command to go on with.
@@ -188,7 +193,11 @@ func (f verifyFlags) dress(env environment, file string, err error) error {
 	if p.subject == "" {
 		p.subject = file
 	}
-	if p.exit == exitRefused && p.try == "" {
+	switch {
+	case p.try != "":
+	case p.code == string(verify.OtherInstance):
+		p.try = env.command() + " trust add URL, of the instance that signed; or --instance, if it is in " + env.command() + " trust list"
+	case p.exit == exitRefused:
 		p.try = env.command() + " inspect " + f.bundleFor(file)
 	}
 	return &p
@@ -255,11 +264,13 @@ func failedReport(file string, err error) report {
 // tell prints the verdict on a file; refusals for people come at the end, from main.
 func (f verifyFlags) tell(env environment, file string, r *verify.Result, failed error) error {
 	switch {
+	case f.quiet && failed == nil:
+		return nil
 	case f.json && failed != nil:
 		return env.printJSON(failedReport(file, failed))
 	case f.json:
 		return env.printJSON(reportOf(file, r))
-	case failed != nil || f.quiet:
+	case failed != nil:
 		return nil
 	}
 	_, err := fmt.Fprint(env.stdout, verdictText(file, r))

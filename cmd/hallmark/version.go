@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -34,7 +35,7 @@ func versionCommand(env environment) *cobra.Command {
 			if asJSON {
 				return env.printJSON(v)
 			}
-			_, err := fmt.Fprintf(env.stdout, "hallmark %s %s, %s, %s, FIPS 140-3 mode %t\n", v.Version, v.Commit, v.Go, v.Platform, v.FIPS140)
+			_, err := fmt.Fprintf(env.stdout, "hallmark %s, %s, %s, FIPS 140-3 mode %t\n", strings.TrimSpace(v.Version+" "+v.Commit), v.Go, v.Platform, v.FIPS140)
 			return err
 		},
 	}

@@ -36,6 +36,8 @@ type Options struct {
 	Passphrase   []byte // encrypts the keys
 	Now          time.Time
 
+	TLS config.TLS // zero: plain HTTP, where the configuration allows it
+
 	// PlainHTTPUnsafe is that of the configuration.
 	PlainHTTPUnsafe bool
 }
@@ -64,6 +66,9 @@ const (
 // config. The root's key is given beside it.
 func New(o Options) (*Instance, crypto.Signer, error) {
 	c := &config.Config{URL: o.URL, Listen: o.Listen, PlainHTTPUnsafe: o.PlainHTTPUnsafe}
+	if o.TLS != (config.TLS{}) {
+		c.TLS = &o.TLS
+	}
 	if err := c.Check(); err != nil {
 		return nil, nil, fmt.Errorf("making instance: %w", err)
 	}
@@ -156,14 +161,18 @@ func (i *Instance) describe(o Options) error {
 	return nil
 }
 
+// minPassphrase is the shortest passphrase that Create takes, in bytes. What makes
+// a passphrase good is not its length alone; a shorter one is none.
+const minPassphrase = 8
+
 // ErrExists says that there is something in the directory already.
 var ErrExists = errors.New("directory is not empty")
 
 // Create makes an instance in dir, which must be missing or empty. Errors:
 // ErrExists.
 func Create(dir string, o Options) (*Instance, error) {
-	if len(o.Passphrase) == 0 {
-		return nil, errors.New("making instance: the keys need a passphrase")
+	if len(o.Passphrase) < minPassphrase {
+		return nil, fmt.Errorf("making instance: the keys need a passphrase of %d characters or more", minPassphrase)
 	}
 	if err := checkEmpty(dir); err != nil {
 		return nil, fmt.Errorf("making instance: %w", err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/hallmark-sign/hallmark/internal/config"
@@ -30,6 +31,9 @@ func Open(path string, passphrase []byte) (*Instance, error) {
 	i := &Instance{Config: c}
 	if err := i.readTrust(); err != nil {
 		return nil, fmt.Errorf("opening instance: %w", err)
+	}
+	if !slices.ContainsFunc(i.Root.Logs, func(l trust.Log) bool { return l.BaseURL == c.URL }) {
+		return nil, fmt.Errorf("opening instance: the trusted root has no log at %s: url can't be changed once an instance is made", c.URL)
 	}
 	if err := i.readKeys(passphrase); err != nil {
 		return nil, fmt.Errorf("opening instance: %w", err)
