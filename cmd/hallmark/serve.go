@@ -78,12 +78,19 @@ func (f serveFlags) serve(ctx context.Context, env environment) error {
 		debug.SetGCPercent(gcPercent)
 	}
 	logger := slog.New(slog.NewJSONHandler(env.stderr, &slog.HandlerOptions{Level: level}))
-	return serveInstance(ctx, i, logger, func(address string) {
-		env.say("hallmark serves %s, listening on %s; Ctrl-C ends it", i.Config.URL, address)
-		if f.listen != "" && i.Config.TLS == nil && f.listen != i.Config.Host() {
-			env.say("  clients are told %s all the same: it must lead here", i.Config.URL)
-		}
-	})
+	listener, err := listen(i.Config.Listen)
+	if err != nil {
+		return err
+	}
+	s, err := newServer(i, listener, logger)
+	if err != nil {
+		return err
+	}
+	env.say("hallmark serves %s, listening on %s; Ctrl-C ends it", i.Config.URL, listener.Addr())
+	if f.listen != "" && i.Config.TLS == nil && f.listen != i.Config.Host() {
+		env.say("  clients are told %s all the same: it must lead here", i.Config.URL)
+	}
+	return s.Serve(ctx, listener)
 }
 
 // configPath lets an instance be named by its directory too.
@@ -105,21 +112,23 @@ func openInstance(path string, passphrase []byte) (*instance.Instance, error) {
 	return i, nil
 }
 
-// serveInstance serves i until ctx ends. It calls ready with the address once
-// connections are accepted.
-func serveInstance(ctx context.Context, i *instance.Instance, logger *slog.Logger, ready func(address string)) error {
-	listener, err := net.Listen("tcp", i.Config.Listen)
+func listen(address string) (net.Listener, error) {
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return &problem{exit: exitUndecided, subject: i.Config.Listen, code: "address-in-use", err: err, try: "--listen ADDR, or stop what listens there"}
+		return nil, &problem{exit: exitUndecided, subject: address, code: "address-in-use", err: err, try: "--listen ADDR, or stop what listens there"}
 	}
+	return listener, nil
+}
+
+// newServer opens the logs of i, to be served at l. It closes l when it fails.
+func newServer(i *instance.Instance, l net.Listener, logger *slog.Logger) (*server.Server, error) {
 	s, err := server.New(server.Options{Config: i.Config, Keys: i.Keys, CAChain: i.CAChain, TSAChain: i.TSAChain, Logger: logger})
-	if err != nil {
-		listener.Close()
-		if errors.Is(err, durable.ErrLocked) {
-			return &problem{exit: exitUndecided, subject: i.Config.Dir, code: "instance-locked", err: fmt.Errorf("another process serves this instance: %w", err)}
-		}
-		return err
+	if err == nil {
+		return s, nil
 	}
-	ready(listener.Addr().String())
-	return s.Serve(ctx, listener)
+	l.Close()
+	if errors.Is(err, durable.ErrLocked) {
+		return nil, &problem{exit: exitUndecided, subject: i.Config.Dir, code: "instance-locked", err: fmt.Errorf("another process serves this instance: %w", err)}
+	}
+	return nil, err
 }

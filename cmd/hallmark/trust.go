@@ -21,8 +21,10 @@ func trustCommand(env environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "trust",
 		Short: "Manage the instances that this client trusts",
-		Args:  usageArgs(cobra.NoArgs),
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Example: `  hallmark trust add https://sign.example.com
+  hallmark trust list`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(trustAddCommand(env), trustListCommand(env), trustRemoveCommand(env))
 	return cmd
@@ -149,7 +151,10 @@ func trustListCommand(env environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the instances that this client trusts",
-		Args:  usageArgs(cobra.NoArgs),
+		Long:  "Prints each instance with its fingerprint; * marks the default one.",
+		Example: `  hallmark trust list
+  hallmark trust list --json`,
+		Args: usageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			h, err := env.home()
 			if err != nil {
@@ -195,9 +200,10 @@ func listInstances(env environment, h home, names []string, current string, asJS
 
 func trustRemoveCommand(env environment) *cobra.Command {
 	return &cobra.Command{
-		Use:   "remove NAME",
-		Short: "Trust an instance no more",
-		Args:  usageArgs(cobra.ExactArgs(1)),
+		Use:     "remove NAME",
+		Short:   "Trust an instance no more",
+		Example: `  hallmark trust remove work`,
+		Args:    usageArgs(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
 			h, err := env.home()
 			if err != nil {

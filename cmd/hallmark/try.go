@@ -40,6 +40,8 @@ func tryCommand(env environment) *cobra.Command {
 		Long: `Makes a private instance in ./hallmark-try and runs it, logs in as a demo user, signs
 FILE (README.md if none is given), stops the instance, verifies FILE offline, and shows
 that a changed byte is refused. Nothing leaves this machine.`,
+		Example: `  hallmark try
+  hallmark try release.tar.gz`,
 		Args: usageArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			file := tryDefaultFile
@@ -62,6 +64,7 @@ type trial struct {
 	yes       bool
 
 	instance *instance.Instance
+	listener net.Listener // at the instance's address, from the start: nobody else gets it
 }
 
 func (t *trial) run(ctx context.Context) error {
@@ -79,6 +82,7 @@ func (t *trial) run(ctx context.Context) error {
 	if err := t.open(ctx); err != nil {
 		return err
 	}
+	defer t.listener.Close()
 	if err := t.whileServing(ctx, t.sign); err != nil {
 		return err
 	}
@@ -111,23 +115,30 @@ func (t *trial) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t.instance, err = openInstance(path, passphrase)
+	if t.instance, err = openInstance(path, passphrase); err != nil {
+		return err
+	}
 	t.env.say("1. Using the instance in ./%s again.", t.dir)
+	t.listener, err = listen(t.instance.Config.Listen)
 	return err
 }
 
-func (t *trial) create() error {
-	address, err := freeAddress()
-	if err != nil {
+func (t *trial) create() (err error) {
+	if t.listener, err = listenAnywhere(); err != nil {
 		return err
 	}
+	defer func() {
+		if err != nil {
+			t.listener.Close()
+		}
+	}()
 	build, err := os.MkdirTemp(".", ".hallmark-try-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(build)
 	dir := filepath.Join(build, t.dir)
-	if err := t.furnish(dir, address); err != nil {
+	if err := t.furnish(dir, t.listener.Addr().String()); err != nil {
 		return err
 	}
 	// Whoever finds ./hallmark-try finds all of it.
@@ -163,32 +174,25 @@ func (t *trial) furnish(dir, address string) (err error) {
 	return accounts.Add(demoUser, []byte(password))
 }
 
-// freeAddress is the default address, or another where that is taken.
-func freeAddress() (string, error) {
-	for _, address := range []string{defaultListen, "127.0.0.1:0"} {
-		if l, err := net.Listen("tcp", address); err == nil {
-			defer l.Close()
-			return l.Addr().String(), nil
-		}
+// listenAnywhere listens on the default address, or on another where that is taken.
+func listenAnywhere() (net.Listener, error) {
+	if l, err := net.Listen("tcp", defaultListen); err == nil {
+		return l, nil
 	}
-	return "", errors.New("no address on 127.0.0.1 is free to listen on")
+	return listen("127.0.0.1:0")
 }
 
 // whileServing does what the instance is needed for, and stops it.
 func (t *trial) whileServing(ctx context.Context, do func(context.Context) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	ready, ended := make(chan struct{}), make(chan error, 1)
-	go func() {
-		quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-		ended <- serveInstance(ctx, t.instance, quiet, func(string) { close(ready) })
-	}()
-	select {
-	case err := <-ended:
+	s, err := newServer(t.instance, t.listener, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	if err != nil {
 		return err
-	case <-ready:
 	}
-	err := do(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx, t.listener) }()
+	err = do(ctx)
 	stop()
 	return errors.Join(err, <-ended)
 }

@@ -15,8 +15,10 @@ func userCommand(env environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "user",
 		Short: "Manage the accounts of an instance's login",
-		Args:  usageArgs(cobra.NoArgs),
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Example: `  hallmark user add -c my-instance/hallmark.yaml alice@example.com
+  hallmark user list -c my-instance/hallmark.yaml`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringVarP(&configFile, "config", "c", "", "configuration `FILE` of the instance")
 	accounts := func(cmd *cobra.Command) (*issuer.Accounts, error) {
@@ -68,9 +70,10 @@ You vouch that the address belongs to whoever gets the password.`,
 func userListCommand(env environment, open openAccounts) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the accounts",
-		Args:  usageArgs(cobra.NoArgs),
+		Use:     "list",
+		Short:   "List the accounts",
+		Example: `  hallmark user list -c my-instance/hallmark.yaml --json`,
+		Args:    usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			accounts, err := open(cmd)
 			if err != nil {
@@ -99,9 +102,10 @@ func userListCommand(env environment, open openAccounts) *cobra.Command {
 
 func userRemoveCommand(env environment, open openAccounts) *cobra.Command {
 	return &cobra.Command{
-		Use:   "remove EMAIL",
-		Short: "Remove an account; what it has signed stays signed",
-		Args:  usageArgs(cobra.ExactArgs(1)),
+		Use:     "remove EMAIL",
+		Short:   "Remove an account; what it has signed stays signed",
+		Example: `  hallmark user remove -c my-instance/hallmark.yaml alice@example.com`,
+		Args:    usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			accounts, err := open(cmd)
 			if err != nil {
