@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,8 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"golang.org/x/term"
 
 	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/client/login"
@@ -174,122 +170,6 @@ func printable(text string) string {
 	return b.String()
 }
 
-// terminal is the terminal that stdin is, if it is one.
-func (e environment) terminal() (fd int, ok bool) {
-	f, isFile := e.stdin.(*os.File)
-	if !isFile || !term.IsTerminal(int(f.Fd())) {
-		return 0, false
-	}
-	return int(f.Fd()), true
-}
-
-// confirm asks a question that is answered with yes or no; nobody at the terminal
-// is a no with a hint.
-func (e environment) confirm(ctx context.Context, question, hint string) error {
-	declined := &problem{exit: exitRefused, code: "not-confirmed", err: errors.New(question + " was not answered with yes"), try: hint}
-	if _, ok := e.terminal(); !ok {
-		return declined
-	}
-	fmt.Fprintf(e.stderr, "%s [y/N] ", question)
-	answer, err := readLine(ctx, e.stdin)
-	if err != nil {
-		return err
-	}
-	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
-		return declined
-	}
-	return nil
-}
-
-// readLine reads a line, or ends when ctx does.
-func readLine(ctx context.Context, r io.Reader) (string, error) {
-	type result struct {
-		line string
-		err  error
-	}
-	read := make(chan result, 1)
-	go func() {
-		line, err := bufio.NewReader(r).ReadString('\n')
-		read <- result{line, err}
-	}()
-	select {
-	case got := <-read:
-		if got.err != nil && got.line == "" {
-			return "", got.err
-		}
-		return got.line, nil
-	case <-ctx.Done():
-		return "", ctx.Err()
-	}
-}
-
-// maxSecret is the longest passphrase, password or token file that is read.
-const maxSecret = 64 << 10
-
-// secret reads a passphrase or password: from a file, from a variable of the
-// environment (empty name: none), or from a prompt, twice if it is a new one.
-func (e environment) secret(ctx context.Context, what, file, variable string, isNew bool) ([]byte, error) {
-	if file != "" {
-		return readSecret(file)
-	}
-	if value := e.getenv(variable); variable != "" && value != "" {
-		return []byte(value), nil
-	}
-	fd, ok := e.terminal()
-	if !ok {
-		return nil, &problem{exit: exitUsage, code: "no-" + what, err: fmt.Errorf("no %s was given and there is no terminal to ask at", what), try: secretHint(what, variable)}
-	}
-	first, err := e.prompt(ctx, fd, "Enter "+what+": ")
-	if err != nil || !isNew {
-		return first, err
-	}
-	again, err := e.prompt(ctx, fd, "Enter it again: ")
-	if err != nil {
-		return nil, err
-	}
-	if !bytes.Equal(first, again) {
-		return nil, &problem{exit: exitUsage, code: what + "-mismatch", err: fmt.Errorf("the two are not the same")}
-	}
-	return first, nil
-}
-
-func secretHint(what, variable string) string {
-	hint := fmt.Sprintf("--%s-file FILE", what)
-	if variable != "" {
-		hint += ", or set " + variable
-	}
-	return hint
-}
-
-// prompt reads a secret without echo. When ctx ends first, the terminal is as it
-// was before.
-func (e environment) prompt(ctx context.Context, fd int, text string) ([]byte, error) {
-	before, err := term.GetState(fd)
-	if err != nil {
-		return nil, err
-	}
-	fmt.Fprint(e.stderr, text)
-	defer fmt.Fprintln(e.stderr)
-	type result struct {
-		secret []byte
-		err    error
-	}
-	read := make(chan result, 1)
-	go func() {
-		secret, err := term.ReadPassword(fd)
-		read <- result{secret, err}
-	}()
-	select {
-	case got := <-read:
-		if got.err == nil && len(got.secret) == 0 {
-			return nil, &problem{exit: exitUsage, code: "empty-secret", err: errors.New("nothing was typed")}
-		}
-		return got.secret, got.err
-	case <-ctx.Done():
-		return nil, errors.Join(ctx.Err(), term.Restore(fd, before))
-	}
-}
-
 // untilDone is a reader that ends with ctx: what is read for minutes must not
 // outlive a Ctrl-C.
 type untilDone struct {
@@ -303,19 +183,6 @@ func (u untilDone) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	return u.Reader.Read(p)
-}
-
-// readSecret reads a file of one line; the line's end does not count.
-func readSecret(file string) ([]byte, error) {
-	raw, err := readFile(file, maxSecret)
-	if err != nil {
-		return nil, err
-	}
-	secret := bytes.TrimRight(raw, "\r\n")
-	if len(secret) == 0 {
-		return nil, &problem{exit: exitUsage, subject: file, code: "empty-secret", err: errors.New("the file holds nothing")}
-	}
-	return secret, nil
 }
 
 // readFile reads a file of at most limit bytes.
