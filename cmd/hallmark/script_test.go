@@ -13,8 +13,6 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-
-	"github.com/hallmark-sign/hallmark/internal/config"
 )
 
 func TestMain(m *testing.M) {
@@ -34,7 +32,6 @@ func TestScripts(t *testing.T) {
 			"freeaddress": freeAddressCommand,
 			"waitfor":     waitForCommand,
 			"flip":        flipCommand,
-			"url":         urlCommand,
 			"exits":       exitsCommand,
 		},
 		Condition:           condition,
@@ -72,13 +69,6 @@ func flipCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	content[len(content)/2] ^= 1
 	ts.Check(os.WriteFile(path, content, 0o600))
-}
-
-// urlCommand: url VAR DIR sets VAR to the URL of the instance in DIR.
-func urlCommand(ts *testscript.TestScript, _ bool, args []string) {
-	c, err := config.Load(filepath.Join(ts.MkAbs(args[1]), config.File))
-	ts.Check(err)
-	ts.Setenv(args[0], c.URL)
 }
 
 // exitsCommand: exits STATUS PROGRAM ARG... runs a program that must end so.
