@@ -8,21 +8,15 @@ import (
 	"github.com/hallmark-sign/hallmark/trust"
 )
 
-// Where an instance publishes its trust files, under its base URL.
-const (
-	PathTrustedRoot   = "/trust/trusted_root.json"
-	PathSigningConfig = "/trust/signing_config.v0.2.json"
-)
-
 // Trust fetches the trusted root and the signing config of the instance at url,
 // as they lie there. Nothing vouches for them but the connection: whoever pins
 // them compares a fingerprint. Errors: ErrUnavailable, *StatusError,
 // trust.ErrMalformed.
 func Trust(ctx context.Context, h *http.Client, url string) (trustedRoot, signingConfig []byte, err error) {
-	if trustedRoot, err = get(ctx, h, url+PathTrustedRoot); err != nil {
+	if trustedRoot, err = get(ctx, h, url+"/trust/"+trust.RootFile); err != nil {
 		return nil, nil, fmt.Errorf("fetching trusted root: %w", err)
 	}
-	if signingConfig, err = get(ctx, h, url+PathSigningConfig); err != nil {
+	if signingConfig, err = get(ctx, h, url+"/trust/"+trust.SigningConfigFile); err != nil {
 		return nil, nil, fmt.Errorf("fetching signing config: %w", err)
 	}
 	if _, err := trust.Parse(trustedRoot); err != nil {

@@ -66,8 +66,8 @@ func NewLogging(t testing.TB, logger *slog.Logger) *Instance {
 	serve(t, s, listener)
 	return &Instance{
 		URL:               made.Config.URL,
-		TrustedRootFile:   filepath.Join(made.Config.Dir, "trust", instance.TrustedRoot),
-		SigningConfigFile: filepath.Join(made.Config.Dir, "trust", instance.SigningConfig),
+		TrustedRootFile:   filepath.Join(made.Config.Dir, "trust", trust.RootFile),
+		SigningConfigFile: filepath.Join(made.Config.Dir, "trust", trust.SigningConfigFile),
 		Root:              made.Root, SigningConfig: made.Signing,
 		issuer: made.Keys.Issuer,
 	}

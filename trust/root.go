@@ -19,6 +19,12 @@ const MediaTypeRoot = "application/vnd.dev.sigstore.trustedroot+json;version=0.1
 
 const mediaTypeRoot02 = "application/vnd.dev.sigstore.trustedroot.v0.2+json"
 
+// RootFile and SigningConfigFile are what the files are called wherever they lie.
+const (
+	RootFile          = "trusted_root.json"
+	SigningConfigFile = "signing_config.v0.2.json"
+)
+
 // MaxSize is how many bytes of JSON Parse and ParseSigningConfig accept.
 const MaxSize = 4 << 20
 

@@ -9,16 +9,16 @@ import (
 // the certificate authority does that.
 type Claims struct {
 	Issuer    string
-	Challenge string // as Challenge gives it
+	Challenge string // what a proof of possession signs: email where there is one, else sub
 }
 
 // ParseClaims reads the claims of an ID token.
 func ParseClaims(token string) (Claims, error) {
-	challenge, err := Challenge(token)
-	if err != nil {
-		return Claims{}, err
-	}
 	c, err := parseToken(token)
+	if err != nil {
+		return Claims{}, fmt.Errorf("reading ID token: %w", err)
+	}
+	challenge, err := c.challenge()
 	if err != nil {
 		return Claims{}, fmt.Errorf("reading ID token: %w", err)
 	}

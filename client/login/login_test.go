@@ -60,7 +60,7 @@ func isToken(t testing.TB, token string, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if challenge, err := Challenge(token); err != nil || challenge != alice {
+	if challenge, err := challengeOf(token); err != nil || challenge != alice {
 		t.Errorf("%q, %v", challenge, err)
 	}
 }

@@ -61,19 +61,16 @@ func parseToken(token string) (claims, error) {
 	return c, nil
 }
 
-// Challenge gives the claim of a token that a proof of possession signs: email
-// where there is one, else sub, as Fulcio's clients do. The token is not verified.
-func Challenge(token string) (string, error) {
-	c, err := parseToken(token)
+// challenge gives the claim of a token that a proof of possession signs: email
+// where there is one, else sub, as Fulcio's clients do.
+func (c claims) challenge() (string, error) {
 	switch {
-	case err != nil:
-		return "", fmt.Errorf("reading ID token: %w", err)
 	case c.Email != "" && c.EmailVerified != nil && !*c.EmailVerified:
-		return "", errors.New("reading ID token: email is not verified, so no certificate would be given")
+		return "", errors.New("email is not verified, so no certificate would be given")
 	case c.Email != "":
 		return c.Email, nil
 	case c.Subject != "":
 		return c.Subject, nil
 	}
-	return "", errors.New("reading ID token: neither email nor sub")
+	return "", errors.New("neither email nor sub")
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/bench"
+	"github.com/hallmark-sign/hallmark/trust"
 )
 
 // benchFlags are those of bench.
@@ -112,11 +113,11 @@ func (f benchFlags) commands(ctx context.Context, env environment, id claims) er
 			return err
 		}
 	}
-	root, err := f.trust.path(env, f.trust.trustedRoot, trustedRootFile)
+	root, err := f.trust.path(env, f.trust.trustedRoot, trust.RootFile)
 	if err != nil {
 		return err
 	}
-	signing, err := f.trust.path(env, f.trust.signingConfig, signingConfigFile)
+	signing, err := f.trust.path(env, f.trust.signingConfig, trust.SigningConfigFile)
 	if err != nil {
 		return err
 	}

@@ -18,12 +18,6 @@ import (
 	"github.com/hallmark-sign/hallmark/trust"
 )
 
-// Names of the trust files, in an instance and in the home.
-const (
-	trustedRootFile   = "trusted_root.json"
-	signingConfigFile = "signing_config.v0.2.json"
-)
-
 // home is what this client remembers:
 //
 //	HOME/default                            name of the default instance
@@ -116,7 +110,7 @@ func (f *trustFlags) add(cmd *cobra.Command, signing bool) {
 
 // root reads the trusted root that the flags select.
 func (f trustFlags) root(env environment) (*trust.Root, error) {
-	path, err := f.path(env, f.trustedRoot, trustedRootFile)
+	path, err := f.path(env, f.trustedRoot, trust.RootFile)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +127,7 @@ func (f trustFlags) root(env environment) (*trust.Root, error) {
 
 // config reads the signing config that the flags select.
 func (f trustFlags) config(env environment) (*trust.SigningConfig, error) {
-	path, err := f.path(env, f.signingConfig, signingConfigFile)
+	path, err := f.path(env, f.signingConfig, trust.SigningConfigFile)
 	if err != nil {
 		return nil, err
 	}

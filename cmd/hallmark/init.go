@@ -69,7 +69,7 @@ func initInstance(ctx context.Context, env environment, dir string, o instance.O
 	if err != nil {
 		return &problem{exit: exitUsage, subject: dir, code: "configuration", err: err, try: env.command() + " init --help"}
 	}
-	print, err := trustFingerprint(dir)
+	print, err := trustFilesIn(filepath.Join(dir, "trust"))
 	if err != nil {
 		return err
 	}
@@ -89,17 +89,4 @@ func sameDir(a, b string) bool {
 	}
 	other, err := os.Stat(b)
 	return err == nil && os.SameFile(one, other)
-}
-
-// trustFingerprint is the fingerprint of the instance in dir.
-func trustFingerprint(dir string) (string, error) {
-	root, err := os.ReadFile(filepath.Join(dir, "trust", trustedRootFile))
-	if err != nil {
-		return "", err
-	}
-	signing, err := os.ReadFile(filepath.Join(dir, "trust", signingConfigFile))
-	if err != nil {
-		return "", err
-	}
-	return fingerprint(root, signing), nil
 }

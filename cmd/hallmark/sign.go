@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -24,6 +25,9 @@ import (
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/verify"
 )
+
+// bundleFor is where a file's bundle is: where the flag says, else beside the file.
+func bundleFor(file, flag string) string { return cmp.Or(flag, file+bundleSuffix) }
 
 // bundleSuffix makes the name of a bundle out of its artifact's.
 const bundleSuffix = ".sigstore.json"
@@ -81,7 +85,7 @@ func (f signFlags) sign(ctx context.Context, env environment, files []string) er
 		if err := checkRegular(file); err != nil {
 			return err
 		}
-		if err := f.checkTarget(f.bundleFor(file), files); err != nil {
+		if err := f.checkTarget(bundleFor(file, f.bundle), files); err != nil {
 			return err
 		}
 	}
@@ -90,18 +94,11 @@ func (f signFlags) sign(ctx context.Context, env environment, files []string) er
 		return err
 	}
 	for _, file := range files {
-		if err := s.signFile(ctx, file, f.bundleFor(file)); err != nil {
+		if err := s.signFile(ctx, file, bundleFor(file, f.bundle)); err != nil {
 			return about(file, err)
 		}
 	}
 	return nil
-}
-
-func (f signFlags) bundleFor(file string) string {
-	if f.bundle != "" {
-		return f.bundle
-	}
-	return file + bundleSuffix
 }
 
 // checkTarget refuses to write a bundle over what this run reads, and where it
@@ -314,7 +311,7 @@ func selectServices(c *trust.SigningConfig, now time.Time, timeout time.Duration
 }
 
 // about names the file that an error is about, unless one is named already.
-func about(file string, err error) error {
+func about(file string, err error) *problem {
 	p := *problemOf(err)
 	if p.subject == "" {
 		p.subject = file

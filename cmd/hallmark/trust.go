@@ -113,18 +113,19 @@ func (f trustAddFlags) accept(ctx context.Context, env environment, url, dir str
 	return env.confirm(ctx, fmt.Sprintf("Trust it as %s?", f.name), "--fingerprint HEX, with what the operator tells you")
 }
 
+// trustFilesIn gives the fingerprint of the trust files in dir.
 func trustFilesIn(dir string) (string, error) {
-	root, err := os.ReadFile(filepath.Join(dir, trustedRootFile))
+	root, err := os.ReadFile(filepath.Join(dir, trust.RootFile))
 	if err != nil {
 		return "", err
 	}
-	signing, err := os.ReadFile(filepath.Join(dir, signingConfigFile))
+	signing, err := os.ReadFile(filepath.Join(dir, trust.SigningConfigFile))
 	return fingerprint(root, signing), err
 }
 
 func (f trustAddFlags) keep(env environment, h home, dir string, root, signing []byte) error {
 	var files durable.Batch
-	for name, data := range map[string][]byte{trustedRootFile: root, signingConfigFile: signing} {
+	for name, data := range map[string][]byte{trust.RootFile: root, trust.SigningConfigFile: signing} {
 		if err := files.Write(filepath.Join(dir, name), data, 0o644); err != nil {
 			return err
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/instance"
 	"github.com/hallmark-sign/hallmark/internal/issuer"
+	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
@@ -228,8 +229,8 @@ func (t *trial) sign(ctx context.Context) error {
 
 func (t *trial) trust() trustFlags {
 	return trustFlags{
-		trustedRoot:   t.instance.Config.Path("trust", trustedRootFile),
-		signingConfig: t.instance.Config.Path("trust", signingConfigFile),
+		trustedRoot:   t.instance.Config.Path("trust", trust.RootFile),
+		signingConfig: t.instance.Config.Path("trust", trust.SigningConfigFile),
 	}
 }
 

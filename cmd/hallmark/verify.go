@@ -129,15 +129,8 @@ func (f verifyFlags) policy() (verify.Policy, error) {
 	return verify.Policy{Keys: []crypto.PublicKey{key}}, nil
 }
 
-func (f verifyFlags) bundleFor(file string) string {
-	if f.bundle != "" {
-		return f.bundle
-	}
-	return file + bundleSuffix
-}
-
 func (f verifyFlags) verifyFile(ctx context.Context, env environment, v *verify.Verifier, policy verify.Policy, file string) (*verify.Result, error) {
-	b, err := readBundle(f.bundleFor(file))
+	b, err := readBundle(bundleFor(file, f.bundle))
 	if err != nil {
 		return nil, err
 	}
@@ -189,18 +182,15 @@ func openArtifact(ctx context.Context, env environment, file string) (verify.Art
 
 // dress gives a refusal the file that it is about and a command to go on with.
 func (f verifyFlags) dress(env environment, file string, err error) error {
-	p := *problemOf(err)
-	if p.subject == "" {
-		p.subject = file
-	}
+	p := about(file, err)
 	switch {
 	case p.try != "":
 	case p.code == string(verify.OtherInstance):
 		p.try = env.command() + " trust add URL, of the instance that signed; or --instance, if it is in " + env.command() + " trust list"
 	case p.exit == exitRefused:
-		p.try = env.command() + " inspect " + f.bundleFor(file)
+		p.try = env.command() + " inspect " + bundleFor(file, f.bundle)
 	}
-	return &p
+	return p
 }
 
 // report is a verdict for machines.

@@ -266,7 +266,7 @@ func (i *Instance) WriteTrust(dir string) error {
 		return err
 	}
 	var files durable.Batch
-	for name, data := range map[string][]byte{TrustedRoot: trustedRoot, SigningConfig: signingConfig} {
+	for name, data := range map[string][]byte{trust.RootFile: trustedRoot, trust.SigningConfigFile: signingConfig} {
 		if err := files.Write(filepath.Join(dir, "trust", name), data, 0o644); err != nil {
 			return err
 		}
@@ -281,11 +281,7 @@ const header = `# The configuration of a hallmark instance; docs/operations.md e
 
 // files are the keys by the names of their files.
 func (i *Instance) files(root crypto.Signer) map[string]crypto.Signer {
-	all := map[string]crypto.Signer{
-		fileCA: i.Keys.CA, fileTSA: i.Keys.TSA, fileRekor: i.Keys.Rekor, fileCT: i.Keys.CT, fileIssuer: i.Keys.Issuer,
+	return map[string]crypto.Signer{
+		fileRoot: root, fileCA: i.Keys.CA, fileTSA: i.Keys.TSA, fileRekor: i.Keys.Rekor, fileCT: i.Keys.CT, fileIssuer: i.Keys.Issuer,
 	}
-	if root != nil {
-		all[fileRoot] = root
-	}
-	return all
 }

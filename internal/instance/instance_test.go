@@ -186,7 +186,7 @@ func TestOpenRefuses(t *testing.T) {
 			}
 		}, good, "can be read by others"},
 		"trusted root cut": {func(t *testing.T, dir string) {
-			replaceFile(t, filepath.Join(dir, "trust", TrustedRoot), "{")
+			replaceFile(t, filepath.Join(dir, "trust", trust.RootFile), "{")
 		}, good, trust.ErrMalformed.Error()},
 	} {
 		t.Run(name, func(t *testing.T) {

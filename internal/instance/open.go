@@ -15,12 +15,6 @@ import (
 	"github.com/hallmark-sign/hallmark/trust"
 )
 
-// Names of the trust files, under trust/.
-const (
-	TrustedRoot   = "trusted_root.json"
-	SigningConfig = "signing_config.v0.2.json"
-)
-
 // Open reads the instance whose configuration is at path, and its keys. The
 // root's key need not be there. Errors: keys.ErrPassphrase.
 func Open(path string, passphrase []byte) (*Instance, error) {
@@ -56,14 +50,14 @@ func Open(path string, passphrase []byte) (*Instance, error) {
 }
 
 func (i *Instance) readTrust() error {
-	raw, err := os.ReadFile(i.Config.Path("trust", TrustedRoot))
+	raw, err := os.ReadFile(i.Config.Path("trust", trust.RootFile))
 	if err != nil {
 		return err
 	}
 	if i.Root, err = trust.Parse(raw); err != nil {
 		return err
 	}
-	if raw, err = os.ReadFile(i.Config.Path("trust", SigningConfig)); err != nil {
+	if raw, err = os.ReadFile(i.Config.Path("trust", trust.SigningConfigFile)); err != nil {
 		return err
 	}
 	i.Signing, err = trust.ParseSigningConfig(raw)
@@ -148,12 +142,7 @@ func chainOf(authorities []trust.Authority, key crypto.Signer) ([]*x509.Certific
 }
 
 func anyLogHas(logs []trust.Log, key crypto.Signer) bool {
-	for _, l := range logs {
-		if samePublic(l.Key, key.Public()) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(logs, func(l trust.Log) bool { return samePublic(l.Key, key.Public()) })
 }
 
 func samePublic(a, b crypto.PublicKey) bool {

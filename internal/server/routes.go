@@ -5,6 +5,8 @@ import (
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/hallmark-sign/hallmark/trust"
 )
 
 // routes gives each service the paths that Sigstore clients expect it at.
@@ -32,7 +34,7 @@ func (s *Server) routes() http.Handler {
 // serveTrust serves the trust files as they lie on disk.
 func (s *Server) serveTrust(w http.ResponseWriter, r *http.Request) {
 	switch name := r.PathValue("file"); name {
-	case "trusted_root.json", "signing_config.v0.2.json":
+	case trust.RootFile, trust.SigningConfigFile:
 		w.Header().Set("Cache-Control", "no-cache")
 		http.ServeFile(w, r, s.config.Path("trust", name))
 	default:
