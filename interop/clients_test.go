@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/hallmark-sign/hallmark/hallmarktest"
 )
 
 // client is a Sigstore client, ours or another's, driven by files. Its methods
@@ -33,7 +35,8 @@ type client struct {
 
 // request is one act of signing or verifying, all of it in files.
 type request struct {
-	url           string // the instance
+	instance      *hallmarktest.Instance
+	url           string // of the instance
 	trustedRoot   string
 	signingConfig string
 	token         string // an ID token of identity

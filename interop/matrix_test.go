@@ -34,6 +34,7 @@ func newRequest(t *testing.T) request {
 	statement := fmt.Appendf(nil, `{"_type":"https://in-toto.io/Statement/v1","subject":[{"name":"artifact","digest":{"sha256":"%x"}}],"predicateType":%q,"predicate":%s}`,
 		digest, predicateType, predicate)
 	return request{
+		instance:      instance,
 		url:           instance.URL,
 		trustedRoot:   instance.TrustedRootFile,
 		signingConfig: instance.SigningConfigFile,
