@@ -10,15 +10,16 @@
 //	    31 … 30 …                       SignerInfo: whose, signed attributes, signature
 //
 // Only DER is read; BER is refused, and so are tokens with several signers,
-// trailing data, doubled attributes, hashes other than SHA-256, SHA-384 and
-// SHA-512, and certificates named by SHA-1 (ESSCertID of RFC 2634, which RFC 5816
-// replaces). Sizes are limited before anything is allocated.
+// trailing data, doubled attributes and hashes other than SHA-256, SHA-384 and
+// SHA-512. Tokens of older authorities name their certificate by SHA-1 (ESSCertID
+// of RFC 2634); that is read, never written. Sizes are limited before anything is
+// allocated.
 //
 // A token proves that its imprint existed at its time to whoever trusts the
 // signing certificate. This package verifies the signature and what the
 // certificate must be for; the chain at that time is the caller's.
 //
-// Source: RFC 3161, RFC 5816, RFC 5652, RFC 5035, RFC 8419 (Ed25519).
-// TestConformance reads tokens of the public authorities; TestOpenSSL has
-// openssl(1) read ours, and reads those of openssl.
+// Source: RFC 3161, RFC 5816, RFC 5652, RFC 5035, RFC 2634, RFC 8419 (Ed25519).
+// TestConformance reads tokens of the public authorities; TestOpenSSLVerify has
+// openssl(1) read ours, TestOpenSSLTokens reads those of openssl.
 package timestamp

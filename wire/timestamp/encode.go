@@ -44,7 +44,7 @@ func (s *Signer) attributes(info []byte) ([]byte, error) {
 	}{
 		{oidContentType, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(oidTSTInfo) }},
 		{oidMessageDigest, func(b *cryptobyte.Builder) { b.AddASN1OctetString(digest(s.digest, info)) }},
-		{oidSigningCertificate, s.addSigningCertificate},
+		{oidSigningCertificateV2, s.addSigningCertificate},
 	} {
 		var b cryptobyte.Builder
 		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {

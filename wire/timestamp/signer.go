@@ -22,7 +22,7 @@ type signerInfo struct {
 	signature  []byte
 
 	messageDigest []byte
-	certHash      essCertID
+	certIDs       []essCertID // one or two, see readSigningCertificates
 }
 
 // issuerSerial names a certificate.
@@ -31,7 +31,8 @@ type issuerSerial struct {
 	serial *big.Int
 }
 
-// essCertID is ESSCertIDv2 (RFC 5035 §4).
+// essCertID is ESSCertIDv2 (RFC 5035 §4), or with SHA-1 ESSCertID (RFC 2634
+// §5.4).
 type essCertID struct {
 	hash  crypto.Hash
 	value []byte
@@ -125,11 +126,13 @@ func (s *signerInfo) readAttributes(in cryptobyte.String) error {
 		}
 		found[oid.String()] = values
 	}
-	return s.readKnown(found[oidContentType.String()], found[oidMessageDigest.String()],
-		found[oidSigningCertificate.String()])
+	if err := s.readKnown(found[oidContentType.String()], found[oidMessageDigest.String()]); err != nil {
+		return err
+	}
+	return s.readSigningCertificates(found)
 }
 
-func (s *signerInfo) readKnown(contentType, digest, certificate cryptobyte.String) error {
+func (s *signerInfo) readKnown(contentType, digest cryptobyte.String) error {
 	var oid asn1.ObjectIdentifier
 	if !readOID(&contentType, &oid) || !contentType.Empty() || !oid.Equal(oidTSTInfo) {
 		return errors.New("content type is missing or not time-stamp info")
@@ -139,23 +142,46 @@ func (s *signerInfo) readKnown(contentType, digest, certificate cryptobyte.Strin
 		return errors.New("message digest is missing or malformed")
 	}
 	s.messageDigest = value
-	if len(certificate) == 0 {
-		return errors.New("no signing certificate (v2); version 1, by SHA-1, does not count")
-	}
-	var signing, ids cryptobyte.String
-	if !certificate.ReadASN1(&signing, cbasn1.SEQUENCE) || !certificate.Empty() ||
-		!signing.ReadASN1(&ids, cbasn1.SEQUENCE) ||
-		!signing.SkipOptionalASN1(cbasn1.SEQUENCE) || !signing.Empty() {
-		return errors.New("signing certificate is malformed")
-	}
-	// "The first certificate identified in the sequence of certificate
-	// identifiers MUST be the certificate used to verify the signature."
-	return s.certHash.read(&ids)
+	return nil
 }
 
-// read reads ESSCertIDv2, whose hash algorithm is SHA-256 by default.
-func (id *essCertID) read(in *cryptobyte.String) error {
-	var body, value cryptobyte.String
+// readSigningCertificates reads what names the signer's certificate. Version 1
+// of the attribute does so by SHA-1, version 2 by any hash: "Both ESSCertID and
+// ESSCertIDv2 identifiers can be used" (RFC 5816 §2.2.1). SHA-1 is good enough
+// for a name, as it is the signature that proves. Where both are there, both
+// must fit.
+func (s *signerInfo) readSigningCertificates(found map[string]cryptobyte.String) error {
+	for _, v := range []struct {
+		oid  asn1.ObjectIdentifier
+		read func(*essCertID, *cryptobyte.String) error
+	}{{oidSigningCertificateV2, (*essCertID).readV2}, {oidSigningCertificate, (*essCertID).readV1}} {
+		certificate, ok := found[v.oid.String()]
+		if !ok {
+			continue
+		}
+		var signing, ids cryptobyte.String
+		if !certificate.ReadASN1(&signing, cbasn1.SEQUENCE) || !certificate.Empty() ||
+			!signing.ReadASN1(&ids, cbasn1.SEQUENCE) ||
+			!signing.SkipOptionalASN1(cbasn1.SEQUENCE) || !signing.Empty() {
+			return errors.New("signing certificate is malformed")
+		}
+		// "The first certificate identified in the sequence of certificate
+		// identifiers MUST be the certificate used to verify the signature."
+		var id essCertID
+		if err := v.read(&id, &ids); err != nil {
+			return err
+		}
+		s.certIDs = append(s.certIDs, id)
+	}
+	if len(s.certIDs) == 0 {
+		return errors.New("no signing certificate")
+	}
+	return nil
+}
+
+// readV2 reads ESSCertIDv2, whose hash algorithm is SHA-256 by default.
+func (id *essCertID) readV2(in *cryptobyte.String) error {
+	var body cryptobyte.String
 	if !in.ReadASN1(&body, cbasn1.SEQUENCE) {
 		return errors.New("signing certificate is malformed")
 	}
@@ -166,7 +192,23 @@ func (id *essCertID) read(in *cryptobyte.String) error {
 			return err
 		}
 	}
-	if !body.ReadASN1(&value, cbasn1.OCTET_STRING) {
+	return id.readValue(body)
+}
+
+// readV1 reads ESSCertID, whose hash is SHA-1.
+func (id *essCertID) readV1(in *cryptobyte.String) error {
+	var body cryptobyte.String
+	if !in.ReadASN1(&body, cbasn1.SEQUENCE) {
+		return errors.New("signing certificate is malformed")
+	}
+	id.hash = crypto.SHA1
+	return id.readValue(body)
+}
+
+// readValue reads hash and name, in which the versions do not differ.
+func (id *essCertID) readValue(body cryptobyte.String) error {
+	var value cryptobyte.String
+	if !body.ReadASN1(&value, cbasn1.OCTET_STRING) || len(value) != id.hash.Size() {
 		return errors.New("signing certificate's hash is malformed")
 	}
 	id.value = value

@@ -86,7 +86,8 @@ func checkLeaf(leaf *x509.Certificate) error {
 	return nil
 }
 
-// checkNames checks that both the signer identifier and ESSCertIDv2 name leaf.
+// checkNames checks that both the signer identifier and the signing certificate
+// attributes, all there are, name leaf.
 func (s *signerInfo) checkNames(leaf *x509.Certificate) error {
 	if s.keyID != nil && !bytes.Equal(s.keyID, leaf.SubjectKeyId) {
 		return errors.New("signer's key identifier is not the certificate's")
@@ -94,11 +95,13 @@ func (s *signerInfo) checkNames(leaf *x509.Certificate) error {
 	if s.keyID == nil && !s.sid.names(leaf) {
 		return errors.New("signer is not the certificate's issuer and serial number")
 	}
-	if !bytes.Equal(digest(s.certHash.hash, leaf.Raw), s.certHash.value) {
-		return errors.New("signing certificate's hash is not the certificate's")
-	}
-	if name := s.certHash.name; name != nil && !name.names(leaf) {
-		return errors.New("signing certificate is not the certificate's issuer and serial number")
+	for _, id := range s.certIDs {
+		if !bytes.Equal(digest(id.hash, leaf.Raw), id.value) {
+			return errors.New("signing certificate's hash is not the certificate's")
+		}
+		if id.name != nil && !id.name.names(leaf) {
+			return errors.New("signing certificate is not the certificate's issuer and serial number")
+		}
 	}
 	return nil
 }
