@@ -6,7 +6,8 @@
 // A dsseRequestV002, which the specification has dropped but released clients
 // still send, becomes a hashedrekord over the hash of the envelope's
 // pre-authentication encoding. [ParseBody] reads every kind of body that a
-// bundle may carry, of Rekor v1 and v2.
+// bundle may carry, of Rekor v1 and v2; [ParseEntryV1] what Rekor v1 answered and
+// cosign kept of it.
 //
 // It refuses unknown, doubled and missing members, base64 that is not
 // canonical, pure Ed25519 (a hash can't be verified with it), keys outside the
