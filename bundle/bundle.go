@@ -16,8 +16,8 @@ const (
 	MaxCertificates = 10       // of a v0.1 or v0.2 chain
 )
 
-// ErrMalformed is the cause of every refusal of Parse and Marshal: the bytes are
-// no bundle, whatever they would prove. ErrVersion is added where the media type
+// ErrMalformed is the cause of every refusal of Parse, FromDetached and Marshal:
+// the bytes are no bundle, whatever they would prove. ErrVersion is added where the media type
 // is the reason: a newer hallmark may read it.
 var (
 	ErrMalformed = errors.New("malformed bundle")

@@ -8,6 +8,10 @@
 // certificate, a v0.1 entry without promise, later ones without proof. What a
 // bundle says is not yet true after Parse; package verify decides that.
 //
+// FromDetached reads what came before the bundle: signature, certificate and log
+// entry as cosign 1 and 2 left them, each in a file or all in one, which Parse
+// reads as well. It is refused as strictly.
+//
 // Source: https://docs.sigstore.dev/about/bundle/, protobuf-specs
 // bundle/v1/sigstore_bundle.proto. Proof: TestConformance reads the bundles of
 // the public conformance suite.

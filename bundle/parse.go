@@ -33,7 +33,8 @@ var hashes = map[commonpb.HashAlgorithm]crypto.Hash{
 	commonpb.HashAlgorithm_SHA2_512: crypto.SHA512,
 }
 
-// Parse reads a bundle. Errors: ErrMalformed, with ErrVersion beside it for a
+// Parse reads a bundle, or the file that cosign 1 and 2 called so, which becomes
+// one of v0.1; see Detached. Errors: ErrMalformed, with ErrVersion beside it for a
 // media type that is not known.
 func Parse(raw []byte) (*Bundle, error) {
 	b, err := parse(raw)
@@ -46,6 +47,12 @@ func Parse(raw []byte) (*Bundle, error) {
 func parse(raw []byte) (*Bundle, error) {
 	if len(raw) > MaxSize {
 		return nil, fmt.Errorf("%d bytes, want at most %d", len(raw), MaxSize)
+	}
+	if err := checkSize(raw); err != nil {
+		return nil, err
+	}
+	if isLegacy(raw) {
+		return parseLegacy(raw)
 	}
 	var pb bundlepb.Bundle
 	if err := protojson.Unmarshal(raw, &pb); err != nil {

@@ -1,0 +1,227 @@
+package bundle
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	dssepb "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/hallmark-sign/hallmark/wire/rekor"
+)
+
+// Detached is a signature as cosign 1 and 2 left it: the contents of several
+// files. Signature is needed, the rest may be empty.
+type Detached struct {
+	Signature   []byte // raw or in base64; or a DSSE envelope in JSON, raw or in base64
+	Certificate []byte // PEM, or base64 of PEM, of a certificate or a public key
+	Chain       []byte // PEM of what is above the certificate, the root last
+	LogEntry    []byte // JSON, see rekor.ParseEntryV1
+	Timestamp   []byte // RFC 3161 TimeStampResp in DER, or {"SignedRFC3161Timestamp":"MIIC…"}
+}
+
+// FromDetached puts the files together as a bundle of v0.1, which is verified
+// like any other. Without certificate it is of a public key; one that is given is
+// a hint and no more, as the verifier must know the key. Errors: ErrMalformed.
+func FromDetached(d Detached) (*Bundle, error) {
+	b, err := fromDetached(d)
+	if err != nil {
+		return nil, fmt.Errorf("reading detached signature: %w: %w", ErrMalformed, err)
+	}
+	return b, nil
+}
+
+func fromDetached(d Detached) (*Bundle, error) {
+	if n := len(d.Signature) + len(d.Certificate) + len(d.Chain) + len(d.LogEntry) + len(d.Timestamp); n > MaxSize {
+		return nil, fmt.Errorf("%d bytes, want at most %d", n, MaxSize)
+	}
+	b := &Bundle{Version: V01}
+	for _, part := range []struct {
+		name string
+		read func([]byte) error
+		raw  []byte
+	}{
+		{"signature", b.readSignature, d.Signature}, {"certificate", b.readCertificate, d.Certificate}, {"chain", b.readChain, d.Chain},
+		{"log entry", b.readLogEntry, d.LogEntry}, {"timestamp", b.readTimestamp, d.Timestamp},
+	} {
+		if len(part.raw) == 0 && part.name != "signature" {
+			continue
+		}
+		if err := part.read(part.raw); err != nil {
+			return nil, fmt.Errorf("%s: %w", part.name, err)
+		}
+	}
+	return b, nil
+}
+
+// readSignature tells the spellings apart by their bytes; where a raw signature
+// happens to look like another spelling, it does not verify.
+func (b *Bundle) readSignature(raw []byte) error {
+	content := raw
+	if decoded, err := decode(raw); err == nil {
+		content = decoded
+	}
+	if len(content) == 0 {
+		return errors.New("empty signature")
+	}
+	if content[0] != '{' || !utf8.Valid(content) {
+		b.Message = &MessageSignature{Signature: content}
+		return nil
+	}
+	if err := checkSize(content); err != nil {
+		return err
+	}
+	var pb dssepb.Envelope
+	if err := protojson.Unmarshal(content, &pb); err != nil {
+		return err
+	}
+	var err error
+	b.Envelope, err = envelopeFromProto(&pb)
+	return err
+}
+
+// decode reads base64 in its one spelling; a line's end may follow.
+func decode(text []byte) ([]byte, error) {
+	text = bytes.TrimRight(text, "\r\n")
+	if bytes.ContainsAny(text, "\r\n") { // the decoder would skip them
+		return nil, errors.New("base64 with line breaks")
+	}
+	return base64.StdEncoding.Strict().AppendDecode(nil, text)
+}
+
+func (b *Bundle) readCertificate(raw []byte) error {
+	if decoded, err := decode(raw); err == nil {
+		raw = decoded
+	}
+	blocks, err := readPEM(raw, 1)
+	if err != nil {
+		return err
+	}
+	if blocks[0].Type == "CERTIFICATE" {
+		b.Certificates = [][]byte{blocks[0].Bytes}
+		return nil
+	}
+	if _, err := x509.ParsePKIXPublicKey(blocks[0].Bytes); err != nil {
+		return err
+	}
+	sum := sha256.Sum256(blocks[0].Bytes)
+	b.KeyHint = base64.StdEncoding.EncodeToString(sum[:]) // as cosign names keys in bundles
+	return nil
+}
+
+func (b *Bundle) readChain(raw []byte) error {
+	if len(b.Certificates) == 0 {
+		return errors.New("it is of no certificate")
+	}
+	blocks, err := readPEM(raw, MaxCertificates-1)
+	if err != nil {
+		return err
+	}
+	for _, block := range blocks {
+		if block.Type != "CERTIFICATE" {
+			return fmt.Errorf("a PEM %.32q", block.Type)
+		}
+		b.Certificates = append(b.Certificates, block.Bytes)
+	}
+	return nil
+}
+
+// readPEM reads one to most blocks with nothing but spaces around them.
+func readPEM(raw []byte, most int) ([]*pem.Block, error) {
+	var blocks []*pem.Block
+	for rest := bytes.TrimSpace(raw); len(rest) > 0; rest = bytes.TrimSpace(rest) {
+		var block *pem.Block
+		if !bytes.HasPrefix(rest, []byte("-----BEGIN ")) || len(blocks) == most {
+			return nil, fmt.Errorf("not 1 to %d PEM blocks", most)
+		}
+		before := rest
+		block, rest = pem.Decode(rest)
+		// A broken block makes the decoder look for the next one.
+		if block == nil || len(block.Headers) > 0 || bytes.Count(before[:len(before)-len(rest)], []byte("-----BEGIN ")) != 1 {
+			return nil, errors.New("broken PEM block")
+		}
+		if !slices.Contains([]string{"CERTIFICATE", "PUBLIC KEY"}, block.Type) {
+			return nil, fmt.Errorf("a PEM %.32q", block.Type)
+		}
+		blocks = append(blocks, block)
+	}
+	if len(blocks) == 0 {
+		return nil, errors.New("no PEM block")
+	}
+	return blocks, nil
+}
+
+func (b *Bundle) readLogEntry(raw []byte) error {
+	if err := checkSize(raw); err != nil {
+		return err
+	}
+	entry, err := rekor.ParseEntryV1(raw)
+	if err != nil {
+		return err
+	}
+	if len(entry.SignedEntryTimestamp) == 0 {
+		return errors.New("no signed entry timestamp, which v0.1 requires")
+	}
+	b.Entries = append(b.Entries, entry)
+	return nil
+}
+
+func (b *Bundle) readTimestamp(raw []byte) error {
+	if raw[0] == '{' {
+		if err := checkSize(raw); err != nil {
+			return err
+		}
+		var kept struct{ SignedRFC3161Timestamp []byte }
+		if err := json.Unmarshal(raw, &kept, json.RejectUnknownMembers(true)); err != nil {
+			return err
+		}
+		raw = kept.SignedRFC3161Timestamp
+	}
+	b.Timestamps = [][]byte{raw}
+	return checkBlobs("timestamp", b.Timestamps, 1, 1)
+}
+
+// legacy is the bundle in one file that cosign 1 and 2 wrote.
+//
+//	{"base64Signature":"MEUC…","cert":"LS0tLS1CRUdJTi…",
+//	 "rekorBundle":{"SignedEntryTimestamp":"MEUC…","Payload":{"body":"eyJ…",…}}}
+type legacy struct {
+	Signature string         `json:"base64Signature"`
+	Cert      string         `json:"cert"`
+	Entry     jsontext.Value `json:"rekorBundle"`
+}
+
+// isLegacy tells by the first member, none of which bundles of the specification
+// have.
+func isLegacy(raw []byte) bool {
+	d := jsontext.NewDecoder(bytes.NewBuffer(raw))
+	if open, err := d.ReadToken(); err != nil || open.Kind() != '{' {
+		return false
+	}
+	name, err := d.ReadToken()
+	return err == nil && name.Kind() == '"' && slices.Contains([]string{"base64Signature", "cert", "rekorBundle"}, name.String())
+}
+
+func parseLegacy(raw []byte) (*Bundle, error) {
+	var l legacy
+	if err := json.Unmarshal(raw, &l, json.RejectUnknownMembers(true)); err != nil {
+		return nil, err
+	}
+	if _, err := decode([]byte(l.Signature)); err != nil {
+		return nil, fmt.Errorf("signature: %w", err)
+	}
+	d := Detached{Signature: []byte(l.Signature), Certificate: []byte(l.Cert)}
+	if l.Entry.Kind() != 'n' { // null: it was not logged
+		d.LogEntry = l.Entry
+	}
+	return fromDetached(d)
+}
