@@ -1,5 +1,7 @@
 package identity
 
+import "fmt"
+
 // Build is what the issuer said of the automated build that signed: the
 // extensions .9 to .24 of oid-info.md, and .2 to .6 which GitHub's older
 // certificates carry. An empty field is an absent extension.
@@ -35,6 +37,63 @@ const (
 	arcUsername  = 7
 	arcIssuer    = 8
 )
+
+// Field names a field of Build by the last arc of its extension.
+type Field int
+
+// The fields that policies are about. Every arc of Build is a Field; FieldByName
+// knows them all.
+const (
+	SignerURI                Field = 9
+	RunnerEnvironment        Field = 11
+	SourceRepositoryURI      Field = 12
+	SourceRepositoryRef      Field = 14
+	SourceRepositoryID       Field = 15
+	SourceRepositoryOwnerURI Field = 16
+	SourceRepositoryOwnerID  Field = 17
+	ConfigURI                Field = 18
+	Trigger                  Field = 20
+	DeploymentEnvironment    Field = 23
+)
+
+// String is the field's name for people.
+func (f Field) String() string {
+	for _, known := range buildFields {
+		if known.arc == int(f) {
+			return known.name
+		}
+	}
+	return fmt.Sprintf("Field(%d)", int(f))
+}
+
+// FieldByName is the inverse of String; zero for what is no field.
+func FieldByName(name string) Field {
+	for _, known := range buildFields {
+		if known.name == name {
+			return Field(known.arc)
+		}
+	}
+	return 0
+}
+
+// Fields lists every field in the order of the arcs.
+func Fields() []Field {
+	all := make([]Field, len(buildFields))
+	for i, known := range buildFields {
+		all[i] = Field(known.arc)
+	}
+	return all
+}
+
+// Get is the value of a field; empty when it is absent or unknown.
+func (b Build) Get(f Field) string {
+	for _, known := range buildFields {
+		if known.arc == int(f) {
+			return *known.value(&b)
+		}
+	}
+	return ""
+}
 
 // buildFields lists the fields of Build in the order of their arcs. The first
 // five are raw strings, the others DER UTF8Strings (oid-info.md).

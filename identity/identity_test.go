@@ -170,24 +170,60 @@ func TestExtensionsRefuse(t *testing.T) {
 
 func TestMatcher(t *testing.T) {
 	alice := identities()[0]
+	named := func(subject, issuer Pattern, of SubjectType) Matcher {
+		return Matcher{Subject: subject, Issuer: issuer, Type: of}
+	}
+	name, from := Exact("alice@example.com"), Exact(issuer)
 	for _, c := range []struct {
 		m    Matcher
 		want bool
 	}{
-		{Matcher{Subject: "alice@example.com", Issuer: issuer}, true},
-		{Matcher{Subject: "alice@example.com", Issuer: issuer, Type: Email}, true},
-		{Matcher{Subject: "alice@example.com", Issuer: issuer, Type: URI}, false},
-		{Matcher{Subject: "Alice@example.com", Issuer: issuer}, false},
-		{Matcher{Subject: "alice@example.com", Issuer: issuer + "/"}, false},
-		{Matcher{Subject: "alice@example.com"}, false},
-		{Matcher{Issuer: issuer}, false},
+		{Exactly("alice@example.com", issuer), true},
+		{named(name, from, Email), true},
+		{named(name, from, URI), false},
+		{named(Glob("*@example.com"), from, Email), true},
+		{named(Glob("**"), Glob("**"), 0), true},
+		{Exactly("Alice@example.com", issuer), false},
+		{Exactly("*@example.com", issuer), false},
+		{Exactly("alice@example.com", issuer+"/"), false},
+		{named(name, Pattern{}, 0), false},
+		{named(Pattern{}, from, 0), false},
+		{Matcher{Subject: name, Issuer: from, Build: map[Field]Pattern{Trigger: Glob("**")}}, false},
+		{Matcher{Subject: name, Issuer: from, Build: map[Field]Pattern{99: Exact("")}}, false},
 	} {
 		if c.m.Match(alice) != c.want {
 			t.Errorf("%+v: want %v", c.m, c.want)
 		}
 	}
-	if (Matcher{}).Match(Identity{}) {
-		t.Error("the zero matcher matches")
+	if (Matcher{}).Match(Identity{}) || Exactly("", "").Match(Identity{}) {
+		t.Error("a matcher of nothing matches")
+	}
+}
+
+// TestDifferences names each field that is off, by its extension.
+func TestDifferences(t *testing.T) {
+	for _, id := range identities() {
+		m := Exactly(id.Subject.Value, id.Issuer)
+		m.Build = map[Field]Pattern{}
+		for _, f := range Fields() {
+			if value := id.Build.Get(f); value != "" {
+				m.Build[f] = Exact(value)
+			}
+			if FieldByName(f.String()) != f {
+				t.Errorf("%v is not found by its name", f)
+			}
+		}
+		if !m.Match(id) {
+			t.Errorf("%v: not matched: %v", id.Subject, m.Differences(id))
+		}
+		for f := range m.Build {
+			m.Build[f] = Exact("another")
+			d := m.Differences(id)
+			if len(d) != 1 || d[0].Field != f || d[0].Found != id.Build.Get(f) {
+				t.Errorf("%v: %v is said to differ in %v", id.Subject, f, d)
+			}
+			m.Build[f] = Exact(id.Build.Get(f))
+		}
 	}
 }
 

@@ -110,17 +110,18 @@ func TestTimestampOfUntrustedAuthority(t *testing.T) {
 	refused(t, err, verify.StepTimes, verify.TimestampInvalid)
 }
 
-// Matchers are names, not patterns: neither expressions, prefixes nor other
+// Matchers are about whole names: neither expressions, prefixes, parts nor other
 // spellings match.
 func TestIdentityIsExact(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v, b := in.verifier(t), in.sign(t, artifact, order{})
 	for _, m := range []identity.Matcher{
-		{Subject: "alice@example.co.", Issuer: alice.Issuer}, {Subject: ".*", Issuer: alice.Issuer},
-		{Subject: "alice@example", Issuer: alice.Issuer}, {Subject: "Alice@example.com", Issuer: alice.Issuer},
-		{Subject: alice.Subject.Value, Issuer: alice.Issuer + "/"}, {Subject: alice.Subject.Value, Issuer: "https://login.example"},
-		{Subject: alice.Subject.Value}, {Issuer: alice.Issuer}, {},
-		{Subject: alice.Subject.Value, Issuer: alice.Issuer, Type: identity.URI},
+		identity.Exactly("alice@example.co.", alice.Issuer), identity.Exactly(".*", alice.Issuer), identity.Exactly("*", alice.Issuer),
+		identity.Exactly("alice@example", alice.Issuer), identity.Exactly("Alice@example.com", alice.Issuer),
+		identity.Exactly(alice.Subject.Value, alice.Issuer+"/"), identity.Exactly(alice.Subject.Value, "https://login.example"),
+		{Subject: identity.Exact(alice.Subject.Value)}, {Issuer: identity.Exact(alice.Issuer)}, {}, identity.Exactly("", ""),
+		{Subject: identity.Exact(alice.Subject.Value), Issuer: identity.Exact(alice.Issuer), Type: identity.URI},
+		{Subject: identity.Glob("*@example.co"), Issuer: identity.Exact(alice.Issuer)}, {Subject: identity.Glob("lice@*"), Issuer: identity.Exact(alice.Issuer)},
 	} {
 		_, err := v.Verify(b, fromBytes(artifact), verify.Policy{Identities: []identity.Matcher{m}})
 		refused(t, err, verify.StepIdentity, verify.IdentityMismatch)
@@ -135,7 +136,7 @@ func TestIdentityIsExact(t *testing.T) {
 	}
 	// Usernames are the subject that crypto/x509 can't read.
 	name := identity.Identity{Issuer: alice.Issuer, Subject: identity.Subject{Type: identity.Username, Value: "alice!example.com"}}
-	policy := verify.Policy{Identities: []identity.Matcher{{Subject: name.Subject.Value, Issuer: name.Issuer}}}
+	policy := verify.Policy{Identities: []identity.Matcher{identity.Exactly(name.Subject.Value, name.Issuer)}}
 	if r, err := v.Verify(in.sign(t, artifact, order{who: name}), fromBytes(artifact), policy); err != nil || r.Identity != name {
 		t.Errorf("username: %+v, %v", r, err)
 	}

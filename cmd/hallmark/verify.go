@@ -116,7 +116,7 @@ func (f verifyFlags) judge(env environment) (*verify.Verifier, verify.Policy, er
 
 func (f verifyFlags) policy() (verify.Policy, error) {
 	if f.key == "" {
-		return verify.Policy{Identities: []identity.Matcher{{Subject: f.identity, Issuer: f.issuer}}}, nil
+		return verify.Policy{Identities: []identity.Matcher{identity.Exactly(f.identity, f.issuer)}}, nil
 	}
 	raw, err := readFile(f.key, keys.MaxFile)
 	if err != nil {
