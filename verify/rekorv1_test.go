@@ -28,8 +28,11 @@ func pemOf(der []byte) []byte {
 }
 
 // bodyV1 is the body that Rekor v1 would have of the bundle.
-func bodyV1(b *bundle.Bundle, kind string) []byte {
-	sig, verifier := b64(b.Signature()), b64(pemOf(b.Certificates[0]))
+func bodyV1(b *bundle.Bundle, kind string) []byte { return bodyV1By(b, kind, pemOf(b.Certificates[0])) }
+
+// bodyV1By is one with this certificate or key, in PEM.
+func bodyV1By(b *bundle.Bundle, kind string, signer []byte) []byte {
+	sig, verifier := b64(b.Signature()), b64(signer)
 	switch kind {
 	case "hashedrekord":
 		return fmt.Appendf(nil, `{"apiVersion":"0.0.1","kind":"hashedrekord","spec":{"data":{"hash":{"algorithm":"sha256","value":"%x"}},`+

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"errors"
+	"slices"
 
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
@@ -61,8 +62,9 @@ func (c *claim) verifySignature(alg sigalg.Algorithm, key crypto.PublicKey) erro
 }
 
 // algorithms gives what a key of this type and size may have signed with: what
-// a log has verified the signature with, else the registry's first. The bundle
-// itself, which anyone can write, has no say.
+// a log has verified the signature with, else what the registry has for such a
+// key: two encodings for RSA and for Ed25519, neither of which passes for the
+// other. The bundle itself, which anyone can write, has no say.
 func (c *claim) algorithms(key crypto.PublicKey) ([]sigalg.Algorithm, error) {
 	logged := crypto.Hash(0)
 	for i := range c.entries {
@@ -72,20 +74,17 @@ func (c *claim) algorithms(key crypto.PublicKey) ([]sigalg.Algorithm, error) {
 		}
 		logged = max(logged, body.Data.Hash)
 	}
-	alg, err := sigalg.ForKey(key)
+	all, err := sigalg.AllForKey(key)
 	if err != nil {
 		return nil, refuse(SignatureInvalid, "%w", err)
 	}
-	switch {
-	case alg.Name == sigalg.Ed25519 && c.bundle.Message != nil:
-		return named(sigalg.Ed25519ph, key) // a digest can't be verified otherwise
-	case alg.Name == sigalg.Ed25519:
-		hashed, err := named(sigalg.Ed25519ph, key) // RFC 8032 §2: a prefix keeps the two apart
-		return append(hashed, alg), err
-	case logged != 0 && logged != alg.Hash:
+	if logged != 0 && !slices.ContainsFunc(all, func(a sigalg.Algorithm) bool { return a.Hash == logged }) {
 		return older(key, logged)
 	}
-	return []sigalg.Algorithm{alg}, nil
+	if c.bundle.Message != nil { // pure Ed25519 can't be verified with a digest
+		all = slices.DeleteFunc(all, func(a sigalg.Algorithm) bool { return a.Hash == 0 })
+	}
+	return all, nil
 }
 
 func named(details string, key crypto.PublicKey) ([]sigalg.Algorithm, error) {

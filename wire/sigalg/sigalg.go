@@ -83,20 +83,34 @@ func ByName(name string) (Algorithm, error) {
 // nothing else names one: the first row of the registry that fits. RSA is
 // PKCS #1 v1.5, Ed25519 is pure. Errors: ErrUnknown, ErrWeakKey.
 func ForKey(pub crypto.PublicKey) (Algorithm, error) {
+	all, err := AllForKey(pub)
+	if err != nil {
+		return Algorithm{}, err
+	}
+	return all[0], nil
+}
+
+// AllForKey gives every algorithm that a key of this type and size may sign
+// with: ForKey's first, and for RSA and Ed25519 another one. Errors: as ForKey.
+func AllForKey(pub crypto.PublicKey) ([]Algorithm, error) {
+	var all []Algorithm
 	var weak error
 	for _, a := range registry {
 		err := a.CheckKey(pub)
-		if err == nil {
-			return a, nil
+		if err == nil && !a.VerifyOnly {
+			all = append(all, a)
 		}
 		if errors.Is(err, ErrWeakKey) {
 			weak = err
 		}
 	}
-	if weak != nil {
-		return Algorithm{}, weak
+	switch {
+	case len(all) > 0:
+		return all, nil
+	case weak != nil:
+		return nil, weak
 	}
-	return Algorithm{}, fmt.Errorf("key of type %T: %w", pub, ErrUnknown)
+	return nil, fmt.Errorf("key of type %T: %w", pub, ErrUnknown)
 }
 
 // CheckKey says whether pub is a key of this algorithm: nil, ErrUnknown for

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
@@ -36,6 +37,7 @@ func keysBySize(t *testing.T) map[string]crypto.Signer {
 		"ed25519": ed,
 		"rsa2048": mustKey[*rsa.PrivateKey](t)(rsa.GenerateKey(rand.Reader, 2048)),
 		"rsa3072": mustKey[*rsa.PrivateKey](t)(rsa.GenerateKey(rand.Reader, 3072)),
+		"rsa4096": mustKey[*rsa.PrivateKey](t)(rsa.GenerateKey(rand.Reader, 4096)),
 	}
 }
 
@@ -51,6 +53,8 @@ func TestSignThenVerify(t *testing.T) {
 		"PKIX_RSA_PSS_2048_SHA256":      "rsa2048",
 		"PKIX_RSA_PKCS1V15_3072_SHA256": "rsa3072",
 		"PKIX_RSA_PSS_3072_SHA256":      "rsa3072",
+		"PKIX_RSA_PKCS1V15_4096_SHA256": "rsa4096",
+		"PKIX_RSA_PSS_4096_SHA256":      "rsa4096",
 	} {
 		t.Run(name, func(t *testing.T) {
 			roundTrip(t, name, keys[key])
@@ -112,24 +116,29 @@ func TestKeyOfAnotherRow(t *testing.T) {
 }
 
 func TestVerifyOnlyNeverSigns(t *testing.T) {
-	a, err := sigalg.ByName("PKIX_ECDSA_P384_SHA_256")
-	if err != nil {
-		t.Fatal(err)
-	}
-	key := mustKey[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))
-	if _, err := a.Sign(rand.Reader, key, []byte("x")); !errors.Is(err, sigalg.ErrVerifyOnly) {
-		t.Fatalf("got %v, want ErrVerifyOnly", err)
-	}
-	digest, err := a.Digest([]byte("x"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	old, err := key.Sign(rand.Reader, digest, crypto.SHA256)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := a.Verify(key.Public(), []byte("x"), old); err != nil {
-		t.Fatalf("an old signature: %v", err)
+	for name, curve := range map[string]elliptic.Curve{"PKIX_ECDSA_P384_SHA_256": elliptic.P384(), "PKIX_ECDSA_P521_SHA_256": elliptic.P521()} {
+		a, err := sigalg.ByName(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key := mustKey[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(curve, rand.Reader))
+		if _, err := a.Sign(rand.Reader, key, []byte("x")); !errors.Is(err, sigalg.ErrVerifyOnly) {
+			t.Fatalf("%s: got %v, want ErrVerifyOnly", name, err)
+		}
+		digest, err := a.Digest([]byte("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.SignDigest(rand.Reader, key, digest); !errors.Is(err, sigalg.ErrVerifyOnly) {
+			t.Fatalf("%s: got %v, want ErrVerifyOnly", name, err)
+		}
+		old, err := key.Sign(rand.Reader, digest, crypto.SHA256)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Verify(key.Public(), []byte("x"), old); err != nil {
+			t.Fatalf("%s: an old signature: %v", name, err)
+		}
 	}
 }
 
@@ -153,6 +162,25 @@ func TestForKey(t *testing.T) {
 	for key, want := range map[string]string{"p256": "PKIX_ECDSA_P256_SHA_256", "p384": "PKIX_ECDSA_P384_SHA_384", "ed25519": "PKIX_ED25519", "rsa3072": "PKIX_RSA_PKCS1V15_3072_SHA256"} {
 		if a, err := sigalg.ForKey(keysBySize(t)[key].Public()); err != nil || a.Name != want {
 			t.Errorf("%s: got %s, %v, want %s", key, a.Name, err, want)
+		}
+	}
+}
+
+// Of what a key may sign with the verify-only rows are none.
+func TestAllForKey(t *testing.T) {
+	keys := keysBySize(t)
+	for key, want := range map[string][]string{
+		"p256": {"PKIX_ECDSA_P256_SHA_256"}, "p384": {"PKIX_ECDSA_P384_SHA_384"}, "p521": {"PKIX_ECDSA_P521_SHA_512"},
+		"ed25519": {"PKIX_ED25519", "PKIX_ED25519_PH"},
+		"rsa4096": {"PKIX_RSA_PKCS1V15_4096_SHA256", "PKIX_RSA_PSS_4096_SHA256"},
+	} {
+		all, err := sigalg.AllForKey(keys[key].Public())
+		var names []string
+		for _, a := range all {
+			names = append(names, a.Name)
+		}
+		if err != nil || !slices.Equal(names, want) {
+			t.Errorf("%s: got %v, %v, want %v", key, names, err, want)
 		}
 	}
 }
