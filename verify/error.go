@@ -18,11 +18,12 @@ const (
 	StepLog
 	StepSignature
 	StepStatement
+	StepRevocation // comes with revocation lists; only Explain names it
 )
 
 // String is the step's name in messages.
 func (s Step) String() string {
-	names := []string{"shape", "times", "chain", "sct", "identity", "log", "signature", "statement"}
+	names := []string{"shape", "times", "chain", "sct", "identity", "log", "signature", "statement", "revocation"}
 	if s < StepShape || int(s) > len(names) {
 		return fmt.Sprintf("Step(%d)", int(s))
 	}
@@ -82,6 +83,8 @@ const (
 	SCTMissing              Code = "sct-missing"
 	SCTInvalid              Code = "sct-invalid"
 	IdentityMismatch        Code = "identity-mismatch"
+	RepositoryRenamed       Code = "repository-renamed"
+	RepositoryReplaced      Code = "repository-replaced"
 	KeyMismatch             Code = "key-mismatch"
 	LogMissing              Code = "log-missing"
 	LogUnknown              Code = "log-unknown"
@@ -113,6 +116,8 @@ var meanings = []struct {
 	{SCTMissing, "no CT log of the trusted root has promised to show the certificate"},
 	{SCTInvalid, "a CT log's promise is not signed by its key, or not about this certificate"},
 	{IdentityMismatch, "the policy accepts somebody else"},
+	{RepositoryRenamed, "the repository that the policy names by its number now has another name"},
+	{RepositoryReplaced, "a repository of the right name, but another one: its number, or its owner's, is not the policy's"},
 	{KeyMismatch, "the policy names no key, or others than the one that signed"},
 	{LogMissing, "the bundle has no log entry"},
 	{LogUnknown, "no log entry is of a log in the trusted root that was valid at that time"},

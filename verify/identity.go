@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/hallmark-sign/hallmark/identity"
@@ -28,13 +27,12 @@ func (c *claim) identity() error {
 	if err != nil {
 		return refuse(IdentityMismatch, "%w", err)
 	}
-	matches := func(m identity.Matcher) bool { return m.Match(id) }
-	if !c.policy.AnyIdentityUnsafe && !slices.ContainsFunc(c.policy.Identities, matches) {
-		return differ(IdentityMismatch, c.policy.names(), person(id.Subject.Value, id.Issuer))
-	}
 	c.result.Identity, c.result.Certificate = id, c.leaf
 	c.keys = []crypto.PublicKey{c.leaf.PublicKey}
-	return nil
+	if c.policy.AnyIdentityUnsafe {
+		return nil
+	}
+	return c.policy.admits(id)
 }
 
 // keyed takes the policy's keys as those that may have signed.
@@ -55,7 +53,7 @@ func (c *claim) keyed() error {
 func (p Policy) names() string {
 	var all []string
 	for _, m := range p.Identities {
-		all = append(all, person(m.Subject, m.Issuer))
+		all = append(all, person(m.Subject.String(), m.Issuer.String()))
 	}
 	for _, key := range p.Keys {
 		all = append(all, keyName(key))
