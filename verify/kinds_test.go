@@ -376,3 +376,17 @@ func (in *instance) promised(t testing.TB, o order, change func(*x509.Certificat
 	template.ExtraExtensions = append(template.ExtraExtensions, pkix.Extension{Id: sct.OIDList(), Value: value})
 	return issue(t, template, o.key, o.ca).cert
 }
+
+// signedBy is a bundle of this certificate, which the log has.
+func (in *instance) signedBy(t testing.TB, certificate []byte) *bundle.Bundle {
+	t.Helper()
+	b := in.sign(t, artifact, order{logs: []*logServer{}})
+	b.Certificates[0] = certificate
+	b.Entries = []rekor.Entry{v2Hashed(t, in, b, rekor.Verifier{KeyDetails: sigalg.ECDSAP256SHA256, Certificate: certificate})}
+	return b
+}
+
+// trustSigner are the keys of a policy for what sign makes with a key.
+func trustSigner(t testing.TB) []crypto.PublicKey {
+	return []crypto.PublicKey{fixedKey(t, "signer").Public()}
+}
