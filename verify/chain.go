@@ -48,7 +48,7 @@ func (c *claim) chain() error {
 	if len(found.path) < 2 {
 		return refuse(ChainUntrusted, "certificate is an authority's own")
 	}
-	c.issuer = found.path[1]
+	c.route, c.issuer = found, found.path[1]
 	return nil
 }
 

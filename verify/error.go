@@ -99,6 +99,8 @@ const (
 	StatementInvalid        Code = "statement-invalid"
 	SubjectMismatch         Code = "subject-mismatch"
 	PredicateTypeMismatch   Code = "predicate-type-mismatch"
+	PredicateMismatch       Code = "predicate-mismatch"
+	ThresholdIdentities     Code = "threshold-identities"
 )
 
 var meanings = []struct {
@@ -131,7 +133,9 @@ var meanings = []struct {
 	{SignatureInvalid, "the signature does not fit key and content"},
 	{StatementInvalid, "the envelope's payload is not an in-toto statement"},
 	{SubjectMismatch, "the statement is about other artifacts"},
-	{PredicateTypeMismatch, "the statement's predicate type is not one that the policy allows"},
+	{PredicateTypeMismatch, "what was signed, the artifact's bytes or a statement of some type, is not what the policy accepts"},
+	{PredicateMismatch, "the statement's predicate is not as the policy's condition asks"},
+	{ThresholdIdentities, "fewer of the policy's signers have signed than it asks for"},
 }
 
 // Codes lists every code, in the order of the steps that give them.

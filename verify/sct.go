@@ -25,7 +25,6 @@ func (c *claim) sct() error {
 	if err != nil {
 		return refuse(SCTInvalid, "%w", err)
 	}
-	valid := 0
 	missing := refuse(SCTMissing, "%d timestamps in the certificate, none of a CT log of the trusted root", len(stamps))
 	for _, s := range stamps {
 		at := time.UnixMilli(int64(s.Timestamp))
@@ -37,13 +36,19 @@ func (c *claim) sct() error {
 			if err := verifySCT(s, signed, l); err != nil {
 				return refuse(SCTInvalid, "%w", err)
 			}
-			valid++
+			c.scts = append(c.scts, promise{at, l})
 		}
 	}
-	if valid == 0 {
+	if len(c.scts) == 0 {
 		return missing
 	}
 	return nil
+}
+
+// promise is a signed certificate timestamp that has verified.
+type promise struct {
+	at  time.Time
+	log *trust.Log
 }
 
 func verifySCT(s sct.SCT, signed sct.Precert, l *trust.Log) error {

@@ -33,7 +33,7 @@ func (c *claim) signature() error {
 		}
 		for _, alg := range algorithms {
 			if err = c.verifySignature(alg, key); err == nil {
-				c.result.Key = key
+				c.result.Key, c.alg = key, alg
 				return nil
 			}
 		}

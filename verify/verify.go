@@ -9,6 +9,7 @@ import (
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/identity"
 	"github.com/hallmark-sign/hallmark/wire/intoto"
+	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
 // Verify decides whether b proves of a what p asks. A refusal is an *Error; any
@@ -16,6 +17,15 @@ import (
 // artifact is read at most once, and not at all when b is refused before.
 func (v *Verifier) Verify(b *bundle.Bundle, a Artifact, p Policy) (*Result, error) {
 	c := &claim{Verifier: v, bundle: b, artifact: a, policy: p}
+	if err := c.run(func(Step, error) {}); err != nil {
+		return nil, err
+	}
+	return &c.result, nil
+}
+
+// run takes the steps in their order up to the first that refuses, and tells
+// taken of each.
+func (c *claim) run(taken func(Step, error)) error {
 	for _, step := range []struct {
 		step  Step
 		check func() error
@@ -30,11 +40,16 @@ func (v *Verifier) Verify(b *bundle.Bundle, a Artifact, p Policy) (*Result, erro
 		{StepStatement, c.statement}, // 8 subject is the artifact; predicate type allowed
 		// 9 revocation: comes with revocation lists
 	} {
-		if err := step.check(); err != nil {
-			return nil, at(step.step, err)
+		err := step.check()
+		if err != nil {
+			err = at(step.step, err)
+		}
+		taken(step.step, err)
+		if err != nil {
+			return err
 		}
 	}
-	return &c.result, nil
+	return nil
 }
 
 // at puts the step into a refusal.
@@ -57,12 +72,15 @@ type claim struct {
 	leaf    *x509.Certificate   // shape; nil for a bundle with a key
 	extra   []*x509.Certificate // shape: what an old bundle's chain has above the leaf
 	entries []entry             // shape: those of logs that the root knows
+	route   route               // chain: of leaf, at the last of the times
 	issuer  *x509.Certificate   // chain: of leaf
+	scts    []promise           // sct: those that have verified
 	keys    []crypto.PublicKey  // identity: what may have signed; the log narrows it down
 	pae     []byte              // of the envelope, once it was asked for
 	digests digests             // of the artifact
 	signed  digests             // of what the signature is over
 	payload digests             // of the envelope's payload
+	alg     sigalg.Algorithm    // signature: what has verified
 	result  Result
 }
 
