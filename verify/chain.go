@@ -60,6 +60,12 @@ func (r route) holds(at time.Time) bool {
 
 // certified finds the authority that has issued the certificate and was valid
 // then. Of several refusals the one of an authority that knows it is the telling.
+//
+// What an old bundle's chain has above the leaf is on no path: whom the root has
+// dropped stays dropped. "The Verifier SHOULD require that intermediate
+// certificates are distributed out-of-band as well. In this case, the Verifier
+// MUST remove certificates from the certificate chain that are not also found in
+// the out-of-band list of intermediate certificates." (client specification §4.6)
 func (c *claim) certified(at time.Time) (route, error) {
 	err := refuse(ChainUntrusted, "%s is certified by no certificate authority of the trusted root", issuerName(c.leaf))
 	for _, a := range c.cas {
@@ -70,7 +76,7 @@ func (c *claim) certified(at time.Time) (route, error) {
 			}
 			continue
 		}
-		path, cause := a.path(c.leaf, c.extra, at)
+		path, cause := a.path(c.leaf, nil, at)
 		if cause == nil {
 			return route{a, path}, nil
 		}

@@ -66,8 +66,8 @@ func TestOtherAuthorities(t *testing.T) {
 	}
 }
 
-// Old bundles carry chains. What is between leaf and root may be used; a root
-// that the bundle brings is none.
+// Old bundles carry chains. Neither a root nor an intermediate that the bundle
+// alone brings counts: an authority could not be dropped otherwise.
 func TestEmbeddedChain(t *testing.T) {
 	in, foreign := newInstance(t, "example.com"), newInstance(t, "example.net")
 	v := in.verifier(t)
@@ -83,8 +83,14 @@ func TestEmbeddedChain(t *testing.T) {
 	refused(t, err, verify.StepChain, verify.ChainUntrusted)
 	b.Version = bundle.V02
 	b.Certificates = append(b.Certificates, second.cert.Raw, in.ca.cert.Raw)
+	_, err = v.Verify(b, fromBytes(artifact), trustAlice)
+	refused(t, err, verify.StepChain, verify.ChainUntrusted)
+
+	b = in.sign(t, artifact, order{})
+	b.Version = bundle.V02
+	b.Certificates = append(b.Certificates, in.intermediate.cert.Raw, in.ca.cert.Raw)
 	if _, err := v.Verify(b, fromBytes(artifact), trustAlice); err != nil {
-		t.Errorf("intermediate in the bundle: %v", err)
+		t.Errorf("chain of the root's own: %v", err)
 	}
 	b.Certificates[1] = []byte{1}
 	_, err = v.Verify(b, fromBytes(artifact), trustAlice)
