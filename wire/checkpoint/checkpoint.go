@@ -112,6 +112,13 @@ func Open(envelope []byte, verifiers ...note.Verifier) (Checkpoint, *note.Note, 
 	if err != nil {
 		return Checkpoint{}, nil, fmt.Errorf("opening checkpoint: %w", err)
 	}
+	// "standard Base64 encoding" (signed-note) has one spelling, which package
+	// note does not insist on.
+	for _, sig := range n.Sigs {
+		if _, err := base64.StdEncoding.Strict().DecodeString(sig.Base64); err != nil {
+			return Checkpoint{}, nil, fmt.Errorf("opening checkpoint: signature of %.100q: %w", sig.Name, err)
+		}
+	}
 	c, err := ParseText(n.Text)
 	if err != nil {
 		return Checkpoint{}, nil, err

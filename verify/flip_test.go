@@ -1,0 +1,189 @@
+package verify_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/identity"
+	"github.com/hallmark-sign/hallmark/verify"
+)
+
+// harmless are the members of a bundle that prove nothing and that nothing rests
+// on: another value is as good.
+//
+//   - publicKey.hint says which key to look for; the policy's keys decide.
+//   - signatures[].keyid does the same in an envelope (DSSE: "keyid … is not
+//     authenticated").
+//   - integratedTime of an entry of Rekor v2, or without promise, is not read.
+func harmless(b *bundle.Bundle) *bundle.Bundle {
+	c := *b
+	c.KeyHint = ""
+	if c.Envelope != nil {
+		e := *c.Envelope
+		e.Signatures = slices.Clone(e.Signatures)
+		e.Signatures[0].KeyID = ""
+		c.Envelope = &e
+	}
+	c.Entries = slices.Clone(c.Entries)
+	for i := range c.Entries {
+		if len(c.Entries[i].SignedEntryTimestamp) == 0 || c.Entries[i].Version == "0.0.2" {
+			c.Entries[i].IntegratedTime = time.Time{}
+		}
+	}
+	return &c
+}
+
+// flipCase is a bundle whose every byte is flipped.
+type flipCase struct {
+	b      *bundle.Bundle
+	policy verify.Policy
+}
+
+func flipCases(t testing.TB, in *instance) map[string]flipCase {
+	keys := verify.Policy{Keys: trustSigner(t)}
+	payload := statementOf("sha256", sum256(artifact), "p")
+	promised := in.sign(t, artifact, order{logs: []*logServer{}, tsas: []*stamper{}})
+	promised.Entries = append(promised.Entries, in.logs[0].entryV1(t, promised, "hashedrekord", "0.0.1"))
+	return map[string]flipCase{
+		"message":       {in.sign(t, artifact, order{}), trustAlice},
+		"envelope":      {in.sign(t, artifact, order{payload: payload}), trustAlice},
+		"key":           {in.sign(t, artifact, order{keyed: true}), keys},
+		"envelope, key": {in.sign(t, artifact, order{keyed: true, payload: payload}), keys},
+		"Rekor v1":      {promised, trustAlice},
+	}
+}
+
+// flipped judges mangled bytes. What is accepted must be the bundle as it was, or
+// differ in what is harmless; it is a refusal by a code otherwise.
+func flipped(t *testing.T, v *verify.Verifier, c flipCase, raw []byte, what string) (accepted bool) {
+	t.Helper()
+	b, err := bundle.Parse(raw)
+	if err != nil {
+		if !errors.Is(err, bundle.ErrMalformed) {
+			t.Errorf("%s: got %v, want ErrMalformed", what, err)
+		}
+		return false
+	}
+	r, err := v.Verify(b, fromBytes(artifact), c.policy)
+	if err != nil {
+		if refusal := new(verify.Error); !errors.As(err, &refusal) || refusal.Code.Meaning() == "" {
+			t.Errorf("%s: got %v, want a code", what, err)
+		}
+		return false
+	}
+	if !reflect.DeepEqual(harmless(b), harmless(c.b)) {
+		t.Errorf("%s: accepted, although it is another bundle", what)
+	}
+	if r.Identity != alice && r.Identity != (identity.Identity{}) || !bytes.Equal(r.Digest, sum256(artifact)) || !r.Times[0].Time.Equal(signedAt) {
+		t.Errorf("%s: accepted as %+v", what, r)
+	}
+	return true
+}
+
+// Each byte of a bundle's JSON, flipped in several ways: the lowest bit, one in
+// the middle that keeps base64 base64, the case of letters, and all of them.
+func TestEveryByteFlipped(t *testing.T) {
+	in := newInstance(t, "example.com")
+	v := in.verifier(t)
+	masks := []byte{0x01, 0x08, 0x20, 0xff}
+	if testing.Short() {
+		masks = masks[:1]
+	}
+	for name, c := range flipCases(t, in) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			raw := must(c.b.Marshal())(t)
+			// What was written is read as it is compared with.
+			c.b = must(bundle.Parse(raw))(t)
+			if !flipped(t, v, c, raw, "nothing flipped") {
+				t.Fatal("refused as it is")
+			}
+			same := 0
+			for i := range raw {
+				for _, mask := range masks {
+					mangled := bytes.Clone(raw)
+					mangled[i] ^= mask
+					if flipped(t, v, c, mangled, fmt.Sprintf("byte %d (…%s…), mask %#x", i, raw[max(i-8, 0):min(i+8, len(raw))], mask)) {
+						same++
+					}
+				}
+			}
+			t.Logf("%d of %d flips leave the same bundle", same, len(raw)*len(masks))
+		})
+	}
+}
+
+// blobs finds the base64 in a bundle's JSON.
+func blobs(value any, path string, visit func(path string, raw []byte, set func(string))) {
+	switch v := value.(type) {
+	case map[string]any:
+		for name, member := range v {
+			if text, ok := member.(string); ok {
+				if raw, err := base64.StdEncoding.Strict().DecodeString(text); err == nil && len(raw) > 8 {
+					visit(path+"."+name, raw, func(s string) { v[name] = s })
+				}
+				continue
+			}
+			blobs(member, path+"."+name, visit)
+		}
+	case []any:
+		for i, member := range v {
+			if text, ok := member.(string); ok {
+				if raw, err := base64.StdEncoding.Strict().DecodeString(text); err == nil && len(raw) > 8 {
+					visit(fmt.Sprintf("%s[%d]", path, i), raw, func(s string) { v[i] = s })
+				}
+				continue
+			}
+			blobs(member, fmt.Sprintf("%s[%d]", path, i), visit)
+		}
+	}
+}
+
+// Each byte inside of each blob, flipped with the base64 around it kept good; and
+// each blob cut short, extended and emptied. Nothing of a blob is harmless.
+func TestEveryByteOfEveryBlobFlipped(t *testing.T) {
+	in := newInstance(t, "example.com")
+	v := in.verifier(t)
+	for name, c := range flipCases(t, in) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			raw := must(c.b.Marshal())(t)
+			c.b = must(bundle.Parse(raw))(t)
+			var tree any
+			if err := json.Unmarshal(raw, &tree); err != nil {
+				t.Fatal(err)
+			}
+			seen := 0
+			blobs(tree, "", func(path string, blob []byte, set func(string)) {
+				seen++
+				judge := func(mangled []byte, what string) {
+					set(b64(mangled))
+					if flipped(t, v, c, must(json.Marshal(tree))(t), what) {
+						t.Errorf("%s: accepted", what)
+					}
+				}
+				for i := range blob {
+					mangled, mask := bytes.Clone(blob), byte(1)<<(i%8)
+					mangled[i] ^= mask
+					judge(mangled, fmt.Sprintf("%s, byte %d of %d, mask %#x", path, i, len(blob), mask))
+				}
+				judge(blob[:len(blob)-1], path+", cut")
+				judge(append(bytes.Clone(blob), 0), path+", a zero behind")
+				judge(append([]byte{0}, blob...), path+", a zero before")
+				judge(nil, path+", empty")
+				set(b64(blob))
+			})
+			if seen < 5 {
+				t.Errorf("%d blobs", seen)
+			}
+		})
+	}
+}
