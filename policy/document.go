@@ -1,0 +1,170 @@
+package policy
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/hallmark-sign/hallmark/identity"
+)
+
+// document is the file as it is written. docs/policy.md is its manual.
+type document struct {
+	Version    int               `yaml:"version"`
+	Signers    map[string]signer `yaml:"signers"`
+	Require    []rule            `yaml:"require"`
+	Thresholds thresholds        `yaml:"thresholds,omitempty"`
+	TrustRoot  trustRoot         `yaml:"trustRoot,omitempty"`
+}
+
+// signer is one of Email, URI, SPIFFE, Key, GitHub, GitLab and CI.
+type signer struct {
+	Email  text            `yaml:"email,omitempty"`
+	URI    text            `yaml:"uri,omitempty"`
+	SPIFFE text            `yaml:"spiffe,omitempty"`
+	Issuer text            `yaml:"issuer,omitempty"` // of the three above
+	Key    string          `yaml:"key,omitempty"`    // PEM
+	GitHub *gitHub         `yaml:"github,omitempty"`
+	GitLab *gitLab         `yaml:"gitlab,omitempty"`
+	CI     *ci             `yaml:"ci,omitempty"`
+	Build  map[string]text `yaml:"build,omitempty"` // further fields of the certificate
+}
+
+// gitHub is a workflow of GitHub Actions.
+type gitHub struct {
+	Repository   text   `yaml:"repository"`             // owner/name
+	RepositoryID text   `yaml:"repositoryID,omitempty"` // its number, which outlives its name
+	OwnerID      text   `yaml:"ownerID,omitempty"`
+	Workflow     text   `yaml:"workflow,omitempty"` // path in the repository
+	Ref          text   `yaml:"ref,omitempty"`
+	Signer       text   `yaml:"signer,omitempty"` // owner/name/path@ref of the reusable workflow that signs
+	Trigger      text   `yaml:"trigger,omitempty"`
+	Environment  text   `yaml:"environment,omitempty"`
+	Runner       text   `yaml:"runner,omitempty"`
+	Server       string `yaml:"server,omitempty"` // URL of a server of one's own, with its issuer
+	Issuer       text   `yaml:"issuer,omitempty"`
+}
+
+// gitLab is a pipeline of GitLab.
+type gitLab struct {
+	Project     text   `yaml:"project"` // group/name
+	ProjectID   text   `yaml:"projectID,omitempty"`
+	NamespaceID text   `yaml:"namespaceID,omitempty"`
+	Config      text   `yaml:"config,omitempty"` // path of the pipeline's file
+	Ref         text   `yaml:"ref,omitempty"`
+	Environment text   `yaml:"environment,omitempty"`
+	Server      string `yaml:"server,omitempty"`
+}
+
+// ci is any other automated build.
+type ci struct {
+	Issuer       text `yaml:"issuer"`
+	Subject      text `yaml:"subject"`
+	Repository   text `yaml:"repository,omitempty"` // URI
+	RepositoryID text `yaml:"repositoryID,omitempty"`
+	Ref          text `yaml:"ref,omitempty"`
+	Workflow     text `yaml:"workflow,omitempty"` // URI
+}
+
+type rule struct {
+	SignedBy []string `yaml:"signedBy"`
+	AtLeast  int      `yaml:"atLeast,omitempty"`
+	Accepts  []string `yaml:"accepts,omitempty"`
+	Where    string   `yaml:"where,omitempty"`
+}
+
+type thresholds struct {
+	Logs       int `yaml:"logs,omitempty"`
+	Timestamps int `yaml:"timestamps,omitempty"`
+}
+
+type trustRoot struct {
+	MaxAge duration `yaml:"maxAge,omitempty"`
+}
+
+// text is a name: a scalar is exact, {glob: …} a glob.
+type text struct{ identity.Pattern }
+
+// IsZero is for omitempty.
+func (t text) IsZero() bool { return t.Pattern == identity.Pattern{} }
+
+func (t *text) UnmarshalYAML(node *yaml.Node) error {
+	value, make := node, identity.Exact
+	if node.Kind == yaml.MappingNode && len(node.Content) == 2 && node.Content[0].Value == "glob" {
+		value, make = node.Content[1], identity.Glob
+	}
+	if value.Kind != yaml.ScalarNode || value.Tag == "!!null" || value.Value == "" {
+		return fmt.Errorf("line %d: want a text, or {glob: TEXT}", node.Line)
+	}
+	t.Pattern = make(value.Value)
+	return nil
+}
+
+func (t text) MarshalYAML() (any, error) {
+	if t.IsExact() {
+		return t.String(), nil
+	}
+	return map[string]string{"glob": t.String()}, nil
+}
+
+// duration is written as 720h.
+type duration time.Duration
+
+func (d *duration) UnmarshalYAML(node *yaml.Node) error {
+	v, err := time.ParseDuration(node.Value)
+	if err != nil || v <= 0 || node.Kind != yaml.ScalarNode {
+		return fmt.Errorf("line %d: want a positive duration such as 720h", node.Line)
+	}
+	*d = duration(v)
+	return nil
+}
+
+// maxFile is how many bytes of YAML are read.
+const maxFile = 1 << 20
+
+func readDocument(raw []byte) (document, error) {
+	if len(raw) > maxFile {
+		return document{}, fmt.Errorf("longer than %d bytes", maxFile)
+	}
+	var node yaml.Node
+	if err := yaml.Unmarshal(raw, &node); err != nil {
+		return document{}, err
+	}
+	if err := plain(&node); err != nil {
+		return document{}, err
+	}
+	d := yaml.NewDecoder(bytes.NewReader(raw))
+	d.KnownFields(true)
+	var doc document
+	if err := d.Decode(&doc); err != nil {
+		if errors.Is(err, io.EOF) {
+			err = errors.New("empty")
+		}
+		return document{}, err
+	}
+	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return document{}, errors.New("a second document follows")
+	}
+	if doc.Version != 1 {
+		return document{}, fmt.Errorf("version %d, want 1", doc.Version)
+	}
+	return doc, nil
+}
+
+// plain refuses aliases and merge keys, with which one reader sees what another
+// does not.
+func plain(node *yaml.Node) error {
+	if node.Kind == yaml.AliasNode || node.Anchor != "" || node.Tag == "!!merge" {
+		return fmt.Errorf("line %d: anchors, aliases and merges are not for policies", node.Line)
+	}
+	for _, child := range node.Content {
+		if err := plain(child); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,208 @@
+package policy
+
+import (
+	"crypto"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/identity"
+	"github.com/hallmark-sign/hallmark/verify"
+	"github.com/hallmark-sign/hallmark/wire/intoto"
+)
+
+// Words that a rule may accept besides predicate types.
+const (
+	Signature = "signature" // over the artifact's bytes; what rules accept by default
+	Any       = "any"       // a signature, or a statement of any type
+)
+
+// Policy is a policy that has been checked. The zero Policy accepts nothing.
+type Policy struct {
+	Signers            []Signer      // by name
+	Rules              []Rule        // all must be met
+	LogThreshold       int           // distinct logs that have each bundle's entry; 0 means 1
+	TimestampThreshold int           // distinct sources of each bundle's time; 0 means 1
+	MaxRootAge         time.Duration // of the trusted root; 0: any
+}
+
+// Signer is somebody who may sign: an identity, or a key.
+type Signer struct {
+	Name    string
+	Kind    string           // email, uri, spiffe, github, gitlab, ci or key
+	Matcher identity.Matcher // of an identity
+	Key     crypto.PublicKey // nil for an identity
+}
+
+// Rule asks for the signatures of some signers over one artifact.
+type Rule struct {
+	SignedBy []string // names of signers
+	AtLeast  int      // how many different ones, each with a signature of their own
+	Accepts  []string // Signature, Any, predicate types
+	Where    string   // CEL over the statement; empty: no condition
+
+	holds Condition
+}
+
+// Condition says whether a statement is as an expression asks. An error says that
+// it can't be evaluated, as where a member that it names is missing, and counts
+// as no.
+type Condition func(*intoto.Statement) (bool, error)
+
+// Compiler makes a Condition of an expression, and refuses one that is malformed.
+type Compiler func(expression string) (Condition, error)
+
+// ErrMalformed is the cause of every refusal of Parse.
+var ErrMalformed = errors.New("malformed policy")
+
+// Parse reads a policy file. Expressions go to compile; without it they are
+// refused, never passed over.
+func Parse(raw []byte, compile Compiler) (*Policy, error) {
+	doc, err := readDocument(raw)
+	if err != nil {
+		return nil, fmt.Errorf("parsing policy: %w: %w", ErrMalformed, err)
+	}
+	p, err := doc.policy(compile)
+	if err != nil {
+		return nil, fmt.Errorf("parsing policy: %w: %w", ErrMalformed, err)
+	}
+	return p, nil
+}
+
+// ForIdentity is --identity and --issuer: one signer, whatever was signed.
+func ForIdentity(subject, issuer string) *Policy {
+	return one(Signer{Name: subject, Kind: "certificate", Matcher: identity.Exactly(subject, issuer)})
+}
+
+// ForKey is --key: one key, whatever was signed.
+func ForKey(name string, key crypto.PublicKey) *Policy {
+	return one(Signer{Name: name, Kind: "key", Key: key})
+}
+
+func one(s Signer) *Policy {
+	return &Policy{Signers: []Signer{s}, Rules: []Rule{{SignedBy: []string{s.Name}, AtLeast: 1, Accepts: []string{Any}}}}
+}
+
+// Verification is what each bundle is held to, whatever rule it is to serve:
+// any of the signers, any of the types, the thresholds.
+func (p *Policy) Verification() verify.Policy {
+	v := verify.Policy{LogThreshold: p.LogThreshold, TimestampThreshold: p.TimestampThreshold}
+	for _, s := range p.Signers {
+		if s.Key != nil {
+			v.Keys = append(v.Keys, s.Key)
+		} else {
+			v.Identities = append(v.Identities, s.Matcher)
+		}
+	}
+	for _, r := range p.Rules {
+		if slices.Contains(r.Accepts, Any) || slices.Contains(r.Accepts, Signature) {
+			v.PredicateTypes = nil
+			break
+		}
+		v.PredicateTypes = append(v.PredicateTypes, r.Accepts...)
+	}
+	return v
+}
+
+const (
+	maxSigners = 1000
+	maxRules   = 100
+)
+
+func (d document) policy(compile Compiler) (*Policy, error) {
+	if len(d.Signers) > maxSigners || len(d.Require) > maxRules {
+		return nil, fmt.Errorf("%d signers and %d rules, at most %d and %d", len(d.Signers), len(d.Require), maxSigners, maxRules)
+	}
+	if d.Thresholds.Logs < 0 || d.Thresholds.Timestamps < 0 {
+		return nil, errors.New("thresholds: negative")
+	}
+	p := &Policy{
+		LogThreshold: d.Thresholds.Logs, TimestampThreshold: d.Thresholds.Timestamps,
+		MaxRootAge: time.Duration(d.TrustRoot.MaxAge),
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.Signers)) {
+		s, err := d.Signers[name].compile()
+		if err != nil {
+			return nil, fmt.Errorf("signer %s: %w", name, err)
+		}
+		s.Name = name
+		p.Signers = append(p.Signers, s)
+	}
+	if len(d.Require) == 0 {
+		return nil, errors.New("require: no rule, so that nothing could be accepted")
+	}
+	for i, r := range d.Require {
+		compiled, err := r.compile(d.Signers, compile)
+		if err != nil {
+			return nil, fmt.Errorf("require, rule %d: %w", i+1, err)
+		}
+		p.Rules = append(p.Rules, compiled)
+	}
+	return p, p.allUsed()
+}
+
+// allUsed refuses signers that no rule names: somebody is thought to count, and
+// does not.
+func (p *Policy) allUsed() error {
+	for _, s := range p.Signers {
+		if !slices.ContainsFunc(p.Rules, func(r Rule) bool { return slices.Contains(r.SignedBy, s.Name) }) {
+			return fmt.Errorf("signer %s: no rule's signedBy names it", s.Name)
+		}
+	}
+	return nil
+}
+
+func (r rule) compile(signers map[string]signer, compile Compiler) (Rule, error) {
+	out := Rule{SignedBy: r.SignedBy, AtLeast: max(r.AtLeast, 1), Accepts: r.Accepts, Where: r.Where}
+	seen := map[string]bool{}
+	for _, name := range r.SignedBy {
+		if _, ok := signers[name]; !ok {
+			return Rule{}, fmt.Errorf("signedBy: there is no signer %q", name)
+		}
+		if seen[name] {
+			return Rule{}, fmt.Errorf("signedBy: %s twice", name)
+		}
+		seen[name] = true
+	}
+	if r.AtLeast < 0 || out.AtLeast > len(r.SignedBy) {
+		return Rule{}, fmt.Errorf("atLeast: %d of %d signers", out.AtLeast, len(r.SignedBy))
+	}
+	if len(out.Accepts) == 0 {
+		out.Accepts = []string{Signature}
+	}
+	if err := checkAccepts(out.Accepts); err != nil {
+		return Rule{}, err
+	}
+	if r.Where == "" {
+		return out, nil
+	}
+	if slices.Contains(out.Accepts, Signature) {
+		return Rule{}, errors.New("where: a signature over bytes states nothing; say with accepts which statements are meant")
+	}
+	if compile == nil {
+		return Rule{}, errors.New("where: this program evaluates no conditions; the hallmark command does")
+	}
+	var err error
+	if out.holds, err = compile(r.Where); err != nil {
+		return Rule{}, fmt.Errorf("where: %w", err)
+	}
+	return out, nil
+}
+
+func checkAccepts(types []string) error {
+	for i, t := range types {
+		u, err := url.Parse(t)
+		switch {
+		case slices.Contains(types[:i], t):
+			return fmt.Errorf("accepts: %s twice", t)
+		case t == Any && len(types) > 1:
+			return errors.New("accepts: any goes with nothing else")
+		case t != Any && t != Signature && (err != nil || !u.IsAbs()):
+			return fmt.Errorf("accepts: %q is neither signature, any nor the URI of a predicate type", t)
+		}
+	}
+	return nil
+}
