@@ -110,14 +110,14 @@ func AllForKey(pub crypto.PublicKey) ([]Algorithm, error) {
 	case weak != nil:
 		return nil, weak
 	}
-	return nil, fmt.Errorf("key of type %T: %w", pub, ErrUnknown)
+	return nil, fmt.Errorf("key of type %T: %w", Bare(pub), ErrUnknown)
 }
 
 // CheckKey says whether pub is a key of this algorithm: nil, ErrUnknown for
 // another type, ErrWeakKey for another size.
 func (a Algorithm) CheckKey(pub crypto.PublicKey) error {
 	size := 0
-	switch k := pub.(type) {
+	switch k := Bare(pub).(type) {
 	case *ecdsa.PublicKey:
 		if a.scheme == schemeECDSA {
 			size = curveBits(k.Curve)
@@ -135,7 +135,7 @@ func (a Algorithm) CheckKey(pub crypto.PublicKey) error {
 	case a.size:
 		return nil
 	case 0:
-		return fmt.Errorf("key of type %T for %s: %w", pub, a.Name, ErrUnknown)
+		return fmt.Errorf("key of type %T for %s: %w", Bare(pub), a.Name, ErrUnknown)
 	}
 	return fmt.Errorf("key of %d bits for %s: %w", size, a.Name, ErrWeakKey)
 }
@@ -173,7 +173,7 @@ func (a Algorithm) Verify(pub crypto.PublicKey, message, sig []byte) error {
 	if err := a.CheckKey(pub); err != nil {
 		return err
 	}
-	if !ed25519.Verify(pub.(ed25519.PublicKey), message, sig) {
+	if !ed25519.Verify(Bare(pub).(ed25519.PublicKey), message, sig) {
 		return ErrSignature
 	}
 	return nil
@@ -196,9 +196,11 @@ func (a Algorithm) VerifyDigest(pub crypto.PublicKey, digest, sig []byte) error 
 }
 
 func (a Algorithm) verifyDigest(pub crypto.PublicKey, digest, sig []byte) bool {
+	if a.scheme == schemeECDSA {
+		return VerifyECDSA(pub, digest, sig)
+	}
+	pub = Bare(pub)
 	switch a.scheme {
-	case schemeECDSA:
-		return ecdsa.VerifyASN1(pub.(*ecdsa.PublicKey), digest, sig)
 	case schemePKCS1v15:
 		return rsa.VerifyPKCS1v15(pub.(*rsa.PublicKey), a.Hash, digest, sig) == nil
 	case schemePSS:
