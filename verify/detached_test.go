@@ -93,9 +93,8 @@ func (in *instance) legacyBundle(t testing.TB, o order, content []byte) *bundle.
 func TestDetached(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)
-	second := issue(t, caTemplate("second intermediate"), fixedKey(t, "second"), &in.ca)
 	for name, o := range map[string]order{
-		"certificate": {}, "chain": {ca: &second}, "key": {keyed: true},
+		"certificate": {}, "chain": {ca: &in.intermediate}, "key": {keyed: true},
 		"envelope": {payload: statementOf("sha256", sum256(artifact), "p")}, "envelope, key": {payload: statementOf("sha256", sum256(artifact), "p"), keyed: true},
 	} {
 		t.Run(name, func(t *testing.T) {
