@@ -88,12 +88,12 @@ func flipped(t *testing.T, v *verify.Verifier, c flipCase, raw []byte, what stri
 	return true
 }
 
-// Each byte of a bundle's JSON, flipped in several ways: the lowest bit, one in
-// the middle that keeps base64 base64, the case of letters, and all of them.
+// Each byte of a bundle's JSON, flipped in several ways: the lowest bit, the
+// case of letters, and all of them.
 func TestEveryByteFlipped(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)
-	masks := []byte{0x01, 0x08, 0x20, 0xff}
+	masks := []byte{0x01, 0x20, 0xff}
 	if testing.Short() {
 		masks = masks[:1]
 	}

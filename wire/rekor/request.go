@@ -73,7 +73,7 @@ func unmarshalBase64(raw []byte, v *[]byte) error {
 		*v = nil
 		return nil
 	}
-	text, err := jsontext.AppendUnquote(nil, raw)
+	text, err := jsontext.AppendUnquote(make([]byte, 0, len(raw)), raw)
 	if err != nil {
 		return err
 	}
