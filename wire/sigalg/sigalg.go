@@ -83,61 +83,66 @@ func ByName(name string) (Algorithm, error) {
 // nothing else names one: the first row of the registry that fits. RSA is
 // PKCS #1 v1.5, Ed25519 is pure. Errors: ErrUnknown, ErrWeakKey.
 func ForKey(pub crypto.PublicKey) (Algorithm, error) {
-	all, err := AllForKey(pub)
-	if err != nil {
-		return Algorithm{}, err
+	weak := 0
+	for _, a := range registry {
+		bits := a.bits(pub)
+		if bits == a.size {
+			return a, nil
+		}
+		weak = max(weak, bits)
 	}
-	return all[0], nil
+	if weak == 0 {
+		return Algorithm{}, fmt.Errorf("key of type %T: %w", Bare(pub), ErrUnknown)
+	}
+	return Algorithm{}, fmt.Errorf("key of %d bits: %w", weak, ErrWeakKey)
 }
 
 // AllForKey gives every algorithm that a key of this type and size may sign
 // with: ForKey's first, and for RSA and Ed25519 another one. Errors: as ForKey.
 func AllForKey(pub crypto.PublicKey) ([]Algorithm, error) {
-	var all []Algorithm
-	var weak error
+	first, err := ForKey(pub)
+	if err != nil {
+		return nil, err
+	}
+	all := []Algorithm{first}
 	for _, a := range registry {
-		err := a.CheckKey(pub)
-		if err == nil && !a.VerifyOnly {
+		if a.Name != first.Name && !a.VerifyOnly && a.bits(pub) == a.size {
 			all = append(all, a)
 		}
-		if errors.Is(err, ErrWeakKey) {
-			weak = err
-		}
 	}
-	switch {
-	case len(all) > 0:
-		return all, nil
-	case weak != nil:
-		return nil, weak
-	}
-	return nil, fmt.Errorf("key of type %T: %w", Bare(pub), ErrUnknown)
+	return all, nil
 }
 
 // CheckKey says whether pub is a key of this algorithm: nil, ErrUnknown for
 // another type, ErrWeakKey for another size.
 func (a Algorithm) CheckKey(pub crypto.PublicKey) error {
-	size := 0
-	switch k := Bare(pub).(type) {
-	case *ecdsa.PublicKey:
-		if a.scheme == schemeECDSA {
-			size = curveBits(k.Curve)
-		}
-	case *rsa.PublicKey:
-		if a.scheme == schemePKCS1v15 || a.scheme == schemePSS {
-			size = k.N.BitLen()
-		}
-	case ed25519.PublicKey:
-		if (a.scheme == schemeEd25519 || a.scheme == schemeEd25519ph) && len(k) == ed25519.PublicKeySize {
-			size = 256
-		}
-	}
-	switch size {
+	switch bits := a.bits(pub); bits {
 	case a.size:
 		return nil
 	case 0:
 		return fmt.Errorf("key of type %T for %s: %w", Bare(pub), a.Name, ErrUnknown)
+	default:
+		return fmt.Errorf("key of %d bits for %s: %w", bits, a.Name, ErrWeakKey)
 	}
-	return fmt.Errorf("key of %d bits for %s: %w", size, a.Name, ErrWeakKey)
+}
+
+// bits is the size of a key of this algorithm's type, and 0 for others.
+func (a Algorithm) bits(pub crypto.PublicKey) int {
+	switch k := Bare(pub).(type) {
+	case *ecdsa.PublicKey:
+		if a.scheme == schemeECDSA {
+			return curveBits(k.Curve)
+		}
+	case *rsa.PublicKey:
+		if a.scheme == schemePKCS1v15 || a.scheme == schemePSS {
+			return k.N.BitLen()
+		}
+	case ed25519.PublicKey:
+		if (a.scheme == schemeEd25519 || a.scheme == schemeEd25519ph) && len(k) == ed25519.PublicKeySize {
+			return 256
+		}
+	}
+	return 0
 }
 
 // curveBits gives the size of the registry's curves, and 1 (which fits no row)
