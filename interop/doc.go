@@ -7,5 +7,10 @@
 // npm/package-lock.json. A client that cannot be had fails the tests where CI
 // is set, and skips them elsewhere, saying how to get it.
 //
+// Beside what they agree on, TestMutants has hallmark and sigstore-go judge
+// bundles that were changed in every way that the tests know, and explains each
+// disagreement by a row of docs/disagreements.md. BenchmarkVerify and
+// BenchmarkRatio measure the two beside each other.
+//
 // It is a module of its own so that none of this reaches hallmark's users.
 package interop

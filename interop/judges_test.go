@@ -59,7 +59,7 @@ func hallmarkJudge(t testing.TB, s seed) judge {
 	if err != nil {
 		t.Fatalf("%s: %v", s.name, err)
 	}
-	policy := verify.Policy{Identities: []identity.Matcher{{Subject: s.identity, Issuer: s.issuer}}}
+	policy := verify.Policy{Identities: []identity.Matcher{identity.Exactly(s.identity, s.issuer)}}
 	if s.key != nil {
 		policy = verify.Policy{Keys: []crypto.PublicKey{s.key}}
 	}

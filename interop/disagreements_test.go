@@ -1,0 +1,319 @@
+package interop
+
+import (
+	"bytes"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/verify"
+)
+
+// disagreement is a mutant that one judge accepts and the other refuses.
+type disagreement struct {
+	mutant
+	ours, theirs error
+}
+
+func (d disagreement) disagree() bool {
+	return (d.ours == nil) != (d.theirs == nil) || isPanic(d.theirs)
+}
+
+func (d disagreement) verdicts() string {
+	return fmt.Sprintf("  hallmark:    %s\n  sigstore-go: %s", verdict(d.ours), verdict(d.theirs))
+}
+
+func verdict(err error) string {
+	if err == nil {
+		return "accepts"
+	}
+	return strings.ReplaceAll(err.Error(), "\u00a0", " ")
+}
+
+// explanation is a row of docs/disagreements.md: a kind of mutant about which
+// the two are known to disagree, and why.
+type explanation struct {
+	id    string
+	holds func(d disagreement) bool
+}
+
+// explain finds the row.
+func (d disagreement) explain() (string, bool) {
+	for _, e := range disagreements {
+		if e.holds(d) {
+			return e.id, true
+		}
+	}
+	return "", false
+}
+
+// code is what hallmark refuses with; "" where it accepts or does not get as
+// far as verifying.
+func (d disagreement) code() verify.Code {
+	var refusal *verify.Error
+	if errors.As(d.ours, &refusal) {
+		return refusal.Code
+	}
+	return ""
+}
+
+// refusesAs: hallmark refuses with one of these codes, and sigstore-go accepts.
+func (d disagreement) refusesAs(codes ...verify.Code) bool {
+	return d.theirs == nil && d.code() != "" && slices.Contains(codes, d.code())
+}
+
+// acceptsBut: hallmark accepts, and sigstore-go refuses with this.
+func (d disagreement) acceptsBut(says string) bool { return d.ours == nil && d.theirsSays(says) }
+
+// disagreements is the table; each id is a row of docs/disagreements.md.
+var disagreements = slices.Concat(formDisagreements, logDisagreements, certificateDisagreements, timeDisagreements, statementDisagreements)
+
+var formDisagreements = []explanation{
+	{"media-type", func(d disagreement) bool {
+		return d.theirs == nil && errors.Is(d.ours, bundle.ErrVersion) && strings.HasPrefix(d.bundle().GetMediaType(), "application/vnd.dev.sigstore.bundle.v")
+	}},
+	{"message-digest-absent", func(d disagreement) bool {
+		m := d.bundle().GetMessageSignature()
+		return d.acceptsBut("missing verification material") && m != nil && m.GetMessageDigest() == nil
+	}},
+	{"message-digest-hash", func(d disagreement) bool {
+		digest := d.bundle().GetMessageSignature().GetMessageDigest()
+		return (d.acceptsBut("digest algorithm mismatch") || d.acceptsBut("verifying inclusion: calculated root")) &&
+			slices.Contains([]string{"SHA2_384", "SHA2_512"}, digest.GetAlgorithm().String())
+	}},
+	{"chain-length", func(d disagreement) bool {
+		return d.theirs == nil && d.unparsed(" certificates, want 1 to 10") && len(d.certificates()) > 10
+	}},
+	{"envelope-key-hint", func(d disagreement) bool {
+		s := d.bundle().GetDsseEnvelope().GetSignatures()
+		return d.acceptsBut("accepted signatures do not match threshold") && len(s) == 1 && s[0].GetKeyid() != ""
+	}},
+	{"chain-rubbish", func(d disagreement) bool {
+		certs := d.certificates()
+		return (d.refusesAs(verify.Malformed) || d.theirs == nil && d.unparsed("certificate ")) && len(certs) > 1 && d.oursSays("certificate ") && d.leaf() != nil &&
+			slices.ContainsFunc(certs[1:], func(der []byte) bool { _, err := x509.ParseCertificate(der); return err != nil })
+	}},
+}
+
+var logDisagreements = []explanation{
+	{"log-id-length", func(d disagreement) bool {
+		return d.theirs == nil && d.unparsed("logId of ") && len(d.entries()) > 1 &&
+			d.anyEntry(func(e logged) bool { return len(e.GetLogId().GetKeyId()) != 32 })
+	}},
+	{"integrated-time-range", func(d disagreement) bool {
+		return d.theirs == nil && d.unparsed("integratedTime ") && d.anyEntry(func(e logged) bool { return e.GetIntegratedTime() < 0 || e.GetIntegratedTime() > 253402300799 })
+	}},
+	{"integrated-time-unsigned", func(d disagreement) bool {
+		return d.acceptsBut("integrated time outside certificate validity") && d.anyEntry(func(e logged) bool {
+			return e.GetIntegratedTime() != 0 && (e.v2() || len(e.GetInclusionPromise().GetSignedEntryTimestamp()) == 0)
+		})
+	}},
+	{"entry-kind-version", func(d disagreement) bool {
+		return d.refusesAs(verify.LogEntryMismatch) && d.anyEntry(func(e logged) bool {
+			kind, version := e.head()
+			return kind != "" && d.oursSays("expected "+e.GetKindVersion().GetKind()+" "+e.GetKindVersion().GetVersion()+", found "+kind+" "+version)
+		})
+	}},
+	{"v2-body-not-read", func(d disagreement) bool {
+		return d.refusesAs(verify.Malformed, verify.LogEntryMismatch, verify.KeyMismatch, verify.LogProofInvalid) &&
+			d.anyEntry(func(e logged) bool { return e.v2() && !bytes.Equal(e.GetCanonicalizedBody(), d.rebuilt()) })
+	}},
+	{"v2-body-spelling", func(d disagreement) bool {
+		return d.acceptsBut("verifying inclusion: calculated root") &&
+			d.anyEntry(func(e logged) bool { return e.v2() && !bytes.Equal(e.GetCanonicalizedBody(), d.rebuilt()) })
+	}},
+	{"v2-proof-contradicts", func(d disagreement) bool {
+		return (d.refusesAs(verify.CheckpointInvalid, verify.LogProofInvalid) || d.theirs == nil && d.unparsed("inclusion proof: ")) &&
+			d.anyEntry(func(e logged) bool { return e.v2() && e.contradicts() })
+	}},
+	{"v2-checkpoint-as-v1", func(d disagreement) bool {
+		return d.refusesAs(verify.CheckpointInvalid) && d.oursSays("checkpoint of ") && d.anyEntry(func(e logged) bool { return e.v2() && e.withTree() })
+	}},
+	{"v1-checkpoint-without-tree", func(d disagreement) bool {
+		return (d.acceptsBut("verifying log entry: unverified checkpoint signature") || d.acceptsBut("verifying log entry: verifying inclusion")) &&
+			d.anyEntry(func(e logged) bool { return !e.v2() && !e.withTree() })
+	}},
+	{"v1-checkpoint-name", func(d disagreement) bool {
+		return d.refusesAs(verify.CheckpointInvalid) && d.oursSays("no verifiable signatures") && d.anyEntry(func(e logged) bool {
+			lines, signatures, _ := e.note()
+			origin, _, _ := strings.Cut(lines[0], " - ")
+			return !e.v2() && !strings.HasPrefix(signatures[0], "— "+origin+" ")
+		})
+	}},
+	{"checkpoint-form", func(d disagreement) bool {
+		return d.refusesAs(verify.CheckpointInvalid) && d.oursSays("malformed note") && d.anyEntry(logged.malformedNote)
+	}},
+	{"checkpoint-other-signers", func(d disagreement) bool {
+		return d.acceptsBut("signature on checkpoint did not verify") && d.anyEntry(logged.otherSigners)
+	}},
+	{"v1-body-form", func(d disagreement) bool {
+		return d.refusesAs(verify.Malformed) && d.oursSays("log entry ") && d.anyEntry(func(e logged) bool { return !e.v2() && e.oddBody() })
+	}},
+	{"v1-envelope-as-hashedrekord", func(d disagreement) bool {
+		return d.acceptsBut("is not a dsse_v001 or intoto_v002 entry") && d.bundle().GetDsseEnvelope() != nil && d.anyEntry(func(e logged) bool {
+			kind, version := e.head()
+			return kind == "hashedrekord" && version == "0.0.1"
+		})
+	}},
+	{"v1-proof-contradicts", func(d disagreement) bool {
+		return d.refusesAs(verify.CheckpointInvalid) && d.oursSays("expected a tree of ") && d.anyEntry(func(e logged) bool {
+			lines, _, _ := e.note()
+			return !e.v2() && len(lines) > 2 && lines[1] != strconv.FormatInt(e.GetInclusionProof().GetTreeSize(), 10)
+		})
+	}},
+	{"v01-proof-without-checkpoint", func(d disagreement) bool {
+		return (d.acceptsBut("inclusion proof checkpoint empty") || d.acceptsBut("inclusion proof missing required checkpoint")) &&
+			strings.HasSuffix(d.bundle().GetMediaType(), "version=0.1") && d.anyEntry(func(e logged) bool {
+			return e.GetInclusionProof() != nil && e.GetInclusionProof().GetCheckpoint().GetEnvelope() == "" && len(e.GetInclusionPromise().GetSignedEntryTimestamp()) > 0
+		})
+	}},
+	{"promise-wrong-beside", func(d disagreement) bool {
+		return (d.refusesAs(verify.LogPromiseInvalid, verify.LogUnknown, verify.Malformed) || d.theirs == nil && d.unparsed("log entry ")) &&
+			len(d.entries()) > 1 && d.anyEntry(d.wrongPromise)
+	}},
+	{"proof-missing-beside", func(d disagreement) bool {
+		return d.theirs == nil && len(d.entries()) > 1 && (d.unparsed("no inclusion proof") && d.anyEntry(func(e logged) bool { return e.GetInclusionProof() == nil }) ||
+			d.unparsed("no inclusion promise") && d.anyEntry(func(e logged) bool { return len(e.GetInclusionPromise().GetSignedEntryTimestamp()) == 0 }))
+	}},
+	{"v1-several-signatures", func(d disagreement) bool {
+		return d.refusesAs(verify.LogEntryMismatch) && d.oursSays("entry with ") && d.anyEntry(func(e logged) bool { return !e.v2() && e.signatures() > 1 })
+	}},
+	{"unknown-log-accepted", func(d disagreement) bool {
+		return (d.acceptsBut("nil value in transaction log entry") || d.acceptsBut("entry body is not a recognizable") || d.acceptsBut("required checkpoint") ||
+			d.acceptsBut("checkpoint empty")) && len(d.entries()) > 1 && d.anyEntry(func(e logged) bool { return !d.knownLog(e) })
+	}},
+	{"unknown-log-proof", func(d disagreement) bool {
+		return d.theirs == nil && d.unparsed("inclusion proof: ") && len(d.entries()) > 1 && d.anyEntry(func(e logged) bool { return !d.knownLog(e) })
+	}},
+	{"log-index-size", func(d disagreement) bool {
+		return d.theirs == nil && d.unparsed("logIndex ") && d.anyEntry(func(e logged) bool { return e.GetLogIndex() > 1<<60 })
+	}},
+	{"entry-twice", func(d disagreement) bool {
+		known := map[string]bool{}
+		return d.acceptsBut("duplicate tlog entries found") && d.anyEntry(func(e logged) bool {
+			key := fmt.Sprintf("%x %d", e.GetLogId().GetKeyId(), e.GetLogIndex())
+			twice := known[key]
+			known[key] = true
+			return twice
+		})
+	}},
+	{"v2-promise", func(d disagreement) bool {
+		return d.acceptsBut("not enough verified log entries") &&
+			d.anyEntry(func(e logged) bool { return e.v2() && len(e.GetInclusionPromise().GetSignedEntryTimestamp()) > 0 })
+	}},
+}
+
+var certificateDisagreements = []explanation{
+	{"leaf-usage", func(d disagreement) bool {
+		leaf := d.leaf()
+		return d.refusesAs(verify.ChainUntrusted) && leaf != nil && (leaf.KeyUsage != 0 && leaf.KeyUsage&x509.KeyUsageDigitalSignature == 0 ||
+			!slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageCodeSigning))
+	}},
+	{"issuers-differ", func(d disagreement) bool {
+		return d.refusesAs(verify.IdentityMismatch) && d.oursSays(".1 and .8 differ") && d.leaf() != nil &&
+			len(fulcio(d.leaf(), 1)) > 0 && len(fulcio(d.leaf(), 8)) > 0
+	}},
+	{"fulcio-extension-form", func(d disagreement) bool {
+		return d.refusesAs(verify.IdentityMismatch) && d.oursSays(": extension 1.3.6.1.4.1.57264.1.") && d.leaf() != nil && oddExtensions(d.leaf())
+	}},
+	{"several-names", func(d disagreement) bool {
+		return d.refusesAs(verify.IdentityMismatch) && d.oursSays("several names") && d.leaf() != nil && names(d.leaf()) > 1
+	}},
+	{"name-relative-uri", func(d disagreement) bool {
+		return d.refusesAs(verify.IdentityMismatch) && d.oursSays("URI is not absolute") && d.leaf() != nil && len(d.leaf().URIs) == 1 && !d.leaf().URIs[0].IsAbs()
+	}},
+	{"sct-signature-form", func(d disagreement) bool {
+		return d.refusesAs(verify.SCTInvalid) && d.oursSays("verifying SCT: ") && d.leaf() != nil && d.promises() == 1 && d.longSCT()
+	}},
+	{"sct-wrong-beside", func(d disagreement) bool {
+		return d.refusesAs(verify.SCTInvalid) && d.oursSays("verifying SCT: ") && d.leaf() != nil && d.promises() > 1
+	}},
+}
+
+var timeDisagreements = []explanation{
+	{"timestamp-wrong-beside", func(d disagreement) bool {
+		return d.sources() > 1 && (d.refusesAs(verify.TimestampInvalid) || d.theirs == nil && d.unparsed("timestamp ") && d.emptyTimestamp())
+	}},
+	{"timestamp-beyond-certificate", func(d disagreement) bool {
+		return d.refusesAs(verify.CertificateExpired) && len(d.timestamps()) > 1
+	}},
+	{"timestamp-not-der", func(d disagreement) bool { return d.oneToken(func(raw []byte) bool { return !isDER(raw) }) }},
+	{"timestamp-attributes", func(d disagreement) bool { return d.oneToken(d.otherAttributes) }},
+	{"timestamp-structure", func(d disagreement) bool { return d.oneToken(oddToken) }},
+	{"timestamp-content-type", func(d disagreement) bool {
+		return d.oneToken(func(raw []byte) bool { return bytes.Count(raw, []byte(stampInfoID)) < 2 })
+	}},
+	{"timestamp-signer-form", func(d disagreement) bool { return d.oneToken(oddSigner) }},
+	{"token-certificate", func(d disagreement) bool {
+		return d.acceptsBut("unable to verify signed timestamps: ") && slices.ContainsFunc(d.timestamps(), d.sameButCertificates)
+	}},
+}
+
+// oneToken says whether hallmark refuses the only timestamp, the only source
+// of time, for being odd.
+func (d disagreement) oneToken(odd func([]byte) bool) bool {
+	return d.refusesAs(verify.TimestampInvalid, verify.TimestampUntrusted) && d.sources() == 1 && slices.ContainsFunc(d.timestamps(), odd)
+}
+
+var statementDisagreements = []explanation{
+	{"statement-type", func(d disagreement) bool {
+		s := d.statement()
+		return d.refusesAs(verify.StatementInvalid) && s != nil && d.oursSays("_type is ") && !strings.HasPrefix(s.member("_type"), "https://in-toto.io/Statement/v")
+	}},
+	{"statement-predicate-type", func(d disagreement) bool {
+		s := d.statement()
+		return d.refusesAs(verify.StatementInvalid) && s != nil && d.oursSays("no predicateType") && s.member("predicateType") == ""
+	}},
+	{"statement-digest-form", func(d disagreement) bool {
+		s := d.statement()
+		return d.refusesAs(verify.StatementInvalid) && s != nil && d.oursSays("is not lower-case hex") &&
+			slices.ContainsFunc(s.digests(), func(p place) bool { return !isHex(p.node().text) })
+	}},
+	{"statement-subject-without-digest", func(d disagreement) bool {
+		s := d.statement()
+		return d.refusesAs(verify.StatementInvalid) && s != nil && d.oursSays(": no digest") && s.subjects() > s.subjectsWithDigest()
+	}},
+	{"statement-several-digests", func(d disagreement) bool {
+		s := d.statement()
+		return d.acceptsBut("provided artifact digests do not match digests in statement") && s != nil && len(s.digests()) > 1
+	}},
+	{"statement-unknown-members", func(d disagreement) bool {
+		return d.acceptsBut("decoding json") && d.statement() != nil
+	}},
+}
+
+const disagreementsDoc = "../docs/disagreements.md"
+
+// TestDisagreementsAreDocumented holds the table and the page to each other.
+func TestDisagreementsAreDocumented(t *testing.T) {
+	var rows []string
+	for line := range strings.Lines(string(read(t, disagreementsDoc))) {
+		if cells := strings.Split(line, "|"); strings.HasPrefix(line, "| `") {
+			rows = append(rows, strings.Trim(cells[1], " `"))
+			if len(cells) != 8 || slices.ContainsFunc(cells[1:7], func(cell string) bool { return strings.TrimSpace(cell) == "" }) {
+				t.Errorf("%s has a cell too few or too many, or an empty one", rows[len(rows)-1])
+			}
+		}
+	}
+	var ids []string
+	for _, d := range disagreements {
+		ids = append(ids, d.id)
+		if !slices.Contains(rows, d.id) {
+			t.Errorf("%s is no row of %s", d.id, disagreementsDoc)
+		}
+	}
+	for _, row := range rows {
+		if !slices.Contains(ids, row) {
+			t.Errorf("%s explains nothing", row)
+		}
+	}
+	slices.Sort(ids)
+	if unique := slices.Compact(slices.Clone(ids)); len(unique) != len(ids) {
+		t.Errorf("an id is there twice: %v", ids)
+	}
+}
