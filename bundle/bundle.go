@@ -14,6 +14,7 @@ const (
 	MaxEntries      = 32       // log entries
 	MaxTimestamps   = 32       // RFC 3161 responses
 	MaxCertificates = 10       // of a v0.1 or v0.2 chain
+	MaxChain        = 32 << 10 // bytes of all certificates; a parsed one takes many times its size
 )
 
 // ErrMalformed is the cause of every refusal of Parse, FromDetached and Marshal:

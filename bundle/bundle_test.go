@@ -110,6 +110,7 @@ func TestRefusals(t *testing.T) {
 		"two keys":          {keyed, `"publicKey":{"hint":"release"}`, `"publicKey":{},"certificate":{"rawBytes":"MAA="}`},
 		"chain in v0.3":     {attested, `bundle+json;version=0.2`, `bundle.v0.3+json`},
 		"empty certificate": {attested, `"MAA="`, `""`},
+		"large certificate": {attested, `"MAA="`, `"` + strings.Repeat("AAAA", bundle.MaxChain/3+1) + `"`},
 		"no certificate":    {attested, `[{"rawBytes":"MAA="}]`, `[]`},
 		"two signatures":    {attested, `[{"sig":"AQID","keyid":""}]`, `[{"sig":"AQID"},{"sig":"AQID"}]`},
 		"no signatures":     {attested, `[{"sig":"AQID","keyid":""}]`, `[]`},

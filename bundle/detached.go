@@ -108,7 +108,7 @@ func (b *Bundle) readCertificate(raw []byte) error {
 	}
 	if blocks[0].Type == "CERTIFICATE" {
 		b.Certificates = [][]byte{blocks[0].Bytes}
-		return nil
+		return b.checkChain()
 	}
 	if _, err := x509.ParsePKIXPublicKey(blocks[0].Bytes); err != nil {
 		return err
@@ -132,7 +132,7 @@ func (b *Bundle) readChain(raw []byte) error {
 		}
 		b.Certificates = append(b.Certificates, block.Bytes)
 	}
-	return nil
+	return b.checkChain()
 }
 
 // readPEM reads one to most blocks with nothing but spaces around them.

@@ -98,6 +98,17 @@ func (b *Bundle) readKey(m *bundlepb.VerificationMaterial) error {
 	default:
 		return errors.New("no certificate and no public key")
 	}
+	return b.checkChain()
+}
+
+func (b *Bundle) checkChain() error {
+	size := 0
+	for _, der := range b.Certificates {
+		size += len(der)
+	}
+	if size > MaxChain {
+		return fmt.Errorf("certificates of %d bytes, want at most %d", size, MaxChain)
+	}
 	return checkBlobs("certificate", b.Certificates, 1, MaxCertificates)
 }
 

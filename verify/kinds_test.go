@@ -352,17 +352,23 @@ func (in *instance) certifyWith(t testing.TB, o order, signed, carried []byte) *
 	})
 }
 
+// template is what the authority certifies of an order.
+func (in *instance) template(t testing.TB, o order) *x509.Certificate {
+	t.Helper()
+	return &x509.Certificate{
+		SerialNumber: big.NewInt(3), NotBefore: signedAt.Add(-time.Minute), NotAfter: signedAt.Add(9 * time.Minute),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning},
+		ExtraExtensions: must(o.who.Extensions())(t),
+	}
+}
+
 func unchanged(*x509.Certificate) {}
 
 // promised issues a certificate after a change to what it says, with what list
 // makes of its precertificate as the extension of SCTs; nil is none.
 func (in *instance) promised(t testing.TB, o order, change func(*x509.Certificate), list func(sct.Precert) []byte) *x509.Certificate {
 	t.Helper()
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(3), NotBefore: signedAt.Add(-time.Minute), NotAfter: signedAt.Add(9 * time.Minute),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning},
-		ExtraExtensions: must(o.who.Extensions())(t),
-	}
+	template := in.template(t, o)
 	change(template)
 	plain := issue(t, template, o.key, o.ca).cert
 	value := list(must(sct.NewPrecert(plain, o.ca.cert))(t))

@@ -57,6 +57,24 @@ func checkContent(b *bundle.Bundle) error {
 	case len(b.Signature()) == 0:
 		return refuse(Malformed, "empty signature")
 	}
+	for _, part := range []struct {
+		name    string
+		n, most int
+	}{
+		{"certificates", len(b.Certificates), bundle.MaxCertificates}, {"log entries", len(b.Entries), bundle.MaxEntries},
+		{"timestamps", len(b.Timestamps), bundle.MaxTimestamps},
+	} {
+		if part.n > part.most {
+			return refuse(Malformed, "%d %s, want at most %d", part.n, part.name, part.most)
+		}
+	}
+	size := 0
+	for _, der := range b.Certificates {
+		size += len(der)
+	}
+	if size > bundle.MaxChain {
+		return refuse(Malformed, "certificates of %d bytes, want at most %d", size, bundle.MaxChain)
+	}
 	return nil
 }
 

@@ -17,8 +17,12 @@ const (
 	TypeV01 = "https://in-toto.io/Statement/v0.1"
 )
 
-// MaxSubjects is how many subjects a statement may name.
-const MaxSubjects = 10_000
+// MaxSubjects is how many subjects a statement may name, maxDigests how many
+// digests they may have together. Both are counted while it is read.
+const (
+	MaxSubjects = 10_000
+	maxDigests  = 3 * MaxSubjects
+)
 
 // ErrStatement is the cause of every refusal of Parse.
 var ErrStatement = errors.New("not an in-toto statement")
@@ -47,13 +51,60 @@ type Subject struct {
 // are allowed, as statement.md asks of consumers. Errors: ErrStatement.
 func Parse(payload []byte) (Statement, error) {
 	var s Statement
-	if err := json.Unmarshal(payload, &s); err != nil {
+	count := &counter{}
+	limits := json.WithUnmarshalers(json.JoinUnmarshalers(json.UnmarshalFromFunc(count.subjects), json.UnmarshalFromFunc(count.digests)))
+	if err := json.Unmarshal(payload, &s, limits); err != nil {
 		return Statement{}, fmt.Errorf("parsing statement: %w: %w", ErrStatement, err)
 	}
 	if err := s.check(); err != nil {
 		return Statement{}, fmt.Errorf("parsing statement: %w: %w", ErrStatement, err)
 	}
 	return s, nil
+}
+
+// counter counts what a statement names before there is memory for more.
+type counter struct{ digested int }
+
+func (c *counter) subjects(d *jsontext.Decoder, all *[]Subject) error {
+	if d.PeekKind() != '[' {
+		return errors.New("subject is not a list")
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return err
+	}
+	for *all = nil; d.PeekKind() != ']'; {
+		if len(*all) == MaxSubjects {
+			return fmt.Errorf("more than %d subjects", MaxSubjects)
+		}
+		var subject Subject
+		if err := json.UnmarshalDecode(d, &subject, d.Options()); err != nil {
+			return err
+		}
+		*all = append(*all, subject)
+	}
+	_, err := d.ReadToken()
+	return err
+}
+
+func (c *counter) digests(d *jsontext.Decoder, all *map[string]string) error {
+	if d.PeekKind() != '{' {
+		return errors.New("digest is not an object")
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return err
+	}
+	for *all = map[string]string{}; d.PeekKind() != '}'; c.digested++ {
+		if c.digested == maxDigests {
+			return fmt.Errorf("more than %d digests", maxDigests)
+		}
+		var algorithm, value string
+		if err := errors.Join(json.UnmarshalDecode(d, &algorithm), json.UnmarshalDecode(d, &value)); err != nil {
+			return err
+		}
+		(*all)[algorithm] = value
+	}
+	_, err := d.ReadToken()
+	return err
 }
 
 // Marshal writes the statement as JSON; Parse reads it back.

@@ -50,6 +50,15 @@ func TestRefusals(t *testing.T) {
 		"no digest":         {hex.EncodeToString(digest[:]) + `"`, hex.EncodeToString(digest[:]) + `x"`},
 		"upper-case hex":    {hex.EncodeToString(digest[:]), strings.ToUpper(hex.EncodeToString(digest[:]))},
 		"no subjects":       {`"subject":[`, `"subject":[],"x":[`},
+		"null subjects":     {`"subject":[`, `"subject":null,"x":[`},
+		"null subject":      {`"subject":[`, `"subject":[null,`},
+		"one subject":       {`"subject":[`, `"subject":{},"x":[`},
+		"digest in a list":  {`"digest":`, `"digest":[],"x":`},
+		"null digest":       {`"digest":`, `"digest":null,"x":`},
+		"digest twice":      {`"sha256":`, `"sha256":"","sha256":`},
+		"digest a number":   {`"sha256":`, `"sha512":1,"sha256":`},
+		"many subjects":     {`"subject":[`, `"subject":[` + strings.Repeat(`{"digest":{"a":""}},`, intoto.MaxSubjects)},
+		"many digests":      {`"subject":[`, `"subject":[` + strings.Repeat(`{"digest":{"a":"","b":"","c":"","d":""}},`, intoto.MaxSubjects*3/4)},
 	} {
 		text := strings.Replace(valid(), edit[0], edit[1], 1)
 		if text == valid() {

@@ -17,6 +17,9 @@ import (
 // some hundred KiB, with payload.
 const maxBody = 16 << 20
 
+// maxValues bounds the objects and arrays of a body. One signature takes three.
+const maxValues = 256
+
 // ErrKind says that an entry is of a kind or version that bundles don't carry:
 // refuse it, a newer release may know it.
 var ErrKind = errors.New("entry kind is not supported")
@@ -57,6 +60,11 @@ type Body struct {
 func ParseBody(canonical []byte) (Body, error) {
 	if len(canonical) > maxBody {
 		return Body{}, fmt.Errorf("parsing entry body: longer than %d bytes", maxBody)
+	}
+	// No body has this much structure; a decoder's memory for it is many times
+	// its size.
+	if bytes.Count(canonical, []byte("{"))+bytes.Count(canonical, []byte("[")) > maxValues {
+		return Body{}, fmt.Errorf("parsing entry body: more than %d objects and arrays", maxValues)
 	}
 	var head struct {
 		APIVersion string         `json:"apiVersion"`

@@ -13,8 +13,12 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// maxCertificates bounds the certificates of one token.
-const maxCertificates = 16
+// maxCertificates and maxChain bound the certificates of one token, in number and
+// in bytes: a parsed one takes many times its size.
+const (
+	maxCertificates = 16
+	maxChain        = 32 << 10
+)
 
 // Token is a time-stamp token (RFC 3161 §2.4.2). Its fields are the signer's
 // claims: trust them after VerifySignature only.
@@ -135,6 +139,9 @@ func readCertificates(in *cryptobyte.String) ([]*x509.Certificate, error) {
 	var present bool
 	if !in.ReadOptionalASN1(&set, &present, cbasn1.Tag(0).ContextSpecific().Constructed()) {
 		return nil, errors.New("certificates are malformed")
+	}
+	if len(set) > maxChain {
+		return nil, errors.New("certificates are longer than 32 KiB")
 	}
 	var all []*x509.Certificate
 	for !set.Empty() {
