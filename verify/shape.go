@@ -57,6 +57,11 @@ func checkContent(b *bundle.Bundle) error {
 	case len(b.Signature()) == 0:
 		return refuse(Malformed, "empty signature")
 	}
+	return checkNumbers(b)
+}
+
+// checkNumbers looks at limits before anything is made of the parts.
+func checkNumbers(b *bundle.Bundle) error {
 	for _, part := range []struct {
 		name    string
 		n, most int

@@ -6,9 +6,11 @@ import (
 	"crypto/rand"
 	"crypto/sha1"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/pem"
 	"fmt"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -202,6 +204,33 @@ func TestSigningCertificateAttributes(t *testing.T) {
 		}
 		if err == nil && (token.Names(chain[0]) != c.names || (token.VerifySignature(chain[0]) == nil) != c.names) {
 			t.Errorf("%s: names it: %v, verifies: %v", name, token.Names(chain[0]), token.VerifySignature(chain[0]))
+		}
+	}
+}
+
+// Certificates in a token are held to a number and a size before one is parsed.
+func TestTokenCertificatesAreBounded(t *testing.T) {
+	key := keysOfEachKind(t)["P-256"]
+	chain := chainFor(t, key)
+	s := must(NewSigner(key, chain))(t)
+	r := request("hello")
+	r.CertReq = true
+	for n, ok := range map[int]bool{0: true, 1: true, maxCertificates: true, maxCertificates + 1: false, 100_000: false} {
+		s.chain = bytes.Repeat(chain[0].Raw, n)
+		der, err := s.Sign(r, stampNow())
+		if err == nil {
+			_, err = ParseResponse(der)
+		}
+		if (err == nil) != ok {
+			t.Errorf("%d: %v", n, err)
+		}
+	}
+	for size, ok := range map[int]bool{maxChain / 2: true, maxChain: false} {
+		root := &x509.Certificate{SerialNumber: big.NewInt(1)}
+		root.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 2, 3}, Value: make([]byte, size)}}
+		s.chain = must(x509.CreateCertificate(rand.Reader, root, root, key.Public(), key))(t)
+		if _, err := ParseResponse(must(s.Sign(r, stampNow()))(t)); (err == nil) != ok {
+			t.Errorf("%d bytes: %v", size, err)
 		}
 	}
 }
