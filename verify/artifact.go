@@ -15,6 +15,7 @@ type Artifact struct {
 	reader io.Reader
 	hash   crypto.Hash
 	digest []byte
+	sums   digests // every digest that a signature may be of
 }
 
 // FromReader is the artifact that r yields. It is read once, as a stream, so its
@@ -26,6 +27,13 @@ func FromReader(r io.Reader) Artifact { return Artifact{reader: r} }
 // made with another hash are refused.
 func FromDigest(hash crypto.Hash, digest []byte) Artifact {
 	return Artifact{hash: hash, digest: bytes.Clone(digest)}
+}
+
+// ReadArtifact is the artifact that r yields, read to its end at once. It serves
+// any number of Verify, at the price of every hash.
+func ReadArtifact(r io.Reader) (Artifact, error) {
+	sums, err := FromReader(r).digests([]crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512})
+	return Artifact{sums: sums}, err
 }
 
 // digests are the digests of one thing, made once each.
@@ -66,6 +74,9 @@ func hashName(hash crypto.Hash) string {
 // digests reads the artifact and computes what is wanted of it. Of an artifact
 // that was given as a digest there is that one.
 func (a Artifact) digests(wanted []crypto.Hash) (digests, error) {
+	if a.sums != nil {
+		return a.sums, nil
+	}
 	if a.reader == nil {
 		if hashName(a.hash) == "" || len(a.digest) != a.hash.Size() {
 			return nil, errors.New("artifact: neither bytes nor a SHA-256, SHA-384 or SHA-512 digest")

@@ -51,7 +51,7 @@ Certificates and commands need an ID token.`,
 
 func (f benchFlags) run(ctx context.Context, env environment) error {
 	if f.clients < 1 || f.runs < 1 {
-		return &problem{exit: exitUsage, code: "usage", err: fmt.Errorf("--clients and --runs are at least 1")}
+		return &problem{Exit: exitUsage, Code: "usage", Err: fmt.Errorf("--clients and --runs are at least 1")}
 	}
 	config, err := f.trust.config(env)
 	if err != nil {

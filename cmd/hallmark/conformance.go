@@ -82,7 +82,7 @@ func verifyBundleCommand(env environment) *cobra.Command {
 		Hidden: true,
 		Args:   usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if f.bundle == "" {
+			if len(f.bundles) == 0 {
 				return usageError(cmd, errors.New("--bundle is missing"))
 			}
 			if err := f.check(args); err != nil {
@@ -92,10 +92,10 @@ func verifyBundleCommand(env environment) *cobra.Command {
 		},
 	}
 	f.trust.add(cmd, false)
-	cmd.Flags().StringVar(&f.identity, "certificate-identity", "", "who must have signed")
-	cmd.Flags().StringVar(&f.issuer, "certificate-oidc-issuer", "", "who must have vouched for them")
-	cmd.Flags().StringVar(&f.key, "key", "", "public key `FILE` that must have signed")
-	cmd.Flags().StringVar(&f.bundle, "bundle", "", "`FILE` with the bundle")
+	cmd.Flags().StringVar(&f.policy.identity, "certificate-identity", "", "who must have signed")
+	cmd.Flags().StringVar(&f.policy.issuer, "certificate-oidc-issuer", "", "who must have vouched for them")
+	cmd.Flags().StringVar(&f.policy.key, "key", "", "public key `FILE` that must have signed")
+	cmd.Flags().StringArrayVar(&f.bundles, "bundle", nil, "`FILE` with the bundle")
 	return cmd
 }
 

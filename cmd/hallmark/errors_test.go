@@ -50,13 +50,18 @@ func codesInSource(t *testing.T) map[string]bool {
 	if err != nil {
 		t.Fatal(err)
 	}
+	shared, err := filepath.Glob("../../internal/verdict/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files = append(files, shared...)
 	codes := map[string]bool{}
 	for _, file := range files {
 		source, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, found := range regexp.MustCompile(`code: "([a-z-]+)"[,}]`).FindAllSubmatch(source, -1) {
+		for _, found := range regexp.MustCompile(`Code: "([a-z-]+)"[,}]`).FindAllSubmatch(source, -1) {
 			codes[string(found[1])] = true
 		}
 	}
@@ -83,8 +88,8 @@ func TestExitStatus(t *testing.T) {
 
 // What others wrote does not draw on the terminal.
 func TestPrintable(t *testing.T) {
-	p := problem{exit: exitRefused, code: "identity-mismatch", found: "a\x1b[2Jb\nc\u202ed", err: errors.New("x\ry")}
-	if text := p.text(); strings.ContainsAny(text, "\x1b\r\u202e") || strings.Count(text, "\n") != 3 {
+	p := problem{Exit: exitRefused, Code: "identity-mismatch", Found: "a\x1b[2Jb\nc\u202ed", Err: errors.New("x\ry")}
+	if text := p.Text(); strings.ContainsAny(text, "\x1b\r\u202e") || strings.Count(text, "\n") != 3 {
 		t.Errorf("got %q", text)
 	}
 }

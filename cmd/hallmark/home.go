@@ -41,7 +41,7 @@ var instanceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
 func (h home) instance(name string) (string, error) {
 	if !instanceName.MatchString(name) {
-		return "", &problem{exit: exitUsage, code: "usage", err: fmt.Errorf("%q is not a name of an instance: want letters, digits, dots, dashes", name)}
+		return "", &problem{Exit: exitUsage, Code: "usage", Err: fmt.Errorf("%q is not a name of an instance: want letters, digits, dots, dashes", name)}
 	}
 	return filepath.Join(h.dir, "instances", name), nil
 }
@@ -110,7 +110,7 @@ func (f *trustFlags) add(cmd *cobra.Command, signing bool) {
 
 // root reads the trusted root that the flags select.
 func (f trustFlags) root(env environment) (*trust.Root, error) {
-	path, err := f.path(env, f.trustedRoot, trust.RootFile)
+	path, err := f.rootPath(env)
 	if err != nil {
 		return nil, err
 	}
@@ -123,6 +123,10 @@ func (f trustFlags) root(env environment) (*trust.Root, error) {
 		return nil, unreadable(path, err)
 	}
 	return root, nil
+}
+
+func (f trustFlags) rootPath(env environment) (string, error) {
+	return f.path(env, f.trustedRoot, trust.RootFile)
 }
 
 // config reads the signing config that the flags select.
@@ -161,10 +165,10 @@ func (f trustFlags) path(env environment, given, name string) (string, error) {
 		}
 	}
 	if names, err := h.list(); instance == "" && err == nil && len(names) > 0 {
-		return "", &problem{exit: exitUndecided, code: "no-instance", err: errors.New("there is no default instance"), try: "--instance NAME, one of: " + strings.Join(names, ", ")}
+		return "", &problem{Exit: exitUndecided, Code: "no-instance", Err: errors.New("there is no default instance"), Try: "--instance NAME, one of: " + strings.Join(names, ", ")}
 	}
 	if instance == "" {
-		return "", &problem{exit: exitUndecided, code: "no-instance", err: errors.New("this client trusts no instance yet"), try: env.command() + " trust add URL"}
+		return "", &problem{Exit: exitUndecided, Code: "no-instance", Err: errors.New("this client trusts no instance yet"), Try: env.command() + " trust add URL"}
 	}
 	dir, err := h.instance(instance)
 	if err != nil {
@@ -172,7 +176,7 @@ func (f trustFlags) path(env environment, given, name string) (string, error) {
 	}
 	path := filepath.Join(dir, name)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return "", &problem{exit: exitUndecided, code: "no-instance", err: fmt.Errorf("this client does not know the instance %s", instance), try: env.command() + " trust list"}
+		return "", &problem{Exit: exitUndecided, Code: "no-instance", Err: fmt.Errorf("this client does not know the instance %s", instance), Try: env.command() + " trust list"}
 	}
 	return path, nil
 }

@@ -55,7 +55,7 @@ func initInstance(ctx context.Context, env environment, dir string, o instance.O
 		o.URL = "http://" + o.Listen
 	}
 	if here, err := os.Getwd(); err == nil && sameDir(dir, here) {
-		return &problem{exit: exitUsage, subject: dir, code: "usage", err: errors.New("the directory that you are in can't be replaced by an instance"), try: env.command() + " init NEW-DIRECTORY"}
+		return &problem{Exit: exitUsage, Subject: dir, Code: "usage", Err: errors.New("the directory that you are in can't be replaced by an instance"), Try: env.command() + " init NEW-DIRECTORY"}
 	}
 	passphrase, err := env.secret(ctx, "passphrase", passphraseFile, "HALLMARK_PASSPHRASE", true)
 	if err != nil {
@@ -64,10 +64,10 @@ func initInstance(ctx context.Context, env environment, dir string, o instance.O
 	o.Passphrase, o.Now = passphrase, time.Now()
 	i, err := instance.Create(dir, o)
 	if errors.Is(err, instance.ErrExists) {
-		return &problem{exit: exitRefused, subject: dir, code: "exists", err: err, try: "choose another DIR; nothing was changed"}
+		return &problem{Exit: exitRefused, Subject: dir, Code: "exists", Err: err, Try: "choose another DIR; nothing was changed"}
 	}
 	if err != nil {
-		return &problem{exit: exitUsage, subject: dir, code: "configuration", err: err, try: env.command() + " init --help"}
+		return &problem{Exit: exitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.command() + " init --help"}
 	}
 	print, err := trustFilesIn(filepath.Join(dir, "trust"))
 	if err != nil {

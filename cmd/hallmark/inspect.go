@@ -5,12 +5,12 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/identity"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 	"github.com/hallmark-sign/hallmark/wire/sct"
@@ -27,12 +27,14 @@ wrote the file.`,
 		Args:    usageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(_ *cobra.Command, files []string) error {
 			for _, file := range files {
-				b, err := readBundle(file)
+				bundles, err := verdict.ReadBundles(file)
 				if err != nil {
 					return err
 				}
-				if _, err := fmt.Fprint(env.stdout, describe(file, b)); err != nil {
-					return err
+				for _, b := range bundles {
+					if _, err := fmt.Fprint(env.stdout, describe(file, b)); err != nil {
+						return err
+					}
 				}
 			}
 			return nil
@@ -66,7 +68,7 @@ func describeContent(a *account, b *bundle.Bundle) {
 	if b.Message != nil {
 		a.line("signs", "an artifact")
 		if b.Message.Hash != 0 {
-			a.line("digest", "%s", digestText(b.Message.Hash, b.Message.Digest))
+			a.line("digest", "%s", verdict.DigestText(b.Message.Hash, b.Message.Digest))
 		}
 		return
 	}
@@ -101,7 +103,7 @@ func describeKey(a *account, b *bundle.Bundle) {
 		a.line("issuer", "%s", id.Issuer)
 		describeBuild(a, id.Build)
 	}
-	a.line("certificate", "valid %s to %s, serial %s", clock(cert.NotBefore), clock(cert.NotAfter), hex.EncodeToString(cert.SerialNumber.Bytes()))
+	a.line("certificate", "valid %s to %s, serial %s", verdict.Clock(cert.NotBefore), verdict.Clock(cert.NotAfter), hex.EncodeToString(cert.SerialNumber.Bytes()))
 	scts, err := sct.Embedded(cert)
 	if err != nil {
 		a.line("CT log", "timestamps can't be read: %v", err)
@@ -128,7 +130,7 @@ func describeTimestamp(a *account, raw []byte) {
 		a.line("timestamp", "can't be read: %v", err)
 		return
 	}
-	a.line("timestamp", "%s, policy %s", clock(token.Time), token.Policy)
+	a.line("timestamp", "%s, policy %s", verdict.Clock(token.Time), token.Policy)
 }
 
 func describeEntry(a *account, e rekor.Entry) {
@@ -138,9 +140,6 @@ func describeEntry(a *account, e rekor.Entry) {
 		a.line("proof", "entry %d of a tree of %d, checkpoint of %s", e.Proof.Index, e.Proof.Size, origin)
 	}
 	if len(e.SignedEntryTimestamp) > 0 {
-		a.line("promise", "logged at %s", clock(e.IntegratedTime))
+		a.line("promise", "logged at %s", verdict.Clock(e.IntegratedTime))
 	}
 }
-
-// clock is a time as people read it, to the second.
-func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") }

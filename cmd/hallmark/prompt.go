@@ -25,7 +25,7 @@ func (e environment) terminal() (fd int, ok bool) {
 // confirm asks a question that is answered with yes or no; nobody at the terminal
 // is a no with a hint.
 func (e environment) confirm(ctx context.Context, question, hint string) error {
-	declined := &problem{exit: exitRefused, code: "not-confirmed", err: errors.New(question + " was not answered with yes"), try: hint}
+	declined := &problem{Exit: exitRefused, Code: "not-confirmed", Err: errors.New(question + " was not answered with yes"), Try: hint}
 	if _, ok := e.terminal(); !ok {
 		return declined
 	}
@@ -76,7 +76,7 @@ func (e environment) secret(ctx context.Context, what, file, variable string, is
 	}
 	fd, ok := e.terminal()
 	if !ok {
-		return nil, &problem{exit: exitUsage, code: "no-" + what, err: fmt.Errorf("no %s was given and there is no terminal to ask at", what), try: secretHint(what, variable)}
+		return nil, &problem{Exit: exitUsage, Code: "no-" + what, Err: fmt.Errorf("no %s was given and there is no terminal to ask at", what), Try: secretHint(what, variable)}
 	}
 	first, err := e.prompt(ctx, fd, "Enter "+what+": ")
 	if err != nil || !isNew {
@@ -87,7 +87,7 @@ func (e environment) secret(ctx context.Context, what, file, variable string, is
 		return nil, err
 	}
 	if !bytes.Equal(first, again) {
-		return nil, &problem{exit: exitUsage, code: what + "-mismatch", err: fmt.Errorf("the two are not the same")}
+		return nil, &problem{Exit: exitUsage, Code: what + "-mismatch", Err: fmt.Errorf("the two are not the same")}
 	}
 	return first, nil
 }
@@ -121,7 +121,7 @@ func (e environment) prompt(ctx context.Context, fd int, text string) ([]byte, e
 	select {
 	case got := <-read:
 		if got.err == nil && len(got.secret) == 0 {
-			return nil, &problem{exit: exitUsage, code: "empty-secret", err: errors.New("nothing was typed")}
+			return nil, &problem{Exit: exitUsage, Code: "empty-secret", Err: errors.New("nothing was typed")}
 		}
 		return got.secret, got.err
 	case <-ctx.Done():
@@ -137,7 +137,7 @@ func readSecret(file string) ([]byte, error) {
 	}
 	secret := bytes.TrimRight(raw, "\r\n")
 	if len(secret) == 0 {
-		return nil, &problem{exit: exitUsage, subject: file, code: "empty-secret", err: errors.New("the file holds nothing")}
+		return nil, &problem{Exit: exitUsage, Subject: file, Code: "empty-secret", Err: errors.New("the file holds nothing")}
 	}
 	return secret, nil
 }

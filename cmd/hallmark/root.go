@@ -36,7 +36,7 @@ Exit status: 0 yes, 1 refused, 2 usage or unreadable input, 3 could not decide.`
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError(cmd, err) })
 	for _, verb := range []func(environment) *cobra.Command{
 		tryCommand, initCommand, serveCommand, userCommand, tokenCommand, trustCommand,
-		signCommand, verifyCommand, inspectCommand, signBundleCommand, verifyBundleCommand,
+		signCommand, verifyCommand, inspectCommand, policyCommand, signBundleCommand, verifyBundleCommand,
 		benchCommand, versionCommand,
 	} {
 		root.AddCommand(verb(env))
@@ -55,5 +55,5 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 }
 
 func usageError(cmd *cobra.Command, err error) error {
-	return &problem{exit: exitUsage, code: "usage", err: err, try: fmt.Sprintf("%s --help", cmd.CommandPath())}
+	return &problem{Exit: exitUsage, Code: "usage", Err: err, Try: fmt.Sprintf("%s --help", cmd.CommandPath())}
 }

@@ -3,12 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,6 +35,9 @@ func TestScripts(t *testing.T) {
 			"waitfor":     waitForCommand,
 			"flip":        flipCommand,
 			"exits":       exitsCommand,
+			"expand":      expandCommand,
+			"lines":       linesCommand,
+			"age":         ageCommand,
 		},
 		Condition:           condition,
 		RequireExplicitExec: true, RequireUniqueNames: true,
@@ -69,6 +74,34 @@ func flipCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	content[len(content)/2] ^= 1
 	ts.Check(os.WriteFile(path, content, 0o600))
+}
+
+// expandCommand: expand FILE replaces $ADDR in FILE.
+func expandCommand(ts *testscript.TestScript, _ bool, args []string) {
+	content := strings.ReplaceAll(ts.ReadFile(args[0]), "$ADDR", ts.Getenv("ADDR"))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(content), 0o600))
+}
+
+// linesCommand: lines OUT FILE... writes each FILE as a line of OUT.
+func linesCommand(ts *testscript.TestScript, _ bool, args []string) {
+	var out strings.Builder
+	for _, file := range args[1:] {
+		out.WriteString(strings.TrimSpace(ts.ReadFile(file)) + "\n")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(out.String()), 0o600))
+}
+
+// ageCommand: age DIR DURATION makes every file below DIR so old.
+func ageCommand(ts *testscript.TestScript, _ bool, args []string) {
+	age, err := time.ParseDuration(args[1])
+	ts.Check(err)
+	then := time.Now().Add(-age)
+	ts.Check(filepath.WalkDir(ts.MkAbs(args[0]), func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Chtimes(path, then, then)
+	}))
 }
 
 // exitsCommand: exits STATUS PROGRAM ARG... runs a program that must end so.

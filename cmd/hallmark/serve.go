@@ -58,7 +58,7 @@ answers what it has accepted and ends. The log goes to stderr, one JSON object a
 func (f serveFlags) serve(ctx context.Context, env environment) error {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
-		return &problem{exit: exitUsage, code: "usage", err: err, try: "--log-level info"}
+		return &problem{Exit: exitUsage, Code: "usage", Err: err, Try: "--log-level info"}
 	}
 	passphrase, err := env.secret(ctx, "passphrase", f.passphraseFile, "HALLMARK_PASSPHRASE", false)
 	if err != nil {
@@ -71,7 +71,7 @@ func (f serveFlags) serve(ctx context.Context, env environment) error {
 	if f.listen != "" {
 		i.Config.Listen = f.listen
 		if err := i.Config.Check(); err != nil {
-			return &problem{exit: exitUsage, subject: f.listen, code: "configuration", err: err}
+			return &problem{Exit: exitUsage, Subject: f.listen, Code: "configuration", Err: err}
 		}
 	}
 	if env.getenv("GOGC") == "" {
@@ -104,10 +104,10 @@ func configPath(path string) string {
 func openInstance(path string, passphrase []byte) (*instance.Instance, error) {
 	i, err := instance.Open(configPath(path), passphrase)
 	if errors.Is(err, keys.ErrPassphrase) {
-		return nil, &problem{exit: exitRefused, subject: path, code: "wrong-passphrase", err: err}
+		return nil, &problem{Exit: exitRefused, Subject: path, Code: "wrong-passphrase", Err: err}
 	}
 	if err != nil {
-		return nil, &problem{exit: exitUsage, subject: path, code: "configuration", err: err}
+		return nil, &problem{Exit: exitUsage, Subject: path, Code: "configuration", Err: err}
 	}
 	return i, nil
 }
@@ -115,7 +115,7 @@ func openInstance(path string, passphrase []byte) (*instance.Instance, error) {
 func listen(address string) (net.Listener, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, &problem{exit: exitUndecided, subject: address, code: "address-in-use", err: err, try: "--listen ADDR, or stop what listens there"}
+		return nil, &problem{Exit: exitUndecided, Subject: address, Code: "address-in-use", Err: err, Try: "--listen ADDR, or stop what listens there"}
 	}
 	return listener, nil
 }
@@ -128,7 +128,7 @@ func newServer(i *instance.Instance, l net.Listener, logger *slog.Logger) (*serv
 	}
 	l.Close()
 	if errors.Is(err, durable.ErrLocked) {
-		return nil, &problem{exit: exitUndecided, subject: i.Config.Dir, code: "instance-locked", err: fmt.Errorf("another process serves this instance: %w", err)}
+		return nil, &problem{Exit: exitUndecided, Subject: i.Config.Dir, Code: "instance-locked", Err: fmt.Errorf("another process serves this instance: %w", err)}
 	}
 	return nil, err
 }

@@ -7,7 +7,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -21,16 +20,14 @@ import (
 	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/keys"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/sign"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
 // bundleFor is where a file's bundle is: where the flag says, else beside the file.
-func bundleFor(file, flag string) string { return cmp.Or(flag, file+bundleSuffix) }
-
-// bundleSuffix makes the name of a bundle out of its artifact's.
-const bundleSuffix = ".sigstore.json"
+func bundleFor(file, flag string) string { return cmp.Or(flag, file+verdict.Suffix) }
 
 // signFlags are those of every verb that signs.
 type signFlags struct {
@@ -48,7 +45,7 @@ func (f *signFlags) add(cmd *cobra.Command) {
 	f.token.add(cmd)
 	cmd.Flags().StringVar(&f.key, "key", "", "private key `FILE` (PEM) to sign with, instead of a login")
 	cmd.Flags().StringVar(&f.passphraseFile, "passphrase-file", "", "`FILE` with the passphrase of --key (default: HALLMARK_PASSPHRASE, then a prompt)")
-	cmd.Flags().StringVar(&f.bundle, "bundle", "", "`FILE` to write the bundle to (default: the artifact's name with "+bundleSuffix+")")
+	cmd.Flags().StringVar(&f.bundle, "bundle", "", "`FILE` to write the bundle to (default: the artifact's name with "+verdict.Suffix+")")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "how long each service may take")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print the result as JSON")
 }
@@ -105,7 +102,7 @@ func (f signFlags) sign(ctx context.Context, env environment, files []string) er
 // can't be written: once the signature is logged, it is too late.
 func (f signFlags) checkTarget(out string, files []string) error {
 	refuse := func(reason string, args ...any) error {
-		return &problem{exit: exitUsage, subject: out, code: "unwritable", err: fmt.Errorf(reason, args...), try: "--bundle FILE"}
+		return &problem{Exit: exitUsage, Subject: out, Code: "unwritable", Err: fmt.Errorf(reason, args...), Try: "--bundle FILE"}
 	}
 	target, err := os.Stat(out)
 	if err == nil && target.IsDir() {
@@ -185,7 +182,7 @@ func loadKey(ctx context.Context, env environment, file, passphraseFile string) 
 			return nil, asked
 		}
 		if key, err = keys.Parse(raw, passphrase); errors.Is(err, keys.ErrPassphrase) {
-			return nil, &problem{exit: exitRefused, subject: file, code: "wrong-passphrase", err: err}
+			return nil, &problem{Exit: exitRefused, Subject: file, Code: "wrong-passphrase", Err: err}
 		}
 	}
 	if err != nil {
@@ -205,14 +202,14 @@ func (s *session) signFile(ctx context.Context, file, out string) error {
 	if err != nil {
 		return err
 	}
-	b, err := signer.Message(ctx, untilDone{ctx, artifact})
+	b, err := signer.Message(ctx, verdict.UntilDone{Ctx: ctx, Reader: artifact})
 	if err != nil {
 		return err
 	}
 	if _, err := artifact.Seek(0, 0); err != nil {
 		return err
 	}
-	return s.finish(b, verify.FromReader(untilDone{ctx, artifact}), policy, file, out)
+	return s.finish(b, verify.FromReader(verdict.UntilDone{Ctx: ctx, Reader: artifact}), policy, file, out)
 }
 
 // signer makes the key of one signature, and the policy that the bundle must meet.
@@ -245,7 +242,7 @@ func (s *session) finish(b *bundle.Bundle, artifact verify.Artifact, policy veri
 		return fmt.Errorf("verifying the new bundle, which was not written: %w", err)
 	}
 	if s.key == nil && !s.identity.is(result.Identity) {
-		return fmt.Errorf("the certificate is for %s, the token for %s via %s: the bundle was not written", who(result), s.identity.challenge, s.identity.issuer)
+		return fmt.Errorf("the certificate is for %s, the token for %s via %s: the bundle was not written", verdict.Who(result), s.identity.challenge, s.identity.issuer)
 	}
 	if err := durable.WriteFile(out, raw, 0o644); err != nil {
 		return err
@@ -258,11 +255,11 @@ func (s *session) tell(file, out string, r *verify.Result) error {
 		return nil
 	}
 	if s.flags.json {
-		report := reportOf(file, r)
+		report := verdict.Verdict{Target: verdict.Target{Name: file}, Results: []*verify.Result{r}}.Report()
 		report.Bundle = out
 		return s.env.printJSON(report)
 	}
-	s.env.say("%s: signed by %s, log entry %s", printable(file), who(r), entryWords(r))
+	s.env.say("%s: signed by %s, log entry %s", printable(file), verdict.Who(r), verdict.EntryWords(r))
 	s.env.say("  bundle    %s", printable(out))
 	return nil
 }
@@ -295,14 +292,14 @@ func selectServices(c *trust.SigningConfig, now time.Time, timeout time.Duration
 	}
 	logs, err := c.LogSelector.Select(trust.Usable(c.Logs, now, rekorVersion))
 	if err != nil {
-		return nil, &problem{exit: exitUndecided, code: "no-service", err: fmt.Errorf("selecting transparency logs: %w", err)}
+		return nil, &problem{Exit: exitUndecided, Code: "no-service", Err: fmt.Errorf("selecting transparency logs: %w", err)}
 	}
 	for _, l := range logs {
 		s.logs = append(s.logs, client.Rekor{URL: l.URL, HTTP: s.http})
 	}
 	tsas, err := c.TimestampSelector.Select(trust.Usable(c.TimestampAuthorities, now, tsaVersion))
 	if err != nil {
-		return nil, &problem{exit: exitUndecided, code: "no-service", err: fmt.Errorf("selecting timestamp authorities: %w", err)}
+		return nil, &problem{Exit: exitUndecided, Code: "no-service", Err: fmt.Errorf("selecting timestamp authorities: %w", err)}
 	}
 	for _, t := range tsas {
 		s.timestampers = append(s.timestampers, client.TSA{URL: t.URL, HTTP: s.http})
@@ -313,21 +310,8 @@ func selectServices(c *trust.SigningConfig, now time.Time, timeout time.Duration
 // about names the file that an error is about, unless one is named already.
 func about(file string, err error) *problem {
 	p := *problemOf(err)
-	if p.subject == "" {
-		p.subject = file
+	if p.Subject == "" {
+		p.Subject = file
 	}
 	return &p
-}
-
-// who is the signer in words.
-func who(r *verify.Result) string {
-	if r.Certificate == nil {
-		return "a key with fingerprint sha256:" + keyFingerprint(r.Key)
-	}
-	return fmt.Sprintf("%s via %s", printable(r.Identity.Subject.Value), printable(r.Identity.Issuer))
-}
-
-func digestText(hash crypto.Hash, digest []byte) string {
-	names := map[crypto.Hash]string{crypto.SHA256: "sha256", crypto.SHA384: "sha384", crypto.SHA512: "sha512"}
-	return names[hash] + ":" + hex.EncodeToString(digest)
 }

@@ -134,7 +134,7 @@ func (f tokenFlags) given() (string, error) {
 // login asks somebody to log in, or logs in with a password.
 func (f tokenFlags) login(ctx context.Context, env environment, issuer string) (string, error) {
 	if issuer == "" {
-		return "", &problem{exit: exitUndecided, code: "no-service", err: errors.New("the signing config names no OpenID issuer to log in at"), try: "--identity-token FILE"}
+		return "", &problem{Exit: exitUndecided, Code: "no-service", Err: errors.New("the signing config names no OpenID issuer to log in at"), Try: "--identity-token FILE"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
 	defer cancel()
@@ -147,7 +147,7 @@ func (f tokenFlags) login(ctx context.Context, env environment, issuer string) (
 		return login.Password(ctx, o, f.email, password)
 	}
 	if _, ok := env.terminal(); !ok && !f.device {
-		return "", &problem{exit: exitUndecided, code: "no-token", err: errors.New("there is no ID token, and no terminal for a login"), try: "--identity-token FILE, or --email EMAIL --password-file FILE"}
+		return "", &problem{Exit: exitUndecided, Code: "no-token", Err: errors.New("there is no ID token, and no terminal for a login"), Try: "--identity-token FILE, or --email EMAIL --password-file FILE"}
 	}
 	if f.device || !hasBrowser(env) {
 		return login.Device(ctx, o, env.stderr)

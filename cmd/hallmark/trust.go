@@ -65,7 +65,7 @@ from: cat trust/trusted_root.json trust/signing_config.v0.2.json | sha256sum`,
 
 func (f trustAddFlags) run(ctx context.Context, env environment, url string) error {
 	if !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://") {
-		return &problem{exit: exitUsage, subject: url, code: "usage", err: errors.New("want the URL of an instance, with http:// or https://"), try: env.command() + " trust add https://" + url}
+		return &problem{Exit: exitUsage, Subject: url, Code: "usage", Err: errors.New("want the URL of an instance, with http:// or https://"), Try: env.command() + " trust add https://" + url}
 	}
 	h, err := env.home()
 	if err != nil {
@@ -80,7 +80,7 @@ func (f trustAddFlags) run(ctx context.Context, env environment, url string) err
 	}
 	root, signing, err := client.Trust(ctx, client.NewHTTP(f.timeout), url)
 	if errors.Is(err, trust.ErrMalformed) {
-		return &problem{exit: exitUndecided, subject: url, code: "trust-malformed", err: err}
+		return &problem{Exit: exitUndecided, Subject: url, Code: "trust-malformed", Err: err}
 	}
 	if err != nil {
 		return about(url, err)
@@ -104,7 +104,7 @@ func (f trustAddFlags) accept(ctx context.Context, env environment, url, dir str
 	switch {
 	case f.fingerprint != "":
 		if subtle.ConstantTimeCompare([]byte(strings.ToLower(f.fingerprint)), []byte(print)) != 1 {
-			return &problem{exit: exitRefused, subject: url, code: "fingerprint-mismatch", err: errors.New("the instance is not the one that was asked for"), expected: f.fingerprint, found: print}
+			return &problem{Exit: exitRefused, Subject: url, Code: "fingerprint-mismatch", Err: errors.New("the instance is not the one that was asked for"), Expected: f.fingerprint, Found: print}
 		}
 		return nil
 	case f.yes:
@@ -215,7 +215,7 @@ func trustRemoveCommand(env environment) *cobra.Command {
 				return err
 			}
 			if _, err := os.Stat(dir); err != nil {
-				return &problem{exit: exitUndecided, subject: args[0], code: "no-instance", err: errors.New("this client does not know the instance"), try: env.command() + " trust list"}
+				return &problem{Exit: exitUndecided, Subject: args[0], Code: "no-instance", Err: errors.New("this client does not know the instance"), Try: env.command() + " trust list"}
 			}
 			if err := os.RemoveAll(dir); err != nil {
 				return err

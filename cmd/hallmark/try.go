@@ -20,8 +20,8 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/instance"
 	"github.com/hallmark-sign/hallmark/internal/issuer"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/trust"
-	"github.com/hallmark-sign/hallmark/verify"
 )
 
 const (
@@ -71,7 +71,7 @@ type trial struct {
 func (t *trial) run(ctx context.Context) error {
 	if err := checkRegular(t.file); err != nil {
 		p := *problemOf(err)
-		p.try = t.env.command() + " try FILE"
+		p.Try = t.env.command() + " try FILE"
 		return &p
 	}
 	if _, err := os.Stat(t.bundle()); err == nil && !t.yes {
@@ -90,7 +90,7 @@ func (t *trial) run(ctx context.Context) error {
 	if err := t.verify(ctx); err != nil {
 		return err
 	}
-	if err := t.tamper(); err != nil {
+	if err := t.tamper(ctx); err != nil {
 		return err
 	}
 	t.env.say("That took %s.", time.Since(started).Round(10*time.Millisecond))
@@ -105,7 +105,7 @@ func (t *trial) open(ctx context.Context) error {
 		return t.create()
 	}
 	if _, err := os.Stat(path); err != nil {
-		return &problem{exit: exitRefused, subject: "./" + t.dir, code: "exists", err: errors.New("there is something there that is no instance"), try: "move it away, or run this elsewhere"}
+		return &problem{Exit: exitRefused, Subject: "./" + t.dir, Code: "exists", Err: errors.New("there is something there that is no instance"), Try: "move it away, or run this elsewhere"}
 	}
 	if !t.yes {
 		if err := t.env.confirm(ctx, "./"+t.dir+" is there already. Use it again?", confirmYes); err != nil {
@@ -234,10 +234,10 @@ func (t *trial) trust() trustFlags {
 	}
 }
 
-func (t *trial) bundle() string { return t.file + bundleSuffix }
+func (t *trial) bundle() string { return t.file + verdict.Suffix }
 
 func (t *trial) flags() verifyFlags {
-	return verifyFlags{trust: t.trust(), identity: demoUser, issuer: t.instance.Config.URL, bundle: t.bundle()}
+	return verifyFlags{trust: t.trust(), policy: policyFlags{identity: demoUser, issuer: t.instance.Config.URL}, bundles: []string{t.bundle()}}
 }
 
 func (t *trial) verify(ctx context.Context) error {
@@ -246,28 +246,26 @@ func (t *trial) verify(ctx context.Context) error {
 }
 
 // tamper shows that the file with one bit changed is refused.
-func (t *trial) tamper() error {
+func (t *trial) tamper(ctx context.Context) error {
 	content, err := os.Open(t.file)
 	if err != nil {
 		return err
 	}
 	defer content.Close()
-	f := t.flags()
-	verifier, policy, err := f.judge(t.env)
+	judge, err := t.flags().judge(t.env)
 	if err != nil {
 		return err
 	}
-	b, err := readBundle(t.bundle())
-	if err != nil {
-		return err
+	judge.Stdin = &flipped{r: content}
+	for target := range (verdict.Finder{Bundles: []string{t.bundle()}}).Find("-") {
+		target.Name = t.file + " (changed copy)"
+		p := judge.Judge(ctx, target).Problem
+		if p == nil || p.Exit != exitRefused {
+			return fmt.Errorf("a changed %s was not refused: %v", t.file, p)
+		}
+		t.env.say("6. Verifying a copy with one bit changed:")
+		t.env.report(p)
 	}
-	_, err = verifier.Verify(b, verify.FromReader(&flipped{r: content}), policy)
-	refused := new(verify.Error)
-	if !errors.As(err, &refused) {
-		return fmt.Errorf("a changed %s was not refused: %v", t.file, err)
-	}
-	t.env.say("6. Verifying a copy with one bit changed:")
-	t.env.report(f.dress(t.env, t.file+" (changed copy)", err))
 	return nil
 }
 

@@ -27,7 +27,7 @@ func userCommand(env environment) *cobra.Command {
 		}
 		c, err := config.Load(configPath(configFile))
 		if err != nil {
-			return nil, &problem{exit: exitUsage, subject: configFile, code: "configuration", err: err}
+			return nil, &problem{Exit: exitUsage, Subject: configFile, Code: "configuration", Err: err}
 		}
 		return issuer.OpenAccounts(c.Path("issuer"))
 	}
@@ -57,7 +57,7 @@ You vouch that the address belongs to whoever gets the password.`,
 				return err
 			}
 			if err := accounts.Add(args[0], password); err != nil {
-				return &problem{exit: exitRefused, subject: args[0], code: "account-refused", err: err}
+				return &problem{Exit: exitRefused, Subject: args[0], Code: "account-refused", Err: err}
 			}
 			env.say("%s can log in", args[0])
 			return nil
@@ -112,7 +112,7 @@ func userRemoveCommand(env environment, open openAccounts) *cobra.Command {
 				return err
 			}
 			if err := accounts.Remove(args[0]); err != nil {
-				return &problem{exit: exitRefused, subject: args[0], code: "account-refused", err: err}
+				return &problem{Exit: exitRefused, Subject: args[0], Code: "account-refused", Err: err}
 			}
 			env.say("%s can't log in any more", args[0])
 			return nil

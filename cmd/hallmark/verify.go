@@ -2,33 +2,40 @@ package main
 
 import (
 	"context"
-	"crypto"
-	"crypto/sha256"
-	"crypto/x509"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
+	"iter"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
-	"github.com/hallmark-sign/hallmark/bundle"
-	"github.com/hallmark-sign/hallmark/identity"
 	"github.com/hallmark-sign/hallmark/internal/keys"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/policy"
+	"github.com/hallmark-sign/hallmark/policy/cel"
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
+// maxPolicy is how many bytes a policy may have.
+const maxPolicy = 1 << 20
+
+// policyFlags say whom a verb accepts.
+type policyFlags struct {
+	file, identity, issuer, key string
+}
+
 // verifyFlags are those of every verb that verifies.
 type verifyFlags struct {
-	trust            trustFlags
-	identity, issuer string
-	key              string
-	bundle           string
-	json, quiet      bool
+	trust    trustFlags
+	policy   policyFlags
+	bundles  []string
+	detached detachedFlags
+	explain  bool
+	json     bool
+	quiet    bool
 }
 
 func verifyCommand(env environment) *cobra.Command {
@@ -37,12 +44,17 @@ func verifyCommand(env environment) *cobra.Command {
 		Use:   "verify FILE...",
 		Short: "Verify files against their bundles, without any network",
 		Long: `Verifies each FILE against FILE.sigstore.json and the trusted root of an instance: that
---identity signed it, by the word of --issuer, while the certificate was valid, and that
-the signature is in the transparency log. Nothing is fetched; both must match exactly.
+who the policy names has signed it, while the certificate was valid, and that the
+signature is in the transparency log. Nothing is fetched. --identity and --issuer are
+the shortest policy: both must match exactly.
 
-FILE may be a digest, sha256:HEX, where only that is at hand, or - for standard input;
-both need --bundle.`,
+FILE may be a directory: every file below it must be signed. It may be a list of
+checksums, SHA256SUMS: signed itself, it vouches for the files that it lists; else each
+needs a bundle of its own. Stars are expanded. A digest, sha256:HEX, or - for standard
+input need --bundle. A file may have several bundles, one a line, in FILE.sigstore.jsonl.`,
 		Example: `  hallmark verify release.tar.gz --identity alice@example.com --issuer https://login.example.com
+  hallmark verify dist/ --policy policy.yaml
+  hallmark verify --policy policy.yaml --explain SHA256SUMS
   hallmark verify --key key.pub --bundle release.bundle release.tar.gz
   hallmark verify sha256:9f86… --bundle b.json --identity … --issuer …`,
 		Args: usageArgs(cobra.MinimumNArgs(1)),
@@ -54,27 +66,135 @@ both need --bundle.`,
 		},
 	}
 	f.trust.add(cmd, false)
-	cmd.Flags().StringVar(&f.identity, "identity", "", "who must have signed: the email or URI in the certificate")
-	cmd.Flags().StringVar(&f.issuer, "issuer", "", "`URL` of the OpenID issuer that must have vouched for --identity")
-	cmd.Flags().StringVar(&f.key, "key", "", "public key `FILE` (PEM) that must have signed, instead of an identity")
-	cmd.Flags().StringVar(&f.bundle, "bundle", "", "`FILE` with the bundle (default: the artifact's name with "+bundleSuffix+")")
+	f.policy.add(cmd)
+	f.detached.add(cmd)
+	cmd.Flags().StringArrayVar(&f.bundles, "bundle", nil, "`FILE` with the bundle (default: the artifact's name with "+verdict.Suffix+"); may be repeated")
+	cmd.Flags().BoolVar(&f.explain, "explain", false, "show what each of the nine steps saw")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print each verdict as JSON, one a line")
 	cmd.Flags().BoolVar(&f.quiet, "quiet", false, "print refusals only")
 	return cmd
 }
 
-func (f verifyFlags) check(files []string) error {
+func (f *policyFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.file, "policy", "", "policy `FILE` that says who must have signed")
+	cmd.Flags().StringVar(&f.identity, "identity", "", "who must have signed: the email or URI in the certificate")
+	cmd.Flags().StringVar(&f.issuer, "issuer", "", "`URL` of the OpenID issuer that must have vouched for --identity")
+	cmd.Flags().StringVar(&f.key, "key", "", "public key `FILE` (PEM) that must have signed, instead of an identity")
+}
+
+// check wants exactly one way of saying who is accepted.
+func (f policyFlags) check() error {
+	byName := f.identity != "" || f.issuer != ""
+	ways := 0
+	for _, given := range []bool{byName, f.key != "", f.file != ""} {
+		if given {
+			ways++
+		}
+	}
 	switch {
-	case f.bundle != "" && len(files) > 1:
-		return errors.New("--bundle takes one FILE")
-	case f.key != "" && (f.identity != "" || f.issuer != ""):
-		return errors.New("--key and --identity exclude each other")
-	case f.key == "" && (f.identity == "" || f.issuer == ""):
-		return errors.New("who may have signed? give --identity and --issuer, or --key; 'hallmark inspect' tells what a bundle claims")
+	case ways > 1:
+		return errors.New("--policy, --key and --identity exclude each other")
+	case ways == 0, byName && (f.identity == "" || f.issuer == ""):
+		return errors.New("who may have signed? give --identity and --issuer, --key, or --policy; 'hallmark inspect' tells what a bundle claims, 'hallmark policy propose' writes a policy")
+	}
+	return nil
+}
+
+func (f verifyFlags) check(files []string) error {
+	if err := f.policy.check(); err != nil {
+		return err
+	}
+	if err := f.detached.check(f.bundles); err != nil {
+		return err
+	}
+	elsewhere := len(f.bundles) > 0 || f.detached.given()
+	if elsewhere && len(files) > 1 {
+		return errors.New("a bundle that is elsewhere goes with one FILE")
 	}
 	for _, file := range files {
-		if f.bundle == "" && (file == "-" || strings.HasPrefix(file, "sha256:")) {
+		switch info, err := os.Stat(file); {
+		case !elsewhere && (file == "-" || err != nil && strings.HasPrefix(file, "sha256:")):
 			return fmt.Errorf("%s needs --bundle", file)
+		case elsewhere && err == nil && info.IsDir():
+			return fmt.Errorf("%s is a directory, whose files have their bundles beside them", file)
+		}
+	}
+	return nil
+}
+
+// read gives the policy that the flags say.
+func (f policyFlags) read() (*policy.Policy, error) {
+	switch {
+	case f.file != "":
+		return readPolicy(f.file)
+	case f.key == "":
+		return policy.ForIdentity(f.identity, f.issuer), nil
+	}
+	raw, err := readFile(f.key, keys.MaxFile)
+	if err != nil {
+		return nil, err
+	}
+	key, err := keys.ParsePublic(raw)
+	if err != nil {
+		return nil, unreadable(f.key, err)
+	}
+	return policy.ForKey(f.key, key), nil
+}
+
+func readPolicy(file string) (*policy.Policy, error) {
+	raw, err := readFile(file, maxPolicy)
+	if err != nil {
+		return nil, err
+	}
+	p, err := policy.Parse(raw, cel.Compile)
+	if err != nil {
+		return nil, &problem{Exit: exitUsage, Subject: file, Code: "policy-malformed", Err: err, Try: "hallmark policy check --help"}
+	}
+	return p, nil
+}
+
+// judge is who verifies, and what they are to accept.
+func (f verifyFlags) judge(env environment) (*verdict.Judge, error) {
+	p, err := f.policy.read()
+	if err != nil {
+		return nil, err
+	}
+	return f.trust.judge(env, p)
+}
+
+func (f trustFlags) judge(env environment, p *policy.Policy) (*verdict.Judge, error) {
+	root, err := f.root(env)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.fresh(env, p.MaxRootAge); err != nil {
+		return nil, err
+	}
+	verifier, err := verify.New(root)
+	if err != nil {
+		return nil, err
+	}
+	return &verdict.Judge{Verifier: verifier, Policy: p, Stdin: env.stdin, Command: env.command()}, nil
+}
+
+// fresh holds the age of the trusted root, since it was fetched, to the policy's
+// maximum.
+func (f trustFlags) fresh(env environment, limit time.Duration) error {
+	if limit == 0 {
+		return nil
+	}
+	path, err := f.rootPath(env)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return unreadable(path, err)
+	}
+	if age := time.Since(info.ModTime()); age > limit {
+		return &problem{
+			Exit: exitUndecided, Subject: path, Code: "trust-stale", Err: errors.New("the policy asks for a trusted root that was fetched more recently"),
+			Expected: "at most " + limit.String() + " old", Found: age.Round(time.Second).String(), Try: env.command() + " trust add URL",
 		}
 	}
 	return nil
@@ -82,222 +202,92 @@ func (f verifyFlags) check(files []string) error {
 
 // verify gives a verdict on each file, and the worst as its own.
 func (f verifyFlags) verify(ctx context.Context, env environment, files []string) error {
-	verifier, policy, err := f.judge(env)
+	judge, err := f.judge(env)
 	if err != nil {
 		return err
 	}
-	var failed failures
-	for _, file := range files {
-		result, err := f.verifyFile(ctx, env, verifier, policy, file)
-		if err != nil {
-			err = f.dress(env, file, err)
-			failed = append(failed, err)
+	judge.Explain = f.explain
+	finder := verdict.Finder{Bundles: f.bundles}
+	if finder.Detached, err = f.detached.bundle(); err != nil {
+		return err
+	}
+	teller := teller{verifyFlags: f, env: env, many: manyOf(files)}
+	if err := judge.All(ctx, targetsOf(finder, files), teller.tell); err != nil {
+		return err
+	}
+	return teller.end()
+}
+
+func targetsOf(finder verdict.Finder, files []string) iter.Seq[verdict.Target] {
+	return func(yield func(verdict.Target) bool) {
+		for _, file := range files {
+			for target := range finder.Find(file) {
+				if !yield(target) {
+					return
+				}
+			}
 		}
-		if err := f.tell(env, file, result, err); err != nil {
-			return err
-		}
 	}
-	return failed.orNil()
 }
 
-// judge is who verifies, and what they are to accept.
-func (f verifyFlags) judge(env environment) (*verify.Verifier, verify.Policy, error) {
-	root, err := f.trust.root(env)
-	if err != nil {
-		return nil, verify.Policy{}, err
+// manyOf says whether the arguments name more than one file, which is then told of
+// in a line.
+func manyOf(files []string) bool {
+	if len(files) != 1 {
+		return true
 	}
-	verifier, err := verify.New(root)
-	if err != nil {
-		return nil, verify.Policy{}, err
-	}
-	policy, err := f.policy()
-	return verifier, policy, err
+	info, err := os.Stat(files[0])
+	return err != nil && strings.ContainsAny(files[0], "*?[{") || err == nil && info.IsDir() || verdict.IsChecksums(files[0])
 }
 
-func (f verifyFlags) policy() (verify.Policy, error) {
-	if f.key == "" {
-		return verify.Policy{Identities: []identity.Matcher{identity.Exactly(f.identity, f.issuer)}}, nil
-	}
-	raw, err := readFile(f.key, keys.MaxFile)
-	if err != nil {
-		return verify.Policy{}, err
-	}
-	key, err := keys.ParsePublic(raw)
-	if err != nil {
-		return verify.Policy{}, unreadable(f.key, err)
-	}
-	return verify.Policy{Keys: []crypto.PublicKey{key}}, nil
+// teller prints verdicts as they come.
+type teller struct {
+	verifyFlags
+	env     environment
+	many    bool
+	summary verdict.Summary
+	drawn   time.Time // when progress was last drawn
 }
 
-func (f verifyFlags) verifyFile(ctx context.Context, env environment, v *verify.Verifier, policy verify.Policy, file string) (*verify.Result, error) {
-	b, err := readBundle(bundleFor(file, f.bundle))
-	if err != nil {
-		return nil, err
-	}
-	artifact, closer, err := openArtifact(ctx, env, file)
-	if err != nil {
-		return nil, err
-	}
-	defer closer.Close()
-	return v.Verify(b, artifact, policy)
-}
-
-func readBundle(path string) (*bundle.Bundle, error) {
-	raw, err := readFile(path, bundle.MaxSize)
-	if p := new(problem); errors.Is(err, fs.ErrNotExist) && errors.As(err, &p) {
-		p.try = "--bundle FILE, if the bundle is elsewhere"
-	}
-	if err != nil {
-		return nil, err
-	}
-	b, err := bundle.Parse(raw)
-	if err != nil {
-		return nil, &problem{exit: exitUsage, subject: path, code: "bundle-malformed", err: err}
-	}
-	return b, nil
-}
-
-// openArtifact gives what FILE names: a file, standard input, or a digest.
-func openArtifact(ctx context.Context, env environment, file string) (verify.Artifact, io.Closer, error) {
-	if file == "-" {
-		return verify.FromReader(untilDone{ctx, env.stdin}), io.NopCloser(nil), nil
-	}
-	f, err := os.Open(file)
-	if text, isDigest := strings.CutPrefix(file, "sha256:"); isDigest && errors.Is(err, os.ErrNotExist) {
-		digest, err := hex.DecodeString(text)
-		if err != nil || len(digest) != sha256.Size {
-			return verify.Artifact{}, nil, unreadable(file, errors.New("want sha256: and 64 hexadecimal digits"))
-		}
-		return verify.FromDigest(crypto.SHA256, digest), io.NopCloser(nil), nil
-	}
-	if err != nil {
-		return verify.Artifact{}, nil, unreadable(file, err)
-	}
-	if info, err := f.Stat(); err == nil && info.IsDir() {
-		f.Close()
-		return verify.Artifact{}, nil, unreadable(file, errors.New("is a directory"))
-	}
-	return verify.FromReader(untilDone{ctx, f}), f, nil
-}
-
-// dress gives a refusal the file that it is about and a command to go on with.
-func (f verifyFlags) dress(env environment, file string, err error) error {
-	p := about(file, err)
-	switch {
-	case p.try != "":
-	case p.code == string(verify.OtherInstance):
-		p.try = env.command() + " trust add URL, of the instance that signed; or --instance, if it is in " + env.command() + " trust list"
-	case p.exit == exitRefused:
-		p.try = env.command() + " inspect " + bundleFor(file, f.bundle)
-	}
-	return p
-}
-
-// report is a verdict for machines.
-type report struct {
-	File      string       `json:"file"`
-	Verdict   string       `json:"verdict"` // verified, refused, undecided, unreadable
-	Bundle    string       `json:"bundle,omitempty"`
-	Code      string       `json:"code,omitempty"`
-	Reason    string       `json:"reason,omitempty"`
-	Expected  string       `json:"expected,omitempty"`
-	Found     string       `json:"found,omitempty"`
-	Signer    *signer      `json:"signer,omitempty"`
-	Digest    string       `json:"digest,omitempty"`
-	Times     []signedTime `json:"times,omitempty"`
-	Entries   []logged     `json:"logEntries,omitempty"`
-	Predicate string       `json:"predicateType,omitempty"`
-}
-
-type signer struct {
-	Subject     string `json:"subject,omitempty"`
-	SubjectType string `json:"subjectType,omitempty"`
-	Issuer      string `json:"issuer,omitempty"`
-	Key         string `json:"key,omitempty"` // sha256: of the PKIX DER
-}
-
-type signedTime struct {
-	Time   time.Time `json:"time"`
-	Source string    `json:"source"`
-}
-
-type logged struct {
-	Log   string `json:"log"`
-	Index uint64 `json:"index"`
-}
-
-func reportOf(file string, r *verify.Result) report {
-	out := report{File: file, Verdict: "verified", Digest: digestText(r.Hash, r.Digest), Signer: &signer{}}
-	if r.Certificate == nil {
-		out.Signer.Key = "sha256:" + keyFingerprint(r.Key)
-	} else {
-		out.Signer.Subject, out.Signer.SubjectType, out.Signer.Issuer = r.Identity.Subject.Value, r.Identity.Subject.Type.String(), r.Identity.Issuer
-	}
-	for _, t := range r.Times {
-		out.Times = append(out.Times, signedTime{t.Time.UTC(), t.Source()})
-	}
-	for _, e := range r.Entries {
-		out.Entries = append(out.Entries, logged{e.Log.BaseURL, e.LogIndex})
-	}
-	if r.Statement != nil {
-		out.Predicate = r.Statement.PredicateType
-	}
-	return out
-}
-
-func failedReport(file string, err error) report {
-	p := problemOf(err)
-	verdict := map[int]string{exitRefused: "refused", exitUsage: "unreadable", exitUndecided: "undecided"}[p.exit]
-	return report{File: file, Verdict: verdict, Code: p.code, Reason: p.err.Error(), Expected: p.expected, Found: p.found}
-}
-
-// tell prints the verdict on a file; refusals for people come at the end, from main.
-func (f verifyFlags) tell(env environment, file string, r *verify.Result, failed error) error {
-	switch {
-	case f.quiet && failed == nil:
-		return nil
-	case f.json && failed != nil:
-		return env.printJSON(failedReport(file, failed))
-	case f.json:
-		return env.printJSON(reportOf(file, r))
-	case failed != nil:
+func (t *teller) tell(v verdict.Verdict) error {
+	t.summary.Add(v)
+	if t.quiet && v.Problem == nil {
 		return nil
 	}
-	_, err := fmt.Fprint(env.stdout, verdictText(file, r))
+	var err error
+	switch {
+	case t.json:
+		err = t.env.printJSON(v.Report())
+	case t.many && !t.explain:
+		t.progress()
+		_, err = fmt.Fprint(t.env.stdout, v.Line())
+	default:
+		_, err = fmt.Fprint(t.env.stdout, v.Text())
+	}
 	return err
 }
 
-// verdictText says who signed, when, and which log entry.
-func verdictText(file string, r *verify.Result) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s: verified\n", printable(file))
-	fmt.Fprintf(&b, "  signed by  %s\n", who(r))
-	for _, t := range r.Times {
-		fmt.Fprintf(&b, "  at         %s, by %s\n", clock(t.Time), printable(t.Source()))
+// progress draws how far it is on a terminal, where verdicts go elsewhere.
+func (t *teller) progress() {
+	stderr, isFile := t.env.stderr.(*os.File)
+	stdout, _ := t.env.stdout.(*os.File)
+	if !isFile || !term.IsTerminal(int(stderr.Fd())) || stdout != nil && term.IsTerminal(int(stdout.Fd())) || time.Since(t.drawn) < 100*time.Millisecond {
+		return
 	}
-	fmt.Fprintf(&b, "  logged as  %s\n", entryWords(r))
-	if r.Statement != nil {
-		fmt.Fprintf(&b, "  attests    %s\n", printable(r.Statement.PredicateType))
-	}
-	return b.String()
+	t.drawn = time.Now()
+	fmt.Fprintf(t.env.stderr, "\r%s ", t.summary.String())
 }
 
-func entryWords(r *verify.Result) string {
-	var words []string
-	for _, e := range r.Entries {
-		words = append(words, fmt.Sprintf("%d of %s", e.LogIndex, printable(e.Log.BaseURL)))
+// end prints the summary and explains the first that was not verified.
+func (t *teller) end() error {
+	if !t.drawn.IsZero() {
+		fmt.Fprint(t.env.stderr, "\r\x1b[K")
 	}
-	if len(words) == 0 {
-		return "nothing"
+	if t.many && !t.quiet && !t.json {
+		t.env.say("hallmark: %s", t.summary.String())
 	}
-	return strings.Join(words, ", ")
-}
-
-func keyFingerprint(key crypto.PublicKey) string {
-	der, err := x509.MarshalPKIXPublicKey(key)
-	if err != nil {
-		return "unknown"
+	if t.summary.First == nil {
+		return nil
 	}
-	sum := sha256.Sum256(der)
-	return hex.EncodeToString(sum[:])
+	return &judged{t.summary.First, t.summary.Exit}
 }

@@ -1,0 +1,109 @@
+package verdict
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+)
+
+// maxBundles is how many bundles are tried for one artifact.
+const maxBundles = 1000
+
+// evidence are the files with bundles that there are, or should be.
+func (t Target) evidence() []string {
+	if len(t.bundles) > 0 {
+		return t.bundles
+	}
+	var found []string
+	for _, suffix := range []string{Suffix, LinesSuffix} {
+		if _, err := os.Lstat(t.path + suffix); t.path != "" && !errors.Is(err, fs.ErrNotExist) {
+			found = append(found, t.path+suffix)
+		}
+	}
+	return found
+}
+
+// piece is a bundle and where it was found, or why it can't be read.
+type piece struct {
+	file   string
+	bundle *bundle.Bundle
+	err    *Problem
+}
+
+// pieces reads the artifact's bundles. That there is none is said only when that
+// was seen.
+func (t Target) pieces() ([]piece, *Problem) {
+	if t.given != nil {
+		return []piece{{file: "detached signature", bundle: t.given}}, nil
+	}
+	files := t.evidence()
+	if len(files) == 0 && t.path == "" {
+		return nil, &Problem{Exit: ExitUsage, Subject: t.Name, Code: "usage", Err: errors.New("needs --bundle")}
+	}
+	if len(files) == 0 {
+		return nil, &Problem{
+			Exit: ExitRefused, Subject: t.Name, Code: "unsigned", Try: "--bundle FILE, if the bundle is elsewhere",
+			Err: fmt.Errorf("there is no %s%s", t.path, Suffix),
+		}
+	}
+	var all []piece
+	for _, file := range files {
+		all = append(all, readPieces(file, len(t.bundles) > 0)...)
+	}
+	if len(all) > maxBundles {
+		return nil, Unreadable(files[0], fmt.Errorf("more than %d bundles", maxBundles))
+	}
+	return all, nil
+}
+
+// readPieces reads a file of one bundle, or of one a line.
+func readPieces(file string, named bool) []piece {
+	raw, err := ReadFile(file, bundle.MaxSize)
+	if p := new(Problem); errors.As(err, &p) {
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && named:
+			p.Try = "--bundle FILE, if the bundle is elsewhere"
+		case !errors.Is(err, fs.ErrNotExist):
+			p.Exit, p.Code = ExitUndecided, "could-not-look"
+		}
+		return []piece{{file: file, err: p}}
+	}
+	if !strings.HasSuffix(file, ".jsonl") {
+		return []piece{parsePiece(file, raw)}
+	}
+	var all []piece
+	for line := range bytes.Lines(raw) {
+		if line = bytes.TrimSpace(line); len(line) > 0 && len(all) <= maxBundles {
+			all = append(all, parsePiece(file, line))
+		}
+	}
+	if len(all) == 0 {
+		return []piece{{file: file, err: Unreadable(file, errors.New("no bundle in it"))}}
+	}
+	return all
+}
+
+func parsePiece(file string, raw []byte) piece {
+	b, err := bundle.Parse(raw)
+	if err != nil {
+		return piece{file: file, err: &Problem{Exit: ExitUsage, Subject: file, Code: "bundle-malformed", Err: err}}
+	}
+	return piece{file: file, bundle: b}
+}
+
+// ReadBundles reads a file of bundles, all of which must be good. Errors: *Problem.
+func ReadBundles(file string) ([]*bundle.Bundle, error) {
+	var all []*bundle.Bundle
+	for _, p := range readPieces(file, true) {
+		if p.err != nil {
+			return nil, p.err
+		}
+		all = append(all, p.bundle)
+	}
+	return all, nil
+}

@@ -1,0 +1,306 @@
+package verdict
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"iter"
+	"os"
+	"runtime"
+	"sync"
+
+	"github.com/hallmark-sign/hallmark/policy"
+	"github.com/hallmark-sign/hallmark/verify"
+)
+
+// Judge holds artifacts to a policy. It is safe for concurrent use.
+type Judge struct {
+	Verifier *verify.Verifier
+	Policy   *policy.Policy
+	Explain  bool      // keep what each step saw
+	Stdin    io.Reader // read when a Target says so
+	Command  string    // how the user called the program, for hints
+}
+
+// Verdict is what came of one artifact: exactly one of Results and Problem says
+// so, though a refusal may come with results that were not enough.
+type Verdict struct {
+	Target    Target
+	Results   []*verify.Result // what its bundles have proved
+	Digest    []byte           // SHA-256 of a file that a signed list vouches for
+	List      string           // that list
+	Explained []Explained      // when asked for
+	Problem   *Problem         // nil: verified
+}
+
+// Explained is a verification of one bundle.
+type Explained struct {
+	File string
+	verify.Explanation
+}
+
+// All judges targets, several at once, and tells of each in their order. It ends
+// early when ctx does or tell fails, with that error.
+func (j *Judge) All(ctx context.Context, targets iter.Seq[Target], tell func(Verdict) error) error {
+	type slot struct {
+		target Target
+		said   chan Verdict
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	workers := runtime.GOMAXPROCS(0)
+	todo, order := make(chan slot), make(chan slot, 64*workers)
+	var group sync.WaitGroup
+	for range workers {
+		group.Go(func() {
+			for s := range todo {
+				s.said <- j.Judge(ctx, s.target)
+			}
+		})
+	}
+	group.Go(func() {
+		defer close(order)
+		defer close(todo)
+		for target := range targets {
+			s := slot{target, make(chan Verdict, 1)}
+			select {
+			case order <- s:
+				todo <- s
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	for s := range order {
+		v := <-s.said
+		if context.Cause(ctx) == nil {
+			if err := tell(v); err != nil {
+				cancel(err)
+			}
+		}
+	}
+	group.Wait()
+	return context.Cause(ctx)
+}
+
+// Judge judges one artifact.
+func (j *Judge) Judge(ctx context.Context, t Target) Verdict {
+	v := Verdict{Target: t}
+	switch {
+	case t.problem != nil:
+		v.Problem = t.problem
+	case t.list != nil:
+		return j.vouched(ctx, t)
+	default:
+		j.judge(ctx, &v)
+		if v.Problem == nil && t.listed != nil {
+			v.Problem = t.checkListed(ctx)
+		}
+	}
+	return v
+}
+
+// judge verifies each bundle, then asks the policy. Bundles that are refused do
+// not matter when the others are enough.
+func (j *Judge) judge(ctx context.Context, v *Verdict) {
+	pieces, missing := v.Target.pieces()
+	if missing != nil {
+		v.Problem = missing
+		return
+	}
+	open := v.Target.opener(ctx, j.Stdin, len(pieces))
+	var first *Problem
+	for _, p := range pieces {
+		problem := p.err
+		if problem == nil {
+			problem = j.verify(v, p, open)
+		}
+		if problem != nil && first == nil {
+			first = problem
+		}
+		if problem != nil && problem.Exit != ExitRefused && p.err == nil {
+			v.Problem = problem // of the artifact: no other bundle helps
+			return
+		}
+	}
+	err := j.Policy.Settle(v.Results)
+	refusal := new(verify.Error)
+	switch {
+	case err == nil:
+	case len(v.Results) == 0 && first != nil:
+		v.Problem = first
+	case errors.As(err, &refusal):
+		v.Problem = j.dress(v.Target.Name, pieces[0].file, Refused(refusal))
+	}
+}
+
+// verify verifies one bundle, with a fresh look at the artifact.
+func (j *Judge) verify(v *Verdict, p piece, open func() (verify.Artifact, io.Closer, error)) *Problem {
+	artifact, closer, err := open()
+	if err != nil {
+		return Unreadable(v.Target.Name, err)
+	}
+	defer closer.Close()
+	var result *verify.Result
+	if j.Explain {
+		e := j.Verifier.Explain(p.bundle, artifact, j.Policy.Verification())
+		v.Explained = append(v.Explained, Explained{p.file, e})
+		result, err = e.Result, e.Err
+	} else {
+		result, err = j.Verifier.Verify(p.bundle, artifact, j.Policy.Verification())
+	}
+	if err == nil {
+		v.Results = append(v.Results, result)
+		return nil
+	}
+	if refusal := new(verify.Error); errors.As(err, &refusal) {
+		return j.dress(v.Target.Name, p.file, Refused(refusal))
+	}
+	return unread(v.Target.Name, err)
+}
+
+// unread is an artifact that could not be read to its end.
+func unread(name string, err error) *Problem {
+	if errors.Is(err, context.Canceled) {
+		return &Problem{Exit: ExitUndecided, Subject: name, Code: "interrupted", Err: errors.New("stopped before the end")}
+	}
+	return Unreadable(name, err)
+}
+
+// dress gives a refusal the file that it is about and a command to go on with.
+func (j *Judge) dress(name, file string, p *Problem) *Problem {
+	p.Subject = name
+	switch verify.Code(p.Code) {
+	case verify.OtherInstance:
+		p.Try = j.Command + " trust add URL, of the instance that signed; or --instance, if it is in " + j.Command + " trust list"
+	case verify.RepositoryRenamed:
+		p.Try = "writing the new name into the policy, if the repository has moved"
+	default:
+		p.Try = j.Command + " inspect " + file
+	}
+	return p
+}
+
+// vouched judges a list of checksums once, or a file by the list that vouches for
+// it.
+func (j *Judge) vouched(ctx context.Context, t Target) Verdict {
+	t.list.judged.Do(func() {
+		t.list.said = Verdict{Target: t.list.target}
+		j.judge(ctx, &t.list.said)
+	})
+	if t.listed == nil {
+		return t.list.said
+	}
+	v := Verdict{Target: t, Results: t.list.said.Results, Digest: t.listed, List: t.list.target.Name}
+	if p := t.list.said.Problem; p != nil {
+		refused := *p
+		refused.Subject, refused.Expected, refused.Found, refused.Try = t.Name, "", "", ""
+		refused.Err = errors.New("the list that it stands in, " + t.list.target.Name + ", is not verified")
+		v.Problem = &refused
+		return v
+	}
+	v.Problem = t.checkListed(ctx)
+	return v
+}
+
+// checkListed compares the file with its line in the list.
+func (t Target) checkListed(ctx context.Context) *Problem {
+	f, err := openFile(t.path)
+	if err != nil {
+		return Unreadable(t.Name, err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, UntilDone{ctx, f}); err != nil {
+		return unread(t.Name, err)
+	}
+	if sum := h.Sum(nil); !bytes.Equal(sum, t.listed) {
+		p := Refused(&verify.Error{
+			Code: verify.ArtifactMismatch, Expected: "sha256:" + hex.EncodeToString(t.listed), Found: "sha256:" + hex.EncodeToString(sum),
+		})
+		p.Subject = t.Name
+		return p
+	}
+	return nil
+}
+
+// opener gives the artifact once for each bundle. What can be read only once is
+// hashed for all of them.
+func (t Target) opener(ctx context.Context, stdin io.Reader, bundles int) func() (verify.Artifact, io.Closer, error) {
+	nothing := io.NopCloser(nil)
+	switch {
+	case t.content != nil:
+		return func() (verify.Artifact, io.Closer, error) {
+			return verify.FromReader(bytes.NewReader(t.content)), nothing, nil
+		}
+	case t.digest != nil:
+		return func() (verify.Artifact, io.Closer, error) {
+			return verify.FromDigest(crypto.SHA256, t.digest), nothing, nil
+		}
+	case t.stdin && bundles == 1:
+		return func() (verify.Artifact, io.Closer, error) {
+			return verify.FromReader(UntilDone{ctx, stdin}), nothing, nil
+		}
+	case t.stdin:
+		artifact, err := verify.ReadArtifact(UntilDone{ctx, stdin})
+		return func() (verify.Artifact, io.Closer, error) { return artifact, nothing, err }
+	case bundles > 1:
+		read := sync.OnceValues(func() (verify.Artifact, error) { return t.read(ctx) })
+		return func() (verify.Artifact, io.Closer, error) {
+			artifact, err := read()
+			return artifact, nothing, err
+		}
+	}
+	return func() (verify.Artifact, io.Closer, error) {
+		f, err := openFile(t.path)
+		if err != nil {
+			return verify.Artifact{}, nil, err
+		}
+		return verify.FromReader(UntilDone{ctx, f}), f, nil
+	}
+}
+
+func (t Target) read(ctx context.Context) (verify.Artifact, error) {
+	f, err := openFile(t.path)
+	if err != nil {
+		return verify.Artifact{}, err
+	}
+	defer f.Close()
+	return verify.ReadArtifact(UntilDone{ctx, f})
+}
+
+// openFile opens what can be read to an end.
+func openFile(path string) (*os.File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		err = errors.New("is a directory")
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// UntilDone is a reader that ends with ctx: what is read for minutes must not
+// outlive a Ctrl-C.
+type UntilDone struct {
+	Ctx context.Context
+	io.Reader
+}
+
+// Read reads, or gives the context's error.
+func (u UntilDone) Read(p []byte) (int, error) {
+	if err := u.Ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.Reader.Read(p)
+}

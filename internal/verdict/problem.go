@@ -1,0 +1,118 @@
+package verdict
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/hallmark-sign/hallmark/verify"
+)
+
+// Exit statuses of the commands.
+const (
+	ExitRefused   = 1 // looked, and the answer is no
+	ExitUsage     = 2 // usage or unreadable input
+	ExitUndecided = 3 // network, registry, stale or missing trust
+)
+
+// Problem is an error as people see it: what is wrong, in which words of
+// docs/errors.md, and what to type next.
+type Problem struct {
+	Exit            int
+	Subject         string // the file or URL that it is about; may be empty
+	Code            string
+	Expected, Found string // may be empty
+	Try             string // a command; may be empty
+	Err             error
+}
+
+// Error is the cause alone.
+func (p *Problem) Error() string { return p.Err.Error() }
+
+// Unwrap gives the cause.
+func (p *Problem) Unwrap() error { return p.Err }
+
+// Refused is the problem that a refusal of package verify is.
+func Refused(e *verify.Error) *Problem {
+	return &Problem{Exit: ExitRefused, Code: string(e.Code), Expected: e.Expected, Found: e.Found, Err: reasonOf(e)}
+}
+
+// Unreadable is input that can't be read or makes no sense.
+func Unreadable(path string, err error) *Problem {
+	return &Problem{Exit: ExitUsage, Subject: path, Code: "unreadable", Err: err}
+}
+
+// reasonOf says what a refusal means, and what exactly went wrong where that is
+// more than what was expected and found.
+func reasonOf(e *verify.Error) error {
+	if e.Err == nil {
+		return errors.New(e.Code.Meaning())
+	}
+	if strings.Contains(e.Err.Error(), e.Code.Meaning()) {
+		return e.Err
+	}
+	return fmt.Errorf("%s: %w", e.Code.Meaning(), e.Err)
+}
+
+// word is what an exit status says.
+func word(exit int) string {
+	return map[int]string{ExitRefused: "refused", ExitUsage: "cannot", ExitUndecided: "could not decide"}[exit]
+}
+
+// Text is a problem in the one shape of all:
+//
+//	hallmark: README.md: refused: identity-mismatch
+//	  reason    …
+//	  expected  alice@example.com from https://login.example.com
+//	  found     bob@example.com from https://login.example.com
+//	  try       hallmark inspect README.md.sigstore.json
+func (p *Problem) Text() string {
+	var b strings.Builder
+	b.WriteString("hallmark: ")
+	if p.Subject != "" {
+		b.WriteString(Printable(p.Subject) + ": ")
+	}
+	fmt.Fprintf(&b, "%s: %s\n", word(p.Exit), p.Code)
+	for _, line := range [][2]string{
+		{"reason", Printable(strings.ReplaceAll(strings.TrimSpace(p.Err.Error()), "\n", "; "))},
+		{"expected", Printable(p.Expected)}, {"found", Printable(p.Found)}, {"try", p.Try},
+	} {
+		if line[1] != "" {
+			fmt.Fprintf(&b, "  %-9s %s\n", line[0], line[1])
+		}
+	}
+	return b.String()
+}
+
+// Printable keeps text that others wrote from drawing on the terminal: control
+// characters become visible escapes.
+func Printable(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+			fmt.Fprintf(&b, "\\u%04x", r)
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// ReadFile reads a file of at most limit bytes. Errors: Unreadable.
+func ReadFile(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, Unreadable(path, err)
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, Unreadable(path, err)
+	}
+	if int64(len(raw)) > limit {
+		return nil, Unreadable(path, fmt.Errorf("more than %d bytes", limit))
+	}
+	return raw, nil
+}

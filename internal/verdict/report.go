@@ -1,0 +1,255 @@
+package verdict
+
+import (
+	"crypto"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/verify"
+)
+
+// Report is a verdict for machines: docs/verdict.schema.json.
+type Report struct {
+	File       string      `json:"file"`
+	Verdict    string      `json:"verdict"`          // verified, refused, undecided, unreadable
+	Bundle     string      `json:"bundle,omitempty"` // that was written, when it was signed just now
+	Code       string      `json:"code,omitempty"`
+	Reason     string      `json:"reason,omitempty"`
+	Expected   string      `json:"expected,omitempty"`
+	Found      string      `json:"found,omitempty"`
+	Try        string      `json:"try,omitempty"`
+	Digest     string      `json:"digest,omitempty"` // of the artifact
+	List       string      `json:"list,omitempty"`   // signed list of checksums that vouches for it
+	Signatures []Signature `json:"signatures,omitempty"`
+	Explained  []StepsOf   `json:"explained,omitempty"`
+}
+
+// Signature is what one bundle has proved.
+type Signature struct {
+	Signer        Signer     `json:"signer"`
+	Times         []At       `json:"times,omitempty"`
+	LogEntries    []LogEntry `json:"logEntries,omitempty"`
+	PredicateType string     `json:"predicateType,omitempty"`
+}
+
+// Signer is an identity or a key.
+type Signer struct {
+	Subject     string `json:"subject,omitempty"`
+	SubjectType string `json:"subjectType,omitempty"`
+	Issuer      string `json:"issuer,omitempty"`
+	Key         string `json:"key,omitempty"` // sha256: of the PKIX DER
+}
+
+// At is a time and its source.
+type At struct {
+	Time   time.Time `json:"time"`
+	Source string    `json:"source"`
+}
+
+// LogEntry is an entry of a log.
+type LogEntry struct {
+	Log   string `json:"log"`
+	Index uint64 `json:"index"`
+}
+
+// StepsOf is what the steps saw of one bundle.
+type StepsOf struct {
+	Bundle string `json:"bundle"`
+	Steps  []Step `json:"steps"`
+}
+
+// Step is one of the nine.
+type Step struct {
+	Step    string   `json:"step"`
+	Outcome string   `json:"outcome"` // passed, refused, not asked, not reached
+	Facts   []string `json:"facts,omitempty"`
+}
+
+// Report is the verdict for machines.
+func (v Verdict) Report() Report {
+	out := Report{File: v.Target.Name, Verdict: "verified", List: v.List}
+	if p := v.Problem; p != nil {
+		out.Verdict = map[int]string{ExitRefused: "refused", ExitUsage: "unreadable", ExitUndecided: "undecided"}[p.Exit]
+		out.Code, out.Reason, out.Expected, out.Found, out.Try = p.Code, p.Err.Error(), p.Expected, p.Found, p.Try
+	}
+	for _, r := range v.Results {
+		out.Signatures = append(out.Signatures, signatureOf(r))
+	}
+	if len(v.Results) > 0 && v.List == "" {
+		out.Digest = DigestText(v.Results[0].Hash, v.Results[0].Digest)
+	}
+	if v.List != "" && v.Problem == nil {
+		out.Digest = DigestText(crypto.SHA256, v.Digest)
+	}
+	for _, e := range v.Explained {
+		out.Explained = append(out.Explained, explainedOf(e))
+	}
+	return out
+}
+
+func explainedOf(e Explained) StepsOf {
+	out := StepsOf{Bundle: e.File}
+	for _, s := range e.Steps {
+		out.Steps = append(out.Steps, Step{s.Step.String(), s.Outcome.String(), s.Facts})
+	}
+	return out
+}
+
+func signatureOf(r *verify.Result) Signature {
+	var out Signature
+	if r.Certificate == nil {
+		out.Signer.Key = "sha256:" + KeyFingerprint(r.Key)
+	} else {
+		out.Signer = Signer{Subject: r.Identity.Subject.Value, SubjectType: r.Identity.Subject.Type.String(), Issuer: r.Identity.Issuer}
+	}
+	for _, t := range r.Times {
+		out.Times = append(out.Times, At{t.Time.UTC(), t.Source()})
+	}
+	for _, e := range r.Entries {
+		out.LogEntries = append(out.LogEntries, LogEntry{e.Log.BaseURL, e.LogIndex})
+	}
+	if r.Statement != nil {
+		out.PredicateType = r.Statement.PredicateType
+	}
+	return out
+}
+
+// Text is the verdict for people, on one artifact alone.
+//
+//	README.md: verified
+//	  signed by  alice@example.com via https://login.example.com
+//	  at         2026-03-04 05:06:07 UTC, by https://tsa.example.com
+//	  logged as  7 of https://log.example.com
+func (v Verdict) Text() string {
+	var b strings.Builder
+	if v.Problem == nil {
+		fmt.Fprintf(&b, "%s: verified\n", Printable(v.Target.Name))
+		for _, r := range v.Results {
+			writeResult(&b, r)
+		}
+		if v.List != "" {
+			fmt.Fprintf(&b, "  listed in  %s\n", Printable(v.List))
+		}
+	}
+	for _, e := range v.Explained {
+		fmt.Fprintf(&b, "\n%s\n", Printable(e.File))
+		for _, s := range e.Steps {
+			fmt.Fprintf(&b, "  %d %-11s %s\n", s.Step, s.Step, s.Outcome)
+			for _, fact := range s.Facts {
+				fmt.Fprintf(&b, "      %s\n", Printable(fact))
+			}
+		}
+	}
+	return b.String()
+}
+
+func writeResult(b *strings.Builder, r *verify.Result) {
+	fmt.Fprintf(b, "  signed by  %s\n", Who(r))
+	for _, t := range r.Times {
+		fmt.Fprintf(b, "  at         %s, by %s\n", Clock(t.Time), Printable(t.Source()))
+	}
+	fmt.Fprintf(b, "  logged as  %s\n", EntryWords(r))
+	if r.Statement != nil {
+		fmt.Fprintf(b, "  attests    %s\n", Printable(r.Statement.PredicateType))
+	}
+}
+
+// Line is the verdict for people, as one of many.
+func (v Verdict) Line() string {
+	if p := v.Problem; p != nil {
+		return fmt.Sprintf("%s: %s: %s\n", Printable(v.Target.Name), word(p.Exit), p.Code)
+	}
+	var who []string
+	for _, r := range v.Results {
+		who = append(who, Who(r))
+	}
+	return fmt.Sprintf("%s: verified, signed by %s\n", Printable(v.Target.Name), strings.Join(who, " and by "))
+}
+
+// Who is the signer in words.
+func Who(r *verify.Result) string {
+	if r.Certificate == nil {
+		return "a key with fingerprint sha256:" + KeyFingerprint(r.Key)
+	}
+	return fmt.Sprintf("%s via %s", Printable(r.Identity.Subject.Value), Printable(r.Identity.Issuer))
+}
+
+// EntryWords are the log entries in words.
+func EntryWords(r *verify.Result) string {
+	var words []string
+	for _, e := range r.Entries {
+		words = append(words, fmt.Sprintf("%d of %s", e.LogIndex, Printable(e.Log.BaseURL)))
+	}
+	if len(words) == 0 {
+		return "nothing"
+	}
+	return strings.Join(words, ", ")
+}
+
+// Clock is a time for people.
+func Clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") }
+
+// KeyFingerprint is the SHA-256 of a key's PKIX DER, in hexadecimal.
+func KeyFingerprint(key crypto.PublicKey) string {
+	der, err := x509.MarshalPKIXPublicKey(key)
+	if err != nil {
+		return "unknown"
+	}
+	sum := sha256.Sum256(der)
+	return hex.EncodeToString(sum[:])
+}
+
+// DigestText is a digest with its algorithm, such as sha256:9f86….
+func DigestText(hash crypto.Hash, digest []byte) string {
+	names := map[crypto.Hash]string{crypto.SHA256: "sha256", crypto.SHA384: "sha384", crypto.SHA512: "sha512"}
+	return names[hash] + ":" + hex.EncodeToString(digest)
+}
+
+// Summary counts verdicts.
+type Summary struct {
+	verified, refused, unreadable, undecided int
+	First                                    *Problem // the first that is not verified
+	Exit                                     int      // the worst exit status
+}
+
+// Add counts one.
+func (s *Summary) Add(v Verdict) {
+	p := v.Problem
+	if p == nil {
+		s.verified++
+		return
+	}
+	switch p.Exit {
+	case ExitRefused:
+		s.refused++
+	case ExitUndecided:
+		s.undecided++
+	default:
+		s.unreadable++
+	}
+	if s.First == nil {
+		s.First = p
+	}
+	s.Exit = max(s.Exit, p.Exit)
+}
+
+// Count is how many there are.
+func (s *Summary) Count() int { return s.verified + s.refused + s.unreadable + s.undecided }
+
+// String is the summary in words.
+func (s *Summary) String() string {
+	text := fmt.Sprintf("%d judged: %d verified", s.Count(), s.verified)
+	for _, other := range []struct {
+		n    int
+		word string
+	}{{s.refused, "refused"}, {s.unreadable, "unreadable"}, {s.undecided, "undecided"}} {
+		if other.n > 0 {
+			text += fmt.Sprintf(", %d %s", other.n, other.word)
+		}
+	}
+	return text
+}
