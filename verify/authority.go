@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hallmark-sign/hallmark/trust"
+	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
 // authority is a certificate or timestamp authority of the root, made ready.
@@ -16,10 +17,10 @@ type authority struct {
 	usage         x509.ExtKeyUsage
 	roots         *x509.CertPool // its root alone
 	intermediates *x509.CertPool
-	links         []link // of the certificates below its root
+	links         []link // of its certificates
 }
 
-func newAuthority(a *trust.Authority, usage x509.ExtKeyUsage) (*authority, error) {
+func newAuthority(a *trust.Authority, usage x509.ExtKeyUsage, keys *sigalg.Preparer) (*authority, error) {
 	if len(a.Chain) == 0 {
 		return nil, errors.New("no certificates")
 	}
@@ -28,7 +29,9 @@ func newAuthority(a *trust.Authority, usage x509.ExtKeyUsage) (*authority, error
 	out.roots.AddCert(a.Chain[last])
 	for _, cert := range a.Chain[:last] {
 		out.intermediates.AddCert(cert)
-		out.links = append(out.links, out.newLink(cert))
+	}
+	for _, cert := range a.Chain {
+		out.links = append(out.links, out.newLink(cert, keys))
 	}
 	return out, nil
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hallmark-sign/hallmark/trust"
+	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -90,7 +91,7 @@ func TestLinksAnswerAsTheWholePath(t *testing.T) {
 			rootPair := newPair(t, root, nil)
 			middlePair := newPair(t, middle, &rootPair)
 			leafPair := newPair(t, leaf, &middlePair)
-			a, err := newAuthority(&trust.Authority{Chain: []*x509.Certificate{middlePair.cert, rootPair.cert}}, x509.ExtKeyUsageCodeSigning)
+			a, err := newAuthority(&trust.Authority{Chain: []*x509.Certificate{middlePair.cert, rootPair.cert}}, x509.ExtKeyUsageCodeSigning, new(sigalg.Preparer))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -123,7 +124,7 @@ func TestLinksVerifySignatures(t *testing.T) {
 		SerialNumber: big.NewInt(2), NotBefore: start, NotAfter: start.AddDate(1, 0, 0),
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning},
 	}, &impostor)
-	a, err := newAuthority(&trust.Authority{Chain: []*x509.Certificate{middle.cert, root.cert}}, x509.ExtKeyUsageCodeSigning)
+	a, err := newAuthority(&trust.Authority{Chain: []*x509.Certificate{middle.cert, root.cert}}, x509.ExtKeyUsageCodeSigning, new(sigalg.Preparer))
 	if err != nil {
 		t.Fatal(err)
 	}

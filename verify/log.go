@@ -154,7 +154,7 @@ func (l *log) openV1(envelope []byte) (checkpoint.Checkpoint, error) {
 		head, _, err := checkpoint.Open(envelope, l.verifiers[i])
 		return head, err
 	}
-	verifier, err := checkpoint.NewVerifier(name, l.Key)
+	verifier, err := checkpoint.NewVerifier(name, l.key)
 	if err != nil {
 		return checkpoint.Checkpoint{}, err
 	}

@@ -78,7 +78,7 @@ func (e *entry) verifyPromise() error {
 			err = differ(LogUnknown, window(l.BaseURL, l.Validity), stamp(e.IntegratedTime))
 			continue
 		}
-		cause := rekor.VerifySET(*e.Entry, l.Key)
+		cause := rekor.VerifySET(*e.Entry, l.key)
 		if cause == nil {
 			e.log, e.promised = l, true
 			return nil
@@ -106,11 +106,12 @@ func (c *claim) verifyTimestamp(raw []byte) (Time, source, error) {
 	if err := token.CheckImprint(c.bundle.Signature()); err != nil {
 		return Time{}, source{}, err
 	}
-	leaf := c.stamper(token)
-	if leaf == nil {
+	signer, ok := c.stamper(token)
+	if !ok {
 		return Time{}, source{err: errors.New("its signer's certificate is neither in the token nor in the trusted root")}, nil
 	}
-	if err := token.VerifySignature(leaf); err != nil {
+	leaf := signer.cert
+	if err := token.VerifySignatureBy(leaf, signer.key); err != nil {
 		return Time{}, source{}, err
 	}
 	others := slices.DeleteFunc(slices.Clone(token.Certificates), leaf.Equal)
@@ -134,15 +135,18 @@ func (c *claim) verifyTimestamp(raw []byte) (Time, source, error) {
 
 // stamper finds the certificate that the token names as its signer's, among the
 // root's and those in the token.
-func (c *claim) stamper(token *timestamp.Token) *x509.Certificate {
-	for _, certs := range [][]*x509.Certificate{c.tsaLeaf, token.Certificates} {
-		for _, cert := range certs {
-			if token.Names(cert) {
-				return cert
-			}
+func (c *claim) stamper(token *timestamp.Token) (stamper, bool) {
+	for _, s := range c.stampers {
+		if token.Names(s.cert) {
+			return s, true
 		}
 	}
-	return nil
+	for _, cert := range token.Certificates {
+		if token.Names(cert) {
+			return stamper{cert, cert.PublicKey}, true
+		}
+	}
+	return stamper{}, false
 }
 
 // foreign says whether nothing in the bundle that names its maker names one of
