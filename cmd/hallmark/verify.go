@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"os"
 	"strings"
 	"time"
@@ -212,22 +211,10 @@ func (f verifyFlags) verify(ctx context.Context, env environment, files []string
 		return err
 	}
 	teller := teller{verifyFlags: f, env: env, many: manyOf(files)}
-	if err := judge.All(ctx, targetsOf(finder, files), teller.tell); err != nil {
+	if err := judge.All(ctx, finder.All(files), teller.tell); err != nil {
 		return err
 	}
 	return teller.end()
-}
-
-func targetsOf(finder verdict.Finder, files []string) iter.Seq[verdict.Target] {
-	return func(yield func(verdict.Target) bool) {
-		for _, file := range files {
-			for target := range finder.Find(file) {
-				if !yield(target) {
-					return
-				}
-			}
-		}
-	}
 }
 
 // manyOf says whether the arguments name more than one file, which is then told of

@@ -56,6 +56,19 @@ func (f Finder) target(t Target) Target {
 	return t
 }
 
+// All gives what every argument names.
+func (f Finder) All(args []string) iter.Seq[Target] {
+	return func(yield func(Target) bool) {
+		for _, arg := range args {
+			for target := range f.Find(arg) {
+				if !yield(target) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Find gives what an argument names: - is standard input, sha256:HEX a digest,
 // a directory all files below it, a file of checksums the files that it lists;
 // stars and brackets are expanded where no file has that name. What cannot be

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/policy"
+	"github.com/hallmark-sign/hallmark/trust"
+	"github.com/hallmark-sign/hallmark/verify"
+)
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	err := execute(ctx, os.Args[1:], os.Stdin, os.Stdout)
+	p, worst := new(verdict.Problem), new(worst)
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return 0
+	case errors.As(err, &worst):
+		fmt.Fprint(os.Stderr, worst.Text())
+		return worst.exit
+	case errors.As(err, &p):
+	case errors.Is(err, context.Canceled):
+		p = &verdict.Problem{Exit: verdict.ExitUndecided, Code: "interrupted", Err: errors.New("stopped before the end")}
+	default:
+		p = usage(err)
+	}
+	fmt.Fprint(os.Stderr, p.Text())
+	return p.Exit
+}
+
+// worst is the first of many problems, with the worst of their statuses.
+type worst struct {
+	*verdict.Problem
+	exit int
+}
+
+func usage(err error) *verdict.Problem {
+	return &verdict.Problem{Exit: verdict.ExitUsage, Code: "usage", Err: err, Try: "hallmark-verify --help"}
+}
+
+// options are the flags, which mean what they mean in hallmark verify.
+type options struct {
+	trustedRoot, policy, identity, issuer, key, bundle string
+	explain, json, quiet                               bool
+}
+
+func parse(args []string) (options, []string, error) {
+	var o options
+	flags := flag.NewFlagSet("hallmark-verify", flag.ContinueOnError)
+	flags.StringVar(&o.trustedRoot, "trusted-root", "", "trusted root `FILE` (needed)")
+	flags.StringVar(&o.policy, "policy", "", "policy `FILE` that says who must have signed")
+	flags.StringVar(&o.identity, "identity", "", "who must have signed: the email or URI in the certificate")
+	flags.StringVar(&o.issuer, "issuer", "", "`URL` of the OpenID issuer that must have vouched for --identity")
+	flags.StringVar(&o.key, "key", "", "public key `FILE` (PEM) that must have signed")
+	flags.StringVar(&o.bundle, "bundle", "", "`FILE` with the bundle (default: the artifact's name with "+verdict.Suffix+")")
+	flags.BoolVar(&o.explain, "explain", false, "show what each of the nine steps saw")
+	flags.BoolVar(&o.json, "json", false, "print each verdict as JSON, one a line")
+	flags.BoolVar(&o.quiet, "quiet", false, "print refusals only")
+	flags.Usage = func() {
+		fmt.Fprintln(flags.Output(), "hallmark-verify --trusted-root FILE (--policy FILE | --identity ID --issuer URL | --key FILE) FILE...")
+		flags.PrintDefaults()
+	}
+	if err := flags.Parse(args); err != nil {
+		return o, nil, err
+	}
+	ways := 0
+	for _, given := range []bool{o.policy != "", o.identity != "" && o.issuer != "", o.key != ""} {
+		if given {
+			ways++
+		}
+	}
+	switch {
+	case flags.NArg() == 0:
+		return o, nil, errors.New("no FILE")
+	case o.trustedRoot == "":
+		return o, nil, errors.New("--trusted-root is missing")
+	case ways != 1:
+		return o, nil, errors.New("who may have signed? give --policy, --identity and --issuer, or --key")
+	case o.bundle != "" && flags.NArg() > 1:
+		return o, nil, errors.New("--bundle takes one FILE")
+	}
+	return o, flags.Args(), nil
+}
+
+func execute(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) error {
+	o, files, err := parse(args)
+	if err != nil {
+		return err
+	}
+	judge, err := o.judge(stdin)
+	if err != nil {
+		return err
+	}
+	var finder verdict.Finder
+	if o.bundle != "" {
+		finder.Bundles = []string{o.bundle}
+	}
+	var summary verdict.Summary
+	err = judge.All(ctx, finder.All(files), func(v verdict.Verdict) error {
+		summary.Add(v)
+		return o.tell(stdout, v)
+	})
+	if err == nil && summary.First != nil {
+		err = &worst{summary.First, summary.Exit}
+	}
+	return err
+}
+
+func (o options) tell(stdout io.Writer, v verdict.Verdict) error {
+	switch {
+	case o.quiet && v.Problem == nil:
+		return nil
+	case o.json:
+		if err := json.MarshalWrite(stdout, v.Report()); err != nil {
+			return err
+		}
+		_, err := io.WriteString(stdout, "\n")
+		return err
+	case o.explain:
+		_, err := io.WriteString(stdout, v.Text())
+		return err
+	}
+	_, err := io.WriteString(stdout, v.Line())
+	return err
+}
+
+func (o options) judge(stdin io.Reader) (*verdict.Judge, error) {
+	raw, err := verdict.ReadFile(o.trustedRoot, trust.MaxSize)
+	if err != nil {
+		return nil, err
+	}
+	root, err := trust.Parse(raw)
+	if err != nil {
+		return nil, verdict.Unreadable(o.trustedRoot, err)
+	}
+	verifier, err := verify.New(root)
+	if err != nil {
+		return nil, verdict.Unreadable(o.trustedRoot, err)
+	}
+	p, err := o.accepted()
+	if err != nil {
+		return nil, err
+	}
+	return &verdict.Judge{Verifier: verifier, Policy: p, Explain: o.explain, Stdin: stdin, Command: "hallmark"}, nil
+}
+
+// accepted is the policy. The age of the trusted root can't be known here, as
+// nobody says when it was fetched; a policy that limits it is refused.
+func (o options) accepted() (*policy.Policy, error) {
+	if o.identity != "" {
+		return policy.ForIdentity(o.identity, o.issuer), nil
+	}
+	const limit = 1 << 20
+	if o.key != "" {
+		raw, err := verdict.ReadFile(o.key, limit)
+		if err != nil {
+			return nil, err
+		}
+		return publicKey(o.key, raw)
+	}
+	raw, err := verdict.ReadFile(o.policy, limit)
+	if err != nil {
+		return nil, err
+	}
+	p, err := policy.Parse(raw, nil)
+	if err == nil && p.MaxRootAge > 0 {
+		err = errors.New("trustRoot.maxAge: this program does not know when the trusted root was fetched; the hallmark command does")
+	}
+	if err != nil {
+		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: o.policy, Code: "policy-malformed", Err: err}
+	}
+	return p, nil
+}
+
+func publicKey(name string, raw []byte) (*policy.Policy, error) {
+	block, _ := pem.Decode(raw)
+	if block == nil {
+		return nil, verdict.Unreadable(name, errors.New("no PEM in it"))
+	}
+	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		return nil, verdict.Unreadable(name, err)
+	}
+	return policy.ForKey(name, key), nil
+}
