@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -199,11 +200,22 @@ func VerifySET(e Entry, key crypto.PublicKey) error {
 	if err != nil {
 		return fmt.Errorf("verifying signed entry timestamp: %w", err)
 	}
-	payload := fmt.Appendf(nil, `{"body":"%s","integratedTime":%d,"logID":"%s","logIndex":%d}`,
-		base64.StdEncoding.EncodeToString(e.CanonicalizedBody), e.IntegratedTime.Unix(),
-		hex.EncodeToString(e.LogID), e.LogIndex)
-	if err := alg.Verify(key, payload, e.SignedEntryTimestamp); err != nil {
+	if err := alg.Verify(key, e.promise(), e.SignedEntryTimestamp); err != nil {
 		return fmt.Errorf("verifying signed entry timestamp: %w", err)
 	}
 	return nil
+}
+
+// promise is what a signed entry timestamp signs.
+func (e Entry) promise() []byte {
+	b := make([]byte, 0, base64.StdEncoding.EncodedLen(len(e.CanonicalizedBody))+256)
+	b = append(b, `{"body":"`...)
+	b = base64.StdEncoding.AppendEncode(b, e.CanonicalizedBody)
+	b = append(b, `","integratedTime":`...)
+	b = strconv.AppendInt(b, e.IntegratedTime.Unix(), 10)
+	b = append(b, `,"logID":"`...)
+	b = hex.AppendEncode(b, e.LogID)
+	b = append(b, `","logIndex":`...)
+	b = strconv.AppendUint(b, e.LogIndex, 10)
+	return append(b, '}')
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/fips140"
 	"math/big"
+	"math/bits"
 	"sync"
 	"sync/atomic"
 
@@ -123,18 +124,18 @@ type warmKey struct {
 
 // verify verifies a signature (FIPS 186-5 §6.4.2) in ASN.1 (RFC 3279 §2.2.3).
 func (k *warmKey) verify(digest, sig []byte) bool {
+	n := numbers(5)
+	r, s, e, product, quotient := &n[0], &n[1], &n[2], &n[3], &n[4]
 	// 1: r and s are in [1, n-1]
-	r, s := k.parse(sig)
-	if r == nil {
+	if !k.parse(sig, r, s) {
 		return false
 	}
 	// 2, 3: e is the leftmost bits of the digest, as many as n has: whole bytes
 	size := k.order.BitLen() / 8
-	e := new(big.Int).SetBytes(digest[:min(len(digest), size)])
+	e.SetBytes(digest[:min(len(digest), size)])
 	// 4: s⁻¹ mod n
 	inverse := s.ModInverse(s, k.order)
 	// 5: u = e·s⁻¹ mod n, v = r·s⁻¹ mod n
-	var product, quotient big.Int
 	scalars := make([]byte, 2*size)
 	quotient.QuoRem(product.Mul(e, inverse), k.order, e)
 	e.FillBytes(scalars[:size])
@@ -151,4 +152,15 @@ func (k *warmKey) verify(digest, sig []byte) bool {
 		x.Sub(x, k.order)
 	}
 	return x.Cmp(r) == 0
+}
+
+// numbers gives zeros with room for a product, so that arithmetic allocates
+// little.
+func numbers(count int) []big.Int {
+	const room = 2*384/bits.UintSize + 2
+	all, words := make([]big.Int, count), make([]big.Word, count*room)
+	for i := range all {
+		all[i].SetBits(words[i*room : i*room : (i+1)*room])
+	}
+	return all
 }

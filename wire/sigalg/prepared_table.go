@@ -105,25 +105,23 @@ func sum384(key []byte, generator table[*nistec.P384Point]) (func(u, v []byte) (
 	}, nil
 }
 
-// parse reads a signature in strict DER, and gives nil unless r and s are in
+// parse reads a signature in strict DER, and says whether r and s are in
 // [1, n-1].
 //
 //	Ecdsa-Sig-Value ::= SEQUENCE { r INTEGER, s INTEGER }
-func (k *warmKey) parse(sig []byte) (r, s *big.Int) {
+func (k *warmKey) parse(sig []byte, r, s *big.Int) bool {
 	var body cryptobyte.String
 	var rBytes, sBytes []byte // without leading zeros; negative numbers don't fit
 	in := cryptobyte.String(sig)
 	if !in.ReadASN1(&body, asn1.SEQUENCE) || !in.Empty() ||
 		!body.ReadASN1Integer(&rBytes) || !body.ReadASN1Integer(&sBytes) || !body.Empty() {
-		return nil, nil
+		return false
 	}
 	size := k.order.BitLen() / 8
 	if len(rBytes) > size || len(sBytes) > size {
-		return nil, nil
+		return false
 	}
-	r, s = new(big.Int).SetBytes(rBytes), new(big.Int).SetBytes(sBytes)
-	if r.Sign() == 0 || s.Sign() == 0 || r.Cmp(k.order) >= 0 || s.Cmp(k.order) >= 0 {
-		return nil, nil
-	}
-	return r, s
+	r.SetBytes(rBytes)
+	s.SetBytes(sBytes)
+	return r.Sign() > 0 && s.Sign() > 0 && r.Cmp(k.order) < 0 && s.Cmp(k.order) < 0
 }

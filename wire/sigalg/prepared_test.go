@@ -62,7 +62,7 @@ func encode(r, s *big.Int) []byte {
 	return b.BytesOrPanic()
 }
 
-func numbers(t testing.TB, sig []byte) (r, s *big.Int) {
+func decode(t testing.TB, sig []byte) (r, s *big.Int) {
 	t.Helper()
 	r, s = new(big.Int), new(big.Int)
 	in := cryptobyte.String(sig)
@@ -91,7 +91,7 @@ func oddDigests(n *big.Int) [][]byte {
 
 // oddSignatures are sig, and what must or must not pass in its place.
 func oddSignatures(t testing.TB, n *big.Int, sig []byte) [][]byte {
-	r, s := numbers(t, sig)
+	r, s := decode(t, sig)
 	zero, one := new(big.Int), big.NewInt(1)
 	all := [][]byte{
 		nil, {0x30, 0}, {0x30, 3, 2, 1, 1}, sig, sig[:len(sig)-1], append(sig[:len(sig):len(sig)], 0),
