@@ -28,24 +28,24 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
-// verdict is what is made of input that means no good: accepted when code is
+// outcome is what is made of input that means no good: accepted when code is
 // empty.
-type verdict struct {
+type outcome struct {
 	step verify.Step
 	code verify.Code
 }
 
 var (
-	accepted   = verdict{}
-	noIdentity = verdict{verify.StepIdentity, verify.IdentityMismatch}
-	noChain    = verdict{verify.StepChain, verify.ChainUntrusted}
-	noShape    = verdict{verify.StepShape, verify.Malformed}
-	noSCT      = verdict{verify.StepSCT, verify.SCTInvalid}
+	accepted   = outcome{}
+	noIdentity = outcome{verify.StepIdentity, verify.IdentityMismatch}
+	noChain    = outcome{verify.StepChain, verify.ChainUntrusted}
+	noShape    = outcome{verify.StepShape, verify.Malformed}
+	noSCT      = outcome{verify.StepSCT, verify.SCTInvalid}
 )
 
 // judge writes the bundle, reads it and verifies it within time and memory: what
 // is alive at a time is at most four times the input and a constant.
-func (want verdict) judge(t *testing.T, v *verify.Verifier, b *bundle.Bundle, p verify.Policy) {
+func (want outcome) judge(t *testing.T, v *verify.Verifier, b *bundle.Bundle, p verify.Policy) {
 	t.Helper()
 	raw, err := b.Marshal()
 	if err != nil {
@@ -112,7 +112,7 @@ func alive(f func()) uint64 {
 	return peak - min(base, peak)
 }
 
-func (want verdict) check(t *testing.T, err error) {
+func (want outcome) check(t *testing.T, err error) {
 	t.Helper()
 	if want == noShape && errors.Is(err, bundle.ErrMalformed) {
 		return
@@ -174,7 +174,7 @@ func TestHostileCertificates(t *testing.T) {
 	private := asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 99999, 1}
 	for name, c := range map[string]struct {
 		change func(*x509.Certificate)
-		want   verdict
+		want   outcome
 	}{
 		"as it should be":         {named(t, email), accepted},
 		"10,000 mailboxes":        {named(t, many(10_000, func(i int) asn1.RawValue { return general(tagEmail, fmt.Sprintf("a%d@example.com", i)) })...), noShape},
@@ -219,9 +219,9 @@ func TestHostileCertificates(t *testing.T) {
 		"an unknown, critical":     {extended(private, true, nil), noChain},
 		"another issuer beside":    {extended(asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57264, 1, 8}, false, []byte{0x0c, 0}), noShape},
 		"dates of year 1 and 9999": {dated(time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)), accepted},
-		"over in year 1":           {dated(time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC)), verdict{verify.StepChain, verify.CertificateExpired}},
-		"begins in 9999":           {dated(time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)), verdict{verify.StepChain, verify.CertificateExpired}},
-		"over before it begins":    {dated(signedAt.Add(time.Hour), signedAt.Add(-time.Hour)), verdict{verify.StepChain, verify.CertificateExpired}},
+		"over in year 1":           {dated(time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC)), outcome{verify.StepChain, verify.CertificateExpired}},
+		"begins in 9999":           {dated(time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)), outcome{verify.StepChain, verify.CertificateExpired}},
+		"over before it begins":    {dated(signedAt.Add(time.Hour), signedAt.Add(-time.Hour)), outcome{verify.StepChain, verify.CertificateExpired}},
 		"an authority's":           {func(c *x509.Certificate) { c.IsCA, c.BasicConstraintsValid = true, true }, accepted}, // issued and logged for alice all the same
 		"constrains names": {func(c *x509.Certificate) {
 			c.PermittedDNSDomains, c.PermittedDNSDomainsCritical = []string{"example.net"}, true
@@ -278,7 +278,7 @@ func TestNameConstraints(t *testing.T) {
 		constrain func(*x509.Certificate)
 		who       string
 		uri       bool
-		want      verdict
+		want      outcome
 	}{
 		"mailboxes of the domain":    {func(c *x509.Certificate) { c.PermittedEmailAddresses = []string{"example.com"} }, "alice@example.com", false, accepted},
 		"mailboxes of another":       {func(c *x509.Certificate) { c.PermittedEmailAddresses = []string{"example.net"} }, "alice@example.com", false, noChain},
@@ -367,7 +367,7 @@ func TestHostileSCTLists(t *testing.T) {
 		cert := in.promised(t, o, unchanged, func(entry sct.Precert) []byte {
 			return must(sct.MarshalList([]sct.SCT{must(sct.Sign(in.ct, entry, at, nil))(t)}))(t)
 		})
-		verdict{verify.StepSCT, verify.SCTMissing}.judge(t, v, in.loggedAs(t, cert.Raw), trustAlice)
+		outcome{verify.StepSCT, verify.SCTMissing}.judge(t, v, in.loggedAs(t, cert.Raw), trustAlice)
 	}
 }
 
@@ -408,7 +408,7 @@ func TestBER(t *testing.T) {
 		t.Run("timestamp, "+name, func(t *testing.T) {
 			b := *good
 			b.Timestamps = [][]byte{der}
-			verdict{verify.StepTimes, verify.TimestampInvalid}.judge(t, v, &b, trustAlice)
+			outcome{verify.StepTimes, verify.TimestampInvalid}.judge(t, v, &b, trustAlice)
 		})
 	}
 	signatures := spelled(t, good.Signature())
@@ -422,7 +422,7 @@ func TestBER(t *testing.T) {
 			b.Timestamps = [][]byte{in.tsas[0].stamp(t, der, signedAt, false)}
 			b.Entries = []rekor.Entry{in.hashed(t, rekor.HashedRekord{Digest: good.Message.Digest, Signature: der,
 				Verifier: rekor.Verifier{Certificate: good.Certificates[0], KeyDetails: sigalg.ECDSAP256SHA256}})}
-			verdict{verify.StepSignature, verify.SignatureInvalid}.judge(t, v, &b, trustAlice)
+			outcome{verify.StepSignature, verify.SignatureInvalid}.judge(t, v, &b, trustAlice)
 		})
 	}
 	promised := in.sign(t, artifact, order{logs: []*logServer{}, tsas: []*stamper{}})
@@ -434,7 +434,7 @@ func TestBER(t *testing.T) {
 			b, e := *promised, e
 			e.SignedEntryTimestamp = der
 			b.Entries = []rekor.Entry{e}
-			verdict{verify.StepTimes, verify.LogPromiseInvalid}.judge(t, v, &b, trustAlice)
+			outcome{verify.StepTimes, verify.LogPromiseInvalid}.judge(t, v, &b, trustAlice)
 		})
 	}
 }
@@ -474,7 +474,7 @@ func TestHandMadeNumbers(t *testing.T) {
 	accepted.judge(t, v, &full, trustAlice)
 	policy := trustAlice
 	policy.LogThreshold = 2
-	verdict{verify.StepLog, verify.ThresholdLogs}.judge(t, v, &full, policy)
+	outcome{verify.StepLog, verify.ThresholdLogs}.judge(t, v, &full, policy)
 }
 
 // Indices, sizes and times at the ends of their types: refused when they are
@@ -549,7 +549,7 @@ func TestHostileTimes(t *testing.T) {
 	for _, at := range []time.Time{first, time.Date(1949, 12, 31, 23, 59, 59, 0, time.UTC), time.Date(2050, 1, 1, 0, 0, 0, 0, time.UTC), last} {
 		for name, v := range map[string]*verify.Verifier{"as it is": in.verifier(t), "trusted always": always} {
 			t.Run(name+" "+at.Format(time.DateOnly), func(t *testing.T) {
-				verdict{verify.StepTimes, verify.TimestampUntrusted}.judge(t, v, in.sign(t, artifact, order{at: at}), trustAlice)
+				outcome{verify.StepTimes, verify.TimestampUntrusted}.judge(t, v, in.sign(t, artifact, order{at: at}), trustAlice)
 				if at.Before(time.Unix(0, 0)) {
 					return // no promise has such a time
 				}
@@ -557,7 +557,7 @@ func TestHostileTimes(t *testing.T) {
 				e := in.logs[0].entryV1(t, b, "hashedrekord", "0.0.1")
 				in.logs[0].promise(t, &e, at)
 				b.Entries = []rekor.Entry{e}
-				want := verdict{verify.StepChain, verify.CertificateExpired}
+				want := outcome{verify.StepChain, verify.CertificateExpired}
 				want.judge(t, v, b, trustAlice)
 			})
 		}
@@ -570,7 +570,7 @@ func TestHostileTimes(t *testing.T) {
 		if bytes.Equal(b.Timestamps[0], good.Timestamps[0]) {
 			t.Fatal("the time is not where it was thought to be")
 		}
-		verdict{verify.StepTimes, verify.TimestampInvalid}.judge(t, in.verifier(t), &b, trustAlice)
+		outcome{verify.StepTimes, verify.TimestampInvalid}.judge(t, in.verifier(t), &b, trustAlice)
 	}
 }
 
@@ -612,13 +612,13 @@ func TestHostileJSON(t *testing.T) {
 		"invalid UTF-8":     strings.Replace(statement, `"name":"a"`, `"name":"`+"\xff"+`"`, 1),
 	} {
 		t.Run("statement, "+name, func(t *testing.T) {
-			verdict{verify.StepStatement, verify.StatementInvalid}.judge(t, v, in.sign(t, nil, order{payload: []byte(text)}), trustAlice)
+			outcome{verify.StepStatement, verify.StatementInvalid}.judge(t, v, in.sign(t, nil, order{payload: []byte(text)}), trustAlice)
 		})
 	}
 	digests := strings.Replace(statement, `"digest":{`, `"digest":{`+digestsOf(1_000_000)+`,`, 1)
-	verdict{verify.StepStatement, verify.StatementInvalid}.judge(t, v, in.sign(t, nil, order{payload: []byte(digests)}), trustAlice)
+	outcome{verify.StepStatement, verify.StatementInvalid}.judge(t, v, in.sign(t, nil, order{payload: []byte(digests)}), trustAlice)
 	large := strings.Replace(statement, `"subject":[`, `"subject":[`+strings.Repeat(`{"name":"b","digest":{"sha256":"00"}},`, 10<<20/38), 1)
-	verdict{verify.StepStatement, verify.StatementInvalid}.judge(t, v, in.sign(t, nil, order{payload: []byte(large)}), trustAlice)
+	outcome{verify.StepStatement, verify.StatementInvalid}.judge(t, v, in.sign(t, nil, order{payload: []byte(large)}), trustAlice)
 }
 
 func digestsOf(n int) string {
@@ -637,14 +637,14 @@ func TestLargeParts(t *testing.T) {
 	accepted.judge(t, v, in.sign(t, nil, order{payload: []byte(predicate)}), trustAlice)
 	for name, c := range map[string]struct {
 		spoil func(*bundle.Bundle)
-		want  verdict
+		want  outcome
 	}{
-		"signature":  {func(b *bundle.Bundle) { b.Message.Signature = make([]byte, 10<<20) }, verdict{verify.StepTimes, verify.TimestampInvalid}},
-		"timestamp":  {func(b *bundle.Bundle) { b.Timestamps = [][]byte{make([]byte, 10<<20)} }, verdict{verify.StepTimes, verify.TimestampInvalid}},
-		"checkpoint": {func(b *bundle.Bundle) { b.Entries[0].Proof.Checkpoint = bytes.Repeat([]byte("a"), 10<<20) }, verdict{verify.StepLog, verify.CheckpointInvalid}},
+		"signature":  {func(b *bundle.Bundle) { b.Message.Signature = make([]byte, 10<<20) }, outcome{verify.StepTimes, verify.TimestampInvalid}},
+		"timestamp":  {func(b *bundle.Bundle) { b.Timestamps = [][]byte{make([]byte, 10<<20)} }, outcome{verify.StepTimes, verify.TimestampInvalid}},
+		"checkpoint": {func(b *bundle.Bundle) { b.Entries[0].Proof.Checkpoint = bytes.Repeat([]byte("a"), 10<<20) }, outcome{verify.StepLog, verify.CheckpointInvalid}},
 		"cosignatures": {func(b *bundle.Bundle) {
 			b.Entries[0].Proof.Checkpoint = append(b.Entries[0].Proof.Checkpoint, bytes.Repeat([]byte("— witness.example.net AAAAAAAAAAAAAAAA\n"), 100_000)...)
-		}, verdict{verify.StepLog, verify.CheckpointInvalid}},
+		}, outcome{verify.StepLog, verify.CheckpointInvalid}},
 		"body":    {func(b *bundle.Bundle) { b.Entries[0].CanonicalizedBody = bytes.Repeat([]byte(" "), 10<<20) }, noShape},
 		"promise": {func(b *bundle.Bundle) { b.Entries[0].SignedEntryTimestamp = make([]byte, 10<<20) }, accepted}, // nobody asks Rekor v2 for one
 	} {

@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"strings"
 	"testing"
@@ -295,4 +296,46 @@ func TestThresholds(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The four bytes before a checkpoint's signature say whose it is: with others it
+// is a line of a key that nobody has named, however good the signature. So it is
+// in both generations.
+func TestCheckpointKeyHint(t *testing.T) {
+	in := newInstance(t, "example.com")
+	v := in.verifier(t)
+	old := in.sign(t, artifact, order{logs: []*logServer{}, tsas: []*stamper{}})
+	old.Entries = []rekor.Entry{in.logs[0].entryV1(t, old, "hashedrekord", "0.0.1")}
+	for name, b := range map[string]*bundle.Bundle{"v1": old, "v2": in.sign(t, artifact, order{})} {
+		good := string(b.Entries[0].Proof.Checkpoint)
+		at := strings.LastIndexByte(strings.TrimSuffix(good, "\n"), ' ') + 1
+		line := must(base64.StdEncoding.DecodeString(strings.TrimSpace(good[at:])))(t)
+		for what, c := range map[string]struct {
+			line []byte
+			ok   bool
+		}{
+			"as it is":       {line, true},
+			"another key's":  {append([]byte{line[0] ^ 1}, line[1:]...), false},
+			"zero":           {append(make([]byte, 4), line[4:]...), false},
+			"no signature":   {line[:4], false},
+			"no hint":        {line[4:], false},
+			"cut signature":  {line[:len(line)-1], false},
+			"the other's":    {append(checkpointID(t, in.logs[1]), line[4:]...), false},
+			"bits behind it": {append(append([]byte{}, line...), 0), false},
+		} {
+			t.Run(name+", "+what, func(t *testing.T) {
+				b.Entries[0].Proof.Checkpoint = []byte(good[:at] + base64.StdEncoding.EncodeToString(c.line) + "\n")
+				_, err := v.Verify(b, fromBytes(artifact), trustAlice)
+				if c.ok && err != nil {
+					t.Error(err)
+				} else if !c.ok {
+					refused(t, err, verify.StepLog, verify.CheckpointInvalid)
+				}
+			})
+		}
+	}
+}
+
+func checkpointID(t testing.TB, l *logServer) []byte {
+	return must(checkpoint.LogID(l.origin, l.key.Public()))(t)[:4]
 }
