@@ -87,7 +87,9 @@ var formDisagreements = []explanation{
 			slices.Contains([]string{"SHA2_384", "SHA2_512"}, digest.GetAlgorithm().String())
 	}},
 	{"chain-length", func(d disagreement) bool {
-		return d.theirs == nil && d.unparsed(" certificates, want 1 to 10") && len(d.certificates()) > 10
+		certs := d.certificates()
+		return d.theirs == nil && (d.unparsed(" certificates, want 1 to 10") && len(certs) > 10 ||
+			d.unparsed("certificates of ") && len(certs) > 1 && len(slices.Concat(certs...)) > 32<<10)
 	}},
 	{"envelope-key-hint", func(d disagreement) bool {
 		s := d.bundle().GetDsseEnvelope().GetSignatures()
@@ -121,7 +123,7 @@ var logDisagreements = []explanation{
 	}},
 	{"v2-body-not-read", func(d disagreement) bool {
 		return d.refusesAs(verify.Malformed, verify.LogEntryMismatch, verify.KeyMismatch, verify.LogProofInvalid) &&
-			d.anyEntry(func(e logged) bool { return e.v2() && !bytes.Equal(e.GetCanonicalizedBody(), d.rebuilt()) })
+			d.anyEntry(func(e logged) bool { return e.asV2() && !bytes.Equal(e.GetCanonicalizedBody(), d.rebuilt()) })
 	}},
 	{"v2-body-spelling", func(d disagreement) bool {
 		return d.acceptsBut("verifying inclusion: calculated root") &&
@@ -129,7 +131,7 @@ var logDisagreements = []explanation{
 	}},
 	{"v2-proof-contradicts", func(d disagreement) bool {
 		return (d.refusesAs(verify.CheckpointInvalid, verify.LogProofInvalid) || d.theirs == nil && d.unparsed("inclusion proof: ")) &&
-			d.anyEntry(func(e logged) bool { return e.v2() && e.contradicts() })
+			d.anyEntry(func(e logged) bool { return e.asV2() && e.contradicts() })
 	}},
 	{"v2-checkpoint-as-v1", func(d disagreement) bool {
 		return d.refusesAs(verify.CheckpointInvalid) && d.oursSays("checkpoint of ") && d.anyEntry(func(e logged) bool { return e.v2() && e.withTree() })

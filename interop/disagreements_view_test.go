@@ -181,6 +181,10 @@ func (e logged) withTree() bool {
 	return treeSuffix.MatchString(lines[0])
 }
 
+// asV2 says whether sigstore-go verifies the entry in the way of Rekor v2: where
+// the checkpoint's origin has no tree, whatever the body is.
+func (e logged) asV2() bool { return e.v2() || !e.withTree() }
+
 // contradicts says whether what the proof says of the tree is not what the
 // checkpoint says, or the two indexes of Rekor v2 differ.
 func (e logged) contradicts() bool {
@@ -215,7 +219,7 @@ func (e logged) oddBody() bool {
 	}
 	kind, _ := e.head()
 	form, err := parseNode([]byte(forms[kind]))
-	return err == nil && (!tree.fits(form) || slices.ContainsFunc(tree.places(""), oddValue))
+	return err != nil || !tree.fits(form) || slices.ContainsFunc(tree.places(""), oddValue)
 }
 
 // oddValue says whether a hash has no known algorithm or is no hex of its
@@ -320,6 +324,9 @@ func oddToken(raw []byte) bool {
 		return true
 	}
 	status, parts := all[0].items[0].items, token(raw)
+	if len(parts) == 5 && parts[3].tag != 0xa0 {
+		return true
+	}
 	if len(status) != 1 || status[0].tag != 0x02 || !bytes.Equal(status[0].body, []byte{0}) || len(parts) < 4 || len(parts) > 5 {
 		return true
 	}

@@ -155,11 +155,11 @@ func (c *court) try(t *testing.T, m mutant) {
 	hallmark, sigstoreGo := c.judgesOf(t, m.of)
 	d := disagreement{mutant: m}
 	var cost cost
-	d.ours, cost = hallmark.weighed(m.raw)
+	cost, d.ours = hallmark.weighed(m.raw)
 	if cost.excessive() {
 		// The other judges' work is counted in: once more, a few times.
 		for range 3 {
-			_, again := hallmark.weighed(m.raw)
+			again, _ := hallmark.weighed(m.raw)
 			cost = cost.less(again)
 		}
 	}
@@ -201,10 +201,10 @@ func (c cost) excessive() bool { return c.time > slowest || c.bytes > largest }
 
 func (c cost) less(d cost) cost { return cost{min(c.time, d.time), min(c.bytes, d.bytes)} }
 
-func (j judge) weighed(raw []byte) (error, cost) {
+func (j judge) weighed(raw []byte) (cost, error) {
 	before, start := allocated(), time.Now()
 	err := j.ask(raw)
-	return err, cost{time.Since(start), allocated() - before}
+	return cost{time.Since(start), allocated() - before}, err
 }
 
 // allocated is how many bytes the program has ever allocated.
