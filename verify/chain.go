@@ -97,7 +97,7 @@ func pathRefusal(leaf *x509.Certificate, cause error, at time.Time) error {
 		cert = invalid.Cert
 	}
 	return &Error{
-		Code: CertificateExpired, Err: cause, Found: stamp(at),
+		Code: CertificateExpired, Found: stamp(at),
 		Expected: fmt.Sprintf("a time from %s until %s", stamp(cert.NotBefore), stamp(cert.NotAfter)),
 	}
 }
