@@ -25,6 +25,9 @@ const (
 	// maxDirect is the house number for modules that hallmark's own code
 	// imports (ARCHITECTURE.md).
 	maxDirect = 25
+
+	// maxVerifying is how many modules verifying may stand on.
+	maxVerifying = 8
 )
 
 // level is a floor of the house: a package imports only floors below its own,
@@ -265,6 +268,9 @@ func TestVerifyingIsSmall(t *testing.T) {
 		if err != nil {
 			t.Fatalf("listing what %s needs: %v", room, err)
 		}
+		if n := len(modulesOf(t, room)); n > maxVerifying {
+			t.Errorf("%s pulls in %d modules, at most %d", room, n, maxVerifying)
+		}
 		for name := range strings.Lines(string(out)) {
 			name = strings.TrimSpace(name)
 			if name == "net/http" || strings.HasPrefix(name, module+"/internal/") || strings.HasPrefix(name, module+"/client") {
@@ -272,6 +278,20 @@ func TestVerifyingIsSmall(t *testing.T) {
 			}
 		}
 	}
+}
+
+// modulesOf are the modules that a package stands on, this one among them.
+func modulesOf(t *testing.T, room string) map[string]bool {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", "./"+room).Output()
+	if err != nil {
+		t.Fatalf("listing the modules of %s: %v", room, err)
+	}
+	modules := map[string]bool{}
+	for name := range strings.FieldsSeq(string(out)) {
+		modules[name] = true
+	}
+	return modules
 }
 
 func TestNamesAndDocs(t *testing.T) {

@@ -18,6 +18,8 @@
 //	bundle             everything that verifying one signature offline takes: bundle v0.1 to v0.3
 //	trust              trusted root and signing config, with validity windows
 //	verify             bundle + artifact + trusted root + policy → result or refusal, in nine steps
+//	policy             who is trusted, as a file: signers, thresholds, rules
+//	policy/cel         conditions on what is attested: CEL
 //	sign               content + key + services → bundle
 //	client             HTTP clients of the Fulcio, Rekor and timestamp APIs
 //	client/login       an ID token: browser, device, password, or what a CI gives
@@ -35,7 +37,9 @@
 //	internal/config    hallmark.yaml
 //	internal/server    all of it on one listener
 //	internal/instance  the directory of an instance: made once, opened to be served
+//	internal/verdict   judges files by a policy, many at once, and says what came of it
 //	cmd/hallmark       the command, one file a verb
+//	cmd/hallmark-verify  the verify verb alone, in a small binary
 //	bench              measurements of a running instance, which hallmark bench prints
 //	interop            other people's clients as judges, a module of its own
 package hallmark

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -36,11 +35,14 @@ func (e environment) home() (home, error) {
 	return home{filepath.Join(dir, "hallmark")}, nil
 }
 
-// instanceName keeps names from being paths.
-var instanceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+// isInstanceName keeps names from being paths.
+func isInstanceName(name string) bool {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+	return name != "" && len(name) <= 100 && strings.Contains(letters, name[:1]) && strings.Trim(name, letters+"._-") == ""
+}
 
 func (h home) instance(name string) (string, error) {
-	if !instanceName.MatchString(name) {
+	if !isInstanceName(name) {
 		return "", &problem{Exit: exitUsage, Code: "usage", Err: fmt.Errorf("%q is not a name of an instance: want letters, digits, dots, dashes", name)}
 	}
 	return filepath.Join(h.dir, "instances", name), nil
@@ -67,7 +69,7 @@ func (h home) list() ([]string, error) {
 	}
 	var names []string
 	for _, entry := range entries {
-		if entry.IsDir() && instanceName.MatchString(entry.Name()) {
+		if entry.IsDir() && isInstanceName(entry.Name()) {
 			names = append(names, entry.Name())
 		}
 	}
