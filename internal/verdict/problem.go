@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -107,12 +108,15 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 		return nil, Unreadable(path, err)
 	}
 	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil {
+	var raw bytes.Buffer
+	if info, err := f.Stat(); err == nil {
+		raw.Grow(int(min(info.Size(), limit)) + bytes.MinRead)
+	}
+	if _, err := raw.ReadFrom(io.LimitReader(f, limit+1)); err != nil {
 		return nil, Unreadable(path, err)
 	}
-	if int64(len(raw)) > limit {
+	if int64(raw.Len()) > limit {
 		return nil, Unreadable(path, fmt.Errorf("more than %d bytes", limit))
 	}
-	return raw, nil
+	return raw.Bytes(), nil
 }
