@@ -3,7 +3,6 @@ package verify
 import (
 	"crypto"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/hex"
 	"fmt"
 	"strings"
@@ -68,9 +67,9 @@ func person(subject, issuer string) string { return fmt.Sprintf("%s from %s", su
 
 // keyName names a key by the SHA-256 of its PKIX DER.
 func keyName(key crypto.PublicKey) string {
-	der, err := x509.MarshalPKIXPublicKey(key)
+	der, err := sigalg.PKIX(key)
 	if err != nil {
-		return fmt.Sprintf("a key of type %T", key)
+		return fmt.Sprintf("a key of type %T", sigalg.Bare(key))
 	}
 	sum := sha256.Sum256(der)
 	return "the key sha256:" + hex.EncodeToString(sum[:])

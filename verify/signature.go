@@ -33,7 +33,7 @@ func (c *claim) signature() error {
 		}
 		for _, alg := range algorithms {
 			if err = c.verifySignature(alg, key); err == nil {
-				c.result.Key, c.alg = key, alg
+				c.result.Key, c.alg = sigalg.Bare(key), alg
 				return nil
 			}
 		}

@@ -54,7 +54,7 @@ func LogID(name string, key crypto.PublicKey) ([]byte, error) {
 // LegacyLogID is the log ID of Rekor v1 and of CT logs: the SHA-256 of the
 // key's PKIX DER (RFC 6962 §3.2).
 func LegacyLogID(key crypto.PublicKey) ([32]byte, error) {
-	der, err := x509.MarshalPKIXPublicKey(sigalg.Bare(key))
+	der, err := sigalg.PKIX(key)
 	if err != nil {
 		return [32]byte{}, fmt.Errorf("marshalling log key: %w", err)
 	}

@@ -35,8 +35,7 @@ type logKey struct {
 // RSA signatures … using a key of at least 2048 bits" (RFC 6962 §2.1.4).
 func newLogKey(pub crypto.PublicKey) (logKey, error) {
 	k := logKey{pub: pub}
-	bare := sigalg.Bare(pub)
-	switch pub := bare.(type) {
+	switch pub := sigalg.Bare(pub).(type) {
 	case *ecdsa.PublicKey:
 		if pub.Curve != elliptic.P256() {
 			return logKey{}, fmt.Errorf("CT log key: %s: %w", pub.Params().Name, sigalg.ErrWeakKey)
@@ -51,7 +50,7 @@ func newLogKey(pub crypto.PublicKey) (logKey, error) {
 	if k.alg, err = sigalg.ForKey(pub); err != nil {
 		return logKey{}, fmt.Errorf("CT log key: %w", err)
 	}
-	der, err := x509.MarshalPKIXPublicKey(bare)
+	der, err := sigalg.PKIX(pub)
 	if err != nil {
 		return logKey{}, fmt.Errorf("CT log key: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/fips140"
+	"crypto/x509"
 	"math/big"
 	"math/bits"
 	"sync"
@@ -39,6 +40,7 @@ type Preparer struct {
 // Safe for concurrent use; the key must not be changed.
 type Prepared struct {
 	key    crypto.PublicKey
+	pkix   func() ([]byte, error)
 	shared *Preparer
 	uses   atomic.Int64
 	warm   atomic.Pointer[warmKey]
@@ -50,7 +52,8 @@ func (p *Preparer) Prepare(pub crypto.PublicKey) *Prepared {
 	if k, ok := pub.(*Prepared); ok {
 		return k
 	}
-	return &Prepared{key: pub, shared: p}
+	pkix := sync.OnceValues(func() ([]byte, error) { return x509.MarshalPKIXPublicKey(pub) })
+	return &Prepared{key: pub, pkix: pkix, shared: p}
 }
 
 // Bare gives the key that a Prepared stands for, and any other key as it is.
@@ -59,6 +62,15 @@ func Bare(pub crypto.PublicKey) crypto.PublicKey {
 		return k.key
 	}
 	return pub
+}
+
+// PKIX is x509.MarshalPKIXPublicKey for a key that may be prepared, which is
+// encoded once: the bytes must not be changed.
+func PKIX(pub crypto.PublicKey) ([]byte, error) {
+	if k, ok := pub.(*Prepared); ok {
+		return k.pkix()
+	}
+	return x509.MarshalPKIXPublicKey(pub)
 }
 
 // VerifyECDSA is ecdsa.VerifyASN1 for a key that may be prepared, where another

@@ -1,6 +1,7 @@
 package sigalg
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -9,6 +10,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/x509"
 	"errors"
 	"math/big"
 	"os"
@@ -308,6 +310,15 @@ func TestPreparedStandsForItsKey(t *testing.T) {
 	var p Preparer
 	for _, key := range []crypto.Signer{edKey, rsaKey, newECDSA(t, elliptic.P256()), newECDSA(t, elliptic.P384()), newECDSA(t, elliptic.P521())} {
 		k := p.Prepare(key.Public())
+		want, err := x509.MarshalPKIXPublicKey(key.Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, pub := range []crypto.PublicKey{k, key.Public()} {
+			if der, err := PKIX(pub); err != nil || !bytes.Equal(der, want) {
+				t.Errorf("%T: %x, %v", key, der, err)
+			}
+		}
 		all, err := AllForKey(k)
 		if err != nil || p.Prepare(k) != k {
 			t.Fatalf("%T: %v", key, err)

@@ -1,0 +1,90 @@
+package verify_test
+
+import (
+	"bytes"
+	"crypto"
+	"sync"
+	"testing"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/verify"
+	"github.com/hallmark-sign/hallmark/wire/sigalg"
+)
+
+// spoilers each change one signature of a bundle with a certificate; the last
+// bit of a DER signature belongs to s.
+func spoilers() map[string]func(*bundle.Bundle) {
+	flipped := func(raw []byte) []byte {
+		raw = bytes.Clone(raw)
+		raw[len(raw)-1] ^= 1
+		return raw
+	}
+	return map[string]func(*bundle.Bundle){
+		"certificate": func(b *bundle.Bundle) { b.Certificates = [][]byte{flipped(b.Certificates[0])} },
+		"message":     func(b *bundle.Bundle) { b.Message.Signature = flipped(b.Message.Signature) },
+		"timestamp":   func(b *bundle.Bundle) { b.Timestamps[0] = flipped(b.Timestamps[0]) },
+		"checkpoint": func(b *bundle.Bundle) {
+			lines := bytes.Clone(b.Entries[0].Proof.Checkpoint)
+			at := bytes.LastIndex(lines, []byte(" ")) + 20
+			lines[at] ^= 1
+			b.Entries[0].Proof.Checkpoint = lines
+		},
+	}
+}
+
+// A verifier that is used long enough to have tables of its keys answers as it
+// did, to all who ask at the same time.
+func TestWarmVerifier(t *testing.T) {
+	in := newInstance(t, "example.com")
+	v := in.verifier(t)
+	good := must(in.sign(t, artifact, order{}).Marshal())(t)
+	keyed := in.sign(t, artifact, order{keyed: true})
+	key := fixedKey(t, "signer").Public()
+	prepared := verify.Policy{Keys: []crypto.PublicKey{new(sigalg.Preparer).Prepare(key)}}
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for range 12 {
+				if _, err := v.Verify(must(bundle.Parse(good))(t), fromBytes(artifact), trustAlice); err != nil {
+					t.Errorf("certificate: %v", err)
+				}
+				if r, err := v.Verify(keyed, fromBytes(artifact), prepared); err != nil || !sameKey(r.Key, key) {
+					t.Errorf("prepared key: %+v, %v", r, err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	for name, spoil := range spoilers() {
+		b := must(bundle.Parse(good))(t)
+		spoil(b)
+		if _, err := v.Verify(b, fromBytes(artifact), trustAlice); err == nil {
+			t.Errorf("%s: a spoilt signature is accepted", name)
+		}
+	}
+	other := verify.Policy{Keys: []crypto.PublicKey{new(sigalg.Preparer).Prepare(in.ct.Public())}}
+	_, err := v.Verify(keyed, fromBytes(artifact), other)
+	refused(t, err, verify.StepLog, verify.KeyMismatch)
+}
+
+// BenchmarkWarm is how many bundles a verifier reads and verifies at once on
+// all processors.
+func BenchmarkWarm(b *testing.B) {
+	in := newInstance(b, "example.com")
+	v := in.verifier(b)
+	raw := must(in.sign(b, artifact, order{}).Marshal())(b)
+	digest := sum256(artifact)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			parsed, err := bundle.Parse(raw)
+			if err == nil {
+				_, err = v.Verify(parsed, verify.FromDigest(crypto.SHA256, digest), trustAlice)
+			}
+			if err != nil {
+				b.Error(err)
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "bundles/s")
+}
