@@ -93,7 +93,7 @@ func extension(c *x509.Certificate, oid asn1.ObjectIdentifier) (*pkix.Extension,
 			continue
 		}
 		if found != nil {
-			return nil, fmt.Errorf("extension %v is doubled", oid)
+			return nil, fmt.Errorf("extension %v is doubled", found.Id)
 		}
 		found = &c.Extensions[i]
 	}

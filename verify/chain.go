@@ -67,7 +67,7 @@ func (r route) holds(at time.Time) bool {
 // MUST remove certificates from the certificate chain that are not also found in
 // the out-of-band list of intermediate certificates." (client specification §4.6)
 func (c *claim) certified(at time.Time) (route, error) {
-	err := refuse(ChainUntrusted, "%s is certified by no certificate authority of the trusted root", issuerName(c.leaf))
+	var err error
 	for _, a := range c.cas {
 		known := a.knows(c.leaf, c.extra)
 		if !a.Validity.Contains(at) {
@@ -83,6 +83,9 @@ func (c *claim) certified(at time.Time) (route, error) {
 		if known {
 			err = pathRefusal(c.leaf, cause, at)
 		}
+	}
+	if err == nil {
+		err = refuse(ChainUntrusted, "%s is certified by no certificate authority of the trusted root", issuerName(c.leaf))
 	}
 	return route{}, err
 }

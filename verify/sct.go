@@ -25,7 +25,7 @@ func (c *claim) sct() error {
 	if err != nil {
 		return refuse(SCTInvalid, "%w", err)
 	}
-	missing := refuse(SCTMissing, "%d timestamps in the certificate, none of a CT log of the trusted root", len(stamps))
+	var missing error
 	for _, s := range stamps {
 		at := time.UnixMilli(int64(s.Timestamp))
 		for _, l := range c.ctLogs[string(s.LogID[:])] {
@@ -39,10 +39,13 @@ func (c *claim) sct() error {
 			c.scts = append(c.scts, promise{at, l.Log})
 		}
 	}
-	if len(c.scts) == 0 {
+	switch {
+	case len(c.scts) > 0:
+		return nil
+	case missing != nil:
 		return missing
 	}
-	return nil
+	return refuse(SCTMissing, "%d timestamps in the certificate, none of a CT log of the trusted root", len(stamps))
 }
 
 // promise is a signed certificate timestamp that has verified.

@@ -115,7 +115,6 @@ func (c *claim) verifyTimestamp(raw []byte) (Time, source, error) {
 		return Time{}, source{}, err
 	}
 	others := slices.DeleteFunc(slices.Clone(token.Certificates), leaf.Equal)
-	err = fmt.Errorf("%s is certified by no timestamp authority of the trusted root", name(leaf))
 	for _, a := range c.tsas {
 		if !a.knows(leaf, others) {
 			continue
@@ -129,6 +128,9 @@ func (c *claim) verifyTimestamp(raw []byte) (Time, source, error) {
 			continue
 		}
 		return Time{Time: token.Time, Authority: a.Authority}, source{party: a.party(leaf)}, nil
+	}
+	if err == nil {
+		err = fmt.Errorf("%s is certified by no timestamp authority of the trusted root", name(leaf))
 	}
 	return Time{}, source{err: err}, nil
 }
