@@ -53,9 +53,9 @@ func (j judge) measure(b *testing.B, raw []byte, whole bool) {
 	b.ReportAllocs()
 	for b.Loop() {
 		if whole {
-			err = j.verify(raw)
+			_, err = j.verify(raw)
 		} else {
-			err = j.decide(parsed)
+			_, err = j.decide(parsed)
 		}
 		if err != nil {
 			b.Fatal(err)
@@ -83,7 +83,7 @@ func BenchmarkRatio(b *testing.B) {
 
 func (j judge) timed(b *testing.B, raw []byte) time.Duration {
 	start := time.Now()
-	if err := j.verify(raw); err != nil {
+	if _, err := j.verify(raw); err != nil {
 		b.Fatal(err)
 	}
 	return time.Since(start)
@@ -91,7 +91,7 @@ func (j judge) timed(b *testing.B, raw []byte) time.Duration {
 
 func (j judge) allocations(b *testing.B, raw []byte) float64 {
 	return testing.AllocsPerRun(10, func() {
-		if err := j.verify(raw); err != nil {
+		if _, err := j.verify(raw); err != nil {
 			b.Fatal(err)
 		}
 	})

@@ -14,23 +14,33 @@ import (
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
-// disagreement is a mutant that one judge accepts and the other refuses.
+// disagreement is a mutant that one judge accepts and the other refuses, or that
+// both accept as the proof of different things.
 type disagreement struct {
 	mutant
-	ours, theirs error
+	ours, theirs          error
+	oursMeans, theirsMean meaning // where both accept
 }
 
 func (d disagreement) disagree() bool {
-	return (d.ours == nil) != (d.theirs == nil) || isPanic(d.theirs)
+	return (d.ours == nil) != (d.theirs == nil) || isPanic(d.theirs) || d.differ()
+}
+
+// differ says whether both accept, but not the same.
+func (d disagreement) differ() bool {
+	return d.ours == nil && d.theirs == nil && d.oursMeans.String() != d.theirsMean.String()
 }
 
 func (d disagreement) verdicts() string {
-	return fmt.Sprintf("  hallmark:    %s\n  sigstore-go: %s", verdict(d.ours), verdict(d.theirs))
+	return fmt.Sprintf("  hallmark:    %s\n  sigstore-go: %s", verdict(d.ours, d.oursMeans), verdict(d.theirs, d.theirsMean))
 }
 
-func verdict(err error) string {
-	if err == nil {
+func verdict(err error, m meaning) string {
+	switch {
+	case err == nil && m.who == "":
 		return "accepts"
+	case err == nil:
+		return "accepts: " + m.String()
 	}
 	return strings.ReplaceAll(err.Error(), "\u00a0", " ")
 }
@@ -243,6 +253,11 @@ var timeDisagreements = []explanation{
 	}},
 	{"timestamp-beyond-certificate", func(d disagreement) bool {
 		return d.refusesAs(verify.CertificateExpired) && len(d.timestamps()) > 1
+	}},
+	{"timestamps-of-one-authority", func(d disagreement) bool {
+		missing := func(t string) bool { return !slices.Contains(d.oursMeans.when, t) }
+		return d.differ() && d.oursMeans.who == d.theirsMean.who && d.oursMeans.what == d.theirsMean.what &&
+			len(d.timestamps()) > 1 && len(d.theirsMean.when) > 0 && !slices.ContainsFunc(d.theirsMean.when, missing)
 	}},
 	{"timestamp-not-der", func(d disagreement) bool { return d.oneToken(func(raw []byte) bool { return !isDER(raw) }) }},
 	{"timestamp-attributes", func(d disagreement) bool { return d.oneToken(d.otherAttributes) }},

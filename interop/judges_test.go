@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"testing"
 	"time"
 
@@ -26,9 +27,9 @@ import (
 // what depends on the trusted root, as a program that verifies many would.
 type judge struct {
 	name   string
-	verify func(raw []byte) error
+	verify func(raw []byte) (result any, err error)
 	parse  func(raw []byte) (parsed any, err error)
-	decide func(parsed any) error
+	decide func(parsed any) (result any, err error)
 }
 
 // judgesOf gives both judges the same question: one log, one source of time (a
@@ -40,10 +41,10 @@ func judgesOf(t testing.TB, s seed) (hallmark, sigstoreGo judge) {
 }
 
 func (j judge) whole() judge {
-	j.verify = func(raw []byte) error {
+	j.verify = func(raw []byte) (any, error) {
 		parsed, err := j.parse(raw)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		return j.decide(parsed)
 	}
@@ -67,9 +68,8 @@ func hallmarkJudge(t testing.TB, s seed) judge {
 	return judge{
 		name:  "hallmark",
 		parse: func(raw []byte) (any, error) { return bundle.Parse(raw) },
-		decide: func(parsed any) error {
-			_, err := verifier.Verify(parsed.(*bundle.Bundle), verify.FromReader(bytes.NewReader(s.artifact)), policy)
-			return err
+		decide: func(parsed any) (any, error) {
+			return verifier.Verify(parsed.(*bundle.Bundle), verify.FromReader(bytes.NewReader(s.artifact)), policy)
 		},
 	}.whole()
 }
@@ -86,9 +86,8 @@ func sigstoreGoJudge(t testing.TB, s seed) judge {
 			b := new(gobundle.Bundle)
 			return b, b.UnmarshalJSON(raw)
 		},
-		decide: func(parsed any) error {
-			_, err := verifier.Verify(parsed.(*gobundle.Bundle), goverify.NewPolicy(goverify.WithArtifact(bytes.NewReader(s.artifact)), policies...))
-			return err
+		decide: func(parsed any) (any, error) {
+			return verifier.Verify(parsed.(*gobundle.Bundle), goverify.NewPolicy(goverify.WithArtifact(bytes.NewReader(s.artifact)), policies...))
 		},
 	}.whole()
 }
@@ -128,7 +127,7 @@ type panicked struct {
 func (p *panicked) Error() string { return fmt.Sprintf("panic: %v\n%s", p.value, p.stack) }
 
 // ask asks a judge and survives it.
-func (j judge) ask(raw []byte) (err error) {
+func (j judge) ask(raw []byte) (result any, err error) {
 	defer func() {
 		if value := recover(); value != nil {
 			err = &panicked{value, debug.Stack()}
@@ -137,6 +136,40 @@ func (j judge) ask(raw []byte) (err error) {
 	return j.verify(raw)
 }
 
+// meaning is what a judge that accepts says that is proved.
+type meaning struct {
+	who, what string // what: of attestations their type
+	when      []string
+}
+
+func (m meaning) String() string { return fmt.Sprintf("%s, at %v, states %q", m.who, m.when, m.what) }
+
+func meaningOf(result any) (m meaning) {
+	switch r := result.(type) {
+	case *verify.Result:
+		m.who = r.Identity.Subject.Value + " " + r.Identity.Issuer
+		for _, t := range r.Times {
+			m.when = append(m.when, t.Time.UTC().Format(time.RFC3339))
+		}
+		if r.Statement != nil {
+			m.what = r.Statement.Type + " " + r.Statement.PredicateType
+		}
+	case *goverify.VerificationResult:
+		m.who = " "
+		if c := r.Signature.Certificate; c != nil {
+			m.who = c.SubjectAlternativeName + " " + c.Issuer
+		}
+		for _, t := range r.VerifiedTimestamps {
+			m.when = append(m.when, t.Timestamp.UTC().Format(time.RFC3339))
+		}
+		if r.Statement != nil {
+			m.what = r.Statement.GetType() + " " + r.Statement.GetPredicateType()
+		}
+	}
+	slices.Sort(m.when)
+	m.when = slices.Compact(m.when)
+	return m
+}
 func isPanic(err error) bool {
 	var p *panicked
 	return errors.As(err, &p)

@@ -112,8 +112,10 @@ func newCourt(t *testing.T, s stock) *court {
 	t.Cleanup(func() { log.SetOutput(os.Stderr) })
 	for _, seed := range s.seeds {
 		hallmark, sigstoreGo := judgesOf(t, seed)
-		if ours, theirs := hallmark.ask(seed.raw), sigstoreGo.ask(seed.raw); ours != nil || theirs != nil {
-			t.Fatalf("%s is no bundle to begin with:\n%s", seed.name, disagreement{ours: ours, theirs: theirs}.verdicts())
+		d := disagreement{}
+		d.hear(hallmark, sigstoreGo, seed.raw)
+		if d.ours != nil || d.theirs != nil || d.disagree() {
+			t.Fatalf("%s is no bundle to begin with:\n%s", seed.name, d.verdicts())
 		}
 	}
 	return &court{stock: s, seed: number(t, "HALLMARK_MUTANTS_SEED", 1), explained: map[string]int{}, keep: keepDir()}
@@ -154,16 +156,13 @@ func (c *court) judgesOf(t testing.TB, s seed) (hallmark, sigstoreGo judge) {
 func (c *court) try(t *testing.T, m mutant) {
 	hallmark, sigstoreGo := c.judgesOf(t, m.of)
 	d := disagreement{mutant: m}
-	var cost cost
-	cost, d.ours = hallmark.weighed(m.raw)
+	cost := d.hear(hallmark, sigstoreGo, m.raw)
 	if cost.excessive() {
 		// The other judges' work is counted in: once more, a few times.
 		for range 3 {
-			again, _ := hallmark.weighed(m.raw)
-			cost = cost.less(again)
+			cost = cost.less(d.hear(hallmark, sigstoreGo, m.raw))
 		}
 	}
-	d.theirs = sigstoreGo.ask(m.raw)
 	fault := ""
 	switch {
 	case isPanic(d.ours):
@@ -201,10 +200,16 @@ func (c cost) excessive() bool { return c.time > slowest || c.bytes > largest }
 
 func (c cost) less(d cost) cost { return cost{min(c.time, d.time), min(c.bytes, d.bytes)} }
 
-func (j judge) weighed(raw []byte) (cost, error) {
+// hear asks both, and weighs what hallmark's answer took.
+func (d *disagreement) hear(hallmark, sigstoreGo judge, raw []byte) cost {
 	before, start := allocated(), time.Now()
-	err := j.ask(raw)
-	return cost{time.Since(start), allocated() - before}, err
+	ours, err := hallmark.ask(raw)
+	c := cost{time.Since(start), allocated() - before}
+	theirs, theirErr := sigstoreGo.ask(raw)
+	if d.ours, d.theirs = err, theirErr; err == nil && theirErr == nil {
+		d.oursMeans, d.theirsMean = meaningOf(ours), meaningOf(theirs)
+	}
+	return c
 }
 
 // allocated is how many bytes the program has ever allocated.
@@ -284,7 +289,8 @@ func replay(t *testing.T, one string) {
 		m = mutant{of: s, raw: s.raw, kinds: []string{"kept"}}
 	}
 	hallmark, sigstoreGo := c.judgesOf(t, m.of)
-	d := disagreement{mutant: m, ours: hallmark.ask(m.raw), theirs: sigstoreGo.ask(m.raw)}
+	d := disagreement{mutant: m}
+	d.hear(hallmark, sigstoreGo, m.raw)
 	id, _ := d.explain()
 	t.Logf("%s\n%s\n%s\nexplained by: %q", m, m.raw, d.verdicts(), id)
 	if isPanic(d.ours) || d.disagree() && id == "" {
