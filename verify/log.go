@@ -37,7 +37,7 @@ func (c *claim) log() error {
 	case found >= want, c.policy.NoLogUnsafe:
 		return nil
 	case len(c.bundle.Entries) == 0:
-		return refuse(LogMissing, "no log entry")
+		return &Error{Code: LogMissing}
 	case found == 0 && c.foreign():
 		return refuse(OtherInstance, "the trusted root does not know the log")
 	case found == 0:

@@ -57,7 +57,7 @@ func (c *claim) enoughTimes(sources []party, untrusted error) error {
 	case found >= want, found == 0 && c.policy.NoTimestampUnsafe && c.leaf == nil:
 		return nil
 	case found == 0 && c.foreign():
-		return refuse(OtherInstance, "the trusted root knows neither its certificate authority nor its logs")
+		return &Error{Code: OtherInstance}
 	case found == 0 && untrusted != nil:
 		return refuse(TimestampUntrusted, "%w", untrusted)
 	case found == 0:
