@@ -12,6 +12,7 @@ import (
 	"github.com/hallmark-sign/hallmark/identity"
 	"github.com/hallmark-sign/hallmark/verify"
 	"github.com/hallmark-sign/hallmark/wire/intoto"
+	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
 // Words that a rule may accept besides predicate types.
@@ -27,6 +28,8 @@ type Policy struct {
 	LogThreshold       int           // distinct logs that have each bundle's entry; 0 means 1
 	TimestampThreshold int           // distinct sources of each bundle's time; 0 means 1
 	MaxRootAge         time.Duration // of the trusted root; 0: any
+
+	verification verify.Policy
 }
 
 // Signer is somebody who may sign: an identity, or a key.
@@ -69,6 +72,7 @@ func Parse(raw []byte, compile Compiler) (*Policy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parsing policy: %w: %w", ErrMalformed, err)
 	}
+	p.prepare()
 	return p, nil
 }
 
@@ -83,16 +87,22 @@ func ForKey(name string, key crypto.PublicKey) *Policy {
 }
 
 func one(s Signer) *Policy {
-	return &Policy{Signers: []Signer{s}, Rules: []Rule{{SignedBy: []string{s.Name}, AtLeast: 1, Accepts: []string{Any}}}}
+	p := &Policy{Signers: []Signer{s}, Rules: []Rule{{SignedBy: []string{s.Name}, AtLeast: 1, Accepts: []string{Any}}}}
+	p.prepare()
+	return p
 }
 
 // Verification is what each bundle is held to, whatever rule it is to serve:
 // any of the signers, any of the types, the thresholds.
-func (p *Policy) Verification() verify.Policy {
+func (p *Policy) Verification() verify.Policy { return p.verification }
+
+// prepare makes Verification.
+func (p *Policy) prepare() {
 	v := verify.Policy{LogThreshold: p.LogThreshold, TimestampThreshold: p.TimestampThreshold}
+	var preparer sigalg.Preparer
 	for _, s := range p.Signers {
 		if s.Key != nil {
-			v.Keys = append(v.Keys, s.Key)
+			v.Keys = append(v.Keys, preparer.Prepare(s.Key))
 		} else {
 			v.Identities = append(v.Identities, s.Matcher)
 		}
@@ -104,7 +114,7 @@ func (p *Policy) Verification() verify.Policy {
 		}
 		v.PredicateTypes = append(v.PredicateTypes, r.Accepts...)
 	}
-	return v
+	p.verification = v
 }
 
 const (

@@ -41,7 +41,7 @@ take DIR/keys/root-ca.pem off this machine: it is needed only to make new author
 	cmd.Flags().StringVar(&o.URL, "url", "", "where clients reach the instance; can't be changed later (default http://LISTEN)")
 	cmd.Flags().StringVar(&o.Listen, "listen", defaultListen, "address to listen on")
 	cmd.Flags().StringVar(&o.Organization, "organization", defaultOrganization, "name in the certificates")
-	cmd.Flags().StringVar(&o.CAKey, "ca-key", "ecdsa-p384", "kind of the issuing key: ecdsa-p256, ecdsa-p384, ecdsa-p521, rsa-3072, rsa-4096")
+	cmd.Flags().StringVar(&o.CAKey, "ca-key", "ecdsa-p256", "kind of the issuing key, and of the root's unless it is RSA: ecdsa-p256, ecdsa-p384, ecdsa-p521, rsa-3072, rsa-4096")
 	cmd.Flags().BoolVar(&o.PlainHTTPUnsafe, "plain-http-unsafe", false, "allow plain HTTP beyond loopback, behind a proxy that speaks TLS")
 	cmd.Flags().StringVar(&o.TLS.Certificate, "tls-certificate", "", "PEM `FILE` with the certificate to speak TLS with")
 	cmd.Flags().StringVar(&o.TLS.Key, "tls-key", "", "PEM `FILE` with its key")

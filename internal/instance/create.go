@@ -32,7 +32,7 @@ type Options struct {
 	URL          string // where clients reach it, see config.Config
 	Listen       string
 	Organization string // in the certificates
-	CAKey        string // kind of the intermediate's key, as keys.Generate; empty is ecdsa-p384
+	CAKey        string // kind of the intermediate's key, as keys.Generate; empty is ecdsa-p256
 	Passphrase   []byte // encrypts the keys
 	Now          time.Time
 
@@ -40,6 +40,15 @@ type Options struct {
 
 	// PlainHTTPUnsafe is that of the configuration.
 	PlainHTTPUnsafe bool
+}
+
+// rootKey is the kind of the root's key: as strong as the intermediate's, and
+// ECDSA, as is every key that all clients know under timestamps.
+func (o Options) rootKey() string {
+	if o.CAKey == "ecdsa-p384" || o.CAKey == "ecdsa-p521" {
+		return o.CAKey
+	}
+	return "ecdsa-p256"
 }
 
 // Instance is what an instance's directory holds, opened.
@@ -73,7 +82,7 @@ func New(o Options) (*Instance, crypto.Signer, error) {
 		return nil, nil, fmt.Errorf("making instance: %w", err)
 	}
 	if o.CAKey == "" {
-		o.CAKey = "ecdsa-p384"
+		o.CAKey = "ecdsa-p256"
 	}
 	i := &Instance{Config: c}
 	var root crypto.Signer
@@ -81,7 +90,7 @@ func New(o Options) (*Instance, crypto.Signer, error) {
 		to   *crypto.Signer
 		kind string
 	}{
-		{&root, "ecdsa-p384"}, {&i.Keys.CA, o.CAKey}, {&i.Keys.TSA, "ecdsa-p256"},
+		{&root, o.rootKey()}, {&i.Keys.CA, o.CAKey}, {&i.Keys.TSA, "ecdsa-p256"},
 		{&i.Keys.Rekor, "ecdsa-p256"}, {&i.Keys.CT, "ecdsa-p256"}, {&i.Keys.Issuer, "ecdsa-p256"},
 	} {
 		key, err := keys.Generate(k.kind)

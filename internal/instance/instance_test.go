@@ -78,7 +78,7 @@ func TestCreateOpen(t *testing.T) {
 	if !samePublic(made.Keys.CA.Public(), opened.Keys.CA.Public()) || !made.CAChain[0].Equal(opened.CAChain[0]) || !made.TSAChain[0].Equal(opened.TSAChain[0]) {
 		t.Error("another instance was opened than made")
 	}
-	if curve := opened.Keys.CA.Public().(*ecdsa.PublicKey).Curve; curve != elliptic.P384() {
+	if curve := opened.Keys.CA.Public().(*ecdsa.PublicKey).Curve; curve != elliptic.P256() {
 		t.Errorf("the intermediate is on %s", curve.Params().Name)
 	}
 	entries, err := os.ReadDir(filepath.Dir(dir))
