@@ -271,6 +271,9 @@ func (b *Body) intoto002(raw []byte) error {
 	if err := b.setHashes(spec.Content.PayloadHash, spec.Content.Hash); err != nil {
 		return err
 	}
+	if spec.Content.Envelope.PayloadType == "" {
+		return errors.New("no payload type")
+	}
 	for _, s := range spec.Content.Envelope.Signatures {
 		content, err := base64.StdEncoding.Strict().DecodeString(string(s.Sig))
 		if err != nil {

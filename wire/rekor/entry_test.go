@@ -172,17 +172,18 @@ func TestParseBodyRefuses(t *testing.T) {
 			}
 		}
 		for old, new := range map[string]string{
-			`"spec":{`:         `"spec":{"x":1,`,
-			`{"apiVersion"`:    `{"kind":"x","apiVersion"`,
-			`"sha256"`:         `"md5"`,
-			`"SHA2_256"`:       `"SHA2_512"`,
-			`"value":"ab`:      `"value":"`,
-			`"value":"abab`:    `"value":"zzzz`,
-			`"content":"`:      `"content":"","x":"`,
-			`"signature":"`:    `"signature":"","x":"`,
-			`"signatures":[`:   `"signatures":[],"y":[`,
-			`"publicKey":`:     `"publicKeys":`,
-			`"verifier":"LS0t`: `"verifier":"`,
+			`"spec":{`:          `"spec":{"x":1,`,
+			`{"apiVersion"`:     `{"kind":"x","apiVersion"`,
+			`"sha256"`:          `"md5"`,
+			`"SHA2_256"`:        `"SHA2_512"`,
+			`"value":"ab`:       `"value":"`,
+			`"value":"abab`:     `"value":"zzzz`,
+			`"content":"`:       `"content":"","x":"`,
+			`"signature":"`:     `"signature":"","x":"`,
+			`"signatures":[`:    `"signatures":[],"y":[`,
+			`"publicKey":`:      `"publicKeys":`,
+			`"verifier":"LS0t`:  `"verifier":"`,
+			`"payloadType":"x"`: `"payloadType":null`,
 		} {
 			if !strings.Contains(raw, old) {
 				continue
