@@ -250,7 +250,7 @@ func (n *node) fits(form *node) bool {
 		return false
 	}
 	for _, key := range form.keys {
-		if !slices.Contains(n.keys, key) && !slices.Contains([]string{"payload", "payloadType", "keyid"}, key) {
+		if !slices.Contains(n.keys, key) && !slices.Contains([]string{"payload", "keyid"}, key) {
 			return false
 		}
 	}
