@@ -14,7 +14,7 @@ import (
 
 // document is the file as it is written. docs/policy.md is its manual.
 type document struct {
-	Version    int               `yaml:"version"`
+	Version    count             `yaml:"version"`
 	Signers    map[string]signer `yaml:"signers"`
 	Require    []rule            `yaml:"require"`
 	Thresholds thresholds        `yaml:"thresholds,omitempty"`
@@ -72,14 +72,14 @@ type ci struct {
 
 type rule struct {
 	SignedBy []string `yaml:"signedBy"`
-	AtLeast  int      `yaml:"atLeast,omitempty"`
+	AtLeast  count    `yaml:"atLeast,omitempty"`
 	Accepts  []string `yaml:"accepts,omitempty"`
 	Where    string   `yaml:"where,omitempty"`
 }
 
 type thresholds struct {
-	Logs       int `yaml:"logs,omitempty"`
-	Timestamps int `yaml:"timestamps,omitempty"`
+	Logs       count `yaml:"logs,omitempty"`
+	Timestamps count `yaml:"timestamps,omitempty"`
 }
 
 type trustRoot struct {
@@ -97,7 +97,7 @@ func (t *text) UnmarshalYAML(node *yaml.Node) error {
 	if node.Kind == yaml.MappingNode && len(node.Content) == 2 && node.Content[0].Value == "glob" {
 		value, make = node.Content[1], identity.Glob
 	}
-	if value.Kind != yaml.ScalarNode || value.Tag == "!!null" || value.Value == "" {
+	if value.Kind != yaml.ScalarNode || value.Value == "" {
 		return fmt.Errorf("line %d: want a text, or {glob: TEXT}", node.Line)
 	}
 	t.Pattern = make(value.Value)
@@ -109,6 +109,16 @@ func (t text) MarshalYAML() (any, error) {
 		return t.String(), nil
 	}
 	return map[string]string{"glob": t.String()}, nil
+}
+
+// count is a whole number; the decoder's own int would round 1.9 down.
+type count int
+
+func (c *count) UnmarshalYAML(node *yaml.Node) error {
+	if node.Kind != yaml.ScalarNode || node.Tag != "!!int" {
+		return fmt.Errorf("line %d: want a whole number", node.Line)
+	}
+	return node.Decode((*int)(c))
 }
 
 // duration is written as 720h.
@@ -155,11 +165,23 @@ func readDocument(raw []byte) (document, error) {
 	return doc, nil
 }
 
-// plain refuses aliases and merge keys, with which one reader sees what another
-// does not.
+// maxEntries is how many entries a list or a mapping may have; the decoder
+// compares the keys of a mapping each with each.
+const maxEntries = max(maxSigners, maxRules)
+
+// plain refuses aliases, merge keys and tags, with which one reader sees what
+// another does not, and what is named without being said: the decoder passes over
+// the empty value of "ref:", as if any would do.
 func plain(node *yaml.Node) error {
-	if node.Kind == yaml.AliasNode || node.Anchor != "" || node.Tag == "!!merge" {
+	switch {
+	case node.Kind == yaml.AliasNode || node.Anchor != "" || node.Tag == "!!merge":
 		return fmt.Errorf("line %d: anchors, aliases and merges are not for policies", node.Line)
+	case node.Style&yaml.TaggedStyle != 0:
+		return fmt.Errorf("line %d: tags such as %.32q are not for policies", node.Line, node.Tag)
+	case node.Kind == yaml.ScalarNode && node.Tag == "!!null":
+		return fmt.Errorf("line %d: nothing is said here; leave the member out where anything will do", node.Line)
+	case node.Kind == yaml.MappingNode && len(node.Content) > 2*maxEntries, node.Kind == yaml.SequenceNode && len(node.Content) > maxEntries:
+		return fmt.Errorf("line %d: more than %d entries", node.Line, maxEntries)
 	}
 	for _, child := range node.Content {
 		if err := plain(child); err != nil {

@@ -130,7 +130,7 @@ func (d document) policy(compile Compiler) (*Policy, error) {
 		return nil, errors.New("thresholds: negative")
 	}
 	p := &Policy{
-		LogThreshold: d.Thresholds.Logs, TimestampThreshold: d.Thresholds.Timestamps,
+		LogThreshold: int(d.Thresholds.Logs), TimestampThreshold: int(d.Thresholds.Timestamps),
 		MaxRootAge: time.Duration(d.TrustRoot.MaxAge),
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.Signers)) {
@@ -166,7 +166,7 @@ func (p *Policy) allUsed() error {
 }
 
 func (r rule) compile(signers map[string]signer, compile Compiler) (Rule, error) {
-	out := Rule{SignedBy: r.SignedBy, AtLeast: max(r.AtLeast, 1), Accepts: r.Accepts, Where: r.Where}
+	out := Rule{SignedBy: r.SignedBy, AtLeast: max(int(r.AtLeast), 1), Accepts: r.Accepts, Where: r.Where}
 	seen := map[string]bool{}
 	for _, name := range r.SignedBy {
 		if _, ok := signers[name]; !ok {

@@ -3,9 +3,11 @@ package policy_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
@@ -130,6 +132,18 @@ func TestSchema(t *testing.T) {
 		"github, no repository": {"{email: alice@example.com, issuer: https://login.example.com}", "{github: {ref: main}}"},
 		"github, half server":   {"{email: alice@example.com, issuer: https://login.example.com}", "{github: {repository: a/b, server: https://example.com}}"},
 		"issuer beside github":  {"{email: alice@example.com, ", "{github: {repository: a/b}, "},
+		"empty ref":             {"{email: alice@example.com, issuer: https://login.example.com}", "{github: {repository: a/b, ref: }}"},
+		"null workflow":         {"{email: alice@example.com, issuer: https://login.example.com}", "{github: {repository: a/b, workflow: ~}}"},
+		"empty glob":            {"{email: alice@example.com, issuer: https://login.example.com}", "{github: {repository: a/b, ref: {glob: }}}"},
+		"empty field":           {"issuer:", "build: {trigger: }, issuer:"},
+		"empty condition":       {"[alice]", "[alice]\n    accepts: [any]\n    where:\n    # predicate.level == 3"},
+		"empty accepts":         {"[alice]", "[alice]\n    accepts:"},
+		"empty threshold":       {"version: 1", "version: 1\nthresholds: {logs: }"},
+		"empty age":             {"version: 1", "version: 1\ntrustRoot: {maxAge: }"},
+		"version 1.9":           {"version: 1", "version: 1.9"},
+		"one signer and a half": {"[alice]", "[alice]\n    atLeast: 1.5"},
+		"threshold of 2.9":      {"version: 1", "version: 1\nthresholds: {logs: 2.9}"},
+		"many accepts":          {"[alice]", "[alice]\n    accepts: [" + numbered("'x:%d'", 1001) + "]"},
 		"ci, no subject":        {"{email: alice@example.com, issuer: https://login.example.com}", "{ci: {issuer: https://example.com}}"},
 	} {
 		text := strings.Replace(small, c[0], c[1], 1)
@@ -142,6 +156,26 @@ func TestSchema(t *testing.T) {
 		if fits(s, text) == nil {
 			t.Errorf("%s: fits the schema", name)
 		}
+	}
+}
+
+// numbered repeats a text with its numbers.
+func numbered(format string, count int) string {
+	all := make([]string, count)
+	for i := range all {
+		all[i] = fmt.Sprintf(format, i)
+	}
+	return strings.Join(all, ", ")
+}
+
+// A file that is all keys is refused before each is compared with each.
+func TestManyKeysCostLittle(t *testing.T) {
+	start := time.Now()
+	if _, err := policy.Parse([]byte("{"+numbered("%x: x", 70_000)+"}"), nil); !errors.Is(err, policy.ErrMalformed) {
+		t.Error(err)
+	}
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("took %v", took)
 	}
 }
 
@@ -166,6 +200,10 @@ func TestRefusals(t *testing.T) {
 		"server by http":       {"{email: alice@example.com, issuer: https://login.example.com}", "{gitlab: {project: a/b, server: 'http://example.com'}}"},
 		"star in exact text":   {"{email: alice@example.com, issuer: https://login.example.com}", "{github: {repository: 'a/*', ref: main}}"},
 		"field said twice":     {"{email: alice@example.com, issuer: https://login.example.com}", "{github: {repository: a/b, ref: main}, build: {sourceRepositoryRef: x}}"},
+		"tagged name":          {"require:", "  !!binary YWxpY2U=: {email: b@example.com, issuer: https://login.example.com}\nrequire:"},
+		"tagged text":          {"alice@example.com", "!!binary YWxpY2U="},
+		"odd tag":              {"signers:", "signers: !!python/object:os.system"},
+		"nameless signer":      {"require:", "  ~: {email: b@example.com, issuer: https://login.example.com}\nrequire:"},
 		"tab":                  {"  alice", "\talice"},
 		"empty":                {small, "\n"},
 		"comment alone":        {small, "# nothing\n"},

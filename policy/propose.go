@@ -27,6 +27,9 @@ func Propose(results []*verify.Result) ([]byte, error) {
 	var names []string
 	byName := map[string][]*verify.Result{}
 	for _, result := range results {
+		if err := checkKind(result); err != nil {
+			return nil, fmt.Errorf("proposing policy: %w", err)
+		}
 		s, err := signerOf(result)
 		if err != nil {
 			return nil, fmt.Errorf("proposing policy: %w", err)
@@ -59,9 +62,9 @@ func thresholdsOf(results []*verify.Result) (t thresholds) {
 			times[at.Source()] = true
 		}
 		if i == 0 {
-			t = thresholds{len(logs), len(times)}
+			t = thresholds{count(len(logs)), count(len(times))}
 		}
-		t = thresholds{min(t.Logs, len(logs)), min(t.Timestamps, len(times))}
+		t = thresholds{min(t.Logs, count(len(logs))), min(t.Timestamps, count(len(times)))}
 	}
 	if t.Logs < 2 {
 		t.Logs = 0
@@ -106,6 +109,19 @@ func accepts(results []*verify.Result) []string {
 		}
 	}
 	return kinds
+}
+
+// checkKind refuses a statement whose type means something else in a policy, or
+// nothing: that of type "any" would make the rule accept anything.
+func checkKind(result *verify.Result) error {
+	if result.Statement == nil {
+		return nil
+	}
+	kind := result.Statement.PredicateType
+	if err := checkAccepts([]string{kind}); err != nil || kind == Any || kind == Signature {
+		return fmt.Errorf("a statement of type %.100q, which is no URI", kind)
+	}
+	return nil
 }
 
 // nameFor is a name for a signer, and whether the document has it already.
