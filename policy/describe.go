@@ -79,24 +79,56 @@ func words(p identity.Pattern) string {
 func (p *Policy) Warnings() []string {
 	var warnings []string
 	for _, s := range p.Signers {
-		if s.Key != nil {
-			continue
-		}
-		for name, pattern := range map[string]identity.Pattern{"subject": s.Matcher.Subject, "issuer": s.Matcher.Issuer} {
-			if strings.HasPrefix(pattern.String(), "*") && !strings.Contains(pattern.String(), "@") || strings.HasPrefix(pattern.String(), "**") {
-				warnings = append(warnings, fmt.Sprintf("%s: the %s %s is almost anything", s.Name, name, pattern))
-			}
-		}
-		if s.Kind != "github" && s.Kind != "gitlab" {
-			continue
-		}
-		if id, ok := s.Matcher.Build[identity.SourceRepositoryID]; !ok || !id.IsExact() {
-			warnings = append(warnings, s.Name+": without the repository's number whoever takes over its name is trusted")
-		}
-		if _, ok := s.Matcher.Build[identity.SourceRepositoryRef]; !ok {
-			warnings = append(warnings, s.Name+": any branch or tag may sign, also one that was never reviewed; say ref")
+		if s.Key == nil {
+			warnings = append(warnings, s.warnings()...)
 		}
 	}
 	slices.Sort(warnings)
 	return warnings
+}
+
+func (s Signer) warnings() []string {
+	var warnings []string
+	warn := func(format string, args ...any) {
+		warnings = append(warnings, s.Name+": "+fmt.Sprintf(format, args...))
+	}
+	if anybody(s.Matcher.Subject) {
+		warn("the subject %s is almost anything", s.Matcher.Subject)
+	}
+	if !s.Matcher.Issuer.IsExact() {
+		warn("the issuer %s is whoever fits, and each of them vouches for any name", s.Matcher.Issuer)
+	}
+	if s.Kind != "github" && s.Kind != "gitlab" {
+		return warnings
+	}
+	if id, ok := s.Matcher.Build[identity.SourceRepositoryID]; !ok || !id.IsExact() {
+		warn("without the repository's number whoever takes over its name is trusted")
+	}
+	if _, ok := s.Matcher.Build[identity.SourceRepositoryRef]; !ok {
+		warn("any branch or tag may sign, also one that was never reviewed; say ref")
+	}
+	if repository := s.Matcher.Build[identity.SourceRepositoryURI]; !repository.IsExact() && starsIn(repository.String(), 1) {
+		warn("the repository %s is anybody's", repository)
+	}
+	return warnings
+}
+
+// anybody says whether a subject leaves open of which domain or host it is.
+func anybody(subject identity.Pattern) bool {
+	if subject.IsExact() {
+		return false
+	}
+	if !strings.Contains(subject.String(), "://") {
+		at := strings.LastIndexByte(subject.String(), '@')
+		return strings.Contains(subject.String()[at+1:], "*")
+	}
+	return starsIn(subject.String(), 0)
+}
+
+// starsIn says whether the host of a URI has a star, or one of so many segments
+// of the path after it.
+func starsIn(uri string, segments int) bool {
+	scheme, rest, _ := strings.Cut(uri, "://")
+	parts := strings.SplitN(rest, "/", segments+2)
+	return strings.Contains(scheme+strings.Join(parts[:min(len(parts), segments+1)], ""), "*")
 }

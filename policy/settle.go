@@ -49,8 +49,9 @@ func (p *Policy) settle(r *Rule, results []*verify.Result) error {
 		who := personKey(result)
 		if _, ok := at[who]; !ok {
 			at[who] = len(people)
-			people = append(people, names)
+			people = append(people, nil)
 		}
+		people[at[who]] = append(people[at[who]], names...)
 	}
 	found := matching(people)
 	switch {
@@ -96,11 +97,13 @@ func (s Signer) signed(result *verify.Result) bool {
 
 // admits holds what was signed to the rule.
 func (r *Rule) admits(result *verify.Result) *verify.Error {
-	found := Signature
+	found, accepted := Signature, slices.Contains(r.Accepts, Signature)
 	if result.Statement != nil {
 		found = result.Statement.PredicateType
+		// whose type is not ours to choose, and may be the word
+		accepted = found != Signature && slices.Contains(r.Accepts, found)
 	}
-	if !slices.Contains(r.Accepts, Any) && !slices.Contains(r.Accepts, found) {
+	if !accepted && !slices.Contains(r.Accepts, Any) {
 		return &verify.Error{
 			Step: verify.StepStatement, Code: verify.PredicateTypeMismatch,
 			Expected: strings.Join(r.Accepts, " or "), Found: found,

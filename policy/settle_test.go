@@ -69,6 +69,19 @@ func TestThresholdOfSigners(t *testing.T) {
 	settles(t, "two of the same name", p, verify.ThresholdIdentities, carol, by("dora@example.com"))
 	settles(t, "a stranger besides", p, "", by("mallory@evil.example"), bob, carol)
 	settles(t, "a stranger alone", p, verify.IdentityMismatch, by("mallory@evil.example"))
+	// carol goes by two names, each by another of her bundles
+	p = parse(t, threshold[:strings.Index(threshold, "  alice:")]+`  build: {email: {glob: "*@example.com"}, issuer: https://login.example.com, build: {trigger: push}}
+  release: {email: carol@example.com, issuer: https://login.example.com, build: {trigger: tag}}
+require:
+  - {signedBy: [build, release], atLeast: 2}
+`)
+	pushed := func(who, trigger string) *verify.Result {
+		r := by(who)
+		r.Identity.Build.Trigger = trigger
+		return r
+	}
+	settles(t, "two names of one", p, verify.ThresholdIdentities, pushed("carol@example.com", "push"), pushed("carol@example.com", "tag"))
+	settles(t, "two names of one, and another", p, "", pushed("carol@example.com", "push"), pushed("carol@example.com", "tag"), pushed("dora@example.com", "push"))
 	settles(t, "three", parse(t, strings.Replace(threshold, "atLeast: 2", "atLeast: 3", 1)), "", alice, bob, carol)
 }
 
@@ -80,6 +93,7 @@ func TestAccepts(t *testing.T) {
 	settles(t, "bytes by default", rule(""), "", alice)
 	settles(t, "a statement by default", rule(""), verify.PredicateTypeMismatch, attested)
 	settles(t, "any", rule("    accepts: [any]\n"), "", attested)
+	settles(t, "a statement of the type signature", rule(""), verify.PredicateTypeMismatch, stating(by("alice@example.com"), policy.Signature, "{}"))
 	settles(t, "its type", rule("    accepts: ["+slsa+"]\n"), "", attested)
 	settles(t, "another type", rule("    accepts: ["+slsa+"/x]\n"), verify.PredicateTypeMismatch, attested)
 	settles(t, "bytes for a type", rule("    accepts: ["+slsa+"]\n"), verify.PredicateTypeMismatch, alice)
@@ -212,6 +226,11 @@ func TestProposeForSeveral(t *testing.T) {
 	if _, err := policy.Propose(nil); err == nil {
 		t.Error("proposed of nothing")
 	}
+	for _, word := range []string{policy.Any, policy.Signature, "provenance"} {
+		if text, err := policy.Propose([]*verify.Result{stating(by("alice@example.com"), word, "{}")}); err == nil {
+			t.Errorf("a statement of type %s:\n%s", word, text)
+		}
+	}
 }
 
 func TestWarnings(t *testing.T) {
@@ -221,6 +240,16 @@ func TestWarnings(t *testing.T) {
 	}
 	if w := parse(t, strings.Replace(small, "{email: alice@example.com, issuer: https://login.example.com}", "{github: {repository: a/b}}", 1)).Warnings(); len(w) != 2 {
 		t.Errorf("a repository by name: %v", w)
+	}
+	for _, wide := range []string{
+		`{email: {glob: "*@*"}, issuer: https://login.example.com}`, `{email: {glob: "*@*.example"}, issuer: https://login.example.com}`,
+		`{email: {glob: "**"}, issuer: https://login.example.com}`, `{uri: {glob: "https://**"}, issuer: https://login.example.com}`,
+		`{uri: {glob: "https://*/x"}, issuer: https://login.example.com}`, `{email: alice@example.com, issuer: {glob: "https://*"}}`,
+		`{github: {repository: {glob: "*/widget"}, repositoryID: 7, ref: main}}`, `{gitlab: {project: {glob: "**"}, projectID: 7, ref: main}}`,
+	} {
+		if w := parse(t, strings.Replace(small, "{email: alice@example.com, issuer: https://login.example.com}", wide, 1)).Warnings(); len(w) != 1 {
+			t.Errorf("%s: %q", wide, w)
+		}
 	}
 	if w := parse(t, full).Warnings(); len(w) != 2 { // own, which has neither number nor ref
 		t.Errorf("full: %v", w)
