@@ -11,6 +11,9 @@ import (
 	"github.com/hallmark-sign/hallmark/bundle"
 )
 
+// detached stands where the file of a bundle would.
+const detached = "detached signature"
+
 // maxBundles is how many bundles are tried for one artifact.
 const maxBundles = 1000
 
@@ -39,7 +42,7 @@ type piece struct {
 // was seen.
 func (t Target) pieces() ([]piece, *Problem) {
 	if t.given != nil {
-		return []piece{{file: "detached signature", bundle: t.given}}, nil
+		return []piece{{file: detached, bundle: t.given}}, nil
 	}
 	files := t.evidence()
 	if len(files) == 0 && t.path == "" {
@@ -63,7 +66,7 @@ func (t Target) pieces() ([]piece, *Problem) {
 
 // readPieces reads a file of one bundle, or of one a line.
 func readPieces(file string, named bool) []piece {
-	raw, err := ReadFile(file, bundle.MaxSize)
+	raw, err := readEvidence(file, named)
 	if p := new(Problem); errors.As(err, &p) {
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && named:
@@ -86,6 +89,15 @@ func readPieces(file string, named bool) []piece {
 		return []piece{{file: file, err: Unreadable(file, errors.New("no bundle in it"))}}
 	}
 	return all
+}
+
+func readEvidence(file string, named bool) ([]byte, error) {
+	if !named {
+		if err := checkRegular(file); err != nil {
+			return nil, Unreadable(file, err)
+		}
+	}
+	return ReadFile(file, bundle.MaxSize)
 }
 
 func parsePiece(file string, raw []byte) piece {

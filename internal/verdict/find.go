@@ -31,6 +31,7 @@ type Target struct {
 	digest  []byte // SHA-256 in place of the file
 	content []byte // in place of the file
 	stdin   bool
+	found   bool     // below a directory, by a pattern or in a list: not named itself
 	bundles []string // files; empty: beside the artifact
 	given   *bundle.Bundle
 	problem *Problem // known before anything is judged
@@ -121,12 +122,16 @@ func IsChecksums(name string) bool { return filepath.Base(name) == "SHA256SUMS" 
 
 // glob expands a pattern; it is an error when nothing fits.
 func (f Finder) glob(pattern string, yield func(Target) bool) {
-	names, err := doublestar.FilepathGlob(pattern, doublestar.WithFilesOnly())
-	if err == nil && len(names) == 0 {
+	names, err := doublestar.FilepathGlob(pattern, doublestar.WithFilesOnly(), doublestar.WithFailOnIOErrors())
+	switch {
+	case err == nil && len(names) == 0:
 		err = errors.New("no file fits")
-	}
-	if err != nil {
+		fallthrough
+	case errors.Is(err, doublestar.ErrBadPattern):
 		yield(Target{Name: pattern, problem: Unreadable(pattern, err)})
+		return
+	case err != nil:
+		yield(Target{Name: pattern, problem: &Problem{Exit: ExitUndecided, Subject: pattern, Code: "could-not-look", Err: err}})
 		return
 	}
 	found := 0
@@ -135,7 +140,7 @@ func (f Finder) glob(pattern string, yield func(Target) bool) {
 			continue
 		}
 		found++
-		if !yield(f.target(Target{Name: name, path: name})) {
+		if !yield(f.target(Target{Name: name, path: name, found: true})) {
 			return
 		}
 	}
@@ -147,8 +152,11 @@ func (f Finder) glob(pattern string, yield func(Target) bool) {
 // directory gives every file below dir but bundles, and for a bundle without its
 // artifact that artifact, which is missing.
 func (f Finder) directory(dir string, yield func(Target) bool) {
-	found := 0
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+	found, top := 0, dir
+	if info, err := os.Lstat(dir); err == nil && !info.IsDir() {
+		top += string(filepath.Separator) // the walk follows no link
+	}
+	err := filepath.WalkDir(top, func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			found++
@@ -157,10 +165,14 @@ func (f Finder) directory(dir string, yield func(Target) bool) {
 			return nil
 		case !isBundle(path):
 			found++
-			return stopUnless(yield(f.target(Target{Name: path, path: path})), nil)
+			return stopUnless(yield(f.target(Target{Name: path, path: path, found: true})), nil)
 		}
 		artifact := strings.TrimSuffix(strings.TrimSuffix(path, LinesSuffix), Suffix)
-		if _, err := os.Stat(artifact); err != nil {
+		info, err := os.Stat(artifact)
+		if err == nil && info.IsDir() {
+			err = fmt.Errorf("%s is of no file: %w", path, fs.ErrNotExist)
+		}
+		if err != nil {
 			found++
 			return stopUnless(yield(Target{Name: artifact, problem: notFound(artifact, err)}), nil)
 		}
@@ -210,7 +222,7 @@ func (f Finder) checksums(path string, yield func(Target) bool) {
 	}
 	for _, file := range files {
 		name := filepath.Join(filepath.Dir(path), file.name)
-		if !yield(Target{Name: name, path: name, listed: file.digest, list: signed}) {
+		if !yield(Target{Name: name, path: name, found: true, listed: file.digest, list: signed}) {
 			return
 		}
 	}

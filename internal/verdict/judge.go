@@ -44,47 +44,68 @@ type Explained struct {
 }
 
 // All judges targets, several at once, and tells of each in their order. It ends
-// early when ctx does or tell fails, with that error.
+// early when ctx does or tell fails, with that error, and without waiting for
+// what can't be interrupted: opening a named pipe, or reading a terminal.
 func (j *Judge) All(ctx context.Context, targets iter.Seq[Target], tell func(Verdict) error) error {
-	type slot struct {
-		target Target
-		said   chan Verdict
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	workers := runtime.GOMAXPROCS(0)
 	todo, order := make(chan slot), make(chan slot, 64*workers)
-	var group sync.WaitGroup
 	for range workers {
-		group.Go(func() {
+		go func() {
 			for s := range todo {
 				s.said <- j.Judge(ctx, s.target)
 			}
-		})
+		}()
 	}
-	group.Go(func() {
-		defer close(order)
-		defer close(todo)
-		for target := range targets {
-			s := slot{target, make(chan Verdict, 1)}
+	go deal(ctx, targets, order, todo)
+	for {
+		s, more := receive(ctx, order)
+		if !more {
+			return context.Cause(ctx)
+		}
+		v, ok := receive(ctx, s.said)
+		if !ok {
+			return context.Cause(ctx)
+		}
+		if err := tell(v); err != nil {
+			return err
+		}
+	}
+}
+
+// slot is a target, and the place for what is said of it.
+type slot struct {
+	target Target
+	said   chan Verdict
+}
+
+// deal sends each target to both queues, until ctx is done.
+func deal(ctx context.Context, targets iter.Seq[Target], queues ...chan<- slot) {
+	for _, queue := range queues {
+		defer close(queue)
+	}
+	for target := range targets {
+		s := slot{target, make(chan Verdict, 1)}
+		for _, queue := range queues {
 			select {
-			case order <- s:
-				todo <- s
+			case queue <- s:
 			case <-ctx.Done():
 				return
 			}
 		}
-	})
-	for s := range order {
-		v := <-s.said
-		if context.Cause(ctx) == nil {
-			if err := tell(v); err != nil {
-				cancel(err)
-			}
-		}
 	}
-	group.Wait()
-	return context.Cause(ctx)
+}
+
+// receive gives what comes, and false once ctx is done or nothing comes any more.
+func receive[T any](ctx context.Context, from <-chan T) (T, bool) {
+	select {
+	case v, ok := <-from:
+		return v, ok && ctx.Err() == nil
+	case <-ctx.Done():
+		var none T
+		return none, false
+	}
 }
 
 // Judge judges one artifact.
@@ -113,7 +134,7 @@ func (j *Judge) judge(ctx context.Context, v *Verdict) {
 		return
 	}
 	open := v.Target.opener(ctx, j.Stdin, len(pieces))
-	var first *Problem
+	var first, unseen *Problem
 	for _, p := range pieces {
 		problem := p.err
 		if problem == nil {
@@ -121,6 +142,9 @@ func (j *Judge) judge(ctx context.Context, v *Verdict) {
 		}
 		if problem != nil && first == nil {
 			first = problem
+		}
+		if problem != nil && problem.Exit == ExitUndecided && unseen == nil {
+			unseen = problem
 		}
 		if problem != nil && problem.Exit != ExitRefused && p.err == nil {
 			v.Problem = problem // of the artifact: no other bundle helps
@@ -131,6 +155,8 @@ func (j *Judge) judge(ctx context.Context, v *Verdict) {
 	refusal := new(verify.Error)
 	switch {
 	case err == nil:
+	case unseen != nil:
+		v.Problem = unseen // who knows what stands there
 	case len(v.Results) == 0 && first != nil:
 		v.Problem = first
 	case errors.As(err, &refusal):
@@ -180,7 +206,9 @@ func (j *Judge) dress(name, file string, p *Problem) *Problem {
 	case verify.RepositoryRenamed:
 		p.Try = "writing the new name into the policy, if the repository has moved"
 	default:
-		p.Try = j.Command + " inspect " + file
+		if file != detached {
+			p.Try = j.Command + " inspect " + quoted(file)
+		}
 	}
 	return p
 }
@@ -209,7 +237,7 @@ func (j *Judge) vouched(ctx context.Context, t Target) Verdict {
 
 // checkListed compares the file with its line in the list.
 func (t Target) checkListed(ctx context.Context) *Problem {
-	f, err := openFile(t.path)
+	f, err := t.open()
 	if err != nil {
 		return Unreadable(t.Name, err)
 	}
@@ -256,7 +284,7 @@ func (t Target) opener(ctx context.Context, stdin io.Reader, bundles int) func()
 		}
 	}
 	return func() (verify.Artifact, io.Closer, error) {
-		f, err := openFile(t.path)
+		f, err := t.open()
 		if err != nil {
 			return verify.Artifact{}, nil, err
 		}
@@ -265,7 +293,7 @@ func (t Target) opener(ctx context.Context, stdin io.Reader, bundles int) func()
 }
 
 func (t Target) read(ctx context.Context) (verify.Artifact, error) {
-	f, err := openFile(t.path)
+	f, err := t.open()
 	if err != nil {
 		return verify.Artifact{}, err
 	}
@@ -273,9 +301,14 @@ func (t Target) read(ctx context.Context) (verify.Artifact, error) {
 	return verify.ReadArtifact(UntilDone{ctx, f})
 }
 
-// openFile opens what can be read to an end.
-func openFile(path string) (*os.File, error) {
-	f, err := os.Open(path)
+// open opens what can be read to an end.
+func (t Target) open() (*os.File, error) {
+	if t.found {
+		if err := checkRegular(t.path); err != nil {
+			return nil, err
+		}
+	}
+	f, err := os.Open(t.path)
 	if err != nil {
 		return nil, err
 	}
@@ -288,6 +321,16 @@ func openFile(path string) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// checkRegular refuses pipes and devices, which nobody has named and for which
+// one would wait for ever.
+func checkRegular(path string) error {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		err = errors.New("is a pipe or a device, not a file")
+	}
+	return err
 }
 
 // UntilDone is a reader that ends with ctx: what is read for minutes must not

@@ -78,7 +78,7 @@ func (p *Problem) Text() string {
 	fmt.Fprintf(&b, "%s: %s\n", word(p.Exit), p.Code)
 	for _, line := range [][2]string{
 		{"reason", Printable(strings.ReplaceAll(strings.TrimSpace(p.Err.Error()), "\n", "; "))},
-		{"expected", Printable(p.Expected)}, {"found", Printable(p.Found)}, {"try", p.Try},
+		{"expected", Printable(p.Expected)}, {"found", Printable(p.Found)}, {"try", Printable(p.Try)},
 	} {
 		if line[1] != "" {
 			fmt.Fprintf(&b, "  %-9s %s\n", line[0], line[1])
@@ -99,6 +99,18 @@ func Printable(text string) string {
 		b.WriteRune(r)
 	}
 	return b.String()
+}
+
+// quoted is a word for a shell.
+func quoted(word string) string {
+	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./:@%+=,"
+	if strings.HasPrefix(word, "-") {
+		word = "./" + word
+	}
+	if word != "" && strings.Trim(word, plain) == "" {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // ReadFile reads a file of at most limit bytes. Errors: Unreadable.
