@@ -10,8 +10,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"syscall"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/policy"
@@ -22,8 +24,9 @@ import (
 func main() { os.Exit(run()) }
 
 func run() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // the second Ctrl-C ends at once
 	err := execute(ctx, os.Args[1:], os.Stdin, os.Stdout)
 	p, worst := new(verdict.Problem), new(worst)
 	switch {
@@ -78,7 +81,7 @@ func parse(args []string) (options, []string, error) {
 		return o, nil, err
 	}
 	ways := 0
-	for _, given := range []bool{o.policy != "", o.identity != "" && o.issuer != "", o.key != ""} {
+	for _, given := range []bool{o.policy != "", o.identity != "" || o.issuer != "", o.key != ""} {
 		if given {
 			ways++
 		}
@@ -88,7 +91,7 @@ func parse(args []string) (options, []string, error) {
 		return o, nil, errors.New("no FILE")
 	case o.trustedRoot == "":
 		return o, nil, errors.New("--trusted-root is missing")
-	case ways != 1:
+	case ways != 1, (o.identity == "") != (o.issuer == ""):
 		return o, nil, errors.New("who may have signed? give --policy, --identity and --issuer, or --key")
 	case o.bundle != "" && flags.NArg() > 1:
 		return o, nil, errors.New("--bundle takes one FILE")
@@ -125,7 +128,7 @@ func (o options) tell(stdout io.Writer, v verdict.Verdict) error {
 	case o.quiet && v.Problem == nil:
 		return nil
 	case o.json:
-		if err := json.MarshalWrite(stdout, v.Report()); err != nil {
+		if err := json.MarshalWrite(stdout, v.Report(), jsontext.AllowInvalidUTF8(true)); err != nil {
 			return err
 		}
 		_, err := io.WriteString(stdout, "\n")

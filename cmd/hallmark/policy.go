@@ -153,6 +153,9 @@ func readCases(file string) ([]policyCase, error) {
 	if err := d.Decode(&cases); err != nil && !errors.Is(err, io.EOF) {
 		return nil, unreadable(file, err)
 	}
+	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return nil, unreadable(file, errors.New("a second document follows"))
+	}
 	if len(cases) == 0 {
 		return nil, unreadable(file, errors.New("no case in it"))
 	}

@@ -190,7 +190,8 @@ func (f trustFlags) fresh(env environment, limit time.Duration) error {
 	if err != nil {
 		return unreadable(path, err)
 	}
-	if age := time.Since(info.ModTime()); age > limit {
+	const skew = time.Minute // of a clock; a file from the future would be fresh for as long as anybody likes
+	if age := time.Since(info.ModTime()); age > limit || age < -skew {
 		return &problem{
 			Exit: exitUndecided, Subject: path, Code: "trust-stale", Err: errors.New("the policy asks for a trusted root that was fetched more recently"),
 			Expected: "at most " + limit.String() + " old", Found: age.Round(time.Second).String(), Try: env.command() + " trust add URL",

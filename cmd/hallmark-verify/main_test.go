@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/hallmark-sign/hallmark/hallmarktest"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
+)
+
+// Who is accepted is said in one way, wholly.
+func TestOneWay(t *testing.T) {
+	for _, who := range []string{
+		"", "--identity a", "--issuer b", "--policy p --identity a", "--policy p --issuer b", "--key k --issuer b", "--key k --policy p",
+		"--policy p --identity a --issuer b",
+	} {
+		if _, _, err := parse(append(strings.Fields("--trusted-root r "+who), "file")); err == nil {
+			t.Errorf("%q is accepted", who)
+		}
+	}
+	for _, who := range []string{"--identity a --issuer b", "--policy p", "--key k"} {
+		if _, _, err := parse(append(strings.Fields("--trusted-root r "+who), "file")); err != nil {
+			t.Errorf("%q: %v", who, err)
+		}
+	}
+}
+
+// A name that is no UTF-8 does not end the judging of the others.
+func TestOddNames(t *testing.T) {
+	i, dir := hallmarktest.New(t), t.TempDir()
+	for _, name := range []string{"odd\xff", "plain"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+			t.Skip("no such names here: ", err)
+		}
+	}
+	var out strings.Builder
+	err := execute(context.Background(), []string{"--trusted-root", i.TrustedRootFile, "--identity", "a", "--issuer", "b", "--json", dir}, nil, &out)
+	if w := new(worst); !errors.As(err, &w) || w.exit != verdict.ExitRefused || w.Code != "unsigned" {
+		t.Error(err)
+	}
+	for line := range strings.Lines(out.String()) {
+		if !json.Valid([]byte(line)) {
+			t.Error(line)
+		}
+	}
+	if n := strings.Count(out.String(), `"verdict":"refused"`); n != 2 {
+		t.Errorf("%d verdicts:\n%s", n, out.String())
+	}
+}
