@@ -55,7 +55,7 @@ func (f signFlags) attest(ctx context.Context, env environment, file string) err
 	if err != nil {
 		return unreadable(file, err)
 	}
-	if err := f.checkTarget(f.bundle, []string{file}); err != nil {
+	if err := f.checkTargets([]string{f.bundle}, []string{file}); err != nil {
 		return err
 	}
 	s, err := f.session(ctx, env)

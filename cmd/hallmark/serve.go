@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -18,10 +17,6 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/keys"
 	"github.com/hallmark-sign/hallmark/internal/server"
 )
-
-// gcPercent has a server collect garbage less often than Go's 100 would: what it
-// keeps is a few MiB, and what it throws away much. GOGC overrides it.
-const gcPercent = 400
 
 // serveFlags are those of every verb that opens an instance's keys.
 type serveFlags struct {
@@ -74,9 +69,7 @@ func (f serveFlags) serve(ctx context.Context, env environment) error {
 			return &problem{Exit: exitUsage, Subject: f.listen, Code: "configuration", Err: err}
 		}
 	}
-	if env.getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
+	env.collectLess()
 	logger := slog.New(slog.NewJSONHandler(env.stderr, &slog.HandlerOptions{Level: level}))
 	listener, err := listen(i.Config.Listen)
 	if err != nil {

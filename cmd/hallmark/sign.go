@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -78,13 +79,15 @@ Actions the workflow itself; else whoever logs in. With --key, the key.`,
 
 // sign signs the files one after the other; the first failure ends it.
 func (f signFlags) sign(ctx context.Context, env environment, files []string) error {
-	for _, file := range files { // before anybody is asked to log in
+	targets := make([]string, len(files))
+	for i, file := range files { // before anybody is asked to log in
 		if err := checkRegular(file); err != nil {
 			return err
 		}
-		if err := f.checkTarget(bundleFor(file, f.bundle), files); err != nil {
-			return err
-		}
+		targets[i] = bundleFor(file, f.bundle)
+	}
+	if err := f.checkTargets(targets, files); err != nil {
+		return err
 	}
 	s, err := f.session(ctx, env)
 	if err != nil {
@@ -98,28 +101,56 @@ func (f signFlags) sign(ctx context.Context, env environment, files []string) er
 	return nil
 }
 
-// checkTarget refuses to write a bundle over what this run reads, and where it
-// can't be written: once the signature is logged, it is too late.
-func (f signFlags) checkTarget(out string, files []string) error {
-	refuse := func(reason string, args ...any) error {
-		return &problem{Exit: exitUsage, Subject: out, Code: "unwritable", Err: fmt.Errorf(reason, args...), Try: "--bundle FILE"}
-	}
-	target, err := os.Stat(out)
-	if err == nil && target.IsDir() {
-		return refuse("the bundle can't be written over a directory")
-	}
-	inputs := []string{f.key, f.passphraseFile, f.token.token, f.token.passwordFile, f.trust.trustedRoot, f.trust.signingConfig}
-	for _, input := range append(inputs, files...) {
-		if info, statErr := os.Stat(input); err == nil && statErr == nil && os.SameFile(info, target) {
-			return refuse("the bundle would be written over %s, which is read here", input)
+// checkTargets refuses to write bundles over what this run reads, and where they
+// can't be written: once a signature is logged, it is too late.
+func (f signFlags) checkTargets(targets, files []string) error {
+	inputs := append([]string{f.key, f.passphraseFile, f.token.token, f.token.passwordFile, f.trust.trustedRoot, f.trust.signingConfig}, files...)
+	var read []os.FileInfo // of the inputs, once a target is there that could be one
+	probed := map[string]bool{}
+	for _, out := range targets {
+		target, err := os.Stat(out)
+		if err == nil && target.IsDir() {
+			return unwritable(out, errors.New("the bundle can't be written over a directory"))
+		}
+		if err == nil && read == nil {
+			read = statAll(inputs)
+		}
+		if i := slices.IndexFunc(read, func(info os.FileInfo) bool { return err == nil && info != nil && os.SameFile(info, target) }); i >= 0 {
+			return unwritable(out, fmt.Errorf("the bundle would be written over %s, which is read here", inputs[i]))
+		}
+		if dir := filepath.Dir(out); !probed[dir] {
+			probed[dir] = true
+			if err := probe(dir); err != nil {
+				return unwritable(out, fmt.Errorf("the bundle can't be written there: %w", err))
+			}
 		}
 	}
-	probe, err := os.CreateTemp(filepath.Dir(out), ".hallmark-*")
-	if err != nil {
-		return refuse("the bundle can't be written there: %w", err)
+	return nil
+}
+
+func unwritable(out string, err error) error {
+	return &problem{Exit: exitUsage, Subject: out, Code: "unwritable", Err: err, Try: "--bundle FILE"}
+}
+
+// statAll leaves nil for what is not there.
+func statAll(paths []string) []os.FileInfo {
+	all := make([]os.FileInfo, len(paths))
+	for i, path := range paths {
+		if info, err := os.Stat(path); err == nil {
+			all[i] = info
+		}
 	}
-	probe.Close()
-	return os.Remove(probe.Name())
+	return all
+}
+
+// probe writes a file into dir and takes it away again.
+func probe(dir string) error {
+	f, err := os.CreateTemp(dir, ".hallmark-*")
+	if err != nil {
+		return err
+	}
+	f.Close()
+	return os.Remove(f.Name())
 }
 
 // checkRegular refuses what can't be read twice: once to sign, once to verify.

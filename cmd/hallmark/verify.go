@@ -212,6 +212,9 @@ func (f verifyFlags) verify(ctx context.Context, env environment, files []string
 		return err
 	}
 	teller := teller{verifyFlags: f, env: env, many: manyOf(files)}
+	if teller.many {
+		env.collectLess()
+	}
 	if err := judge.All(ctx, finder.All(files), teller.tell); err != nil {
 		return err
 	}
