@@ -12,6 +12,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/pem"
+	"io"
 	"math/big"
 	"os"
 	"os/exec"
@@ -86,6 +87,28 @@ func TestSignRoundTrip(t *testing.T) {
 			token.Serial.Cmp(stamp.Serial) != 0 || !token.Policy.Equal(stamp.Policy) ||
 			!bytes.Equal(token.Imprint, r.Imprint) || len(token.Certificates) != 1 {
 			t.Errorf("%s: %+v", name, token)
+		}
+	}
+}
+
+// hugeKey is an RSA key that signs nothing, and takes long to find that out.
+type hugeKey struct{ rsa.PublicKey }
+
+func (k *hugeKey) Public() crypto.PublicKey { return &k.PublicKey }
+
+func (k *hugeKey) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+	return make([]byte, k.Size()), nil
+}
+
+func TestHugeKeys(t *testing.T) {
+	for bits, good := range map[uint]bool{8192: true, 8193: false, 240_000: false} {
+		n := new(big.Int).SetBit(big.NewInt(1), int(bits)-1, 1)
+		key := &hugeKey{rsa.PublicKey{N: n, E: 1<<31 - 1}}
+		signer := must(NewSigner(key, chainFor(t, key)))(t)
+		r := request("hello")
+		r.CertReq = true
+		if _, err := ParseResponse(must(signer.Sign(r, stampNow()))(t)); (err == nil) != good {
+			t.Errorf("%d bits: %v", bits, err)
 		}
 	}
 }

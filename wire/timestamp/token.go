@@ -2,6 +2,7 @@ package timestamp
 
 import (
 	"crypto"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/asn1"
 	"errors"
@@ -19,6 +20,10 @@ const (
 	maxCertificates = 16
 	maxChain        = 32 << 10
 )
+
+// maxRSA bounds the keys of a token's certificates, which anybody can write: one
+// of 240,000 bits takes seconds for a signature.
+const maxRSA = 8192
 
 // Token is a time-stamp token (RFC 3161 §2.4.2). Its fields are the signer's
 // claims: trust them after VerifySignature only.
@@ -151,6 +156,9 @@ func readCertificates(in *cryptobyte.String) ([]*x509.Certificate, error) {
 		cert, err := x509.ParseCertificate(element)
 		if err != nil {
 			return nil, fmt.Errorf("certificate %d: %w", len(all), err)
+		}
+		if key, ok := cert.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSA {
+			return nil, fmt.Errorf("certificate %d: RSA key of %d bits, want at most %d", len(all), key.N.BitLen(), maxRSA)
 		}
 		all = append(all, cert)
 	}
