@@ -102,9 +102,13 @@ func verifyBundleCommand(env environment) *cobra.Command {
 // subjectOf gives a subject of a statement as what is verified.
 func subjectOf(s intoto.Statement) (verify.Artifact, error) {
 	for _, subject := range s.Subject {
-		for algorithm, hash := range map[string]crypto.Hash{"sha256": crypto.SHA256, "sha384": crypto.SHA384, "sha512": crypto.SHA512} {
-			if digest, err := hex.DecodeString(subject.Digest[algorithm]); err == nil && len(digest) == hash.Size() {
-				return verify.FromDigest(hash, digest), nil
+		// always the same one, so that bundles of one artifact are seen to be that
+		for _, by := range []struct {
+			algorithm string
+			hash      crypto.Hash
+		}{{"sha256", crypto.SHA256}, {"sha384", crypto.SHA384}, {"sha512", crypto.SHA512}} {
+			if digest, err := hex.DecodeString(subject.Digest[by.algorithm]); err == nil && len(digest) == by.hash.Size() {
+				return verify.FromDigest(by.hash, digest), nil
 			}
 		}
 	}
