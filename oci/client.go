@@ -1,0 +1,157 @@
+package oci
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+)
+
+// Options say how registries are reached. The zero value is the strictest.
+type Options struct {
+	// Roots are the certificate authorities of registries; nil: the system's.
+	Roots *x509.CertPool
+
+	// Timeout is for everything that one call asks a registry; 0: a minute.
+	Timeout time.Duration
+
+	// PlainHTTPUnsafe allows HTTP without TLS to other machines, for registries on
+	// networks that nobody else is on. Whoever is sees credentials and can hide
+	// signatures.
+	PlainHTTPUnsafe bool
+
+	// Anonymous sends no credentials, even where docker or podman has them.
+	Anonymous bool
+}
+
+// Client reaches registries. It is safe for concurrent use, and greets each
+// repository once.
+type Client struct {
+	options   Options
+	transport http.RoundTripper
+	mutex     sync.Mutex // guards sessions
+	sessions  map[string]*session
+}
+
+// New makes a client.
+func New(o Options) *Client {
+	if o.Timeout == 0 {
+		o.Timeout = time.Minute
+	}
+	return &Client{options: o, transport: newTransport(o.Roots, o.PlainHTTPUnsafe), sessions: map[string]*session{}}
+}
+
+// session is a repository that has been greeted: how it wants to be talked to is
+// known, and a token is there if it wants one.
+type session struct {
+	greeting sync.Mutex // held while the registry is asked; guards http
+	http     *http.Client
+	repo     name.Repository
+}
+
+// session gives the repository's. A greeting that failed is tried again by whoever
+// comes next.
+func (c *Client) session(ctx context.Context, repo name.Repository, scope string) (*session, error) {
+	c.mutex.Lock()
+	key := repo.Scope(scope)
+	s, ok := c.sessions[key]
+	if !ok {
+		s = &session{repo: repo}
+		c.sessions[key] = s
+	}
+	c.mutex.Unlock()
+	s.greeting.Lock()
+	defer s.greeting.Unlock()
+	if s.http != nil {
+		return s, nil
+	}
+	auth, err := c.credentials(ctx, repo)
+	if err != nil {
+		return nil, &Unseen{Reason: Denied, Err: fmt.Errorf("reading credentials: %w", err)}
+	}
+	authorized, err := transport.NewWithContext(ctx, repo.Registry, auth, c.transport, []string{key})
+	if err != nil {
+		return nil, unseen(fmt.Errorf("greeting %s: %w", repo.RegistryStr(), err))
+	}
+	s.http = &http.Client{Transport: authorized, CheckRedirect: checkRedirect}
+	return s, nil
+}
+
+func (c *Client) credentials(ctx context.Context, repo name.Repository) (authn.Authenticator, error) {
+	if c.options.Anonymous {
+		return authn.Anonymous, nil
+	}
+	return authn.Resolve(ctx, authn.DefaultKeychain, repo)
+}
+
+// url is an address of the repository's API.
+func (s *session) url(kind, what string) string {
+	u := url.URL{Scheme: s.repo.Scheme(), Host: s.repo.RegistryStr(), Path: fmt.Sprintf("/v2/%s/%s/%s", s.repo.RepositoryStr(), kind, what)}
+	return u.String()
+}
+
+// answer is what a registry said.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// question is one request.
+type question struct {
+	method, url string
+	header      map[string]string
+	body        io.Reader
+	limit       int64 // of the answer's body
+	answers     []int // statuses that are an answer; others are errors
+}
+
+// ask asks, and reads the answer to its end. Errors: *Unseen, the context's.
+func (s *session) ask(ctx context.Context, q question) (answer, error) {
+	req, err := http.NewRequestWithContext(ctx, q.method, q.url, q.body)
+	if err != nil {
+		return answer{}, garbled("%w", err)
+	}
+	for key, value := range q.header {
+		req.Header.Set(key, value)
+	}
+	resp, err := s.http.Do(req)
+	if err != nil {
+		return answer{}, unseen(err)
+	}
+	defer resp.Body.Close()
+	for _, status := range q.answers {
+		if resp.StatusCode == status {
+			return read(resp, q.limit)
+		}
+	}
+	return answer{}, refused(resp)
+}
+
+func read(resp *http.Response, limit int64) (answer, error) {
+	a := answer{status: resp.StatusCode, header: resp.Header}
+	if resp.ContentLength > limit && resp.Request.Method != http.MethodHead {
+		return a, tooLong(resp, limit)
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	if err != nil {
+		return a, unseen(fmt.Errorf("reading answer: %w", err))
+	}
+	if int64(len(body)) > limit {
+		return a, tooLong(resp, limit)
+	}
+	a.body = body
+	return a, nil
+}
+
+func tooLong(resp *http.Response, limit int64) error {
+	return garbled("%s answers with more than %d bytes", resp.Request.URL.Redacted(), limit)
+}

@@ -1,0 +1,22 @@
+// Package oci finds and puts Sigstore bundles on images in registries, where
+// cosign 3 puts and finds them: each bundle is the one layer of a manifest whose
+// subject is the image.
+//
+// A list of what hangs on an image comes from the referrers API, or from the
+// fallback tag where the registry has no such API. There are three answers to
+// "is it signed?": bundles, none, or *Unseen: the registry could not be looked
+// at. None is said only of an image that the registry has. Manifests and bundles
+// are held to their digests, sizes and limits; what is wrong with one of them is
+// said of that one, and the others are still given. Whether a bundle proves
+// anything is for package verify.
+//
+// Connections are TLS; plain HTTP is for loopback addresses, unless Options say
+// so. Credentials are those that docker and podman keep, and are sent to nobody
+// but the registry and the token service that it names.
+//
+// Source: OCI distribution-spec v1.1 ("Listing Referrers", "Referrers Tag
+// Schema", "Pushing Manifests with Subject"), OCI image-spec v1.1 manifest.md;
+// media types and annotations as cosign 3.1 writes them. Proof: interop has
+// cosign and two registries judge what this package wrote, and it read what they
+// have.
+package oci

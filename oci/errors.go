@@ -1,0 +1,98 @@
+package oci
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+)
+
+// Reason says why a registry could not be looked at.
+type Reason string
+
+// The reasons.
+const (
+	Denied      Reason = "denied"      // 401 or 403: log in, or ask for the right to read
+	NotFound    Reason = "not-found"   // 404: no such repository or image
+	Busy        Reason = "busy"        // 429, also after waiting as long as it asked for
+	Unavailable Reason = "unavailable" // 5xx, or no connection
+	TimedOut    Reason = "timed-out"   // no answer in time
+	Garbled     Reason = "garbled"     // an answer that is not what the specification says
+	TooMuch     Reason = "too-much"    // more than is looked at: see the limits
+)
+
+// Unseen says that it could not be seen what a registry has: whether an image is
+// signed is not known.
+type Unseen struct {
+	Reason Reason
+	Status int // of HTTP; 0 where there was no answer
+	Err    error
+}
+
+// Error says what was tried and what came of it.
+func (u *Unseen) Error() string { return fmt.Sprintf("%s: %v", u.Reason.words(), u.Err) }
+
+// Unwrap gives the cause.
+func (u *Unseen) Unwrap() error { return u.Err }
+
+// words are a reason for people.
+func (r Reason) words() string {
+	return map[Reason]string{
+		Denied: "the registry refuses access", NotFound: "the registry has no such image", Busy: "the registry is busy",
+		Unavailable: "the registry does not answer", TimedOut: "the registry took too long",
+		Garbled: "the registry's answer makes no sense", TooMuch: "there is more than is looked at",
+	}[r]
+}
+
+// ErrMalformed is the cause of what is wrong with something that was seen: a
+// manifest or a bundle that is not as it must be. Looking again does not help.
+var ErrMalformed = errors.New("malformed attachment")
+
+func malformed(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", ErrMalformed, fmt.Errorf(format, args...))
+}
+
+func garbled(format string, args ...any) error {
+	return &Unseen{Reason: Garbled, Err: fmt.Errorf(format, args...)}
+}
+
+// unseen classifies what went wrong on the way.
+func unseen(err error) error {
+	var already *Unseen
+	var answer *transport.Error
+	var timeout net.Error
+	switch {
+	case errors.As(err, &already), errors.Is(err, context.Canceled):
+		return err
+	case errors.As(err, &answer): // of the handshake
+		return &Unseen{Reason: reasonOf(answer.StatusCode), Status: answer.StatusCode, Err: err}
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return &Unseen{Reason: TimedOut, Err: err}
+	}
+	return &Unseen{Reason: Unavailable, Err: err}
+}
+
+// refused is an answer with a status that is none.
+func refused(resp *http.Response) error {
+	return &Unseen{
+		Reason: reasonOf(resp.StatusCode), Status: resp.StatusCode,
+		Err: fmt.Errorf("%s %s: %s", resp.Request.Method, resp.Request.URL.Redacted(), resp.Status),
+	}
+}
+
+func reasonOf(status int) Reason {
+	switch {
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return Denied
+	case status == http.StatusNotFound:
+		return NotFound
+	case status == http.StatusTooManyRequests:
+		return Busy
+	case status >= 500:
+		return Unavailable
+	}
+	return Garbled
+}

@@ -1,0 +1,288 @@
+package oci
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+)
+
+// Limits of what is looked at.
+const (
+	MaxManifest = 4 << 20   // bytes of a manifest, or of a page of referrers
+	MaxListed   = 20_000    // referrers of an image, of whatever type
+	MaxPages    = 1_000     // pages that they are listed on
+	MaxBundles  = 500       // bundles of an image that are fetched
+	MaxFetched  = 128 << 20 // bytes of them together
+)
+
+// parallel is how many attachments of an image are fetched at once.
+const parallel = 8
+
+// Found is a bundle that hangs on an image, or what is wrong with it.
+type Found struct {
+	Manifest string // digest of the manifest that holds it
+	Bundle   []byte // as it was fetched; nil with Err
+	Err      error  // *Unseen: could not be looked at; ErrMalformed: it is no bundle of this image
+}
+
+// Resolve asks which image a reference names now. One by digest is asked for, too:
+// that nothing hangs on it means nothing when it isn't there. Errors: *Unseen.
+func (c *Client) Resolve(ctx context.Context, r Reference) (Image, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
+	defer cancel()
+	repo := r.ref.Context()
+	s, err := c.session(ctx, repo, transport.PullScope)
+	if err != nil {
+		return Image{}, fmt.Errorf("resolving %s: %w", r, err)
+	}
+	image, err := s.resolve(ctx, r.ref)
+	if err != nil {
+		return Image{}, fmt.Errorf("resolving %s: %w", r, err)
+	}
+	return image, nil
+}
+
+// Named is the image of a reference by digest, without asking the registry.
+func (r Reference) Named() (Image, bool) {
+	digest, ok := r.ref.(name.Digest)
+	if !ok {
+		return Image{}, false
+	}
+	return Image{Repository: digest.Context().Name(), Digest: digest.DigestStr(), repo: digest.Context()}, true
+}
+
+func (s *session) resolve(ctx context.Context, ref name.Reference) (Image, error) {
+	accept := strings.Join([]string{typeManifest, typeIndex, typeDockerManifest, typeDockerIndex}, ", ")
+	// the manifest itself, as its digest is then our own sum and nobody's claim
+	got, err := s.ask(ctx, question{
+		method: http.MethodGet, url: s.url("manifests", ref.Identifier()), header: map[string]string{"Accept": accept},
+		limit: MaxManifest, answers: []int{http.StatusOK},
+	})
+	if err != nil {
+		return Image{}, err
+	}
+	image := Image{
+		Repository: s.repo.Name(), Digest: digestOf(got.body), Size: int64(len(got.body)),
+		MediaType: got.header.Get("Content-Type"), repo: s.repo,
+	}
+	if digest, ok := ref.(name.Digest); ok && digest.DigestStr() != image.Digest {
+		return Image{}, garbled("%s was asked for, and %s came", digest.DigestStr(), image.Digest)
+	}
+	return image, nil
+}
+
+// Bundles fetches every bundle that hangs on the image. None and no error means
+// that the registry has the image and no bundle on it: it is unsigned. What is
+// wrong with one attachment is in its Found. Errors: *Unseen.
+func (c *Client) Bundles(ctx context.Context, image Image) ([]Found, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
+	defer cancel()
+	found, err := c.bundles(ctx, image)
+	if err != nil {
+		return nil, fmt.Errorf("looking for bundles on %s: %w", image, err)
+	}
+	return found, nil
+}
+
+func (c *Client) bundles(ctx context.Context, image Image) ([]Found, error) {
+	s, err := c.session(ctx, image.repo, transport.PullScope)
+	if err != nil {
+		return nil, err
+	}
+	listed, err := s.list(ctx, image)
+	if err != nil {
+		return nil, err
+	}
+	var candidates []descriptor
+	for _, d := range listed {
+		if d.mayHold() {
+			candidates = append(candidates, d)
+		}
+	}
+	found, err := s.fetchAll(ctx, image, candidates)
+	if err == nil && len(found) == 0 && image.MediaType == "" { // not resolved: it may not be there
+		_, err = s.resolve(ctx, image.repo.Digest(image.Digest))
+	}
+	return found, err
+}
+
+// list gives what hangs on the image: by the API, or by the tag where there is no
+// API. The list is a claim of the registry; each manifest is held to it later.
+func (s *session) list(ctx context.Context, image Image) ([]descriptor, error) {
+	listed, err := s.listPages(ctx, image)
+	if u := new(Unseen); errors.As(err, &u) && noAPI(u.Status) {
+		listed, err = s.listTag(ctx, image)
+	}
+	return listed, err
+}
+
+// noAPI: what registries answer that do not know the referrers API.
+func noAPI(status int) bool {
+	switch status {
+	case http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotAcceptable:
+		return true
+	}
+	return false
+}
+
+func (s *session) listPages(ctx context.Context, image Image) ([]descriptor, error) {
+	var listed []descriptor
+	seen := map[string]bool{}
+	for next := s.url("referrers", image.Digest); next != ""; {
+		if seen[next] || len(seen) == MaxPages || len(listed) > MaxListed {
+			return nil, &Unseen{Reason: TooMuch, Err: fmt.Errorf("the list of referrers has more than %d entries or %d pages, or goes in a circle", MaxListed, MaxPages)}
+		}
+		seen[next] = true
+		got, err := s.ask(ctx, question{
+			method: http.MethodGet, url: next, header: map[string]string{"Accept": typeIndex},
+			limit: MaxManifest, answers: []int{http.StatusOK},
+		})
+		if err != nil {
+			return nil, err
+		}
+		if kind, _, _ := strings.Cut(got.header.Get("Content-Type"), ";"); kind != typeIndex {
+			return nil, &Unseen{Reason: Garbled, Status: http.StatusNotFound, Err: fmt.Errorf("the list of referrers is %q", kind)} // as if there were no API
+		}
+		page, err := parseIndex(got.body)
+		if err != nil {
+			return nil, garbled("%w", err)
+		}
+		listed = append(listed, page.Manifests...)
+		if next, err = nextPage(next, got.header.Get("Link")); err != nil {
+			return nil, err
+		}
+	}
+	return listed, nil
+}
+
+// nextPage reads Link: <…>; rel="next" (RFC 8288). The page must be at the same
+// registry.
+func nextPage(current, link string) (string, error) {
+	if link == "" {
+		return "", nil
+	}
+	target, rel, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(link), "<"), ">")
+	if rel = strings.NewReplacer(" ", "", `"`, "").Replace(rel); !ok || rel != ";rel=next" {
+		return "", garbled("the link %q to the next page", link)
+	}
+	base, err := url.Parse(current)
+	if err != nil {
+		return "", garbled("%w", err)
+	}
+	next, err := base.Parse(target)
+	if err != nil || next.Host != base.Host || next.Scheme != base.Scheme {
+		return "", garbled("the next page of %s is at %q", base.Host, target)
+	}
+	return next.String(), nil
+}
+
+// listTag reads the list under the fallback tag. Without the tag it is empty.
+func (s *session) listTag(ctx context.Context, image Image) ([]descriptor, error) {
+	got, err := s.ask(ctx, question{
+		method: http.MethodGet, url: s.url("manifests", image.fallbackTag()), header: map[string]string{"Accept": typeIndex},
+		limit: MaxManifest, answers: []int{http.StatusOK, http.StatusNotFound},
+	})
+	if err != nil || got.status == http.StatusNotFound {
+		return nil, err
+	}
+	list, err := parseIndex(got.body)
+	if err != nil {
+		return nil, garbled("%w", err)
+	}
+	if len(list.Manifests) > MaxListed {
+		return nil, &Unseen{Reason: TooMuch, Err: fmt.Errorf("more than %d attachments", MaxListed)}
+	}
+	return list.Manifests, nil
+}
+
+// fetchAll fetches attachments, several at once, and gives them in their order.
+// Other artifacts than bundles, which the list did not tell apart, are left out.
+func (s *session) fetchAll(ctx context.Context, image Image, listed []descriptor) ([]Found, error) {
+	rest := len(listed) - MaxBundles
+	listed = listed[:min(len(listed), MaxBundles)]
+	found := make([]Found, len(listed))
+	budget := budget{left: MaxFetched}
+	slots := make(chan struct{}, parallel)
+	var all sync.WaitGroup
+	for i, d := range listed {
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			found[i] = Found{Manifest: d.Digest}
+			found[i].Bundle, found[i].Err = s.fetch(ctx, image, d, &budget)
+			if errors.Is(found[i].Err, errOther) && isBundleType(d.ArtifactType) {
+				found[i].Err = malformed("it is listed as a bundle, and holds none")
+			}
+		})
+	}
+	all.Wait()
+	found = slices.DeleteFunc(found, func(f Found) bool { return errors.Is(f.Err, errOther) })
+	if err := context.Cause(ctx); errors.Is(err, context.Canceled) {
+		return nil, err
+	}
+	if rest > 0 {
+		found = append(found, Found{Err: &Unseen{Reason: TooMuch, Err: fmt.Errorf("%d more attachments than the %d that are fetched", rest, MaxBundles)}})
+	}
+	return found, nil
+}
+
+// budget is how much may be fetched for one image, whoever asks.
+type budget struct {
+	mutex sync.Mutex
+	left  int64
+}
+
+func (b *budget) take(n int64) error {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	if n > b.left {
+		return &Unseen{Reason: TooMuch, Err: fmt.Errorf("the bundles of the image have more than %d bytes together", int64(MaxFetched))}
+	}
+	b.left -= n
+	return nil
+}
+
+// fetch fetches one manifest and its bundle, each held to its descriptor.
+func (s *session) fetch(ctx context.Context, image Image, d descriptor, budget *budget) ([]byte, error) {
+	if err := d.check(MaxManifest); err != nil {
+		return nil, err
+	}
+	if d.MediaType != typeManifest {
+		return nil, malformed("it is %q, not a manifest", d.MediaType)
+	}
+	raw, err := s.get(ctx, "manifests", d)
+	if err != nil {
+		return nil, err
+	}
+	layer, err := bundleIn(raw, image.Digest)
+	if err != nil {
+		return nil, err
+	}
+	if err := budget.take(layer.Size); err != nil {
+		return nil, err
+	}
+	return s.get(ctx, "blobs", layer)
+}
+
+// get fetches what a descriptor points to.
+func (s *session) get(ctx context.Context, kind string, d descriptor) ([]byte, error) {
+	q := question{method: http.MethodGet, url: s.url(kind, d.Digest), limit: min(d.Size, bundle.MaxSize), answers: []int{http.StatusOK}}
+	if kind == "manifests" {
+		q.header = map[string]string{"Accept": d.MediaType}
+	}
+	got, err := s.ask(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	return got.body, d.fits(got.body)
+}

@@ -1,0 +1,90 @@
+package oci
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/name"
+)
+
+// Reference names an image in a registry, by tag or by digest.
+type Reference struct {
+	ref name.Reference
+}
+
+// ParseReference reads REGISTRY/REPO:TAG or REGISTRY/REPO@sha256:HEX. Neither a
+// registry nor a tag is assumed: a signature must not depend on what a client
+// fills in.
+func ParseReference(text string) (Reference, error) {
+	ref, err := name.ParseReference(text, name.StrictValidation)
+	if err != nil {
+		return Reference{}, fmt.Errorf("parsing image: %w", err)
+	}
+	if digest, ok := ref.(name.Digest); ok {
+		if _, err := parseDigest(digest.DigestStr()); err != nil {
+			return Reference{}, fmt.Errorf("parsing image: %w", err)
+		}
+	}
+	return Reference{ref}, nil
+}
+
+// String is the reference as it was written.
+func (r Reference) String() string { return r.ref.String() }
+
+// IsDigest says whether the reference names its image by digest.
+func (r Reference) IsDigest() bool {
+	_, ok := r.ref.(name.Digest)
+	return ok
+}
+
+// LooksLikeImage says whether text is a whole reference: a registry that can be
+// one by its looks (a dot, a port or localhost), a repository, and a tag or a
+// digest.
+func LooksLikeImage(text string) bool {
+	registry, rest, _ := strings.Cut(text, "/")
+	if !strings.ContainsAny(registry, ".:") && registry != "localhost" || !strings.ContainsAny(rest, ":@") {
+		return false
+	}
+	_, err := ParseReference(text)
+	return err == nil && strings.Trim(registry, ".") != ""
+}
+
+// Image is an image that a registry has: a manifest, or an index of several.
+type Image struct {
+	Repository string // REGISTRY/REPO
+	Digest     string // sha256:HEX of the manifest
+	MediaType  string
+	Size       int64
+
+	repo name.Repository
+}
+
+// String is the image by digest.
+func (i Image) String() string { return i.Repository + "@" + i.Digest }
+
+// Sum is the digest's bytes.
+func (i Image) Sum() []byte {
+	sum, _ := parseDigest(i.Digest)
+	return sum
+}
+
+// parseDigest reads sha256:HEX; images are signed by SHA-256 and nothing else.
+func parseDigest(text string) ([]byte, error) {
+	digits, ok := strings.CutPrefix(text, "sha256:")
+	sum, err := hex.DecodeString(digits)
+	if !ok || err != nil || len(sum) != sha256.Size || digits != strings.ToLower(digits) {
+		return nil, fmt.Errorf("%q is not sha256: and 64 lower-case hexadecimal digits", text)
+	}
+	return sum, nil
+}
+
+func digestOf(raw []byte) string {
+	sum := sha256.Sum256(raw)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// fallbackTag is where a registry without referrers API has the list
+// (distribution-spec, "Referrers Tag Schema").
+func (i Image) fallbackTag() string { return strings.Replace(i.Digest, ":", "-", 1) }

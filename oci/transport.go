@@ -1,0 +1,163 @@
+package oci
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"time"
+)
+
+const (
+	// attempts is how often a request is made that the registry is too busy for.
+	attempts = 4
+	// maxWait bounds what a Retry-After can ask for.
+	maxWait = 10 * time.Second
+	// maxRedirects is how often a registry may send a client elsewhere.
+	maxRedirects = 5
+	// maxBody bounds every answer, whoever reads it.
+	maxBody = 64 << 20
+)
+
+// newTransport is what everything goes through: the handshake of the library, its
+// token services, and our own requests.
+func newTransport(roots *x509.CertPool, plain bool) http.RoundTripper {
+	base := http.DefaultTransport.(*http.Transport).Clone()
+	base.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	base.MaxIdleConnsPerHost = 32
+	base.DisableCompression = true // digests are over what was sent
+	return &patient{&guarded{base, plain}}
+}
+
+// guarded refuses plain HTTP but to loopback, and answers without end.
+type guarded struct {
+	inner http.RoundTripper
+	plain bool
+}
+
+var errPlain = errors.New("plain HTTP is for loopback addresses: credentials and answers would be anybody's; --registry-plain-http allows it")
+
+// RoundTrip makes one request.
+func (g *guarded) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Scheme != "https" && !g.plain && !isLoopback(req.URL.Hostname()) {
+		return nil, errPlain
+	}
+	resp, err := g.inner.RoundTrip(req)
+	if err == nil {
+		resp.Body = bounded{io.LimitReader(resp.Body, maxBody), resp.Body}
+	}
+	return resp, err
+}
+
+// bounded is a body that ends.
+type bounded struct {
+	io.Reader
+	io.Closer
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// patient asks again when a registry says that it is too busy.
+type patient struct {
+	inner http.RoundTripper
+}
+
+// RoundTrip asks until there is an answer, or no more patience: then the last
+// answer is given.
+func (p *patient) RoundTrip(req *http.Request) (*http.Response, error) {
+	wait := 100 * time.Millisecond
+	for attempt := 1; ; attempt++ {
+		resp, err := p.inner.RoundTrip(req)
+		if err != nil || !isBusy(resp.StatusCode) || attempt == attempts {
+			return resp, err
+		}
+		after := retryAfter(resp.Header)
+		next, ok := again(req)
+		if !ok || after > maxWait {
+			return resp, nil
+		}
+		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<16))
+		resp.Body.Close()
+		if err := sleep(req.Context(), max(wait, after)); err != nil {
+			return nil, err
+		}
+		req, wait = next, 2*wait
+	}
+}
+
+func isBusy(status int) bool {
+	switch status {
+	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
+// again is the request once more, if its body can be sent twice.
+func again(req *http.Request) (*http.Request, bool) {
+	next := req.Clone(req.Context())
+	if req.Body == nil || req.Body == http.NoBody {
+		return next, true
+	}
+	if req.GetBody == nil {
+		return nil, false
+	}
+	body, err := req.GetBody()
+	next.Body = body
+	return next, err == nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// retryAfter reads seconds, or a date (RFC 9110 §10.2.3).
+func retryAfter(h http.Header) time.Duration {
+	value := h.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(value, 10, 16); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if date, err := http.ParseTime(value); err == nil {
+		return max(time.Until(date), 0)
+	}
+	return 0
+}
+
+// checkRedirect follows a registry to where it keeps its blobs, but not from the
+// outside to addresses inside. Authorization is set by the library's transport
+// for the registry's own address alone.
+func checkRedirect(req *http.Request, via []*http.Request) error {
+	if len(via) > maxRedirects {
+		return fmt.Errorf("more than %d redirects", maxRedirects)
+	}
+	from, to := via[0].URL.Hostname(), req.URL.Hostname()
+	if from != to && isInside(to) && !isInside(from) {
+		return fmt.Errorf("%s redirects to %s, which is an address inside", from, to)
+	}
+	return nil
+}
+
+func isInside(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	if err != nil {
+		return host == "localhost"
+	}
+	ip = ip.Unmap()
+	return ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast() || net.IP(ip.AsSlice()).IsUnspecified()
+}

@@ -1,0 +1,194 @@
+package oci
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+)
+
+// Attachment is a bundle to be put on an image.
+type Attachment struct {
+	Bundle        []byte
+	PredicateType string    // of the statement in its envelope; a hint for other readers
+	Created       time.Time // likewise
+}
+
+// Attach puts a bundle on an image and gives the digest of the manifest that holds
+// it. The image must have been resolved. It ends well only once the registry lists
+// the bundle. Errors: *Unseen, also for what could not be written.
+func (c *Client) Attach(ctx context.Context, image Image, a Attachment) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
+	defer cancel()
+	digest, err := c.attach(ctx, image, a)
+	if err != nil {
+		return "", fmt.Errorf("putting a bundle on %s: %w", image, err)
+	}
+	return digest, nil
+}
+
+func (c *Client) attach(ctx context.Context, image Image, a Attachment) (string, error) {
+	if image.MediaType == "" || image.Size == 0 {
+		return "", errors.New("the image has not been resolved")
+	}
+	if len(a.Bundle) > bundle.MaxSize {
+		return "", fmt.Errorf("more than %d bytes", bundle.MaxSize)
+	}
+	s, err := c.session(ctx, image.repo, transport.PushScope)
+	if err != nil {
+		return "", err
+	}
+	raw, err := marshal(a.manifest(image))
+	if err != nil {
+		return "", err
+	}
+	for _, blob := range [][]byte{[]byte(emptyConfig), a.Bundle} {
+		if err := s.putBlob(ctx, blob); err != nil {
+			return "", err
+		}
+	}
+	own := descriptor{
+		MediaType: typeManifest, Size: int64(len(raw)), Digest: digestOf(raw), ArtifactType: bundle.MediaType,
+		Annotations: a.manifest(image).Annotations,
+	}
+	listed, err := s.putManifest(ctx, own.Digest, typeManifest, raw)
+	if err != nil {
+		return "", err
+	}
+	return own.Digest, s.enlist(ctx, image, own, listed)
+}
+
+// manifest is the one that cosign would write.
+func (a Attachment) manifest(image Image) manifest {
+	notes := map[string]string{annotationContent: "dsse-envelope", annotationCreated: a.Created.UTC().Format(time.RFC3339)}
+	if a.PredicateType != "" {
+		notes[annotationPredicate] = a.PredicateType
+	}
+	return manifest{
+		SchemaVersion: 2, MediaType: typeManifest, ArtifactType: bundle.MediaType,
+		Config:  descriptor{MediaType: typeEmpty, Size: int64(len(emptyConfig)), Digest: digestOf([]byte(emptyConfig))},
+		Layers:  []descriptor{{MediaType: bundle.MediaType, Size: int64(len(a.Bundle)), Digest: digestOf(a.Bundle)}},
+		Subject: &descriptor{MediaType: image.MediaType, Size: image.Size, Digest: image.Digest}, Annotations: notes,
+	}
+}
+
+// putBlob puts a blob, unless it is there: POST, then PUT (distribution-spec,
+// "Pushing a blob monolithically").
+func (s *session) putBlob(ctx context.Context, blob []byte) error {
+	there, err := s.ask(ctx, question{
+		method: http.MethodHead, url: s.url("blobs", digestOf(blob)), answers: []int{http.StatusOK, http.StatusNotFound},
+	})
+	if err != nil || there.status == http.StatusOK {
+		return err
+	}
+	begun, err := s.ask(ctx, question{
+		method: http.MethodPost, url: s.url("blobs", "uploads/"), limit: MaxManifest, answers: []int{http.StatusAccepted},
+	})
+	if err != nil {
+		return err
+	}
+	place, err := s.uploadTo(begun.header.Get("Location"), digestOf(blob))
+	if err != nil {
+		return err
+	}
+	_, err = s.ask(ctx, question{
+		method: http.MethodPut, url: place, body: bytes.NewReader(blob), limit: MaxManifest,
+		header: map[string]string{"Content-Type": "application/octet-stream"}, answers: []int{http.StatusCreated},
+	})
+	return err
+}
+
+// uploadTo is where a blob is to be put, as the registry said.
+func (s *session) uploadTo(location, digest string) (string, error) {
+	base, err := url.Parse(s.url("blobs", "uploads/"))
+	if err != nil {
+		return "", garbled("%w", err)
+	}
+	place, err := base.Parse(location)
+	if err != nil || location == "" {
+		return "", garbled("no place to upload to: %q", location)
+	}
+	if place.Host != base.Host {
+		return "", garbled("the upload is to go to another host, %s", place.Host)
+	}
+	query := place.Query()
+	query.Set("digest", digest)
+	place.Scheme, place.RawQuery = base.Scheme, query.Encode()
+	return place.String(), nil
+}
+
+// putManifest puts a manifest, and says whether the registry has taken note of its
+// subject (distribution-spec, "Pushing Manifests with Subject").
+func (s *session) putManifest(ctx context.Context, name, mediaType string, raw []byte) (bool, error) {
+	got, err := s.ask(ctx, question{
+		method: http.MethodPut, url: s.url("manifests", name), body: bytes.NewReader(raw), limit: MaxManifest,
+		header: map[string]string{"Content-Type": mediaType}, answers: []int{http.StatusCreated},
+	})
+	return got.header.Get("OCI-Subject") != "", err
+}
+
+// enlist makes sure that the attachment is found by whoever looks for it.
+func (s *session) enlist(ctx context.Context, image Image, own descriptor, listed bool) error {
+	if listed {
+		return nil
+	}
+	all, err := s.listPages(ctx, image)
+	switch u := new(Unseen); {
+	case err == nil && !has(all, own.Digest):
+		return garbled("the registry has the bundle's manifest, and does not list it")
+	case errors.As(err, &u) && noAPI(u.Status):
+		return s.enlistByTag(ctx, image, own)
+	}
+	return err
+}
+
+// enlistTries is how often the list is written that others write as well.
+const enlistTries = 10
+
+// enlistByTag adds the attachment to the list under the fallback tag. Registries
+// have no way to change a list: who reads, adds and writes can lose what somebody
+// else has added meanwhile. So it is read again, after a moment, until it has ours
+// and all that was there before.
+func (s *session) enlistByTag(ctx context.Context, image Image, own descriptor) error {
+	want := []descriptor{own}
+	for try := range enlistTries {
+		listed, err := s.listTag(ctx, image)
+		if err != nil {
+			return err
+		}
+		missing := slices.DeleteFunc(slices.Clone(want), func(d descriptor) bool { return has(listed, d.Digest) })
+		if len(missing) == 0 && try > 0 {
+			return nil
+		}
+		for _, d := range listed {
+			if !has(want, d.Digest) {
+				want = append(want, d)
+			}
+		}
+		if len(missing) > 0 {
+			raw, err := marshal(index{SchemaVersion: 2, MediaType: typeIndex, Manifests: append(listed, missing...)})
+			if err != nil {
+				return err
+			}
+			if _, err := s.putManifest(ctx, image.fallbackTag(), typeIndex, raw); err != nil {
+				return err
+			}
+		}
+		if err := sleep(ctx, time.Duration(try)*20*time.Millisecond); err != nil {
+			return unseen(err)
+		}
+	}
+	return &Unseen{Reason: Busy, Err: errors.New("others keep writing the list of attachments")}
+}
+
+func has(all []descriptor, digest string) bool {
+	return slices.ContainsFunc(all, func(d descriptor) bool { return d.Digest == digest })
+}
