@@ -80,8 +80,7 @@ func (a Attachment) manifest(image Image) manifest {
 	}
 }
 
-// putBlob puts a blob, unless it is there: POST, then PUT (distribution-spec,
-// "Pushing a blob monolithically").
+// putBlob puts a blob, unless it is there.
 func (s *session) putBlob(ctx context.Context, blob []byte) error {
 	there, err := s.ask(ctx, question{
 		method: http.MethodHead, url: s.url("blobs", digestOf(blob)), answers: []int{http.StatusOK, http.StatusNotFound},
@@ -89,6 +88,12 @@ func (s *session) putBlob(ctx context.Context, blob []byte) error {
 	if err != nil || there.status == http.StatusOK {
 		return err
 	}
+	return s.upload(ctx, blob)
+}
+
+// upload puts a blob: POST, then PUT (distribution-spec, "Pushing a blob
+// monolithically").
+func (s *session) upload(ctx context.Context, blob []byte) error {
 	begun, err := s.ask(ctx, question{
 		method: http.MethodPost, url: s.url("blobs", "uploads/"), limit: MaxManifest, answers: []int{http.StatusAccepted},
 	})
@@ -191,4 +196,19 @@ func (s *session) enlistByTag(ctx context.Context, image Image, own descriptor) 
 
 func has(all []descriptor, digest string) bool {
 	return slices.ContainsFunc(all, func(d descriptor) bool { return d.Digest == digest })
+}
+
+// CheckAttach sees that bundles may be put on images of the repository, by putting
+// there what each of them needs, and nothing else. Errors: *Unseen.
+func (c *Client) CheckAttach(ctx context.Context, image Image) error {
+	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
+	defer cancel()
+	s, err := c.session(ctx, image.repo, transport.PushScope)
+	if err == nil {
+		err = s.upload(ctx, []byte(emptyConfig))
+	}
+	if err != nil {
+		return fmt.Errorf("trying to write to %s: %w", image.Repository, err)
+	}
+	return nil
 }
