@@ -13,6 +13,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/identity"
 	"github.com/hallmark-sign/hallmark/verify"
+	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
 // Propose writes the tightest policy that the bundles of these results meet: every
@@ -101,7 +102,7 @@ func accepts(results []*verify.Result) []string {
 	var kinds []string
 	for _, result := range results {
 		kind := Signature
-		if result.Statement != nil {
+		if result.Statement != nil && result.Statement.PredicateType != intoto.TypeSigned {
 			kind = result.Statement.PredicateType
 		}
 		if !slices.Contains(kinds, kind) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/hallmark-sign/hallmark/verify"
+	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
 // Settle holds what the bundles of one artifact have proved to the rules; nil
@@ -101,7 +102,7 @@ func (r *Rule) admits(result *verify.Result) *verify.Error {
 	if result.Statement != nil {
 		found = result.Statement.PredicateType
 		// whose type is not ours to choose, and may be the word
-		accepted = found != Signature && slices.Contains(r.Accepts, found)
+		accepted = accepted && found == intoto.TypeSigned || found != Signature && slices.Contains(r.Accepts, found)
 	}
 	if !accepted && !slices.Contains(r.Accepts, Any) {
 		return &verify.Error{

@@ -33,9 +33,10 @@ func (t Target) evidence() []string {
 
 // piece is a bundle and where it was found, or why it can't be read.
 type piece struct {
-	file   string
-	bundle *bundle.Bundle
-	err    *Problem
+	file      string
+	bundle    *bundle.Bundle
+	err       *Problem
+	elsewhere bool // in a registry: file is no path
 }
 
 // pieces reads the artifact's bundles. That there is none is said only when that
@@ -43,6 +44,9 @@ type piece struct {
 func (t Target) pieces() ([]piece, *Problem) {
 	if t.given != nil {
 		return []piece{{file: detached, bundle: t.given}}, nil
+	}
+	if t.held != nil {
+		return t.held, nil
 	}
 	files := t.evidence()
 	if len(files) == 0 && t.path == "" {

@@ -34,9 +34,12 @@ type Target struct {
 	found   bool     // below a directory, by a pattern or in a list: not named itself
 	bundles []string // files; empty: beside the artifact
 	given   *bundle.Bundle
+	held    []piece  // what the registry has
 	problem *Problem // known before anything is judged
 	listed  []byte   // SHA-256 that a list of checksums has for it
 	list    *list    // the signed list that vouches for it
+
+	registry Registry // where the artifact is, when it is no file
 }
 
 // list is a signed list of checksums, judged once.
@@ -50,6 +53,7 @@ type list struct {
 type Finder struct {
 	Bundles  []string       // files, for the one artifact there is
 	Detached *bundle.Bundle // put together of detached evidence, likewise
+	Registry Registry       // nil: arguments name files
 }
 
 func (f Finder) target(t Target) Target {
@@ -72,10 +76,15 @@ func (f Finder) All(args []string) iter.Seq[Target] {
 
 // Find gives what an argument names: - is standard input, sha256:HEX a digest,
 // a directory all files below it, a file of checksums the files that it lists;
-// stars and brackets are expanded where no file has that name. What cannot be
-// found is a target with its problem.
+// stars and brackets are expanded where no file has that name; an image is what
+// Subject says. What cannot be found is a target with its problem.
 func (f Finder) Find(arg string) iter.Seq[Target] {
 	return func(yield func(Target) bool) {
+		arg, image, problem := f.Subject(arg)
+		if image || problem != nil {
+			yield(f.image(arg, problem))
+			return
+		}
 		info, err := os.Stat(arg)
 		text, isDigest := strings.CutPrefix(arg, "sha256:")
 		switch {

@@ -128,6 +128,11 @@ func (j *Judge) Judge(ctx context.Context, t Target) Verdict {
 // judge verifies each bundle, then asks the policy. Bundles that are refused do
 // not matter when the others are enough.
 func (j *Judge) judge(ctx context.Context, v *Verdict) {
+	if v.Target.registry != nil {
+		if v.Problem = v.Target.look(ctx); v.Problem != nil {
+			return
+		}
+	}
 	pieces, missing := v.Target.pieces()
 	if missing != nil {
 		v.Problem = missing
@@ -160,7 +165,7 @@ func (j *Judge) judge(ctx context.Context, v *Verdict) {
 	case len(v.Results) == 0 && first != nil:
 		v.Problem = first
 	case errors.As(err, &refusal):
-		v.Problem = j.dress(v.Target.Name, pieces[0].file, Refused(refusal))
+		v.Problem = j.dress(v.Target.Name, pieces[0], Refused(refusal))
 	}
 }
 
@@ -184,7 +189,7 @@ func (j *Judge) verify(v *Verdict, p piece, open func() (verify.Artifact, io.Clo
 		return nil
 	}
 	if refusal := new(verify.Error); errors.As(err, &refusal) {
-		return j.dress(v.Target.Name, p.file, Refused(refusal))
+		return j.dress(v.Target.Name, p, Refused(refusal))
 	}
 	return unread(v.Target.Name, err)
 }
@@ -198,7 +203,7 @@ func unread(name string, err error) *Problem {
 }
 
 // dress gives a refusal the file that it is about and a command to go on with.
-func (j *Judge) dress(name, file string, p *Problem) *Problem {
+func (j *Judge) dress(name string, from piece, p *Problem) *Problem {
 	p.Subject = name
 	switch verify.Code(p.Code) {
 	case verify.OtherInstance:
@@ -206,8 +211,8 @@ func (j *Judge) dress(name, file string, p *Problem) *Problem {
 	case verify.RepositoryRenamed:
 		p.Try = "writing the new name into the policy, if the repository has moved"
 	default:
-		if file != detached {
-			p.Try = j.Command + " inspect " + quoted(file)
+		if from.file != detached && !from.elsewhere {
+			p.Try = j.Command + " inspect " + quoted(from.file)
 		}
 	}
 	return p

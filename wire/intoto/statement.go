@@ -17,6 +17,11 @@ const (
 	TypeV01 = "https://in-toto.io/Statement/v0.1"
 )
 
+// TypeSigned is the predicate type of a statement that says no more than that its
+// subjects are signed: what signing an image makes, as cosign 3 does. Its
+// predicate is empty.
+const TypeSigned = "https://sigstore.dev/cosign/sign/v1"
+
 // MaxSubjects is how many subjects a statement may name, maxDigests how many
 // digests they may have together. Both are counted while it is read.
 const (

@@ -1,0 +1,106 @@
+package verdict
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// Registry has artifacts that are no files, and the bundles on them. It is safe
+// for concurrent use. Whoever judges files alone needs none, and no network.
+type Registry interface {
+	// IsImage says whether text can only be meant for an image.
+	IsImage(text string) bool
+
+	// Look gives what the registry has of an image. A problem says that it could
+	// not be looked at, or that the text names nothing; no bundles, that the image
+	// is there and unsigned.
+	Look(ctx context.Context, reference string) (Held, *Problem)
+}
+
+// Held is an artifact elsewhere: its SHA-256, and what hangs on it.
+type Held struct {
+	Digest  []byte
+	Bundles []Hanging
+}
+
+// Hanging is a bundle, or why there is none where one should be.
+type Hanging struct {
+	Name string // where it is
+	Raw  []byte
+	Err  *Problem
+}
+
+// Schemes say outright what an argument is.
+const (
+	fileScheme  = "file:"
+	imageScheme = "oci:"
+)
+
+// Subject says whether an argument names an image, and gives it without its
+// scheme. An existing path is a file; what could be two things is a problem.
+func (f Finder) Subject(arg string) (text string, image bool, problem *Problem) {
+	_, err := os.Lstat(arg)
+	exists := err == nil
+	path, isFile := strings.CutPrefix(arg, fileScheme)
+	reference, isImage := strings.CutPrefix(arg, imageScheme)
+	looks := f.Registry != nil && f.Registry.IsImage(arg)
+	switch {
+	case exists && (isFile || isImage || looks):
+		return "", false, &Problem{
+			Exit: ExitUsage, Subject: arg, Code: "usage", Try: "file:./" + arg + " for the file; oci:REGISTRY/REPO… for an image",
+			Err: errors.New("a file has this name, and it says something else too"),
+		}
+	case isFile && (path == "-" || strings.HasPrefix(path, "sha256:")):
+		return "./" + path, false, nil
+	case isFile:
+		return path, false, nil
+	case isImage && f.Registry == nil:
+		return "", false, &Problem{Exit: ExitUsage, Subject: arg, Code: "usage", Err: errors.New("this program reads no registries"), Try: "hallmark verify"}
+	case isImage:
+		return reference, true, nil
+	}
+	return arg, looks, nil
+}
+
+// image is the target of a reference, or of what is none.
+func (f Finder) image(reference string, problem *Problem) Target {
+	if problem != nil {
+		return Target{Name: problem.Subject, problem: problem}
+	}
+	if len(f.Bundles) > 0 || f.Detached != nil {
+		return Target{Name: reference, problem: &Problem{
+			Exit: ExitUsage, Subject: reference, Code: "usage", Try: "the image's digest, sha256:HEX, with --bundle",
+			Err: errors.New("the bundles of an image are in its registry"),
+		}}
+	}
+	return Target{Name: reference, registry: f.Registry}
+}
+
+// look gets digest and bundles of an artifact that is elsewhere.
+func (t *Target) look(ctx context.Context) *Problem {
+	held, problem := t.registry.Look(ctx, t.Name)
+	switch {
+	case problem != nil:
+	case len(held.Digest) != sha256.Size:
+		problem = Unreadable(t.Name, fmt.Errorf("a digest of %d bytes", len(held.Digest)))
+	case len(held.Bundles) == 0:
+		problem = &Problem{Exit: ExitRefused, Subject: t.Name, Code: "unsigned", Err: errors.New("the registry has the image, and no bundle on it")}
+	}
+	if problem != nil {
+		return problem
+	}
+	t.digest = held.Digest
+	for _, h := range held.Bundles {
+		p := piece{file: h.Name, err: h.Err}
+		if h.Err == nil {
+			p = parsePiece(h.Name, h.Raw)
+		}
+		p.elsewhere = true
+		t.held = append(t.held, p)
+	}
+	return nil
+}
