@@ -38,6 +38,8 @@ func TestScripts(t *testing.T) {
 			"expand":      expandCommand,
 			"lines":       linesCommand,
 			"age":         ageCommand,
+			"registry":    registryCommand,
+			"answer":      answerCommand,
 		},
 		Condition:           condition,
 		RequireExplicitExec: true, RequireUniqueNames: true,

@@ -25,6 +25,7 @@ import (
 	"github.com/hallmark-sign/hallmark/sign"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/verify"
+	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
 // bundleFor is where a file's bundle is: where the flag says, else beside the file.
@@ -37,6 +38,7 @@ type signFlags struct {
 	key            string
 	passphraseFile string
 	bundle         string
+	registry       registryFlags
 	timeout        time.Duration
 	json           bool
 }
@@ -47,6 +49,7 @@ func (f *signFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.key, "key", "", "private key `FILE` (PEM) to sign with, instead of a login")
 	cmd.Flags().StringVar(&f.passphraseFile, "passphrase-file", "", "`FILE` with the passphrase of --key (default: HALLMARK_PASSPHRASE, then a prompt)")
 	cmd.Flags().StringVar(&f.bundle, "bundle", "", "`FILE` to write the bundle to (default: the artifact's name with "+verdict.Suffix+")")
+	f.registry.add(cmd)
 	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "how long each service may take")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print the result as JSON")
 }
@@ -54,15 +57,21 @@ func (f *signFlags) add(cmd *cobra.Command) {
 func signCommand(env environment) *cobra.Command {
 	var f signFlags
 	cmd := &cobra.Command{
-		Use:   "sign FILE...",
-		Short: "Sign files with a login or a key, and log the signatures",
+		Use:   "sign SUBJECT...",
+		Short: "Sign files and images with a login or a key, and log the signatures",
 		Long: `Signs each FILE and writes FILE.sigstore.json: the signature, a certificate for who
 signed, a timestamp and the log entry. The bundle is verified before it is written.
+
+REGISTRY/REPO@sha256:HEX and REGISTRY/REPO:TAG are images; a tag is resolved, shown,
+and signed by digest. The bundle is put on the image in its registry, where cosign 3
+finds it too. Credentials are those of docker and podman. A path that exists is a
+file; file: and oci: say it outright.
 
 Who signs: the ID token given with --identity-token or SIGSTORE_ID_TOKEN; in GitHub
 Actions the workflow itself; else whoever logs in. With --key, the key.`,
 		Example: `  hallmark sign release.tar.gz
   hallmark sign --identity-token token.txt a.zip b.zip
+  hallmark sign registry.example.com/app:v1
   hallmark sign --key key.pem --bundle release.bundle release.tar.gz`,
 		Args: usageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, files []string) error {
@@ -77,34 +86,55 @@ Actions the workflow itself; else whoever logs in. With --key, the key.`,
 	return cmd
 }
 
-// sign signs the files one after the other; the first failure ends it.
-func (f signFlags) sign(ctx context.Context, env environment, files []string) error {
-	targets := make([]string, len(files))
-	for i, file := range files { // before anybody is asked to log in
-		if err := checkRegular(file); err != nil {
-			return err
-		}
-		targets[i] = bundleFor(file, f.bundle)
+// sign signs files and images one after the other; the first failure ends it.
+func (f signFlags) sign(ctx context.Context, env environment, args []string) error {
+	registry, err := f.registry.registry(f.timeout)
+	if err != nil {
+		return err
 	}
-	if err := f.checkTargets(targets, files); err != nil {
+	subjects, err := f.subjects(ctx, env, registry, args)
+	if err != nil {
+		return err
+	}
+	if err := f.checkFiles(subjects); err != nil {
 		return err
 	}
 	s, err := f.session(ctx, env)
 	if err != nil {
 		return err
 	}
-	for _, file := range files {
-		if err := s.signFile(ctx, file, bundleFor(file, f.bundle)); err != nil {
-			return about(file, err)
+	s.registry = registry
+	for _, one := range subjects {
+		if err := s.signOne(ctx, one); err != nil {
+			return about(one.name, err)
 		}
 	}
 	return nil
 }
 
+func (s *session) signOne(ctx context.Context, one subject) error {
+	if one.image == nil {
+		return s.signFile(ctx, one.name, bundleFor(one.name, s.flags.bundle))
+	}
+	return s.signImage(ctx, one.name, *one.image, statement(intoto.TypeSigned, []byte("{}"), imageSubject(*one.image)))
+}
+
+// checkFiles checks where the bundles of files will be written.
+func (f signFlags) checkFiles(subjects []subject) error {
+	var targets, files []string
+	for _, one := range subjects {
+		if one.image == nil {
+			files = append(files, one.name)
+			targets = append(targets, bundleFor(one.name, f.bundle))
+		}
+	}
+	return f.checkTargets(targets, files)
+}
+
 // checkTargets refuses to write bundles over what this run reads, and where they
 // can't be written: once a signature is logged, it is too late.
 func (f signFlags) checkTargets(targets, files []string) error {
-	inputs := append([]string{f.key, f.passphraseFile, f.token.token, f.token.passwordFile, f.trust.trustedRoot, f.trust.signingConfig}, files...)
+	inputs := append([]string{f.key, f.passphraseFile, f.token.token, f.token.passwordFile, f.trust.trustedRoot, f.trust.signingConfig, f.registry.cacert}, files...)
 	var read []os.FileInfo // of the inputs, once a target is there that could be one
 	probed := map[string]bool{}
 	for _, out := range targets {
@@ -171,6 +201,7 @@ type session struct {
 	flags    signFlags
 	verifier *verify.Verifier
 	services *services
+	registry *registry     // nil: files alone
 	key      crypto.Signer // nil: a new one for each signature
 	identity claims        // who signs, when key is nil
 	quiet    bool          // tell nobody what was signed
@@ -260,20 +291,9 @@ func (s *session) signer() (sign.Signer, verify.Policy, error) {
 
 // finish verifies our own bundle, as anybody would, and writes it at once.
 func (s *session) finish(b *bundle.Bundle, artifact verify.Artifact, policy verify.Policy, file, out string) error {
-	raw, err := b.Marshal()
+	raw, result, err := s.check(b, artifact, policy)
 	if err != nil {
 		return err
-	}
-	parsed, err := bundle.Parse(raw)
-	if err != nil {
-		return err
-	}
-	result, err := s.verifier.Verify(parsed, artifact, policy)
-	if err != nil {
-		return fmt.Errorf("verifying the new bundle, which was not written: %w", err)
-	}
-	if s.key == nil && !s.identity.is(result.Identity) {
-		return fmt.Errorf("the certificate is for %s, the token for %s via %s: the bundle was not written", verdict.Who(result), s.identity.challenge, s.identity.issuer)
 	}
 	if err := durable.WriteFile(out, raw, 0o644); err != nil {
 		return err

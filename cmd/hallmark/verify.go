@@ -32,6 +32,8 @@ type verifyFlags struct {
 	policy   policyFlags
 	bundles  []string
 	detached detachedFlags
+	registry registryFlags
+	timeout  time.Duration
 	explain  bool
 	json     bool
 	quiet    bool
@@ -40,8 +42,8 @@ type verifyFlags struct {
 func verifyCommand(env environment) *cobra.Command {
 	var f verifyFlags
 	cmd := &cobra.Command{
-		Use:   "verify FILE...",
-		Short: "Verify files against their bundles, without any network",
+		Use:   "verify SUBJECT...",
+		Short: "Verify files against their bundles, without any network; and images",
 		Long: `Verifies each FILE against FILE.sigstore.json and the trusted root of an instance: that
 who the policy names has signed it, while the certificate was valid, and that the
 signature is in the transparency log. Nothing is fetched. --identity and --issuer are
@@ -50,10 +52,15 @@ the shortest policy: both must match exactly.
 FILE may be a directory: every file below it must be signed. It may be a list of
 checksums, SHA256SUMS: signed itself, it vouches for the files that it lists; else each
 needs a bundle of its own. Stars are expanded. A digest, sha256:HEX, or - for standard
-input need --bundle. A file may have several bundles, one a line, in FILE.sigstore.jsonl.`,
+input need --bundle. A file may have several bundles, one a line, in FILE.sigstore.jsonl.
+
+REGISTRY/REPO:TAG and REGISTRY/REPO@sha256:HEX are images, whose bundles are fetched
+from their registry; a registry that can't be looked at is exit status 3, never
+"unsigned". A path that exists is a file; file: and oci: say it outright.`,
 		Example: `  hallmark verify release.tar.gz --identity alice@example.com --issuer https://login.example.com
   hallmark verify dist/ --policy policy.yaml
   hallmark verify --policy policy.yaml --explain SHA256SUMS
+  hallmark verify --policy policy.yaml registry.example.com/app:v1
   hallmark verify --key key.pub --bundle release.bundle release.tar.gz
   hallmark verify sha256:9f86… --bundle b.json --identity … --issuer …`,
 		Args: usageArgs(cobra.MinimumNArgs(1)),
@@ -67,6 +74,8 @@ input need --bundle. A file may have several bundles, one a line, in FILE.sigsto
 	f.trust.add(cmd, false)
 	f.policy.add(cmd)
 	f.detached.add(cmd)
+	f.registry.add(cmd)
+	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "how long a registry may take for an image")
 	cmd.Flags().StringArrayVar(&f.bundles, "bundle", nil, "`FILE` with the bundle (default: the artifact's name with "+verdict.Suffix+"); may be repeated")
 	cmd.Flags().BoolVar(&f.explain, "explain", false, "show what each of the nine steps saw")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print each verdict as JSON, one a line")
@@ -207,7 +216,11 @@ func (f verifyFlags) verify(ctx context.Context, env environment, files []string
 		return err
 	}
 	judge.Explain = f.explain
-	finder := verdict.Finder{Bundles: f.bundles}
+	registry, err := f.registry.registry(f.timeout)
+	if err != nil {
+		return err
+	}
+	finder := verdict.Finder{Bundles: f.bundles, Registry: registry}
 	if finder.Detached, err = f.detached.bundle(); err != nil {
 		return err
 	}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/oci"
+)
+
+// maxRoots is how many bytes a file of certificate authorities may have.
+const maxRoots = 4 << 20
+
+// registryFlags say how registries are reached.
+type registryFlags struct {
+	cacert string
+	plain  bool
+}
+
+func (f *registryFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.cacert, "registry-cacert", "", "`FILE` with the certificate authorities (PEM) of registries, instead of the system's")
+	cmd.Flags().BoolVar(&f.plain, "registry-plain-http", false, "allow registries on other machines without TLS")
+}
+
+// registry reaches them. Nothing is asked yet.
+func (f registryFlags) registry(timeout time.Duration) (*registry, error) {
+	o := oci.Options{Timeout: timeout, PlainHTTPUnsafe: f.plain}
+	if f.cacert != "" {
+		raw, err := readFile(f.cacert, maxRoots)
+		if err != nil {
+			return nil, err
+		}
+		o.Roots = x509.NewCertPool()
+		if !o.Roots.AppendCertsFromPEM(raw) {
+			return nil, unreadable(f.cacert, errors.New("no certificate in it"))
+		}
+	}
+	return &registry{oci.New(o)}, nil
+}
+
+// registry is where images are, as a verdict.Registry.
+type registry struct {
+	client *oci.Client
+}
+
+// IsImage says whether an argument reads as an image, whole.
+func (r *registry) IsImage(text string) bool { return oci.LooksLikeImage(text) }
+
+// Look finds an image and the bundles on it.
+func (r *registry) Look(ctx context.Context, reference string) (verdict.Held, *problem) {
+	var held verdict.Held
+	image, p := r.image(ctx, reference, false)
+	if p != nil {
+		return held, p
+	}
+	held.Digest = image.Sum()
+	found, err := r.client.Bundles(ctx, image)
+	if err != nil {
+		return held, unseen(reference, err)
+	}
+	for _, f := range found {
+		hanging := verdict.Hanging{Name: image.Repository + "@" + f.Manifest, Raw: f.Bundle}
+		if f.Err != nil {
+			hanging.Err = unseen(hanging.Name, f.Err)
+		}
+		held.Bundles = append(held.Bundles, hanging)
+	}
+	return held, nil
+}
+
+// image is what a reference names. One by digest is asked for only when its
+// manifest matters.
+func (r *registry) image(ctx context.Context, text string, whole bool) (oci.Image, *problem) {
+	reference, err := oci.ParseReference(text)
+	if err != nil {
+		return oci.Image{}, &problem{Exit: exitUsage, Subject: text, Code: "usage", Err: err, Try: "REGISTRY/REPO:TAG or REGISTRY/REPO@sha256:HEX"}
+	}
+	if image, ok := reference.Named(); ok && !whole {
+		return image, nil
+	}
+	image, err := r.client.Resolve(ctx, reference)
+	if err != nil {
+		return image, unseen(text, err)
+	}
+	return image, nil
+}
+
+// unseen tells what could not be looked at from what was seen and is no good.
+func unseen(subject string, err error) *problem {
+	p := &problem{Exit: exitUndecided, Subject: subject, Code: "could-not-look", Err: err}
+	u := new(oci.Unseen)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return &problem{Exit: exitUndecided, Subject: subject, Code: "interrupted", Err: errors.New("stopped before the end")}
+	case errors.Is(err, oci.ErrMalformed):
+		p.Exit, p.Code = exitUsage, "bundle-malformed"
+	case errors.As(err, &u) && u.Reason == oci.Denied:
+		p.Try = "docker login, or podman login, at the registry"
+	case errors.As(err, &u) && (u.Reason == oci.Busy || u.Reason == oci.Unavailable || u.Reason == oci.TimedOut):
+		p.Try = "again, later"
+	}
+	return p
+}

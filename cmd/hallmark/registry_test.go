@@ -1,0 +1,54 @@
+package main
+
+import (
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	fakeregistry "github.com/google/go-containerregistry/pkg/registry"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// registryCommand: registry VAR starts a registry on loopback with a random image,
+// and sets VAR to its REGISTRY/REPO, VAR_DIGEST to its digest; its tag is v1. A
+// request to the path /answer/STATUS has all later ones answered so; 0 ends that.
+func registryCommand(ts *testscript.TestScript, _ bool, args []string) {
+	var status atomic.Int32
+	inner := fakeregistry.New(fakeregistry.WithReferrersSupport(true), fakeregistry.Logger(log.New(io.Discard, "", 0)))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if text, ok := strings.CutPrefix(r.URL.Path, "/answer/"); ok {
+			n, _ := strconv.Atoi(text)
+			status.Store(int32(n))
+		} else if n := status.Load(); n != 0 && strings.Contains(r.URL.Path, "/a/b/") {
+			w.WriteHeader(int(n))
+		} else {
+			inner.ServeHTTP(w, r)
+		}
+	}))
+	ts.Defer(server.Close)
+	repo := strings.TrimPrefix(server.URL, "http://") + "/a/b"
+	ref, err := name.ParseReference(repo + ":v1")
+	ts.Check(err)
+	image, err := random.Image(100, 1)
+	ts.Check(err)
+	ts.Check(remote.Write(ref, image))
+	digest, err := image.Digest()
+	ts.Check(err)
+	ts.Setenv(args[0], repo)
+	ts.Setenv(args[0]+"_DIGEST", digest.String())
+}
+
+// answerCommand: answer REPO STATUS has the registry of REPO answer so.
+func answerCommand(ts *testscript.TestScript, _ bool, args []string) {
+	host, _, _ := strings.Cut(args[0], "/")
+	resp, err := http.Get("http://" + host + "/answer/" + args[1])
+	ts.Check(err)
+	ts.Check(resp.Body.Close())
+}

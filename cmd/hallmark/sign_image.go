@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"crypto"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/oci"
+	"github.com/hallmark-sign/hallmark/verify"
+	"github.com/hallmark-sign/hallmark/wire/dsse"
+	"github.com/hallmark-sign/hallmark/wire/intoto"
+)
+
+// subject is one argument of a verb that signs.
+type subject struct {
+	name  string // as it was given, without its scheme
+	image *oci.Image
+}
+
+// subjects says what the arguments name. Images are resolved, shown, and seen to
+// take bundles before anybody is asked to log in: once a signature is logged, it
+// is too late.
+func (f signFlags) subjects(ctx context.Context, env environment, r *registry, args []string) ([]subject, error) {
+	all := make([]subject, len(args))
+	for i, arg := range args {
+		text, isImage, problem := verdict.Finder{Registry: r}.Subject(arg)
+		if problem != nil {
+			return nil, problem
+		}
+		all[i].name = text
+		if !isImage {
+			if err := checkRegular(text); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if f.bundle != "" {
+			return nil, &verdict.Problem{
+				Exit: exitUsage, Subject: text, Code: "usage", Err: errors.New("--bundle goes with a file; the bundle of an image goes to its registry"),
+			}
+		}
+		image, problem := r.image(ctx, text, true)
+		if problem != nil {
+			return nil, problem
+		}
+		if err := r.client.CheckAttach(ctx, image); err != nil {
+			return nil, unseen(text, err)
+		}
+		if !strings.HasSuffix(text, image.Digest) {
+			env.say("%s is %s", printable(text), image.Digest)
+		}
+		all[i].image = &image
+	}
+	return all, nil
+}
+
+// statement is what is signed of an image, as cosign 3 does: that it is signed.
+func statement(predicateType string, predicate []byte, subjects ...intoto.Subject) intoto.Statement {
+	return intoto.Statement{Type: intoto.TypeV1, Subject: subjects, PredicateType: predicateType, Predicate: predicate}
+}
+
+func imageSubject(image oci.Image) intoto.Subject {
+	return intoto.Subject{Digest: map[string]string{"sha256": hex.EncodeToString(image.Sum())}}
+}
+
+// signImage signs an image, verifies the bundle against its digest, and puts it on
+// the image.
+func (s *session) signImage(ctx context.Context, name string, image oci.Image, what intoto.Statement) error {
+	payload, err := what.Marshal()
+	if err != nil {
+		return err
+	}
+	signer, policy, err := s.signer()
+	if err != nil {
+		return err
+	}
+	b, err := signer.Envelope(ctx, dsse.PayloadTypeInToto, payload)
+	if err != nil {
+		return err
+	}
+	raw, result, err := s.check(b, verify.FromDigest(crypto.SHA256, image.Sum()), policy)
+	if err != nil {
+		return err
+	}
+	manifest, err := s.registry.client.Attach(ctx, image, oci.Attachment{Bundle: raw, PredicateType: what.PredicateType, Created: time.Now()})
+	if err != nil {
+		return unseen(name, fmt.Errorf("the signature is logged, and is not on the image: %w", err))
+	}
+	return s.tell(name, image.Repository+"@"+manifest, result)
+}
+
+// check verifies our own bundle, as anybody would.
+func (s *session) check(b *bundle.Bundle, artifact verify.Artifact, policy verify.Policy) ([]byte, *verify.Result, error) {
+	raw, err := b.Marshal()
+	if err != nil {
+		return nil, nil, err
+	}
+	parsed, err := bundle.Parse(raw)
+	if err != nil {
+		return nil, nil, err
+	}
+	result, err := s.verifier.Verify(parsed, artifact, policy)
+	if err != nil {
+		return nil, nil, fmt.Errorf("verifying the new bundle, which was not written: %w", err)
+	}
+	if s.key == nil && !s.identity.is(result.Identity) {
+		return nil, nil, fmt.Errorf("the certificate is for %s, the token for %s via %s: the bundle was not written", verdict.Who(result), s.identity.challenge, s.identity.issuer)
+	}
+	return raw, result, nil
+}
