@@ -78,7 +78,12 @@ func require(t *testing.T, client string, err error) {
 // client finds a user's configuration, keys, caches or ambient tokens.
 func run(t *testing.T, name string, args ...string) error {
 	t.Helper()
-	home := t.TempDir()
+	return runAt(t, t.TempDir(), name, args...)
+}
+
+// runAt is run with a home that has something in it.
+func runAt(t *testing.T, home, name string, args ...string) error {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), name, args...)
 	cmd.Dir = home
 	cmd.Env = []string{"HOME=" + home, "TUF_ROOT=" + filepath.Join(home, "tuf"), "HALLMARK_HOME=" + home, "PATH=" + os.Getenv("PATH"), "NO_PROXY=127.0.0.1"}
