@@ -22,6 +22,7 @@
 //	policy/cel         conditions on what is attested: CEL
 //	sign               content + key + services → bundle
 //	client             HTTP clients of the Fulcio, Rekor and timestamp APIs
+//	oci                bundles on images in registries: OCI distribution v1.1 referrers, as cosign 3 has them
 //	client/login       an ID token: browser, device, password, or what a CI gives
 //	hallmarktest       an entire instance in a test
 //	internal/durable   fsynced files, locks and journals
