@@ -201,21 +201,38 @@ func (i images) args() []string {
 type imageClient struct {
 	name         string
 	sign, verify func(t *testing.T, r request, i images) error
+
+	attest, verifyAttestation func(t *testing.T, r request, i images) error
 }
 
 func imageClients() []imageClient {
-	return []imageClient{
-		{"hallmark", func(t *testing.T, r request, i images) error {
-			return i.run(t, hallmarkBinary, "sign", "--trusted-root", r.trustedRoot, "--signing-config", r.signingConfig, "--identity-token", r.token)
-		}, func(t *testing.T, r request, i images) error {
-			return i.run(t, hallmarkBinary, "verify", "--trusted-root", r.trustedRoot, "--identity", r.identity, "--issuer", r.issuer)
-		}},
-		{"cosign", func(t *testing.T, r request, i images) error {
-			return i.run(t, cosignBinary, "sign", "--yes", "--trusted-root", r.trustedRoot, "--signing-config", r.signingConfig, "--identity-token", r.token)
-		}, func(t *testing.T, r request, i images) error {
-			return i.run(t, cosignBinary, "verify", "--trusted-root", r.trustedRoot, "--certificate-identity", r.identity, "--certificate-oidc-issuer", r.issuer)
-		}},
+	by := func(binary func() (string, error), args func(r request) []string) func(*testing.T, request, images) error {
+		return func(t *testing.T, r request, i images) error { return i.run(t, binary, args(r)...) }
 	}
+	signing := func(verb ...string) func(r request) []string {
+		return func(r request) []string {
+			return append(verb, "--trusted-root", r.trustedRoot, "--signing-config", r.signingConfig, "--identity-token", r.token)
+		}
+	}
+	said := func(args []string, r request) []string {
+		return append(args, "--predicate", r.predicate, "--type", r.predicateType)
+	}
+	ours := func(r request) []string {
+		return []string{"verify", "--trusted-root", r.trustedRoot, "--identity", r.identity, "--issuer", r.issuer}
+	}
+	theirs := func(verb string, r request) []string {
+		return []string{verb, "--trusted-root", r.trustedRoot, "--certificate-identity", r.identity, "--certificate-oidc-issuer", r.issuer}
+	}
+	return []imageClient{{
+		name: "hallmark", sign: by(hallmarkBinary, signing("sign")), verify: by(hallmarkBinary, ours),
+		attest:            by(hallmarkBinary, func(r request) []string { return said(signing("attest")(r), r) }),
+		verifyAttestation: by(hallmarkBinary, func(r request) []string { return append(ours(r), "--type", r.predicateType) }),
+	}, {
+		name: "cosign", sign: by(cosignBinary, signing("sign", "--yes")),
+		verify:            by(cosignBinary, func(r request) []string { return theirs("verify", r) }),
+		attest:            by(cosignBinary, func(r request) []string { return said(signing("attest", "--yes")(r), r) }),
+		verifyAttestation: by(cosignBinary, func(r request) []string { return append(theirs("verify-attestation", r), "--type", r.predicateType) }),
+	}}
 }
 
 // run runs a client on the image, with the credentials of the registry at home.
@@ -226,35 +243,40 @@ func (i images) run(t *testing.T, binary func() (string, error), args ...string)
 	return runAt(t, i.home, bin, append(append(args, i.args()...), i.image)...)
 }
 
-// TestImages: what each client signs in each registry, both verify, and refuse as
-// somebody else's.
+// TestImages: what each client signs and attests in each registry, both verify, and
+// refuse as somebody else's.
 func TestImages(t *testing.T) {
 	r := newRequest(t)
 	for registry, start := range registries() {
 		t.Run(registry, func(t *testing.T) {
 			at := start(t)
-			for _, signer := range imageClients() {
+			for _, by := range imageClients() {
 				i := at.push(t)
-				for _, verifier := range imageClients() {
-					if err := verifier.verify(t, r, i); err == nil {
-						t.Errorf("%s accepts an unsigned image", verifier.name)
-					}
+				everyImageClient(t, "an unsigned image", false, func(c imageClient) error { return c.verify(t, r, i) })
+				if err := by.sign(t, r, i); err != nil {
+					t.Fatalf("%s signing: %v", by.name, err)
 				}
-				if err := signer.sign(t, r, i); err != nil {
-					t.Fatalf("%s signing: %v", signer.name, err)
+				bob := r
+				bob.identity = "bob@example.com"
+				everyImageClient(t, by.name+"'s signature", true, func(c imageClient) error { return c.verify(t, r, i) })
+				everyImageClient(t, by.name+"'s signature as bob's", false, func(c imageClient) error { return c.verify(t, bob, i) })
+				everyImageClient(t, by.name+"'s signature as attestation", false, func(c imageClient) error { return c.verifyAttestation(t, r, i) })
+				if err := by.attest(t, r, i); err != nil {
+					t.Fatalf("%s attesting: %v", by.name, err)
 				}
-				for _, verifier := range imageClients() {
-					if err := verifier.verify(t, r, i); err != nil {
-						t.Errorf("%s refuses what %s signed: %v", verifier.name, signer.name, err)
-					}
-					bob := r
-					bob.identity = "bob@example.com"
-					if err := verifier.verify(t, bob, i); err == nil {
-						t.Errorf("%s accepts alice's signature as bob's", verifier.name)
-					}
-				}
+				everyImageClient(t, by.name+"'s attestation", true, func(c imageClient) error { return c.verifyAttestation(t, r, i) })
+				everyImageClient(t, by.name+"'s attestation as bob's", false, func(c imageClient) error { return c.verifyAttestation(t, bob, i) })
 			}
 		})
+	}
+}
+
+func everyImageClient(t *testing.T, what string, good bool, verify func(imageClient) error) {
+	t.Helper()
+	for _, c := range imageClients() {
+		if err := verify(c); (err == nil) != good {
+			t.Errorf("%s on %s: %v", c.name, what, err)
+		}
 	}
 }
 

@@ -92,6 +92,21 @@ func one(s Signer) *Policy {
 	return p
 }
 
+// Accepting is the policy with rules that accept these alone: Signature, or
+// predicate types.
+func (p *Policy) Accepting(types ...string) (*Policy, error) {
+	if err := checkAccepts(types); err != nil {
+		return nil, err
+	}
+	out := *p
+	out.Rules = slices.Clone(p.Rules)
+	for i := range out.Rules {
+		out.Rules[i].Accepts = types
+	}
+	out.prepare()
+	return &out, nil
+}
+
 // Verification is what each bundle is held to, whatever rule it is to serve:
 // any of the signers, any of the types, the thresholds.
 func (p *Policy) Verification() verify.Policy { return p.verification }

@@ -96,7 +96,7 @@ func (f signFlags) sign(ctx context.Context, env environment, args []string) err
 	if err != nil {
 		return err
 	}
-	if err := f.checkFiles(subjects); err != nil {
+	if err := f.checkFiles(subjects, verdict.Suffix); err != nil {
 		return err
 	}
 	s, err := f.session(ctx, env)
@@ -120,12 +120,13 @@ func (s *session) signOne(ctx context.Context, one subject) error {
 }
 
 // checkFiles checks where the bundles of files will be written.
-func (f signFlags) checkFiles(subjects []subject) error {
-	var targets, files []string
+func (f signFlags) checkFiles(subjects []subject, suffix string, alsoRead ...string) error {
+	var targets []string
+	files := alsoRead
 	for _, one := range subjects {
 		if one.image == nil {
 			files = append(files, one.name)
-			targets = append(targets, bundleFor(one.name, f.bundle))
+			targets = append(targets, cmp.Or(f.bundle, one.name+suffix))
 		}
 	}
 	return f.checkTargets(targets, files)

@@ -24,6 +24,7 @@ const maxPolicy = 1 << 20
 // policyFlags say whom a verb accepts.
 type policyFlags struct {
 	file, identity, issuer, key string
+	kind                        string // of statements
 }
 
 // verifyFlags are those of every verb that verifies.
@@ -88,6 +89,7 @@ func (f *policyFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.identity, "identity", "", "who must have signed: the email or URI in the certificate")
 	cmd.Flags().StringVar(&f.issuer, "issuer", "", "`URL` of the OpenID issuer that must have vouched for --identity")
 	cmd.Flags().StringVar(&f.key, "key", "", "public key `FILE` (PEM) that must have signed, instead of an identity")
+	cmd.Flags().StringVar(&f.kind, "type", "", "`TYPE` of what must have been attested: as for attest, or signature (default: any)")
 }
 
 // check wants exactly one way of saying who is accepted.
@@ -100,6 +102,8 @@ func (f policyFlags) check() error {
 		}
 	}
 	switch {
+	case f.kind != "" && f.file != "":
+		return errors.New("--type is for the policy to say, with accepts")
 	case ways > 1:
 		return errors.New("--policy, --key and --identity exclude each other")
 	case ways == 0, byName && (f.identity == "" || f.issuer == ""):
@@ -132,6 +136,20 @@ func (f verifyFlags) check(files []string) error {
 
 // read gives the policy that the flags say.
 func (f policyFlags) read() (*policy.Policy, error) {
+	p, err := f.readAny()
+	if err != nil || f.kind == "" {
+		return p, err
+	}
+	kind := f.kind
+	if kind != policy.Signature {
+		if kind, err = predicateType(kind); err != nil {
+			return nil, &problem{Exit: exitUsage, Code: "usage", Err: err}
+		}
+	}
+	return p.Accepting(kind)
+}
+
+func (f policyFlags) readAny() (*policy.Policy, error) {
 	switch {
 	case f.file != "":
 		return readPolicy(f.file)

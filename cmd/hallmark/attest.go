@@ -1,0 +1,240 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/oci"
+	"github.com/hallmark-sign/hallmark/verify"
+	"github.com/hallmark-sign/hallmark/wire/dsse"
+	"github.com/hallmark-sign/hallmark/wire/intoto"
+)
+
+// maxPredicate leaves room for base64 and the rest of a bundle.
+const maxPredicate = bundle.MaxSize / 2
+
+// predicateType is what --type says: a name that cosign has too, or a URI.
+func predicateType(text string) (string, error) {
+	if uri, ok := map[string]string{
+		"slsaprovenance1": "https://slsa.dev/provenance/v1",
+		"spdx":            "https://spdx.dev/Document",
+		"cyclonedx":       "https://cyclonedx.org/bom",
+		"vuln":            "https://cosign.sigstore.dev/attestation/vuln/v1",
+		"openvex":         "https://openvex.dev/ns",
+		"link":            "https://in-toto.io/Link/v1",
+	}[text]; ok {
+		return uri, nil
+	}
+	if scheme, rest, ok := strings.Cut(text, ":"); !ok || scheme == "" || rest == "" {
+		return "", fmt.Errorf("--type %q is neither slsaprovenance1, spdx, cyclonedx, vuln, openvex, link nor a URI", text)
+	}
+	return text, nil
+}
+
+// attestFlags are signFlags, and what is said.
+type attestFlags struct {
+	signFlags
+	predicate, kind string
+}
+
+func attestCommand(env environment) *cobra.Command {
+	var f attestFlags
+	cmd := &cobra.Command{
+		Use:   "attest SUBJECT... --predicate FILE --type TYPE",
+		Short: "Say something about files and images, signed and logged",
+		Long: `Signs an in-toto statement: that the predicate in FILE, JSON of the type given, is true
+of every SUBJECT. It is one statement with one signature, however many there are.
+
+The bundle becomes a line of SUBJECT.sigstore.jsonl, beside the signature that may be
+there; that of an image is put on the image, where cosign 3 finds it too.`,
+		Example: `  hallmark attest registry.example.com/app:v1 --predicate sbom.json --type spdx
+  hallmark attest a.zip b.zip --predicate provenance.json --type slsaprovenance1
+  hallmark verify a.zip --type slsaprovenance1 --identity … --issuer …`,
+		Args: usageArgs(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			kind, err := predicateType(f.kind)
+			if f.predicate == "" || f.kind == "" {
+				err = errors.New("--predicate and --type are needed")
+			}
+			if err != nil {
+				return usageError(cmd, err)
+			}
+			f.kind = kind
+			return f.attest(cmd.Context(), env, args)
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringVar(&f.predicate, "predicate", "", "`FILE` with the predicate (JSON)")
+	cmd.Flags().StringVar(&f.kind, "type", "", "`TYPE` of the predicate: slsaprovenance1, spdx, cyclonedx, vuln, openvex, link or a URI")
+	cmd.MarkFlagsMutuallyExclusive("key", "identity-token", "email")
+	return cmd
+}
+
+// attest makes one statement about all subjects, and leaves it with each.
+func (f attestFlags) attest(ctx context.Context, env environment, args []string) error {
+	predicate, err := readPredicate(f.predicate)
+	if err != nil {
+		return err
+	}
+	registry, err := f.registry.registry(f.timeout)
+	if err != nil {
+		return err
+	}
+	subjects, err := f.subjects(ctx, env, registry, args)
+	if err != nil {
+		return err
+	}
+	if err := f.checkFiles(subjects, verdict.LinesSuffix, f.predicate); err != nil {
+		return err
+	}
+	named := make([]intoto.Subject, len(subjects))
+	for i, one := range subjects {
+		if named[i], err = one.named(ctx); err != nil {
+			return err
+		}
+	}
+	s, err := f.session(ctx, env)
+	if err != nil {
+		return err
+	}
+	s.registry = registry
+	return s.attest(ctx, subjects, statement(f.kind, predicate, named...))
+}
+
+// readPredicate reads JSON that every reader reads alike.
+func readPredicate(file string) ([]byte, error) {
+	raw, err := readFile(file, maxPredicate)
+	if err != nil {
+		return nil, err
+	}
+	predicate := jsontext.Value(bytes.TrimSpace(raw))
+	if !predicate.IsValid() || predicate.Kind() != '{' {
+		return nil, unreadable(file, errors.New("not a JSON object, or one that names something twice"))
+	}
+	if err := predicate.Compact(); err != nil {
+		return nil, unreadable(file, err)
+	}
+	return predicate, nil
+}
+
+// named is the subject in a statement.
+func (s subject) named(ctx context.Context) (intoto.Subject, error) {
+	if s.image != nil {
+		return imageSubject(*s.image), nil
+	}
+	f, err := os.Open(s.name)
+	if err != nil {
+		return intoto.Subject{}, unreadable(s.name, err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, verdict.UntilDone{Ctx: ctx, Reader: f}); err != nil {
+		return intoto.Subject{}, about(s.name, err)
+	}
+	return intoto.Subject{Name: filepath.Base(s.name), Digest: map[string]string{"sha256": hex.EncodeToString(h.Sum(nil))}}, nil
+}
+
+// attest signs the statement once, verifies it against each subject, and then
+// leaves it with each.
+func (s *session) attest(ctx context.Context, subjects []subject, what intoto.Statement) error {
+	payload, err := what.Marshal()
+	if err != nil {
+		return err
+	}
+	signer, policy, err := s.signer()
+	if err != nil {
+		return err
+	}
+	b, err := signer.Envelope(ctx, dsse.PayloadTypeInToto, payload)
+	if err != nil {
+		return err
+	}
+	var raw []byte
+	results := make([]*verify.Result, len(subjects))
+	for i, one := range what.Subject {
+		digest, err := hex.DecodeString(one.Digest["sha256"])
+		if err != nil {
+			return err
+		}
+		if raw, results[i], err = s.check(b, verify.FromDigest(crypto.SHA256, digest), policy); err != nil {
+			return about(subjects[i].name, err)
+		}
+	}
+	for i, one := range subjects {
+		if err := s.leave(ctx, one, raw, what.PredicateType, results[i]); err != nil {
+			return about(one.name, err)
+		}
+	}
+	return nil
+}
+
+// leave leaves a bundle where whoever verifies the subject looks for it.
+func (s *session) leave(ctx context.Context, one subject, raw []byte, predicateType string, r *verify.Result) error {
+	var out string
+	switch {
+	case one.image != nil:
+		manifest, err := s.registry.client.Attach(ctx, *one.image, oci.Attachment{Bundle: raw, PredicateType: predicateType, Created: time.Now()})
+		if err != nil {
+			return unseen(one.name, fmt.Errorf("the signature is logged, and is not on the image: %w", err))
+		}
+		out = one.image.Repository + "@" + manifest
+	case s.flags.bundle != "":
+		out = s.flags.bundle
+		if err := durable.WriteFile(out, raw, 0o644); err != nil {
+			return err
+		}
+	default:
+		out = one.name + verdict.LinesSuffix
+		if err := appendLine(out, raw); err != nil {
+			return unwritable(out, err)
+		}
+	}
+	return s.tell(one.name, out, r)
+}
+
+// appendLine adds a line to a file at once: who adds another at the same time
+// loses nothing.
+func appendLine(path string, line []byte) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o644)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size()+int64(len(line)) > bundle.MaxSize {
+		return fmt.Errorf("with this bundle it would have more than %d bytes", bundle.MaxSize)
+	}
+	last := []byte{'\n'}
+	if info.Size() > 0 {
+		if _, err := f.ReadAt(last, info.Size()-1); err != nil {
+			return err
+		}
+	}
+	line = append(bytes.TrimSpace(line), '\n')
+	if last[0] != '\n' {
+		line = append([]byte{'\n'}, line...)
+	}
+	if _, err := f.Write(line); err != nil {
+		return err
+	}
+	return f.Sync()
+}

@@ -1,0 +1,25 @@
+package policy_test
+
+import (
+	"testing"
+
+	"github.com/hallmark-sign/hallmark/policy"
+)
+
+// Accepting narrows what counts, and leaves the policy that it is made of alone.
+func TestAccepting(t *testing.T) {
+	p := policy.ForIdentity("alice@example.com", "https://login.example.com")
+	narrow, err := p.Accepting("https://spdx.dev/Document")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := narrow.Verification().PredicateTypes; len(got) != 1 || got[0] != "https://spdx.dev/Document" || p.Verification().PredicateTypes != nil {
+		t.Error(got, p.Verification().PredicateTypes)
+	}
+	if p.Rules[0].Accepts[0] != policy.Any || narrow.Rules[0].Accepts[0] == policy.Any {
+		t.Error(p.Rules, narrow.Rules)
+	}
+	if _, err := p.Accepting("spdx"); err == nil {
+		t.Error("a word that is no URI is accepted")
+	}
+}
