@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/go-json-experiment/json"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
@@ -73,12 +74,25 @@ func (s *session) resolve(ctx context.Context, ref name.Reference) (Image, error
 	}
 	image := Image{
 		Repository: s.repo.Name(), Digest: digestOf(got.body), Size: int64(len(got.body)),
-		MediaType: got.header.Get("Content-Type"), repo: s.repo,
+		MediaType: mediaTypeOf(got), repo: s.repo,
 	}
 	if digest, ok := ref.(name.Digest); ok && digest.DigestStr() != image.Digest {
 		return Image{}, garbled("%s was asked for, and %s came", digest.DigestStr(), image.Digest)
 	}
 	return image, nil
+}
+
+// mediaTypeOf is what a manifest says that it is, which its digest covers; old ones
+// say nothing, and the registry's word is taken.
+func mediaTypeOf(a answer) string {
+	var m struct {
+		MediaType string `json:"mediaType"`
+	}
+	if err := json.Unmarshal(a.body, &m); err == nil && m.MediaType != "" {
+		return m.MediaType
+	}
+	kind, _, _ := strings.Cut(a.header.Get("Content-Type"), ";")
+	return kind
 }
 
 // Bundles fetches every bundle that hangs on the image. None and no error means
@@ -110,8 +124,24 @@ func (c *Client) bundles(ctx context.Context, image Image) ([]Found, error) {
 		}
 	}
 	found, err := s.fetchAll(ctx, image, candidates)
-	if err == nil && len(found) == 0 && image.MediaType == "" { // not resolved: it may not be there
-		_, err = s.resolve(ctx, image.repo.Digest(image.Digest))
+	if err != nil || len(found) > 0 {
+		return found, err
+	}
+	if image.MediaType == "" { // not resolved: it may not be there
+		if _, err := s.resolve(ctx, image.repo.Digest(image.Digest)); err != nil {
+			return nil, err
+		}
+	}
+	return s.unread(ctx, image)
+}
+
+// unread are signatures in the form of cosign 1 and 2, which are not read here: an
+// image that has them is not unsigned.
+func (s *session) unread(ctx context.Context, image Image) ([]Found, error) {
+	legacy, err := s.legacy(ctx, image, ".sig", ".att")
+	var found []Found
+	for _, l := range legacy {
+		found = append(found, Found{Err: &Unseen{Reason: Foreign, Err: fmt.Errorf("under the tag %s", l.Tag)}})
 	}
 	return found, err
 }

@@ -17,12 +17,14 @@ const maxRoots = 4 << 20
 
 // registryFlags say how registries are reached.
 type registryFlags struct {
-	cacert string
-	plain  bool
+	cacert    string
+	plain     bool
+	recursive bool
 }
 
 func (f *registryFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.cacert, "registry-cacert", "", "`FILE` with the certificate authorities (PEM) of registries, instead of the system's")
+	cmd.Flags().BoolVar(&f.recursive, "recursive", false, "take every platform of an image as well")
 	cmd.Flags().BoolVar(&f.plain, "registry-plain-http", false, "allow registries on other machines without TLS")
 }
 
@@ -87,6 +89,46 @@ func (r *registry) image(ctx context.Context, text string, whole bool) (oci.Imag
 		return image, unseen(text, err)
 	}
 	return image, nil
+}
+
+// platforms are those of an image, if they are asked for.
+func (f registryFlags) platforms(ctx context.Context, r *registry, image oci.Image) ([]oci.Image, *problem) {
+	if !f.recursive {
+		return nil, nil
+	}
+	all, err := r.client.Platforms(ctx, image)
+	if err != nil {
+		return nil, unseen(image.String(), err)
+	}
+	return all, nil
+}
+
+// expand puts the platforms of images behind them.
+func (f registryFlags) expand(ctx context.Context, r *registry, args []string) ([]string, error) {
+	if !f.recursive {
+		return args, nil
+	}
+	var all []string
+	for _, arg := range args {
+		all = append(all, arg)
+		text, isImage, p := verdict.Finder{Registry: r}.Subject(arg)
+		if p != nil || !isImage {
+			continue // told of when it is judged
+		}
+		image, p := r.image(ctx, text, true)
+		if p != nil {
+			return nil, p
+		}
+		platforms, p := f.platforms(ctx, r, image)
+		if p != nil {
+			return nil, p
+		}
+		all[len(all)-1] = "oci:" + image.String() // what was expanded, though the tag may move
+		for _, one := range platforms {
+			all = append(all, "oci:"+one.String())
+		}
+	}
+	return all, nil
 }
 
 // unseen tells what could not be looked at from what was seen and is no good.

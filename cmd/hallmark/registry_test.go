@@ -17,8 +17,8 @@ import (
 )
 
 // registryCommand: registry VAR starts a registry on loopback with a random image,
-// and sets VAR to its REGISTRY/REPO, VAR_DIGEST to its digest; its tag is v1. A
-// request to the path /answer/STATUS has all later ones answered so; 0 ends that.
+// and sets VAR to its REGISTRY/REPO, VAR_DIGEST to its digest; its tag is v1. The tag index is
+// an index of three. A request to the path /answer/STATUS has all later ones answered so; 0 ends that.
 func registryCommand(ts *testscript.TestScript, _ bool, args []string) {
 	var status atomic.Int32
 	inner := fakeregistry.New(fakeregistry.WithReferrersSupport(true), fakeregistry.Logger(log.New(io.Discard, "", 0)))
@@ -41,6 +41,9 @@ func registryCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(remote.Write(ref, image))
 	digest, err := image.Digest()
 	ts.Check(err)
+	index, err := random.Index(100, 1, 3)
+	ts.Check(err)
+	ts.Check(remote.WriteIndex(ref.Context().Tag("index"), index))
 	ts.Setenv(args[0], repo)
 	ts.Setenv(args[0]+"_DIGEST", digest.String())
 }

@@ -27,35 +27,52 @@ type subject struct {
 // take bundles before anybody is asked to log in: once a signature is logged, it
 // is too late.
 func (f signFlags) subjects(ctx context.Context, env environment, r *registry, args []string) ([]subject, error) {
-	all := make([]subject, len(args))
-	for i, arg := range args {
-		text, isImage, problem := verdict.Finder{Registry: r}.Subject(arg)
-		if problem != nil {
-			return nil, problem
+	var all []subject
+	for _, arg := range args {
+		text, isImage, p := verdict.Finder{Registry: r}.Subject(arg)
+		if p != nil {
+			return nil, p
 		}
-		all[i].name = text
 		if !isImage {
 			if err := checkRegular(text); err != nil {
 				return nil, err
 			}
+			all = append(all, subject{name: text})
 			continue
 		}
-		if f.bundle != "" {
-			return nil, &verdict.Problem{
-				Exit: exitUsage, Subject: text, Code: "usage", Err: errors.New("--bundle goes with a file; the bundle of an image goes to its registry"),
-			}
+		images, err := f.images(ctx, env, r, text)
+		if err != nil {
+			return nil, err
 		}
-		image, problem := r.image(ctx, text, true)
-		if problem != nil {
-			return nil, problem
+		all = append(all, images...)
+	}
+	return all, nil
+}
+
+// images are the image that an argument names, and its platforms if asked for.
+func (f signFlags) images(ctx context.Context, env environment, r *registry, text string) ([]subject, error) {
+	if f.bundle != "" {
+		return nil, &problem{
+			Exit: exitUsage, Subject: text, Code: "usage", Err: errors.New("--bundle goes with a file; the bundle of an image goes to its registry"),
 		}
-		if err := r.client.CheckAttach(ctx, image); err != nil {
-			return nil, unseen(text, err)
-		}
-		if !strings.HasSuffix(text, image.Digest) {
-			env.say("%s is %s", printable(text), image.Digest)
-		}
-		all[i].image = &image
+	}
+	image, p := r.image(ctx, text, true)
+	if p != nil {
+		return nil, p
+	}
+	platforms, p := f.registry.platforms(ctx, r, image)
+	if p != nil {
+		return nil, p
+	}
+	if err := r.client.CheckAttach(ctx, image); err != nil {
+		return nil, unseen(text, err)
+	}
+	if !strings.HasSuffix(text, image.Digest) {
+		env.say("%s is %s", printable(text), image.Digest)
+	}
+	all := []subject{{text, &image}}
+	for _, one := range platforms {
+		all = append(all, subject{one.String(), &one})
 	}
 	return all, nil
 }

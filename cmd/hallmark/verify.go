@@ -238,6 +238,9 @@ func (f verifyFlags) verify(ctx context.Context, env environment, files []string
 	if err != nil {
 		return err
 	}
+	if files, err = f.registry.expand(ctx, registry, files); err != nil {
+		return err
+	}
 	finder := verdict.Finder{Bundles: f.bundles, Registry: registry}
 	if finder.Detached, err = f.detached.bundle(); err != nil {
 		return err

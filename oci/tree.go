@@ -1,0 +1,140 @@
+package oci
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"github.com/go-json-experiment/json"
+)
+
+// MaxPlatforms is how many manifests an index may have, with the indexes in it.
+const MaxPlatforms = 1000
+
+// Attached is what the registry says of something that hangs on an image. It has
+// not been fetched, and none of it is verified.
+type Attached struct {
+	Digest        string // of the manifest; empty for a legacy tag
+	Tag           string // legacy: sha256-HEX.sig, .att or .sbom, as cosign 1 and 2 left them
+	Type          string // of the artifact
+	PredicateType string // of a bundle's statement, as its annotation says
+	Size          int64  // of the manifest
+}
+
+// Attachments lists what hangs on the image, bundles and all else. Errors:
+// *Unseen.
+func (c *Client) Attachments(ctx context.Context, image Image) ([]Attached, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
+	defer cancel()
+	all, err := c.attachments(ctx, image)
+	if err != nil {
+		return nil, fmt.Errorf("listing what hangs on %s: %w", image, err)
+	}
+	return all, nil
+}
+
+func (c *Client) attachments(ctx context.Context, image Image) ([]Attached, error) {
+	s, err := c.session(ctx, image.repo, transport.PullScope)
+	if err != nil {
+		return nil, err
+	}
+	listed, err := s.list(ctx, image)
+	if err != nil {
+		return nil, err
+	}
+	var all []Attached
+	for _, d := range listed {
+		all = append(all, Attached{Digest: d.Digest, Type: d.ArtifactType, PredicateType: d.Annotations[annotationPredicate], Size: d.Size})
+	}
+	legacy, err := s.legacy(ctx, image, ".sig", ".att", ".sbom")
+	return append(all, legacy...), err
+}
+
+// legacy finds the tags under which cosign 1 and 2 left things.
+func (s *session) legacy(ctx context.Context, image Image, suffixes ...string) ([]Attached, error) {
+	var all []Attached
+	for _, suffix := range suffixes {
+		tag := image.fallbackTag() + suffix
+		got, err := s.ask(ctx, question{
+			method: http.MethodHead, url: s.url("manifests", tag), header: map[string]string{"Accept": typeManifest + ", " + typeDockerManifest},
+			answers: []int{http.StatusOK, http.StatusNotFound},
+		})
+		if err != nil {
+			return nil, err
+		}
+		if got.status == http.StatusOK {
+			all = append(all, Attached{Tag: tag, Type: "cosign 2 " + strings.TrimPrefix(suffix, ".")})
+		}
+	}
+	return all, nil
+}
+
+// Platforms gives the manifests of an index, those of indexes in it as well, and
+// none of an image for one platform. Errors: *Unseen.
+func (c *Client) Platforms(ctx context.Context, image Image) ([]Image, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
+	defer cancel()
+	s, err := c.session(ctx, image.repo, transport.PullScope)
+	var all []Image
+	if err == nil {
+		all, err = s.platforms(ctx, image)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the platforms of %s: %w", image, err)
+	}
+	return all, nil
+}
+
+func (s *session) platforms(ctx context.Context, image Image) ([]Image, error) {
+	var all []Image
+	seen := map[string]bool{image.Digest: true}
+	for todo := []Image{image}; len(todo) > 0; todo = todo[1:] {
+		if !isIndex(todo[0].MediaType) {
+			continue
+		}
+		parts, err := s.parts(ctx, todo[0])
+		if err != nil {
+			return nil, err
+		}
+		for _, part := range parts {
+			if seen[part.Digest] {
+				continue
+			}
+			if len(all) == MaxPlatforms {
+				return nil, &Unseen{Reason: TooMuch, Err: fmt.Errorf("the index has more than %d manifests", MaxPlatforms)}
+			}
+			seen[part.Digest] = true
+			all, todo = append(all, part), append(todo, part)
+		}
+	}
+	return all, nil
+}
+
+func isIndex(mediaType string) bool { return mediaType == typeIndex || mediaType == typeDockerIndex }
+
+// parts are what an index has.
+func (s *session) parts(ctx context.Context, image Image) ([]Image, error) {
+	d := descriptor{MediaType: image.MediaType, Size: image.Size, Digest: image.Digest}
+	if err := d.check(MaxManifest); err != nil {
+		return nil, garbled("%w", err)
+	}
+	raw, err := s.get(ctx, "manifests", d)
+	if err != nil {
+		return nil, err
+	}
+	var list index
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return nil, garbled("parsing index: %w", err)
+	}
+	var all []Image
+	for _, d := range list.Manifests {
+		if err := d.check(MaxManifest); err != nil {
+			return nil, garbled("%w", err)
+		}
+		all = append(all, Image{Repository: image.Repository, Digest: d.Digest, MediaType: d.MediaType, Size: d.Size, repo: image.repo})
+	}
+	return all, nil
+}
