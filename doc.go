@@ -7,6 +7,7 @@
 //	wire/sigalg        key types, sizes and hashes: the Sigstore algorithm registry
 //	wire/dsse          envelope and pre-authentication encoding: DSSE v1
 //	wire/intoto        what an attestation speaks of: in-toto Statement v1
+//	wire/simplesigning what cosign 1 and 2 signed for an image
 //	wire/checkpoint    signed tree heads: C2SP signed-note, tlog-checkpoint
 //	wire/tile          tile paths, entry bundles, proofs: C2SP tlog-tiles, RFC 6962
 //	wire/sct           signed certificate timestamps: RFC 6962 §3

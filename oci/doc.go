@@ -3,7 +3,8 @@
 // subject is the image.
 //
 // A list of what hangs on an image comes from the referrers API, or from the
-// fallback tag where the registry has no such API. There are three answers to
+// fallback tag where the registry has no such API. Where no bundle hangs on it, the
+// tags are looked at under which cosign 1 and 2 left signatures. There are three answers to
 // "is it signed?": bundles, none, or *Unseen: the registry could not be looked
 // at. None is said only of an image that the registry has. Manifests and bundles
 // are held to their digests, sizes and limits; what is wrong with one of them is
@@ -16,7 +17,8 @@
 //
 // Source: OCI distribution-spec v1.1 ("Listing Referrers", "Referrers Tag
 // Schema", "Pushing Manifests with Subject"), OCI image-spec v1.1 manifest.md;
-// media types and annotations as cosign 3.1 writes them. Proof: interop has
+// media types and annotations as cosign 3.1 writes them, and cosign's
+// specs/SIGNATURE_SPEC.md for the older form. Proof: interop has
 // cosign and two registries judge what this package wrote, and it read what they
 // have.
 package oci

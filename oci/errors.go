@@ -22,7 +22,6 @@ const (
 	TimedOut    Reason = "timed-out"   // no answer in time
 	Garbled     Reason = "garbled"     // an answer that is not what the specification says
 	TooMuch     Reason = "too-much"    // more than is looked at: see the limits
-	Foreign     Reason = "foreign"     // signatures in a form that is not read
 )
 
 // Unseen says that it could not be seen what a registry has: whether an image is
@@ -45,7 +44,6 @@ func (r Reason) words() string {
 		Denied: "the registry refuses access", NotFound: "the registry has no such image", Busy: "the registry is busy",
 		Unavailable: "the registry does not answer", TimedOut: "the registry took too long",
 		Garbled: "the registry's answer makes no sense", TooMuch: "there is more than is looked at",
-		Foreign: "there are signatures of cosign 1 or 2, which are not read",
 	}[r]
 }
 

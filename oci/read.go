@@ -29,11 +29,14 @@ const (
 // parallel is how many attachments of an image are fetched at once.
 const parallel = 8
 
-// Found is a bundle that hangs on an image, or what is wrong with it.
+// Found is a signature that hangs on an image, or what is wrong with it: a bundle,
+// or what cosign 1 and 2 left.
 type Found struct {
-	Manifest string // digest of the manifest that holds it
-	Bundle   []byte // as it was fetched; nil with Err
-	Err      error  // *Unseen: could not be looked at; ErrMalformed: it is no bundle of this image
+	Manifest string           // digest of the manifest that holds it
+	Bundle   []byte           // as it was fetched
+	Detached *bundle.Detached // in place of Bundle
+	Payload  []byte           // what Detached signs in place of the image: see wire/simplesigning; nil where it is an envelope
+	Err      error            // *Unseen: could not be looked at; ErrMalformed: it is no bundle of this image
 }
 
 // Resolve asks which image a reference names now. One by digest is asked for, too:
@@ -95,7 +98,8 @@ func mediaTypeOf(a answer) string {
 	return kind
 }
 
-// Bundles fetches every bundle that hangs on the image. None and no error means
+// Bundles fetches every bundle that hangs on the image, and where there is none the
+// signatures that cosign 1 and 2 left. None and no error means
 // that the registry has the image and no bundle on it: it is unsigned. What is
 // wrong with one attachment is in its Found. Errors: *Unseen.
 func (c *Client) Bundles(ctx context.Context, image Image) ([]Found, error) {
@@ -132,18 +136,7 @@ func (c *Client) bundles(ctx context.Context, image Image) ([]Found, error) {
 			return nil, err
 		}
 	}
-	return s.unread(ctx, image)
-}
-
-// unread are signatures in the form of cosign 1 and 2, which are not read here: an
-// image that has them is not unsigned.
-func (s *session) unread(ctx context.Context, image Image) ([]Found, error) {
-	legacy, err := s.legacy(ctx, image, ".sig", ".att")
-	var found []Found
-	for _, l := range legacy {
-		found = append(found, Found{Err: &Unseen{Reason: Foreign, Err: fmt.Errorf("under the tag %s", l.Tag)}})
-	}
-	return found, err
+	return s.legacy(ctx, image)
 }
 
 // list gives what hangs on the image: by the API, or by the tag where there is no

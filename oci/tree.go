@@ -3,8 +3,6 @@ package oci
 import (
 	"context"
 	"fmt"
-	"net/http"
-	"strings"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
@@ -49,27 +47,8 @@ func (c *Client) attachments(ctx context.Context, image Image) ([]Attached, erro
 	for _, d := range listed {
 		all = append(all, Attached{Digest: d.Digest, Type: d.ArtifactType, PredicateType: d.Annotations[annotationPredicate], Size: d.Size})
 	}
-	legacy, err := s.legacy(ctx, image, ".sig", ".att", ".sbom")
+	legacy, err := s.legacyTags(ctx, image)
 	return append(all, legacy...), err
-}
-
-// legacy finds the tags under which cosign 1 and 2 left things.
-func (s *session) legacy(ctx context.Context, image Image, suffixes ...string) ([]Attached, error) {
-	var all []Attached
-	for _, suffix := range suffixes {
-		tag := image.fallbackTag() + suffix
-		got, err := s.ask(ctx, question{
-			method: http.MethodHead, url: s.url("manifests", tag), header: map[string]string{"Accept": typeManifest + ", " + typeDockerManifest},
-			answers: []int{http.StatusOK, http.StatusNotFound},
-		})
-		if err != nil {
-			return nil, err
-		}
-		if got.status == http.StatusOK {
-			all = append(all, Attached{Tag: tag, Type: "cosign 2 " + strings.TrimPrefix(suffix, ".")})
-		}
-	}
-	return all, nil
 }
 
 // Platforms gives the manifests of an index, those of indexes in it as well, and

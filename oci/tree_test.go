@@ -13,27 +13,75 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// What cosign 1 and 2 left is listed, and an image that has it is not unsigned.
+// What cosign 1 and 2 left is read where no bundle is, and listed.
 func TestLegacy(t *testing.T) {
 	for _, referrers := range []bool{true, false} {
 		p := newPlace(t, referrers)
-		p.answer("/manifests/"+p.image.fallbackTag()+".sig", func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", typeManifest)
-			fmt.Fprint(w, "{}")
-		})
+		p.legacy(t, signatureSuffix, descriptor{MediaType: typeSimpleSigning, Annotations: map[string]string{noteSignature: "c2ln", noteCertificate: "PEM"}}, "payload")
+		p.legacy(t, attestationSuffix, descriptor{MediaType: typeEnvelope, Annotations: map[string]string{noteEntry: "{}"}}, "envelope")
 		found, err := bundles(t, p.image)
-		u := new(Unseen)
-		if err != nil || len(found) != 1 || !errors.As(found[0].Err, &u) || u.Reason != Foreign {
-			t.Errorf("%v: %v, %v", referrers, contents(found), err)
+		if err != nil || len(found) != 2 || found[0].Err != nil || found[1].Err != nil {
+			t.Fatal(contents(found), err)
+		}
+		if d := found[0].Detached; string(found[0].Payload) != "payload" || string(d.Signature) != "c2ln" || string(d.Certificate) != "PEM" {
+			t.Errorf("%+v", found[0])
+		}
+		if d := found[1].Detached; found[1].Payload != nil || string(d.Signature) != "envelope" || string(d.LogEntry) != "{}" {
+			t.Errorf("%+v", found[1])
 		}
 		p.attach(t, "one")
 		if found, err := bundles(t, p.image); err != nil || !slices.Equal(contents(found), []string{"one"}) {
 			t.Errorf("%v: %v, %v", referrers, contents(found), err)
 		}
 		all, err := New(Options{}).Attachments(t.Context(), p.image)
-		if err != nil || len(all) != 2 || all[0].PredicateType != "https://example.com/p" || !strings.HasSuffix(all[1].Tag, ".sig") {
+		if err != nil || len(all) != 3 || all[0].PredicateType != "https://example.com/p" || !strings.HasSuffix(all[1].Tag, ".sig") || !strings.HasSuffix(all[2].Tag, ".att") {
 			t.Errorf("%v: %+v, %v", referrers, all, err)
 		}
+	}
+}
+
+// legacy puts one layer under a tag as cosign 2 does.
+func (p *place) legacy(t *testing.T, suffix string, layer descriptor, content string) {
+	t.Helper()
+	s, err := New(Options{}).session(t.Context(), p.image.repo, "push,pull")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.putBlob(t.Context(), []byte(content)); err != nil {
+		t.Fatal(err)
+	}
+	layer.Size, layer.Digest = int64(len(content)), digestOf([]byte(content))
+	raw, err := marshal(manifest{SchemaVersion: 2, MediaType: typeManifest, Layers: []descriptor{layer}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.putManifest(t.Context(), p.image.fallbackTag()+suffix, typeManifest, raw); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Of hostile layers each is refused for itself, and a tag that can't be read leaves
+// it open whether the image is signed.
+func TestHostileLegacy(t *testing.T) {
+	for what, raw := range map[string]string{
+		"rubbish":      "[]",
+		"40 GB":        `{"schemaVersion":2,"layers":[{"mediaType":"` + typeEnvelope + `","size":40000000000,"digest":"` + digestOf(nil) + `"}]}`,
+		"a layer":      `{"schemaVersion":2,"layers":[{"mediaType":"text/html","size":4,"digest":"` + digestOf(nil) + `"}]}`,
+		"no digest":    `{"schemaVersion":2,"layers":[{"mediaType":"` + typeEnvelope + `","size":4,"digest":"../x"}]}`,
+		"huge payload": `{"schemaVersion":2,"layers":[{"mediaType":"` + typeSimpleSigning + `","size":4000000,"digest":"` + digestOf(nil) + `"}]}`,
+	} {
+		p := newPlace(t, true)
+		p.answer("/manifests/"+p.image.fallbackTag()+".sig", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, raw) })
+		found, err := bundles(t, p.image)
+		if err != nil || len(found) != 1 || !errors.Is(found[0].Err, ErrMalformed) {
+			t.Errorf("%s: %v, %v", what, contents(found), err)
+		}
+	}
+	p := newPlace(t, true)
+	p.answer("/manifests/"+p.image.fallbackTag()+".att", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
+	_, err := bundles(t, p.image)
+	if u := new(Unseen); !errors.As(err, &u) || u.Reason != Denied {
+		t.Error(err)
 	}
 }
 

@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/oci"
 )
@@ -65,13 +67,23 @@ func (r *registry) Look(ctx context.Context, reference string) (verdict.Held, *p
 		return held, unseen(reference, err)
 	}
 	for _, f := range found {
-		hanging := verdict.Hanging{Name: image.Repository + "@" + f.Manifest, Raw: f.Bundle}
-		if f.Err != nil {
-			hanging.Err = unseen(hanging.Name, f.Err)
-		}
-		held.Bundles = append(held.Bundles, hanging)
+		held.Bundles = append(held.Bundles, hang(image, f))
 	}
 	return held, nil
+}
+
+func hang(image oci.Image, f oci.Found) verdict.Hanging {
+	h := verdict.Hanging{Name: image.Repository + "@" + f.Manifest, Raw: f.Bundle, Payload: f.Payload}
+	err := f.Err
+	if err == nil && f.Detached != nil {
+		if h.Bundle, err = bundle.FromDetached(*f.Detached); err != nil {
+			err = fmt.Errorf("%w: %w", oci.ErrMalformed, err)
+		}
+	}
+	if err != nil {
+		h.Err = unseen(h.Name, err)
+	}
+	return h
 }
 
 // image is what a reference names. One by digest is asked for only when its

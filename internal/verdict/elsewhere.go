@@ -1,12 +1,18 @@
 package verdict
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/verify"
+	"github.com/hallmark-sign/hallmark/wire/simplesigning"
 )
 
 // Registry has artifacts that are no files, and the bundles on them. It is safe
@@ -29,9 +35,11 @@ type Held struct {
 
 // Hanging is a bundle, or why there is none where one should be.
 type Hanging struct {
-	Name string // where it is
-	Raw  []byte
-	Err  *Problem
+	Name    string // where it is
+	Raw     []byte
+	Bundle  *bundle.Bundle // in place of Raw
+	Payload []byte         // what the bundle signs in place of the image (wire/simplesigning); may be nil
+	Err     *Problem
 }
 
 // Schemes say outright what an argument is.
@@ -96,11 +104,31 @@ func (t *Target) look(ctx context.Context) *Problem {
 	t.digest = held.Digest
 	for _, h := range held.Bundles {
 		p := piece{file: h.Name, err: h.Err}
-		if h.Err == nil {
+		switch {
+		case h.Err != nil:
+		case h.Bundle != nil:
+			p.bundle = h.Bundle
+		default:
 			p = parsePiece(h.Name, h.Raw)
 		}
-		p.elsewhere = true
+		p.elsewhere, p.payload = true, h.Payload
 		t.held = append(t.held, p)
+	}
+	return nil
+}
+
+// names says whether a payload is about the image with this digest. Whoever signed
+// the payload has then signed the image.
+func names(payload, digest []byte) error {
+	p, err := simplesigning.Parse(payload)
+	if err != nil {
+		return &verify.Error{Step: verify.StepSignature, Code: verify.Malformed, Err: err}
+	}
+	if !bytes.Equal(p.Digest, digest) {
+		return &verify.Error{
+			Step: verify.StepSignature, Code: verify.ArtifactMismatch, Expected: "sha256:" + hex.EncodeToString(digest),
+			Found: "sha256:" + hex.EncodeToString(p.Digest),
+		}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package verdict_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -79,6 +80,37 @@ func TestImages(t *testing.T) {
 		all := said(t, judge(t, i), verdict.Finder{Registry: shelf{verdict.Held{Digest: digest[:], Bundles: c.hangs}, c.problem}}, image)
 		if got := code(t, all); got != c.code || all[0].Problem != nil && all[0].Problem.Exit != c.exit {
 			t.Errorf("%s: %s, want %s", what, got, c.code)
+		}
+	}
+}
+
+// A signature over a payload is one of the image that the payload names.
+func TestPayload(t *testing.T) {
+	i := hallmarktest.New(t)
+	digest, other := sha256.Sum256([]byte("image")), sha256.Sum256([]byte("another"))
+	payload := fmt.Appendf(nil, `{"critical":{"identity":{"docker-reference":"a"},"image":{"docker-manifest-digest":"sha256:%x"},"type":"cosign container image signature"},"optional":null}`, digest)
+	b, err := signer(t, i, alice).Message(t.Context(), bytes.NewReader(payload))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, c := range map[string]struct {
+		payload, digest []byte
+		code            string
+	}{
+		"its own":                  {payload, digest[:], "verified"},
+		"another image's":          {payload, other[:], "artifact-mismatch"},
+		"a changed one":            {bytes.Replace(payload, []byte(`"a"`), []byte(`"b"`), 1), digest[:], "artifact-mismatch"},
+		"one that names another":   {fmt.Appendf(nil, "%s", bytes.ReplaceAll(payload, fmt.Appendf(nil, "%x", digest), fmt.Appendf(nil, "%x", other))), other[:], "artifact-mismatch"},
+		"no payload, but the hash": {nil, digest[:], "artifact-mismatch"},
+		"rubbish":                  {[]byte("{}"), digest[:], "malformed"},
+	} {
+		hangs := []verdict.Hanging{{Name: "sig", Bundle: b, Payload: c.payload}}
+		all := said(t, judge(t, i), verdict.Finder{Registry: shelf{held: verdict.Held{Digest: c.digest, Bundles: hangs}}}, "reg.example.com/a:1")
+		if got := code(t, all); got != c.code {
+			t.Errorf("%s: %s", what, got)
+		}
+		if c.code == "verified" && all[0].Report().Digest != fmt.Sprintf("sha256:%x", digest) {
+			t.Error(all[0].Report().Digest)
 		}
 	}
 }

@@ -36,7 +36,8 @@ type piece struct {
 	file      string
 	bundle    *bundle.Bundle
 	err       *Problem
-	elsewhere bool // in a registry: file is no path
+	elsewhere bool   // in a registry: file is no path
+	payload   []byte // what was signed in place of the artifact, and names it
 }
 
 // pieces reads the artifact's bundles. That there is none is said only when that

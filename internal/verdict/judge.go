@@ -176,6 +176,12 @@ func (j *Judge) verify(v *Verdict, p piece, open func() (verify.Artifact, io.Clo
 		return Unreadable(v.Target.Name, err)
 	}
 	defer closer.Close()
+	if p.payload != nil {
+		if refusal := new(verify.Error); errors.As(names(p.payload, v.Target.digest), &refusal) {
+			return j.dress(v.Target.Name, p, Refused(refusal))
+		}
+		artifact = verify.FromReader(bytes.NewReader(p.payload))
+	}
 	var result *verify.Result
 	if j.Explain {
 		e := j.Verifier.Explain(p.bundle, artifact, j.Policy.Verification())
@@ -185,6 +191,9 @@ func (j *Judge) verify(v *Verdict, p piece, open func() (verify.Artifact, io.Clo
 		result, err = j.Verifier.Verify(p.bundle, artifact, j.Policy.Verification())
 	}
 	if err == nil {
+		if p.payload != nil {
+			result.Hash, result.Digest = crypto.SHA256, v.Target.digest
+		}
 		v.Results = append(v.Results, result)
 		return nil
 	}

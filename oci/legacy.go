@@ -1,0 +1,115 @@
+package oci
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/wire/simplesigning"
+)
+
+// What cosign 1 and 2 left on an image: a manifest under a tag made of the image's
+// digest, whose layers are what was signed, with the rest in annotations (cosign
+// specs/SIGNATURE_SPEC.md).
+const (
+	signatureSuffix   = ".sig"
+	attestationSuffix = ".att"
+	sbomSuffix        = ".sbom"
+
+	typeSimpleSigning = "application/vnd.dev.cosign.simplesigning.v1+json"
+	typeEnvelope      = "application/vnd.dsse.envelope.v1+json"
+
+	noteSignature   = "dev.cosignproject.cosign/signature"
+	noteCertificate = "dev.sigstore.cosign/certificate"
+	noteChain       = "dev.sigstore.cosign/chain"
+	noteEntry       = "dev.sigstore.cosign/bundle"
+	noteTimestamp   = "dev.sigstore.cosign/rfc3161timestamp"
+)
+
+// legacyTags finds the tags under which cosign 1 and 2 left things.
+func (s *session) legacyTags(ctx context.Context, image Image) ([]Attached, error) {
+	var all []Attached
+	for _, suffix := range []string{signatureSuffix, attestationSuffix, sbomSuffix} {
+		tag := image.fallbackTag() + suffix
+		got, err := s.ask(ctx, question{
+			method: http.MethodHead, url: s.url("manifests", tag), header: map[string]string{"Accept": typeManifest + ", " + typeDockerManifest},
+			answers: []int{http.StatusOK, http.StatusNotFound},
+		})
+		if err != nil {
+			return nil, err
+		}
+		if got.status == http.StatusOK {
+			all = append(all, Attached{Tag: tag, Type: "cosign 2 " + strings.TrimPrefix(suffix, ".")})
+		}
+	}
+	return all, nil
+}
+
+// legacy fetches signatures and attestations in the form of cosign 1 and 2.
+func (s *session) legacy(ctx context.Context, image Image) ([]Found, error) {
+	var all []Found
+	budget := budget{left: MaxFetched}
+	for _, suffix := range []string{signatureSuffix, attestationSuffix} {
+		tag := image.fallbackTag() + suffix
+		got, err := s.ask(ctx, question{
+			method: http.MethodGet, url: s.url("manifests", tag), header: map[string]string{"Accept": typeManifest + ", " + typeDockerManifest},
+			limit: MaxManifest, answers: []int{http.StatusOK, http.StatusNotFound},
+		})
+		if err != nil {
+			return nil, err
+		}
+		if got.status == http.StatusNotFound {
+			continue
+		}
+		var m manifest
+		if err := json.Unmarshal(got.body, &m); err != nil {
+			all = append(all, Found{Manifest: digestOf(got.body), Err: malformed("parsing manifest under %s: %w", tag, err)})
+			continue
+		}
+		for _, layer := range m.Layers {
+			if len(all) == MaxBundles {
+				return append(all, Found{Err: &Unseen{Reason: TooMuch, Err: fmt.Errorf("more than the %d signatures that are fetched", MaxBundles)}}), nil
+			}
+			found := Found{Manifest: digestOf(got.body)}
+			found.Err = s.fetchLegacy(ctx, layer, &budget, &found)
+			all = append(all, found)
+		}
+	}
+	return all, nil
+}
+
+// fetchLegacy fetches what was signed, and puts it together with its annotations.
+func (s *session) fetchLegacy(ctx context.Context, layer descriptor, budget *budget, into *Found) error {
+	limit := int64(bundle.MaxSize)
+	if layer.MediaType == typeSimpleSigning {
+		limit = simplesigning.MaxSize
+	}
+	if err := layer.check(limit); err != nil {
+		return err
+	}
+	if layer.MediaType != typeSimpleSigning && layer.MediaType != typeEnvelope {
+		return malformed("the layer is %q, neither a signature nor an envelope", layer.MediaType)
+	}
+	if err := budget.take(layer.Size); err != nil {
+		return err
+	}
+	raw, err := s.get(ctx, "blobs", layer)
+	if err != nil {
+		return err
+	}
+	note := func(name string) []byte { return []byte(layer.Annotations[name]) }
+	into.Detached = &bundle.Detached{
+		Signature: note(noteSignature), Certificate: note(noteCertificate), Chain: note(noteChain),
+		LogEntry: note(noteEntry), Timestamp: note(noteTimestamp),
+	}
+	if layer.MediaType == typeEnvelope {
+		into.Detached.Signature = raw
+	} else {
+		into.Payload = raw
+	}
+	return nil
+}

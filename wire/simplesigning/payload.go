@@ -1,0 +1,59 @@
+package simplesigning
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+)
+
+// MaxSize is how many bytes a payload may have.
+const MaxSize = 1 << 20
+
+// ErrMalformed is the cause of every refusal of Parse.
+var ErrMalformed = errors.New("not a payload of an image's signature")
+
+// Payload is what was signed:
+//
+//	{"critical":{
+//	   "identity":{"docker-reference":"registry.example.com/app"},
+//	   "image":{"docker-manifest-digest":"sha256:c605…"},
+//	   "type":"cosign container image signature"},
+//	 "optional":null}
+type Payload struct {
+	Reference string // under which name the image was signed; the signer's claim
+	Digest    []byte // SHA-256 of the image's manifest
+}
+
+// Parse reads a payload. Errors: ErrMalformed.
+func Parse(raw []byte) (Payload, error) {
+	var p struct {
+		Critical struct {
+			Identity struct {
+				Reference string `json:"docker-reference"`
+			} `json:"identity"`
+			Image struct {
+				Digest string `json:"docker-manifest-digest"`
+			} `json:"image"`
+			Type string `json:"type"`
+		} `json:"critical"`
+	}
+	if len(raw) > MaxSize {
+		return Payload{}, fmt.Errorf("%w: more than %d bytes", ErrMalformed, MaxSize)
+	}
+	if err := json.Unmarshal(raw, &p); err != nil {
+		return Payload{}, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if t := p.Critical.Type; t != "cosign container image signature" && t != "https://sigstore.dev/cosign/sign/v1" {
+		return Payload{}, fmt.Errorf("%w: type %.100q", ErrMalformed, t)
+	}
+	digits, ok := strings.CutPrefix(p.Critical.Image.Digest, "sha256:")
+	digest, err := hex.DecodeString(digits)
+	if !ok || err != nil || len(digest) != sha256.Size {
+		return Payload{}, fmt.Errorf("%w: digest %.100q", ErrMalformed, p.Critical.Image.Digest)
+	}
+	return Payload{Reference: p.Critical.Identity.Reference, Digest: digest}, nil
+}
