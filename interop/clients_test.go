@@ -86,7 +86,7 @@ func runAt(t *testing.T, home, name string, args ...string) error {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), name, args...)
 	cmd.Dir = home
-	cmd.Env = []string{"HOME=" + home, "TUF_ROOT=" + filepath.Join(home, "tuf"), "HALLMARK_HOME=" + home, "PATH=" + os.Getenv("PATH"), "NO_PROXY=127.0.0.1"}
+	cmd.Env = []string{"HOME=" + home, "TUF_ROOT=" + filepath.Join(home, "tuf"), "HALLMARK_HOME=" + home, "PATH=" + os.Getenv("PATH"), "NO_PROXY=127.0.0.1", "COSIGN_PASSWORD="}
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Run(); err != nil {
