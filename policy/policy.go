@@ -29,7 +29,7 @@ type Policy struct {
 	TimestampThreshold int           // distinct sources of each bundle's time; 0 means 1
 	MaxRootAge         time.Duration // of the trusted root; 0: any
 
-	verification verify.Policy
+	prepared verify.Policy // by union, once for all bundles
 }
 
 // Signer is somebody who may sign: an identity, or a key.
@@ -72,7 +72,7 @@ func Parse(raw []byte, compile Compiler) (*Policy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parsing policy: %w: %w", ErrMalformed, err)
 	}
-	p.prepare()
+	p.prepared = p.union()
 	return p, nil
 }
 
@@ -88,17 +88,23 @@ func ForKey(name string, key crypto.PublicKey) *Policy {
 
 func one(s Signer) *Policy {
 	p := &Policy{Signers: []Signer{s}, Rules: []Rule{{SignedBy: []string{s.Name}, AtLeast: 1, Accepts: []string{Any}}}}
-	p.prepare()
+	p.prepared = p.union()
 	return p
 }
 
 // Verification is what each bundle is held to, whatever rule it is to serve:
 // any of the signers, any of the types, the thresholds.
-func (p *Policy) Verification() verify.Policy { return p.verification }
+func (p *Policy) Verification() verify.Policy {
+	v := p.prepared
+	if len(v.Identities)+len(v.Keys) != len(p.Signers) { // put together by hand
+		v = p.union()
+	}
+	v.LogThreshold, v.TimestampThreshold = p.LogThreshold, p.TimestampThreshold
+	return v
+}
 
-// prepare makes Verification.
-func (p *Policy) prepare() {
-	v := verify.Policy{LogThreshold: p.LogThreshold, TimestampThreshold: p.TimestampThreshold}
+// union accepts what any signer of any rule may have signed.
+func (p *Policy) union() (v verify.Policy) {
 	var preparer sigalg.Preparer
 	for _, s := range p.Signers {
 		if s.Key != nil {
@@ -114,7 +120,7 @@ func (p *Policy) prepare() {
 		}
 		v.PredicateTypes = append(v.PredicateTypes, r.Accepts...)
 	}
-	p.verification = v
+	return v
 }
 
 const (

@@ -255,3 +255,15 @@ func TestWarnings(t *testing.T) {
 		t.Errorf("full: %v", w)
 	}
 }
+
+// What a program changes in a policy, or makes of one itself, counts.
+func TestVerificationOfChanged(t *testing.T) {
+	p := parse(t, threshold)
+	p.LogThreshold, p.TimestampThreshold = 2, 3
+	if v := p.Verification(); v.LogThreshold != 2 || v.TimestampThreshold != 3 || len(v.Identities) != 3 {
+		t.Errorf("changed: %+v", v)
+	}
+	if v := (&policy.Policy{Signers: p.Signers[:2], Rules: p.Rules}).Verification(); len(v.Identities) != 2 {
+		t.Errorf("made by hand: %+v", v)
+	}
+}
