@@ -260,6 +260,9 @@ var timeDisagreements = []explanation{
 			len(d.timestamps()) > 1 && len(d.theirsMean.when) > 0 && !slices.ContainsFunc(d.theirsMean.when, missing)
 	}},
 	{"timestamp-not-der", func(d disagreement) bool { return d.oneToken(func(raw []byte) bool { return !isDER(raw) }) }},
+	{"timestamp-key-usage", func(d disagreement) bool {
+		return d.oursSays("certificate's key is not for signatures") && d.oneToken(d.byKeyForOtherUse)
+	}},
 	{"timestamp-attributes", func(d disagreement) bool { return d.oneToken(d.otherAttributes) }},
 	{"timestamp-structure", func(d disagreement) bool { return d.oneToken(oddToken) }},
 	{"timestamp-content-type", func(d disagreement) bool {
