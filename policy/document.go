@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"time"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 
@@ -140,6 +141,9 @@ func readDocument(raw []byte) (document, error) {
 	if len(raw) > maxFile {
 		return document{}, fmt.Errorf("longer than %d bytes", maxFile)
 	}
+	if err := checkWriting(raw); err != nil {
+		return document{}, err
+	}
 	var node yaml.Node
 	if err := yaml.Unmarshal(raw, &node); err != nil {
 		return document{}, err
@@ -163,6 +167,14 @@ func readDocument(raw []byte) (document, error) {
 		return document{}, fmt.Errorf("version %d, want 1", doc.Version)
 	}
 	return doc, nil
+}
+
+// checkWriting refuses what lets people read another policy than programs do.
+func checkWriting(raw []byte) error {
+	if i := bytes.IndexFunc(raw, func(r rune) bool { return unicode.Is(unicode.Bidi_Control, r) }); i >= 0 {
+		return fmt.Errorf("line %d: a character that turns the direction of writing around", 1+bytes.Count(raw[:i], []byte("\n")))
+	}
+	return nil
 }
 
 // maxEntries is how many entries a list or a mapping may have; the decoder

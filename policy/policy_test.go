@@ -204,6 +204,8 @@ func TestRefusals(t *testing.T) {
 		"tagged text":          {"alice@example.com", "!!binary YWxpY2U="},
 		"odd tag":              {"signers:", "signers: !!python/object:os.system"},
 		"nameless signer":      {"require:", "  ~: {email: b@example.com, issuer: https://login.example.com}\nrequire:"},
+		"turned text":          {"alice@example.com", "\"\u202emoc.elpmaxe@ecila\""},
+		"turned comment":       {"require:", "# \u2067\nrequire:"},
 		"tab":                  {"  alice", "\talice"},
 		"empty":                {small, "\n"},
 		"comment alone":        {small, "# nothing\n"},

@@ -226,7 +226,7 @@ func TestProposeForSeveral(t *testing.T) {
 	if _, err := policy.Propose(nil); err == nil {
 		t.Error("proposed of nothing")
 	}
-	for _, word := range []string{policy.Any, policy.Signature, "provenance"} {
+	for _, word := range []string{policy.Any, policy.Signature, "provenance", "https://example.com/\u202ex"} {
 		if text, err := policy.Propose([]*verify.Result{stating(by("alice@example.com"), word, "{}")}); err == nil {
 			t.Errorf("a statement of type %s:\n%s", word, text)
 		}

@@ -118,6 +118,7 @@ func TestHints(t *testing.T) {
 		"two words":        "hallmark inspect 'two words.sigstore.json'",
 		"$(reboot)'s":      `hallmark inspect '$(reboot)'\''s.sigstore.json'`,
 		"-rf":              "hallmark inspect ./-rf.sigstore.json",
+		"\u200fa\u2028b":   `hallmark inspect '\u200fa\u2028b.sigstore.json'`,
 		"\x1b]0;title\a":   `hallmark inspect '\u001b]0;title\u0007.sigstore.json'`,
 	} {
 		signFile(t, s, name, "content")
