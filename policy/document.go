@@ -119,7 +119,10 @@ func (c *count) UnmarshalYAML(node *yaml.Node) error {
 	if node.Kind != yaml.ScalarNode || node.Tag != "!!int" {
 		return fmt.Errorf("line %d: want a whole number", node.Line)
 	}
-	return node.Decode((*int)(c))
+	if err := node.Decode((*int)(c)); err != nil || *c < 1 {
+		return fmt.Errorf("line %d: %s: want 1 or more", node.Line, node.Value)
+	}
+	return nil
 }
 
 // duration is written as 720h.
@@ -164,7 +167,7 @@ func readDocument(raw []byte) (document, error) {
 		return document{}, errors.New("a second document follows")
 	}
 	if doc.Version != 1 {
-		return document{}, fmt.Errorf("version %d, want 1", doc.Version)
+		return document{}, fmt.Errorf("version is missing or not 1, which is all that there is")
 	}
 	return doc, nil
 }

@@ -132,9 +132,6 @@ func (d document) policy(compile Compiler) (*Policy, error) {
 	if len(d.Signers) > maxSigners || len(d.Require) > maxRules {
 		return nil, fmt.Errorf("%d signers and %d rules, at most %d and %d", len(d.Signers), len(d.Require), maxSigners, maxRules)
 	}
-	if d.Thresholds.Logs < 0 || d.Thresholds.Timestamps < 0 {
-		return nil, errors.New("thresholds: negative")
-	}
 	p := &Policy{
 		LogThreshold: int(d.Thresholds.Logs), TimestampThreshold: int(d.Thresholds.Timestamps),
 		MaxRootAge: time.Duration(d.TrustRoot.MaxAge),
@@ -183,7 +180,7 @@ func (r rule) compile(signers map[string]signer, compile Compiler) (Rule, error)
 		}
 		seen[name] = true
 	}
-	if r.AtLeast < 0 || out.AtLeast > len(r.SignedBy) {
+	if out.AtLeast > len(r.SignedBy) {
 		return Rule{}, fmt.Errorf("atLeast: %d of %d signers", out.AtLeast, len(r.SignedBy))
 	}
 	if len(out.Accepts) == 0 {

@@ -123,6 +123,7 @@ func TestSchema(t *testing.T) {
 		"nobody":                {"[alice]", "[]"},
 		"somebody twice":        {"[alice]", "[alice, alice]"},
 		"negative atLeast":      {"[alice]", "[alice]\n    atLeast: -1"},
+		"nobody at least":       {"[alice]", "[alice]\n    atLeast: 0"},
 		"accepts nonsense":      {"[alice]", "[alice]\n    accepts: [provenance]"},
 		"accepts twice":         {"[alice]", "[alice]\n    accepts: [signature, signature]"},
 		"negative threshold":    {"version: 1", "version: 1\nthresholds: {logs: -1}"},

@@ -53,10 +53,16 @@ func (t Target) pieces() ([]piece, *Problem) {
 		return nil, &Problem{Exit: ExitUsage, Subject: t.Name, Code: "usage", Err: errors.New("needs --bundle")}
 	}
 	if len(files) == 0 {
-		return nil, &Problem{
+		p := &Problem{
 			Exit: ExitRefused, Subject: t.Name, Code: "unsigned", Try: "--bundle FILE, if the bundle is elsewhere",
 			Err: fmt.Errorf("there is no %s%s", t.path, Suffix),
 		}
+		if artifact := strings.TrimSuffix(strings.TrimSuffix(t.path, LinesSuffix), Suffix); artifact != t.path {
+			p.Try = "its artifact, " + quoted(artifact)
+		} else if t.listed != nil {
+			p.Err = errors.New("neither the file nor the list that it stands in has a bundle")
+		}
+		return nil, p
 	}
 	var all []piece
 	for _, file := range files {
