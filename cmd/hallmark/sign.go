@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto"
@@ -27,8 +28,13 @@ import (
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
-// bundleFor is where a file's bundle is: where the flag says, else beside the file.
-func bundleFor(file, flag string) string { return cmp.Or(flag, file+verdict.Suffix) }
+// target is where a file's bundle goes: where the flag says, else beside the file.
+func (f signFlags) target(file string) string {
+	if f.beside {
+		return cmp.Or(f.bundle, file+verdict.LinesSuffix)
+	}
+	return cmp.Or(f.bundle, file+verdict.Suffix)
+}
 
 // signFlags are those of every verb that signs.
 type signFlags struct {
@@ -37,6 +43,7 @@ type signFlags struct {
 	key            string
 	passphraseFile string
 	bundle         string
+	beside         bool // add to the bundles that are there
 	timeout        time.Duration
 	json           bool
 }
@@ -47,6 +54,7 @@ func (f *signFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.key, "key", "", "private key `FILE` (PEM) to sign with, instead of a login")
 	cmd.Flags().StringVar(&f.passphraseFile, "passphrase-file", "", "`FILE` with the passphrase of --key (default: HALLMARK_PASSPHRASE, then a prompt)")
 	cmd.Flags().StringVar(&f.bundle, "bundle", "", "`FILE` to write the bundle to (default: the artifact's name with "+verdict.Suffix+")")
+	cmd.Flags().BoolVar(&f.beside, "add", false, "add a line to FILE"+verdict.LinesSuffix+", or to --bundle, beside the signatures that are there")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "how long each service may take")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print the result as JSON")
 }
@@ -84,7 +92,7 @@ func (f signFlags) sign(ctx context.Context, env environment, files []string) er
 		if err := checkRegular(file); err != nil {
 			return err
 		}
-		targets[i] = bundleFor(file, f.bundle)
+		targets[i] = f.target(file)
 	}
 	if err := f.checkTargets(targets, files); err != nil {
 		return err
@@ -94,7 +102,7 @@ func (f signFlags) sign(ctx context.Context, env environment, files []string) er
 		return err
 	}
 	for _, file := range files {
-		if err := s.signFile(ctx, file, bundleFor(file, f.bundle)); err != nil {
+		if err := s.signFile(ctx, file, f.target(file)); err != nil {
 			return about(file, err)
 		}
 	}
@@ -275,10 +283,22 @@ func (s *session) finish(b *bundle.Bundle, artifact verify.Artifact, policy veri
 	if s.key == nil && !s.identity.is(result.Identity) {
 		return fmt.Errorf("the certificate is for %s, the token for %s via %s: the bundle was not written", verdict.Who(result), s.identity.challenge, s.identity.issuer)
 	}
-	if err := durable.WriteFile(out, raw, 0o644); err != nil {
+	if err := s.write(out, append(raw, '\n')); err != nil {
 		return err
 	}
 	return s.tell(file, out, result)
+}
+
+// write replaces what is at out, or adds a line to it.
+func (s *session) write(out string, bundle []byte) error {
+	before, err := os.ReadFile(out)
+	switch {
+	case err == nil && s.flags.beside:
+		bundle = append(append(bytes.TrimRight(before, "\n"), '\n'), bundle...)
+	case err == nil && !s.quiet && !s.flags.json:
+		s.env.say("%s: replaced; 'sign --add' keeps the signatures that are there", printable(out))
+	}
+	return durable.WriteFile(out, bundle, 0o644)
 }
 
 func (s *session) tell(file, out string, r *verify.Result) error {

@@ -326,3 +326,36 @@ func BenchmarkDirectory(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N)*files/b.Elapsed().Seconds(), "bundles/s")
 }
+
+// A list of checksums is known by its name; its bundle is none.
+func TestIsChecksums(t *testing.T) {
+	for name, want := range map[string]bool{
+		"SHA256SUMS": true, "dist/sha256sums.txt": true, "widget_1.0_SHA256SUMS": true, "checksums.txt": true, "widget_checksums.txt": true,
+		"SHA256SUMS.sigstore.json": false, "SHA512SUMS": false, "sums": false, "widget.sha256": false,
+	} {
+		if verdict.IsChecksums(name) != want {
+			t.Errorf("%s: want %v", name, want)
+		}
+	}
+}
+
+// Values on one line, as cat leaves them, are several bundles.
+func TestBundlesOnOneLine(t *testing.T) {
+	i, dir := hallmarktest.New(t), t.TempDir()
+	path := filepath.Join(dir, "file")
+	signFile(t, signer(t, i, alice), path, "content")
+	raw, err := os.ReadFile(path + verdict.Suffix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := bytes.TrimSpace(raw)
+	write(t, path+verdict.LinesSuffix, string(line)+string(line)+"\n")
+	bundles, err := verdict.ReadBundles(path + verdict.LinesSuffix)
+	if err != nil || len(bundles) != 2 {
+		t.Errorf("%d bundles, %v", len(bundles), err)
+	}
+	write(t, path+verdict.LinesSuffix, string(line)+"rubbish\n")
+	if _, err := verdict.ReadBundles(path + verdict.LinesSuffix); err == nil {
+		t.Error("rubbish is passed over")
+	}
+}
