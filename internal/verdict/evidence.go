@@ -107,10 +107,11 @@ func readPieces(file string, named bool) []piece {
 }
 
 // values splits a line into its JSON values, which cat leaves on one line where
-// files have no newline at their end. What is no JSON stays as it is.
+// files have no newline at their end, up to one more than are tried. What is no
+// JSON stays as it is.
 func values(line []byte) [][]byte {
 	var all [][]byte
-	for d := jsontext.NewDecoder(bytes.NewBuffer(line), jsontext.AllowDuplicateNames(true)); ; {
+	for d := jsontext.NewDecoder(bytes.NewBuffer(line), jsontext.AllowDuplicateNames(true)); len(all) <= maxBundles; {
 		value, err := d.ReadValue()
 		switch {
 		case errors.Is(err, io.EOF):
@@ -120,6 +121,7 @@ func values(line []byte) [][]byte {
 		}
 		all = append(all, bytes.Clone(value))
 	}
+	return all
 }
 
 func readEvidence(file string, named bool) ([]byte, error) {

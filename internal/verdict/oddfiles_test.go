@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -105,6 +106,23 @@ func TestPatternOverUnreadable(t *testing.T) {
 	}
 	if got := code(t, said(t, judge(t, i), verdict.Finder{}, filepath.Join(dir, "**"))); got != "could-not-look" {
 		t.Error(got)
+	}
+}
+
+// A line of millions of values costs little more than its bytes.
+func TestManyValues(t *testing.T) {
+	i, dir := hallmarktest.New(t), t.TempDir()
+	path := filepath.Join(dir, "file")
+	write(t, path, "content")
+	write(t, path+verdict.LinesSuffix, strings.Repeat("1 ", 8<<20))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if got := code(t, said(t, judge(t, i), verdict.Finder{}, path)); got != "unreadable" {
+		t.Error(got)
+	}
+	runtime.ReadMemStats(&after)
+	if took := (after.TotalAlloc - before.TotalAlloc) >> 20; took > 100 {
+		t.Errorf("took %d MiB", took)
 	}
 }
 
