@@ -232,7 +232,7 @@ func manyOf(files []string) bool {
 		return true
 	}
 	info, err := os.Stat(files[0])
-	return err != nil && strings.ContainsAny(files[0], "*?[{") || err == nil && info.IsDir() || verdict.IsChecksums(files[0])
+	return err != nil && strings.ContainsAny(files[0], "*?[") || err == nil && info.IsDir() || verdict.IsChecksums(files[0])
 }
 
 // teller prints verdicts as they come.

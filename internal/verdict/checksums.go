@@ -12,7 +12,7 @@ import (
 )
 
 // maxChecksums is how many bytes a list of checksums may have.
-const maxChecksums = 16 << 20
+const maxChecksums = 4 << 20
 
 // list is a signed list of checksums, judged once.
 type list struct {
@@ -33,6 +33,10 @@ func IsChecksums(name string) bool {
 // each file needs a bundle of its own, and must be the one that is listed.
 func (f Finder) checksums(path string, yield func(Target) bool) {
 	files, signed, err := f.readList(path)
+	if err != nil && !strings.Contains(strings.ToLower(filepath.Base(path)), "sha256sum") {
+		yield(f.target(Target{Name: path, path: path})) // a file of that name, and no list
+		return
+	}
 	if p := new(Problem); errors.As(err, &p) {
 		p.Try = "- <" + quoted(path) + " --bundle " + quoted(path+Suffix) + ", for the file itself"
 		yield(Target{Name: path, problem: p})

@@ -11,8 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/bmatcuk/doublestar/v4"
-
 	"github.com/hallmark-sign/hallmark/bundle"
 )
 
@@ -75,7 +73,7 @@ func (f Finder) Find(arg string) iter.Seq[Target] {
 			yield(f.target(Target{Name: arg, stdin: true}))
 		case errors.Is(err, fs.ErrNotExist) && isDigest:
 			yield(f.target(digestTarget(arg, text)))
-		case errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(arg, "*?[{"):
+		case errors.Is(err, fs.ErrNotExist) && hasStars(arg):
 			f.glob(arg, yield)
 		case err != nil:
 			yield(Target{Name: arg, problem: notFound(arg, err)})
@@ -107,35 +105,6 @@ func digestTarget(arg, text string) Target {
 
 func isBundle(name string) bool {
 	return strings.HasSuffix(name, Suffix) || strings.HasSuffix(name, LinesSuffix)
-}
-
-// glob expands a pattern; it is an error when nothing fits.
-func (f Finder) glob(pattern string, yield func(Target) bool) {
-	names, err := doublestar.FilepathGlob(pattern, doublestar.WithFilesOnly(), doublestar.WithFailOnIOErrors())
-	switch {
-	case err == nil && len(names) == 0:
-		err = errors.New("no file fits")
-		fallthrough
-	case errors.Is(err, doublestar.ErrBadPattern):
-		yield(Target{Name: pattern, problem: Unreadable(pattern, err)})
-		return
-	case err != nil:
-		yield(Target{Name: pattern, problem: &Problem{Exit: ExitUndecided, Subject: pattern, Code: "could-not-look", Err: err}})
-		return
-	}
-	found := 0
-	for _, name := range names {
-		if isBundle(name) {
-			continue
-		}
-		found++
-		if !yield(f.target(Target{Name: name, path: name, found: true})) {
-			return
-		}
-	}
-	if found == 0 {
-		yield(Target{Name: pattern, problem: Unreadable(pattern, errors.New("only bundles fit; name their artifacts"))})
-	}
 }
 
 // directory gives every file below dir but bundles, and for a bundle without its

@@ -359,3 +359,33 @@ func TestBundlesOnOneLine(t *testing.T) {
 		t.Error("rubbish is passed over")
 	}
 }
+
+// Patterns are about whole paths; ** stands for directories.
+func TestPatterns(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a.zip", "b.txt", "x/a.zip", "x/y/a.zip", "x/y/a.zip" + verdict.Suffix} {
+		write(t, filepath.Join(dir, name), "x")
+	}
+	j := &verdict.Judge{Policy: new(policy.Policy)}
+	for pattern, want := range map[string]string{
+		"*.zip": "a.zip", "*/*.zip": "x/a.zip", "**/*.zip": "a.zip x/a.zip x/y/a.zip", "x/**": "x/a.zip x/y/a.zip", "**": "a.zip b.txt x/a.zip x/y/a.zip",
+		"?.[tz]*": "a.zip b.txt", "x/**/a.zip": "x/a.zip x/y/a.zip", "**/y/*": "x/y/a.zip",
+	} {
+		var names []string
+		for _, v := range said(t, j, verdict.Finder{}, filepath.Join(dir, pattern)) {
+			rel, err := filepath.Rel(dir, v.Target.Name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			names = append(names, filepath.ToSlash(rel))
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("%s: %s, want %s", pattern, got, want)
+		}
+	}
+	for _, pattern := range []string{"*.pdf", "none/*", "[", "x/*.json"} {
+		if got := code(t, said(t, j, verdict.Finder{}, filepath.Join(dir, pattern))); got != "unreadable" {
+			t.Errorf("%s: %s", pattern, got)
+		}
+	}
+}
