@@ -208,7 +208,7 @@ func TestLargeBundles(t *testing.T) {
 	} {
 		refused(t, name, deep)
 	}
-	if took := time.Since(start); took > 30*time.Second {
+	if took := time.Since(start); took > time.Minute {
 		t.Errorf("took %v", took)
 	}
 }

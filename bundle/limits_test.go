@@ -26,7 +26,7 @@ func within(t *testing.T, name string, input int, f func()) {
 	if used > uint64(4*input+1<<20) {
 		t.Errorf("%s: %d bytes allocated for %d of input, %.1f times", name, used, input, float64(used)/float64(input))
 	}
-	if took > 5*time.Second { // a second and less without the race detector
+	if took > time.Minute { // a second and less, unless time grows with the square
 		t.Errorf("%s: took %v", name, took)
 	}
 	t.Logf("%s: %d KiB in %v: %.1f times", name, input>>10, took.Round(time.Millisecond), float64(used)/float64(input))

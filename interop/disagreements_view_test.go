@@ -306,8 +306,13 @@ const stampInfoID = "\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01\x04"
 // token takes a time-stamp response apart as far as SignedData's elements.
 func token(raw []byte) []*tlv {
 	all, _ := parseTLV(raw, 0)
+	return signedData(all)
+}
+
+// signedData finds TimeStampResp, ContentInfo, [0], SignedData.
+func signedData(all []*tlv) []*tlv {
 	e := &tlv{items: all}
-	for _, at := range []int{0, 1, 1, 0} { // TimeStampResp, ContentInfo, [0], SignedData
+	for _, at := range []int{0, 1, 1, 0} {
 		if len(e.items) <= at {
 			return nil
 		}
@@ -383,7 +388,9 @@ func (d disagreement) otherAttributes(raw []byte) bool {
 // differs from this one in the certificates alone, which nobody has signed.
 func (d disagreement) sameButCertificates(raw []byte) bool {
 	parts, before := rest(raw), disagreement{mutant: mutant{raw: d.of.raw}}
-	return parts != nil && slices.ContainsFunc(before.timestamps(), func(original []byte) bool { return bytes.Equal(rest(original), parts) })
+	return parts != nil && slices.ContainsFunc(before.timestamps(), func(original []byte) bool {
+		return !bytes.Equal(original, raw) && bytes.Equal(rest(original), parts)
+	})
 }
 
 // rest is SignedData without its certificates.
@@ -542,4 +549,14 @@ func (d disagreement) emptyTimestamp() bool {
 func (d disagreement) knownLog(e logged) bool {
 	root, err := trust.Parse(d.of.root)
 	return err == nil && slices.ContainsFunc(root.Logs, func(l trust.Log) bool { return bytes.Equal(l.ID, e.GetLogId().GetKeyId()) })
+}
+
+// byKeyForOtherUse says whether the token names a certificate of the trusted
+// root whose key usage allows no signatures.
+func (d disagreement) byKeyForOtherUse(raw []byte) bool {
+	root, err := trust.Parse(d.of.root)
+	return err == nil && slices.ContainsFunc(root.TimestampAuthorities, func(a trust.Authority) bool {
+		sum := sha256.Sum256(a.Chain[0].Raw)
+		return a.Chain[0].KeyUsage != 0 && a.Chain[0].KeyUsage&(x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) == 0 && bytes.Contains(raw, sum[:])
+	})
 }

@@ -351,10 +351,11 @@ func (o *forgery) stamp(s stampOrder, signature []byte) []byte {
 	}
 	sum := s.hash.New()
 	sum.Write(signature)
-	return must(o.stampers[s.by].signer.Sign(
+	by := o.stampers[s.by]
+	return by.exchange(must(by.signer.Sign(
 		timestamp.Request{Hash: s.hash, Imprint: sum.Sum(nil), CertReq: s.embed},
 		timestamp.Stamp{Time: s.at, Serial: big.NewInt(7), Policy: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57264, 2}},
-	))
+	)))
 }
 
 // forge makes a bundle with up to two twists.

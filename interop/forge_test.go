@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -85,10 +86,13 @@ type forgedLog struct {
 	id     []byte
 }
 
-// stamper is a timestamp authority.
+// stamper is a timestamp authority. hallmark's own signer stamps with a
+// certificate as it should be; the odd one takes its place afterwards.
 type stamper struct {
 	signer *timestamp.Signer
-	chain  []*x509.Certificate
+	usual  *x509.Certificate
+	odd    *x509.Certificate
+	key    steady
 }
 
 // forge is a small Sigstore with all its keys at hand. Everything about it is
@@ -139,27 +143,55 @@ func newForge(t testing.TB) *forge {
 	return f
 }
 
-// addStampers makes the timestamp authorities, all of them trusted.
+// addStampers makes the timestamp authorities, all of them trusted but for the
+// sibling of the plain one, whose root is.
 func (f *forge) addStampers(trusted *trust.Root, window trust.Validity) {
 	for _, odd := range oddStampers() {
-		root := issue(authorityTemplate("stamp root "+odd.name), steadyKey("stamp root "+odd.name), nil)
+		under := "stamp root " + odd.name
+		if odd.name == "sibling" {
+			under = "stamp root plain"
+		}
+		root := issue(authorityTemplate(under), steadyKey(under), nil)
 		template := &x509.Certificate{
 			SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "stamper " + odd.name},
 			NotBefore: forgedAt.AddDate(-1, 0, 0), NotAfter: forgedAt.AddDate(1, 0, 0), KeyUsage: x509.KeyUsageDigitalSignature,
 			ExtraExtensions: []pkix.Extension{usage(true, oidTimeStamping)},
 		}
+		s := stamper{key: steadyKey("stamper " + odd.name)}
+		s.usual = issue(template, s.key, &root).cert
 		odd.change(template)
-		leaf := issue(template, steadyKey("stamper "+odd.name), &root)
-		chain := []*x509.Certificate{leaf.cert, root.cert}
-		signer, err := timestamp.NewSigner(leaf.key, chain)
-		if err != nil {
-			continue // hallmark's own signer refuses to stamp with it
+		s.odd = issue(template, s.key, &root).cert
+		s.signer = must(timestamp.NewSigner(s.key, []*x509.Certificate{s.usual, root.cert}))
+		f.stampers[odd.name] = s
+		if odd.name != "sibling" {
+			trusted.TimestampAuthorities = append(trusted.TimestampAuthorities, trust.Authority{
+				URI: "https://tsa-" + odd.name + ".forge.example", Chain: []*x509.Certificate{s.odd, root.cert}, Validity: window,
+			})
 		}
-		f.stampers[odd.name] = stamper{signer, chain}
-		trusted.TimestampAuthorities = append(trusted.TimestampAuthorities, trust.Authority{
-			URI: "https://tsa-" + odd.name + ".forge.example", Chain: chain, Validity: window,
-		})
 	}
+}
+
+// exchange puts the odd certificate in place of the usual one, where it is
+// embedded and where its hash is signed, and signs again.
+func (s stamper) exchange(response []byte) []byte {
+	all, _ := parseTLV(response, 0)
+	data := signedData(all)
+	usual, odd := sha256.Sum256(s.usual.Raw), sha256.Sum256(s.odd.Raw)
+	for _, e := range every(all) {
+		switch {
+		case bytes.Equal(e.body, usual[:]):
+			e.body = odd[:]
+		case e.tag == 0x30 && bytes.Equal(e.encode(), s.usual.Raw):
+			certificate, _ := parseTLV(s.odd.Raw, 0)
+			*e = *certificate[0]
+		}
+	}
+	info := data[len(data)-1].items[0].items
+	attributes := *info[3]
+	attributes.tag = 0x31 // RFC 5652 §5.4
+	digest := sha256.Sum256(attributes.encode())
+	*info[5] = tlv{tag: 0x04, body: must(s.key.Sign(nil, digest[:], crypto.SHA256))}
+	return encodeTLV(all)
 }
 
 var (

@@ -172,10 +172,7 @@ func (c *court) try(t *testing.T, m mutant) {
 	case d.ours != nil && !isRefusal(d.ours):
 		fault = "hallmark's answer is no refusal"
 	}
-	id, explained := "", true
-	if d.disagree() {
-		id, explained = d.explain()
-	}
+	id, explained := d.settle(sigstoreGo)
 	c.count(d, id)
 	if fault == "" && !explained {
 		fault = "nothing explains the disagreement"
@@ -183,6 +180,32 @@ func (c *court) try(t *testing.T, m mutant) {
 	if fault != "" {
 		c.accuse(t, d, fault)
 	}
+}
+
+// settle finds the row that explains the disagreement, if it is one, and
+// whether that is all there is to explain.
+func (d *disagreement) settle(sigstoreGo judge) (id string, explained bool) {
+	if !d.disagree() {
+		return "", true
+	}
+	if id, explained = d.explain(); slices.Contains(unsigned, id) {
+		explained = d.mend(sigstoreGo)
+	}
+	return id, explained
+}
+
+// mend asks sigstore-go about the mutant once more, mended, and says whether
+// they agree now, or disagree for a reason that could not be mended.
+func (d *disagreement) mend(sigstoreGo judge) bool {
+	result, err := sigstoreGo.ask(d.mended())
+	if d.theirs = err; err == nil {
+		d.theirsMean = meaningOf(result)
+	}
+	if !d.disagree() {
+		return true
+	}
+	id, ok := d.explain()
+	return ok && !slices.Contains(unsigned, id)
 }
 
 func isRefusal(err error) bool {
@@ -206,8 +229,11 @@ func (d *disagreement) hear(hallmark, sigstoreGo judge, raw []byte) cost {
 	ours, err := hallmark.ask(raw)
 	c := cost{time.Since(start), allocated() - before}
 	theirs, theirErr := sigstoreGo.ask(raw)
-	if d.ours, d.theirs = err, theirErr; err == nil && theirErr == nil {
-		d.oursMeans, d.theirsMean = meaningOf(ours), meaningOf(theirs)
+	if d.ours = err; err == nil {
+		d.oursMeans = meaningOf(ours)
+	}
+	if d.theirs = theirErr; theirErr == nil {
+		d.theirsMean = meaningOf(theirs)
 	}
 	return c
 }
@@ -291,9 +317,13 @@ func replay(t *testing.T, one string) {
 	hallmark, sigstoreGo := c.judgesOf(t, m.of)
 	d := disagreement{mutant: m}
 	d.hear(hallmark, sigstoreGo, m.raw)
-	id, _ := d.explain()
-	t.Logf("%s\n%s\n%s\nexplained by: %q", m, m.raw, d.verdicts(), id)
-	if isPanic(d.ours) || d.disagree() && id == "" {
+	first := d.verdicts()
+	id, explained := d.settle(sigstoreGo)
+	t.Logf("%s\n%s\n%s\nexplained by %q: %v", m, m.raw, first, id, explained)
+	if last := d.verdicts(); last != first {
+		t.Logf("mended:\n%s", last)
+	}
+	if isPanic(d.ours) || !explained {
 		t.Fail()
 	}
 }

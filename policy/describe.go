@@ -92,6 +92,9 @@ func (s Signer) warnings() []string {
 	warn := func(format string, args ...any) {
 		warnings = append(warnings, s.Name+": "+fmt.Sprintf(format, args...))
 	}
+	if s.Matcher.Subject.IsExact() && strings.Contains(s.Matcher.Subject.String(), "*") {
+		warn("the star in the subject %s is a star; write {glob: …}, if it is to stand for anything", s.Matcher.Subject)
+	}
 	if anybody(s.Matcher.Subject) {
 		warn("the subject %s is almost anything", s.Matcher.Subject)
 	}

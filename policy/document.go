@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"time"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 
@@ -118,7 +119,10 @@ func (c *count) UnmarshalYAML(node *yaml.Node) error {
 	if node.Kind != yaml.ScalarNode || node.Tag != "!!int" {
 		return fmt.Errorf("line %d: want a whole number", node.Line)
 	}
-	return node.Decode((*int)(c))
+	if err := node.Decode((*int)(c)); err != nil || *c < 1 {
+		return fmt.Errorf("line %d: %s: want 1 or more", node.Line, node.Value)
+	}
+	return nil
 }
 
 // duration is written as 720h.
@@ -140,6 +144,9 @@ func readDocument(raw []byte) (document, error) {
 	if len(raw) > maxFile {
 		return document{}, fmt.Errorf("longer than %d bytes", maxFile)
 	}
+	if err := checkWriting(raw); err != nil {
+		return document{}, err
+	}
 	var node yaml.Node
 	if err := yaml.Unmarshal(raw, &node); err != nil {
 		return document{}, err
@@ -160,9 +167,17 @@ func readDocument(raw []byte) (document, error) {
 		return document{}, errors.New("a second document follows")
 	}
 	if doc.Version != 1 {
-		return document{}, fmt.Errorf("version %d, want 1", doc.Version)
+		return document{}, fmt.Errorf("version is missing or not 1, which is all that there is")
 	}
 	return doc, nil
+}
+
+// checkWriting refuses what lets people read another policy than programs do.
+func checkWriting(raw []byte) error {
+	if i := bytes.IndexFunc(raw, func(r rune) bool { return unicode.Is(unicode.Bidi_Control, r) }); i >= 0 {
+		return fmt.Errorf("line %d: a character that turns the direction of writing around", 1+bytes.Count(raw[:i], []byte("\n")))
+	}
+	return nil
 }
 
 // maxEntries is how many entries a list or a mapping may have; the decoder

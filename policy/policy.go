@@ -29,7 +29,7 @@ type Policy struct {
 	TimestampThreshold int           // distinct sources of each bundle's time; 0 means 1
 	MaxRootAge         time.Duration // of the trusted root; 0: any
 
-	verification verify.Policy
+	prepared verify.Policy // by union, once for all bundles
 }
 
 // Signer is somebody who may sign: an identity, or a key.
@@ -72,7 +72,7 @@ func Parse(raw []byte, compile Compiler) (*Policy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parsing policy: %w: %w", ErrMalformed, err)
 	}
-	p.prepare()
+	p.prepared = p.union()
 	return p, nil
 }
 
@@ -88,7 +88,7 @@ func ForKey(name string, key crypto.PublicKey) *Policy {
 
 func one(s Signer) *Policy {
 	p := &Policy{Signers: []Signer{s}, Rules: []Rule{{SignedBy: []string{s.Name}, AtLeast: 1, Accepts: []string{Any}}}}
-	p.prepare()
+	p.prepared = p.union()
 	return p
 }
 
@@ -103,17 +103,23 @@ func (p *Policy) Accepting(types ...string) (*Policy, error) {
 	for i := range out.Rules {
 		out.Rules[i].Accepts = types
 	}
-	out.prepare()
+	out.prepared = out.union()
 	return &out, nil
 }
 
 // Verification is what each bundle is held to, whatever rule it is to serve:
 // any of the signers, any of the types, the thresholds.
-func (p *Policy) Verification() verify.Policy { return p.verification }
+func (p *Policy) Verification() verify.Policy {
+	v := p.prepared
+	if len(v.Identities)+len(v.Keys) != len(p.Signers) { // put together by hand
+		v = p.union()
+	}
+	v.LogThreshold, v.TimestampThreshold = p.LogThreshold, p.TimestampThreshold
+	return v
+}
 
-// prepare makes Verification.
-func (p *Policy) prepare() {
-	v := verify.Policy{LogThreshold: p.LogThreshold, TimestampThreshold: p.TimestampThreshold}
+// union accepts what any signer of any rule may have signed.
+func (p *Policy) union() (v verify.Policy) {
 	var preparer sigalg.Preparer
 	for _, s := range p.Signers {
 		if s.Key != nil {
@@ -129,7 +135,7 @@ func (p *Policy) prepare() {
 		}
 		v.PredicateTypes = append(v.PredicateTypes, r.Accepts...)
 	}
-	p.verification = v
+	return v
 }
 
 const (
@@ -140,9 +146,6 @@ const (
 func (d document) policy(compile Compiler) (*Policy, error) {
 	if len(d.Signers) > maxSigners || len(d.Require) > maxRules {
 		return nil, fmt.Errorf("%d signers and %d rules, at most %d and %d", len(d.Signers), len(d.Require), maxSigners, maxRules)
-	}
-	if d.Thresholds.Logs < 0 || d.Thresholds.Timestamps < 0 {
-		return nil, errors.New("thresholds: negative")
 	}
 	p := &Policy{
 		LogThreshold: int(d.Thresholds.Logs), TimestampThreshold: int(d.Thresholds.Timestamps),
@@ -192,7 +195,7 @@ func (r rule) compile(signers map[string]signer, compile Compiler) (Rule, error)
 		}
 		seen[name] = true
 	}
-	if r.AtLeast < 0 || out.AtLeast > len(r.SignedBy) {
+	if out.AtLeast > len(r.SignedBy) {
 		return Rule{}, fmt.Errorf("atLeast: %d of %d signers", out.AtLeast, len(r.SignedBy))
 	}
 	if len(out.Accepts) == 0 {

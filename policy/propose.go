@@ -49,7 +49,10 @@ func Propose(results []*verify.Result) ([]byte, error) {
 	if err := encoder.Encode(doc); err != nil {
 		return nil, fmt.Errorf("proposing policy: %w", err)
 	}
-	return out.Bytes(), encoder.Close()
+	if err := errors.Join(encoder.Close(), checkWriting(out.Bytes())); err != nil {
+		return nil, fmt.Errorf("proposing policy: %w", err)
+	}
+	return out.Bytes(), nil
 }
 
 // thresholdsOf are the largest that every bundle reaches; 1 goes without saying.

@@ -32,6 +32,7 @@ func (p *Policy) Settle(results []*verify.Result) error {
 // nobody twice.
 func (p *Policy) settle(r *Rule, results []*verify.Result) error {
 	var people [][]string // names that each different person goes by
+	var signed []string   // the people
 	at := map[string]int{}
 	var refused error
 	for _, result := range results {
@@ -50,7 +51,7 @@ func (p *Policy) settle(r *Rule, results []*verify.Result) error {
 		who := personKey(result)
 		if _, ok := at[who]; !ok {
 			at[who] = len(people)
-			people = append(people, nil)
+			people, signed = append(people, nil), append(signed, person(result))
 		}
 		people[at[who]] = append(people[at[who]], names...)
 	}
@@ -64,8 +65,15 @@ func (p *Policy) settle(r *Rule, results []*verify.Result) error {
 	return &verify.Error{
 		Step: verify.StepIdentity, Code: verify.ThresholdIdentities, Err: refused,
 		Expected: fmt.Sprintf("%d of %s", r.AtLeast, strings.Join(r.SignedBy, ", ")),
-		Found:    fmt.Sprintf("%d", found),
+		Found:    fmt.Sprintf("%d: %s", found, orNobody(signed)),
 	}
+}
+
+func orNobody(people []string) string {
+	if len(people) == 0 {
+		return "nobody of them"
+	}
+	return strings.Join(people, ", ")
 }
 
 // closer keeps the refusal that came further.

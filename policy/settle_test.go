@@ -226,7 +226,7 @@ func TestProposeForSeveral(t *testing.T) {
 	if _, err := policy.Propose(nil); err == nil {
 		t.Error("proposed of nothing")
 	}
-	for _, word := range []string{policy.Any, policy.Signature, "provenance"} {
+	for _, word := range []string{policy.Any, policy.Signature, "provenance", "https://example.com/\u202ex"} {
 		if text, err := policy.Propose([]*verify.Result{stating(by("alice@example.com"), word, "{}")}); err == nil {
 			t.Errorf("a statement of type %s:\n%s", word, text)
 		}
@@ -253,5 +253,17 @@ func TestWarnings(t *testing.T) {
 	}
 	if w := parse(t, full).Warnings(); len(w) != 2 { // own, which has neither number nor ref
 		t.Errorf("full: %v", w)
+	}
+}
+
+// What a program changes in a policy, or makes of one itself, counts.
+func TestVerificationOfChanged(t *testing.T) {
+	p := parse(t, threshold)
+	p.LogThreshold, p.TimestampThreshold = 2, 3
+	if v := p.Verification(); v.LogThreshold != 2 || v.TimestampThreshold != 3 || len(v.Identities) != 3 {
+		t.Errorf("changed: %+v", v)
+	}
+	if v := (&policy.Policy{Signers: p.Signers[:2], Rules: p.Rules}).Verification(); len(v.Identities) != 2 {
+		t.Errorf("made by hand: %+v", v)
 	}
 }

@@ -101,3 +101,16 @@ func (a *authority) party(leaf *x509.Certificate) party {
 	}
 	return party{name, string(leaf.RawSubjectPublicKeyInfo)}
 }
+
+// stamper is the certificate that a timestamp authority signs with; nil where
+// the root leaves it open. Where it does not, no other of the same issuer counts:
+// "a single root cert may appear in multiple chains but with different
+// intermediate and/or leaf certificates", each of which the root has to list
+// (sigstore_trustroot.proto, TrustedRoot).
+func (a *authority) stamper() *x509.Certificate {
+	leaf := a.Chain[0]
+	if leaf.IsCA || !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageTimeStamping) {
+		return nil
+	}
+	return leaf
+}

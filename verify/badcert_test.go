@@ -210,7 +210,7 @@ func TestNameConstraints(t *testing.T) {
 	der, _ := in.hostile(t, in.complete(t, order{ca: &ca}), named(t, many(900, func(i int) asn1.RawValue { return general(tagEmail, fmt.Sprintf("a%d@example.com", i)) })...))
 	start := time.Now()
 	_, err := v.Verify(in.loggedAs(t, der), fromBytes(artifact), trustAlice)
-	if noIdentity.check(t, err); time.Since(start) > 5*time.Second {
+	if noIdentity.check(t, err); time.Since(start) > time.Minute {
 		t.Errorf("took %v", time.Since(start))
 	}
 }

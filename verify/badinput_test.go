@@ -55,7 +55,7 @@ func (want outcome) judge(t *testing.T, v *verify.Verifier, b *bundle.Bundle, p 
 	}
 	start := time.Now()
 	used := allocated(run)
-	if took := time.Since(start); took > 5*time.Second { // far less without the race detector
+	if took := time.Since(start); took > time.Minute { // far less, unless time grows with the square
 		t.Errorf("took %v", took)
 	}
 	want.check(t, err)
@@ -212,7 +212,7 @@ func TestHandMadeNumbers(t *testing.T) {
 		spoil(&b)
 		start := time.Now()
 		_, err := v.Verify(&b, fromBytes(artifact), trustAlice)
-		if noShape.check(t, err); time.Since(start) > time.Second {
+		if noShape.check(t, err); time.Since(start) > time.Minute {
 			t.Errorf("%s: took %v", name, time.Since(start))
 		}
 	}

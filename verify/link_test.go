@@ -148,6 +148,9 @@ func TestDistinct(t *testing.T) {
 	if got := distinct([]party{{"a", "1"}, {"b", "1"}}); got != 1 {
 		t.Errorf("one key under two names: got %d", got)
 	}
+	if got := distinct([]party{{"a", "1"}, {"a", "2"}, {"a", "3"}, {"b", "1"}, {"c", "1"}}); got != 2 {
+		t.Errorf("three names and three keys, of two: got %d", got)
+	}
 	unnamed := logParty(&trust.Log{ID: []byte("id")})
 	if unnamed != (party{"id", "id"}) {
 		t.Errorf("a log without address: got %v", unnamed)

@@ -78,13 +78,29 @@ func threshold(n int) int { return max(n, 1) }
 // their name or their key is.
 type party struct{ name, key string }
 
-// distinct counts parties, those of one name or one key once.
+// distinct counts the parties of the largest choice in which no two share a name
+// or a key: pairs of a name and a key, found by augmenting paths.
 func distinct(parties []party) int {
-	names, keys := map[string]bool{}, map[string]bool{}
-	for _, p := range parties {
-		names[p.name], keys[p.key] = true, true
+	held := map[string]string{} // key → the name that has it
+	var place func(name string, tried map[string]bool) bool
+	place = func(name string, tried map[string]bool) bool {
+		for _, p := range parties {
+			if p.name != name || tried[p.key] {
+				continue
+			}
+			tried[p.key] = true
+			if holder, taken := held[p.key]; !taken || place(holder, tried) {
+				held[p.key] = name
+				return true
+			}
+		}
+		return false
 	}
-	return min(len(names), len(keys))
+	placed := map[string]bool{}
+	for _, p := range parties {
+		placed[p.name] = placed[p.name] || place(p.name, map[string]bool{})
+	}
+	return len(held)
 }
 
 func logParty(l *trust.Log) party {

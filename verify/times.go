@@ -119,6 +119,10 @@ func (c *claim) verifyTimestamp(raw []byte) (Time, source, error) {
 		if !a.knows(leaf, others) {
 			continue
 		}
+		if own := a.stamper(); own != nil && !own.Equal(leaf) {
+			err = fmt.Errorf("%s is not the certificate that the trusted root has of %s", name(leaf), a.URI)
+			continue
+		}
 		if !a.Validity.Contains(token.Time) {
 			err = fmt.Errorf("%s, has stamped at %s", window(a.URI, a.Validity), stamp(token.Time))
 			continue

@@ -77,7 +77,7 @@ func New(root *trust.Root) (*Verifier, error) {
 			return nil, fmt.Errorf("making verifier: timestamp authority %d: %w", i, err)
 		}
 		v.tsas = append(v.tsas, a)
-		if leaf := a.Chain[0]; slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageTimeStamping) && !leaf.IsCA {
+		if leaf := a.stamper(); leaf != nil {
 			v.stampers = append(v.stampers, stamper{leaf, keys.Prepare(leaf.PublicKey)})
 		}
 	}

@@ -57,8 +57,9 @@ func usage(err error) *verdict.Problem {
 
 // options are the flags, which mean what they mean in hallmark verify.
 type options struct {
-	trustedRoot, policy, identity, issuer, key, bundle string
-	explain, json, quiet                               bool
+	trustedRoot, policy, identity, issuer, key string
+	bundles                                    []string
+	explain, json, quiet                       bool
 }
 
 func parse(args []string) (options, []string, error) {
@@ -69,15 +70,19 @@ func parse(args []string) (options, []string, error) {
 	flags.StringVar(&o.identity, "identity", "", "who must have signed: the email or URI in the certificate")
 	flags.StringVar(&o.issuer, "issuer", "", "`URL` of the OpenID issuer that must have vouched for --identity")
 	flags.StringVar(&o.key, "key", "", "public key `FILE` (PEM) that must have signed")
-	flags.StringVar(&o.bundle, "bundle", "", "`FILE` with the bundle (default: the artifact's name with "+verdict.Suffix+")")
+	flags.Func("bundle", "`FILE` with the bundle (default: the artifact's name with "+verdict.Suffix+"); may be repeated", func(file string) error {
+		o.bundles = append(o.bundles, file)
+		return nil
+	})
 	flags.BoolVar(&o.explain, "explain", false, "show what each of the nine steps saw")
 	flags.BoolVar(&o.json, "json", false, "print each verdict as JSON, one a line")
 	flags.BoolVar(&o.quiet, "quiet", false, "print refusals only")
 	flags.Usage = func() {
-		fmt.Fprintln(flags.Output(), "hallmark-verify --trusted-root FILE (--policy FILE | --identity ID --issuer URL | --key FILE) FILE...")
+		fmt.Fprint(flags.Output(), help)
 		flags.PrintDefaults()
 	}
-	if err := flags.Parse(args); err != nil {
+	files, err := parseAll(flags, args)
+	if err != nil {
 		return o, nil, err
 	}
 	ways := 0
@@ -87,16 +92,38 @@ func parse(args []string) (options, []string, error) {
 		}
 	}
 	switch {
-	case flags.NArg() == 0:
+	case len(files) == 0:
 		return o, nil, errors.New("no FILE")
 	case o.trustedRoot == "":
 		return o, nil, errors.New("--trusted-root is missing")
 	case ways != 1, (o.identity == "") != (o.issuer == ""):
 		return o, nil, errors.New("who may have signed? give --policy, --identity and --issuer, or --key")
-	case o.bundle != "" && flags.NArg() > 1:
-		return o, nil, errors.New("--bundle takes one FILE")
+	case len(o.bundles) > 0 && len(files) > 1:
+		return o, nil, errors.New("--bundle goes with one FILE")
 	}
-	return o, flags.Args(), nil
+	return o, files, nil
+}
+
+const help = `hallmark-verify --trusted-root FILE (--policy FILE | --identity ID --issuer URL | --key FILE) FILE...
+
+Verifies each FILE, or every file below it, or those that a SHA256SUMS lists, against
+FILE.sigstore.json. A digest, sha256:HEX, or - for standard input need --bundle.
+Exit status: 0 yes, 1 refused, 2 usage or unreadable input, 3 could not decide.
+
+`
+
+// parseAll parses flags before, between and after the other arguments, up to --.
+func parseAll(flags *flag.FlagSet, args []string) (others []string, err error) {
+	for {
+		if err := flags.Parse(args); err != nil {
+			return nil, err
+		}
+		rest := flags.Args()
+		if used := len(args) - len(rest); len(rest) == 0 || used > 0 && args[used-1] == "--" {
+			return append(others, rest...), nil
+		}
+		others, args = append(others, rest[0]), rest[1:]
+	}
 }
 
 func execute(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) error {
@@ -108,10 +135,7 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout io.Writ
 	if err != nil {
 		return err
 	}
-	var finder verdict.Finder
-	if o.bundle != "" {
-		finder.Bundles = []string{o.bundle}
-	}
+	finder := verdict.Finder{Bundles: o.bundles}
 	var summary verdict.Summary
 	err = judge.All(ctx, finder.All(files), func(v verdict.Verdict) error {
 		summary.Add(v)
@@ -158,7 +182,7 @@ func (o options) judge(stdin io.Reader) (*verdict.Judge, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &verdict.Judge{Verifier: verifier, Policy: p, Explain: o.explain, Stdin: stdin, Command: "hallmark"}, nil
+	return &verdict.Judge{Verifier: verifier, Policy: p, Explain: o.explain, Stdin: stdin}, nil
 }
 
 // accepted is the policy. The age of the trusted root can't be known here, as

@@ -18,7 +18,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/bundle"
-	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/oci"
 	"github.com/hallmark-sign/hallmark/verify"
@@ -61,7 +60,7 @@ func attestCommand(env environment) *cobra.Command {
 		Long: `Signs an in-toto statement: that the predicate in FILE, JSON of the type given, is true
 of every SUBJECT. It is one statement with one signature, however many there are.
 
-The bundle becomes a line of SUBJECT.sigstore.jsonl, beside the signature that may be
+The bundle becomes a line of SUBJECT.sigstore.jsonl, beside the signatures that may be
 there; that of an image is put on the image, where cosign 3 finds it too.`,
 		Example: `  hallmark attest registry.example.com/app:v1 --predicate sbom.json --type spdx
   hallmark attest a.zip b.zip --predicate provenance.json --type slsaprovenance1
@@ -76,6 +75,7 @@ there; that of an image is put on the image, where cosign 3 finds it too.`,
 				return usageError(cmd, err)
 			}
 			f.kind = kind
+			f.beside = f.beside || f.bundle == ""
 			return f.attest(cmd.Context(), env, args)
 		},
 	}
@@ -100,7 +100,7 @@ func (f attestFlags) attest(ctx context.Context, env environment, args []string)
 	if err != nil {
 		return err
 	}
-	if err := f.checkFiles(subjects, verdict.LinesSuffix, f.predicate); err != nil {
+	if err := f.checkFiles(subjects, f.predicate); err != nil {
 		return err
 	}
 	named := make([]intoto.Subject, len(subjects))
@@ -177,6 +177,9 @@ func (s *session) attest(ctx context.Context, subjects []subject, what intoto.St
 		}
 	}
 	for i, one := range subjects {
+		if i > 0 && s.flags.bundle != "" {
+			continue // one bundle for all of them, in the file that was named
+		}
 		if err := s.leave(ctx, one, raw, what.PredicateType, results[i]); err != nil {
 			return about(one.name, err)
 		}
@@ -186,55 +189,16 @@ func (s *session) attest(ctx context.Context, subjects []subject, what intoto.St
 
 // leave leaves a bundle where whoever verifies the subject looks for it.
 func (s *session) leave(ctx context.Context, one subject, raw []byte, predicateType string, r *verify.Result) error {
-	var out string
-	switch {
-	case one.image != nil:
-		manifest, err := s.registry.client.Attach(ctx, *one.image, oci.Attachment{Bundle: raw, PredicateType: predicateType, Created: time.Now()})
-		if err != nil {
-			return unseen(one.name, fmt.Errorf("the signature is logged, and is not on the image: %w", err))
-		}
-		out = one.image.Repository + "@" + manifest
-	case s.flags.bundle != "":
-		out = s.flags.bundle
-		if err := durable.WriteFile(out, raw, 0o644); err != nil {
-			return err
-		}
-	default:
-		out = one.name + verdict.LinesSuffix
-		if err := appendLine(out, raw); err != nil {
+	if one.image == nil {
+		out := s.flags.target(one.name)
+		if err := s.write(out, append(raw, '\n')); err != nil {
 			return unwritable(out, err)
 		}
+		return s.tell(one.name, out, r)
 	}
-	return s.tell(one.name, out, r)
-}
-
-// appendLine adds a line to a file at once: who adds another at the same time
-// loses nothing.
-func appendLine(path string, line []byte) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o644)
+	manifest, err := s.registry.client.Attach(ctx, *one.image, oci.Attachment{Bundle: raw, PredicateType: predicateType, Created: time.Now()})
 	if err != nil {
-		return err
+		return unseen(one.name, fmt.Errorf("the signature is logged, and is not on the image: %w", err))
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if info.Size()+int64(len(line)) > bundle.MaxSize {
-		return fmt.Errorf("with this bundle it would have more than %d bytes", bundle.MaxSize)
-	}
-	last := []byte{'\n'}
-	if info.Size() > 0 {
-		if _, err := f.ReadAt(last, info.Size()-1); err != nil {
-			return err
-		}
-	}
-	line = append(bytes.TrimSpace(line), '\n')
-	if last[0] != '\n' {
-		line = append([]byte{'\n'}, line...)
-	}
-	if _, err := f.Write(line); err != nil {
-		return err
-	}
-	return f.Sync()
+	return s.tell(one.name, one.image.Repository+"@"+manifest, r)
 }

@@ -83,6 +83,16 @@ func describeContent(a *account, b *bundle.Bundle) {
 			a.line("subject", "%s %s:%s", s.Name, algorithm, digest)
 		}
 	}
+	a.line("predicate", "%s", shortened(string(statement.Predicate)))
+}
+
+// shortened is the beginning of a text that may be megabytes.
+func shortened(text string) string {
+	const limit = 4000
+	if len(text) <= limit {
+		return text
+	}
+	return fmt.Sprintf("%s… (%d bytes)", strings.ToValidUTF8(text[:limit], ""), len(text))
 }
 
 func describeKey(a *account, b *bundle.Bundle) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
@@ -125,6 +126,7 @@ func (f trustFlags) testPolicy(ctx context.Context, env environment, file, cases
 		return err
 	}
 	var failed failures
+	defer func() { env.say("hallmark: %d cases, %d failed", len(cases), len(failed)) }()
 	for i, c := range cases {
 		got, err := c.run(ctx, judge, filepath.Dir(casesFile))
 		switch {
@@ -167,6 +169,9 @@ func (c policyCase) run(ctx context.Context, judge *verdict.Judge, dir string) (
 	if c.Artifact == "" || c.Expect == "" {
 		return "", errors.New("artifact and expect are needed")
 	}
+	if !slices.Contains(outcomes(), c.Expect) {
+		return "", fmt.Errorf("expect: %q is neither verified nor a code of docs/errors.md", c.Expect)
+	}
 	var finder verdict.Finder
 	if c.Bundle != "" {
 		finder.Bundles = []string{filepath.Join(dir, c.Bundle)}
@@ -183,6 +188,15 @@ func (c policyCase) run(ctx context.Context, judge *verdict.Judge, dir string) (
 		}
 	}
 	return got, nil
+}
+
+// outcomes are what a case may expect.
+func outcomes() []string {
+	all := []string{"verified", "unsigned", "could-not-look", "unreadable", "bundle-malformed"}
+	for _, code := range verify.Codes() {
+		all = append(all, string(code))
+	}
+	return all
 }
 
 func policyProposeCommand(env environment) *cobra.Command {
@@ -235,7 +249,7 @@ func (f trustFlags) propose(env environment, files, keyFiles []string) error {
 		for _, b := range bundles {
 			result, err := proved(verifier, b, accept)
 			if err != nil {
-				return about(file, err)
+				return proposalRefused(env, file, err)
 			}
 			results = append(results, result)
 		}
@@ -246,6 +260,20 @@ func (f trustFlags) propose(env environment, files, keyFiles []string) error {
 	}
 	_, err = env.stdout.Write(text)
 	return err
+}
+
+// proposalRefused says how to go on: with the key, or with another trusted root.
+func proposalRefused(env environment, file string, err error) error {
+	p := about(file, err)
+	switch {
+	case p.Code == string(verify.KeyMismatch):
+		p.Try = "--key FILE, with the public key that signed"
+	case p.Code == string(verify.OtherInstance):
+		p.Try = "--trusted-root FILE or --instance NAME, of the instance that signed"
+	case p.Exit == exitRefused:
+		p.Try = env.command() + " inspect " + file
+	}
+	return p
 }
 
 // proved verifies a bundle of the artifact that it names itself.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto"
@@ -28,8 +29,13 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
-// bundleFor is where a file's bundle is: where the flag says, else beside the file.
-func bundleFor(file, flag string) string { return cmp.Or(flag, file+verdict.Suffix) }
+// target is where a file's bundle goes: where the flag says, else beside the file.
+func (f signFlags) target(file string) string {
+	if f.beside {
+		return cmp.Or(f.bundle, file+verdict.LinesSuffix)
+	}
+	return cmp.Or(f.bundle, file+verdict.Suffix)
+}
 
 // signFlags are those of every verb that signs.
 type signFlags struct {
@@ -39,6 +45,7 @@ type signFlags struct {
 	passphraseFile string
 	bundle         string
 	registry       registryFlags
+	beside         bool // add to the bundles that are there
 	timeout        time.Duration
 	json           bool
 }
@@ -50,6 +57,7 @@ func (f *signFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.passphraseFile, "passphrase-file", "", "`FILE` with the passphrase of --key (default: HALLMARK_PASSPHRASE, then a prompt)")
 	cmd.Flags().StringVar(&f.bundle, "bundle", "", "`FILE` to write the bundle to (default: the artifact's name with "+verdict.Suffix+")")
 	f.registry.add(cmd)
+	cmd.Flags().BoolVar(&f.beside, "add", false, "add a line to FILE"+verdict.LinesSuffix+", or to --bundle, beside the signatures that are there")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "how long each service may take")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print the result as JSON")
 }
@@ -96,7 +104,7 @@ func (f signFlags) sign(ctx context.Context, env environment, args []string) err
 	if err != nil {
 		return err
 	}
-	if err := f.checkFiles(subjects, verdict.Suffix); err != nil {
+	if err := f.checkFiles(subjects); err != nil {
 		return err
 	}
 	s, err := f.session(ctx, env)
@@ -114,19 +122,19 @@ func (f signFlags) sign(ctx context.Context, env environment, args []string) err
 
 func (s *session) signOne(ctx context.Context, one subject) error {
 	if one.image == nil {
-		return s.signFile(ctx, one.name, bundleFor(one.name, s.flags.bundle))
+		return s.signFile(ctx, one.name, s.flags.target(one.name))
 	}
 	return s.signImage(ctx, one.name, *one.image, statement(intoto.TypeSigned, []byte("{}"), imageSubject(*one.image)))
 }
 
 // checkFiles checks where the bundles of files will be written.
-func (f signFlags) checkFiles(subjects []subject, suffix string, alsoRead ...string) error {
+func (f signFlags) checkFiles(subjects []subject, alsoRead ...string) error {
 	var targets []string
 	files := alsoRead
 	for _, one := range subjects {
 		if one.image == nil {
 			files = append(files, one.name)
-			targets = append(targets, cmp.Or(f.bundle, one.name+suffix))
+			targets = append(targets, f.target(one.name))
 		}
 	}
 	return f.checkTargets(targets, files)
@@ -296,10 +304,22 @@ func (s *session) finish(b *bundle.Bundle, artifact verify.Artifact, policy veri
 	if err != nil {
 		return err
 	}
-	if err := durable.WriteFile(out, raw, 0o644); err != nil {
+	if err := s.write(out, append(raw, '\n')); err != nil {
 		return err
 	}
 	return s.tell(file, out, result)
+}
+
+// write replaces what is at out, or adds a line to it.
+func (s *session) write(out string, bundle []byte) error {
+	before, err := os.ReadFile(out)
+	switch {
+	case err == nil && s.flags.beside:
+		bundle = append(append(bytes.TrimRight(before, "\n"), '\n'), bundle...)
+	case err == nil && !s.quiet && !s.flags.json:
+		s.env.say("%s: replaced; 'sign --add' keeps the signatures that are there", printable(out))
+	}
+	return durable.WriteFile(out, bundle, 0o644)
 }
 
 func (s *session) tell(file, out string, r *verify.Result) error {

@@ -106,7 +106,11 @@ func (f policyFlags) check() error {
 		return errors.New("--type is for the policy to say, with accepts")
 	case ways > 1:
 		return errors.New("--policy, --key and --identity exclude each other")
-	case ways == 0, byName && (f.identity == "" || f.issuer == ""):
+	case byName && f.issuer == "":
+		return errors.New("--issuer is missing: a name means nothing without who vouched for it")
+	case byName && f.identity == "":
+		return errors.New("--identity is missing")
+	case ways == 0:
 		return errors.New("who may have signed? give --identity and --issuer, --key, or --policy; 'hallmark inspect' tells what a bundle claims, 'hallmark policy propose' writes a policy")
 	}
 	return nil
@@ -174,7 +178,7 @@ func readPolicy(file string) (*policy.Policy, error) {
 	}
 	p, err := policy.Parse(raw, cel.Compile)
 	if err != nil {
-		return nil, &problem{Exit: exitUsage, Subject: file, Code: "policy-malformed", Err: err, Try: "hallmark policy check --help"}
+		return nil, &problem{Exit: exitUsage, Subject: file, Code: "policy-malformed", Err: err, Try: "docs/policy.md, or 'hallmark policy propose' for an example"}
 	}
 	return p, nil
 }
@@ -262,7 +266,7 @@ func manyOf(files []string) bool {
 		return true
 	}
 	info, err := os.Stat(files[0])
-	return err != nil && strings.ContainsAny(files[0], "*?[{") || err == nil && info.IsDir() || verdict.IsChecksums(files[0])
+	return err != nil && strings.ContainsAny(files[0], "*?[") || err == nil && info.IsDir() || verdict.IsChecksums(files[0])
 }
 
 // teller prints verdicts as they come.

@@ -103,7 +103,7 @@ func (t *Target) look(ctx context.Context) *Problem {
 	}
 	t.digest = held.Digest
 	for _, h := range held.Bundles {
-		p := piece{file: h.Name, err: h.Err}
+		p := piece{file: h.Name, name: h.Name, err: h.Err}
 		switch {
 		case h.Err != nil:
 		case h.Bundle != nil:

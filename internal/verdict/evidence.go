@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/hallmark-sign/hallmark/bundle"
 )
@@ -34,6 +37,7 @@ func (t Target) evidence() []string {
 // piece is a bundle and where it was found, or why it can't be read.
 type piece struct {
 	file      string
+	name      string // the file's, and which of it
 	bundle    *bundle.Bundle
 	err       *Problem
 	elsewhere bool   // in a registry: file is no path
@@ -44,7 +48,7 @@ type piece struct {
 // was seen.
 func (t Target) pieces() ([]piece, *Problem) {
 	if t.given != nil {
-		return []piece{{file: detached, bundle: t.given}}, nil
+		return []piece{{file: detached, name: detached, bundle: t.given}}, nil
 	}
 	if t.held != nil {
 		return t.held, nil
@@ -54,10 +58,16 @@ func (t Target) pieces() ([]piece, *Problem) {
 		return nil, &Problem{Exit: ExitUsage, Subject: t.Name, Code: "usage", Err: errors.New("needs --bundle")}
 	}
 	if len(files) == 0 {
-		return nil, &Problem{
+		p := &Problem{
 			Exit: ExitRefused, Subject: t.Name, Code: "unsigned", Try: "--bundle FILE, if the bundle is elsewhere",
 			Err: fmt.Errorf("there is no %s%s", t.path, Suffix),
 		}
+		if artifact := strings.TrimSuffix(strings.TrimSuffix(t.path, LinesSuffix), Suffix); artifact != t.path {
+			p.Try = "its artifact, " + quoted(artifact)
+		} else if t.listed != nil {
+			p.Err = errors.New("neither the file nor the list that it stands in has a bundle")
+		}
+		return nil, p
 	}
 	var all []piece
 	for _, file := range files {
@@ -79,19 +89,42 @@ func readPieces(file string, named bool) []piece {
 		case !errors.Is(err, fs.ErrNotExist):
 			p.Exit, p.Code = ExitUndecided, "could-not-look"
 		}
-		return []piece{{file: file, err: p}}
+		return []piece{{file: file, name: file, err: p}}
 	}
 	if !strings.HasSuffix(file, ".jsonl") {
 		return []piece{parsePiece(file, raw)}
 	}
 	var all []piece
 	for line := range bytes.Lines(raw) {
-		if line = bytes.TrimSpace(line); len(line) > 0 && len(all) <= maxBundles {
-			all = append(all, parsePiece(file, line))
+		for _, value := range values(line) {
+			if len(all) > maxBundles {
+				return all
+			}
+			p := parsePiece(file, value)
+			p.name = fmt.Sprintf("%s:%d", file, len(all)+1)
+			all = append(all, p)
 		}
 	}
 	if len(all) == 0 {
-		return []piece{{file: file, err: Unreadable(file, errors.New("no bundle in it"))}}
+		return []piece{{file: file, name: file, err: Unreadable(file, errors.New("no bundle in it"))}}
+	}
+	return all
+}
+
+// values splits a line into its JSON values, which cat leaves on one line where
+// files have no newline at their end, up to one more than are tried. What is no
+// JSON stays as it is.
+func values(line []byte) [][]byte {
+	var all [][]byte
+	for d := jsontext.NewDecoder(bytes.NewBuffer(line), jsontext.AllowDuplicateNames(true)); len(all) <= maxBundles; {
+		value, err := d.ReadValue()
+		switch {
+		case errors.Is(err, io.EOF):
+			return all
+		case err != nil:
+			return [][]byte{line}
+		}
+		all = append(all, bytes.Clone(value))
 	}
 	return all
 }
@@ -108,9 +141,9 @@ func readEvidence(file string, named bool) ([]byte, error) {
 func parsePiece(file string, raw []byte) piece {
 	b, err := bundle.Parse(raw)
 	if err != nil {
-		return piece{file: file, err: &Problem{Exit: ExitUsage, Subject: file, Code: "bundle-malformed", Err: err}}
+		return piece{file: file, name: file, err: &Problem{Exit: ExitUsage, Subject: file, Code: "bundle-malformed", Err: err}}
 	}
-	return piece{file: file, bundle: b}
+	return piece{file: file, name: file, bundle: b}
 }
 
 // ReadBundles reads a file of bundles, all of which must be good. Errors: *Problem.

@@ -7,11 +7,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
-	"os"
 	"runtime"
-	"sync"
+	"strings"
 
 	"github.com/hallmark-sign/hallmark/policy"
 	"github.com/hallmark-sign/hallmark/verify"
@@ -23,7 +23,7 @@ type Judge struct {
 	Policy   *policy.Policy
 	Explain  bool      // keep what each step saw
 	Stdin    io.Reader // read when a Target says so
-	Command  string    // how the user called the program, for hints
+	Command  string    // how the user called hallmark, for hints; empty: it is not at hand
 }
 
 // Verdict is what came of one artifact: exactly one of Results and Problem says
@@ -140,11 +140,13 @@ func (j *Judge) judge(ctx context.Context, v *Verdict) {
 	}
 	open := v.Target.opener(ctx, j.Stdin, len(pieces))
 	var first, unseen *Problem
+	var notes []string
 	for _, p := range pieces {
 		problem := p.err
 		if problem == nil {
 			problem = j.verify(v, p, open)
 		}
+		notes = append(notes, p.note(v.Results, problem))
 		if problem != nil && first == nil {
 			first = problem
 		}
@@ -167,6 +169,20 @@ func (j *Judge) judge(ctx context.Context, v *Verdict) {
 	case errors.As(err, &refusal):
 		v.Problem = j.dress(v.Target.Name, pieces[0], Refused(refusal))
 	}
+	if v.Problem != nil && len(pieces) > 1 {
+		v.Problem.Err = fmt.Errorf("%w; of %d bundles: %s", v.Problem.Err, len(pieces), strings.Join(notes[:min(len(notes), maxNotes)], "; "))
+	}
+}
+
+// maxNotes is of how many bundles a refusal tells what came of them.
+const maxNotes = 10
+
+// note says what came of a piece: the last of results, unless there is a problem.
+func (p piece) note(results []*verify.Result, problem *Problem) string {
+	if problem != nil {
+		return p.name + " " + problem.Code
+	}
+	return p.name + " is by " + Who(results[len(results)-1])
 }
 
 // verify verifies one bundle, with a fresh look at the artifact.
@@ -216,11 +232,14 @@ func (j *Judge) dress(name string, from piece, p *Problem) *Problem {
 	p.Subject = name
 	switch verify.Code(p.Code) {
 	case verify.OtherInstance:
-		p.Try = j.Command + " trust add URL, of the instance that signed; or --instance, if it is in " + j.Command + " trust list"
+		p.Try = "--trusted-root FILE, of the instance that signed"
+		if j.Command != "" {
+			p.Try = j.Command + " trust add URL, of the instance that signed; --instance, if it is in " + j.Command + " trust list; or " + p.Try
+		}
 	case verify.RepositoryRenamed:
 		p.Try = "writing the new name into the policy, if the repository has moved"
 	default:
-		if from.file != detached && !from.elsewhere {
+		if from.file != detached && !from.elsewhere && j.Command != "" {
 			p.Try = j.Command + " inspect " + quoted(from.file)
 		}
 	}
@@ -262,102 +281,10 @@ func (t Target) checkListed(ctx context.Context) *Problem {
 	}
 	if sum := h.Sum(nil); !bytes.Equal(sum, t.listed) {
 		p := Refused(&verify.Error{
-			Code: verify.ArtifactMismatch, Expected: "sha256:" + hex.EncodeToString(t.listed), Found: "sha256:" + hex.EncodeToString(sum),
+			Code: verify.ArtifactMismatch, Expected: "sha256:" + hex.EncodeToString(t.listed) + ", by the list", Found: "sha256:" + hex.EncodeToString(sum),
 		})
 		p.Subject = t.Name
 		return p
 	}
 	return nil
-}
-
-// opener gives the artifact once for each bundle. What can be read only once is
-// hashed for all of them.
-func (t Target) opener(ctx context.Context, stdin io.Reader, bundles int) func() (verify.Artifact, io.Closer, error) {
-	nothing := io.NopCloser(nil)
-	switch {
-	case t.content != nil:
-		return func() (verify.Artifact, io.Closer, error) {
-			return verify.FromReader(bytes.NewReader(t.content)), nothing, nil
-		}
-	case t.digest != nil:
-		return func() (verify.Artifact, io.Closer, error) {
-			return verify.FromDigest(crypto.SHA256, t.digest), nothing, nil
-		}
-	case t.stdin && bundles == 1:
-		return func() (verify.Artifact, io.Closer, error) {
-			return verify.FromReader(UntilDone{ctx, stdin}), nothing, nil
-		}
-	case t.stdin:
-		artifact, err := verify.ReadArtifact(UntilDone{ctx, stdin})
-		return func() (verify.Artifact, io.Closer, error) { return artifact, nothing, err }
-	case bundles > 1:
-		read := sync.OnceValues(func() (verify.Artifact, error) { return t.read(ctx) })
-		return func() (verify.Artifact, io.Closer, error) {
-			artifact, err := read()
-			return artifact, nothing, err
-		}
-	}
-	return func() (verify.Artifact, io.Closer, error) {
-		f, err := t.open()
-		if err != nil {
-			return verify.Artifact{}, nil, err
-		}
-		return verify.FromReader(UntilDone{ctx, f}), f, nil
-	}
-}
-
-func (t Target) read(ctx context.Context) (verify.Artifact, error) {
-	f, err := t.open()
-	if err != nil {
-		return verify.Artifact{}, err
-	}
-	defer f.Close()
-	return verify.ReadArtifact(UntilDone{ctx, f})
-}
-
-// open opens what can be read to an end.
-func (t Target) open() (*os.File, error) {
-	if t.found {
-		if err := checkRegular(t.path); err != nil {
-			return nil, err
-		}
-	}
-	f, err := os.Open(t.path)
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err == nil && info.IsDir() {
-		err = errors.New("is a directory")
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
-}
-
-// checkRegular refuses pipes and devices, which nobody has named and for which
-// one would wait for ever.
-func checkRegular(path string) error {
-	info, err := os.Stat(path)
-	if err == nil && !info.Mode().IsRegular() && !info.IsDir() {
-		err = errors.New("is a pipe or a device, not a file")
-	}
-	return err
-}
-
-// UntilDone is a reader that ends with ctx: what is read for minutes must not
-// outlive a Ctrl-C.
-type UntilDone struct {
-	Ctx context.Context
-	io.Reader
-}
-
-// Read reads, or gives the context's error.
-func (u UntilDone) Read(p []byte) (int, error) {
-	if err := u.Ctx.Err(); err != nil {
-		return 0, err
-	}
-	return u.Reader.Read(p)
 }

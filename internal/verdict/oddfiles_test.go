@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -108,6 +109,23 @@ func TestPatternOverUnreadable(t *testing.T) {
 	}
 }
 
+// A line of millions of values costs little more than its bytes.
+func TestManyValues(t *testing.T) {
+	i, dir := hallmarktest.New(t), t.TempDir()
+	path := filepath.Join(dir, "file")
+	write(t, path, "content")
+	write(t, path+verdict.LinesSuffix, strings.Repeat("1 ", 8<<20))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if got := code(t, said(t, judge(t, i), verdict.Finder{}, path)); got != "unreadable" {
+		t.Error(got)
+	}
+	runtime.ReadMemStats(&after)
+	if took := (after.TotalAlloc - before.TotalAlloc) >> 20; took > 100 {
+		t.Errorf("took %d MiB", took)
+	}
+}
+
 // Names draw nothing on the terminal, and hints can be pasted.
 func TestHints(t *testing.T) {
 	i, dir := hallmarktest.New(t), t.TempDir()
@@ -118,6 +136,7 @@ func TestHints(t *testing.T) {
 		"two words":        "hallmark inspect 'two words.sigstore.json'",
 		"$(reboot)'s":      `hallmark inspect '$(reboot)'\''s.sigstore.json'`,
 		"-rf":              "hallmark inspect ./-rf.sigstore.json",
+		"\u200fa\u2028b":   `hallmark inspect '\u200fa\u2028b.sigstore.json'`,
 		"\x1b]0;title\a":   `hallmark inspect '\u001b]0;title\u0007.sigstore.json'`,
 	} {
 		signFile(t, s, name, "content")

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode"
 
 	"github.com/hallmark-sign/hallmark/verify"
 )
@@ -87,12 +88,13 @@ func (p *Problem) Text() string {
 	return b.String()
 }
 
-// Printable keeps text that others wrote from drawing on the terminal: control
-// characters become visible escapes.
+// Printable keeps text that others wrote from drawing on the terminal:
+// characters that control it, or turn the direction of writing around, become
+// visible escapes.
 func Printable(text string) string {
 	var b strings.Builder
 	for _, r := range text {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' {
 			fmt.Fprintf(&b, "\\u%04x", r)
 			continue
 		}

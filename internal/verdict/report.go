@@ -126,6 +126,9 @@ func signatureOf(r *verify.Result) Signature {
 //	  logged as  7 of https://log.example.com
 func (v Verdict) Text() string {
 	var b strings.Builder
+	if v.Problem != nil && len(v.Explained) > 0 {
+		b.WriteString(v.Line())
+	}
 	if v.Problem == nil {
 		fmt.Fprintf(&b, "%s: verified\n", Printable(v.Target.Name))
 		for _, r := range v.Results {

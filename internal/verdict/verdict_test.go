@@ -326,3 +326,66 @@ func BenchmarkDirectory(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N)*files/b.Elapsed().Seconds(), "bundles/s")
 }
+
+// A list of checksums is known by its name; its bundle is none.
+func TestIsChecksums(t *testing.T) {
+	for name, want := range map[string]bool{
+		"SHA256SUMS": true, "dist/sha256sums.txt": true, "widget_1.0_SHA256SUMS": true, "checksums.txt": true, "widget_checksums.txt": true,
+		"SHA256SUMS.sigstore.json": false, "SHA512SUMS": false, "sums": false, "widget.sha256": false,
+	} {
+		if verdict.IsChecksums(name) != want {
+			t.Errorf("%s: want %v", name, want)
+		}
+	}
+}
+
+// Values on one line, as cat leaves them, are several bundles.
+func TestBundlesOnOneLine(t *testing.T) {
+	i, dir := hallmarktest.New(t), t.TempDir()
+	path := filepath.Join(dir, "file")
+	signFile(t, signer(t, i, alice), path, "content")
+	raw, err := os.ReadFile(path + verdict.Suffix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := bytes.TrimSpace(raw)
+	write(t, path+verdict.LinesSuffix, string(line)+string(line)+"\n")
+	bundles, err := verdict.ReadBundles(path + verdict.LinesSuffix)
+	if err != nil || len(bundles) != 2 {
+		t.Errorf("%d bundles, %v", len(bundles), err)
+	}
+	write(t, path+verdict.LinesSuffix, string(line)+"rubbish\n")
+	if _, err := verdict.ReadBundles(path + verdict.LinesSuffix); err == nil {
+		t.Error("rubbish is passed over")
+	}
+}
+
+// Patterns are about whole paths; ** stands for directories.
+func TestPatterns(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a.zip", "b.txt", "x/a.zip", "x/y/a.zip", "x/y/a.zip" + verdict.Suffix} {
+		write(t, filepath.Join(dir, name), "x")
+	}
+	j := &verdict.Judge{Policy: new(policy.Policy)}
+	for pattern, want := range map[string]string{
+		"*.zip": "a.zip", "*/*.zip": "x/a.zip", "**/*.zip": "a.zip x/a.zip x/y/a.zip", "x/**": "x/a.zip x/y/a.zip", "**": "a.zip b.txt x/a.zip x/y/a.zip",
+		"?.[tz]*": "a.zip b.txt", "x/**/a.zip": "x/a.zip x/y/a.zip", "**/y/*": "x/y/a.zip",
+	} {
+		var names []string
+		for _, v := range said(t, j, verdict.Finder{}, filepath.Join(dir, pattern)) {
+			rel, err := filepath.Rel(dir, v.Target.Name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			names = append(names, filepath.ToSlash(rel))
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("%s: %s, want %s", pattern, got, want)
+		}
+	}
+	for _, pattern := range []string{"*.pdf", "none/*", "[", "x/*.json"} {
+		if got := code(t, said(t, j, verdict.Finder{}, filepath.Join(dir, pattern))); got != "unreadable" {
+			t.Errorf("%s: %s", pattern, got)
+		}
+	}
+}

@@ -67,8 +67,8 @@ func evaluate(program cel.Program, s *intoto.Statement) (bool, error) {
 	return holds, nil
 }
 
-// wholeNumbers reads numbers without fraction as int64, which float64, the
-// decoder's own choice, is too coarse for.
+// wholeNumbers reads numbers without fraction as int64 or uint64, which float64,
+// the decoder's own choice, is too coarse for.
 func wholeNumbers(d *jsontext.Decoder, v *any) error {
 	if d.PeekKind() != '0' {
 		return errors.ErrUnsupported
@@ -78,6 +78,10 @@ func wholeNumbers(d *jsontext.Decoder, v *any) error {
 		return err
 	}
 	if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
+		*v = n
+		return nil
+	}
+	if n, err := strconv.ParseUint(string(raw), 10, 64); err == nil {
 		*v = n
 		return nil
 	}

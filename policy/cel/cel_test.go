@@ -11,7 +11,7 @@ import (
 const statement = `{"_type":"https://in-toto.io/Statement/v1",
  "subject":[{"name":"widget","digest":{"sha256":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}}],
  "predicateType":"https://slsa.dev/provenance/v1",
- "predicate":{"runDetails":{"builder":{"id":"https://example.com/builder"}},"level":3,"big":9007199254740993,"score":0.5,"findings":[]}}`
+ "predicate":{"runDetails":{"builder":{"id":"https://example.com/builder"}},"level":3,"big":9007199254740993,"huge":18446744073709551614,"score":0.5,"findings":[]}}`
 
 func TestConditions(t *testing.T) {
 	s, err := intoto.Parse([]byte(statement))
@@ -24,6 +24,9 @@ func TestConditions(t *testing.T) {
 		`predicate.level >= 3 && predicate.score < 1.0`:                    true,
 		`predicate.big == 9007199254740993`:                                true,
 		`predicate.big == 9007199254740992`:                                false,
+		`predicate.huge == 18446744073709551614u`:                          true,
+		`predicate.huge == 18446744073709551615u`:                          false,
+		`predicate.huge > 1`:                                               true,
 		`size(predicate.findings) == 0`:                                    true,
 		`predicate.findings.all(f, f.severity != "critical")`:              true,
 		`predicateType.endsWith("/v1") && subject[0].name == "widget"`:     true,

@@ -19,6 +19,7 @@ import (
 	"sync"
 	"testing"
 
+	"filippo.io/nistec"
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
@@ -134,7 +135,7 @@ func same(t testing.TB, warm *warmKey, pub *ecdsa.PublicKey, digest, sig []byte)
 	t.Helper()
 	want := ecdsa.VerifyASN1(pub, digest, sig)
 	if got := warm.verify(digest, sig); got != want {
-		t.Errorf("%s, key %x, digest %x, signature %x: %v, crypto/ecdsa: %v", pub.Params().Name, pub.X, digest, sig, got, want)
+		t.Errorf("%s, digest %x, signature %x: %v, crypto/ecdsa: %v", pub.Params().Name, digest, sig, got, want)
 	}
 	return want
 }
@@ -213,22 +214,49 @@ func meetings(n, d *big.Int) (*big.Int, [][]byte) {
 }
 
 // wrapping gives a right signature whose point has an x of n or more: r is x-n.
-// x is the first from n up that is on the curve; with R = [2]R' known only as a
-// point, Q = r⁻¹·(s·R − e·G) is the key of which it is a signature.
+// x is the first from n up that is on the curve; with R known only as a point,
+// Q = r⁻¹·(s·R − e·G) is the key of which it is a signature.
 func wrapping(t testing.TB, c elliptic.Curve) (*ecdsa.PublicKey, []byte, []byte) {
-	params := c.Params()
+	t.Helper()
+	if c == elliptic.P256() {
+		return wrappingOn(t, c, nistec.NewP256Point)
+	}
+	return wrappingOn(t, c, nistec.NewP384Point)
+}
+
+// scalable is a point of package nistec, with what only the test needs of it.
+type scalable[P any] interface {
+	Add(P, P) P
+	Bytes() []byte
+	ScalarBaseMult([]byte) (P, error)
+	ScalarMult(P, []byte) (P, error)
+	SetBytes([]byte) (P, error)
+}
+
+func wrappingOn[P scalable[P]](t testing.TB, c elliptic.Curve, newPoint func() P) (*ecdsa.PublicKey, []byte, []byte) {
+	t.Helper()
+	params, size := c.Params(), c.Params().BitSize/8
+	scalar := func(k *big.Int) []byte { return k.FillBytes(make([]byte, size)) }
+	must := func(p P, err error) P {
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
 	for x := new(big.Int).Add(params.N, big.NewInt(1)); x.Cmp(params.P) < 0; x.Add(x, big.NewInt(1)) {
-		size := params.BitSize / 8
-		rx, ry := elliptic.UnmarshalCompressed(c, append([]byte{2}, x.FillBytes(make([]byte, size))...))
-		if rx == nil {
+		point, err := newPoint().SetBytes(append([]byte{2}, scalar(x)...))
+		if err != nil {
 			continue
 		}
 		r, s, e := new(big.Int).Sub(x, params.N), big.NewInt(5), big.NewInt(3)
-		sx, sy := c.ScalarMult(rx, ry, s.Bytes())
-		ex, ey := c.ScalarBaseMult(new(big.Int).Sub(params.N, e).Bytes())
-		qx, qy := c.Add(sx, sy, ex, ey)
-		qx, qy = c.ScalarMult(qx, qy, new(big.Int).ModInverse(r, params.N).Bytes())
-		return &ecdsa.PublicKey{Curve: c, X: qx, Y: qy}, e.FillBytes(make([]byte, size)), encode(r, s)
+		sum := must(newPoint().ScalarMult(point, scalar(s)))
+		sum.Add(sum, must(newPoint().ScalarBaseMult(scalar(new(big.Int).Sub(params.N, e)))))
+		q := must(newPoint().ScalarMult(sum, scalar(new(big.Int).ModInverse(r, params.N))))
+		pub, err := ecdsa.ParseUncompressedPublicKey(c, q.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pub, scalar(e), encode(r, s)
 	}
 	t.Fatal("no x between the order and the prime")
 	return nil, nil, nil

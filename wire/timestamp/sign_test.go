@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -181,5 +182,16 @@ func BenchmarkSign(b *testing.B) {
 		if _, err := signer.Sign(r, stamp); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// An authority's certificate stamps nothing, whatever its usages.
+func TestSignerIsNoAuthority(t *testing.T) {
+	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
+	leaf := *chainFor(t, key)[0]
+	leaf.IsCA, leaf.BasicConstraintsValid, leaf.ExtraExtensions = true, true, leaf.Extensions
+	ca := must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, &leaf, &leaf, key.Public(), key))(t)))(t)
+	if _, err := NewSigner(key, []*x509.Certificate{ca}); err == nil || !strings.Contains(err.Error(), "an authority's") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -78,7 +78,8 @@ func (t *Token) VerifySignatureBy(leaf *x509.Certificate, key crypto.PublicKey) 
 
 // checkLeaf checks that "the corresponding certificate [contains] only one
 // instance of the extended key usage field extension […] with KeyPurposeID
-// having value id-kp-timeStamping. This extension MUST be critical."
+// having value id-kp-timeStamping. This extension MUST be critical." The key is
+// "reserved specifically for that purpose", so it issues no certificates.
 func checkLeaf(leaf *x509.Certificate) error {
 	critical := false
 	for _, ext := range leaf.Extensions {
@@ -87,6 +88,9 @@ func checkLeaf(leaf *x509.Certificate) error {
 	if !critical || len(leaf.UnknownExtKeyUsage) != 0 ||
 		!slices.Equal(leaf.ExtKeyUsage, []x509.ExtKeyUsage{x509.ExtKeyUsageTimeStamping}) {
 		return errors.New("certificate is not for time-stamping alone, as a critical usage")
+	}
+	if leaf.IsCA {
+		return errors.New("certificate is an authority's, not a signer's")
 	}
 	if leaf.KeyUsage != 0 && leaf.KeyUsage&(x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) == 0 {
 		return errors.New("certificate's key is not for signatures")

@@ -1,0 +1,105 @@
+package verdict
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"errors"
+	"io"
+	"os"
+	"sync"
+
+	"github.com/hallmark-sign/hallmark/verify"
+)
+
+// opener gives the artifact once for each bundle. What can be read only once is
+// hashed for all of them.
+func (t Target) opener(ctx context.Context, stdin io.Reader, bundles int) func() (verify.Artifact, io.Closer, error) {
+	nothing := io.NopCloser(nil)
+	switch {
+	case t.content != nil:
+		return func() (verify.Artifact, io.Closer, error) {
+			return verify.FromReader(bytes.NewReader(t.content)), nothing, nil
+		}
+	case t.digest != nil:
+		return func() (verify.Artifact, io.Closer, error) {
+			return verify.FromDigest(crypto.SHA256, t.digest), nothing, nil
+		}
+	case t.stdin && bundles == 1:
+		return func() (verify.Artifact, io.Closer, error) {
+			return verify.FromReader(UntilDone{ctx, stdin}), nothing, nil
+		}
+	case t.stdin:
+		artifact, err := verify.ReadArtifact(UntilDone{ctx, stdin})
+		return func() (verify.Artifact, io.Closer, error) { return artifact, nothing, err }
+	case bundles > 1:
+		read := sync.OnceValues(func() (verify.Artifact, error) { return t.read(ctx) })
+		return func() (verify.Artifact, io.Closer, error) {
+			artifact, err := read()
+			return artifact, nothing, err
+		}
+	}
+	return func() (verify.Artifact, io.Closer, error) {
+		f, err := t.open()
+		if err != nil {
+			return verify.Artifact{}, nil, err
+		}
+		return verify.FromReader(UntilDone{ctx, f}), f, nil
+	}
+}
+
+func (t Target) read(ctx context.Context) (verify.Artifact, error) {
+	f, err := t.open()
+	if err != nil {
+		return verify.Artifact{}, err
+	}
+	defer f.Close()
+	return verify.ReadArtifact(UntilDone{ctx, f})
+}
+
+// open opens what can be read to an end.
+func (t Target) open() (*os.File, error) {
+	if t.found {
+		if err := checkRegular(t.path); err != nil {
+			return nil, err
+		}
+	}
+	f, err := os.Open(t.path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		err = errors.New("is a directory")
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// checkRegular refuses pipes and devices, which nobody has named and for which
+// one would wait for ever.
+func checkRegular(path string) error {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		err = errors.New("is a pipe or a device, not a file")
+	}
+	return err
+}
+
+// UntilDone is a reader that ends with ctx: what is read for minutes must not
+// outlive a Ctrl-C.
+type UntilDone struct {
+	Ctx context.Context
+	io.Reader
+}
+
+// Read reads, or gives the context's error.
+func (u UntilDone) Read(p []byte) (int, error) {
+	if err := u.Ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.Reader.Read(p)
+}
