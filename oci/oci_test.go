@@ -43,6 +43,16 @@ func contents(found []Found) []string {
 	return all
 }
 
+// A registry that has gained the API may not list what was put there before.
+func TestGainedAPI(t *testing.T) {
+	p := newPlace(t, false)
+	p.attach(t, "one")
+	p.answer("/referrers/", lists())
+	if found, err := bundles(t, p.image); err != nil || !slices.Equal(contents(found), []string{"one"}) {
+		t.Error(contents(found), err)
+	}
+}
+
 // Many who sign at once where the registry has no referrers API lose nothing.
 func TestManyWriters(t *testing.T) {
 	p := newPlace(t, false)

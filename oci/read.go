@@ -140,10 +140,10 @@ func (c *Client) bundles(ctx context.Context, image Image) ([]Found, error) {
 }
 
 // list gives what hangs on the image: by the API, or by the tag where there is no
-// API. The list is a claim of the registry; each manifest is held to it later.
+// API, or an API that was not there when the tag was written. The list is a claim of the registry; each manifest is held to it later.
 func (s *session) list(ctx context.Context, image Image) ([]descriptor, error) {
 	listed, err := s.listPages(ctx, image)
-	if u := new(Unseen); errors.As(err, &u) && noAPI(u.Status) {
+	if u := new(Unseen); errors.As(err, &u) && noAPI(u.Status) || err == nil && len(listed) == 0 {
 		listed, err = s.listTag(ctx, image)
 	}
 	return listed, err
