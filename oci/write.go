@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"slices"
@@ -155,16 +156,23 @@ func (s *session) enlist(ctx context.Context, image Image, own descriptor, liste
 	return err
 }
 
-// enlistTries is how often the list is written that others write as well.
-const enlistTries = 10
+// How often the list is written that others write as well, and how long it is left
+// alone before it is read again: far longer than others take from reading the list
+// to writing it, by what it took here.
+const (
+	enlistTries = 20
+	settling    = 200 * time.Millisecond
+	settleTimes = 4
+)
 
 // enlistByTag adds the attachment to the list under the fallback tag. Registries
 // have no way to change a list: who reads, adds and writes can lose what somebody
-// else has added meanwhile. So it is read again, after a moment, until it has ours
-// and all that was there before.
+// else has added meanwhile. So it is read again, after a while, until it has ours
+// and all that was there before; whoever was overwritten adds to what they find.
 func (s *session) enlistByTag(ctx context.Context, image Image, own descriptor) error {
 	want := []descriptor{own}
 	for try := range enlistTries {
+		begun := time.Now()
 		listed, err := s.listTag(ctx, image)
 		if err != nil {
 			return err
@@ -187,7 +195,8 @@ func (s *session) enlistByTag(ctx context.Context, image Image, own descriptor) 
 				return err
 			}
 		}
-		if err := sleep(ctx, time.Duration(try)*20*time.Millisecond); err != nil {
+		wait := max(settling, settleTimes*time.Since(begun))
+		if err := sleep(ctx, wait+rand.N(wait)); err != nil {
 			return unseen(err)
 		}
 	}
