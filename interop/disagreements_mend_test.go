@@ -28,6 +28,9 @@ func (d disagreement) mended() []byte {
 	})
 	for _, e := range material.TlogEntries {
 		logged{e}.mend()
+		if (logged{e}).v2() {
+			pb.MediaType = strings.Replace(pb.MediaType, "version=0.1", "version=0.2", 1) // v0.1 wants promises
+		}
 	}
 	d.mendTokens(pb)
 	for _, s := range pb.GetDsseEnvelope().GetSignatures() {

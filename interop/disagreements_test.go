@@ -31,6 +31,14 @@ func (d disagreement) differ() bool {
 	return d.ours == nil && d.theirs == nil && d.oursMeans.String() != d.theirsMean.String()
 }
 
+// fewerTimes says whether that is all the difference: some of hallmark's times
+// are not among sigstore-go's.
+func (d disagreement) fewerTimes() bool {
+	missing := func(t string) bool { return !slices.Contains(d.oursMeans.when, t) }
+	return d.differ() && d.oursMeans.who == d.theirsMean.who && d.oursMeans.what == d.theirsMean.what &&
+		len(d.theirsMean.when) > 0 && !slices.ContainsFunc(d.theirsMean.when, missing)
+}
+
 func (d disagreement) verdicts() string {
 	return fmt.Sprintf("  hallmark:    %s\n  sigstore-go: %s", verdict(d.ours, d.oursMeans), verdict(d.theirs, d.theirsMean))
 }
@@ -194,7 +202,7 @@ var logDisagreements = []explanation{
 	}},
 	{"promise-wrong-beside", func(d disagreement) bool {
 		return (d.refusesAs(verify.LogPromiseInvalid, verify.LogUnknown, verify.Malformed) || d.theirs == nil && d.unparsed("log entry ")) &&
-			len(d.entries()) > 1 && d.anyEntry(d.wrongPromise)
+			len(d.entries()) > 1 && d.anyEntry(func(e logged) bool { return d.wrongPromise(e) || d.outside(e) })
 	}},
 	{"proof-missing-beside", func(d disagreement) bool {
 		return d.theirs == nil && len(d.entries()) > 1 && (d.unparsed("no inclusion proof") && d.anyEntry(func(e logged) bool { return e.GetInclusionProof() == nil }) ||
@@ -202,10 +210,6 @@ var logDisagreements = []explanation{
 	}},
 	{"v1-several-signatures", func(d disagreement) bool {
 		return d.refusesAs(verify.LogEntryMismatch) && d.oursSays("entry with ") && d.anyEntry(func(e logged) bool { return !e.v2() && e.signatures() > 1 })
-	}},
-	{"unknown-log-accepted", func(d disagreement) bool {
-		return (d.acceptsBut("nil value in transaction log entry") || d.acceptsBut("entry body is not a recognizable") || d.acceptsBut("required checkpoint") ||
-			d.acceptsBut("checkpoint empty")) && len(d.entries()) > 1 && d.anyEntry(func(e logged) bool { return !d.knownLog(e) })
 	}},
 	{"unknown-log-proof", func(d disagreement) bool {
 		return d.theirs == nil && d.unparsed("inclusion proof: ") && len(d.entries()) > 1 && d.anyEntry(func(e logged) bool { return !d.knownLog(e) })
@@ -224,6 +228,10 @@ var logDisagreements = []explanation{
 	{"v2-promise", func(d disagreement) bool {
 		return d.acceptsBut("not enough verified log entries") &&
 			d.anyEntry(func(e logged) bool { return e.v2() && len(e.GetInclusionPromise().GetSignedEntryTimestamp()) > 0 })
+	}},
+	// Whatever sigstore-go says of them: without them it must accept.
+	{"unknown-log-accepted", func(d disagreement) bool {
+		return d.ours == nil && d.theirs != nil && len(d.entries()) > 1 && d.anyEntry(func(e logged) bool { return !d.knownLog(e) })
 	}},
 }
 
@@ -262,11 +270,6 @@ var timeDisagreements = []explanation{
 		skipped := len(d.timestamps()) > 1 || slices.ContainsFunc(d.timestamps(), d.sameButCertificates)
 		return d.refusesAs(verify.CertificateExpired) && d.sources() > 1 && skipped
 	}},
-	{"timestamps-of-one-authority", func(d disagreement) bool {
-		missing := func(t string) bool { return !slices.Contains(d.oursMeans.when, t) }
-		return d.differ() && d.oursMeans.who == d.theirsMean.who && d.oursMeans.what == d.theirsMean.what &&
-			len(d.timestamps()) > 1 && len(d.theirsMean.when) > 0 && !slices.ContainsFunc(d.theirsMean.when, missing)
-	}},
 	{"timestamp-not-der", func(d disagreement) bool { return d.oneToken(func(raw []byte) bool { return !isDER(raw) }) }},
 	{"timestamp-key-usage", func(d disagreement) bool {
 		return d.oursSays("certificate's key is not for signatures") && d.oneToken(d.byKeyForOtherUse)
@@ -278,8 +281,9 @@ var timeDisagreements = []explanation{
 	}},
 	{"timestamp-signer-form", func(d disagreement) bool { return d.oneToken(oddSigner) }},
 	{"token-certificate", func(d disagreement) bool {
-		return d.acceptsBut("unable to verify signed timestamps: ") && slices.ContainsFunc(d.timestamps(), d.sameButCertificates)
+		return (d.acceptsBut("unable to verify signed timestamps: ") || d.differ()) && slices.ContainsFunc(d.timestamps(), d.sameButCertificates)
 	}},
+	{"timestamps-of-one-authority", func(d disagreement) bool { return d.fewerTimes() && len(d.timestamps()) > 1 }},
 }
 
 // oneToken says whether hallmark refuses the only timestamp, the only source

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -558,5 +559,14 @@ func (d disagreement) byKeyForOtherUse(raw []byte) bool {
 	return err == nil && slices.ContainsFunc(root.TimestampAuthorities, func(a trust.Authority) bool {
 		sum := sha256.Sum256(a.Chain[0].Raw)
 		return a.Chain[0].KeyUsage != 0 && a.Chain[0].KeyUsage&(x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) == 0 && bytes.Contains(raw, sum[:])
+	})
+}
+
+// outside says whether the entry's time is one at which its log's key did not
+// count.
+func (d disagreement) outside(e logged) bool {
+	root, err := trust.Parse(d.of.root)
+	return err == nil && slices.ContainsFunc(root.Logs, func(l trust.Log) bool {
+		return bytes.Equal(l.ID, e.GetLogId().GetKeyId()) && !l.Validity.Contains(time.Unix(e.GetIntegratedTime(), 0))
 	})
 }
