@@ -131,6 +131,9 @@ func (v Verdict) Text() string {
 	}
 	if v.Problem == nil {
 		fmt.Fprintf(&b, "%s: verified\n", Printable(v.Target.Name))
+		if v.Target.registry != nil { // whose tag may be another image tomorrow
+			fmt.Fprintf(&b, "  digest     %s\n", DigestText(v.Results[0].Hash, v.Results[0].Digest))
+		}
 		for _, r := range v.Results {
 			writeResult(&b, r)
 		}
