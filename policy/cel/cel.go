@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/overloads"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -31,18 +33,37 @@ func Compile(expression string) (policy.Condition, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing expressions: %w", err)
 	}
-	ast, issues := env.Compile(expression)
+	checked, issues := env.Compile(expression)
 	if err := issues.Err(); err != nil {
 		return nil, fmt.Errorf("compiling expression: %w", err)
 	}
-	if out := ast.OutputType(); out != cel.BoolType && out != cel.DynType {
+	if out := checked.OutputType(); out != cel.BoolType && out != cel.DynType {
 		return nil, fmt.Errorf("compiling expression: it is a %s, want a truth value", out)
 	}
-	program, err := env.Program(ast, cel.CostLimit(maxCost))
+	if err := checkPatterns(checked); err != nil {
+		return nil, fmt.Errorf("compiling expression: %w", err)
+	}
+	program, err := env.Program(checked, cel.CostLimit(maxCost))
 	if err != nil {
 		return nil, fmt.Errorf("compiling expression: %w", err)
 	}
 	return func(s *intoto.Statement) (bool, error) { return evaluate(program, s) }, nil
+}
+
+// checkPatterns wants regular expressions to stand in the policy: one out of a
+// predicate could be megabytes, and compiling it is beyond every limit of cost.
+func checkPatterns(checked *cel.Ast) error {
+	var err error
+	ast.PreOrderVisit(checked.NativeRep().Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+		if e.Kind() != ast.CallKind || e.AsCall().FunctionName() != overloads.Matches {
+			return
+		}
+		args := e.AsCall().Args()
+		if len(args) == 0 || args[len(args)-1].Kind() != ast.LiteralKind {
+			err = errors.New("matches wants a pattern that stands in the policy")
+		}
+	}))
+	return err
 }
 
 func evaluate(program cel.Program, s *intoto.Statement) (bool, error) {

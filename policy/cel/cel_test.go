@@ -19,20 +19,21 @@ func TestConditions(t *testing.T) {
 		t.Fatal(err)
 	}
 	for expression, want := range map[string]bool{
-		`predicate.runDetails.builder.id == "https://example.com/builder"`: true,
-		`predicate.runDetails.builder.id.startsWith("https://evil")`:       false,
-		`predicate.level >= 3 && predicate.score < 1.0`:                    true,
-		`predicate.big == 9007199254740993`:                                true,
-		`predicate.big == 9007199254740992`:                                false,
-		`predicate.huge == 18446744073709551614u`:                          true,
-		`predicate.huge == 18446744073709551615u`:                          false,
-		`predicate.huge > 1`:                                               true,
-		`size(predicate.findings) == 0`:                                    true,
-		`predicate.findings.all(f, f.severity != "critical")`:              true,
-		`predicateType.endsWith("/v1") && subject[0].name == "widget"`:     true,
-		`subject.exists(s, "sha512" in s.digest)`:                          false,
-		`has(predicate.missing) && predicate.missing`:                      false,
-		"predicate.level ==\n  3":                                          true,
+		`predicate.runDetails.builder.id == "https://example.com/builder"`:   true,
+		`predicate.runDetails.builder.id.startsWith("https://evil")`:         false,
+		`predicate.level >= 3 && predicate.score < 1.0`:                      true,
+		`predicate.big == 9007199254740993`:                                  true,
+		`predicate.big == 9007199254740992`:                                  false,
+		`predicate.huge == 18446744073709551614u`:                            true,
+		`predicate.huge == 18446744073709551615u`:                            false,
+		`predicate.huge > 1`:                                                 true,
+		`size(predicate.findings) == 0`:                                      true,
+		`predicate.findings.all(f, f.severity != "critical")`:                true,
+		`predicateType.endsWith("/v1") && subject[0].name == "widget"`:       true,
+		`predicate.runDetails.builder.id.matches("^https://example\\.com/")`: true,
+		`subject.exists(s, "sha512" in s.digest)`:                            false,
+		`has(predicate.missing) && predicate.missing`:                        false,
+		"predicate.level ==\n  3":                                            true,
 	} {
 		condition, err := cel.Compile(expression)
 		if err != nil {
@@ -69,7 +70,7 @@ func TestConditionsThatFail(t *testing.T) {
 
 func TestExpressionsThatAreNone(t *testing.T) {
 	for _, expression := range []string{
-		"", "predicate.", "1", `"true"`, "signer == 1", "predicate.x = 1", "true; false", strings.Repeat("(", 10_000), strings.Repeat("true && ", 5000) + "true",
+		"", "predicate.", "1", "predicate.s.matches(predicate.s)", "[predicate.s].exists(p, 'a'.matches(p))", "matches('a', predicate.s)", `"true"`, "signer == 1", "predicate.x = 1", "true; false", strings.Repeat("(", 10_000), strings.Repeat("true && ", 5000) + "true",
 	} {
 		if _, err := cel.Compile(expression); err == nil {
 			t.Errorf("%.40q compiles", expression)
