@@ -69,9 +69,12 @@ var unsigned = []string{
 }
 
 // explain finds the row.
-func (d disagreement) explain() (string, bool) {
+func (d disagreement) explain() (string, bool) { return d.explainBut(nil) }
+
+// explainBut finds one that is not among those.
+func (d disagreement) explainBut(those []string) (string, bool) {
 	for _, e := range disagreements {
-		if e.holds(d) {
+		if !slices.Contains(those, e.id) && e.holds(d) {
 			return e.id, true
 		}
 	}
@@ -97,7 +100,7 @@ func (d disagreement) refusesAs(codes ...verify.Code) bool {
 func (d disagreement) acceptsBut(says string) bool { return d.ours == nil && d.theirsSays(says) }
 
 // disagreements is the table; each id is a row of docs/disagreements.md.
-var disagreements = slices.Concat(formDisagreements, logDisagreements, certificateDisagreements, timeDisagreements, statementDisagreements)
+var disagreements = slices.Concat(formDisagreements, logDisagreements, certificateDisagreements, timeDisagreements, statementDisagreements, lastDisagreements)
 
 var formDisagreements = []explanation{
 	{"media-type", func(d disagreement) bool {
@@ -229,10 +232,6 @@ var logDisagreements = []explanation{
 		return d.acceptsBut("not enough verified log entries") &&
 			d.anyEntry(func(e logged) bool { return e.v2() && len(e.GetInclusionPromise().GetSignedEntryTimestamp()) > 0 })
 	}},
-	// Whatever sigstore-go says of them: without them it must accept.
-	{"unknown-log-accepted", func(d disagreement) bool {
-		return d.ours == nil && d.theirs != nil && len(d.entries()) > 1 && d.anyEntry(func(e logged) bool { return !d.knownLog(e) })
-	}},
 }
 
 var certificateDisagreements = []explanation{
@@ -259,6 +258,14 @@ var certificateDisagreements = []explanation{
 	}},
 	{"sct-wrong-beside", func(d disagreement) bool {
 		return d.refusesAs(verify.SCTInvalid) && d.oursSays("verifying SCT: ") && d.leaf() != nil && d.promises() > 1
+	}},
+}
+
+// lastDisagreements are wide, and so come after all the others.
+var lastDisagreements = []explanation{
+	// Whatever sigstore-go says of them: without them it must accept.
+	{"unknown-log-accepted", func(d disagreement) bool {
+		return d.ours == nil && d.theirs != nil && len(d.entries()) > 1 && d.anyEntry(func(e logged) bool { return !d.knownLog(e) })
 	}},
 }
 

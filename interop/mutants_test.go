@@ -204,8 +204,8 @@ func (d *disagreement) mend(sigstoreGo judge) bool {
 	if !d.disagree() {
 		return true
 	}
-	id, ok := d.explain()
-	return ok && !slices.Contains(unsigned, id)
+	_, ok := d.explainBut(unsigned)
+	return ok
 }
 
 func isRefusal(err error) bool {
