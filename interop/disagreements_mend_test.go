@@ -20,7 +20,9 @@ func (d disagreement) mended() []byte {
 	pb := d.bundle()
 	material := pb.GetVerificationMaterial()
 	material.TlogEntries = slices.DeleteFunc(material.GetTlogEntries(), func(e *rekorpb.TransparencyLogEntry) bool { return !d.knownLog(logged{e}) })
-	promised := func(e *rekorpb.TransparencyLogEntry) int { return min(1, len(e.GetInclusionPromise().GetSignedEntryTimestamp())) }
+	promised := func(e *rekorpb.TransparencyLogEntry) int {
+		return min(1, len(e.GetInclusionPromise().GetSignedEntryTimestamp()))
+	}
 	slices.SortStableFunc(material.TlogEntries, func(a, b *rekorpb.TransparencyLogEntry) int { return promised(b) - promised(a) })
 	var seen []string // of several with one key the one with a promise stays
 	material.TlogEntries = slices.DeleteFunc(material.TlogEntries, func(e *rekorpb.TransparencyLogEntry) bool {
