@@ -142,6 +142,9 @@ func (b *Body) addV2(signature jsonSignature) error {
 	if err != nil {
 		return err
 	}
+	if verifier.KeyDetails == "" {
+		return errors.New("verifier: keyDetails is missing")
+	}
 	return b.add(signature.Content, verifier)
 }
 

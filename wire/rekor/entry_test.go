@@ -198,6 +198,10 @@ func TestParseBodyRefuses(t *testing.T) {
 			t.Errorf("%s: %v", raw, err)
 		}
 	}
+	noDetails := strings.Replace(all["hashedrekord 0.0.2"], sigalg.ECDSAP256SHA256, "", 1)
+	if b, err := ParseBody([]byte(noDetails)); err == nil {
+		t.Errorf("without keyDetails: %+v", b)
+	}
 	noSignature := strings.Replace(all["dsse 0.0.1"], `"signatures":[`, `"signatures":[],"z":[`, 1)
 	noSignature = noSignature[:strings.Index(noSignature, `,"z"`)] + "}}"
 	if _, err := ParseBody([]byte(noSignature)); err == nil {
