@@ -112,12 +112,18 @@ func (c *Client) Bundles(ctx context.Context, image Image) ([]Found, error) {
 	return found, nil
 }
 
-func (c *Client) bundles(ctx context.Context, image Image) ([]Found, error) {
+// list gives what hangs on the image, and the session to fetch it in.
+func (c *Client) list(ctx context.Context, image Image) (*session, []descriptor, error) {
 	s, err := c.session(ctx, image.repo, transport.PullScope)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	listed, err := s.list(ctx, image)
+	return s, listed, err
+}
+
+func (c *Client) bundles(ctx context.Context, image Image) ([]Found, error) {
+	s, listed, err := c.list(ctx, image)
 	if err != nil {
 		return nil, err
 	}

@@ -35,11 +35,7 @@ func (c *Client) Attachments(ctx context.Context, image Image) ([]Attached, erro
 }
 
 func (c *Client) attachments(ctx context.Context, image Image) ([]Attached, error) {
-	s, err := c.session(ctx, image.repo, transport.PullScope)
-	if err != nil {
-		return nil, err
-	}
-	listed, err := s.list(ctx, image)
+	s, listed, err := c.list(ctx, image)
 	if err != nil {
 		return nil, err
 	}

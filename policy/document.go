@@ -137,12 +137,12 @@ func (d *duration) UnmarshalYAML(node *yaml.Node) error {
 	return nil
 }
 
-// maxFile is how many bytes of YAML are read.
-const maxFile = 1 << 20
+// MaxFile is how many bytes of YAML are read.
+const MaxFile = 1 << 20
 
 func readDocument(raw []byte) (document, error) {
-	if len(raw) > maxFile {
-		return document{}, fmt.Errorf("longer than %d bytes", maxFile)
+	if len(raw) > MaxFile {
+		return document{}, fmt.Errorf("longer than %d bytes", MaxFile)
 	}
 	if err := checkWriting(raw); err != nil {
 		return document{}, err

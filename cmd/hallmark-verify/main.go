@@ -28,27 +28,21 @@ func run() int {
 	defer stop()
 	context.AfterFunc(ctx, stop) // the second Ctrl-C ends at once
 	err := execute(ctx, os.Args[1:], os.Stdin, os.Stdout)
-	p, worst := new(verdict.Problem), new(worst)
+	p, worst := new(verdict.Problem), new(verdict.Worst)
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return 0
 	case errors.As(err, &worst):
 		fmt.Fprint(os.Stderr, worst.Text())
-		return worst.exit
+		return worst.Status
 	case errors.As(err, &p):
 	case errors.Is(err, context.Canceled):
-		p = &verdict.Problem{Exit: verdict.ExitUndecided, Code: "interrupted", Err: errors.New("stopped before the end")}
+		p = verdict.Interrupted("")
 	default:
 		p = usage(err)
 	}
 	fmt.Fprint(os.Stderr, p.Text())
 	return p.Exit
-}
-
-// worst is the first of many problems, with the worst of their statuses.
-type worst struct {
-	*verdict.Problem
-	exit int
 }
 
 func usage(err error) *verdict.Problem {
@@ -141,10 +135,10 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout io.Writ
 		summary.Add(v)
 		return o.tell(stdout, v)
 	})
-	if err == nil && summary.First != nil {
-		err = &worst{summary.First, summary.Exit}
+	if err != nil {
+		return err
 	}
-	return err
+	return summary.Err()
 }
 
 func (o options) tell(stdout io.Writer, v verdict.Verdict) error {
@@ -185,21 +179,23 @@ func (o options) judge(stdin io.Reader) (*verdict.Judge, error) {
 	return &verdict.Judge{Verifier: verifier, Policy: p, Explain: o.explain, Stdin: stdin}, nil
 }
 
+// maxKey is how many bytes a public key may have.
+const maxKey = 1 << 20
+
 // accepted is the policy. The age of the trusted root can't be known here, as
 // nobody says when it was fetched; a policy that limits it is refused.
 func (o options) accepted() (*policy.Policy, error) {
 	if o.identity != "" {
 		return policy.ForIdentity(o.identity, o.issuer), nil
 	}
-	const limit = 1 << 20
 	if o.key != "" {
-		raw, err := verdict.ReadFile(o.key, limit)
+		raw, err := verdict.ReadFile(o.key, maxKey)
 		if err != nil {
 			return nil, err
 		}
 		return publicKey(o.key, raw)
 	}
-	raw, err := verdict.ReadFile(o.policy, limit)
+	raw, err := verdict.ReadFile(o.policy, policy.MaxFile)
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ func TestOddNames(t *testing.T) {
 	}
 	var out strings.Builder
 	err := execute(context.Background(), []string{"--trusted-root", i.TrustedRootFile, "--identity", "a", "--issuer", "b", "--json", dir}, nil, &out)
-	if w := new(worst); !errors.As(err, &w) || w.exit != verdict.ExitRefused || w.Code != "unsigned" {
+	if w := new(verdict.Worst); !errors.As(err, &w) || w.Status != verdict.ExitRefused || w.Code != "unsigned" {
 		t.Error(err)
 	}
 	for line := range strings.Lines(out.String()) {

@@ -14,7 +14,6 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/hallmark-sign/hallmark/bundle"
-	"github.com/hallmark-sign/hallmark/internal/keys"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/policy"
 	"github.com/hallmark-sign/hallmark/verify"
@@ -145,7 +144,7 @@ func (f trustFlags) testPolicy(ctx context.Context, env environment, file, cases
 }
 
 func readCases(file string) ([]policyCase, error) {
-	raw, err := readFile(file, maxPolicy)
+	raw, err := readFile(file, policy.MaxFile)
 	if err != nil {
 		return nil, err
 	}
@@ -230,13 +229,9 @@ func (f trustFlags) propose(env environment, files, keyFiles []string) error {
 	}
 	accept := verify.Policy{AnyIdentityUnsafe: true} // who it is is the question
 	for _, file := range keyFiles {
-		raw, err := readFile(file, keys.MaxFile)
+		key, err := readPublicKey(file)
 		if err != nil {
 			return err
-		}
-		key, err := keys.ParsePublic(raw)
-		if err != nil {
-			return unreadable(file, err)
 		}
 		accept.Keys = append(accept.Keys, key)
 	}

@@ -149,7 +149,7 @@ func unseen(subject string, err error) *problem {
 	u := new(oci.Unseen)
 	switch {
 	case errors.Is(err, context.Canceled):
-		return &problem{Exit: exitUndecided, Subject: subject, Code: "interrupted", Err: errors.New("stopped before the end")}
+		return verdict.Interrupted(subject)
 	case errors.Is(err, oci.ErrMalformed):
 		p.Exit, p.Code = exitUsage, "bundle-malformed"
 	case errors.As(err, &u) && u.Reason == oci.Denied:

@@ -124,7 +124,7 @@ func (s *session) signOne(ctx context.Context, one subject) error {
 	if one.image == nil {
 		return s.signFile(ctx, one.name, s.flags.target(one.name))
 	}
-	return s.signImage(ctx, one.name, *one.image, statement(intoto.TypeSigned, []byte("{}"), imageSubject(*one.image)))
+	return s.attest(ctx, []subject{one}, statement(intoto.TypeSigned, []byte("{}"), imageSubject(*one.image)))
 }
 
 // checkFiles checks where the bundles of files will be written.

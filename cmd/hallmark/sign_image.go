@@ -2,18 +2,15 @@ package main
 
 import (
 	"context"
-	"crypto"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/oci"
 	"github.com/hallmark-sign/hallmark/verify"
-	"github.com/hallmark-sign/hallmark/wire/dsse"
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
@@ -84,32 +81,6 @@ func statement(predicateType string, predicate []byte, subjects ...intoto.Subjec
 
 func imageSubject(image oci.Image) intoto.Subject {
 	return intoto.Subject{Digest: map[string]string{"sha256": hex.EncodeToString(image.Sum())}}
-}
-
-// signImage signs an image, verifies the bundle against its digest, and puts it on
-// the image.
-func (s *session) signImage(ctx context.Context, name string, image oci.Image, what intoto.Statement) error {
-	payload, err := what.Marshal()
-	if err != nil {
-		return err
-	}
-	signer, policy, err := s.signer()
-	if err != nil {
-		return err
-	}
-	b, err := signer.Envelope(ctx, dsse.PayloadTypeInToto, payload)
-	if err != nil {
-		return err
-	}
-	raw, result, err := s.check(b, verify.FromDigest(crypto.SHA256, image.Sum()), policy)
-	if err != nil {
-		return err
-	}
-	manifest, err := s.registry.client.Attach(ctx, image, oci.Attachment{Bundle: raw, PredicateType: what.PredicateType, Created: time.Now()})
-	if err != nil {
-		return unseen(name, fmt.Errorf("the signature is logged, and is not on the image: %w", err))
-	}
-	return s.tell(name, image.Repository+"@"+manifest, result)
 }
 
 // check verifies our own bundle, as anybody would.

@@ -75,19 +75,13 @@ func (e environment) report(err error) int {
 		}
 		return worst
 	}
-	if j := new(judged); errors.As(err, &j) {
-		fmt.Fprint(e.stderr, j.Text())
-		return j.exit
+	if worst := new(verdict.Worst); errors.As(err, &worst) {
+		fmt.Fprint(e.stderr, worst.Text())
+		return worst.Status
 	}
 	p := problemOf(err)
 	fmt.Fprint(e.stderr, p.Text())
 	return p.Exit
-}
-
-// judged is the first of many problems, with the worst of their statuses.
-type judged struct {
-	*problem
-	exit int
 }
 
 // failures are the errors of a verb that goes on after one.
@@ -114,7 +108,7 @@ func problemOf(err error) *problem {
 	case errors.As(err, &refused):
 		return verdict.Refused(refused)
 	case errors.Is(err, context.Canceled):
-		return &problem{Exit: exitUndecided, Code: "interrupted", Err: errors.New("stopped before the end")}
+		return verdict.Interrupted("")
 	case errors.Is(err, login.ErrPassword), errors.As(err, &denied):
 		return &problem{Exit: exitRefused, Code: "login-refused", Err: err}
 	case errors.Is(err, client.ErrUnavailable), errors.Is(err, login.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"fmt"
 	"os"
@@ -17,9 +18,6 @@ import (
 	"github.com/hallmark-sign/hallmark/policy/cel"
 	"github.com/hallmark-sign/hallmark/verify"
 )
-
-// maxPolicy is how many bytes a policy may have.
-const maxPolicy = 1 << 20
 
 // policyFlags say whom a verb accepts.
 type policyFlags struct {
@@ -160,19 +158,27 @@ func (f policyFlags) readAny() (*policy.Policy, error) {
 	case f.key == "":
 		return policy.ForIdentity(f.identity, f.issuer), nil
 	}
-	raw, err := readFile(f.key, keys.MaxFile)
+	key, err := readPublicKey(f.key)
+	if err != nil {
+		return nil, err
+	}
+	return policy.ForKey(f.key, key), nil
+}
+
+func readPublicKey(file string) (crypto.PublicKey, error) {
+	raw, err := readFile(file, keys.MaxFile)
 	if err != nil {
 		return nil, err
 	}
 	key, err := keys.ParsePublic(raw)
 	if err != nil {
-		return nil, unreadable(f.key, err)
+		return nil, unreadable(file, err)
 	}
-	return policy.ForKey(f.key, key), nil
+	return key, nil
 }
 
 func readPolicy(file string) (*policy.Policy, error) {
-	raw, err := readFile(file, maxPolicy)
+	raw, err := readFile(file, policy.MaxFile)
 	if err != nil {
 		return nil, err
 	}
@@ -266,7 +272,7 @@ func manyOf(files []string) bool {
 		return true
 	}
 	info, err := os.Stat(files[0])
-	return err != nil && strings.ContainsAny(files[0], "*?[") || err == nil && info.IsDir() || verdict.IsChecksums(files[0])
+	return err != nil && verdict.HasStars(files[0]) || err == nil && info.IsDir() || verdict.IsChecksums(files[0])
 }
 
 // teller prints verdicts as they come.
@@ -315,8 +321,5 @@ func (t *teller) end() error {
 	if t.many && !t.quiet && !t.json {
 		t.env.say("hallmark: %s", t.summary.String())
 	}
-	if t.summary.First == nil {
-		return nil
-	}
-	return &judged{t.summary.First, t.summary.Exit}
+	return t.summary.Err()
 }

@@ -62,7 +62,7 @@ func (t Target) pieces() ([]piece, *Problem) {
 			Exit: ExitRefused, Subject: t.Name, Code: "unsigned", Try: "--bundle FILE, if the bundle is elsewhere",
 			Err: fmt.Errorf("there is no %s%s", t.path, Suffix),
 		}
-		if artifact := strings.TrimSuffix(strings.TrimSuffix(t.path, LinesSuffix), Suffix); artifact != t.path {
+		if artifact := artifactOf(t.path); artifact != t.path {
 			p.Try = "its artifact, " + quoted(artifact)
 		} else if t.listed != nil {
 			p.Err = errors.New("neither the file nor the list that it stands in has a bundle")

@@ -82,7 +82,7 @@ func (f Finder) Find(arg string) iter.Seq[Target] {
 			yield(f.target(Target{Name: arg, stdin: true}))
 		case errors.Is(err, fs.ErrNotExist) && isDigest:
 			yield(f.target(digestTarget(arg, text)))
-		case errors.Is(err, fs.ErrNotExist) && hasStars(arg):
+		case errors.Is(err, fs.ErrNotExist) && HasStars(arg):
 			f.glob(arg, yield)
 		case err != nil:
 			yield(Target{Name: arg, problem: notFound(arg, err)})
@@ -101,6 +101,11 @@ func notFound(path string, err error) *Problem {
 	if errors.Is(err, fs.ErrNotExist) {
 		return Unreadable(path, err)
 	}
+	return couldNotLook(path, err)
+}
+
+// couldNotLook is what may be there, and may be signed.
+func couldNotLook(path string, err error) *Problem {
 	return &Problem{Exit: ExitUndecided, Subject: path, Code: "could-not-look", Err: err}
 }
 
@@ -112,8 +117,11 @@ func digestTarget(arg, text string) Target {
 	return Target{Name: arg, digest: digest}
 }
 
-func isBundle(name string) bool {
-	return strings.HasSuffix(name, Suffix) || strings.HasSuffix(name, LinesSuffix)
+func isBundle(name string) bool { return artifactOf(name) != name }
+
+// artifactOf is the name of a bundle's artifact; of what is no bundle, its own.
+func artifactOf(name string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(name, LinesSuffix), Suffix)
 }
 
 // directory gives every file below dir but bundles, and for a bundle without its
@@ -129,7 +137,7 @@ func (f Finder) directory(dir string, yield func(Target) bool) {
 		var target Target
 		switch {
 		case err != nil:
-			target = Target{Name: path, problem: &Problem{Exit: ExitUndecided, Subject: path, Code: "could-not-look", Err: err}}
+			target = Target{Name: path, problem: couldNotLook(path, err)}
 			found++
 			return stopUnless(yield(target), entry)
 		case entry.IsDir():
@@ -156,7 +164,7 @@ func (f Finder) directory(dir string, yield func(Target) bool) {
 
 // missingArtifact is the artifact of a bundle that has none.
 func missingArtifact(path string) (Target, bool) {
-	artifact := strings.TrimSuffix(strings.TrimSuffix(path, LinesSuffix), Suffix)
+	artifact := artifactOf(path)
 	info, err := os.Stat(artifact)
 	if err == nil && info.IsDir() {
 		err = fmt.Errorf("%s is of no file: %w", path, fs.ErrNotExist)

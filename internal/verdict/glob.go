@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// hasStars says whether an argument that is no file is a pattern.
-func hasStars(arg string) bool { return strings.ContainsAny(arg, "*?[") }
+// HasStars says whether an argument that is no file is a pattern.
+func HasStars(arg string) bool { return strings.ContainsAny(arg, "*?[") }
 
 // glob gives the files that fit a pattern, but bundles: each part of the path as
 // in package path, and ** for any number of directories. It is an error when
@@ -23,7 +23,7 @@ func (f Finder) glob(pattern string, yield func(Target) bool) {
 			return
 		}
 	}
-	fixed := slices.IndexFunc(parts, hasStars)
+	fixed := slices.IndexFunc(parts, HasStars)
 	top := strings.Join(parts[:fixed], "/")
 	switch {
 	case top == "" && fixed > 0:
@@ -63,7 +63,7 @@ func (f Finder) fitting(parts []string, top, name string, entry fs.DirEntry, err
 	case errors.Is(err, fs.ErrNotExist):
 		return Target{}, false, nil
 	case err != nil:
-		return Target{Name: name, problem: &Problem{Exit: ExitUndecided, Subject: name, Code: "could-not-look", Err: err}}, true, nil
+		return Target{Name: name, problem: couldNotLook(name, err)}, true, nil
 	case entry.IsDir() && !leadsOn(parts, names):
 		return Target{}, false, fs.SkipDir
 	case entry.IsDir(), isBundle(name), !fit(parts, names):

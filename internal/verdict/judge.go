@@ -222,7 +222,7 @@ func (j *Judge) verify(v *Verdict, p piece, open func() (verify.Artifact, io.Clo
 // unread is an artifact that could not be read to its end.
 func unread(name string, err error) *Problem {
 	if errors.Is(err, context.Canceled) {
-		return &Problem{Exit: ExitUndecided, Subject: name, Code: "interrupted", Err: errors.New("stopped before the end")}
+		return Interrupted(name)
 	}
 	return Unreadable(name, err)
 }

@@ -46,6 +46,17 @@ func Unreadable(path string, err error) *Problem {
 	return &Problem{Exit: ExitUsage, Subject: path, Code: "unreadable", Err: err}
 }
 
+// Interrupted is work that Ctrl-C has ended.
+func Interrupted(subject string) *Problem {
+	return &Problem{Exit: ExitUndecided, Subject: subject, Code: "interrupted", Err: errors.New("stopped before the end")}
+}
+
+// Worst is the first of many problems, with the worst of their statuses.
+type Worst struct {
+	*Problem
+	Status int
+}
+
 // reasonOf says what a refusal means, and what exactly went wrong where that is
 // more than what was expected and found.
 func reasonOf(e *verify.Error) error {

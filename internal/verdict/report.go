@@ -243,6 +243,14 @@ func (s *Summary) Add(v Verdict) {
 	s.Exit = max(s.Exit, p.Exit)
 }
 
+// Err is a *Worst, and nil when all are verified.
+func (s *Summary) Err() error {
+	if s.First == nil {
+		return nil
+	}
+	return &Worst{s.First, s.Exit}
+}
+
 // Count is how many there are.
 func (s *Summary) Count() int { return s.verified + s.refused + s.unreadable + s.undecided }
 
