@@ -14,6 +14,7 @@
 //	wire/timestamp     time-stamp requests, responses and tokens: RFC 3161, RFC 5816
 //	wire/rekor         log entries and their canonical bodies: Rekor v1 and v2
 //	wire/fulcio        signing-certificate messages, proof of possession: Fulcio API v2
+//	wire/attestations  bundles by the digest of their subject: GitHub's attestations API
 //	wire/rpcstatus     how the REST APIs say no: google.rpc.Status
 //	identity           who signed: issuer, SAN and Fulcio extensions of a certificate
 //	bundle             everything that verifying one signature offline takes: bundle v0.1 to v0.3
@@ -22,7 +23,7 @@
 //	policy             who is trusted, as a file: signers, thresholds, rules
 //	policy/cel         conditions on what is attested: CEL
 //	sign               content + key + services → bundle
-//	client             HTTP clients of the Fulcio, Rekor and timestamp APIs
+//	client             HTTP clients of the Fulcio, Rekor, timestamp and attestations APIs
 //	oci                bundles on images in registries: OCI distribution v1.1 referrers, as cosign 3 has them
 //	client/login       an ID token: browser, device, password, or what a CI gives
 //	hallmarktest       an entire instance in a test

@@ -1,6 +1,6 @@
 // Package client asks the services of an instance over HTTP: its certificate
-// authority, transparency log and timestamp authority, and the trust files that
-// it publishes.
+// authority, transparency log, timestamp authority and evidence store, and the
+// trust files that it publishes.
 //
 // Every answer is limited in size and time and read by the strict parser of its
 // format. What an answer claims is not verified here: whoever signs verifies the

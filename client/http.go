@@ -38,11 +38,18 @@ const (
 	maxWait = 10 * time.Second
 )
 
+// idleConnections is how many connections to one service are kept for those who
+// ask it at once: net/http would keep two, and open the others anew each time.
+const idleConnections = 64
+
 // NewHTTP is an http.Client for the types of this package: it follows no
-// redirect and gives each request the time given.
+// redirect, gives each request the time given, and keeps connections.
 func NewHTTP(timeout time.Duration) *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = idleConnections
 	return &http.Client{
-		Timeout: timeout,
+		Transport: transport,
+		Timeout:   timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse
 		},
@@ -62,25 +69,37 @@ type exchange struct {
 // do asks until there is an answer, a refusal, or no more patience. Errors:
 // ErrUnavailable, *StatusError, the context's.
 func (e exchange) do(ctx context.Context, h *http.Client) ([]byte, error) {
+	answer, err := e.ask(ctx, h)
+	return answer.body, err
+}
+
+// answer is what a service says when it does not refuse.
+type answer struct {
+	body   []byte
+	header http.Header
+}
+
+// ask is do, with the header of the answer.
+func (e exchange) ask(ctx context.Context, h *http.Client) (answer, error) {
 	wait := 100 * time.Millisecond
 	for attempt := 1; ; attempt++ {
-		answer, after, err := e.once(ctx, h)
+		a, after, err := e.once(ctx, h)
 		if err == nil || !errors.Is(err, ErrUnavailable) || attempt == attempts {
-			return answer, err
+			return a, err
 		}
 		select {
 		case <-ctx.Done():
-			return nil, err
+			return answer{}, err
 		case <-time.After(max(wait, min(after, maxWait))):
 			wait *= 2
 		}
 	}
 }
 
-func (e exchange) once(ctx context.Context, h *http.Client) (answer []byte, after time.Duration, err error) {
+func (e exchange) once(ctx context.Context, h *http.Client) (a answer, after time.Duration, err error) {
 	req, err := http.NewRequestWithContext(ctx, e.method, e.url, bytes.NewReader(e.body))
 	if err != nil {
-		return nil, 0, err
+		return a, 0, err
 	}
 	req.Header.Set("User-Agent", "hallmark")
 	if e.contentType != "" {
@@ -91,20 +110,21 @@ func (e exchange) once(ctx context.Context, h *http.Client) (answer []byte, afte
 	}
 	resp, err := h.Do(req)
 	if err != nil {
-		return nil, 0, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return a, 0, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != e.want {
-		return nil, retryAfter(resp.Header), refusal(resp)
+		return a, retryAfter(resp.Header), refusal(resp)
 	}
-	answer, err = io.ReadAll(io.LimitReader(resp.Body, e.limit+1))
+	a.body, err = io.ReadAll(io.LimitReader(resp.Body, e.limit+1))
 	if err != nil {
-		return nil, 0, fmt.Errorf("%w: reading answer: %w", ErrUnavailable, err)
+		return answer{}, 0, fmt.Errorf("%w: reading answer: %w", ErrUnavailable, err)
 	}
-	if int64(len(answer)) > e.limit {
-		return nil, 0, fmt.Errorf("answer is longer than %d bytes", e.limit)
+	if int64(len(a.body)) > e.limit {
+		return answer{}, 0, fmt.Errorf("answer is longer than %d bytes", e.limit)
 	}
-	return answer, 0, nil
+	a.header = resp.Header
+	return a, 0, nil
 }
 
 func retryAfter(h http.Header) time.Duration {

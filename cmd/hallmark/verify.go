@@ -32,6 +32,7 @@ type verifyFlags struct {
 	bundles  []string
 	detached detachedFlags
 	registry registryFlags
+	evidence evidenceFlags
 	timeout  time.Duration
 	explain  bool
 	json     bool
@@ -45,17 +46,22 @@ func verifyCommand(env environment) *cobra.Command {
 		Short: "Verify files against their bundles, without any network; and images",
 		Long: `Verifies each FILE against FILE.sigstore.json and the trusted root of an instance: that
 who the policy names has signed it, while the certificate was valid, and that the
-signature is in the transparency log. Nothing is fetched. --identity and --issuer are
-the shortest policy: both must match exactly.
+signature is in the transparency log. Nothing is fetched, unless you say so. --identity
+and --issuer are the shortest policy: both must match exactly.
 
 FILE may be a directory: every file below it must be signed. It may be a list of
 checksums, SHA256SUMS: signed itself, it vouches for the files that it lists; else each
 needs a bundle of its own. Stars are expanded. A digest, sha256:HEX, or - for standard
-input need --bundle. A file may have several bundles, one a line, in FILE.sigstore.jsonl.
+input need --bundle or --evidence. A file may have several bundles, one a line, in
+FILE.sigstore.jsonl.
 
 REGISTRY/REPO:TAG and REGISTRY/REPO@sha256:HEX are images, whose bundles are fetched
 from their registry; a registry that can't be looked at is exit status 3, never
-"unsigned". A path that exists is a file; file: and oci: say it outright.`,
+"unsigned". A path that exists is a file; file: and oci: say it outright.
+
+With --evidence URL, what has no bundle beside it or on it is looked up in the evidence
+store of an instance, by its SHA-256. Bundles that are there and refused are not looked
+up: the answer is no. A store that can't be looked at is exit status 3.`,
 		Example: `  hallmark verify release.tar.gz --identity alice@example.com --issuer https://login.example.com
   hallmark verify dist/ --policy policy.yaml
   hallmark verify --policy policy.yaml --explain SHA256SUMS
@@ -74,7 +80,8 @@ from their registry; a registry that can't be looked at is exit status 3, never
 	f.policy.add(cmd)
 	f.detached.add(cmd)
 	f.registry.add(cmd)
-	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "how long a registry may take for an image")
+	f.evidence.add(cmd, env, "to ask for those of what has none")
+	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "how long a registry may take for an image, and a store for a file")
 	cmd.Flags().StringArrayVar(&f.bundles, "bundle", nil, "`FILE` with the bundle (default: the artifact's name with "+verdict.Suffix+"); may be repeated")
 	cmd.Flags().BoolVar(&f.explain, "explain", false, "show what each of the nine steps saw")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print each verdict as JSON, one a line")
@@ -127,8 +134,8 @@ func (f verifyFlags) check(files []string) error {
 	}
 	for _, file := range files {
 		switch info, err := os.Stat(file); {
-		case !elsewhere && (file == "-" || err != nil && strings.HasPrefix(file, "sha256:")):
-			return fmt.Errorf("%s needs --bundle", file)
+		case !elsewhere && f.evidence.url == "" && (file == "-" || err != nil && strings.HasPrefix(file, "sha256:")):
+			return fmt.Errorf("%s needs --bundle or --evidence", file)
 		case elsewhere && err == nil && info.IsDir():
 			return fmt.Errorf("%s is a directory, whose files have their bundles beside them", file)
 		}
@@ -244,6 +251,11 @@ func (f verifyFlags) verify(ctx context.Context, env environment, files []string
 		return err
 	}
 	judge.Explain = f.explain
+	if store, err := f.evidence.store(f.timeout); err != nil {
+		return err
+	} else if store != nil {
+		judge.Store = store
+	}
 	registry, err := f.registry.registry(f.timeout)
 	if err != nil {
 		return err

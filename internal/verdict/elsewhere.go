@@ -91,18 +91,20 @@ func (f Finder) image(reference string, problem *Problem) Target {
 // look gets digest and bundles of an artifact that is elsewhere.
 func (t *Target) look(ctx context.Context) *Problem {
 	held, problem := t.registry.Look(ctx, t.Name)
-	switch {
-	case problem != nil:
-	case len(held.Digest) != sha256.Size:
-		problem = Unreadable(t.Name, fmt.Errorf("a digest of %d bytes", len(held.Digest)))
-	case len(held.Bundles) == 0:
-		problem = &Problem{Exit: ExitRefused, Subject: t.Name, Code: "unsigned", Err: errors.New("the registry has the image, and no bundle on it")}
-	}
 	if problem != nil {
 		return problem
 	}
-	t.digest = held.Digest
-	for _, h := range held.Bundles {
+	if len(held.Digest) != sha256.Size {
+		return Unreadable(t.Name, fmt.Errorf("a digest of %d bytes", len(held.Digest)))
+	}
+	t.digest, t.held = held.Digest, hanging(held.Bundles)
+	return nil
+}
+
+// hanging are the pieces of what hangs elsewhere.
+func hanging(bundles []Hanging) []piece {
+	all := make([]piece, 0, len(bundles))
+	for _, h := range bundles {
 		p := piece{file: h.Name, name: h.Name, err: h.Err}
 		switch {
 		case h.Err != nil:
@@ -112,9 +114,9 @@ func (t *Target) look(ctx context.Context) *Problem {
 			p = parsePiece(h.Name, h.Raw)
 		}
 		p.elsewhere, p.payload = true, h.Payload
-		t.held = append(t.held, p)
+		all = append(all, p)
 	}
-	return nil
+	return all
 }
 
 // names says whether a payload is about the image with this digest. Whoever signed

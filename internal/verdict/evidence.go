@@ -44,31 +44,19 @@ type piece struct {
 	payload   []byte // what was signed in place of the artifact, and names it
 }
 
-// pieces reads the artifact's bundles. That there is none is said only when that
-// was seen.
+// elsewhere is what to try where a bundle is not beside its artifact.
+const elsewhere = "--bundle FILE, if the bundle is elsewhere"
+
+// pieces reads the artifact's bundles. There are none, and no problem, only when
+// that was seen.
 func (t Target) pieces() ([]piece, *Problem) {
 	if t.given != nil {
 		return []piece{{file: detached, name: detached, bundle: t.given}}, nil
 	}
-	if t.held != nil {
+	if t.registry != nil {
 		return t.held, nil
 	}
 	files := t.evidence()
-	if len(files) == 0 && t.path == "" {
-		return nil, &Problem{Exit: ExitUsage, Subject: t.Name, Code: "usage", Err: errors.New("needs --bundle")}
-	}
-	if len(files) == 0 {
-		p := &Problem{
-			Exit: ExitRefused, Subject: t.Name, Code: "unsigned", Try: "--bundle FILE, if the bundle is elsewhere",
-			Err: fmt.Errorf("there is no %s%s", t.path, Suffix),
-		}
-		if artifact := artifactOf(t.path); artifact != t.path {
-			p.Try = "its artifact, " + quoted(artifact)
-		} else if t.listed != nil {
-			p.Err = errors.New("neither the file nor the list that it stands in has a bundle")
-		}
-		return nil, p
-	}
 	var all []piece
 	for _, file := range files {
 		all = append(all, readPieces(file, len(t.bundles) > 0)...)
@@ -85,7 +73,7 @@ func readPieces(file string, named bool) []piece {
 	if p := new(Problem); errors.As(err, &p) {
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && named:
-			p.Try = "--bundle FILE, if the bundle is elsewhere"
+			p.Try = elsewhere
 		case !errors.Is(err, fs.ErrNotExist):
 			p.Exit, p.Code = ExitUndecided, "could-not-look"
 		}

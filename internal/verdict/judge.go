@@ -23,6 +23,7 @@ type Judge struct {
 	Policy   *policy.Policy
 	Explain  bool      // keep what each step saw
 	Stdin    io.Reader // read when a Target says so
+	Store    Store     // asked where an artifact has no bundle; nil: nobody is
 	Command  string    // how the user called hallmark, for hints; empty: it is not at hand
 }
 
@@ -50,6 +51,9 @@ func (j *Judge) All(ctx context.Context, targets iter.Seq[Target], tell func(Ver
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	workers := runtime.GOMAXPROCS(0)
+	if j.Store != nil {
+		workers = max(workers, asking)
+	}
 	todo, order := make(chan slot), make(chan slot, 64*workers)
 	for range workers {
 		go func() {
@@ -128,12 +132,7 @@ func (j *Judge) Judge(ctx context.Context, t Target) Verdict {
 // judge verifies each bundle, then asks the policy. Bundles that are refused do
 // not matter when the others are enough.
 func (j *Judge) judge(ctx context.Context, v *Verdict) {
-	if v.Target.registry != nil {
-		if v.Problem = v.Target.look(ctx); v.Problem != nil {
-			return
-		}
-	}
-	pieces, missing := v.Target.pieces()
+	pieces, missing := j.pieces(ctx, &v.Target)
 	if missing != nil {
 		v.Problem = missing
 		return
@@ -172,6 +171,20 @@ func (j *Judge) judge(ctx context.Context, v *Verdict) {
 	if v.Problem != nil && len(pieces) > 1 {
 		v.Problem.Err = fmt.Errorf("%w; of %d bundles: %s", v.Problem.Err, len(pieces), strings.Join(notes[:min(len(notes), maxNotes)], "; "))
 	}
+}
+
+// pieces finds the bundles of an artifact: where it is, else in the store.
+func (j *Judge) pieces(ctx context.Context, t *Target) ([]piece, *Problem) {
+	if t.registry != nil {
+		if problem := t.look(ctx); problem != nil {
+			return nil, problem
+		}
+	}
+	pieces, problem := t.pieces()
+	if problem != nil || len(pieces) > 0 {
+		return pieces, problem
+	}
+	return j.stored(ctx, t)
 }
 
 // maxNotes is of how many bundles a refusal tells what came of them.

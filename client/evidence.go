@@ -1,0 +1,98 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/wire/attestations"
+)
+
+// Limits of what Get takes, whatever the store has.
+const (
+	MaxEvidence      = 1000                    // bundles of one subject
+	MaxEvidenceBytes = 2 * bundle.MaxSize      // of all of them
+	maxEvidencePage  = bundle.MaxSize + 64<<10 // of one answer: a bundle, and what is around a hundred
+	maxReceipt       = 4 << 10
+)
+
+// Evidence is a store of bundles by the digest of what they are about, which an
+// instance may have.
+type Evidence struct {
+	URL  string // base URL
+	HTTP *http.Client
+}
+
+func (e Evidence) of(digest []byte) string {
+	return e.URL + "/api/v1/bundles/" + attestations.FormatDigest(digest)
+}
+
+// Put has the store keep a bundle (JSON) of the artifact with this SHA-256. It is
+// there once Put returns nil, and once however often it is put. Errors:
+// ErrUnavailable, *StatusError, the context's.
+func (e Evidence) Put(ctx context.Context, digest, bundle []byte) error {
+	body, err := attestations.MarshalRequest(bundle)
+	if err == nil {
+		_, err = exchange{
+			method: http.MethodPost, url: e.of(digest), contentType: "application/json",
+			body: body, want: http.StatusCreated, limit: maxReceipt,
+		}.do(ctx, e.HTTP)
+	}
+	if err != nil {
+		return fmt.Errorf("asking %s to keep a bundle: %w", e.URL, err)
+	}
+	return nil
+}
+
+// Get gives all bundles (JSON) that the store has of the artifact with this SHA-256,
+// as they are: nothing is verified. There are three answers: some; none and no
+// error, said only when the store itself says that it has none; and an error, when
+// nothing is known. Errors: ErrUnavailable, *StatusError,
+// attestations.ErrMalformed, the context's.
+func (e Evidence) Get(ctx context.Context, digest []byte) ([][]byte, error) {
+	var all [][]byte
+	size := 0
+	query, more := fmt.Sprintf("per_page=%d", attestations.MaxPage), true
+	for more {
+		var page [][]byte
+		var err error
+		page, query, more, err = e.page(ctx, e.of(digest)+"?"+query)
+		if refusal := new(StatusError); len(all) == 0 && errors.As(err, &refusal) && refusal.isNotFound() {
+			return nil, nil
+		}
+		if err == nil && more && len(page) == 0 {
+			err = errors.New("a page without bundles says that there are more")
+		}
+		for _, b := range page {
+			size += len(b)
+		}
+		all = append(all, page...)
+		if err == nil && (len(all) > MaxEvidence || size > MaxEvidenceBytes) {
+			err = fmt.Errorf("more than %d bundles, or than %d bytes of them", MaxEvidence, MaxEvidenceBytes)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("asking %s for bundles: %w", e.URL, err)
+		}
+	}
+	return all, nil
+}
+
+// isNotFound: that a store is there and says so. An address where there is none
+// says 404 in other words.
+func (e *StatusError) isNotFound() bool {
+	return e.Status == http.StatusNotFound && e.Message == attestations.NotFound
+}
+
+func (e Evidence) page(ctx context.Context, url string) (bundles [][]byte, query string, more bool, err error) {
+	a, err := exchange{method: http.MethodGet, url: url, want: http.StatusOK, limit: maxEvidencePage}.ask(ctx, e.HTTP)
+	if err != nil {
+		return nil, "", false, err
+	}
+	if bundles, err = attestations.ParsePage(a.body); err != nil {
+		return nil, "", false, err
+	}
+	query, more, err = attestations.Next(a.header.Values("Link"))
+	return bundles, query, more, err
+}
