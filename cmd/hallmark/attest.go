@@ -150,31 +150,11 @@ func (s subject) named(ctx context.Context) (intoto.Subject, error) {
 	return intoto.Subject{Name: filepath.Base(s.name), Digest: map[string]string{"sha256": hex.EncodeToString(h.Sum(nil))}}, nil
 }
 
-// attest signs the statement once, verifies it against each subject, and then
-// leaves it with each.
+// attest signs the statement once, and then leaves it with each subject.
 func (s *session) attest(ctx context.Context, subjects []subject, what intoto.Statement) error {
-	payload, err := what.Marshal()
+	raw, results, err := s.seal(ctx, what)
 	if err != nil {
 		return err
-	}
-	signer, policy, err := s.signer()
-	if err != nil {
-		return err
-	}
-	b, err := signer.Envelope(ctx, dsse.PayloadTypeInToto, payload)
-	if err != nil {
-		return err
-	}
-	var raw []byte
-	results := make([]*verify.Result, len(subjects))
-	for i, one := range what.Subject {
-		digest, err := hex.DecodeString(one.Digest["sha256"])
-		if err != nil {
-			return err
-		}
-		if raw, results[i], err = s.check(b, verify.FromDigest(crypto.SHA256, digest), policy); err != nil {
-			return about(subjects[i].name, err)
-		}
 	}
 	for i, one := range subjects {
 		if i > 0 && s.flags.bundle != "" {
@@ -187,6 +167,42 @@ func (s *session) attest(ctx context.Context, subjects []subject, what intoto.St
 	return nil
 }
 
+// seal signs a statement and verifies the bundle, and gives what it proves of each
+// subject.
+func (s *session) seal(ctx context.Context, what intoto.Statement) ([]byte, []*verify.Result, error) {
+	payload, err := what.Marshal()
+	if err != nil {
+		return nil, nil, err
+	}
+	signer, policy, err := s.signer()
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := signer.Envelope(ctx, dsse.PayloadTypeInToto, payload)
+	if err != nil {
+		return nil, nil, err
+	}
+	first, err := verdict.SubjectOf(what)
+	if err != nil {
+		return nil, nil, err
+	}
+	raw, result, err := s.check(b, first, policy)
+	if err != nil {
+		return nil, nil, err
+	}
+	results := make([]*verify.Result, len(what.Subject))
+	for i, one := range what.Subject {
+		digest, err := hex.DecodeString(one.Digest["sha256"])
+		if err != nil || result.Statement.Subject[i].Digest["sha256"] != one.Digest["sha256"] {
+			return nil, nil, errors.New("verifying the new bundle, which was not written: it names something else")
+		}
+		about := *result
+		about.Hash, about.Digest = crypto.SHA256, digest
+		results[i] = &about
+	}
+	return raw, results, nil
+}
+
 // leave leaves a bundle where whoever verifies the subject looks for it.
 func (s *session) leave(ctx context.Context, one subject, raw []byte, predicateType string, r *verify.Result) error {
 	if one.image == nil {
@@ -196,9 +212,18 @@ func (s *session) leave(ctx context.Context, one subject, raw []byte, predicateT
 		}
 		return s.tell(one.name, out, r)
 	}
+	manifest, err := s.hang(ctx, one, raw, predicateType)
+	if err != nil {
+		return err
+	}
+	return s.tell(one.name, manifest, r)
+}
+
+// hang puts a bundle on an image, and gives the manifest that holds it.
+func (s *session) hang(ctx context.Context, one subject, raw []byte, predicateType string) (string, error) {
 	manifest, err := s.registry.client.Attach(ctx, *one.image, oci.Attachment{Bundle: raw, PredicateType: predicateType, Created: time.Now()})
 	if err != nil {
-		return unseen(one.name, fmt.Errorf("the signature is logged, and is not on the image: %w", err))
+		return "", unseen(one.name, fmt.Errorf("the signature is logged, and is not on the image: %w", err))
 	}
-	return s.tell(one.name, one.image.Repository+"@"+manifest, r)
+	return one.image.Repository + "@" + manifest, nil
 }

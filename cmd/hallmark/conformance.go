@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"crypto"
-	"encoding/hex"
 	"errors"
 
 	"github.com/spf13/cobra"
 
-	"github.com/hallmark-sign/hallmark/verify"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/wire/dsse"
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
@@ -51,7 +49,7 @@ func (f signFlags) attest(ctx context.Context, env environment, file string) err
 	if err != nil {
 		return unreadable(file, err)
 	}
-	artifact, err := subjectOf(statement)
+	artifact, err := verdict.SubjectOf(statement)
 	if err != nil {
 		return unreadable(file, err)
 	}
@@ -97,20 +95,4 @@ func verifyBundleCommand(env environment) *cobra.Command {
 	cmd.Flags().StringVar(&f.policy.key, "key", "", "public key `FILE` that must have signed")
 	cmd.Flags().StringArrayVar(&f.bundles, "bundle", nil, "`FILE` with the bundle")
 	return cmd
-}
-
-// subjectOf gives a subject of a statement as what is verified.
-func subjectOf(s intoto.Statement) (verify.Artifact, error) {
-	for _, subject := range s.Subject {
-		// always the same one, so that bundles of one artifact are seen to be that
-		for _, by := range []struct {
-			algorithm string
-			hash      crypto.Hash
-		}{{"sha256", crypto.SHA256}, {"sha384", crypto.SHA384}, {"sha512", crypto.SHA512}} {
-			if digest, err := hex.DecodeString(subject.Digest[by.algorithm]); err == nil && len(digest) == by.hash.Size() {
-				return verify.FromDigest(by.hash, digest), nil
-			}
-		}
-	}
-	return verify.Artifact{}, errors.New("no subject has a SHA-256, SHA-384 or SHA-512 digest")
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +16,6 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/policy"
 	"github.com/hallmark-sign/hallmark/verify"
-	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
 func policyCommand(env environment) *cobra.Command {
@@ -273,23 +271,9 @@ func proposalRefused(env environment, file string, err error) error {
 
 // proved verifies a bundle of the artifact that it names itself.
 func proved(v *verify.Verifier, b *bundle.Bundle, accept verify.Policy) (*verify.Result, error) {
-	artifact, err := claimed(b)
+	artifact, err := verdict.Claimed(b)
 	if err != nil {
 		return nil, err
 	}
 	return v.Verify(b, artifact, accept)
-}
-
-func claimed(b *bundle.Bundle) (verify.Artifact, error) {
-	if b.Envelope != nil {
-		statement, err := intoto.Parse(b.Envelope.Payload)
-		if err != nil {
-			return verify.Artifact{}, err
-		}
-		return subjectOf(statement)
-	}
-	if b.Message.Hash == crypto.Hash(0) {
-		return verify.Artifact{}, errors.New("the bundle does not say of which artifact it is")
-	}
-	return verify.FromDigest(b.Message.Hash, b.Message.Digest), nil
 }

@@ -46,6 +46,7 @@ type signFlags struct {
 	bundle         string
 	registry       registryFlags
 	beside         bool // add to the bundles that are there
+	manifest       bool // one statement about all
 	timeout        time.Duration
 	json           bool
 }
@@ -75,21 +76,31 @@ and signed by digest. The bundle is put on the image in its registry, where cosi
 finds it too. Credentials are those of docker and podman. A path that exists is a
 file; file: and oci: say it outright.
 
+With --manifest it is one signature for a whole release: one statement that names every
+file, every file of a directory or a list of checksums, and every image, by path and
+digest. The bundle is one file, release.sigstore.json or --bundle, at or above all that
+it names; 'hallmark verify DIR' finds it in DIR. It may name 10,000 subjects.
+
 Who signs: the ID token given with --identity-token or SIGSTORE_ID_TOKEN; in GitHub
 Actions the workflow itself; else whoever logs in. With --key, the key.`,
 		Example: `  hallmark sign release.tar.gz
   hallmark sign --identity-token token.txt a.zip b.zip
   hallmark sign registry.example.com/app:v1
+  hallmark sign --manifest --bundle dist/release.sigstore.json dist/ registry.example.com/app:v1
   hallmark sign --key key.pem --bundle release.bundle release.tar.gz`,
 		Args: usageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, files []string) error {
+			if f.manifest {
+				return f.signManifest(cmd.Context(), env, files)
+			}
 			if f.bundle != "" && len(files) > 1 {
-				return usageError(cmd, errors.New("--bundle takes one FILE"))
+				return usageError(cmd, errors.New("--bundle takes one FILE, without --manifest"))
 			}
 			return f.sign(cmd.Context(), env, files)
 		},
 	}
 	f.add(cmd)
+	cmd.Flags().BoolVar(&f.manifest, "manifest", false, "sign one statement about all, in "+manifestName+verdict.Suffix+" or --bundle")
 	cmd.MarkFlagsMutuallyExclusive("key", "identity-token", "email")
 	return cmd
 }

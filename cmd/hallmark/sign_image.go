@@ -48,7 +48,7 @@ func (f signFlags) subjects(ctx context.Context, env environment, r *registry, a
 
 // images are the image that an argument names, and its platforms if asked for.
 func (f signFlags) images(ctx context.Context, env environment, r *registry, text string) ([]subject, error) {
-	if f.bundle != "" {
+	if f.bundle != "" && !f.manifest {
 		return nil, &problem{
 			Exit: exitUsage, Subject: text, Code: "usage", Err: errors.New("--bundle goes with a file; the bundle of an image goes to its registry"),
 		}

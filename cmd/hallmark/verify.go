@@ -55,6 +55,11 @@ needs a bundle of its own. Stars are expanded. A digest, sha256:HEX, or - for st
 input need --bundle or --evidence. A file may have several bundles, one a line, in
 FILE.sigstore.jsonl.
 
+A manifest in a directory, such as release.sigstore.json of 'sign --manifest', vouches
+for the files that it names; one that it names must be there and be the same, one that
+it does not name is unsigned. With --bundle several FILEs or a directory share bundles,
+and a file is vouched for by its digest alone, whatever its name.
+
 REGISTRY/REPO:TAG and REGISTRY/REPO@sha256:HEX are images, whose bundles are fetched
 from their registry; a registry that can't be looked at is exit status 3, never
 "unsigned". A path that exists is a file; file: and oci: say it outright.
@@ -129,15 +134,12 @@ func (f verifyFlags) check(files []string) error {
 		return err
 	}
 	elsewhere := len(f.bundles) > 0 || f.detached.given()
-	if elsewhere && len(files) > 1 {
-		return errors.New("a bundle that is elsewhere goes with one FILE")
+	if f.detached.given() && verdict.Several(files) {
+		return errors.New("a detached signature goes with one FILE")
 	}
 	for _, file := range files {
-		switch info, err := os.Stat(file); {
-		case !elsewhere && f.evidence.url == "" && (file == "-" || err != nil && strings.HasPrefix(file, "sha256:")):
+		if _, err := os.Stat(file); !elsewhere && f.evidence.url == "" && (file == "-" || err != nil && strings.HasPrefix(file, "sha256:")) {
 			return fmt.Errorf("%s needs --bundle or --evidence", file)
-		case elsewhere && err == nil && info.IsDir():
-			return fmt.Errorf("%s is a directory, whose files have their bundles beside them", file)
 		}
 	}
 	return nil
@@ -267,7 +269,7 @@ func (f verifyFlags) verify(ctx context.Context, env environment, files []string
 	if finder.Detached, err = f.detached.bundle(); err != nil {
 		return err
 	}
-	teller := teller{verifyFlags: f, env: env, many: manyOf(files)}
+	teller := teller{verifyFlags: f, env: env, many: verdict.Several(files) || verdict.IsChecksums(files[0])}
 	if teller.many {
 		env.collectLess()
 	}
@@ -275,16 +277,6 @@ func (f verifyFlags) verify(ctx context.Context, env environment, files []string
 		return err
 	}
 	return teller.end()
-}
-
-// manyOf says whether the arguments name more than one file, which is then told of
-// in a line.
-func manyOf(files []string) bool {
-	if len(files) != 1 {
-		return true
-	}
-	info, err := os.Stat(files[0])
-	return err != nil && verdict.HasStars(files[0]) || err == nil && info.IsDir() || verdict.IsChecksums(files[0])
 }
 
 // teller prints verdicts as they come.

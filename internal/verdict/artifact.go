@@ -12,34 +12,44 @@ import (
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
-// opener gives the artifact once for each bundle. What can be read only once is
-// hashed for all of them.
-func (t Target) opener(ctx context.Context, stdin io.Reader, bundles int) func() (verify.Artifact, io.Closer, error) {
+// opener gives the artifact that a bundle is to be of, once for each.
+type opener func(piece) (verify.Artifact, io.Closer, error)
+
+// opener is the artifact's. What can be read only once is hashed for all bundles.
+func (t Target) opener(ctx context.Context, stdin io.Reader, bundles int) opener {
 	nothing := io.NopCloser(nil)
 	switch {
+	case t.claimed:
+		return func(p piece) (verify.Artifact, io.Closer, error) {
+			artifact, err := Claimed(p.bundle)
+			if err != nil {
+				err = &verify.Error{Step: verify.StepStatement, Code: verify.StatementInvalid, Err: err}
+			}
+			return artifact, nothing, err
+		}
 	case t.content != nil:
-		return func() (verify.Artifact, io.Closer, error) {
+		return func(piece) (verify.Artifact, io.Closer, error) {
 			return verify.FromReader(bytes.NewReader(t.content)), nothing, nil
 		}
 	case t.digest != nil:
-		return func() (verify.Artifact, io.Closer, error) {
+		return func(piece) (verify.Artifact, io.Closer, error) {
 			return verify.FromDigest(crypto.SHA256, t.digest), nothing, nil
 		}
 	case t.stdin && bundles == 1:
-		return func() (verify.Artifact, io.Closer, error) {
+		return func(piece) (verify.Artifact, io.Closer, error) {
 			return verify.FromReader(UntilDone{ctx, stdin}), nothing, nil
 		}
 	case t.stdin:
 		artifact, err := verify.ReadArtifact(UntilDone{ctx, stdin})
-		return func() (verify.Artifact, io.Closer, error) { return artifact, nothing, err }
+		return func(piece) (verify.Artifact, io.Closer, error) { return artifact, nothing, err }
 	case bundles > 1:
 		read := sync.OnceValues(func() (verify.Artifact, error) { return t.read(ctx) })
-		return func() (verify.Artifact, io.Closer, error) {
+		return func(piece) (verify.Artifact, io.Closer, error) {
 			artifact, err := read()
 			return artifact, nothing, err
 		}
 	}
-	return func() (verify.Artifact, io.Closer, error) {
+	return func(piece) (verify.Artifact, io.Closer, error) {
 		f, err := t.open()
 		if err != nil {
 			return verify.Artifact{}, nil, err

@@ -5,21 +5,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 )
 
 // maxChecksums is how many bytes a list of checksums may have.
 const maxChecksums = 4 << 20
-
-// list is a signed list of checksums, judged once.
-type list struct {
-	target Target
-	judged sync.Once
-	said   Verdict
-}
 
 // IsChecksums says whether a file of this name is a list of checksums, as
 // SHA256SUMS, widget_1.0_SHA256SUMS and checksums.txt are.
@@ -42,7 +33,7 @@ func (f Finder) checksums(path string, yield func(Target) bool) {
 		yield(Target{Name: path, problem: p})
 		return
 	}
-	if signed != nil && !yield(Target{Name: path, list: signed}) {
+	if signed != nil && !yield(Target{Name: path, path: path, list: signed}) {
 		return
 	}
 	for _, file := range files {
@@ -74,26 +65,16 @@ func (f Finder) readList(path string) ([]Target, *list, error) {
 	return files, signed, nil
 }
 
-// cover notes what the signed lists of a directory vouch for. What is no such list
-// is a file like any other.
-func (f Finder) cover(dir string, covered map[string]Target) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return // the walk tells
+// coverByChecksums notes what a signed list vouches for. What is no such list is a
+// file like any other.
+func (f Finder) coverByChecksums(path string, covered coverage) {
+	files, signed, err := f.readList(path)
+	if err != nil || signed == nil {
+		return
 	}
-	for _, entry := range entries {
-		path := filepath.Join(dir, entry.Name())
-		if !IsChecksums(path) || !entry.Type().IsRegular() {
-			continue
-		}
-		files, signed, err := f.readList(path)
-		if err != nil || signed == nil {
-			continue
-		}
-		covered[path] = Target{Name: path, list: signed}
-		for _, file := range files {
-			covered[file.path] = file
-		}
+	covered.files[path] = Target{Name: path, path: path, list: signed}
+	for _, file := range files {
+		covered.files[file.path] = file
 	}
 }
 

@@ -53,7 +53,7 @@ func (t Target) pieces() ([]piece, *Problem) {
 	if t.given != nil {
 		return []piece{{file: detached, name: detached, bundle: t.given}}, nil
 	}
-	if t.registry != nil {
+	if t.registry != nil || t.held != nil {
 		return t.held, nil
 	}
 	files := t.evidence()

@@ -34,25 +34,32 @@ type Target struct {
 	held    []piece  // what the registry has
 	problem *Problem // known before anything is judged
 	listed  []byte   // SHA-256 that a list of checksums has for it
-	list    *list    // the signed list that vouches for it
+	list    *list    // the signed list, or the manifests, that vouch for it
+	label   string   // its name there; empty: manifests vouch by digest alone
+	claimed bool     // what its bundles name themselves, in place of a file
 
 	registry Registry // where the artifact is, when it is no file
 }
 
 // Finder says where bundles are when they are not beside their artifacts.
 type Finder struct {
-	Bundles  []string       // files, for the one artifact there is
-	Detached *bundle.Bundle // put together of detached evidence, likewise
+	Bundles  []string       // files; several artifacts share them
+	Detached *bundle.Bundle // put together of detached evidence, for one artifact
 	Registry Registry       // nil: arguments name files
+
+	shared *list // the bundles, where there are several artifacts
 }
 
 func (f Finder) target(t Target) Target {
-	t.bundles, t.given = f.Bundles, f.Detached
+	t.bundles, t.given, t.list = f.Bundles, f.Detached, f.shared
 	return t
 }
 
 // All gives what every argument names.
 func (f Finder) All(args []string) iter.Seq[Target] {
+	if len(f.Bundles) > 0 && Several(args) {
+		f.shared = sharedBy(f.Bundles)
+	}
 	return func(yield func(Target) bool) {
 		for _, arg := range args {
 			for target := range f.Find(arg) {
@@ -124,42 +131,102 @@ func artifactOf(name string) string {
 	return strings.TrimSuffix(strings.TrimSuffix(name, LinesSuffix), Suffix)
 }
 
-// directory gives every file below dir but bundles, and for a bundle without its
-// artifact that artifact, which is missing. A signed list of checksums vouches for
-// those of its directory that have no bundle of their own.
-func (f Finder) directory(dir string, yield func(Target) bool) {
-	found, top := 0, dir
-	if info, err := os.Lstat(dir); err == nil && !info.IsDir() {
-		top += string(filepath.Separator) // the walk follows no link
+// Several says whether arguments name more than one artifact: by their number, a
+// directory or stars.
+func Several(args []string) bool {
+	if len(args) != 1 {
+		return true
 	}
-	covered := map[string]Target{}
-	err := filepath.WalkDir(top, func(path string, entry fs.DirEntry, err error) error {
-		var target Target
+	info, err := os.Stat(args[0])
+	return err != nil && HasStars(args[0]) || err == nil && info.IsDir()
+}
+
+// Files gives what an argument names to be signed: as Find does, but of a directory
+// the files as they are, whatever vouches for them, and of a list of checksums the
+// list too.
+func (f Finder) Files(arg string) iter.Seq[Target] {
+	info, err := os.Stat(arg)
+	return func(yield func(Target) bool) {
+		if err != nil || !info.IsDir() {
+			if err == nil && IsChecksums(arg) && !yield(Target{Name: arg, path: arg}) {
+				return
+			}
+			f.Find(arg)(yield)
+			return
+		}
+		_ = walk(arg, func(path string, entry fs.DirEntry, err error) error {
+			switch {
+			case err != nil:
+				return stopUnless(yield(Target{Name: path, problem: couldNotLook(path, err)}), entry)
+			case entry.IsDir(), isBundle(path):
+				return nil
+			}
+			return stopUnless(yield(Target{Name: path, path: path, found: true}), nil)
+		})
+	}
+}
+
+// walk follows a link to a directory where it is the argument, and no other.
+func walk(dir string, visit fs.WalkDirFunc) error {
+	top := dir
+	if info, err := os.Lstat(dir); err == nil && !info.IsDir() {
+		top += string(filepath.Separator)
+	}
+	return filepath.WalkDir(top, visit)
+}
+
+// directory gives every file below dir but bundles, and for a bundle without its
+// artifact that artifact, which is missing. Signed lists of checksums and manifests
+// vouch for those of their directory that have no bundle of their own; what a
+// manifest names and is not there is missing too.
+func (f Finder) directory(dir string, yield func(Target) bool) {
+	found, stopped := 0, false
+	tell := func(t Target, unread fs.DirEntry) error {
+		found++
+		stopped = !yield(t)
+		return stopUnless(!stopped, unread)
+	}
+	covered := coverage{files: map[string]Target{}, manifests: map[string]*Problem{}}
+	err := walk(dir, func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
-			target = Target{Name: path, problem: couldNotLook(path, err)}
-			found++
-			return stopUnless(yield(target), entry)
+			return tell(Target{Name: path, problem: couldNotLook(path, err)}, entry)
 		case entry.IsDir():
 			f.cover(path, covered)
 			return nil
-		case isBundle(path):
-			var missing bool
-			if target, missing = missingArtifact(path); !missing {
-				return nil
-			}
-		default:
-			target = f.target(Target{Name: path, path: path, found: true})
-			if listed, ok := covered[path]; ok && (listed.listed == nil || len(target.evidence()) == 0) {
-				target = listed
-			}
 		}
-		found++
-		return stopUnless(yield(target), nil)
+		if target, wanted := f.inDirectory(path, covered); wanted {
+			return tell(target, nil)
+		}
+		return nil
 	})
+	for _, target := range covered.missing() {
+		if stopped {
+			return
+		}
+		_ = tell(target, nil)
+	}
 	if err == nil && found == 0 {
 		yield(Target{Name: dir, problem: Unreadable(dir, errors.New("no file in this directory"))})
 	}
+}
+
+// inDirectory is what a file in a directory stands for: itself, or as a bundle the
+// artifact that is missing; a manifest stands for nothing.
+func (f Finder) inDirectory(path string, covered coverage) (target Target, wanted bool) {
+	by, named := covered.files[path]
+	problem, isManifest := covered.manifests[path]
+	switch {
+	case isManifest:
+		return Target{Name: path, problem: problem}, problem != nil
+	case isBundle(path) && !(named && by.list.manifest()):
+		return missingArtifact(path)
+	}
+	target = f.target(Target{Name: path, path: path, found: true})
+	if named && (by.list.self(path) || len(target.evidence()) == 0) {
+		target = by
+	}
+	return target, true
 }
 
 // missingArtifact is the artifact of a bundle that has none.

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -118,12 +116,14 @@ func (j *Judge) Judge(ctx context.Context, t Target) Verdict {
 	switch {
 	case t.problem != nil:
 		v.Problem = t.problem
+	case t.list != nil && t.list.manifest():
+		return j.named(ctx, t)
 	case t.list != nil:
 		return j.vouched(ctx, t)
 	default:
 		j.judge(ctx, &v)
 		if v.Problem == nil && t.listed != nil {
-			v.Problem = t.checkListed(ctx)
+			_, v.Problem = t.Sum(ctx)
 		}
 	}
 	return v
@@ -199,8 +199,11 @@ func (p piece) note(results []*verify.Result, problem *Problem) string {
 }
 
 // verify verifies one bundle, with a fresh look at the artifact.
-func (j *Judge) verify(v *Verdict, p piece, open func() (verify.Artifact, io.Closer, error)) *Problem {
-	artifact, closer, err := open()
+func (j *Judge) verify(v *Verdict, p piece, open opener) *Problem {
+	artifact, closer, err := open(p)
+	if refusal := new(verify.Error); errors.As(err, &refusal) {
+		return j.dress(v.Target.Name, p, Refused(refusal))
+	}
 	if err != nil {
 		return Unreadable(v.Target.Name, err)
 	}
@@ -257,47 +260,4 @@ func (j *Judge) dress(name string, from piece, p *Problem) *Problem {
 		}
 	}
 	return p
-}
-
-// vouched judges a list of checksums once, or a file by the list that vouches for
-// it.
-func (j *Judge) vouched(ctx context.Context, t Target) Verdict {
-	t.list.judged.Do(func() {
-		t.list.said = Verdict{Target: t.list.target}
-		j.judge(ctx, &t.list.said)
-	})
-	if t.listed == nil {
-		return t.list.said
-	}
-	v := Verdict{Target: t, Results: t.list.said.Results, Digest: t.listed, List: t.list.target.Name}
-	if p := t.list.said.Problem; p != nil {
-		refused := *p
-		refused.Subject, refused.Expected, refused.Found, refused.Try = t.Name, "", "", ""
-		refused.Err = errors.New("the list that it stands in, " + t.list.target.Name + ", is not verified")
-		v.Problem = &refused
-		return v
-	}
-	v.Problem = t.checkListed(ctx)
-	return v
-}
-
-// checkListed compares the file with its line in the list.
-func (t Target) checkListed(ctx context.Context) *Problem {
-	f, err := t.open()
-	if err != nil {
-		return Unreadable(t.Name, err)
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, UntilDone{ctx, f}); err != nil {
-		return unread(t.Name, err)
-	}
-	if sum := h.Sum(nil); !bytes.Equal(sum, t.listed) {
-		p := Refused(&verify.Error{
-			Code: verify.ArtifactMismatch, Expected: "sha256:" + hex.EncodeToString(t.listed) + ", by the list", Found: "sha256:" + hex.EncodeToString(sum),
-		})
-		p.Subject = t.Name
-		return p
-	}
-	return nil
 }

@@ -1,4 +1,4 @@
-package main
+package verdict_test
 
 import (
 	"crypto"
@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/verify"
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
@@ -18,11 +19,11 @@ func TestSubjectOf(t *testing.T) {
 	}
 	want := verify.FromDigest(crypto.SHA256, make([]byte, 32))
 	for range 50 {
-		if got, err := subjectOf(intoto.Statement{Subject: []intoto.Subject{{Digest: digests}}}); err != nil || !reflect.DeepEqual(got, want) {
+		if got, err := verdict.SubjectOf(intoto.Statement{Subject: []intoto.Subject{{Digest: digests}}}); err != nil || !reflect.DeepEqual(got, want) {
 			t.Fatalf("%+v, %v", got, err)
 		}
 	}
-	if _, err := subjectOf(intoto.Statement{Subject: []intoto.Subject{{Digest: map[string]string{"gitTree": "x"}}}}); err == nil {
+	if _, err := verdict.SubjectOf(intoto.Statement{Subject: []intoto.Subject{{Digest: map[string]string{"gitTree": "x"}}}}); err == nil {
 		t.Error("an artifact of no known digest")
 	}
 }

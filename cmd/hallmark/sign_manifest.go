@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/verify"
+	"github.com/hallmark-sign/hallmark/wire/intoto"
+)
+
+// manifestName is where a manifest goes, without its suffix.
+const manifestName = "release"
+
+// manifest is many subjects of one statement.
+type manifest struct {
+	out      string // the file with the bundle
+	subjects []subject
+	named    []intoto.Subject
+	seen     map[string]bool
+}
+
+// signManifest signs one statement about everything that the arguments name. The
+// bundle goes into one file, and on every image.
+func (f signFlags) signManifest(ctx context.Context, env environment, args []string) error {
+	registry, err := f.registry.registry(f.timeout)
+	if err != nil {
+		return err
+	}
+	m := &manifest{out: f.target(manifestName), seen: map[string]bool{}}
+	for _, arg := range args {
+		if err := m.add(ctx, f, env, registry, arg); err != nil {
+			return err
+		}
+	}
+	if len(m.named) == 0 {
+		return &problem{Exit: exitUsage, Code: "usage", Err: errors.New("there is nothing to sign in what was named")}
+	}
+	var files []string
+	for _, one := range m.subjects {
+		if one.image == nil {
+			files = append(files, one.name)
+		}
+	}
+	if err := f.checkTargets([]string{m.out}, files); err != nil {
+		return err
+	}
+	s, err := f.session(ctx, env)
+	if err != nil {
+		return err
+	}
+	s.registry = registry
+	return s.signManifest(ctx, m)
+}
+
+// add adds what one argument names.
+func (m *manifest) add(ctx context.Context, f signFlags, env environment, r *registry, arg string) error {
+	text, isImage, p := verdict.Finder{Registry: r}.Subject(arg)
+	if p != nil {
+		return p
+	}
+	if isImage {
+		images, err := f.images(ctx, env, r, text)
+		if err != nil {
+			return err
+		}
+		for _, one := range images {
+			named := imageSubject(*one.image)
+			named.Name = one.image.String()
+			if err := m.put(one, named); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for target := range (verdict.Finder{}).Files(text) {
+		if err := m.addFile(ctx, target); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *manifest) addFile(ctx context.Context, target verdict.Target) error {
+	sum, p := target.Sum(ctx)
+	if p != nil {
+		return p
+	}
+	name, err := below(filepath.Dir(m.out), target.Name)
+	if err != nil {
+		return &problem{Exit: exitUsage, Subject: target.Name, Code: "usage", Err: err, Try: "--bundle FILE, in a directory above all that is signed"}
+	}
+	return m.put(subject{name: target.Name}, intoto.Subject{Name: name, Digest: map[string]string{"sha256": hex.EncodeToString(sum)}})
+}
+
+// below is a file's path from a directory that it must be in, with slashes.
+func below(dir, file string) (string, error) {
+	from, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	to, err := filepath.Abs(file)
+	if err != nil {
+		return "", err
+	}
+	name, err := filepath.Rel(from, to)
+	if err != nil || !filepath.IsLocal(name) {
+		return "", fmt.Errorf("it is not below %s, where the manifest goes", from)
+	}
+	return filepath.ToSlash(name), nil
+}
+
+// put adds a subject, unless it was named before.
+func (m *manifest) put(one subject, named intoto.Subject) error {
+	if m.seen[named.Name] {
+		return nil
+	}
+	if len(m.named) == intoto.MaxSubjects {
+		return &problem{
+			Exit: exitUsage, Code: "usage", Err: fmt.Errorf("more than %d subjects, which is all that a statement may name", intoto.MaxSubjects),
+			Try: "a manifest for each directory, or a signed list of checksums, SHA256SUMS",
+		}
+	}
+	m.seen[named.Name] = true
+	m.subjects, m.named = append(m.subjects, one), append(m.named, named)
+	return nil
+}
+
+// signManifest signs, and leaves the bundle in its file first.
+func (s *session) signManifest(ctx context.Context, m *manifest) error {
+	raw, results, err := s.seal(ctx, statement(intoto.TypeSigned, []byte("{}"), m.named...))
+	if err != nil {
+		return err
+	}
+	if err := s.write(m.out, append(raw, '\n')); err != nil {
+		return unwritable(m.out, err)
+	}
+	for _, one := range m.subjects {
+		if one.image == nil {
+			continue
+		}
+		if _, err := s.hang(ctx, one, raw, intoto.TypeSigned); err != nil {
+			return about(one.name, err)
+		}
+	}
+	return s.tellManifest(m, results)
+}
+
+// tellManifest tells people of all at once, machines of each.
+func (s *session) tellManifest(m *manifest, results []*verify.Result) error {
+	if s.flags.json {
+		for i, one := range m.subjects {
+			if err := s.tell(one.name, m.out, results[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	s.env.say("%d subjects: signed by %s, log entry %s", len(m.named), verdict.Who(results[0]), verdict.EntryWords(results[0]))
+	s.env.say("  bundle    %s", printable(m.out))
+	if name := filepath.Base(m.out); !strings.HasSuffix(name, verdict.Suffix) && !strings.HasSuffix(name, verdict.LinesSuffix) {
+		s.env.say("  note      'hallmark verify DIR' looks for manifests called NAME%s", verdict.Suffix)
+	}
+	return nil
+}
