@@ -25,7 +25,7 @@ func fingerprint(cert *x509.Certificate) [32]byte { return sha256.Sum256(cert.Ra
 
 func openIssuers(logDir string) (*issuers, error) {
 	s := &issuers{dir: filepath.Join(logDir, "issuer"), kept: make(map[[32]byte]bool)}
-	return s, durable.MkdirAll(s.dir, 0o755)
+	return s, durable.MkdirAll(durable.OS{}, s.dir, 0o755)
 }
 
 // add keeps the certificates of a chain. "Every issuer referred to by a TileLeaf

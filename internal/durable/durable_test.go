@@ -127,21 +127,21 @@ func TestLock(t *testing.T) {
 	if _, err := Lock(path); !errors.Is(err, ErrLocked) {
 		t.Errorf("locked twice: %v", err)
 	}
-	if err := first.Unlock(); err != nil {
+	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
 	again, err := Lock(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := again.Unlock(); err != nil {
+	if err := again.Close(); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func openJournal(t *testing.T, path string) *Journal {
 	t.Helper()
-	j, err := OpenJournal(path)
+	j, err := OpenJournal(OS{}, path)
 	if err != nil {
 		t.Fatal(err)
 	}

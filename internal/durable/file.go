@@ -2,7 +2,7 @@ package durable
 
 import (
 	"cmp"
-	"errors"
+	"crypto/rand"
 	"fmt"
 	"io/fs"
 	"os"
@@ -22,7 +22,7 @@ func WriteFile(path string, data []byte, perm fs.FileMode) error {
 // CreateFile is WriteFile for a path that must not exist yet: errors.Is(err,
 // fs.ErrExist) if it does. Of two callers at once, one succeeds.
 func CreateFile(path string, data []byte, perm fs.FileMode) error {
-	temp, err := writeTemp(filepath.Dir(path), data, perm)
+	temp, err := writeTemp(OS{}, filepath.Dir(path), data, perm)
 	if err != nil {
 		return err
 	}
@@ -33,27 +33,11 @@ func CreateFile(path string, data []byte, perm fs.FileMode) error {
 	return SyncDir(filepath.Dir(path))
 }
 
-// MkdirAll is os.MkdirAll whose directories are there after a crash.
-func MkdirAll(path string, perm fs.FileMode) error {
-	path = filepath.Clean(path)
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return nil
-	}
-	parent := filepath.Dir(path)
-	if parent != path {
-		if err := MkdirAll(parent, perm); err != nil {
-			return err
-		}
-	}
-	if err := os.Mkdir(path, perm); err != nil && !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("creating directory: %w", err)
-	}
-	return SyncDir(parent)
-}
-
 // Batch writes files whose directories are synced together. The zero value is
 // ready. It is for one goroutine.
 type Batch struct {
+	FS FS // nil: OS
+
 	// Temp is a directory of the same file system for files being written, so
 	// that what a crash leaves is in one place; "" is beside each file.
 	Temp string
@@ -61,12 +45,19 @@ type Batch struct {
 	dirs map[string]bool // seen: exist, and have names to be synced
 }
 
+func (b *Batch) fs() FS {
+	if b.FS == nil {
+		return OS{}
+	}
+	return b.FS
+}
+
 // Write writes a file as WriteFile does, and its directory where that is
 // missing, but its name may be lost in a crash before Sync.
 func (b *Batch) Write(path string, data []byte, perm fs.FileMode) error {
 	dir := filepath.Dir(path)
 	if !b.dirs[dir] {
-		if err := MkdirAll(dir, 0o755); err != nil {
+		if err := MkdirAll(b.fs(), dir, 0o755); err != nil {
 			return err
 		}
 		if b.dirs == nil {
@@ -74,12 +65,12 @@ func (b *Batch) Write(path string, data []byte, perm fs.FileMode) error {
 		}
 		b.dirs[dir] = true
 	}
-	temp, err := writeTemp(cmp.Or(b.Temp, dir), data, perm)
+	temp, err := writeTemp(b.fs(), cmp.Or(b.Temp, dir), data, perm)
 	if err != nil {
 		return err
 	}
-	if err := os.Rename(temp, path); err != nil {
-		os.Remove(temp)
+	if err := b.fs().Rename(temp, path); err != nil {
+		b.fs().Remove(temp)
 		return fmt.Errorf("replacing file: %w", err)
 	}
 	return nil
@@ -88,7 +79,7 @@ func (b *Batch) Write(path string, data []byte, perm fs.FileMode) error {
 // Sync makes the names of all files written durable.
 func (b *Batch) Sync() error {
 	for dir := range b.dirs {
-		if err := SyncDir(dir); err != nil {
+		if err := b.fs().SyncDir(dir); err != nil {
 			return err
 		}
 	}
@@ -97,12 +88,13 @@ func (b *Batch) Sync() error {
 }
 
 // writeTemp writes and syncs a file in dir and gives its name.
-func writeTemp(dir string, data []byte, perm fs.FileMode) (string, error) {
-	f, err := os.CreateTemp(dir, ".tmp-*")
+func writeTemp(fsys FS, dir string, data []byte, perm fs.FileMode) (string, error) {
+	name := filepath.Join(dir, ".tmp-"+rand.Text())
+	f, err := fsys.Open(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return "", fmt.Errorf("writing file: %w", err)
 	}
-	_, err = f.Write(data)
+	_, err = f.WriteAt(data, 0)
 	if err == nil {
 		err = f.Chmod(perm)
 	}
@@ -113,8 +105,8 @@ func writeTemp(dir string, data []byte, perm fs.FileMode) (string, error) {
 		err = closeErr
 	}
 	if err != nil {
-		os.Remove(f.Name())
+		fsys.Remove(name)
 		return "", fmt.Errorf("writing file: %w", err)
 	}
-	return f.Name(), nil
+	return name, nil
 }

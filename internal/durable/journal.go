@@ -24,18 +24,18 @@ const (
 // after a crash, Records may give old records after the new ones; a record must
 // say by itself what it follows. It is for one goroutine.
 type Journal struct {
-	file *os.File
+	file File
 	end  int64 // where the next record goes
 }
 
 // OpenJournal opens or creates the journal at path. Read Records before the
 // first Append: the journal begins at its start.
-func OpenJournal(path string) (*Journal, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+func OpenJournal(fsys FS, path string) (*Journal, error) {
+	f, err := fsys.Open(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("opening journal: %w", err)
 	}
-	if err := SyncDir(filepath.Dir(path)); err != nil {
+	if err := fsys.SyncDir(filepath.Dir(path)); err != nil {
 		f.Close()
 		return nil, err
 	}
@@ -45,17 +45,14 @@ func OpenJournal(path string) (*Journal, error) {
 // Records calls each for every whole record from the start of the file, up to
 // the first that is torn or missing.
 func (j *Journal) Records(each func(record []byte) error) error {
-	if _, err := j.file.Seek(0, io.SeekStart); err != nil {
-		return fmt.Errorf("reading journal: %w", err)
-	}
 	info, err := j.file.Stat()
 	if err != nil {
 		return fmt.Errorf("reading journal: %w", err)
 	}
-	left := info.Size()
-	for left >= journalHeader {
+	in := io.NewSectionReader(j.file, 0, info.Size())
+	for left := info.Size(); left >= journalHeader; {
 		var header [journalHeader]byte
-		if _, err := io.ReadFull(j.file, header[:]); err != nil {
+		if _, err := io.ReadFull(in, header[:]); err != nil {
 			return fmt.Errorf("reading journal: %w", err)
 		}
 		left -= journalHeader
@@ -64,7 +61,7 @@ func (j *Journal) Records(each func(record []byte) error) error {
 			return nil
 		}
 		record := make([]byte, length)
-		if _, err := io.ReadFull(j.file, record); err != nil {
+		if _, err := io.ReadFull(in, record); err != nil {
 			return fmt.Errorf("reading journal: %w", err)
 		}
 		left -= length
@@ -91,7 +88,7 @@ func (j *Journal) Append(record []byte) error {
 	if _, err := j.file.WriteAt(buf, j.end); err != nil {
 		return fmt.Errorf("writing journal: %w", err)
 	}
-	if err := syncData(j.file); err != nil {
+	if err := j.file.SyncData(); err != nil {
 		return fmt.Errorf("syncing journal: %w", err)
 	}
 	j.end += int64(len(buf))

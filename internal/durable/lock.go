@@ -28,5 +28,5 @@ func Lock(path string) (*FileLock, error) {
 	return &FileLock{f}, nil
 }
 
-// Unlock gives the lock back.
-func (l *FileLock) Unlock() error { return l.file.Close() }
+// Close gives the lock back.
+func (l *FileLock) Close() error { return l.file.Close() }

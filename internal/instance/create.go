@@ -191,7 +191,7 @@ func Create(dir string, o Options) (*Instance, error) {
 		return nil, err
 	}
 	parent := filepath.Dir(filepath.Clean(dir))
-	if err := durable.MkdirAll(parent, 0o755); err != nil {
+	if err := durable.MkdirAll(durable.OS{}, parent, 0o755); err != nil {
 		return nil, fmt.Errorf("making instance: %w", err)
 	}
 	temporary, err := os.MkdirTemp(parent, ".hallmark-init-")

@@ -100,7 +100,7 @@ func OpenAccountsWith(dir string, o AccountsOptions) (*Accounts, error) {
 	if err := o.Cost.check(); err != nil {
 		return nil, fmt.Errorf("opening accounts: %w", err)
 	}
-	if err := durable.MkdirAll(dir, 0o700); err != nil {
+	if err := durable.MkdirAll(durable.OS{}, dir, 0o700); err != nil {
 		return nil, fmt.Errorf("opening accounts: %w", err)
 	}
 	a := &Accounts{dir: dir, cost: o.Cost}
@@ -275,7 +275,7 @@ func (a *Accounts) change(edit func(*file) error) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	defer func() { err = errors.Join(err, lock.Close()) }()
 	f, err := a.read()
 	if err != nil {
 		return err

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"io/fs"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
@@ -25,7 +25,7 @@ func (l *Log) Handler() http.Handler {
 }
 
 func (l *Log) serveCheckpoint(w http.ResponseWriter, r *http.Request) {
-	envelope, err := os.ReadFile(l.path("checkpoint"))
+	envelope, err := durable.ReadFile(l.o.FS, l.o.path("checkpoint"))
 	if err != nil {
 		l.unreadable(w, r, err)
 		return
@@ -58,8 +58,8 @@ func (l *Log) serveTile(w http.ResponseWriter, r *http.Request) {
 // it looks again when neither is there.
 func (l *Log) readTile(t tileRef) ([]byte, error) {
 	for {
-		size := l.published.Load()
-		content, err := os.ReadFile(l.path(t.path()))
+		size := l.engine.Load().published.Load()
+		content, err := durable.ReadFile(l.o.FS, l.o.path(t.path()))
 		if !errors.Is(err, fs.ErrNotExist) {
 			return content, err
 		}
@@ -68,11 +68,11 @@ func (l *Log) readTile(t tileRef) ([]byte, error) {
 		if t.width > wide.width {
 			return nil, err
 		}
-		content, err = os.ReadFile(l.path(wide.path()))
+		content, err = durable.ReadFile(l.o.FS, l.o.path(wide.path()))
 		if err == nil {
 			return l.cut(content, t)
 		}
-		if !errors.Is(err, fs.ErrNotExist) || l.published.Load() == size {
+		if !errors.Is(err, fs.ErrNotExist) || l.engine.Load().published.Load() == size {
 			return nil, err
 		}
 	}
@@ -96,6 +96,6 @@ func serve(w http.ResponseWriter, contentType string, content []byte) {
 }
 
 func (l *Log) unreadable(w http.ResponseWriter, r *http.Request, err error) {
-	l.logger.ErrorContext(r.Context(), "log file can't be read", "path", r.URL.Path, "cause", err)
+	l.o.Logger.ErrorContext(r.Context(), "log file can't be read", "path", r.URL.Path, "cause", err)
 	http.Error(w, "this file can't be read now", http.StatusInternalServerError)
 }

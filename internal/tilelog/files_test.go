@@ -33,7 +33,7 @@ func body(t *testing.T, r *http.Response) []byte {
 // awaitPublished waits until readers see the log as it is.
 func awaitPublished(t *testing.T, l *Log) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); l.published.Load() < l.Size(); {
+	for deadline := time.Now().Add(10 * time.Second); l.engine.Load().published.Load() < l.Size(); {
 		if time.Now().After(deadline) {
 			t.Fatal("not published within 10 s")
 		}
@@ -128,7 +128,7 @@ func TestReadWhilePublishing(t *testing.T) {
 		defer close(done)
 		for i := range 400 {
 			mustAppend(t, l, fmt.Sprint("entry ", i))
-			signal(l.hurry)
+			signal(l.engine.Load().hurry)
 		}
 	}()
 	for {
@@ -137,7 +137,7 @@ func TestReadWhilePublishing(t *testing.T) {
 			return
 		default:
 		}
-		size := l.published.Load()
+		size := l.engine.Load().published.Load()
 		width := tileWidth(position{0, size / tile.Width}, size)
 		if width == 0 {
 			continue

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -17,24 +18,19 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
+// After a failure the log is opened again, after firstRetry and then after twice
+// as long each time, up to lastRetry: soon after the cause has gone.
 const (
-	// maxBatch is how many entries one journal record takes: enough that more
-	// would not make the fsync per entry cheaper.
-	maxBatch = 512
-
-	// maxEntry bounds an entry of any format, in bytes, so that a batch fits
-	// a journal record and memory.
-	maxEntry = 256 << 10
-
-	// publishInterval is the shortest time between two checkpoints that readers
-	// see. Each costs some fsyncs beside those of the sequencer.
-	publishInterval = 100 * time.Millisecond
+	firstRetry = time.Second
+	lastRetry  = 30 * time.Second
 )
 
-// Errors of Append. ErrFailed: an I/O or signing error has stopped the log;
-// answer 503, only a restart helps. ErrClosed: Close has been called. ErrEntry:
-// the entry is not one that the log can hold; the caller's fault.
+// Errors of Append. ErrBusy: more entries wait than the log takes in half a second;
+// answer 503 and have the client come back. ErrFailed: an I/O or signing error has
+// stopped the log until its cause is gone; answer 503. ErrClosed: Close has been
+// called. ErrEntry: the entry is not one that the log can hold; the caller's fault.
 var (
+	ErrBusy   = errors.New("log is busy")
 	ErrFailed = errors.New("log has stopped after an error")
 	ErrClosed = errors.New("log is closed")
 	ErrEntry  = errors.New("entry can't be logged")
@@ -43,6 +39,7 @@ var (
 // Options say which log to open. All fields without "may" are required.
 type Options struct {
 	Dir       string          // made if missing
+	FS        durable.FS      // where Dir is; may be nil: durable.OS
 	Origin    string          // first line of checkpoints
 	Signers   []note.Signer   // each signs every checkpoint
 	Verifiers []note.Verifier // one of them must have signed what is in Dir
@@ -52,6 +49,10 @@ type Options struct {
 	Dedup  bool
 	Clock  func() time.Time // gives Pending.Make its time
 	Logger *slog.Logger
+}
+
+func (o Options) path(name string) string {
+	return filepath.Join(o.Dir, filepath.FromSlash(name))
 }
 
 // Pending is an entry to be logged: Entry, or what Make makes when the index is
@@ -75,59 +76,12 @@ type Receipt struct {
 // Log is an open log. Its methods may be called by many goroutines at once.
 type Log struct {
 	o       Options
-	lock    *durable.FileLock
-	journal *durable.Journal   // sequencer only, once open
-	known   map[leafKey]uint64 // sequencer only, once open; nil without Dedup
-	tree    *tree
-	logger  *slog.Logger
-
-	// What is promised: guarded by mu. The sequencer alone writes it.
-	mu      sync.RWMutex
-	head    head
-	bundles map[uint64]*bundle // the last one, and those not published yet
-
-	published atomic.Uint64 // size of DIR/checkpoint; the publisher alone writes it
-
-	closing sync.RWMutex // held for reading by those that enqueue
-	closed  bool         // guarded by closing
-	queue   chan *waiter // closed by Close
-
-	committed chan struct{} // capacity 1: there is something to publish; closed when there will be no more
-	hurry     chan struct{} // capacity 1: the sequencer waits for a publication
-	caughtUp  chan struct{} // capacity 1: a publication has ended
-	drained   chan struct{} // closed when the sequencer has ended
-	stopped   chan struct{} // closed when both goroutines have ended
-
-	failOnce sync.Once
-	failed   chan struct{} // closed when failure is set
-	failure  error
+	lock    io.Closer
+	engine  atomic.Pointer[engine] // the keeper alone replaces it
+	once    sync.Once
+	closing chan struct{} // closed by Close
+	stopped chan struct{} // closed when the keeper has ended
 }
-
-// head is a checkpoint that has been signed.
-type head struct {
-	size     uint64
-	root     tlog.Hash
-	envelope []byte
-}
-
-// bundle is a tile of entries in memory. Both slices grow by append only, so
-// what first gives stays valid.
-type bundle struct {
-	content []byte
-	ends    []int // where each entry ends in content
-}
-
-func (b *bundle) add(encoded []byte) {
-	b.content = append(b.content, encoded...)
-	b.ends = append(b.ends, len(b.content))
-}
-
-// first gives the content of the first width entries.
-func (b *bundle) first(width int) []byte { return b.content[:b.ends[width-1]] }
-
-// leafKey is a leaf hash, cut to what is still collision-free. A collision
-// would give its maker an error: proofs are verified against the whole hash.
-type leafKey [16]byte
 
 // Open opens the log in o.Dir, and makes it if the directory is empty or
 // missing. It brings what a crash has left in the journal into tiles. Errors:
@@ -136,120 +90,80 @@ func Open(o Options) (*Log, error) {
 	if len(o.Signers) == 0 || len(o.Verifiers) == 0 || o.Clock == nil || o.Logger == nil {
 		return nil, errors.New("opening log: signers, verifiers, clock and logger are required")
 	}
-	l := &Log{
-		o: o, logger: o.Logger,
-		bundles:   make(map[uint64]*bundle),
-		queue:     make(chan *waiter, maxBatch),
-		committed: make(chan struct{}, 1),
-		hurry:     make(chan struct{}, 1),
-		caughtUp:  make(chan struct{}, 1),
-		drained:   make(chan struct{}),
-		stopped:   make(chan struct{}),
-		failed:    make(chan struct{}),
+	if o.FS == nil {
+		o.FS = durable.OS{}
 	}
-	l.tree = newTree(l.readFullTile)
-	if o.Dedup {
-		l.known = make(map[leafKey]uint64)
-	}
+	l := &Log{o: o, closing: make(chan struct{}), stopped: make(chan struct{})}
 	if err := l.open(); err != nil {
-		l.release()
 		return nil, fmt.Errorf("opening log %s: %w", o.Dir, err)
 	}
-	go l.run()
 	return l, nil
 }
 
-func (l *Log) open() error {
-	if err := durable.MkdirAll(l.o.Dir, 0o755); err != nil {
+func (l *Log) open() (err error) {
+	if err := durable.MkdirAll(l.o.FS, l.o.Dir, 0o755); err != nil {
 		return err
 	}
-	var err error
-	if l.lock, err = durable.Lock(l.path("lock")); err != nil {
+	if l.lock, err = l.o.FS.Lock(l.o.path("lock")); err != nil {
 		return err
 	}
-	if l.journal, err = durable.OpenJournal(l.path("journal")); err != nil {
-		return err
+	e, err := openEngine(l.o)
+	if err != nil {
+		return errors.Join(err, l.lock.Close())
 	}
-	return l.recover()
+	l.engine.Store(e)
+	go l.keep(e)
+	return nil
 }
 
-// run is the life of an open log: both goroutines, then the end.
-func (l *Log) run() {
+// keep has an engine running until the log is closed: where one has stopped after
+// an error, another begins with what is on the disk.
+func (l *Log) keep(e *engine) {
 	defer close(l.stopped)
-	var publisher sync.WaitGroup
-	publisher.Go(l.publishAll)
-	l.sequence()
-	close(l.drained)
-	close(l.committed)
-	publisher.Wait()
-	l.release()
-}
-
-// release gives back what open took.
-func (l *Log) release() {
-	if l.journal != nil {
-		l.journal.Close()
-	}
-	if l.lock != nil {
-		l.lock.Unlock()
+	defer l.lock.Close()
+	for e != nil {
+		<-e.stopped
+		e = l.reopen()
 	}
 }
 
-func (l *Log) path(name string) string {
-	return filepath.Join(l.o.Dir, filepath.FromSlash(name))
+// reopen tries until there is an engine again, or gives nil once Close is called.
+func (l *Log) reopen() *engine {
+	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+		select {
+		case <-l.closing:
+			return nil
+		case <-time.After(wait):
+		}
+		e, err := openEngine(l.o)
+		if err != nil {
+			l.o.Logger.Error("log can't go on yet", "dir", l.o.Dir, "cause", err)
+			continue
+		}
+		l.o.Logger.Info("log goes on", "dir", l.o.Dir, "entries", e.size())
+		l.engine.Store(e)
+		select {
+		case <-l.closing: // Close may have closed the engine before
+			e.close()
+		default:
+		}
+		return e
+	}
 }
 
 // Append logs an entry and returns when it is durable and covered by the
-// checkpoint in the receipt. When ctx ends first, the entry is logged all the
-// same: ask again, and with Dedup the answer is the same index. Errors:
-// ErrFailed, ErrClosed, ErrEntry, and the context's.
+// checkpoint in the receipt. When ctx ends first, or the log fails, the entry may
+// be logged all the same: ask again, and with Dedup the answer is the same index.
+// Errors: ErrBusy, ErrFailed, ErrClosed, ErrEntry, and the context's.
 func (l *Log) Append(ctx context.Context, p Pending) (Receipt, error) {
-	w := &waiter{Pending: p, done: make(chan struct{})}
-	if err := l.enqueue(ctx, w); err != nil {
-		return Receipt{}, err
-	}
-	select {
-	case <-w.done:
-	case <-ctx.Done():
-		return Receipt{}, fmt.Errorf("waiting for the log: %w", ctx.Err())
-	}
-	if w.err != nil {
-		return Receipt{}, w.err
-	}
-	proof, err := l.tree.prove(w.index, w.head.size, w.leaf, w.head.root)
-	if err != nil {
-		return Receipt{}, err
-	}
-	return Receipt{
-		Index: w.index, Size: w.head.size, Root: w.head.root, Timestamp: w.now,
-		Checkpoint: w.head.envelope, Proof: proof,
-	}, nil
-}
-
-// enqueue hands w to the sequencer, which answers all that it is handed.
-func (l *Log) enqueue(ctx context.Context, w *waiter) error {
-	l.closing.RLock()
-	defer l.closing.RUnlock()
-	if l.closed {
-		return ErrClosed
-	}
-	select {
-	case l.queue <- w:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("waiting for the log: %w", ctx.Err())
-	}
+	return l.engine.Load().append(ctx, p)
 }
 
 // Close answers what has been accepted, publishes it, and gives the directory
 // back. When ctx ends first, that goes on behind. Closing twice is no error.
 func (l *Log) Close(ctx context.Context) error {
-	l.closing.Lock()
-	if !l.closed {
-		l.closed = true
-		close(l.queue)
-	}
-	l.closing.Unlock()
+	l.once.Do(func() { close(l.closing) })
+	l.engine.Load().close()
 	select {
 	case <-l.stopped:
 		return l.Err()
@@ -258,28 +172,9 @@ func (l *Log) Close(ctx context.Context) error {
 	}
 }
 
-// Err is nil while the log takes entries, and ErrFailed with its cause after.
-func (l *Log) Err() error {
-	select {
-	case <-l.failed:
-		return l.failure
-	default:
-		return nil
-	}
-}
-
-// fail stops the log.
-func (l *Log) fail(cause error) {
-	l.failOnce.Do(func() {
-		l.failure = fmt.Errorf("%w: %w", ErrFailed, cause)
-		close(l.failed)
-		l.logger.Error("log has stopped: repair the cause and restart", "dir", l.o.Dir, "cause", cause)
-	})
-}
+// Err is nil while the log takes entries, and ErrFailed with its cause while it
+// does not.
+func (l *Log) Err() error { return l.engine.Load().err() }
 
 // Size is how many entries are promised.
-func (l *Log) Size() uint64 {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return l.head.size
-}
+func (l *Log) Size() uint64 { return l.engine.Load().size() }

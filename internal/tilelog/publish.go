@@ -2,7 +2,6 @@ package tilelog
 
 import (
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/hallmark-sign/hallmark/internal/durable"
@@ -11,48 +10,48 @@ import (
 
 // publishAll publishes whenever something is committed, until the sequencer has
 // ended and all is published.
-func (l *Log) publishAll() {
-	for range l.committed {
-		if err := l.publish(); err != nil {
-			l.fail(fmt.Errorf("publishing: %w", err))
+func (e *engine) publishAll() {
+	for range e.committed {
+		if err := e.publish(); err != nil {
+			e.fail(fmt.Errorf("publishing: %w", err))
 			return
 		}
-		signal(l.caughtUp)
+		signal(e.caughtUp)
 		select {
 		case <-time.After(publishInterval):
-		case <-l.hurry:
-		case <-l.drained:
+		case <-e.hurry:
+		case <-e.drained:
 		}
 	}
 }
 
 // publish writes the tiles that the log's head has beyond the checkpoint on
 // disk, then the checkpoint, then removes partial tiles that no one needs.
-func (l *Log) publish() error {
-	l.mu.RLock()
-	h := l.head
-	l.mu.RUnlock()
-	last := l.published.Load()
-	files := durable.Batch{Temp: l.path("tmp")}
-	tiles := newTiles(last, h.size, l.o.Format.Level)
+func (e *engine) publish() error {
+	e.mu.RLock()
+	h := e.head
+	e.mu.RUnlock()
+	last := e.published.Load()
+	files := durable.Batch{FS: e.o.FS, Temp: e.o.path("tmp")}
+	tiles := newTiles(last, h.size, e.o.Format.Level)
 	for _, t := range tiles {
-		if err := files.Write(l.path(t.path()), l.content(t), 0o644); err != nil {
+		if err := files.Write(e.o.path(t.path()), e.content(t), 0o644); err != nil {
 			return err
 		}
 	}
 	if err := files.Sync(); err != nil {
 		return err
 	}
-	if err := files.Write(l.path("checkpoint"), h.envelope, 0o644); err != nil {
+	if err := files.Write(e.o.path("checkpoint"), h.envelope, 0o644); err != nil {
 		return err
 	}
 	if err := files.Sync(); err != nil {
 		return err
 	}
-	l.published.Store(h.size)
-	l.forget(h.size)
-	if err := l.removePartials(tiles, last); err != nil {
-		l.logger.Warn("superseded partial tiles stay on disk", "dir", l.o.Dir, "cause", err)
+	e.published.Store(h.size)
+	e.forget(h.size)
+	if err := e.removePartials(tiles, last); err != nil {
+		e.o.Logger.Warn("superseded partial tiles stay on disk", "dir", e.o.Dir, "cause", err)
 	}
 	return nil
 }
@@ -84,24 +83,24 @@ func newTiles(last, size uint64, entries int) []tileRef {
 }
 
 // content gives what is in a tile that newTiles has listed.
-func (l *Log) content(t tileRef) []byte {
+func (e *engine) content(t tileRef) []byte {
 	if t.level >= 0 {
-		return l.tree.base(t.position, t.width)
+		return e.tree.base(t.position, t.width)
 	}
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return l.bundles[t.n].first(t.width)
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.bundles[t.n].first(t.width)
 }
 
 // forget drops from memory what the first size entries have put there, but for
 // the tiles that will grow.
-func (l *Log) forget(size uint64) {
-	l.tree.forget(size)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for n := range l.bundles {
+func (e *engine) forget(size uint64) {
+	e.tree.forget(size)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for n := range e.bundles {
 		if (n+1)*tile.Width <= size {
-			delete(l.bundles, n)
+			delete(e.bundles, n)
 		}
 	}
 }
@@ -110,11 +109,11 @@ func (l *Log) forget(size uint64) {
 // narrower, except those of the checkpoint before: readers may be fetching them.
 // The handler cuts all others out of wider ones, and a full tile replaces its
 // partial forms at once (tlog-tiles, "Partial Tiles").
-func (l *Log) removePartials(tiles []tileRef, last uint64) error {
+func (e *engine) removePartials(tiles []tileRef, last uint64) error {
 	for _, t := range tiles {
-		dir := l.path(tile.Path(t.level, t.n, tile.Width) + ".p")
+		dir := e.o.path(tile.Path(t.level, t.n, tile.Width) + ".p")
 		if t.width == tile.Width {
-			if err := os.RemoveAll(dir); err != nil {
+			if err := e.o.FS.RemoveAll(dir); err != nil {
 				return fmt.Errorf("removing partial tiles: %w", err)
 			}
 			continue
@@ -123,7 +122,7 @@ func (l *Log) removePartials(tiles []tileRef, last uint64) error {
 			fmt.Sprint(t.width): true,
 			fmt.Sprint(tileWidth(position{max(t.level, 0), t.n}, last)): true,
 		}
-		names, err := os.ReadDir(dir)
+		names, err := e.o.FS.ReadDir(dir)
 		if err != nil {
 			return fmt.Errorf("removing partial tiles: %w", err)
 		}
@@ -131,7 +130,7 @@ func (l *Log) removePartials(tiles []tileRef, last uint64) error {
 			if keep[name.Name()] {
 				continue
 			}
-			if err := os.Remove(l.path(tile.Path(t.level, t.n, tile.Width) + ".p/" + name.Name())); err != nil {
+			if err := e.o.FS.Remove(e.o.path(tile.Path(t.level, t.n, tile.Width) + ".p/" + name.Name())); err != nil {
 				return fmt.Errorf("removing partial tiles: %w", err)
 			}
 		}

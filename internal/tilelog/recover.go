@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -15,94 +14,101 @@ import (
 
 // recover brings memory and disk to one state: that of the checkpoint, and what
 // the journal has promised after it.
-func (l *Log) recover() error {
-	if err := os.RemoveAll(l.path("tmp")); err != nil {
+func (e *engine) recover() error {
+	if err := e.o.FS.RemoveAll(e.o.path("tmp")); err != nil {
 		return fmt.Errorf("clearing temporary files: %w", err)
 	}
-	if err := durable.MkdirAll(l.path("tmp"), 0o700); err != nil {
+	if err := durable.MkdirAll(e.o.FS, e.o.path("tmp"), 0o700); err != nil {
 		return err
 	}
-	envelope, err := os.ReadFile(l.path("checkpoint"))
+	// A checkpoint that a crash left renamed, and not synced, is one that the
+	// journal may not be rewound for.
+	if err := e.o.FS.SyncDir(e.o.Dir); err != nil {
+		return err
+	}
+	envelope, err := durable.ReadFile(e.o.FS, e.o.path("checkpoint"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return l.create()
+		return e.create()
 	}
 	if err != nil {
 		return fmt.Errorf("reading checkpoint: %w", err)
 	}
-	if err := l.load(envelope); err != nil {
+	if err := e.load(envelope); err != nil {
 		return err
 	}
-	if err := l.journal.Records(l.replay); err != nil {
+	if err := e.journal.Records(e.replay); err != nil {
 		return err
 	}
 	// From here on nothing depends on the journal: what it held may have been
 	// in the kernel's cache alone.
-	if l.head.size == l.published.Load() {
+	if e.head.size == e.published.Load() {
 		return nil
 	}
-	l.logger.Info("recovered entries from the journal",
-		"dir", l.o.Dir, "entries", l.head.size-l.published.Load())
-	return l.publish()
+	e.o.Logger.Info("recovered entries from the journal",
+		"dir", e.o.Dir, "entries", e.head.size-e.published.Load())
+	return e.publish()
 }
 
 // create makes a new log: a checkpoint of size 0. It refuses a directory that
 // has had a log in it.
-func (l *Log) create() error {
-	if _, err := os.Stat(l.path("tile")); !errors.Is(err, fs.ErrNotExist) {
+func (e *engine) create() error {
+	if _, err := e.o.FS.Stat(e.o.path("tile")); !errors.Is(err, fs.ErrNotExist) {
 		return errors.New("there are tiles but no checkpoint: restore it")
 	}
-	if err := l.journal.Records(func([]byte) error {
+	if err := e.journal.Records(func([]byte) error {
 		return errors.New("there is a journal but no checkpoint: restore it")
 	}); err != nil {
 		return err
 	}
-	root, err := l.tree.root(0)
+	root, err := e.tree.root(0)
 	if err != nil {
 		return err
 	}
-	envelope, err := checkpoint.Sign(checkpoint.Checkpoint{Origin: l.o.Origin, Root: root}, l.o.Signers...)
+	envelope, err := checkpoint.Sign(checkpoint.Checkpoint{Origin: e.o.Origin, Root: root}, e.o.Signers...)
 	if err != nil {
 		return err
 	}
-	l.head = head{root: root, envelope: envelope}
-	l.logger.Info("made a new log", "dir", l.o.Dir, "origin", l.o.Origin)
-	return l.publish()
+	e.head = head{root: root, envelope: envelope}
+	e.o.Logger.Info("made a new log", "dir", e.o.Dir, "origin", e.o.Origin)
+	return e.publish()
 }
 
-// load reads the state that a checkpoint stands for.
-func (l *Log) load(envelope []byte) error {
-	h, err := l.openCheckpoint(envelope)
+// load reads the state that a checkpoint stands for: the right edge of the tree,
+// which is all that later entries and roots are made of.
+func (e *engine) load(envelope []byte) error {
+	h, err := e.openCheckpoint(envelope)
 	if err != nil {
 		return err
 	}
-	for n := range (h.size + tile.Width - 1) / tile.Width {
-		if err := l.loadTile(n, h.size); err != nil {
-			return err
-		}
-	}
-	if err := l.checkRoot(h); err != nil {
+	if err := e.loadEdge(h.size); err != nil {
 		return err
 	}
-	l.head = h
-	l.published.Store(h.size)
-	return l.loadBundle()
+	if err := e.checkRoot(h); err != nil {
+		return err
+	}
+	e.head = h
+	e.published.Store(h.size)
+	if err := e.loadBundle(); err != nil {
+		return err
+	}
+	return e.loadKnown(h.size)
 }
 
 // openCheckpoint verifies a checkpoint of this log.
-func (l *Log) openCheckpoint(envelope []byte) (head, error) {
-	c, _, err := checkpoint.Open(envelope, l.o.Verifiers...)
+func (e *engine) openCheckpoint(envelope []byte) (head, error) {
+	c, _, err := checkpoint.Open(envelope, e.o.Verifiers...)
 	if err != nil {
 		return head{}, err
 	}
-	if c.Origin != l.o.Origin {
-		return head{}, fmt.Errorf("checkpoint is of log %q, want %q", c.Origin, l.o.Origin)
+	if c.Origin != e.o.Origin {
+		return head{}, fmt.Errorf("checkpoint is of log %q, want %q", c.Origin, e.o.Origin)
 	}
 	return head{size: c.Size, root: c.Root, envelope: envelope}, nil
 }
 
 // checkRoot holds the tree against a checkpoint that was signed for it.
-func (l *Log) checkRoot(h head) error {
-	root, err := l.tree.root(h.size)
+func (e *engine) checkRoot(h head) error {
+	root, err := e.tree.root(h.size)
 	if err != nil {
 		return err
 	}
@@ -112,53 +118,64 @@ func (l *Log) checkRoot(h head) error {
 	return nil
 }
 
-// loadTile adds the leaf hashes of a tile to the tree. Full tiles are not kept
-// in memory.
-func (l *Log) loadTile(n, size uint64) error {
-	width := tileWidth(position{0, n}, size)
-	data, err := os.ReadFile(l.path(tile.Path(0, n, width)))
-	if err != nil {
-		return fmt.Errorf("reading tile: %w", err)
+// loadEdge reads the partial tiles of a tree of size leaves, one a level.
+func (e *engine) loadEdge(size uint64) error {
+	for level := 0; size>>(tileHeight*level) > 0; level++ {
+		hashes := size >> (tileHeight * level)
+		at := position{level, hashes / tile.Width}
+		if width := int(hashes % tile.Width); width > 0 {
+			data, err := e.readHashes(at, width)
+			if err != nil {
+				return err
+			}
+			e.tree.hold(at, data)
+		}
 	}
-	if len(data) != width*tlog.HashSize {
-		return fmt.Errorf("%s has %d bytes, want %d", tile.Path(0, n, width), len(data), width*tlog.HashSize)
-	}
-	for i := range width {
-		l.grow(tlog.Hash(data[i*tlog.HashSize:][:tlog.HashSize]), n*tile.Width+uint64(i))
-	}
-	if width < tile.Width {
+	e.tree.size = size
+	return nil
+}
+
+// loadKnown learns the leaf hashes of the first size entries.
+func (e *engine) loadKnown(size uint64) error {
+	if e.known == nil {
 		return nil
 	}
-	l.tree.forget((n + 1) * tile.Width)
-	if _, err := os.Stat(l.path(tile.Path(l.o.Format.Level, n, width))); err != nil {
-		return fmt.Errorf("looking for entries: %w", err)
+	for n := range (size + tile.Width - 1) / tile.Width {
+		at := position{0, n}
+		data, err := e.readHashes(at, tileWidth(at, size))
+		if err != nil {
+			return err
+		}
+		for i, leaf := range data {
+			e.known[leafKey(leaf[:])] = n*tile.Width + uint64(i)
+		}
 	}
 	return nil
 }
 
 // loadBundle reads the last tile of entries, if it is partial, to go on with
 // it, and holds the entries against their leaf hashes.
-func (l *Log) loadBundle() error {
-	n, width := l.head.size/tile.Width, int(l.head.size%tile.Width)
+func (e *engine) loadBundle() error {
+	n, width := e.head.size/tile.Width, int(e.head.size%tile.Width)
 	if width == 0 {
 		return nil
 	}
-	path := tile.Path(l.o.Format.Level, n, width)
-	rest, err := os.ReadFile(l.path(path))
+	path := tile.Path(e.o.Format.Level, n, width)
+	rest, err := durable.ReadFile(e.o.FS, e.o.path(path))
 	if err != nil {
 		return fmt.Errorf("reading entries: %w", err)
 	}
 	b := new(bundle)
 	for i := range width {
 		var entry []byte
-		if entry, rest, err = l.o.Format.Next(rest); err != nil {
+		if entry, rest, err = e.o.Format.Next(rest); err != nil {
 			return fmt.Errorf("reading %s: %w", path, err)
 		}
-		leaf, encoded, err := l.encode(entry)
+		leaf, encoded, err := e.encode(entry)
 		if err != nil {
 			return fmt.Errorf("reading %s: %w", path, err)
 		}
-		want, err := l.tree.hash(tlog.StoredHashIndex(0, int64(n)*tile.Width+int64(i)))
+		want, err := e.tree.hash(tlog.StoredHashIndex(0, int64(n)*tile.Width+int64(i)))
 		if err != nil {
 			return err
 		}
@@ -170,24 +187,24 @@ func (l *Log) loadBundle() error {
 	if len(rest) > 0 {
 		return fmt.Errorf("%s has more than %d entries", path, width)
 	}
-	l.bundles[n] = b
+	e.bundles[n] = b
 	return nil
 }
 
 // replay takes a batch from the journal: one that is published already, or the
 // next.
-func (l *Log) replay(raw []byte) error {
+func (e *engine) replay(raw []byte) error {
 	r, err := parseRecord(raw)
 	if err != nil {
 		return err
 	}
-	if r.end() <= l.head.size {
+	if r.end() <= e.head.size {
 		return nil
 	}
-	if r.base != l.head.size {
-		return fmt.Errorf("journal goes on at %d, the log ends at %d: restore from a backup", r.base, l.head.size)
+	if r.base != e.head.size {
+		return fmt.Errorf("journal goes on at %d, the log ends at %d: restore from a backup", r.base, e.head.size)
 	}
-	h, err := l.openCheckpoint(r.checkpoint)
+	h, err := e.openCheckpoint(r.checkpoint)
 	if err != nil {
 		return fmt.Errorf("replaying journal: %w", err)
 	}
@@ -196,28 +213,33 @@ func (l *Log) replay(raw []byte) error {
 	}
 	var encoded [][]byte
 	for i, entry := range r.entries {
-		leaf, e, err := l.encode(entry)
+		leaf, tiled, err := e.encode(entry)
 		if err != nil {
 			return fmt.Errorf("replaying journal: %w", err)
 		}
-		l.grow(leaf, r.base+uint64(i))
-		encoded = append(encoded, e)
+		e.grow(leaf, r.base+uint64(i))
+		encoded = append(encoded, tiled)
 	}
-	if err := l.checkRoot(h); err != nil {
+	if err := e.checkRoot(h); err != nil {
 		return fmt.Errorf("replaying journal: %w", err)
 	}
-	l.accept(h, encoded)
+	e.accept(h, encoded)
 	return nil
 }
 
-// readFullTile reads a full tile of hashes.
-func (l *Log) readFullTile(at position) ([]byte, error) {
-	data, err := os.ReadFile(l.path(tile.Path(at.level, at.n, tile.Width)))
+// readHashes reads a tile of hashes, of a width that must be there.
+func (e *engine) readHashes(at position, width int) ([]tlog.Hash, error) {
+	path := tile.Path(at.level, at.n, width)
+	data, err := durable.ReadFile(e.o.FS, e.o.path(path))
 	if err != nil {
 		return nil, fmt.Errorf("reading tile: %w", err)
 	}
-	if len(data) != tile.Width*tlog.HashSize {
-		return nil, fmt.Errorf("%s has %d bytes", tile.Path(at.level, at.n, tile.Width), len(data))
+	if len(data) != width*tlog.HashSize {
+		return nil, fmt.Errorf("%s has %d bytes, want %d", path, len(data), width*tlog.HashSize)
 	}
-	return data, nil
+	hashes := make([]tlog.Hash, width)
+	for i := range hashes {
+		copy(hashes[i][:], data[i*tlog.HashSize:])
+	}
+	return hashes, nil
 }

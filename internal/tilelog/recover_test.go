@@ -21,7 +21,7 @@ func writeJournal(t *testing.T, dir string, records ...record) {
 	if err := os.RemoveAll(path); err != nil {
 		t.Fatal(err)
 	}
-	j, err := durable.OpenJournal(path)
+	j, err := durable.OpenJournal(durable.OS{}, path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestReplay(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || l.Size() != c.size || l.published.Load() != c.size {
+		if err != nil || l.Size() != c.size || l.engine.Load().published.Load() != c.size {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}

@@ -41,14 +41,14 @@ func (t *nodes) add(h tlog.Hash) (root tlog.Hash, full bool) {
 // tree is the Merkle tree: in memory the tiles of the right edge and those that
 // are not on disk yet, all others read when needed.
 type tree struct {
-	readTile func(position) ([]byte, error) // a full tile from disk
+	readTile func(at position, width int) ([]tlog.Hash, error) // from disk
 
 	mu    sync.RWMutex // guards what follows
 	size  uint64       // leaves, promised or not
 	tiles map[position]*nodes
 }
 
-func newTree(readTile func(position) ([]byte, error)) *tree {
+func newTree(readTile func(position, int) ([]tlog.Hash, error)) *tree {
 	return &tree{readTile: readTile, tiles: make(map[position]*nodes)}
 }
 
@@ -107,21 +107,40 @@ func (t *tree) hash(index int64) (tlog.Hash, error) {
 	level, n := tlog.SplitStoredHashIndex(index)
 	k := level % tileHeight
 	at := position{level / tileHeight, uint64(n) >> (tileHeight - k)}
+	i := uint64(n) & (1<<(tileHeight-k) - 1)
 	t.mu.RLock()
 	if held := t.tiles[at]; held != nil {
 		defer t.mu.RUnlock()
-		i := uint64(n) & (1<<(tileHeight-k) - 1)
 		if i >= uint64(len(held[k])) {
 			return tlog.Hash{}, fmt.Errorf("hash %d of level %d is beyond the tree", n, level)
 		}
 		return held[k][i], nil
 	}
 	t.mu.RUnlock()
-	data, err := t.readTile(at)
+	data, err := t.readTile(at, tile.Width)
 	if err != nil {
 		return tlog.Hash{}, err
 	}
-	return tlog.HashFromTile(tlog.Tile{H: tileHeight, L: at.level, N: int64(at.n), W: tile.Width}, data, index)
+	return subtree(data[i<<k : (i+1)<<k]), nil
+}
+
+// subtree is the root of a complete tree over hashes, which it overwrites.
+func subtree(hashes []tlog.Hash) tlog.Hash {
+	for ; len(hashes) > 1; hashes = hashes[:len(hashes)/2] {
+		for i := range len(hashes) / 2 {
+			hashes[i] = tlog.NodeHash(hashes[2*i], hashes[2*i+1])
+		}
+	}
+	return hashes[0]
+}
+
+// hold keeps a partial tile in memory.
+func (t *tree) hold(at position, hashes []tlog.Hash) {
+	held := new(nodes)
+	for _, h := range hashes {
+		held.add(h)
+	}
+	t.tiles[at] = held
 }
 
 // base gives the first width hashes of a tile that is in memory, as its file

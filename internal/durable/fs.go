@@ -1,0 +1,119 @@
+package durable
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// FS is a file system: OS, or in tests one that fails and loses power (package
+// disktest). Its methods are those of package os and give their errors.
+type FS interface {
+	Open(path string, flag int, perm fs.FileMode) (File, error)
+	Rename(from, to string) error
+	Remove(path string) error
+	RemoveAll(path string) error
+	Mkdir(path string, perm fs.FileMode) error
+	ReadDir(path string) ([]fs.DirEntry, error)
+	Stat(path string) (fs.FileInfo, error)
+
+	// SyncDir makes the names in a directory durable: files made, renamed, removed.
+	SyncDir(path string) error
+
+	// Lock is as the function Lock.
+	Lock(path string) (io.Closer, error)
+}
+
+// File is an open file.
+type File interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+	Stat() (fs.FileInfo, error)
+	Chmod(perm fs.FileMode) error
+
+	// Sync is fsync; SyncData is fdatasync: content and size, without the times
+	// that nobody reads.
+	Sync() error
+	SyncData() error
+}
+
+// OS is the file system of this machine.
+type OS struct{}
+
+// Open is os.OpenFile.
+func (OS) Open(path string, flag int, perm fs.FileMode) (File, error) {
+	f, err := os.OpenFile(path, flag, perm)
+	if err != nil {
+		return nil, err
+	}
+	return osFile{f}, nil
+}
+
+// Rename is os.Rename.
+func (OS) Rename(from, to string) error { return os.Rename(from, to) }
+
+// Remove is os.Remove.
+func (OS) Remove(path string) error { return os.Remove(path) }
+
+// RemoveAll is os.RemoveAll.
+func (OS) RemoveAll(path string) error { return os.RemoveAll(path) }
+
+// Mkdir is os.Mkdir.
+func (OS) Mkdir(path string, perm fs.FileMode) error { return os.Mkdir(path, perm) }
+
+// ReadDir is os.ReadDir.
+func (OS) ReadDir(path string) ([]fs.DirEntry, error) { return os.ReadDir(path) }
+
+// Stat is os.Stat.
+func (OS) Stat(path string) (fs.FileInfo, error) { return os.Stat(path) }
+
+// SyncDir is the function SyncDir.
+func (OS) SyncDir(path string) error { return SyncDir(path) }
+
+// Lock is the function Lock.
+func (OS) Lock(path string) (io.Closer, error) { return Lock(path) }
+
+type osFile struct{ *os.File }
+
+// SyncData is fdatasync where there is one.
+func (f osFile) SyncData() error { return syncData(f.File) }
+
+// ReadFile reads a whole file.
+func ReadFile(fsys FS, path string) ([]byte, error) {
+	f, err := fsys.Open(path, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	data := make([]byte, info.Size())
+	if n, err := f.ReadAt(data, 0); n < len(data) {
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	return data, nil
+}
+
+// MkdirAll is os.MkdirAll whose directories are there after a crash.
+func MkdirAll(fsys FS, path string, perm fs.FileMode) error {
+	path = filepath.Clean(path)
+	if info, err := fsys.Stat(path); err == nil && info.IsDir() {
+		return nil
+	}
+	parent := filepath.Dir(path)
+	if parent != path {
+		if err := MkdirAll(fsys, parent, perm); err != nil {
+			return err
+		}
+	}
+	if err := fsys.Mkdir(path, perm); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("creating directory: %w", err)
+	}
+	return fsys.SyncDir(parent)
+}

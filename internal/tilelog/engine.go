@@ -1,0 +1,203 @@
+package tilelog
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/hallmark-sign/hallmark/internal/durable"
+)
+
+const (
+	// maxBatch is how many entries one journal record takes: enough that more
+	// would not make the fsync per entry cheaper.
+	maxBatch = 512
+
+	// maxWaiting is how many entries wait for their batch: what the log takes in
+	// about half a second.
+	maxWaiting = 4096
+
+	// maxEntry bounds an entry of any format, in bytes, so that a batch fits
+	// a journal record and memory.
+	maxEntry = 256 << 10
+
+	// publishInterval is the shortest time between two checkpoints that readers
+	// see. Each costs some fsyncs beside those of the sequencer.
+	publishInterval = 100 * time.Millisecond
+)
+
+// engine is a log from one opening of its directory to the first error.
+type engine struct {
+	o       Options
+	journal *durable.Journal   // sequencer only, once open
+	known   map[leafKey]uint64 // sequencer only, once open; nil without Dedup
+	tree    *tree
+
+	// What is promised: guarded by mu. The sequencer alone writes it.
+	mu      sync.RWMutex
+	head    head
+	bundles map[uint64]*bundle // the last one, and those not published yet
+
+	published atomic.Uint64 // size of DIR/checkpoint; the publisher alone writes it
+
+	closing sync.RWMutex // held for reading by those that enqueue
+	closed  bool         // guarded by closing
+	queue   chan *waiter // closed by close
+
+	committed chan struct{} // capacity 1: there is something to publish; closed when there will be no more
+	hurry     chan struct{} // capacity 1: the sequencer waits for a publication
+	caughtUp  chan struct{} // capacity 1: a publication has ended
+	drained   chan struct{} // closed when the sequencer has ended
+	stopped   chan struct{} // closed when both goroutines have ended
+
+	failOnce sync.Once
+	failed   chan struct{} // closed when failure is set
+	failure  error
+}
+
+// head is a checkpoint that has been signed.
+type head struct {
+	size     uint64
+	root     tlog.Hash
+	envelope []byte
+}
+
+// bundle is a tile of entries in memory. Both slices grow by append only, so
+// what first gives stays valid.
+type bundle struct {
+	content []byte
+	ends    []int // where each entry ends in content
+}
+
+func (b *bundle) add(encoded []byte) {
+	b.content = append(b.content, encoded...)
+	b.ends = append(b.ends, len(b.content))
+}
+
+// first gives the content of the first width entries.
+func (b *bundle) first(width int) []byte { return b.content[:b.ends[width-1]] }
+
+// leafKey is a leaf hash, cut to what is still collision-free. A collision
+// would give its maker an error: proofs are verified against the whole hash.
+type leafKey [16]byte
+
+// openEngine begins with what is on the disk. The lock is the caller's.
+func openEngine(o Options) (*engine, error) {
+	e := &engine{
+		o:         o,
+		bundles:   make(map[uint64]*bundle),
+		queue:     make(chan *waiter, maxWaiting),
+		committed: make(chan struct{}, 1),
+		hurry:     make(chan struct{}, 1),
+		caughtUp:  make(chan struct{}, 1),
+		drained:   make(chan struct{}),
+		stopped:   make(chan struct{}),
+		failed:    make(chan struct{}),
+	}
+	e.tree = newTree(e.readHashes)
+	if o.Dedup {
+		e.known = make(map[leafKey]uint64)
+	}
+	var err error
+	if e.journal, err = durable.OpenJournal(o.FS, o.path("journal")); err != nil {
+		return nil, err
+	}
+	if err := e.recover(); err != nil {
+		e.journal.Close()
+		return nil, err
+	}
+	go e.run()
+	return e, nil
+}
+
+// run is the life of the engine: both goroutines, then the end.
+func (e *engine) run() {
+	defer close(e.stopped)
+	var publisher sync.WaitGroup
+	publisher.Go(e.publishAll)
+	e.sequence()
+	close(e.drained)
+	close(e.committed)
+	publisher.Wait()
+	e.journal.Close()
+}
+
+func (e *engine) append(ctx context.Context, p Pending) (Receipt, error) {
+	w := &waiter{Pending: p, done: make(chan struct{})}
+	if err := e.enqueue(w); err != nil {
+		return Receipt{}, err
+	}
+	select {
+	case <-w.done:
+	case <-ctx.Done():
+		return Receipt{}, fmt.Errorf("waiting for the log: %w", ctx.Err())
+	}
+	if w.err != nil {
+		return Receipt{}, w.err
+	}
+	proof, err := e.tree.prove(w.index, w.head.size, w.leaf, w.head.root)
+	if err != nil {
+		return Receipt{}, err
+	}
+	return Receipt{
+		Index: w.index, Size: w.head.size, Root: w.head.root, Timestamp: w.now,
+		Checkpoint: w.head.envelope, Proof: proof,
+	}, nil
+}
+
+// enqueue hands w to the sequencer, which answers all that it is handed.
+func (e *engine) enqueue(w *waiter) error {
+	e.closing.RLock()
+	defer e.closing.RUnlock()
+	if e.closed {
+		if err := e.err(); err != nil {
+			return err
+		}
+		return ErrClosed
+	}
+	select {
+	case e.queue <- w:
+		return nil
+	default:
+		return ErrBusy
+	}
+}
+
+// close has the engine end once it has answered what it was handed.
+func (e *engine) close() {
+	e.closing.Lock()
+	defer e.closing.Unlock()
+	if !e.closed {
+		e.closed = true
+		close(e.queue)
+	}
+}
+
+func (e *engine) err() error {
+	select {
+	case <-e.failed:
+		return e.failure
+	default:
+		return nil
+	}
+}
+
+// fail ends the engine: what is on the disk may not be what memory says.
+func (e *engine) fail(cause error) {
+	e.failOnce.Do(func() {
+		e.failure = fmt.Errorf("%w: %w", ErrFailed, cause)
+		close(e.failed)
+		e.o.Logger.Error("log has stopped", "dir", e.o.Dir, "cause", cause)
+		e.close()
+	})
+}
+
+func (e *engine) size() uint64 {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.head.size
+}

@@ -1,0 +1,201 @@
+package tilelog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/internal/durable/disktest"
+)
+
+// nightly says whether the long forms of tests are run.
+func nightly() bool { return os.Getenv("HALLMARK_CI") == "nightly" }
+
+// rounds is how often a test is repeated: LOG_ROUNDS, or what its mode asks for.
+func rounds(t *testing.T, daily, night int) int {
+	t.Helper()
+	if n, err := strconv.Atoi(os.Getenv("LOG_ROUNDS")); err == nil {
+		return n
+	}
+	if nightly() {
+		return night
+	}
+	if testing.Short() {
+		return daily / 10
+	}
+	return daily
+}
+
+// storm is a log on a disk that is not to be trusted, and what it has promised.
+type storm struct {
+	t      *testing.T
+	disk   *disktest.Disk
+	o      Options
+	random *rand.Rand
+	next   int // number of the next entry
+
+	mu   sync.Mutex
+	acks []acknowledgement
+}
+
+func newStorm(t *testing.T, seed uint64) *storm {
+	s := &storm{t: t, disk: disktest.New(seed), random: rand.New(rand.NewPCG(seed, 1)), o: testOptions(t, "/log")}
+	s.o.FS = s.disk
+	return s
+}
+
+// clients append until they have had enough, or the log refuses.
+func (s *storm) clients(l *Log) {
+	var wg sync.WaitGroup
+	for range 1 + s.random.IntN(4) {
+		from, count, pause := s.next, 1+s.random.IntN(100), time.Duration(s.random.IntN(3)*s.random.IntN(120))*time.Millisecond
+		s.next += count
+		wg.Go(func() {
+			for i := range count {
+				entry := fmt.Sprintf("entry %d", from+i)
+				r, err := l.Append(context.Background(), Pending{Entry: []byte(entry)})
+				if err != nil {
+					return
+				}
+				s.mu.Lock()
+				s.acks = append(s.acks, acknowledgement{entry, r.Index, r.Checkpoint})
+				s.mu.Unlock()
+				time.Sleep(pause)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// held says that everything promised is there, under checkpoints of one history.
+func (s *storm) held(t *testing.T) {
+	t.Helper()
+	l := mustOpen(t, s.o)
+	verifyAcknowledged(t, l, s.acks)
+	mustClose(t, l)
+	entries := checkOn(t, s.disk, s.o.Dir)
+	for _, a := range s.acks {
+		if a.Index >= uint64(len(entries)) || string(entries[a.Index]) != a.Entry {
+			t.Fatalf("%q was acknowledged as %d of %d and is not there", a.Entry, a.Index, len(entries))
+		}
+	}
+}
+
+// life is one life of the log: it ends with the power, maybe while the log is being
+// opened, or with the process, which leaves more.
+func (s *storm) life() {
+	synctest.Test(s.t, func(t *testing.T) {
+		s.disk.Stop(1 + s.random.IntN(400))
+		if l, err := Open(s.o); err == nil {
+			s.clients(l)
+			s.disk.Stop(1)
+			l.Close(t.Context())
+		}
+	})
+	if s.random.IntN(3) == 0 {
+		s.disk.ProcessKilled()
+	} else {
+		s.disk.PowerFailed()
+	}
+}
+
+// Power is lost again and again, at any operation of the disk, while entries come
+// in; what was not synced is gone, or there in part. Nothing acknowledged is lost,
+// and every checkpoint ever given out is of one history.
+func TestPowerLoss(t *testing.T) {
+	t.Parallel()
+	const lives = 10
+	acknowledged := 0
+	losses := rounds(t, 300, 10_000)
+	for seed := range losses / lives {
+		s := newStorm(t, uint64(seed))
+		for range lives {
+			s.life()
+		}
+		synctest.Test(t, s.held)
+		if t.Failed() {
+			t.Fatalf("with seed %d", seed)
+		}
+		acknowledged += len(s.acks)
+	}
+	t.Logf("power lost %d times: %d entries acknowledged, 0 lost", losses, acknowledged)
+}
+
+// faults are ways in which a disk fails.
+func faults(random *rand.Rand) map[string]func(disktest.Operation) error {
+	rarely := func(cause error) func(disktest.Operation) error {
+		return func(disktest.Operation) error {
+			if random.IntN(40) == 0 {
+				return cause
+			}
+			return nil
+		}
+	}
+	when := func(match func(disktest.Operation) bool, cause error) func(disktest.Operation) error {
+		return func(o disktest.Operation) error {
+			if match(o) {
+				return cause
+			}
+			return nil
+		}
+	}
+	return map[string]func(disktest.Operation) error{
+		"EIO now and then": rarely(syscall.EIO),
+		"disk full": when(func(o disktest.Operation) bool {
+			return o.Name == "writeat" || o.Name == "create" || o.Name == "mkdir"
+		}, syscall.ENOSPC),
+		"read-only": when(disktest.Operation.Changes, syscall.EROFS),
+		"syncs fail": when(func(o disktest.Operation) bool {
+			return o.Name == "sync" || o.Name == "syncdata" || o.Name == "syncdir"
+		}, syscall.EIO),
+	}
+}
+
+// A disk fails in one way or another for a while. The log says so, promises nothing
+// that it can't keep, and goes on by itself when the disk does; then the power
+// fails as well, and nothing that was promised is lost.
+func TestDiskFails(t *testing.T) {
+	t.Parallel()
+	failures, resumed := 0, 0
+	for seed := range rounds(t, 10, 1000) {
+		s := newStorm(t, uint64(seed))
+		for name, fault := range faults(rand.New(rand.NewPCG(uint64(seed), 3))) {
+			synctest.Test(t, func(t *testing.T) {
+				l := mustOpen(t, s.o)
+				s.clients(l)
+				s.disk.Fail(fault)
+				s.clients(l)
+				if err := l.Err(); err != nil {
+					failures++
+					if !errors.Is(err, ErrFailed) {
+						t.Errorf("%s: %v", name, err)
+					}
+				}
+				s.disk.Fail(nil)
+				time.Sleep(2 * lastRetry)
+				if _, err := l.Append(t.Context(), Pending{Entry: fmt.Append(nil, name, seed)}); err != nil {
+					t.Fatalf("%s: after it: %v", name, err)
+				}
+				resumed++
+				s.clients(l)
+				s.disk.Stop(1 + s.random.IntN(100))
+				s.clients(l)
+				l.Close(t.Context())
+			})
+			s.disk.PowerFailed()
+		}
+		synctest.Test(t, s.held)
+		if t.Failed() {
+			t.Fatalf("with seed %d", seed)
+		}
+	}
+	t.Logf("%d failures, the log went on %d times", failures, resumed)
+}

@@ -1,0 +1,127 @@
+package tilelog
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/hallmark-sign/hallmark/internal/durable/disktest"
+	"github.com/hallmark-sign/hallmark/wire/tile"
+)
+
+// model is a log as simple as can be: its entries in memory, and the hashes that
+// x/mod makes of them.
+type model struct {
+	entries []string
+	indices map[string]uint64
+	stored  []tlog.Hash
+}
+
+// ReadHashes implements tlog.HashReader.
+func (m *model) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+	hashes := make([]tlog.Hash, len(indexes))
+	for i, index := range indexes {
+		hashes[i] = m.stored[index]
+	}
+	return hashes, nil
+}
+
+func (m *model) append(t *testing.T, entry string) uint64 {
+	if index, ok := m.indices[entry]; ok {
+		return index
+	}
+	index := uint64(len(m.entries))
+	hashes, err := tlog.StoredHashes(int64(index), []byte(entry), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.stored = append(m.stored, hashes...)
+	m.entries = append(m.entries, entry)
+	m.indices[entry] = index
+	return index
+}
+
+// step does the same with log and model.
+func (m *model) step(t *testing.T, l *Log, random *rand.Rand) {
+	entry := fmt.Sprint("entry ", len(m.entries))
+	if len(m.entries) > 0 && random.IntN(3) == 0 {
+		entry = m.entries[random.IntN(len(m.entries))]
+	}
+	switch random.IntN(20) {
+	case 0:
+		m.checkTile(t, l, random)
+	case 1:
+		time.Sleep(publishInterval)
+	default:
+		want := m.append(t, entry)
+		r := mustAppend(t, l, entry)
+		root, err := tlog.TreeHash(int64(len(m.entries)), m)
+		if err != nil || r.Index != want || r.Size != uint64(len(m.entries)) || r.Root != root {
+			t.Fatalf("%q is %d of %d, want %d of %d; root %v, want %v, %v", entry, r.Index, r.Size, want, len(m.entries), r.Root, root, err)
+		}
+	}
+}
+
+// checkTile reads any tile that the log has published.
+func (m *model) checkTile(t *testing.T, l *Log, random *rand.Rand) {
+	size := l.engine.Load().published.Load()
+	if size == 0 {
+		return
+	}
+	n := random.Uint64N(size) / tile.Width
+	at := tileRef{position{0, n}, 1 + random.IntN(tileWidth(position{0, n}, size))}
+	hashes, err := l.readTile(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := tlog.ReadTileData(tlog.Tile{H: tileHeight, N: int64(n), W: at.width}, m)
+	if err != nil || string(hashes) != string(want) {
+		t.Fatalf("tile %s is not the model's: %v", at.path(), err)
+	}
+	at.level = tile.LevelEntries
+	raw, err := l.readTile(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := tile.SplitEntries(raw)
+	if err != nil || len(entries) != at.width {
+		t.Fatalf("bundle %s: %d entries, %v", at.path(), len(entries), err)
+	}
+	for i, entry := range entries {
+		if string(entry) != m.entries[n*tile.Width+uint64(i)] {
+			t.Fatalf("entry %d of %s is %q", i, at.path(), entry)
+		}
+	}
+}
+
+// Random operations do to the log what they do to the model: entries, new ones and
+// some again, reads, and lives that end in every way.
+func TestModel(t *testing.T) {
+	t.Parallel()
+	steps := rounds(t, 5000, 1_000_000)
+	random := rand.New(rand.NewPCG(uint64(steps), 2))
+	disk := disktest.New(uint64(steps))
+	o := testOptions(t, "/log")
+	o.FS = disk
+	m := &model{indices: map[string]uint64{}}
+	lives := 0
+	for done := 0; done < steps; lives++ {
+		synctest.Test(t, func(t *testing.T) {
+			l := mustOpen(t, o)
+			for range 1 + random.IntN(2000) {
+				m.step(t, l, random)
+				done++
+			}
+			if random.IntN(2) == 0 {
+				disk.Stop(1)
+			}
+			l.Close(t.Context())
+		})
+		disk.PowerFailed()
+	}
+	t.Logf("%d steps in %d lives, %d entries", steps, lives, len(m.entries))
+}
