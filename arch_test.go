@@ -40,6 +40,7 @@ const (
 	verbs                   // L2 verify, sign
 	policies                // L3 policy: whose bundles are accepted
 	waysOut                 // L3 client, trust/tuf, oci, policy/cel
+	carriers                // L3 oci/layout, oci/transfer: what stands on oci
 	foundation              // L4 tilelog, keys, durable: what services stand on
 	service                 // L4 every other internal package
 	settings                // L5 internal/config
@@ -56,6 +57,7 @@ var rooms = map[string]level{
 	"verify": verbs, "sign": verbs,
 	"policy": policies, "policy/cel": waysOut,
 	"client": waysOut, "client/login": waysOut, "trust/tuf": waysOut, "oci": waysOut,
+	"oci/layout": carriers, "oci/transfer": carriers,
 	"internal/tilelog": foundation, "internal/keys": foundation, "internal/durable": foundation,
 	"internal/config": settings, "internal/server": server, "internal/instance": making,
 	"hallmarktest": testServer,
@@ -184,7 +186,7 @@ func mayImport(from, to unit) bool {
 	switch f {
 	case formats:
 		return from.room == "wire/rekor" && (to.room == "wire/dsse" || to.room == "wire/tile")
-	case documents, verbs, policies, waysOut:
+	case documents, verbs, policies, waysOut, carriers:
 		return t < f
 	case foundation:
 		return t < f || to.room == "internal/durable"

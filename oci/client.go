@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -57,11 +59,12 @@ type session struct {
 	repo     name.Repository
 }
 
-// session gives the repository's. A greeting that failed is tried again by whoever
-// comes next.
-func (c *Client) session(ctx context.Context, repo name.Repository, scope string) (*session, error) {
+// session gives the repository's, with the scopes in other repositories that are
+// needed as well. A greeting that failed is tried again by whoever comes next.
+func (c *Client) session(ctx context.Context, repo name.Repository, scope string, more ...string) (*session, error) {
 	c.mutex.Lock()
-	key := repo.Scope(scope)
+	scopes := append([]string{repo.Scope(scope)}, more...)
+	key := repo.RegistryStr() + " " + strings.Join(scopes, " ")
 	s, ok := c.sessions[key]
 	if !ok {
 		s = &session{repo: repo}
@@ -77,7 +80,7 @@ func (c *Client) session(ctx context.Context, repo name.Repository, scope string
 	if err != nil {
 		return nil, &Unseen{Reason: Denied, Err: fmt.Errorf("reading credentials: %w", err)}
 	}
-	authorized, err := transport.NewWithContext(ctx, repo.Registry, auth, c.transport, []string{key})
+	authorized, err := transport.NewWithContext(ctx, repo.Registry, auth, c.transport, scopes)
 	if err != nil {
 		return nil, unseen(fmt.Errorf("greeting %s: %w", repo.RegistryStr(), err))
 	}
@@ -110,30 +113,42 @@ type question struct {
 	method, url string
 	header      map[string]string
 	body        io.Reader
+	length      int64 // of a body that is streamed
 	limit       int64 // of the answer's body
 	answers     []int // statuses that are an answer; others are errors
 }
 
 // ask asks, and reads the answer to its end. Errors: *Unseen, the context's.
 func (s *session) ask(ctx context.Context, q question) (answer, error) {
+	resp, err := s.open(ctx, q)
+	if err != nil {
+		return answer{}, err
+	}
+	defer resp.Body.Close()
+	return read(resp, q.limit)
+}
+
+// open asks, and leaves the answer to be read.
+func (s *session) open(ctx context.Context, q question) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, q.method, q.url, q.body)
 	if err != nil {
-		return answer{}, garbled("%w", err)
+		return nil, garbled("%w", err)
+	}
+	if q.length > 0 {
+		req.ContentLength = q.length
 	}
 	for key, value := range q.header {
 		req.Header.Set(key, value)
 	}
 	resp, err := s.http.Do(req)
 	if err != nil {
-		return answer{}, unseen(err)
+		return nil, unseen(err)
 	}
-	defer resp.Body.Close()
-	for _, status := range q.answers {
-		if resp.StatusCode == status {
-			return read(resp, q.limit)
-		}
+	if !slices.Contains(q.answers, resp.StatusCode) {
+		defer resp.Body.Close()
+		return nil, refused(resp)
 	}
-	return answer{}, refused(resp)
+	return resp, nil
 }
 
 func read(resp *http.Response, limit int64) (answer, error) {

@@ -8,9 +8,13 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/hallmark-sign/hallmark/bundle"
 )
+
+// TypeIndex is the media type of an index.
+const TypeIndex = typeIndex
 
 // Media types, of the OCI image specification and of docker.
 const (
@@ -33,14 +37,19 @@ const (
 // an Empty Descriptor").
 const emptyConfig = "{}"
 
-// descriptor points to something in the same repository.
-type descriptor struct {
+// Descriptor points to something in the same place: a manifest or a blob
+// (image-spec descriptor.md).
+type Descriptor struct {
 	MediaType    string            `json:"mediaType"`
 	Size         int64             `json:"size"`
-	Digest       string            `json:"digest"`
+	Digest       string            `json:"digest"` // sha256:HEX
 	ArtifactType string            `json:"artifactType,omitempty"`
 	Annotations  map[string]string `json:"annotations,omitempty"`
+	URLs         []string          `json:"urls,omitempty"` // where it is as well
+	Rest         jsontext.Value    `json:",embed"`         // members that others wrote, kept as they are
 }
+
+type descriptor = Descriptor
 
 // manifest is the one that holds a bundle:
 //

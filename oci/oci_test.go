@@ -89,6 +89,22 @@ func TestThreeRequests(t *testing.T) {
 	}
 }
 
+// One client tells registries apart that have a repository of the same name.
+func TestTwoRegistries(t *testing.T) {
+	one, two := newPlace(t, true), newPlace(t, true)
+	one.attach(t, "one")
+	c := New(Options{})
+	for _, p := range []*place{one, two} {
+		image, err := c.Resolve(t.Context(), p.ref(t, ":v1"))
+		if err != nil || image != p.image {
+			t.Errorf("%v, %v", image, err)
+		}
+		if found, err := c.Bundles(t.Context(), image); err != nil || (len(found) == 1) != (p == one) {
+			t.Error(contents(found), err)
+		}
+	}
+}
+
 func TestReferences(t *testing.T) {
 	hex := strings.Repeat("ab", 32)
 	for _, good := range []string{"localhost:5000/a:v1", "ghcr.io/a/b/c@sha256:" + hex, "127.0.0.1:1/a:b", "[::1]:5000/a:b"} {

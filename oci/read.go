@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/go-json-experiment/json"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
@@ -75,27 +74,13 @@ func (s *session) resolve(ctx context.Context, ref name.Reference) (Image, error
 	if err != nil {
 		return Image{}, err
 	}
-	image := Image{
-		Repository: s.repo.Name(), Digest: digestOf(got.body), Size: int64(len(got.body)),
-		MediaType: mediaTypeOf(got), repo: s.repo,
-	}
+	said, _, _ := strings.Cut(got.header.Get("Content-Type"), ";")
+	d := Describe(got.body, said)
+	image := Image{Repository: s.repo.Name(), Digest: d.Digest, Size: d.Size, MediaType: d.MediaType, repo: s.repo}
 	if digest, ok := ref.(name.Digest); ok && digest.DigestStr() != image.Digest {
 		return Image{}, garbled("%s was asked for, and %s came", digest.DigestStr(), image.Digest)
 	}
 	return image, nil
-}
-
-// mediaTypeOf is what a manifest says that it is, which its digest covers; old ones
-// say nothing, and the registry's word is taken.
-func mediaTypeOf(a answer) string {
-	var m struct {
-		MediaType string `json:"mediaType"`
-	}
-	if err := json.Unmarshal(a.body, &m); err == nil && m.MediaType != "" {
-		return m.MediaType
-	}
-	kind, _, _ := strings.Cut(a.header.Get("Content-Type"), ";")
-	return kind
 }
 
 // Bundles fetches every bundle that hangs on the image, and where there is none the

@@ -39,6 +39,25 @@ func (r Reference) IsDigest() bool {
 	return ok
 }
 
+// Tag is the tag that the reference names its image by, or empty.
+func (r Reference) Tag() string {
+	if tag, ok := r.ref.(name.Tag); ok {
+		return tag.TagStr()
+	}
+	return ""
+}
+
+// Digest is the digest that the reference names its image by, or empty.
+func (r Reference) Digest() string {
+	if digest, ok := r.ref.(name.Digest); ok {
+		return digest.DigestStr()
+	}
+	return ""
+}
+
+// Repository is REGISTRY/REPO.
+func (r Reference) Repository() string { return r.ref.Context().Name() }
+
 // LooksLikeImage says whether text is a whole reference: a registry that can be
 // one by its looks (a dot, a port or localhost), a repository, and a tag or a
 // digest.
@@ -87,4 +106,4 @@ func digestOf(raw []byte) string {
 
 // fallbackTag is where a registry without referrers API has the list
 // (distribution-spec, "Referrers Tag Schema").
-func (i Image) fallbackTag() string { return strings.Replace(i.Digest, ":", "-", 1) }
+func (i Image) fallbackTag() string { return i.Descriptor().FallbackTag() }

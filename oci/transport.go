@@ -21,7 +21,7 @@ const (
 	maxWait = 10 * time.Second
 	// maxRedirects is how often a registry may send a client elsewhere.
 	maxRedirects = 5
-	// maxBody bounds every answer, whoever reads it.
+	// maxBody bounds every answer, whoever reads it, but for blobs that are streamed.
 	maxBody = 64 << 20
 )
 
@@ -49,11 +49,15 @@ func (g *guarded) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, errPlain
 	}
 	resp, err := g.inner.RoundTrip(req)
-	if err == nil {
+	if err == nil && req.Context().Value(streamed{}) == nil {
 		resp.Body = bounded{io.LimitReader(resp.Body, maxBody), resp.Body}
 	}
 	return resp, err
 }
+
+// streamed marks the context of a request whose answer is held to its descriptor's
+// size by whoever reads it.
+type streamed struct{}
 
 // bounded is a body that ends.
 type bounded struct {

@@ -61,10 +61,10 @@ func (c *Client) attach(ctx context.Context, image Image, a Attachment) (string,
 		Annotations: a.manifest(image).Annotations,
 	}
 	listed, err := s.putManifest(ctx, own.Digest, typeManifest, raw)
-	if err != nil {
-		return "", err
+	if err != nil || listed {
+		return own.Digest, err
 	}
-	return own.Digest, s.enlist(ctx, image, own, listed)
+	return own.Digest, s.enlist(ctx, image, own)
 }
 
 // manifest is the one that cosign would write.
@@ -95,13 +95,7 @@ func (s *session) putBlob(ctx context.Context, blob []byte) error {
 // upload puts a blob: POST, then PUT (distribution-spec, "Pushing a blob
 // monolithically").
 func (s *session) upload(ctx context.Context, blob []byte) error {
-	begun, err := s.ask(ctx, question{
-		method: http.MethodPost, url: s.url("blobs", "uploads/"), limit: MaxManifest, answers: []int{http.StatusAccepted},
-	})
-	if err != nil {
-		return err
-	}
-	place, err := s.uploadTo(begun.header.Get("Location"), digestOf(blob))
+	place, err := s.begin(ctx, digestOf(blob))
 	if err != nil {
 		return err
 	}
@@ -110,6 +104,17 @@ func (s *session) upload(ctx context.Context, blob []byte) error {
 		header: map[string]string{"Content-Type": "application/octet-stream"}, answers: []int{http.StatusCreated},
 	})
 	return err
+}
+
+// begin asks where a blob is to be put.
+func (s *session) begin(ctx context.Context, digest string) (string, error) {
+	begun, err := s.ask(ctx, question{
+		method: http.MethodPost, url: s.url("blobs", "uploads/"), limit: MaxManifest, answers: []int{http.StatusAccepted},
+	})
+	if err != nil {
+		return "", err
+	}
+	return s.uploadTo(begun.header.Get("Location"), digest)
 }
 
 // uploadTo is where a blob is to be put, as the registry said.
@@ -141,15 +146,12 @@ func (s *session) putManifest(ctx context.Context, name, mediaType string, raw [
 	return got.header.Get("OCI-Subject") != "", err
 }
 
-// enlist makes sure that the attachment is found by whoever looks for it.
-func (s *session) enlist(ctx context.Context, image Image, own descriptor, listed bool) error {
-	if listed {
-		return nil
-	}
+// enlist makes sure that attachments are found by whoever looks for them.
+func (s *session) enlist(ctx context.Context, image Image, own ...descriptor) error {
 	all, err := s.listPages(ctx, image)
 	switch u := new(Unseen); {
-	case err == nil && !has(all, own.Digest):
-		return garbled("the registry has the bundle's manifest, and does not list it")
+	case err == nil && len(lacking(all, own)) > 0:
+		return garbled("the registry has the manifest of what hangs on %s, and does not list it", image.Digest)
 	case errors.As(err, &u) && noAPI(u.Status):
 		return s.enlistByTag(ctx, image, own)
 	}
@@ -165,19 +167,19 @@ const (
 	settleTimes = 4
 )
 
-// enlistByTag adds the attachment to the list under the fallback tag. Registries
+// enlistByTag adds attachments to the list under the fallback tag. Registries
 // have no way to change a list: who reads, adds and writes can lose what somebody
 // else has added meanwhile. So it is read again, after a while, until it has ours
 // and all that was there before; whoever was overwritten adds to what they find.
-func (s *session) enlistByTag(ctx context.Context, image Image, own descriptor) error {
-	want := []descriptor{own}
+func (s *session) enlistByTag(ctx context.Context, image Image, own []descriptor) error {
+	want := slices.Clone(own)
 	for try := range enlistTries {
 		begun := time.Now()
 		listed, err := s.listTag(ctx, image)
 		if err != nil {
 			return err
 		}
-		missing := slices.DeleteFunc(slices.Clone(want), func(d descriptor) bool { return has(listed, d.Digest) })
+		missing := lacking(listed, want)
 		if len(missing) == 0 && try > 0 {
 			return nil
 		}
@@ -201,6 +203,11 @@ func (s *session) enlistByTag(ctx context.Context, image Image, own descriptor) 
 		}
 	}
 	return &Unseen{Reason: Busy, Err: errors.New("others keep writing the list of attachments")}
+}
+
+// lacking are those that are not listed.
+func lacking(listed, want []descriptor) []descriptor {
+	return slices.DeleteFunc(slices.Clone(want), func(d descriptor) bool { return has(listed, d.Digest) })
 }
 
 func has(all []descriptor, digest string) bool {

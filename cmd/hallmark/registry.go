@@ -25,8 +25,13 @@ type registryFlags struct {
 }
 
 func (f *registryFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.cacert, "registry-cacert", "", "`FILE` with the certificate authorities (PEM) of registries, instead of the system's")
+	f.reach(cmd)
 	cmd.Flags().BoolVar(&f.recursive, "recursive", false, "take every platform of an image as well")
+}
+
+// reach are the flags of verbs that take an image as a whole in any case, or alone.
+func (f *registryFlags) reach(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.cacert, "registry-cacert", "", "`FILE` with the certificate authorities (PEM) of registries, instead of the system's")
 	cmd.Flags().BoolVar(&f.plain, "registry-plain-http", false, "allow registries on other machines without TLS")
 }
 
@@ -89,9 +94,9 @@ func hang(image oci.Image, f oci.Found) verdict.Hanging {
 // image is what a reference names. One by digest is asked for only when its
 // manifest matters.
 func (r *registry) image(ctx context.Context, text string, whole bool) (oci.Image, *problem) {
-	reference, err := oci.ParseReference(text)
-	if err != nil {
-		return oci.Image{}, &problem{Exit: exitUsage, Subject: text, Code: "usage", Err: err, Try: "REGISTRY/REPO:TAG or REGISTRY/REPO@sha256:HEX"}
+	reference, p := parseReference(text)
+	if p != nil {
+		return oci.Image{}, p
 	}
 	if image, ok := reference.Named(); ok && !whole {
 		return image, nil
@@ -101,6 +106,14 @@ func (r *registry) image(ctx context.Context, text string, whole bool) (oci.Imag
 		return image, unseen(text, err)
 	}
 	return image, nil
+}
+
+func parseReference(text string) (oci.Reference, *problem) {
+	reference, err := oci.ParseReference(text)
+	if err != nil {
+		return reference, &problem{Exit: exitUsage, Subject: text, Code: "usage", Err: err, Try: "REGISTRY/REPO:TAG or REGISTRY/REPO@sha256:HEX"}
+	}
+	return reference, nil
 }
 
 // platforms are those of an image, if they are asked for.

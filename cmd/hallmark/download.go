@@ -1,0 +1,175 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/oci"
+	"github.com/hallmark-sign/hallmark/policy"
+	"github.com/hallmark-sign/hallmark/wire/dsse"
+	"github.com/hallmark-sign/hallmark/wire/intoto"
+)
+
+// downloadFlags are those of download.
+type downloadFlags struct {
+	registry     registryFlags
+	timeout      time.Duration
+	output, kind string
+	predicate    bool
+}
+
+func downloadCommand(env environment) *cobra.Command {
+	var f downloadFlags
+	cmd := &cobra.Command{
+		Use:   "download IMAGE",
+		Short: "Write the bundles that hang on an image into a file",
+		Long: `Writes the bundles that hang on IMAGE into a file, one a line, with which it is verified
+without its registry: 'hallmark verify sha256:HEX --bundle FILE'. 'hallmark load FILE IMAGE'
+puts them on an image again. Nothing is verified here.`,
+		Example: `  hallmark download registry.example.com/app:v1
+  hallmark download registry.example.com/app:v1 --type spdx --predicate >sbom.json`,
+		Args: usageArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.kind != "" && f.kind != policy.Signature {
+				kind, err := predicateType(f.kind)
+				if err != nil {
+					return usageError(cmd, err)
+				}
+				f.kind = kind
+			}
+			return f.download(cmd.Context(), env, strings.TrimPrefix(args[0], "oci:"))
+		},
+	}
+	f.registry.reach(cmd)
+	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "how long a registry may take for an image")
+	cmd.Flags().StringVar(&f.output, "output", "", "`FILE` for the bundles, - for standard output (default: REPO-sha256-HEX"+verdict.LinesSuffix+")")
+	cmd.Flags().StringVar(&f.kind, "type", "", "`TYPE` of what is attested: as for attest, or signature (default: any)")
+	cmd.Flags().BoolVar(&f.predicate, "predicate", false, "print what is attested instead, one predicate a line, unverified")
+	cmd.MarkFlagsMutuallyExclusive("predicate", "output")
+	return cmd
+}
+
+func (f downloadFlags) download(ctx context.Context, env environment, text string) error {
+	r, err := f.registry.registry(f.timeout)
+	if err != nil {
+		return err
+	}
+	image, p := r.image(ctx, text, false)
+	if p != nil {
+		return p
+	}
+	found, err := r.client.Bundles(ctx, image)
+	if err != nil {
+		return unseen(text, err)
+	}
+	var lines []string
+	var failed failures
+	for _, one := range found {
+		switch line, err := f.line(image, one); {
+		case err != nil:
+			failed = append(failed, err)
+		case line != "":
+			lines = append(lines, line+"\n")
+		}
+	}
+	switch {
+	case len(lines) > 0:
+		if err := f.write(env, image, lines); err != nil {
+			return err
+		}
+	case len(failed) == 0:
+		return &problem{Exit: exitRefused, Subject: text, Code: "unsigned", Err: errors.New("no such bundle hangs on it"), Try: env.command() + " tree " + text}
+	}
+	return failed.orNil()
+}
+
+// line is what is written of something that hangs on the image; nothing of what is
+// of another type.
+func (f downloadFlags) line(image oci.Image, one oci.Found) (string, error) {
+	h := hang(image, one)
+	if h.Err != nil {
+		return "", h.Err
+	}
+	raw, b, err := h.Raw, h.Bundle, error(nil)
+	if b == nil {
+		b, err = bundle.Parse(raw)
+	}
+	if err != nil {
+		return "", unreadableBundle(h.Name, err)
+	}
+	kind, predicate := content(b)
+	if f.kind != "" && f.kind != kind {
+		return "", nil
+	}
+	if f.predicate {
+		return string(predicate), nil
+	}
+	if raw == nil { // of cosign 1 or 2
+		if raw, err = b.Marshal(); err == nil && h.Payload != nil {
+			err = errors.New("it signs a payload that names the image, not the image")
+		}
+		if err != nil {
+			return "", &problem{
+				Exit: exitUsage, Subject: h.Name, Code: "legacy-form", Try: "hallmark save IMAGE DIR, which takes it as it is",
+				Err: fmt.Errorf("a signature in the form of cosign 1 and 2, which was not written: %w", err),
+			}
+		}
+	}
+	value := jsontext.Value(bytes.Clone(raw))
+	if err := value.Compact(); err != nil {
+		return "", unreadableBundle(h.Name, err)
+	}
+	return string(value), nil
+}
+
+func unreadableBundle(name string, err error) *problem {
+	return &problem{Exit: exitUsage, Subject: name, Code: "bundle-malformed", Err: err}
+}
+
+// content says of which type a bundle's statement is, and what it attests; a
+// signature attests nothing.
+func content(b *bundle.Bundle) (kind string, predicate []byte) {
+	if b.Envelope == nil || b.Envelope.PayloadType != dsse.PayloadTypeInToto {
+		return policy.Signature, nil
+	}
+	s, err := intoto.Parse(b.Envelope.Payload)
+	if err != nil || s.PredicateType == intoto.TypeSigned {
+		return policy.Signature, nil
+	}
+	return s.PredicateType, s.Predicate
+}
+
+func (f downloadFlags) write(env environment, image oci.Image, lines []string) error {
+	all := strings.Join(lines, "")
+	if f.predicate || f.output == "-" {
+		if _, err := fmt.Fprint(env.stdout, all); err != nil {
+			return err
+		}
+		env.say("%s: nothing of this has been verified; hallmark verify does that", image)
+		return nil
+	}
+	out := f.output
+	if out == "" {
+		out = fmt.Sprintf("%s-%.19s%s", path.Base(image.Repository), image.Descriptor().FallbackTag(), verdict.LinesSuffix)
+	}
+	if len(lines) > 1 && !strings.HasSuffix(out, ".jsonl") {
+		return &problem{Exit: exitUsage, Subject: out, Code: "usage", Err: fmt.Errorf("%d bundles go into a file whose name ends in .jsonl", len(lines)), Try: "--output " + out + ".jsonl"}
+	}
+	if err := durable.WriteFile(out, []byte(all), 0o644); err != nil {
+		return &problem{Exit: exitUsage, Subject: out, Code: "unwritable", Err: err, Try: "--output FILE"}
+	}
+	env.say("%s: %d bundles, not verified", printable(out), len(lines))
+	env.say("  try       hallmark verify %s --bundle %s --identity … --issuer …", image.Digest, printable(out))
+	return nil
+}

@@ -1,0 +1,273 @@
+package oci
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+)
+
+// Repository is a repository of a registry: where images are copied from and to.
+// Errors of its methods are *Unseen, also for what could not be written. It is safe
+// for concurrent use.
+type Repository struct {
+	client *Client
+	repo   name.Repository
+	near   *name.Repository // has blobs that may be mounted; nil: none
+}
+
+// Repository is the one that a reference is in. Nothing is asked yet.
+func (c *Client) Repository(r Reference) *Repository {
+	return &Repository{client: c, repo: r.ref.Context()}
+}
+
+// Beside is the repository, which takes blobs from another one of the same registry
+// without their being sent, where the registry does that.
+func (r *Repository) Beside(other *Repository) *Repository {
+	beside := *r
+	if other.repo.RegistryStr() == r.repo.RegistryStr() && other.repo.RepositoryStr() != r.repo.RepositoryStr() {
+		beside.near = &other.repo
+	}
+	return &beside
+}
+
+// Descriptor points to the image.
+func (i Image) Descriptor() Descriptor {
+	return Descriptor{MediaType: i.MediaType, Size: i.Size, Digest: i.Digest}
+}
+
+// image is the manifest that a descriptor points to.
+func (r *Repository) image(d Descriptor) Image {
+	return Image{Repository: r.repo.Name(), Digest: d.Digest, MediaType: d.MediaType, Size: d.Size, repo: r.repo}
+}
+
+// within asks in the time that a call has.
+func (r *Repository) within(ctx context.Context, scope string, what string, ask func(context.Context, *session) error) error {
+	ctx, cancel := context.WithTimeout(ctx, r.client.options.Timeout)
+	defer cancel()
+	s, err := r.client.session(ctx, r.repo, scope)
+	if err == nil {
+		err = ask(ctx, s)
+	}
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", what, r.repo.Name(), err)
+	}
+	return nil
+}
+
+// Tagged gives the manifest that a tag names; none is no error.
+func (r *Repository) Tagged(ctx context.Context, tag string) (d Descriptor, ok bool, err error) {
+	err = r.within(ctx, transport.PullScope, "asking for tag "+tag+" of", func(ctx context.Context, s *session) error {
+		image, err := s.resolve(ctx, r.repo.Tag(tag))
+		if u := new(Unseen); errors.As(err, &u) && u.Status == http.StatusNotFound {
+			return nil
+		}
+		d, ok = image.Descriptor(), err == nil
+		return err
+	})
+	return d, ok, err
+}
+
+// Manifest gives a manifest, held to its descriptor.
+func (r *Repository) Manifest(ctx context.Context, d Descriptor) (raw []byte, err error) {
+	if err := d.CheckManifest(); err != nil {
+		return nil, err
+	}
+	err = r.within(ctx, transport.PullScope, "reading a manifest of", func(ctx context.Context, s *session) (err error) {
+		raw, err = s.get(ctx, "manifests", d)
+		return err
+	})
+	return raw, err
+}
+
+// Referrers lists what hangs on a manifest. It is a claim of the registry.
+func (r *Repository) Referrers(ctx context.Context, d Descriptor) (listed []Descriptor, err error) {
+	err = r.within(ctx, transport.PullScope, "listing referrers in", func(ctx context.Context, s *session) (err error) {
+		listed, err = s.list(ctx, r.image(d))
+		return err
+	})
+	return listed, err
+}
+
+// Blob streams a blob, of any size, as long as the registry goes on sending. It is
+// not checked: Verified does that.
+func (r *Repository) Blob(ctx context.Context, d Descriptor) (io.ReadCloser, error) {
+	if _, err := d.Hex(); err != nil {
+		return nil, err
+	}
+	s, err := r.client.session(ctx, r.repo, transport.PullScope)
+	if err != nil {
+		return nil, err
+	}
+	p := watch(context.WithValue(ctx, streamed{}, true), r.client.options.Timeout)
+	resp, err := s.open(p.ctx, question{method: http.MethodGet, url: s.url("blobs", d.Digest), answers: []int{http.StatusOK}})
+	if err != nil {
+		p.stop()
+		return nil, p.why(err)
+	}
+	if n := resp.ContentLength; n >= 0 && n != d.Size {
+		resp.Body.Close()
+		p.stop()
+		return nil, garbled("%s has %d bytes, its descriptor says %d", d.Digest, n, d.Size)
+	}
+	return &stream{resp.Body, p}, nil
+}
+
+// HasBlob says whether the repository has a blob.
+func (r *Repository) HasBlob(ctx context.Context, d Descriptor) (has bool, err error) {
+	if _, err := d.Hex(); err != nil {
+		return false, err
+	}
+	err = r.within(ctx, transport.PullScope, "asking for a blob of", func(ctx context.Context, s *session) error {
+		got, err := s.ask(ctx, question{method: http.MethodHead, url: s.url("blobs", d.Digest), answers: []int{http.StatusOK, http.StatusNotFound}})
+		if size := got.header.Get("Content-Length"); err == nil && got.status == http.StatusOK && size != "" && size != fmt.Sprint(d.Size) {
+			return garbled("%s is there with %s bytes, its descriptor says %d", d.Digest, size, d.Size)
+		}
+		has = got.status == http.StatusOK
+		return err
+	})
+	return has, err
+}
+
+// PutBlob puts a blob that open streams, verified; it is not opened where another
+// repository of the registry has the blob.
+func (r *Repository) PutBlob(ctx context.Context, d Descriptor, open func(context.Context) (io.ReadCloser, error)) error {
+	if r.near != nil && r.mount(ctx, d) {
+		return nil
+	}
+	s, err := r.client.session(ctx, r.repo, transport.PushScope)
+	if err != nil {
+		return err
+	}
+	p := watch(ctx, r.client.options.Timeout)
+	defer p.stop()
+	place, err := s.begin(p.ctx, d.Digest)
+	if err != nil {
+		return p.why(err)
+	}
+	content, err := open(ctx)
+	if err != nil {
+		return err
+	}
+	defer content.Close()
+	q := question{
+		method: http.MethodPut, url: place, body: struct{ io.Reader }{&stream{content, p}}, length: d.Size, limit: MaxManifest,
+		header: map[string]string{"Content-Type": "application/octet-stream"}, answers: []int{http.StatusCreated},
+	}
+	if d.Size == 0 {
+		q.body = http.NoBody
+	}
+	_, err = s.ask(p.ctx, q)
+	return p.why(err)
+}
+
+// mount takes a blob from a repository beside (distribution-spec, "Mounting a blob
+// from another repository"). A registry that does not do it begins an upload,
+// which is called off.
+func (r *Repository) mount(ctx context.Context, d Descriptor) bool {
+	ctx, cancel := context.WithTimeout(ctx, r.client.options.Timeout)
+	defer cancel()
+	s, err := r.client.session(ctx, r.repo, transport.PushScope, r.near.Scope(transport.PullScope))
+	if err != nil {
+		return false
+	}
+	query := url.Values{"mount": {d.Digest}, "from": {r.near.RepositoryStr()}}
+	got, err := s.ask(ctx, question{
+		method: http.MethodPost, url: s.url("blobs", "uploads/") + "?" + query.Encode(), limit: MaxManifest,
+		answers: []int{http.StatusCreated, http.StatusAccepted},
+	})
+	if err != nil || got.status == http.StatusCreated {
+		return err == nil
+	}
+	if place, err := s.uploadTo(got.header.Get("Location"), ""); err == nil {
+		_, _ = s.ask(ctx, question{method: http.MethodDelete, url: place, limit: MaxManifest, answers: []int{http.StatusNoContent}})
+	}
+	return false
+}
+
+// PutManifest puts a manifest as it is, and says whether the registry has taken
+// note that it hangs on another: otherwise it is to be enlisted.
+func (r *Repository) PutManifest(ctx context.Context, d Descriptor, raw []byte) (listed bool, err error) {
+	err = r.within(ctx, transport.PushScope, "writing a manifest to", func(ctx context.Context, s *session) (err error) {
+		listed, err = s.putManifest(ctx, d.Digest, d.MediaType, raw)
+		return err
+	})
+	return listed, err
+}
+
+// Enlist makes sure that manifests are found by whoever looks for what hangs on the
+// subject.
+func (r *Repository) Enlist(ctx context.Context, subject Descriptor, own []Descriptor) error {
+	return r.within(ctx, transport.PushScope, "listing referrers in", func(ctx context.Context, s *session) error {
+		return s.enlist(ctx, r.image(subject), own...)
+	})
+}
+
+// Publish has a tag name a manifest that has been put.
+func (r *Repository) Publish(ctx context.Context, tag string, d Descriptor, raw []byte) error {
+	if tag == "" {
+		return nil
+	}
+	return r.within(ctx, transport.PushScope, "writing tag "+tag+" of", func(ctx context.Context, s *session) error {
+		_, err := s.putManifest(ctx, tag, d.MediaType, raw)
+		return err
+	})
+}
+
+// patience ends a context when nothing has moved for so long.
+type patience struct {
+	ctx   context.Context
+	end   context.CancelCauseFunc
+	timer *time.Timer
+	long  time.Duration
+}
+
+func watch(ctx context.Context, long time.Duration) *patience {
+	p := &patience{long: long}
+	p.ctx, p.end = context.WithCancelCause(ctx)
+	p.timer = time.AfterFunc(long, func() {
+		p.end(&Unseen{Reason: TimedOut, Err: fmt.Errorf("nothing came or went for %s", long)})
+	})
+	return p
+}
+
+func (p *patience) stop() {
+	p.timer.Stop()
+	p.end(nil)
+}
+
+// why is the cause where patience is at an end, in place of what came of it.
+func (p *patience) why(err error) error {
+	if cause := new(Unseen); err != nil && errors.As(context.Cause(p.ctx), &cause) {
+		return cause
+	}
+	return err
+}
+
+// stream is a body that is being read.
+type stream struct {
+	io.ReadCloser
+	patience *patience
+}
+
+// Read reads on, and patience begins anew.
+func (s *stream) Read(b []byte) (int, error) {
+	n, err := s.ReadCloser.Read(b)
+	s.patience.timer.Reset(s.patience.long)
+	if err != nil && err != io.EOF {
+		return n, unseen(s.patience.why(err))
+	}
+	return n, err
+}
+
+// Close ends it.
+func (s *stream) Close() error {
+	defer s.patience.stop()
+	return s.ReadCloser.Close()
+}
