@@ -1,7 +1,6 @@
 package oci
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -24,7 +23,7 @@ type Contents struct {
 }
 
 // ParseContents reads a manifest or an index, of OCI or of docker, which must be
-// what its descriptor says. Errors: ErrMalformed.
+// what its descriptor says, which CheckManifest has accepted. Errors: ErrMalformed.
 func ParseContents(d Descriptor, raw []byte) (Contents, error) {
 	var m struct {
 		SchemaVersion int               `json:"schemaVersion"`
@@ -39,17 +38,13 @@ func ParseContents(d Descriptor, raw []byte) (Contents, error) {
 	if err := json.Unmarshal(raw, &m); err != nil {
 		return Contents{}, malformed("parsing manifest: %w", err)
 	}
-	kind := cmp.Or(m.MediaType, d.MediaType)
-	isManifest := kind == typeManifest || kind == typeDockerManifest
-	switch {
+	switch index := d.IsIndex(); {
 	case m.SchemaVersion != 2:
 		return Contents{}, malformed("a manifest of schema %d", m.SchemaVersion)
-	case kind != d.MediaType:
-		return Contents{}, malformed("it is listed as %q, and says that it is %q", d.MediaType, kind)
-	case !isManifest && !isIndex(kind):
-		return Contents{}, malformed("%q is neither a manifest nor an index", kind)
-	case isManifest && (m.Manifests != nil || m.Config == nil), isIndex(kind) && (m.Config != nil || m.Layers != nil):
-		return Contents{}, malformed("%q does not have what it must, or has what it may not", kind)
+	case m.MediaType != "" && m.MediaType != d.MediaType:
+		return Contents{}, malformed("it is listed as %q, and says that it is %q", d.MediaType, m.MediaType)
+	case !index && (m.Manifests != nil || m.Config == nil), index && (m.Config != nil || m.Layers != nil):
+		return Contents{}, malformed("%q does not have what it must, or has what it may not", d.MediaType)
 	}
 	c := Contents{Manifests: m.Manifests, Config: m.Config, Layers: m.Layers, Subject: m.Subject, ArtifactType: m.ArtifactType, Annotations: m.Annotations}
 	if c.ArtifactType == "" && c.Config != nil {
@@ -92,9 +87,14 @@ func (d Descriptor) Hex() (string, error) {
 	return hex.EncodeToString(sum), nil
 }
 
-// CheckManifest holds the descriptor of a manifest to its form and to the limit.
-// Errors: ErrMalformed.
-func (d Descriptor) CheckManifest() error { return d.check(MaxManifest) }
+// CheckManifest holds the descriptor of a manifest or an index to its form and to
+// the limit. Errors: ErrMalformed.
+func (d Descriptor) CheckManifest() error {
+	if !d.IsIndex() && d.MediaType != typeManifest && d.MediaType != typeDockerManifest {
+		return malformed("%q is neither a manifest nor an index", d.MediaType)
+	}
+	return d.check(MaxManifest)
+}
 
 // Fits says whether raw is what the descriptor points to. Errors: *Unseen.
 func (d Descriptor) Fits(raw []byte) error { return d.fits(raw) }
