@@ -35,6 +35,7 @@
 //	internal/rekorlog  transparency log: entries in, inclusion proofs out
 //	internal/ca        certificate authority: tokens and proofs in, certificates out
 //	internal/tsa       timestamp authority: RFC 3161
+//	internal/evidence  evidence store: verified bundles in, by digest out
 //	internal/oidc      checks ID tokens of configured issuers
 //	internal/issuer    the built-in login, an OpenID provider
 //	internal/ceremony  the certificates of the authorities

@@ -38,18 +38,11 @@ const (
 	maxWait = 10 * time.Second
 )
 
-// idleConnections is how many connections to one service are kept for those who
-// ask it at once: net/http would keep two, and open the others anew each time.
-const idleConnections = 64
-
 // NewHTTP is an http.Client for the types of this package: it follows no
-// redirect, gives each request the time given, and keeps connections.
+// redirect and gives each request the time given.
 func NewHTTP(timeout time.Duration) *http.Client {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = idleConnections
 	return &http.Client{
-		Transport: transport,
-		Timeout:   timeout,
+		Timeout: timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse
 		},

@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/asn1"
 	"encoding/base64"
-	"io"
 	"log/slog"
 	"math/big"
 	"net"
@@ -33,15 +32,24 @@ type Instance struct {
 	issuer crypto.Signer
 }
 
+// Options say what instance to start.
+type Options struct {
+	Logger   *slog.Logger // the server's log; nil: none
+	Evidence bool         // with an evidence store
+}
+
 // New starts an instance, and stops it when the test ends.
 func New(t testing.TB) *Instance {
 	t.Helper()
-	return NewLogging(t, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	return Start(t, Options{})
 }
 
-// NewLogging is New with the server's log.
-func NewLogging(t testing.TB, logger *slog.Logger) *Instance {
+// Start is New with options.
+func Start(t testing.TB, o Options) *Instance {
 	t.Helper()
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatalf("hallmarktest: %v", err)
@@ -54,11 +62,15 @@ func NewLogging(t testing.TB, logger *slog.Logger) *Instance {
 		t.Fatalf("hallmarktest: %v", err)
 	}
 	made.Config.Dir = t.TempDir()
+	made.Config.Evidence.Enabled = o.Evidence
+	if err := made.Config.Check(); err != nil {
+		t.Fatalf("hallmarktest: %v", err)
+	}
 	if err := made.WriteTrust(made.Config.Dir); err != nil {
 		t.Fatalf("hallmarktest: %v", err)
 	}
 	s, err := server.New(server.Options{
-		Config: made.Config, Keys: made.Keys, CAChain: made.CAChain, TSAChain: made.TSAChain, Logger: logger,
+		Config: made.Config, Keys: made.Keys, CAChain: made.CAChain, TSAChain: made.TSAChain, Root: made.Root, Logger: o.Logger,
 	})
 	if err != nil {
 		t.Fatalf("hallmarktest: %v", err)

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -34,8 +35,16 @@ func (f evidenceFlags) store(timeout time.Duration) (*store, error) {
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
 		return nil, &problem{Exit: exitUsage, Subject: f.url, Code: "usage", Err: errors.New("not the address of an evidence store"), Try: "--evidence https://HOST"}
 	}
-	return &store{client: client.Evidence{URL: strings.TrimRight(f.url, "/"), HTTP: client.NewHTTP(timeout)}}, nil
+	h := client.NewHTTP(timeout)
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = idleConnections
+	h.Transport = transport
+	return &store{client: client.Evidence{URL: strings.TrimRight(f.url, "/"), HTTP: h}}, nil
 }
+
+// idleConnections is how many connections to a store are kept for the files that are
+// judged at once: net/http would keep two, and open the others anew for each.
+const idleConnections = 64
 
 // store is an evidence store, as a verdict.Store.
 type store struct {

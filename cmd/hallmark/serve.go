@@ -115,7 +115,7 @@ func listen(address string) (net.Listener, error) {
 
 // newServer opens the logs of i, to be served at l. It closes l when it fails.
 func newServer(i *instance.Instance, l net.Listener, logger *slog.Logger) (*server.Server, error) {
-	s, err := server.New(server.Options{Config: i.Config, Keys: i.Keys, CAChain: i.CAChain, TSAChain: i.TSAChain, Logger: logger})
+	s, err := server.New(server.Options{Config: i.Config, Keys: i.Keys, CAChain: i.CAChain, TSAChain: i.TSAChain, Root: i.Root, Logger: logger})
 	if err == nil {
 		return s, nil
 	}

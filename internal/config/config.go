@@ -32,6 +32,8 @@ const maxFile = 1 << 20
 //	    audience: sigstore
 //	    type: uri
 //	    subject_domain: https://partner.example.com
+//	evidence:
+//	  enabled: true
 type Config struct {
 	// URL is where clients reach the instance: scheme, host, and port if it is not
 	// the scheme's own. It is the issuer of the built-in login and names both logs,
@@ -57,6 +59,9 @@ type Config struct {
 	// takes.
 	Issuers []Issuer `yaml:"issuers,omitempty"`
 
+	// Evidence is the store of bundles by the digest of what they are about.
+	Evidence Evidence `yaml:"evidence,omitempty"`
+
 	// Dir is the directory of the file, which relative paths start from.
 	Dir string `yaml:"-"`
 }
@@ -72,6 +77,20 @@ type Login struct {
 	// Disabled turns it off: only tokens of Issuers are taken then.
 	Disabled bool `yaml:"disabled,omitempty"`
 }
+
+// Evidence configures the evidence store, DIR/evidence.
+type Evidence struct {
+	// Enabled has the instance keep the bundles that are posted to it, and give them
+	// to everybody who asks by digest.
+	Enabled bool `yaml:"enabled"`
+
+	// MaxBytes is how many bytes all bundles may take together; a signature's has
+	// some five thousand. 10 GiB unless set.
+	MaxBytes int64 `yaml:"max_bytes,omitempty"`
+}
+
+// DefaultEvidence is Evidence.MaxBytes unless set.
+const DefaultEvidence = 10 << 30
 
 // Issuer is an OpenID issuer, of which exactly this URL counts.
 type Issuer struct {
@@ -135,7 +154,7 @@ func Parse(raw []byte) (*Config, error) {
 func (c *Config) Marshal() ([]byte, error) { return yaml.Marshal(c) }
 
 // Check says what cannot work or is dangerous without being asked for. It fills
-// in the audience of issuers.
+// in the audience of issuers and the size of the evidence store.
 func (c *Config) Check() error {
 	host, err := baseURL(c.URL)
 	if err != nil {
@@ -156,6 +175,12 @@ func (c *Config) Check() error {
 		if err := c.Issuers[i].check(); err != nil {
 			return fmt.Errorf("issuer %d: %w", i+1, err)
 		}
+	}
+	if c.Evidence.MaxBytes < 0 {
+		return errors.New("evidence: max_bytes is negative")
+	}
+	if c.Evidence.Enabled && c.Evidence.MaxBytes == 0 {
+		c.Evidence.MaxBytes = DefaultEvidence
 	}
 	return nil
 }

@@ -64,6 +64,8 @@ func TestRefusals(t *testing.T) {
 		"issuer of no type":      {"type: uri", "type: ''", "issuer 1"},
 		"issuer of unknown type": {"type: uri", "type: email\n", "subject_domain"},
 		"uri without domain":     {"    subject_domain: https://github.com\n", "", "subject_domain"},
+		"evidence by a number":   {"login: {}", "login: {}\nevidence: 1", "Evidence"},
+		"negative evidence":      {"login: {}", "login: {}\nevidence: {enabled: true, max_bytes: -1}", "max_bytes"},
 	} {
 		text := strings.Replace(good, c.old, c.new, 1)
 		if text == good {
@@ -72,6 +74,28 @@ func TestRefusals(t *testing.T) {
 		if _, err := Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want something about %q", name, err, c.want)
 		}
+	}
+}
+
+// The evidence store is off unless it is asked for, and then has an end.
+func TestEvidence(t *testing.T) {
+	for text, want := range map[string]Evidence{
+		good:                                 {},
+		good + "evidence: {enabled: true}\n": {Enabled: true, MaxBytes: DefaultEvidence},
+		good + "evidence: {enabled: true, max_bytes: 5000}\n":  {Enabled: true, MaxBytes: 5000},
+		good + "evidence: {enabled: false, max_bytes: 5000}\n": {MaxBytes: 5000},
+	} {
+		c, err := Parse([]byte(text))
+		if err != nil || c.Evidence != want {
+			t.Errorf("%s: %+v, %v", text, c.Evidence, err)
+		}
+	}
+	c, err := Parse([]byte(good))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := c.Marshal(); err != nil || strings.Contains(string(text), "evidence") {
+		t.Errorf("%s, %v", text, err)
 	}
 }
 

@@ -37,7 +37,7 @@ type victim struct {
 func newVictim(t *testing.T) *victim {
 	t.Helper()
 	v := &victim{log: new(lockedBuffer)}
-	v.Instance = hallmarktest.NewLogging(t, slog.New(slog.NewJSONHandler(v.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	v.Instance = hallmarktest.Start(t, hallmarktest.Options{Logger: slog.New(slog.NewJSONHandler(v.log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	t.Cleanup(func() {
 		for _, bad := range []string{"panic", "eyJ", `"level":"ERROR"`} {
 			if _, rest, found := strings.Cut(v.log.String(), bad); found {

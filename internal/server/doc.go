@@ -6,6 +6,7 @@
 //	POST /api/v2/log/entries  GET /api/v2/{checkpoint,tile/…}          transparency log
 //	GET  /ct/…                                                         CT log
 //	POST /api/v1/timestamp    GET /api/v1/timestamp/certchain          timestamp authority
+//	POST GET /api/v1/bundles/sha256:HEX                                evidence store, if enabled
 //	GET  /.well-known/openid-configuration  /login/…                   login
 //	GET  /trust/{trusted_root.json,signing_config.v0.2.json}           what clients trust
 //	GET  /healthz  /metrics                                            for operators

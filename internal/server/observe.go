@@ -38,20 +38,25 @@ func newMetrics(s *Server) *metrics {
 		Err() error
 	}{"rekor": s.rekor, "ct": s.ct} {
 		labels := prometheus.Labels{"log": name}
-		m.registry.MustRegister(
-			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-				Name: "hallmark_log_entries", Help: "Entries in the log.", ConstLabels: labels,
-			}, func() float64 { return float64(log.Size()) }),
-			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-				Name: "hallmark_log_failed", Help: "1 once the log has stopped after an error.", ConstLabels: labels,
-			}, func() float64 {
-				if log.Err() != nil {
-					return 1
-				}
-				return 0
-			}))
+		m.gauge("hallmark_log_entries", "Entries in the log.", labels, func() float64 { return float64(log.Size()) })
+		m.gauge("hallmark_log_failed", "1 once the log has stopped after an error.", labels, func() float64 { return oneIf(log.Err() != nil) })
+	}
+	if e := s.evidence; e != nil {
+		m.gauge("hallmark_evidence_bytes", "Bytes of the bundles in the evidence store.", nil, func() float64 { return float64(e.Bytes()) })
+		m.gauge("hallmark_evidence_failed", "1 once the evidence store has stopped after an error.", nil, func() float64 { return oneIf(e.Failed()) })
 	}
 	return m
+}
+
+func (m *metrics) gauge(name, help string, labels prometheus.Labels, value func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, value))
+}
+
+func oneIf(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 // observe gives a request its id and its line in the log, and counts it. The path

@@ -27,6 +27,9 @@ func (s *Server) routes() http.Handler {
 	if s.login != nil {
 		mount("login", s.login.Handler(), "/.well-known/", "/login/")
 	}
+	if s.evidence != nil {
+		mount("evidence", s.evidence.Handler(), "/api/v1/bundles/")
+	}
 	mount("none", http.NotFoundHandler(), "/")
 	return mux
 }

@@ -14,10 +14,12 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/ca"
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/ctlog"
+	"github.com/hallmark-sign/hallmark/internal/evidence"
 	"github.com/hallmark-sign/hallmark/internal/issuer"
 	"github.com/hallmark-sign/hallmark/internal/oidc"
 	"github.com/hallmark-sign/hallmark/internal/rekorlog"
 	"github.com/hallmark-sign/hallmark/internal/tsa"
+	"github.com/hallmark-sign/hallmark/trust"
 )
 
 // Deadlines of the listener. A signer waits milliseconds; these are for clients
@@ -49,20 +51,22 @@ type Options struct {
 	Keys     Keys
 	CAChain  []*x509.Certificate // issuing certificate first, root last
 	TSAChain []*x509.Certificate // the authority's own certificate first, root last
+	Root     *trust.Root         // what clients are told
 	Logger   *slog.Logger
 }
 
 // Server is an instance with its logs open.
 type Server struct {
-	config  *config.Config
-	logger  *slog.Logger
-	rekor   *rekorlog.Log
-	ct      *ctlog.Log
-	ca      *ca.Authority
-	tsa     *tsa.Authority
-	login   *issuer.Issuer // nil when it is disabled
-	metrics *metrics
-	handler http.Handler
+	config   *config.Config
+	logger   *slog.Logger
+	rekor    *rekorlog.Log
+	ct       *ctlog.Log
+	ca       *ca.Authority
+	tsa      *tsa.Authority
+	login    *issuer.Issuer  // nil when it is disabled
+	evidence *evidence.Store // nil unless it is enabled
+	metrics  *metrics
+	handler  http.Handler
 }
 
 // New opens the logs and makes the authorities. Whoever gets a Server must Close
@@ -70,7 +74,7 @@ type Server struct {
 // keys and chains that do not belong together.
 func New(o Options) (*Server, error) {
 	s := &Server{config: o.Config, logger: slog.New(withRequestID{o.Logger.Handler()})}
-	for _, open := range []func(Options) error{s.openLogs, s.openTimestamps, s.openLogin, s.openAuthority} {
+	for _, open := range []func(Options) error{s.openLogs, s.openTimestamps, s.openLogin, s.openAuthority, s.openEvidence} {
 		if err := open(o); err != nil {
 			return nil, errors.Join(err, s.Close(context.Background()))
 		}
@@ -141,6 +145,16 @@ func (s *Server) openAuthority(o Options) error {
 	return nil
 }
 
+func (s *Server) openEvidence(o Options) (err error) {
+	if !o.Config.Evidence.Enabled {
+		return nil
+	}
+	s.evidence, err = evidence.New(evidence.Options{
+		Dir: o.Config.Path("evidence"), URL: o.Config.URL, Root: o.Root, MaxBytes: o.Config.Evidence.MaxBytes, Logger: s.logger,
+	})
+	return err
+}
+
 // Serve answers on l until ctx ends, then answers what has been accepted, for at
 // most ShutdownTimeout, and closes the logs. It closes l.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
@@ -182,6 +196,9 @@ func (s *Server) Close(ctx context.Context) error {
 	}
 	if s.ct != nil {
 		errs = append(errs, s.ct.Close(ctx))
+	}
+	if s.evidence != nil {
+		errs = append(errs, s.evidence.Close())
 	}
 	return errors.Join(errs...)
 }

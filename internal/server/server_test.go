@@ -42,8 +42,18 @@ func get(t *testing.T, url string) (*http.Response, string) {
 
 // Each service answers where Sigstore clients look for it, and nothing else does.
 func TestRoutes(t *testing.T) {
+	const evidence = "/api/v1/bundles/sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 	i := hallmarktest.New(t)
+	if resp, body := get(t, i.URL+evidence); resp.StatusCode != 404 || strings.Contains(body, `"Not Found"`) {
+		t.Errorf("an evidence store that nobody has asked for: %s", body)
+	}
+	i = hallmarktest.Start(t, hallmarktest.Options{Evidence: true})
+	if resp, body := get(t, i.URL+evidence); resp.StatusCode != 404 || !strings.Contains(body, `"Not Found"`) {
+		t.Errorf("evidence store: %s", body)
+	}
 	for path, want := range map[string]int{
+		"/api/v1/bundles/":                  400,
+		"/evidence/lock":                    404,
 		"/api/v2/trustBundle":               200,
 		"/api/v2/configuration":             200,
 		"/api/v1/rootCert":                  200,
@@ -164,7 +174,7 @@ func (l *lockedBuffer) String() string {
 // Tokens, in header, body or query, good or bad, are in no log line.
 func TestNoSecretsInLogs(t *testing.T) {
 	var log lockedBuffer
-	i := hallmarktest.NewLogging(t, slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	i := hallmarktest.Start(t, hallmarktest.Options{Logger: slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	good := i.Token(t, "alice@example.com")
 	bad := i.SignToken(t, map[string]any{"iss": i.URL, "aud": "other", "sub": "mallory"})
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -281,7 +291,7 @@ func start(t *testing.T, made *instance.Instance) (*server.Server, net.Listener)
 		t.Fatal(err)
 	}
 	s, err := server.New(server.Options{
-		Config: made.Config, Keys: made.Keys, CAChain: made.CAChain, TSAChain: made.TSAChain, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Config: made.Config, Keys: made.Keys, CAChain: made.CAChain, TSAChain: made.TSAChain, Root: made.Root, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -295,7 +305,7 @@ func TestOneServer(t *testing.T) {
 	s, l := start(t, made)
 	defer l.Close()
 	defer s.Close(t.Context())
-	if _, err := server.New(server.Options{Config: made.Config, Keys: made.Keys, CAChain: made.CAChain, TSAChain: made.TSAChain, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}); err == nil {
+	if _, err := server.New(server.Options{Config: made.Config, Keys: made.Keys, CAChain: made.CAChain, TSAChain: made.TSAChain, Root: made.Root, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}); err == nil {
 		t.Fatal("a second server opened the same logs")
 	}
 }

@@ -72,7 +72,7 @@ func TestTLS(t *testing.T) {
 	pool := certificate(t, made.Config.Dir)
 	made.Config.TLS = &config.TLS{Certificate: "cert.pem", Key: "key.pem"}
 	s, err := server.New(server.Options{
-		Config: made.Config, Keys: made.Keys, CAChain: made.CAChain, TSAChain: made.TSAChain, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Config: made.Config, Keys: made.Keys, CAChain: made.CAChain, TSAChain: made.TSAChain, Root: made.Root, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,168 @@
+package evidence
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/verify"
+)
+
+// countPatience is how long a post waits for the store to be counted.
+const countPatience = 5 * time.Second
+
+// record is the name of a bundle's file.
+type record struct {
+	id    int
+	entry string // log's ID and index: what is one of these is one bundle
+	kind  string // of the statement
+}
+
+func recordOf(r *verify.Result) record {
+	predicateType := ""
+	if r.Statement != nil {
+		predicateType = r.Statement.PredicateType
+	}
+	return record{entry: fmt.Sprintf("%x-%d", r.Entries[0].LogID, r.Entries[0].LogIndex), kind: kindOf(predicateType)}
+}
+
+// kindOf is short, and tells the types that a subject has apart.
+func kindOf(predicateType string) string {
+	if predicateType == "" {
+		return "none"
+	}
+	sum := sha256.Sum256([]byte(predicateType))
+	return hex.EncodeToString(sum[:8])
+}
+
+// file is the record's name, which parseRecord reads.
+func (r record) file() string { return fmt.Sprintf("%06d-%s-%s.json", r.id, r.entry, r.kind) }
+
+// parseRecord: files of other names are none of the store's.
+func parseRecord(name string) (record, bool) {
+	parts := strings.Split(strings.TrimSuffix(name, ".json"), "-")
+	if len(parts) != 4 {
+		return record{}, false
+	}
+	id, err := strconv.Atoi(parts[0])
+	r := record{id: id, entry: parts[1] + "-" + parts[2], kind: parts[3]}
+	return r, err == nil && r.id > 0 && r.file() == name
+}
+
+// dir is where the bundles of a subject are. 256 directories keep each of them
+// small where there are millions.
+func (s *Store) dir(digest []byte) string {
+	text := hex.EncodeToString(digest)
+	return filepath.Join(s.o.Dir, "sha256", text[:2], text)
+}
+
+// list gives what a subject has, in the order in which it came.
+func (s *Store) list(digest []byte) ([]record, error) {
+	entries, err := os.ReadDir(s.dir(digest)) // sorted by name
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listing bundles: %w", err)
+	}
+	var all []record
+	for _, entry := range entries {
+		if r, ok := parseRecord(entry.Name()); ok {
+			all = append(all, r)
+		}
+	}
+	return all, nil
+}
+
+// add writes a bundle behind those that its subject has, unless it is there.
+func (s *Store) add(digest []byte, r record, stored []byte) (id int, err error) {
+	mu := &s.subjects[int(digest[0])%len(s.subjects)]
+	mu.Lock()
+	defer mu.Unlock()
+	if s.failed.Load() {
+		return 0, errFailed
+	}
+	held, err := s.list(digest)
+	if err != nil {
+		return 0, err
+	}
+	r.id = 1
+	for _, h := range held {
+		if h.entry == r.entry { // whose name a crash may have kept from the disk
+			return h.id, s.survive(durable.SyncDir(s.dir(digest)))
+		}
+		r.id = h.id + 1
+	}
+	if len(held) >= MaxPerSubject {
+		return 0, errSubjectFull
+	}
+	size := int64(len(stored))
+	if s.used.Add(size) > s.o.MaxBytes {
+		s.used.Add(-size)
+		return 0, errFull
+	}
+	files := durable.Batch{Temp: s.temp()}
+	if err := files.Write(filepath.Join(s.dir(digest), r.file()), stored, 0o644); err != nil {
+		return 0, s.survive(err)
+	}
+	return r.id, s.survive(files.Sync())
+}
+
+// survive stops posts after an error of the disk: what has been lost then, nobody
+// knows.
+func (s *Store) survive(err error) error {
+	if err == nil {
+		return nil
+	}
+	s.failed.Store(true)
+	s.o.Logger.Error("evidence store takes no bundles any more", "cause", err)
+	return fmt.Errorf("%w: %w", errFailed, err)
+}
+
+// count adds up what there is, which takes a while where there are millions. What
+// comes meanwhile waits; what cannot be counted stops posts.
+func (s *Store) count(ctx context.Context) {
+	err := filepath.WalkDir(filepath.Join(s.o.Dir, "sha256"), func(_ string, entry fs.DirEntry, err error) error {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // somebody has deleted it
+		}
+		if err == nil {
+			s.used.Add(info.Size())
+		}
+		return err
+	})
+	if err != nil && ctx.Err() == nil {
+		s.survive(fmt.Errorf("counting: %w", err))
+	}
+	close(s.counted)
+}
+
+// waitCounted waits for count. Errors: errCounting, the context's.
+func (s *Store) waitCounted(ctx context.Context) error {
+	timer := time.NewTimer(countPatience)
+	defer timer.Stop()
+	select {
+	case <-s.counted:
+		return nil
+	case <-timer.C:
+		return errCounting
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,233 @@
+package evidence_test
+
+import (
+	"bufio"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/hallmarktest"
+	"github.com/hallmark-sign/hallmark/internal/evidence"
+	"github.com/hallmark-sign/hallmark/trust"
+)
+
+const (
+	killDir      = "EVIDENCE_KILL_DIR"
+	killRounds   = 20
+	killSubjects = 3
+	killBundles  = 16 // of each subject
+)
+
+// TestKillChild is the process that TestKill kills: 64 clients post what lies in
+// DIR/todo, over and over. On its own it does nothing.
+func TestKillChild(t *testing.T) {
+	dir := os.Getenv(killDir)
+	if dir == "" {
+		t.Skip("run by TestKill")
+	}
+	raw, err := os.ReadFile(filepath.Join(dir, "root.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := trust.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := evidence.New(evidence.Options{Dir: filepath.Join(dir, "store"), Root: root, MaxBytes: 1 << 30, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "todo", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var clients sync.WaitGroup
+	for range 64 {
+		clients.Go(func() {
+			for {
+				file := files[rand.IntN(len(files))]
+				if err := keep(t, s, file); err != nil {
+					t.Error(err)
+					return
+				}
+				fmt.Printf("ack %s\n", filepath.Base(file))
+			}
+		})
+	}
+	clients.Wait()
+}
+
+// keep has the store keep a file that is named DIGEST-NUMBER.
+func keep(t *testing.T, s *evidence.Store, file string) error {
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	text, _, _ := strings.Cut(filepath.Base(file), "-")
+	digest, err := hex.DecodeString(text)
+	if err != nil {
+		return err
+	}
+	_, err = s.Keep(t.Context(), digest, raw)
+	return err
+}
+
+// runAndKill runs the child for a while, kills it, and gives what it had said.
+func runAndKill(t *testing.T, dir string) []string {
+	t.Helper()
+	child := exec.Command(os.Args[0], "-test.run=^TestKillChild$")
+	child.Env = append(os.Environ(), killDir+"="+dir)
+	stdout, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var acks []string
+	for lines := bufio.NewReader(stdout); ; {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			break // a line that the kill cut off was not said
+		}
+		name, ok := strings.CutPrefix(strings.TrimSpace(line), "ack ")
+		if !ok {
+			t.Errorf("child says %s", line)
+			continue
+		}
+		if len(acks) == 0 {
+			time.AfterFunc(time.Duration(rand.IntN(200))*time.Millisecond, func() { child.Process.Kill() })
+		}
+		acks = append(acks, name)
+	}
+	var exit *exec.ExitError
+	if err := child.Wait(); !errors.As(err, &exit) || exit.Exited() {
+		t.Fatalf("child was not killed: %v", err)
+	}
+	return acks
+}
+
+// TestKill: kill -9 while 64 clients post. Every bundle that was acknowledged is
+// there, once, whole, the ids of each subject are without a gap, and the store goes
+// on from there.
+func TestKill(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	root := hallmarktest.New(t)
+	dir := t.TempDir()
+	copyFile(t, root.TrustedRootFile, filepath.Join(dir, "root.json"))
+	signatures := map[string]string{} // of each file
+	for subject := range killSubjects {
+		digest, _ := signed(t, root, fmt.Sprint(subject))
+		for k, raw := range many(t, root, digest, killBundles) {
+			name := fmt.Sprintf("%x-%d", digest, k)
+			writeFile(t, filepath.Join(dir, "todo", name), raw)
+			signatures[name] = signature(t, raw)
+		}
+	}
+	found := 0
+	for range killRounds {
+		store := filepath.Join(dir, "store")
+		if err := os.RemoveAll(store); err != nil {
+			t.Fatal(err)
+		}
+		found += checkStore(t, store, signatures, runAndKill(t, dir))
+		s, err := evidence.New(evidence.Options{Dir: store, Root: root.Root, MaxBytes: 1 << 30, Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if left, err := os.ReadDir(filepath.Join(store, "tmp")); err != nil || len(left) > 0 {
+			t.Errorf("%d files half-written are left, %v", len(left), err)
+		}
+		for name := range signatures {
+			if err := keep(t, s, filepath.Join(dir, "todo", name)); err != nil {
+				t.Error(err)
+			}
+		}
+		if got := checkStore(t, store, signatures, slices.Collect(maps.Keys(signatures))); got != len(signatures) {
+			t.Errorf("%d bundles in the end, want %d", got, len(signatures))
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Logf("killed with %d of %d bundles in the stores", found, killRounds*len(signatures))
+}
+
+// checkStore counts the bundles of a store after it has checked them.
+func checkStore(t *testing.T, dir string, signatures map[string]string, acked []string) int {
+	t.Helper()
+	subjects, err := filepath.Glob(filepath.Join(dir, "sha256", "*", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored := map[string]bool{}
+	for _, subject := range subjects {
+		files, err := os.ReadDir(subject)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k, file := range files {
+			if !strings.HasPrefix(file.Name(), fmt.Sprintf("%06d-", k+1)) {
+				t.Errorf("%s is number %d of %s", file.Name(), k+1, subject)
+			}
+			raw, err := os.ReadFile(filepath.Join(subject, file.Name()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := filepath.Base(subject) + signature(t, raw)
+			if stored[s] {
+				t.Errorf("%s is there twice", file.Name())
+			}
+			stored[s] = true
+		}
+	}
+	for _, name := range acked {
+		text, _, _ := strings.Cut(name, "-")
+		if !stored[text+signatures[name]] {
+			t.Errorf("%s was acknowledged and is not there", name)
+		}
+	}
+	return len(stored)
+}
+
+func signature(t *testing.T, raw []byte) string {
+	t.Helper()
+	b, err := bundle.Parse(raw)
+	if err != nil {
+		t.Fatalf("%v: %.200s", err, raw)
+	}
+	return string(slices.Clone(b.Signature()))
+}
+
+func writeFile(t *testing.T, path string, content []byte) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	raw, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, to, raw)
+}

@@ -1,0 +1,163 @@
+package evidence
+
+import (
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/wire/attestations"
+)
+
+// perPage is how many bundles an answer has unless asked otherwise.
+const perPage = 30
+
+// maxPage is how many bytes the bundles of an answer have together, unless it is one
+// alone: an answer may then have fewer than were asked for.
+const maxPage = bundle.MaxSize
+
+// question is what a GET asks for.
+type question struct {
+	perPage       int
+	after, before int // id; 0: not asked
+	kind          string
+	predicateType string
+}
+
+// parseQuestion reads the query. Errors: errQuery.
+func parseQuestion(query string) (question, error) {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return question{}, fmt.Errorf("%w: %w", errQuery, err)
+	}
+	q := question{perPage: perPage, predicateType: values.Get("predicate_type")}
+	for name, to := range map[string]*int{"per_page": &q.perPage, "after": &q.after, "before": &q.before} {
+		if !values.Has(name) {
+			continue
+		}
+		if *to, err = strconv.Atoi(values.Get(name)); err != nil || *to < 1 {
+			return question{}, fmt.Errorf("%w: %s", errQuery, name)
+		}
+	}
+	if q.perPage > attestations.MaxPage || q.after > 0 && q.before > 0 {
+		return question{}, fmt.Errorf("%w: per_page, or after and before together", errQuery)
+	}
+	if q.predicateType != "" {
+		q.kind = kindOf(q.predicateType)
+	}
+	return q, nil
+}
+
+// link is the query of the page on one side of id.
+func (q question) link(side string, id int) string {
+	values := url.Values{"per_page": {strconv.Itoa(q.perPage)}, side: {strconv.Itoa(id)}}
+	if q.predicateType != "" {
+		values.Set("predicate_type", q.predicateType)
+	}
+	return values.Encode()
+}
+
+// page is an answer before it is written.
+type page struct {
+	files []string // paths
+	size  int64    // of all of them
+	links []string
+}
+
+func (s *Store) serveGet(w http.ResponseWriter, r *http.Request, digest []byte) error {
+	q, err := parseQuestion(r.URL.RawQuery)
+	if err != nil {
+		return err
+	}
+	p, err := s.page(digest, q)
+	if err != nil {
+		return err
+	}
+	for _, link := range p.links {
+		w.Header().Add("Link", link)
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.FormatInt(attestations.PageSize(len(p.files), p.size), 10))
+	w.Header().Set("Cache-Control", "no-cache")
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	// The client sees by the length that an answer has been cut off.
+	if err := attestations.WritePage(w, p.open()); err != nil && r.Context().Err() == nil {
+		s.o.Logger.WarnContext(r.Context(), "answer cut off", "cause", err)
+	}
+	return nil
+}
+
+// page finds what is asked for. Errors: errNotFound.
+func (s *Store) page(digest []byte, q question) (page, error) {
+	held, err := s.list(digest)
+	if err != nil {
+		return page{}, err
+	}
+	if len(held) == 0 {
+		return page{}, errNotFound
+	}
+	all := slices.DeleteFunc(held, func(r record) bool { return q.kind != "" && r.kind != q.kind })
+	asked := slices.DeleteFunc(slices.Clone(all), func(r record) bool { return r.id <= q.after || q.before > 0 && r.id >= q.before })
+	backwards := q.before > 0
+	if backwards {
+		slices.Reverse(asked)
+	}
+	var p page
+	chosen := asked[:0]
+	for _, r := range asked {
+		path := filepath.Join(s.dir(digest), r.file())
+		info, err := os.Stat(path)
+		if err != nil {
+			return page{}, err
+		}
+		if len(chosen) == q.perPage || len(chosen) > 0 && p.size+info.Size() > maxPage {
+			break
+		}
+		chosen, p.files, p.size = append(chosen, r), append(p.files, path), p.size+info.Size()
+	}
+	if backwards {
+		slices.Reverse(chosen)
+		slices.Reverse(p.files)
+	}
+	if len(chosen) > 0 {
+		p.links = s.links(digest, q, all, chosen)
+	}
+	return p, nil
+}
+
+// links lead to what comes before and after the chosen of all.
+func (s *Store) links(digest []byte, q question, all, chosen []record) []string {
+	var links []string
+	add := func(relation, side string, id int) {
+		links = append(links, attestations.Link(s.o.URL+prefix+attestations.FormatDigest(digest)+"?"+q.link(side, id), relation))
+	}
+	if last := chosen[len(chosen)-1]; last != all[len(all)-1] {
+		add("next", "after", last.id)
+	}
+	if chosen[0] != all[0] {
+		add("prev", "before", chosen[0].id)
+	}
+	return links
+}
+
+// open opens each file when it is its turn.
+func (p page) open() iter.Seq2[io.Reader, error] {
+	return func(yield func(io.Reader, error) bool) {
+		for _, path := range p.files {
+			f, err := os.Open(path)
+			more := yield(f, err)
+			f.Close() // of nil, an error that says nothing
+			if !more {
+				return
+			}
+		}
+	}
+}

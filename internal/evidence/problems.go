@@ -1,0 +1,104 @@
+package evidence
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/verify"
+	"github.com/hallmark-sign/hallmark/wire/attestations"
+)
+
+// Refusals of the handler itself.
+var (
+	errMethod      = errors.New("method is neither GET nor POST")
+	errDigest      = errors.New("path is not a digest")
+	errQuery       = errors.New("query makes no sense")
+	errContentType = errors.New("content type is not application/json")
+	errBody        = errors.New("body can't be read")
+	errNotFound    = errors.New("subject has no bundle")
+	errBusy        = errors.New("too many large requests at once")
+)
+
+const (
+	// retryAfter is how many seconds a client is asked to wait before it comes
+	// again with 503: long enough for a restart.
+	retryAfter = "10"
+	// maxCause bounds what a stranger can put into a line of the log.
+	maxCause = 500
+)
+
+// problem is an answer that is a refusal. Its text is fixed, but for the code of
+// package verify that a bundle was refused with; the cause goes to the log of the
+// server.
+type problem struct {
+	status  int
+	message string
+}
+
+// problemOf is the table of all of them.
+func problemOf(err error) problem {
+	tooLarge, refused := new(http.MaxBytesError), new(verify.Error)
+	switch {
+	case errors.Is(err, errNotFound):
+		return problem{http.StatusNotFound, attestations.NotFound}
+	case errors.Is(err, errMethod):
+		return problem{http.StatusMethodNotAllowed, "bundles are read with GET and added with POST"}
+	case errors.Is(err, errDigest):
+		return problem{http.StatusBadRequest, "path must end in sha256: and 64 lower-case hexadecimal digits"}
+	case errors.Is(err, errQuery):
+		return problem{http.StatusBadRequest, "want per_page from 1 to 100, and after or before from an answer's Link"}
+	case errors.Is(err, errContentType):
+		return problem{http.StatusUnsupportedMediaType, "content type must be application/json"}
+	case errors.As(err, &tooLarge):
+		return problem{http.StatusRequestEntityTooLarge, "request is larger than 32 MiB"}
+	case errors.Is(err, errBody):
+		return problem{http.StatusBadRequest, "request body ended early"}
+	case errors.Is(err, attestations.ErrMalformed):
+		return problem{http.StatusBadRequest, `request is not {"bundle":{…}}`}
+	case errors.Is(err, bundle.ErrMalformed):
+		return problem{http.StatusUnprocessableEntity, "bundle is none, or none that can be written as v0.3"}
+	case errors.As(err, &refused):
+		return problem{http.StatusUnprocessableEntity, "bundle is refused: " + string(refused.Code)}
+	case errors.Is(err, errKey):
+		return problem{http.StatusUnprocessableEntity, "bundle is signed with a key: only those of certificates of this instance are kept"}
+	case errors.Is(err, errStranger):
+		return problem{http.StatusUnprocessableEntity, "bundle has a log entry or timestamp of a log or authority that this instance does not know"}
+	case errors.Is(err, errSubjectFull):
+		return problem{http.StatusConflict, "this digest has as many bundles as it may have"}
+	case errors.Is(err, errFull):
+		return problem{http.StatusInsufficientStorage, "store is full"}
+	case errors.Is(err, errBusy):
+		return problem{http.StatusServiceUnavailable, "too many large requests at once"}
+	case errors.Is(err, errFailed), errors.Is(err, errCounting),
+		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return problem{http.StatusServiceUnavailable, "store takes no bundles now"}
+	default:
+		return problem{http.StatusInternalServerError, "internal error"}
+	}
+}
+
+// refuse answers with the problem of err:
+//
+//	{"message":"…","status":"422"}
+func (s *Store) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	p := problemOf(err)
+	level := slog.LevelInfo
+	switch {
+	case p.status == http.StatusInternalServerError:
+		level = slog.LevelError
+	case p.status == http.StatusNotFound: // an answer like any other
+		level = slog.LevelDebug
+	}
+	cause := err.Error()
+	s.o.Logger.Log(r.Context(), level, "evidence refused", "status", p.status, "cause", cause[:min(len(cause), maxCause)])
+	if p.status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", retryAfter)
+	}
+	if p.status == http.StatusNotFound {
+		w.Header().Set("Cache-Control", "no-cache")
+	}
+	write(w, p.status, attestations.MarshalProblem(p.status, p.message))
+}

@@ -1,0 +1,153 @@
+package evidence
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/trust"
+	"github.com/hallmark-sign/hallmark/verify"
+)
+
+// MaxPerSubject is how many bundles one digest has at most.
+const MaxPerSubject = 1000
+
+// Why a bundle is not kept. What package verify refuses has its *verify.Error.
+var (
+	errKey         = errors.New("bundle is signed with a key")
+	errStranger    = errors.New("entry or timestamp that the trusted root does not know")
+	errSubjectFull = errors.New("subject has all the bundles that it may have")
+	errFull        = errors.New("store is full")
+	errFailed      = errors.New("store has stopped after an error of the disk")
+	errCounting    = errors.New("store is still being counted")
+)
+
+// Options say which store to open. All fields are required.
+type Options struct {
+	Dir      string      // made if missing
+	URL      string      // base URL of the instance, for links
+	Root     *trust.Root // what bundles are verified against
+	MaxBytes int64       // of all bundles together
+	Logger   *slog.Logger
+}
+
+// Store is an open store. Its methods may be called by many goroutines at once.
+type Store struct {
+	o        Options
+	verifier *verify.Verifier
+	lock     *durable.FileLock
+	subjects [64]sync.Mutex // by the first byte of a digest: one writer a subject
+	large    chan struct{}  // holds one value per large request in memory
+
+	used    atomic.Int64 // bytes of all bundles; the truth once counted is closed
+	counted chan struct{}
+	stop    context.CancelFunc // ends counting
+	failed  atomic.Bool
+}
+
+// New opens the store in o.Dir, or makes it. Errors: durable.ErrLocked.
+func New(o Options) (*Store, error) {
+	s, err := open(o)
+	if err != nil {
+		return nil, fmt.Errorf("opening evidence store: %w", err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	go s.count(ctx)
+	return s, nil
+}
+
+func open(o Options) (*Store, error) {
+	s := &Store{o: o, counted: make(chan struct{}), large: make(chan struct{}, largeRequests)}
+	var err error
+	if s.verifier, err = verify.New(o.Root); err != nil {
+		return nil, err
+	}
+	if err := durable.MkdirAll(durable.OS{}, filepath.Join(o.Dir, "sha256"), 0o755); err != nil {
+		return nil, err
+	}
+	if s.lock, err = durable.Lock(filepath.Join(o.Dir, "lock")); err != nil {
+		return nil, err
+	}
+	if err := s.clear(); err != nil {
+		return nil, errors.Join(err, s.lock.Close())
+	}
+	return s, nil
+}
+
+// clear takes away what a crash has left half-written.
+func (s *Store) clear() error {
+	if err := os.RemoveAll(s.temp()); err != nil {
+		return err
+	}
+	return durable.MkdirAll(durable.OS{}, s.temp(), 0o755)
+}
+
+func (s *Store) temp() string { return filepath.Join(s.o.Dir, "tmp") }
+
+// Keep verifies a bundle of the artifact with this SHA-256 and keeps it; id is its
+// place among those of the artifact, from 1. Once Keep returns, it is on the disk.
+// Errors: bundle.ErrMalformed, *verify.Error, those above.
+func (s *Store) Keep(ctx context.Context, digest, raw []byte) (id int, err error) {
+	b, err := bundle.Parse(raw)
+	if err != nil {
+		return 0, err
+	}
+	result, err := s.verify(b, digest)
+	if err != nil {
+		return 0, err
+	}
+	if b.Envelope != nil {
+		b.Envelope.Signatures[0].KeyID = ""
+	}
+	stored, err := b.Marshal()
+	if err != nil {
+		return 0, err
+	}
+	if err := s.waitCounted(ctx); err != nil {
+		return 0, err
+	}
+	return s.add(digest, recordOf(result), stored)
+}
+
+// verify holds a bundle to what the instance knows, all of it: what counts for
+// nothing would be room for anything.
+func (s *Store) verify(b *bundle.Bundle, digest []byte) (*verify.Result, error) {
+	if len(b.Certificates) == 0 {
+		return nil, errKey
+	}
+	result, err := s.verifier.Verify(b, verify.FromDigest(crypto.SHA256, digest), verify.Policy{AnyIdentityUnsafe: true})
+	if err != nil {
+		return nil, err
+	}
+	stamped := 0
+	for _, t := range result.Times {
+		if t.Authority != nil {
+			stamped++
+		}
+	}
+	if len(result.Entries) != len(b.Entries) || stamped != len(b.Timestamps) {
+		return nil, errStranger
+	}
+	return result, nil
+}
+
+// Bytes is how much all bundles take.
+func (s *Store) Bytes() int64 { return s.used.Load() }
+
+// Failed says that the store takes no bundles until it is opened again.
+func (s *Store) Failed() bool { return s.failed.Load() }
+
+// Close gives the directory back. No posts may be under way.
+func (s *Store) Close() error {
+	s.stop()
+	return s.lock.Close()
+}
