@@ -10,9 +10,11 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hallmark-sign/hallmark/client"
@@ -49,7 +51,7 @@ func answering(t *testing.T, status int, header http.Header, body string) (url s
 // ask has each client ask the service at url.
 func ask(t *testing.T, url string) map[string]error {
 	t.Helper()
-	h := client.NewHTTP(5 * time.Second)
+	h := client.NewHTTP(5*time.Second, nil)
 	_, certify := client.Fulcio{URL: url, Token: "e30.e30.e30", Challenge: "alice@example.com", HTTP: h}.Certify(t.Context(), key(t))
 	_, add := client.Rekor{URL: url, HTTP: h}.Add(t.Context(), rekor.HashedRekord{
 		Digest: make([]byte, 32), Signature: []byte{1}, Verifier: rekor.Verifier{PublicKey: []byte{1}, KeyDetails: "PKIX_ECDSA_P256_SHA_256"},
@@ -125,11 +127,51 @@ func TestRetry(t *testing.T) {
 		w.WriteHeader(http.StatusForbidden)
 	}))
 	defer s.Close()
-	_, _, err := client.Trust(t.Context(), client.NewHTTP(time.Second), s.URL)
+	_, _, err := client.Trust(t.Context(), client.NewHTTP(time.Second, nil), s.URL)
 	if refused := new(client.StatusError); !errors.As(err, &refused) || refused.Status != http.StatusForbidden || asked.Load() != 3 {
 		t.Errorf("asked %d times, got %v", asked.Load(), err)
 	}
 }
+
+// A service that says when to come again is waited for until the exchange's time is
+// over, with a word about it; clients that were refused at once do not come back at
+// once.
+func TestBusyUntilTheDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		busy := func() http.RoundTripper {
+			return roundTrip(func(*http.Request) *http.Response {
+				w := httptest.NewRecorder()
+				w.Header().Set("Retry-After", "1")
+				w.WriteHeader(http.StatusServiceUnavailable)
+				io.WriteString(w, `{"code":14,"message":"log is busy","details":[]}`)
+				return w.Result()
+			})
+		}
+		var notices []string
+		var waits []time.Duration
+		for range 20 {
+			h := client.NewHTTP(time.Minute, func(text string) { notices = append(notices, text) })
+			client.SetTransport(h, busy())
+			start := time.Now()
+			_, _, err := client.Trust(t.Context(), h, "http://sign.example.com")
+			if !errors.Is(err, client.ErrUnavailable) || !strings.Contains(err.Error(), "log is busy") {
+				t.Fatal(err)
+			}
+			waits = append(waits, time.Since(start))
+		}
+		if len(notices) < 20*4 || !strings.Contains(notices[0], "sign.example.com: service is unavailable: 503 Service Unavailable: log is busy") {
+			t.Errorf("%d notices: %q", len(notices), notices[:min(len(notices), 3)])
+		}
+		slices.Sort(waits)
+		if waits[0] < 20*time.Second || waits[19] > time.Minute || waits[0] == waits[19] {
+			t.Errorf("waited %v to %v", waits[0], waits[19])
+		}
+	})
+}
+
+type roundTrip func(*http.Request) *http.Response
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r), nil }
 
 // Waiting ends with the context, and what is known is that nothing is known.
 func TestUnavailable(t *testing.T) {
@@ -137,13 +179,13 @@ func TestUnavailable(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	start := time.Now()
-	_, _, err := client.Trust(ctx, client.NewHTTP(time.Second), url)
+	_, _, err := client.Trust(ctx, client.NewHTTP(time.Second, nil), url)
 	if !errors.Is(err, client.ErrUnavailable) || time.Since(start) > 5*time.Second {
 		t.Errorf("got %v after %v", err, time.Since(start))
 	}
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
-	if _, _, err := client.Trust(t.Context(), client.NewHTTP(time.Second), gone.URL); !errors.Is(err, client.ErrUnavailable) {
+	if _, _, err := client.Trust(t.Context(), client.NewHTTP(time.Second, nil), gone.URL); !errors.Is(err, client.ErrUnavailable) {
 		t.Errorf("nobody there: got %v", err)
 	}
 }
@@ -157,7 +199,7 @@ func TestTokenStaysSecret(t *testing.T) {
 		w.WriteHeader(http.StatusUnauthorized)
 	}))
 	defer s.Close()
-	_, err := client.Fulcio{URL: s.URL, Token: token, Challenge: "a", HTTP: client.NewHTTP(time.Second)}.Certify(t.Context(), key(t))
+	_, err := client.Fulcio{URL: s.URL, Token: token, Challenge: "a", HTTP: client.NewHTTP(time.Second, nil)}.Certify(t.Context(), key(t))
 	if bearer != "Bearer "+token {
 		t.Errorf("sent %q", bearer)
 	}
@@ -169,7 +211,7 @@ func TestTokenStaysSecret(t *testing.T) {
 // Trust files are refused before anybody is asked to confirm them.
 func TestTrustIsParsed(t *testing.T) {
 	url, _ := answering(t, http.StatusOK, nil, `{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1","surprise":1}`)
-	if _, _, err := client.Trust(t.Context(), client.NewHTTP(time.Second), url); !errors.Is(err, trust.ErrMalformed) {
+	if _, _, err := client.Trust(t.Context(), client.NewHTTP(time.Second, nil), url); !errors.Is(err, trust.ErrMalformed) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -32,17 +31,20 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("%d %s: %s", e.Status, http.StatusText(e.Status), e.Message)
 }
 
-const (
-	attempts = 4
-	// maxWait bounds what a Retry-After can ask for.
-	maxWait = 10 * time.Second
-)
+// idleConnections is how many connections to one service are kept for those who
+// ask it at once: net/http would keep two, and open the others anew each time.
+const idleConnections = 64
 
-// NewHTTP is an http.Client for the types of this package: it follows no
-// redirect and gives each request the time given.
-func NewHTTP(timeout time.Duration) *http.Client {
+// NewHTTP is an http.Client for the types of this package: it follows no redirect,
+// keeps connections, and asks again while a service is busy, until an exchange has
+// taken the time given. notice, which may be nil, is told what is waited for, and
+// is called by many goroutines at once.
+func NewHTTP(timeout time.Duration, notice func(string)) *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = idleConnections
 	return &http.Client{
-		Timeout: timeout,
+		Transport: patient{transport, notice},
+		Timeout:   timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse
 		},
@@ -59,8 +61,8 @@ type exchange struct {
 	limit       int64
 }
 
-// do asks until there is an answer, a refusal, or no more patience. Errors:
-// ErrUnavailable, *StatusError, the context's.
+// do asks, and gives the answer's body. Errors: ErrUnavailable, *StatusError, the
+// context's.
 func (e exchange) do(ctx context.Context, h *http.Client) ([]byte, error) {
 	answer, err := e.ask(ctx, h)
 	return answer.body, err
@@ -74,25 +76,9 @@ type answer struct {
 
 // ask is do, with the header of the answer.
 func (e exchange) ask(ctx context.Context, h *http.Client) (answer, error) {
-	wait := 100 * time.Millisecond
-	for attempt := 1; ; attempt++ {
-		a, after, err := e.once(ctx, h)
-		if err == nil || !errors.Is(err, ErrUnavailable) || attempt == attempts {
-			return a, err
-		}
-		select {
-		case <-ctx.Done():
-			return answer{}, err
-		case <-time.After(max(wait, min(after, maxWait))):
-			wait *= 2
-		}
-	}
-}
-
-func (e exchange) once(ctx context.Context, h *http.Client) (a answer, after time.Duration, err error) {
 	req, err := http.NewRequestWithContext(ctx, e.method, e.url, bytes.NewReader(e.body))
 	if err != nil {
-		return a, 0, err
+		return answer{}, err
 	}
 	req.Header.Set("User-Agent", "hallmark")
 	if e.contentType != "" {
@@ -103,29 +89,20 @@ func (e exchange) once(ctx context.Context, h *http.Client) (a answer, after tim
 	}
 	resp, err := h.Do(req)
 	if err != nil {
-		return a, 0, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return answer{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != e.want {
-		return a, retryAfter(resp.Header), refusal(resp)
+		return answer{}, refusal(resp)
 	}
-	a.body, err = io.ReadAll(io.LimitReader(resp.Body, e.limit+1))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, e.limit+1))
 	if err != nil {
-		return answer{}, 0, fmt.Errorf("%w: reading answer: %w", ErrUnavailable, err)
+		return answer{}, fmt.Errorf("%w: reading answer: %w", ErrUnavailable, err)
 	}
-	if int64(len(a.body)) > e.limit {
-		return answer{}, 0, fmt.Errorf("answer is longer than %d bytes", e.limit)
+	if int64(len(body)) > e.limit {
+		return answer{}, fmt.Errorf("answer is longer than %d bytes", e.limit)
 	}
-	a.header = resp.Header
-	return a, 0, nil
-}
-
-func retryAfter(h http.Header) time.Duration {
-	seconds, err := strconv.ParseUint(h.Get("Retry-After"), 10, 16)
-	if err != nil {
-		return 0
-	}
-	return time.Duration(seconds) * time.Second
+	return answer{body, resp.Header}, nil
 }
 
 // refusal reads the message of {"code":3,"message":"…"}; other bodies are left
@@ -137,8 +114,7 @@ func refusal(resp *http.Response) error {
 			e.Message = oneLine(status.Message)
 		}
 	}
-	switch resp.StatusCode {
-	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	if isBusy(resp.StatusCode) {
 		return fmt.Errorf("%w: %w", ErrUnavailable, e)
 	}
 	return e

@@ -28,7 +28,7 @@ func signer(t testing.TB, i *hallmarktest.Instance) sign.Signer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := client.NewHTTP(10 * time.Second)
+	h := client.NewHTTP(10*time.Second, nil)
 	return sign.Signer{
 		Key:          key,
 		Certifier:    client.Fulcio{URL: i.URL, Token: i.Token(t, alice), Challenge: alice, HTTP: h},
@@ -90,7 +90,7 @@ func TestInstancesAreApart(t *testing.T) {
 		t.Error("an instance accepted what another signed")
 	}
 	s := signer(t, one)
-	s.Certifier = client.Fulcio{URL: other.URL, Token: one.Token(t, alice), Challenge: alice, HTTP: client.NewHTTP(time.Second)}
+	s.Certifier = client.Fulcio{URL: other.URL, Token: one.Token(t, alice), Challenge: alice, HTTP: client.NewHTTP(time.Second, nil)}
 	if _, err := s.Message(t.Context(), strings.NewReader("x")); err == nil {
 		t.Error("an instance took another's token")
 	}

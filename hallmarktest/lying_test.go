@@ -91,7 +91,7 @@ func (l *liar) attempt(t *testing.T) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := client.NewHTTP(2 * time.Second)
+	h := client.NewHTTP(2*time.Second, nil)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	b, err := sign.Signer{

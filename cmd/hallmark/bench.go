@@ -57,7 +57,7 @@ func (f benchFlags) run(ctx context.Context, env environment) error {
 	if err != nil {
 		return err
 	}
-	s, err := selectServices(config, time.Now(), time.Minute)
+	s, err := selectServices(config, time.Now(), env.http(time.Minute))
 	if err != nil {
 		return err
 	}

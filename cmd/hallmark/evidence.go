@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -27,7 +26,7 @@ func (f *evidenceFlags) add(cmd *cobra.Command, env environment, use string) {
 
 // store is the evidence store at the address given, and nil without one. Nothing
 // is asked yet.
-func (f evidenceFlags) store(timeout time.Duration) (*store, error) {
+func (f evidenceFlags) store(env environment, timeout time.Duration) (*store, error) {
 	if f.url == "" {
 		return nil, nil
 	}
@@ -35,16 +34,8 @@ func (f evidenceFlags) store(timeout time.Duration) (*store, error) {
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
 		return nil, &problem{Exit: exitUsage, Subject: f.url, Code: "usage", Err: errors.New("not the address of an evidence store"), Try: "--evidence https://HOST"}
 	}
-	h := client.NewHTTP(timeout)
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = idleConnections
-	h.Transport = transport
-	return &store{client: client.Evidence{URL: strings.TrimRight(f.url, "/"), HTTP: h}}, nil
+	return &store{client: client.Evidence{URL: strings.TrimRight(f.url, "/"), HTTP: env.http(timeout)}}, nil
 }
-
-// idleConnections is how many connections to a store are kept for the files that are
-// judged at once: net/http would keep two, and open the others anew for each.
-const idleConnections = 64
 
 // store is an evidence store, as a verdict.Store.
 type store struct {

@@ -240,7 +240,7 @@ func (f signFlags) session(ctx context.Context, env environment) (*session, erro
 	if s.verifier, err = verify.New(root); err != nil {
 		return nil, err
 	}
-	if s.services, err = selectServices(config, time.Now(), f.timeout); err != nil {
+	if s.services, err = selectServices(config, time.Now(), env.http(f.timeout)); err != nil {
 		return nil, err
 	}
 	if f.key != "" {
@@ -364,8 +364,8 @@ const (
 	oidcVersion   = 1
 )
 
-func selectServices(c *trust.SigningConfig, now time.Time, timeout time.Duration) (*services, error) {
-	s := &services{http: client.NewHTTP(timeout)}
+func selectServices(c *trust.SigningConfig, now time.Time, h *http.Client) (*services, error) {
+	s := &services{http: h}
 	authorities := trust.Usable(c.CertificateAuthorities, now, fulcioVersion)
 	if len(authorities) > 0 {
 		s.authority = authorities[0].URL

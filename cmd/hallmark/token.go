@@ -65,7 +65,7 @@ With --email and --password-file nobody has to be there.`,
 				if err != nil {
 					return err
 				}
-				services, err := selectServices(config, time.Now(), time.Minute)
+				services, err := selectServices(config, time.Now(), env.http(time.Minute))
 				if err != nil {
 					return err
 				}

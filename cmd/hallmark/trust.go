@@ -78,7 +78,7 @@ func (f trustAddFlags) run(ctx context.Context, env environment, url string) err
 	if err != nil {
 		return err
 	}
-	root, signing, err := client.Trust(ctx, client.NewHTTP(f.timeout), url)
+	root, signing, err := client.Trust(ctx, env.http(f.timeout), url)
 	if errors.Is(err, trust.ErrMalformed) {
 		return &problem{Exit: exitUndecided, Subject: url, Code: "trust-malformed", Err: err}
 	}

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/client/login"
@@ -34,6 +36,11 @@ type environment struct {
 // say writes a line for people.
 func (e environment) say(format string, args ...any) {
 	fmt.Fprintf(e.stderr, format+"\n", args...)
+}
+
+// http asks services, and says when it has to wait for one.
+func (e environment) http(timeout time.Duration) *http.Client {
+	return client.NewHTTP(timeout, func(notice string) { e.say("%s", printable(notice)) })
 }
 
 // printJSON writes v for machines, on one line.

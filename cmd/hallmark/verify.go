@@ -253,7 +253,7 @@ func (f verifyFlags) verify(ctx context.Context, env environment, files []string
 		return err
 	}
 	judge.Explain = f.explain
-	if store, err := f.evidence.store(f.timeout); err != nil {
+	if store, err := f.evidence.store(env, f.timeout); err != nil {
 		return err
 	} else if store != nil {
 		judge.Store = store

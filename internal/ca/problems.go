@@ -24,6 +24,9 @@ const (
 	// retryAfter is how many seconds a client is asked to wait before it comes
 	// again with 503: long enough for a restart.
 	retryAfter = "10"
+	// busyAfter is the same while only the queue of the log is full, which holds
+	// half a second's work.
+	busyAfter = "1"
 	// maxCause bounds what a stranger can put into a line of the log.
 	maxCause = 500
 )
@@ -75,6 +78,8 @@ func problemOfIssuing(err error) problem {
 		return problem{http.StatusForbidden, rpcstatus.PermissionDenied, "identity in the ID token can't be certified"}
 	case errors.Is(err, errExpired):
 		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "authority is not valid now"}
+	case errors.Is(err, tilelog.ErrBusy):
+		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "CT log is busy"}
 	case errors.Is(err, tilelog.ErrFailed), errors.Is(err, tilelog.ErrClosed):
 		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "certificates can't be logged now"}
 	default:
@@ -98,10 +103,12 @@ func (a *Authority) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	cause := err.Error()
 	a.o.Logger.Log(r.Context(), level, "certificate refused", "status", p.status, "cause", cause[:min(len(cause), maxCause)])
-	switch p.status {
-	case http.StatusServiceUnavailable:
+	switch {
+	case errors.Is(err, tilelog.ErrBusy):
+		w.Header().Set("Retry-After", busyAfter)
+	case p.status == http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", retryAfter)
-	case http.StatusUnauthorized:
+	case p.status == http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
 	write(w, p.status, typeJSON, rpcstatus.Status{Code: p.code, Message: p.message}.Marshal())

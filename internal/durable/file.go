@@ -33,8 +33,9 @@ func CreateFile(path string, data []byte, perm fs.FileMode) error {
 	return SyncDir(filepath.Dir(path))
 }
 
-// Batch writes files whose directories are synced together. The zero value is
-// ready. It is for one goroutine.
+// Batch writes files whose directories are synced together, and may be used again
+// after that while nobody removes the directories. The zero value is ready. It is
+// for one goroutine.
 type Batch struct {
 	FS FS // nil: OS
 
@@ -42,7 +43,7 @@ type Batch struct {
 	// that what a crash leaves is in one place; "" is beside each file.
 	Temp string
 
-	dirs map[string]bool // seen: exist, and have names to be synced
+	dirs map[string]bool // that exist; true: with names to be synced
 }
 
 func (b *Batch) fs() FS {
@@ -56,15 +57,15 @@ func (b *Batch) fs() FS {
 // missing, but its name may be lost in a crash before Sync.
 func (b *Batch) Write(path string, data []byte, perm fs.FileMode) error {
 	dir := filepath.Dir(path)
-	if !b.dirs[dir] {
+	if _, ok := b.dirs[dir]; !ok {
 		if err := MkdirAll(b.fs(), dir, 0o755); err != nil {
 			return err
 		}
 		if b.dirs == nil {
 			b.dirs = make(map[string]bool)
 		}
-		b.dirs[dir] = true
 	}
+	b.dirs[dir] = true
 	temp, err := writeTemp(b.fs(), cmp.Or(b.Temp, dir), data, perm)
 	if err != nil {
 		return err
@@ -78,12 +79,15 @@ func (b *Batch) Write(path string, data []byte, perm fs.FileMode) error {
 
 // Sync makes the names of all files written durable.
 func (b *Batch) Sync() error {
-	for dir := range b.dirs {
+	for dir, written := range b.dirs {
+		if !written {
+			continue
+		}
 		if err := b.fs().SyncDir(dir); err != nil {
 			return err
 		}
+		b.dirs[dir] = false
 	}
-	b.dirs = nil
 	return nil
 }
 

@@ -100,13 +100,18 @@ func ReadFile(fsys FS, path string) ([]byte, error) {
 	return data, nil
 }
 
-// MkdirAll is os.MkdirAll whose directories are there after a crash.
+// MkdirAll is os.MkdirAll whose directories are there after a crash. One that is
+// there already may have been made by a process that was killed before it was
+// durable; those above it are durable, as they were made first.
 func MkdirAll(fsys FS, path string, perm fs.FileMode) error {
 	path = filepath.Clean(path)
+	parent := filepath.Dir(path)
 	if info, err := fsys.Stat(path); err == nil && info.IsDir() {
+		if err := fsys.SyncDir(parent); !errors.Is(err, fs.ErrPermission) { // else it is nobody's who could have made it
+			return err
+		}
 		return nil
 	}
-	parent := filepath.Dir(path)
 	if parent != path {
 		if err := MkdirAll(fsys, parent, perm); err != nil {
 			return err

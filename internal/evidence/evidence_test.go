@@ -46,7 +46,7 @@ func signer(t testing.TB, i *hallmarktest.Instance) sign.Signer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := client.NewHTTP(time.Minute)
+	h := client.NewHTTP(time.Minute, nil)
 	return sign.Signer{
 		Key:          key,
 		Certifier:    client.Fulcio{URL: i.URL, Token: i.Token(t, alice), Challenge: alice, HTTP: h},

@@ -22,6 +22,9 @@ const (
 	// retryAfter is how many seconds a client is asked to wait before it comes
 	// again with 503: long enough for a restart.
 	retryAfter = "10"
+	// busyAfter is the same while only the queue of the log is full, which holds
+	// half a second's work.
+	busyAfter = "1"
 	// maxCause bounds what a stranger can put into a line of the log.
 	maxCause = 500
 )
@@ -60,6 +63,8 @@ func problemOf(err error) problem {
 		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "entry is larger than 64 KiB"}
 	case errors.Is(err, errBusy):
 		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "too many large requests at once"}
+	case errors.Is(err, tilelog.ErrBusy):
+		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "log is busy"}
 	case errors.Is(err, tilelog.ErrFailed), errors.Is(err, tilelog.ErrClosed),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "log takes no entries now"}
@@ -80,7 +85,10 @@ func (l *Log) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	cause := err.Error()
 	l.logger.Log(r.Context(), level, "entry refused", "status", p.status, "cause", cause[:min(len(cause), maxCause)])
 	w.Header().Set("Content-Type", "application/json")
-	if p.status == http.StatusServiceUnavailable {
+	switch {
+	case errors.Is(err, tilelog.ErrBusy):
+		w.Header().Set("Retry-After", busyAfter)
+	case p.status == http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", retryAfter)
 	}
 	w.WriteHeader(p.status)

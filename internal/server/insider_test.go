@@ -187,7 +187,7 @@ func TestClientsThatGo(t *testing.T) {
 	}
 	seen := map[uint64]bool{}
 	for _, h := range sent {
-		e, err := client.Rekor{URL: v.URL, HTTP: client.NewHTTP(5 * time.Second)}.Add(t.Context(), h)
+		e, err := client.Rekor{URL: v.URL, HTTP: client.NewHTTP(5*time.Second, nil)}.Add(t.Context(), h)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -87,7 +87,7 @@ func TestRoutes(t *testing.T) {
 // What an instance publishes is what its clients pin.
 func TestTrustFiles(t *testing.T) {
 	i := hallmarktest.New(t)
-	root, signing, err := client.Trust(t.Context(), client.NewHTTP(time.Second), i.URL)
+	root, signing, err := client.Trust(t.Context(), client.NewHTTP(time.Second, nil), i.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +146,7 @@ func hashedRekord(t testing.TB) rekor.HashedRekord {
 
 func addEntry(t testing.TB, url string) rekor.Entry {
 	t.Helper()
-	entry, err := client.Rekor{URL: url, HTTP: client.NewHTTP(5 * time.Second)}.Add(t.Context(), hashedRekord(t))
+	entry, err := client.Rekor{URL: url, HTTP: client.NewHTTP(5*time.Second, nil)}.Add(t.Context(), hashedRekord(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +181,7 @@ func TestNoSecretsInLogs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := client.NewHTTP(5 * time.Second)
+	h := client.NewHTTP(5*time.Second, nil)
 	if _, err := (client.Fulcio{URL: i.URL, Token: good, Challenge: "alice@example.com", HTTP: h}).Certify(t.Context(), key); err != nil {
 		t.Fatal(err)
 	}
@@ -256,7 +256,7 @@ func TestShutdownLosesNothing(t *testing.T) {
 	for c := range clients {
 		for n, h := range sent[c] {
 			total++
-			again, err := client.Rekor{URL: url, HTTP: client.NewHTTP(5 * time.Second)}.Add(t.Context(), h)
+			again, err := client.Rekor{URL: url, HTTP: client.NewHTTP(5*time.Second, nil)}.Add(t.Context(), h)
 			if err != nil || again.LogIndex != answered[c][n].LogIndex {
 				t.Fatalf("entry %d was answered, and is now %d: %v", answered[c][n].LogIndex, again.LogIndex, err)
 			}

@@ -36,6 +36,7 @@ type engine struct {
 	journal *durable.Journal   // sequencer only, once open
 	known   map[leafKey]uint64 // sequencer only, once open; nil without Dedup
 	tree    *tree
+	files   durable.Batch // publisher only, once open
 
 	// What is promised: guarded by mu. The sequencer alone writes it.
 	mu      sync.RWMutex
@@ -89,6 +90,7 @@ type leafKey [16]byte
 func openEngine(o Options) (*engine, error) {
 	e := &engine{
 		o:         o,
+		files:     durable.Batch{FS: o.FS, Temp: o.path("tmp")},
 		bundles:   make(map[uint64]*bundle),
 		queue:     make(chan *waiter, maxWaiting),
 		committed: make(chan struct{}, 1),

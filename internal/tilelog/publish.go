@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
@@ -32,20 +31,19 @@ func (e *engine) publish() error {
 	h := e.head
 	e.mu.RUnlock()
 	last := e.published.Load()
-	files := durable.Batch{FS: e.o.FS, Temp: e.o.path("tmp")}
 	tiles := newTiles(last, h.size, e.o.Format.Level)
 	for _, t := range tiles {
-		if err := files.Write(e.o.path(t.path()), e.content(t), 0o644); err != nil {
+		if err := e.files.Write(e.o.path(t.path()), e.content(t), 0o644); err != nil {
 			return err
 		}
 	}
-	if err := files.Sync(); err != nil {
+	if err := e.files.Sync(); err != nil {
 		return err
 	}
-	if err := files.Write(e.o.path("checkpoint"), h.envelope, 0o644); err != nil {
+	if err := e.files.Write(e.o.path("checkpoint"), h.envelope, 0o644); err != nil {
 		return err
 	}
-	if err := files.Sync(); err != nil {
+	if err := e.files.Sync(); err != nil {
 		return err
 	}
 	e.published.Store(h.size)

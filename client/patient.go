@@ -1,0 +1,116 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+const (
+	// tries is how often a service is asked that can't be reached, or does not say
+	// when to come again.
+	tries = 4
+
+	// firstWait is how long the first wait is at least; each is twice the one
+	// before, up to maxWait, which also bounds what a Retry-After can ask for.
+	firstWait = 100 * time.Millisecond
+	maxWait   = 10 * time.Second
+
+	// patience is for exchanges without a deadline.
+	patience = time.Minute
+
+	// quietWait is a wait that nobody needs to be told of.
+	quietWait = time.Second
+)
+
+// patient asks again when a service is too busy to answer: one that says when to
+// come again (Retry-After) until the exchange's time is over, others a few times.
+// Waits are up to twice as long as they need be, so that many clients that were
+// refused at once do not come back at once.
+type patient struct {
+	next   http.RoundTripper
+	notice func(string) // may be nil
+}
+
+// RoundTrip asks until there is an answer, or no time to ask again; then the last
+// answer is given, or the last error.
+func (p patient) RoundTrip(req *http.Request) (*http.Response, error) {
+	deadline, ok := req.Context().Deadline()
+	if !ok {
+		deadline = time.Now().Add(patience)
+	}
+	for try, wait := 1, firstWait; ; try, wait = try+1, min(2*wait, maxWait) {
+		resp, err := p.next.RoundTrip(req)
+		after, asked := retryAfter(resp)
+		again := err != nil || isBusy(resp.StatusCode)
+		if !again || !asked && try == tries {
+			return resp, err
+		}
+		delay := max(wait, min(after, maxWait))
+		delay += rand.N(delay)
+		next, rewound := rewind(req)
+		if !rewound || time.Now().Add(delay).After(deadline) {
+			return resp, err
+		}
+		if resp != nil {
+			err = refusal(resp)
+			resp.Body.Close()
+		}
+		if p.notice != nil && delay >= quietWait {
+			p.notice(fmt.Sprintf("waiting %.1f s for %s: %s", delay.Seconds(), req.URL.Host, oneLine(err.Error())))
+		}
+		if err := sleep(req.Context(), delay); err != nil {
+			return nil, err
+		}
+		req = next
+	}
+}
+
+// rewind is the request once more, with its body from the start.
+func rewind(req *http.Request) (*http.Request, bool) {
+	next := req.Clone(req.Context())
+	if req.Body == nil || req.Body == http.NoBody {
+		return next, true
+	}
+	if req.GetBody == nil {
+		return nil, false
+	}
+	body, err := req.GetBody()
+	next.Body = body
+	return next, err == nil
+}
+
+// sleep is time.Sleep that ends with the context.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return errors.Join(ErrUnavailable, ctx.Err())
+	}
+}
+
+// isBusy says whether a status means that asking again may help.
+func isBusy(status int) bool {
+	switch status {
+	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
+// retryAfter is when the service wants to be asked again, if it says so (RFC 9110
+// §10.2.3, in seconds).
+func retryAfter(resp *http.Response) (after time.Duration, ok bool) {
+	if resp == nil {
+		return 0, false
+	}
+	seconds, err := strconv.ParseUint(resp.Header.Get("Retry-After"), 10, 16)
+	return time.Duration(seconds) * time.Second, err == nil
+}
