@@ -92,7 +92,7 @@ func attested(t testing.TB, i *hallmarktest.Instance, digest []byte, predicateTy
 
 func storeOf(t testing.TB, i *hallmarktest.Instance) client.Evidence {
 	t.Cleanup(http.DefaultClient.CloseIdleConnections) // which the instance's end would wait for
-	return client.Evidence{URL: i.URL, HTTP: client.NewHTTP(time.Minute)}
+	return client.Evidence{URL: i.URL, HTTP: client.NewHTTP(time.Minute, nil)}
 }
 
 // open opens a store with a server of its own, for what an instance does not show.
@@ -109,7 +109,7 @@ func open(t testing.TB, root *trust.Root, dir string, maxBytes int64) client.Evi
 			t.Error(err)
 		}
 	})
-	return client.Evidence{URL: server.URL, HTTP: client.NewHTTP(time.Minute)}
+	return client.Evidence{URL: server.URL, HTTP: client.NewHTTP(time.Minute, nil)}
 }
 
 // status is that of a refusal.
@@ -319,7 +319,7 @@ func without(t *testing.T, raw []byte, change func(*bundle.Bundle)) []byte {
 // stamped adds a timestamp of another instance, which is a good one elsewhere.
 func stamped(t *testing.T, raw []byte, other *hallmarktest.Instance) []byte {
 	return without(t, raw, func(b *bundle.Bundle) {
-		token, err := client.TSA{URL: other.URL + "/api/v1/timestamp", HTTP: client.NewHTTP(time.Minute)}.Timestamp(t.Context(), b.Signature())
+		token, err := client.TSA{URL: other.URL + "/api/v1/timestamp", HTTP: client.NewHTTP(time.Minute, nil)}.Timestamp(t.Context(), b.Signature())
 		if err != nil {
 			t.Fatal(err)
 		}
