@@ -57,7 +57,7 @@ var rooms = map[string]level{
 	"verify": verbs, "sign": verbs,
 	"policy": policies, "policy/cel": waysOut,
 	"client": waysOut, "client/login": waysOut, "trust/tuf": waysOut, "oci": waysOut,
-	"oci/transfer": carriers,
+	"oci/layout": carriers, "oci/transfer": carriers,
 	"internal/tilelog": foundation, "internal/keys": foundation, "internal/durable": foundation,
 	"internal/config": settings, "internal/server": server, "internal/instance": making,
 	"hallmarktest": testServer,

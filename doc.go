@@ -25,6 +25,7 @@
 //	sign               content + key + services → bundle
 //	client             HTTP clients of the Fulcio, Rekor, timestamp and attestations APIs
 //	oci                bundles on images in registries: OCI distribution v1.1 referrers, as cosign 3 has them
+//	oci/layout         images in a directory or a .tar: OCI image layout
 //	oci/transfer       carries an image from one place to another, whole
 //	client/login       an ID token: browser, device, password, or what a CI gives
 //	hallmarktest       an entire instance in a test

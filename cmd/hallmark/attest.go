@@ -223,7 +223,7 @@ func (s *session) leave(ctx context.Context, one subject, raw []byte, predicateT
 func (s *session) hang(ctx context.Context, one subject, raw []byte, predicateType string) (string, error) {
 	manifest, err := s.registry.client.Attach(ctx, *one.image, oci.Attachment{Bundle: raw, PredicateType: predicateType, Created: time.Now()})
 	if err != nil {
-		return "", unseen(one.name, fmt.Errorf("the signature is logged, and is not on the image: %w", err))
+		return "", keep(one, raw, err)
 	}
 	return one.image.Repository + "@" + manifest, nil
 }

@@ -5,6 +5,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -18,15 +19,19 @@ import (
 
 // registryCommand: registry VAR starts a registry on loopback with a random image,
 // and sets VAR to its REGISTRY/REPO, VAR_DIGEST to its digest; its tag is v1. The tag index is
-// an index of three. A request to the path /answer/STATUS has all later ones answered so; 0 ends that.
+// an index of three. A request to the path /answer/STATUS?what=WHAT has all later
+// ones answered so whose method and path have WHAT in them; 0 ends that.
 func registryCommand(ts *testscript.TestScript, _ bool, args []string) {
 	var status atomic.Int32
+	var what atomic.Value
+	what.Store("")
 	inner := fakeregistry.New(fakeregistry.WithReferrersSupport(true), fakeregistry.Logger(log.New(io.Discard, "", 0)))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if text, ok := strings.CutPrefix(r.URL.Path, "/answer/"); ok {
 			n, _ := strconv.Atoi(text)
+			what.Store(r.URL.Query().Get("what"))
 			status.Store(int32(n))
-		} else if n := status.Load(); n != 0 && strings.Contains(r.URL.Path, "/a/b/") {
+		} else if n := status.Load(); n != 0 && strings.Contains(r.URL.Path, "/a/b/") && strings.Contains(r.Method+" "+r.URL.Path, what.Load().(string)) {
 			w.WriteHeader(int(n))
 		} else {
 			inner.ServeHTTP(w, r)
@@ -48,10 +53,12 @@ func registryCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0]+"_DIGEST", digest.String())
 }
 
-// answerCommand: answer REPO STATUS has the registry of REPO answer so.
+// answerCommand: answer REPO STATUS [WHAT] has the registry of REPO answer so to
+// requests with WHAT in their method and path.
 func answerCommand(ts *testscript.TestScript, _ bool, args []string) {
 	host, _, _ := strings.Cut(args[0], "/")
-	resp, err := http.Get("http://" + host + "/answer/" + args[1])
+	query := url.Values{"what": args[2:]}
+	resp, err := http.Get("http://" + host + "/answer/" + args[1] + "?" + query.Encode())
 	ts.Check(err)
 	ts.Check(resp.Body.Close())
 }

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/oci"
+	"github.com/hallmark-sign/hallmark/oci/layout"
+	"github.com/hallmark-sign/hallmark/oci/transfer"
+	"github.com/hallmark-sign/hallmark/wire/intoto"
+)
+
+func loadCommand(env environment) *cobra.Command {
+	var f carryFlags
+	var image string
+	cmd := &cobra.Command{
+		Use:   "load DIR|FILE.tar|BUNDLES TARGET",
+		Short: "Put a saved image into a registry, or bundles on an image",
+		Long: `Puts an image out of DIR, an OCI image layout that 'hallmark save' or another tool has
+written, or a .tar of one, into a registry as TARGET, with everything that hangs on it.
+If DIR has several, --image says which.
+
+Of a file of bundles, ` + verdict.Suffix + ` or ` + verdict.LinesSuffix + `, each is put on the image TARGET, whose
+digest it must name; those that are there already are left alone. It is the inverse of
+'hallmark download', and where sign could not reach the registry it is the rest of it.
+Nothing is verified here.`,
+		Example: `  hallmark load release/ mirror.example.com/app:v1 --image registry.example.com/app:v1
+  hallmark load app.tar mirror.example.com/app:v1
+  hallmark load app` + verdict.LinesSuffix + ` mirror.example.com/app:v1`,
+		Args: usageArgs(cobra.ExactArgs(2)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			target := strings.TrimPrefix(args[1], "oci:")
+			if strings.HasSuffix(args[0], verdict.Suffix) || strings.HasSuffix(args[0], verdict.LinesSuffix) {
+				return f.loadBundles(cmd.Context(), env, args[0], target)
+			}
+			return f.load(cmd.Context(), env, args[0], image, target)
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringVar(&image, "image", "", "`IMAGE` out of several: the name it was saved under, its tag or its digest")
+	return cmd
+}
+
+func (f carryFlags) load(ctx context.Context, env environment, dir, image, target string) error {
+	r, err := f.registry.registry(f.timeout)
+	if err != nil {
+		return err
+	}
+	from, err := layout.Open(dir)
+	if err != nil {
+		return unreadable(dir, err)
+	}
+	defer from.Close()
+	chosen, err := from.Choose(image)
+	if err != nil {
+		return &problem{Exit: exitUsage, Subject: dir, Code: "usage", Err: err, Try: "--image IMAGE"}
+	}
+	job := transfer.Job{From: from, Image: oci.Descriptor{MediaType: chosen.MediaType, Size: chosen.Size, Digest: chosen.Digest}}
+	to, err := f.to(r, &job, target)
+	if err != nil {
+		return err
+	}
+	job.To = to
+	return f.run(ctx, env, dir, target, job)
+}
+
+// loadBundles puts bundles on an image. Either all of them name it, or none is put.
+func (f carryFlags) loadBundles(ctx context.Context, env environment, file, target string) error {
+	r, err := f.registry.registry(f.timeout)
+	if err != nil {
+		return err
+	}
+	image, p := r.image(ctx, target, true)
+	if p != nil {
+		return p
+	}
+	all, err := attachments(file, image)
+	if err != nil {
+		return err
+	}
+	there, err := r.client.Bundles(ctx, image)
+	if err != nil {
+		return unseen(target, err)
+	}
+	for _, a := range all {
+		if slices.ContainsFunc(there, func(f oci.Found) bool { return bytes.Equal(f.Bundle, a.Bundle) }) {
+			env.say("%s: is on %s already", printable(file), image)
+			continue
+		}
+		manifest, err := r.client.Attach(ctx, image, a)
+		if err != nil {
+			return unseen(target, err)
+		}
+		env.say("%s: put on %s", printable(file), image)
+		env.say("  bundle    %s@%s", image.Repository, manifest)
+	}
+	return nil
+}
+
+// attachments are the bundles of a file, which must all be about the image.
+func attachments(file string, image oci.Image) ([]oci.Attachment, error) {
+	raw, err := readFile(file, bundle.MaxSize)
+	if err != nil {
+		return nil, err
+	}
+	var all []oci.Attachment
+	for d := jsontext.NewDecoder(bytes.NewReader(raw)); ; {
+		value, err := d.ReadValue()
+		if errors.Is(err, io.EOF) && len(all) > 0 {
+			return all, nil
+		}
+		var b *bundle.Bundle
+		if err == nil {
+			b, err = bundle.Parse(value)
+		}
+		if err != nil {
+			return nil, unreadableBundle(file, err)
+		}
+		predicateType, err := statementAbout(b, image)
+		if err != nil {
+			return nil, &problem{Exit: exitRefused, Subject: file, Code: "subject-mismatch", Err: err, Expected: image.Digest, Try: "hallmark inspect " + file}
+		}
+		all = append(all, oci.Attachment{Bundle: bytes.Clone(value), PredicateType: predicateType, Created: time.Now()})
+	}
+}
+
+// statementAbout gives the type of what a bundle says of the image.
+func statementAbout(b *bundle.Bundle, image oci.Image) (predicateType string, err error) {
+	if b.Envelope == nil {
+		return "", errors.New("a signature over bytes, not a statement that names the image")
+	}
+	s, err := intoto.Parse(b.Envelope.Payload)
+	if err != nil {
+		return "", err
+	}
+	if !s.HasSubject("sha256", image.Sum()) {
+		return "", errors.New("a statement about something else")
+	}
+	return s.PredicateType, nil
+}
+
+// keep writes a bundle into a file that could not be put on its image, as it is in
+// the log already, and says how to go on.
+func keep(one subject, raw []byte, cause error) error {
+	p := unseen(one.name, cause)
+	out := "sha256-" + hex.EncodeToString(one.image.Sum()) + verdict.LinesSuffix
+	before, err := os.ReadFile(out)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	if err == nil {
+		err = durable.WriteFile(out, slices.Concat(before, raw, []byte("\n")), 0o644)
+	}
+	if err != nil {
+		p.Err = fmt.Errorf("the signature is logged, is not on the image, and its bundle is lost: %w; %w", cause, err)
+		return p
+	}
+	p.Err = fmt.Errorf("the signature is logged, is not on the image, and is kept in %s: %w", out, cause)
+	p.Try = "hallmark load " + out + " " + one.image.String()
+	return p
+}

@@ -1,0 +1,110 @@
+package layout
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+)
+
+// maxMembers is how many files an archive may have.
+const maxMembers = 200_000
+
+// archive is a .tar as a file system of its regular files, which are read where
+// they lie.
+type archive struct {
+	file    *os.File
+	members map[string]member
+}
+
+// member is a file in an archive.
+type member struct {
+	fs.FileInfo
+	offset int64
+}
+
+// openArchive finds the files of an archive. Their contents are not read.
+func openArchive(name string) (*archive, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	a := &archive{f, map[string]member{}}
+	if err := a.scan(); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *archive) scan() error {
+	if err := a.refuseCompressed(); err != nil {
+		return err
+	}
+	for r := tar.NewReader(a.file); ; {
+		header, err := r.Next()
+		if errors.Is(err, io.EOF) && len(a.members) > 0 {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("neither a directory nor a .tar of one: %w", err)
+		}
+		if header.Typeflag != tar.TypeReg {
+			continue // directories; and links, which no layout needs
+		}
+		offset, err := a.file.Seek(0, io.SeekCurrent)
+		if err != nil {
+			return err
+		}
+		name := path.Clean(header.Name)
+		if _, twice := a.members[name]; twice {
+			return fmt.Errorf("%q is in the archive twice", name)
+		}
+		if len(a.members) == maxMembers {
+			return fmt.Errorf("more than %d files in the archive", maxMembers)
+		}
+		a.members[name] = member{header.FileInfo(), offset}
+	}
+}
+
+// refuseCompressed: what a compressed archive comes to is not known before it is
+// unpacked.
+func (a *archive) refuseCompressed() error {
+	start := make([]byte, 6)
+	n, err := io.ReadFull(a.file, start)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return err
+	}
+	for magic, program := range map[string]string{"\x1f\x8b": "gunzip", "\x28\xb5\x2f\xfd": "unzstd", "BZh": "bunzip2", "\xfd7zXZ\x00": "unxz"} {
+		if bytes.HasPrefix(start[:n], []byte(magic)) {
+			return fmt.Errorf("the archive is compressed: %s it first", program)
+		}
+	}
+	_, err = a.file.Seek(0, io.SeekStart)
+	return err
+}
+
+// Open opens a regular file.
+func (a *archive) Open(name string) (fs.File, error) {
+	m, ok := a.members[name]
+	if !ok {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return &section{io.NewSectionReader(a.file, m.offset, m.Size()), m}, nil
+}
+
+// section is a file in an archive that is being read.
+type section struct {
+	*io.SectionReader
+	member member
+}
+
+// Stat describes it.
+func (s *section) Stat() (fs.FileInfo, error) { return s.member, nil }
+
+// Close does nothing: the archive stays open.
+func (s *section) Close() error { return nil }

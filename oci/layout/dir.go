@@ -1,0 +1,254 @@
+package layout
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/oci"
+)
+
+// Dir is a directory that images of one repository are written to. It is safe for
+// concurrent use; two processes that write to one directory at once may lose an
+// entry of each other's in index.json.
+type Dir struct {
+	*Layout
+	root *os.Root
+
+	// the layout's mutex guards them
+	added []oci.Descriptor
+	whole map[string]bool // digests of blobs that have been seen to be right
+}
+
+// Files that a run which was killed has left are removed when nothing has been
+// written to them for this long.
+const stale = time.Hour
+
+const tempPrefix = ".tmp-"
+
+// Create makes a layout of an empty directory, or of none, or opens one that is
+// there, for images of REGISTRY/REPO. Close it.
+func Create(name, repository string) (*Dir, error) {
+	d, err := create(name, repository)
+	if err != nil {
+		return nil, fmt.Errorf("making image layout: %w", err)
+	}
+	return d, nil
+}
+
+func create(name, repository string) (*Dir, error) {
+	if err := os.MkdirAll(name, 0o755); err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(name)
+	if err != nil {
+		return nil, err
+	}
+	d := &Dir{Layout: &Layout{files: root.FS(), close: root.Close, repository: repository}, root: root, whole: map[string]bool{}}
+	if err := d.begin(); err != nil {
+		root.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// begin marks the directory as a layout, and reads what is in it.
+func (d *Dir) begin() error {
+	entries, err := fs.ReadDir(d.files, ".")
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return !strings.HasPrefix(e.Name(), tempPrefix) }) {
+		if err := d.replace(markFile, []byte(`{"imageLayoutVersion":"`+version+`"}`)); err != nil {
+			return err
+		}
+	}
+	mark, err := d.readFile(markFile, maxMark)
+	if err != nil {
+		return fmt.Errorf("the directory has something else in it: %w", err)
+	}
+	if err := parseMark(mark); err != nil {
+		return err
+	}
+	if err := d.root.MkdirAll(blobsDir, 0o755); err != nil {
+		return err
+	}
+	d.sweep()
+	if err := d.reread(); err != nil {
+		return err
+	}
+	d.arrange()
+	return nil
+}
+
+// sweep removes what runs that were killed have left.
+func (d *Dir) sweep() {
+	entries, _ := fs.ReadDir(d.files, blobsDir)
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && strings.HasPrefix(e.Name(), tempPrefix) && time.Since(info.ModTime()) > stale {
+			_ = d.root.Remove(path.Join(blobsDir, e.Name()))
+		}
+	}
+}
+
+// reread reads index.json as it is now, with what was added here.
+func (d *Dir) reread() error {
+	i := index{SchemaVersion: 2, MediaType: oci.TypeIndex}
+	raw, err := d.readFile(indexFile, oci.MaxManifest)
+	if err == nil {
+		i, err = parseIndex(raw)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, entry := range d.added {
+		i.add(entry)
+	}
+	d.index = i
+	return nil
+}
+
+// write writes a file under another name, syncs it, and renames it.
+func (d *Dir) write(name string, content io.Reader) error {
+	temp := path.Join(path.Dir(name), tempPrefix+rand.Text())
+	f, err := d.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, content)
+	if err == nil {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = d.root.Rename(temp, name)
+	}
+	if err != nil {
+		_ = d.root.Remove(temp)
+	}
+	return err
+}
+
+// replace writes a file and makes its name durable.
+func (d *Dir) replace(name string, raw []byte) error {
+	if err := d.write(name, bytes.NewReader(raw)); err != nil {
+		return err
+	}
+	return d.syncDir(path.Dir(name))
+}
+
+func (d *Dir) syncDir(name string) error {
+	if runtime.GOOS == "windows" {
+		return nil // which syncs names with their files
+	}
+	dir, err := d.root.Open(name)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}
+
+// HasBlob says whether a blob is there, whole: it is read, once. What is there and
+// is something else is written again.
+func (d *Dir) HasBlob(_ context.Context, blob oci.Descriptor) (bool, error) {
+	d.mutex.RLock()
+	whole := d.whole[blob.Digest]
+	d.mutex.RUnlock()
+	f, err := d.openBlob(blob)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errSize) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	if whole {
+		return true, nil
+	}
+	_, err = io.Copy(io.Discard, oci.Verified(f, blob))
+	if u := new(oci.Unseen); errors.As(err, &u) {
+		return false, nil
+	}
+	d.saw(blob, err == nil)
+	return err == nil, err
+}
+
+func (d *Dir) saw(blob oci.Descriptor, whole bool) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	d.whole[blob.Digest] = whole
+}
+
+// PutBlob writes a blob that open streams, verified.
+func (d *Dir) PutBlob(ctx context.Context, blob oci.Descriptor, open func(context.Context) (io.ReadCloser, error)) error {
+	digits, err := blob.Hex()
+	if err != nil {
+		return err
+	}
+	content, err := open(ctx)
+	if err != nil {
+		return err
+	}
+	defer content.Close()
+	if err := d.write(path.Join(blobsDir, digits), content); err != nil {
+		return fmt.Errorf("writing blob: %w", err)
+	}
+	d.saw(blob, true)
+	return nil
+}
+
+// PutManifest writes a manifest. It is listed by Enlist or Publish.
+func (d *Dir) PutManifest(ctx context.Context, m oci.Descriptor, raw []byte) (listed bool, err error) {
+	if has, err := d.HasBlob(ctx, m); err != nil || has {
+		return false, err
+	}
+	return false, d.PutBlob(ctx, m, func(context.Context) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(raw)), nil })
+}
+
+// Enlist lists what hangs on a manifest. index.json has it when an image is
+// published.
+func (d *Dir) Enlist(_ context.Context, subject oci.Descriptor, own []oci.Descriptor) error {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	d.added = append(d.added, own...)
+	for _, one := range own {
+		if !d.attached[one.Digest] {
+			d.attached[one.Digest] = true
+			d.under[subject.Digest] = append(d.under[subject.Digest], one)
+		}
+	}
+	return nil
+}
+
+// Publish lists a manifest, under its tag if it has one, and replaces index.json.
+func (d *Dir) Publish(_ context.Context, tag string, m oci.Descriptor, _ []byte) error {
+	entry := oci.Descriptor{MediaType: m.MediaType, Size: m.Size, Digest: m.Digest}
+	if tag != "" {
+		entry.Annotations = map[string]string{noteTag: tag, noteName: d.repository + ":" + tag}
+	}
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	d.added = append(d.added, entry)
+	if err := d.reread(); err != nil {
+		return err
+	}
+	raw, err := d.index.marshal()
+	if err != nil {
+		return err
+	}
+	if err := d.syncDir(blobsDir); err != nil {
+		return err
+	}
+	return d.replace(indexFile, raw)
+}

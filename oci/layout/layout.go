@@ -1,0 +1,210 @@
+package layout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"sync"
+
+	"github.com/hallmark-sign/hallmark/oci"
+)
+
+// Layout is where images are read from. It is safe for concurrent use.
+type Layout struct {
+	files      fs.FS
+	close      func() error
+	repository string // REGISTRY/REPO whose tags are meant; empty: of any
+
+	mutex    sync.RWMutex // guards what follows
+	index    index
+	under    map[string][]oci.Descriptor // what is listed and hangs on a manifest, by its digest
+	lost     []oci.Descriptor            // what is listed as an attachment, and can't be read: it may hang on anything
+	attached map[string]bool             // digests of both
+}
+
+// Open reads a directory, or an archive of one (.tar, not compressed). Close it.
+func Open(name string) (*Layout, error) {
+	l, err := open(name)
+	if err == nil {
+		if err = l.read(); err == nil {
+			return l, nil
+		}
+		l.Close()
+	}
+	return nil, fmt.Errorf("opening image layout: %w", err)
+}
+
+func open(name string) (*Layout, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		archive, err := openArchive(name)
+		if err != nil {
+			return nil, err
+		}
+		return &Layout{files: archive, close: archive.file.Close}, nil
+	}
+	root, err := os.OpenRoot(name) // nothing outside of it is opened from here on
+	if err != nil {
+		return nil, err
+	}
+	return &Layout{files: root.FS(), close: root.Close}, nil
+}
+
+// Close ends it.
+func (l *Layout) Close() error { return l.close() }
+
+func (l *Layout) read() error {
+	mark, err := l.readFile(markFile, maxMark)
+	if err != nil {
+		return err
+	}
+	if err := parseMark(mark); err != nil {
+		return err
+	}
+	raw, err := l.readFile(indexFile, oci.MaxManifest)
+	if err != nil {
+		return err
+	}
+	if l.index, err = parseIndex(raw); err != nil {
+		return err
+	}
+	l.arrange()
+	return nil
+}
+
+// arrange finds what hangs on what. That something can't be read is said to whoever
+// asks for it.
+func (l *Layout) arrange() {
+	l.under, l.attached, l.lost = map[string][]oci.Descriptor{}, map[string]bool{}, nil
+	for _, d := range l.index.Manifests {
+		if l.attached[d.Digest] {
+			continue
+		}
+		raw, err := l.manifest(d)
+		var c oci.Contents
+		if err == nil {
+			c, err = oci.ParseContents(d, raw)
+		}
+		switch {
+		case err != nil && d.ArtifactType != "":
+			l.lost = append(l.lost, d)
+		case err == nil && c.Subject != nil:
+			l.under[c.Subject.Digest] = append(l.under[c.Subject.Digest], d)
+		default:
+			continue
+		}
+		l.attached[d.Digest] = true
+	}
+}
+
+// openFile opens a regular file.
+func (l *Layout) openFile(name string) (fs.File, int64, error) {
+	info, err := fs.Stat(l.files, name) // before it is opened: a pipe would wait for its writer
+	if err != nil {
+		return nil, 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, 0, fmt.Errorf("%s is not a regular file", name)
+	}
+	f, err := l.files.Open(name)
+	return f, info.Size(), err
+}
+
+func (l *Layout) readFile(name string, limit int64) ([]byte, error) {
+	f, size, err := l.openFile(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", name, err)
+	}
+	if size > limit || int64(len(raw)) > limit {
+		return nil, fmt.Errorf("%s has more than %d bytes", name, limit)
+	}
+	return raw, nil
+}
+
+// openBlob opens what a descriptor points to, if it has the size.
+func (l *Layout) openBlob(d oci.Descriptor) (fs.File, error) {
+	digits, err := d.Hex()
+	if err != nil {
+		return nil, err
+	}
+	f, size, err := l.openFile(path.Join(blobsDir, digits))
+	if err != nil {
+		return nil, err
+	}
+	if size != d.Size {
+		f.Close()
+		return nil, fmt.Errorf("%s has %d bytes, %w %d", d.Digest, size, errSize, d.Size)
+	}
+	return f, nil
+}
+
+var errSize = errors.New("its descriptor says")
+
+func (l *Layout) manifest(d oci.Descriptor) ([]byte, error) {
+	if err := d.CheckManifest(); err != nil {
+		return nil, err
+	}
+	f, err := l.openBlob(d)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(oci.Verified(f, d))
+}
+
+// Manifest gives a manifest, held to its descriptor.
+func (l *Layout) Manifest(_ context.Context, d oci.Descriptor) ([]byte, error) { return l.manifest(d) }
+
+// Blob streams a blob. It is not checked: oci.Verified does that.
+func (l *Layout) Blob(_ context.Context, d oci.Descriptor) (io.ReadCloser, error) {
+	return l.openBlob(d)
+}
+
+// Referrers lists what hangs on a manifest, by index.json, or by the tag that stands
+// in for a list elsewhere. What may hang on it and can't be read is listed, too.
+func (l *Layout) Referrers(ctx context.Context, d oci.Descriptor) ([]oci.Descriptor, error) {
+	l.mutex.RLock()
+	listed := slices.Concat(l.under[d.Digest], l.lost)
+	l.mutex.RUnlock()
+	tagged, ok, err := l.Tagged(ctx, d.FallbackTag())
+	if err != nil || !ok {
+		return listed, err
+	}
+	raw, err := l.manifest(tagged)
+	if err != nil {
+		return nil, err
+	}
+	c, err := oci.ParseContents(tagged, raw)
+	return append(listed, c.Manifests...), err
+}
+
+// Tagged gives the manifest that a tag names, if there is one: in the repository
+// whose images are meant, if it is known.
+func (l *Layout) Tagged(_ context.Context, tag string) (d oci.Descriptor, ok bool, err error) {
+	l.mutex.RLock()
+	defer l.mutex.RUnlock()
+	for _, one := range l.index.Manifests {
+		named := one.Annotations[noteName]
+		if one.Annotations[noteTag] != tag || l.repository != "" && named != "" && named != l.repository+":"+tag {
+			continue
+		}
+		if ok && one.Digest != d.Digest {
+			return d, false, fmt.Errorf("the tag %q names several manifests", tag)
+		}
+		d, ok = oci.Descriptor{MediaType: one.MediaType, Size: one.Size, Digest: one.Digest}, true
+	}
+	return d, ok, nil
+}

@@ -1,0 +1,303 @@
+package layout
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/oci"
+)
+
+const goodMark = `{"imageLayoutVersion":"1.0.0"}`
+
+// digits are some.
+var digits = strings.Repeat("ab", 32)
+
+func dirOf(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestRefusesNoLayout(t *testing.T) {
+	for what, c := range map[string]struct {
+		files map[string]string
+		want  string
+	}{
+		"nothing":  {nil, "oci-layout"},
+		"no index": {map[string]string{markFile: goodMark}, "index.json"},
+		"version":  {map[string]string{markFile: `{"imageLayoutVersion":"2.0.0"}`, indexFile: "{}"}, "version"},
+		"no mark":  {map[string]string{markFile: strings.Repeat(" ", maxMark+1), indexFile: "{}"}, "more than"},
+		"schema":   {map[string]string{markFile: goodMark, indexFile: `{"schemaVersion":1,"manifests":[]}`}, "schema 1"},
+		"no JSON":  {map[string]string{markFile: goodMark, indexFile: `<html>`}, "parsing"},
+		"twice":    {map[string]string{markFile: goodMark, indexFile: `{"schemaVersion":2,"manifests":[],"manifests":[]}`}, "duplicate"},
+		"trailing": {map[string]string{markFile: goodMark, indexFile: `{"schemaVersion":2,"manifests":[]}{}`}, "parsing"},
+		"5 MB":     {map[string]string{markFile: goodMark, indexFile: `{"schemaVersion":2,"manifests":[` + strings.Repeat(" ", 5<<20) + `]}`}, "more than"},
+		"many":     {map[string]string{markFile: goodMark, indexFile: `{"schemaVersion":2,"manifests":[{}` + strings.Repeat(",{}", maxEntries) + `]}`}, "more than"},
+	} {
+		dir := dirOf(t, c.files)
+		if l, err := Open(dir); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, %v", what, l, err)
+		}
+		if c.files == nil || what == "no index" {
+			continue
+		}
+		if d, err := Create(dir, "r/a"); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s, to write: %v, %v", what, d, err)
+		}
+	}
+	if _, err := Create(dirOf(t, map[string]string{"precious": "x"}), "r/a"); err == nil || !strings.Contains(err.Error(), "something else") {
+		t.Error(err)
+	}
+}
+
+// Nothing is opened outside of the directory, and nothing but regular files.
+func TestStaysInside(t *testing.T) {
+	outside := dirOf(t, map[string]string{"secret": "secret", indexFile: `{"schemaVersion":2,"manifests":[]}`})
+	dir := dirOf(t, map[string]string{markFile: goodMark})
+	if err := os.Symlink(filepath.Join(outside, indexFile), filepath.Join(dir, indexFile)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "escapes") {
+		t.Error(err)
+	}
+	dir = dirOf(t, map[string]string{markFile: goodMark, indexFile: `{"schemaVersion":2,"manifests":[]}`})
+	if err := os.Symlink(outside, filepath.Join(dir, "blobs")); err != nil {
+		t.Fatal(err)
+	}
+	l, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for _, d := range []oci.Descriptor{
+		{Digest: "sha256:../secret", Size: 6}, {Digest: "sha256:" + strings.Repeat("..", 32), Size: 6}, {Digest: "sha256:" + digits, Size: 6}, {Digest: "../../secret", Size: 6},
+	} {
+		if f, err := l.Blob(t.Context(), d); err == nil {
+			f.Close()
+			t.Errorf("%s was opened", d.Digest)
+		}
+	}
+	if _, err := Create(dir, "r/a"); err == nil {
+		t.Error("blobs would be written elsewhere")
+	}
+	if entries, err := os.ReadDir(outside); err != nil || len(entries) != 2 {
+		t.Error(entries, err)
+	}
+}
+
+// Others' entries stay as they are, and the name of an image is of one of them.
+func TestExtends(t *testing.T) {
+	theirs := `{"mediaType":"text/plain","size":3,"digest":"sha256:` + digits + `","data":"YWJj","platform":{"os":"linux"}}`
+	dir := dirOf(t, map[string]string{markFile: goodMark, indexFile: `{"schemaVersion":2,"manifests":[` + theirs + `],"x":1}`})
+	d, err := Create(dir, "r/a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	for _, digest := range []string{"1", "2", "2"} {
+		if err := d.Publish(t.Context(), "v1", oci.Descriptor{Digest: digest}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	raw, err := os.ReadFile(filepath.Join(dir, indexFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"data":"YWJj"`, `"platform":{"os":"linux"}`, `"x":1`} {
+		if !strings.Contains(string(raw), want) {
+			t.Errorf("%s lost %s", raw, want)
+		}
+	}
+	if strings.Count(string(raw), `"digest"`) != 3 || strings.Count(string(raw), `"io.containerd.image.name":"r/a:v1"`) != 1 {
+		t.Errorf("%s", raw)
+	}
+	if got, ok, err := d.Tagged(t.Context(), "v1"); got.Digest != "2" || !ok || err != nil {
+		t.Error(got, ok, err)
+	}
+}
+
+// Two repositories have a v1, and each finds its own.
+func TestTwoRepositories(t *testing.T) {
+	dir := t.TempDir()
+	for _, repository := range []string{"r/a", "r/b"} {
+		d, err := Create(dir, repository)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Publish(t.Context(), "v1", oci.Descriptor{Digest: repository}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got, ok, err := d.Tagged(t.Context(), "v1"); got.Digest != repository || !ok || err != nil {
+			t.Error(got, ok, err)
+		}
+		d.Close()
+	}
+	l, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for _, want := range []string{"", "v1"} {
+		if got, err := l.Choose(want); !errors.Is(err, ErrChoice) || !strings.Contains(err.Error(), "r/b:v1 (") {
+			t.Error(got, err)
+		}
+	}
+	if _, _, err := l.Tagged(t.Context(), "v1"); err == nil {
+		t.Error("which v1?")
+	}
+	if got, err := l.Choose("r/b:v1"); err != nil || got.Digest != "r/b" {
+		t.Error(got, err)
+	}
+	if got, ok, err := l.Tagged(t.Context(), "v1"); err != nil || !ok || got.Digest != "r/b" {
+		t.Error(got, ok, err)
+	}
+}
+
+// What a run that was killed has left goes away when it is old.
+func TestSweeps(t *testing.T) {
+	dir := dirOf(t, map[string]string{markFile: goodMark, blobsDir + "/.tmp-old": "x", blobsDir + "/.tmp-new": "x", blobsDir + "/" + digits: "x", ".tmp-mark": "x"})
+	old := time.Now().Add(-2 * stale)
+	for _, name := range []string{".tmp-old", digits} {
+		if err := os.Chtimes(filepath.Join(dir, blobsDir, name), old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, err := Create(dir, "r/a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	entries, err := os.ReadDir(filepath.Join(dir, blobsDir))
+	if err != nil || len(entries) != 2 {
+		t.Error(entries, err)
+	}
+}
+
+func TestArchives(t *testing.T) {
+	write := func(headers ...tar.Header) string {
+		var b bytes.Buffer
+		w := tar.NewWriter(&b)
+		for _, h := range headers {
+			content := h.Linkname
+			if h.Typeflag == tar.TypeReg {
+				h.Linkname, h.Size = "", int64(len(content))
+			}
+			h.Mode = 0o644
+			if err := w.WriteHeader(&h); err != nil {
+				t.Fatal(err)
+			}
+			if h.Typeflag == tar.TypeReg {
+				if _, err := io.WriteString(w, content); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		name := filepath.Join(t.TempDir(), "a.tar")
+		if err := os.WriteFile(name, b.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	file := func(name, content string) tar.Header {
+		return tar.Header{Name: name, Linkname: content, Typeflag: tar.TypeReg}
+	}
+	index := file("./"+indexFile, `{"schemaVersion":2,"manifests":[]}`)
+	mark := file("./"+markFile, goodMark)
+	link := func(kind byte) tar.Header {
+		return tar.Header{Name: indexFile, Linkname: "/etc/passwd", Typeflag: kind}
+	}
+	if l, err := Open(write(mark, index)); err != nil {
+		t.Error(l, err)
+	}
+	for what, c := range map[string]struct{ name, want string }{
+		"twice":     {write(mark, index, index), "twice"},
+		"links":     {write(mark, link(tar.TypeSymlink)), "not exist"},
+		"hard":      {write(mark, link(tar.TypeLink)), "not exist"},
+		"climbing":  {write(mark, file("x/../../"+indexFile, "{}")), "not exist"},
+		"nothing":   {write(), "neither"},
+		"no tar":    {dirOf(t, map[string]string{"f": "plain text"}) + "/f", "neither"},
+		"gzip":      {dirOf(t, map[string]string{"f": "\x1f\x8b\x08 and so on"}) + "/f", "gunzip it first"},
+		"zstd":      {dirOf(t, map[string]string{"f": "\x28\xb5\x2f\xfd\x00"}) + "/f", "unzstd it first"},
+		"not there": {filepath.Join(t.TempDir(), "f"), "no such file"},
+	} {
+		if l, err := Open(c.name); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, %v", what, l, err)
+		}
+	}
+}
+
+// Whatever an index says, nothing but blobs under their digests is opened, and it
+// stays what it is when something is added.
+func FuzzIndex(f *testing.F) {
+	entry := `{"mediaType":"application/vnd.oci.image.manifest.v1+json","size":2,"digest":"sha256:` + digits + `","artifactType":"a"}`
+	f.Add([]byte(`{"schemaVersion":2,"manifests":[` + entry + `,{"annotations":{"org.opencontainers.image.ref.name":"v1"}}]}`))
+	f.Add([]byte(`{"schemaVersion":2,"mediaType":"` + oci.TypeIndex + `","manifests":null,"x":[]}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		files := watched{fstest.MapFS{markFile: {Data: []byte(goodMark)}, indexFile: {Data: raw}, blobsDir + "/" + digits: {Data: []byte("{}")}}, t}
+		l := &Layout{files: files}
+		if l.read() != nil {
+			return
+		}
+		_, _ = l.Choose("")
+		for _, i := range l.Images() {
+			_, _ = l.Choose(i.Name)
+			_, _ = l.Referrers(t.Context(), i.Descriptor)
+			_, _ = l.Manifest(t.Context(), i.Descriptor)
+		}
+		l.index.add(oci.Descriptor{Digest: "added"})
+		again, err := l.index.marshal()
+		if err != nil {
+			return
+		}
+		if i, err := parseIndex(again); err != nil || len(i.Manifests) != len(l.index.Manifests) {
+			t.Errorf("%s, %v", again, err)
+		}
+	})
+}
+
+// watched is files of which only some may be asked for.
+type watched struct {
+	fstest.MapFS
+	t *testing.T
+}
+
+// Open opens one of them.
+func (w watched) Open(name string) (fs.File, error) {
+	digest, isBlob := strings.CutPrefix(name, blobsDir+"/")
+	if _, err := (oci.Descriptor{Digest: "sha256:" + digest}).Hex(); name != markFile && name != indexFile && (!isBlob || err != nil) {
+		w.t.Errorf("%q was opened", name)
+	}
+	return w.MapFS.Open(name)
+}
+
+// Stat describes one of them.
+func (w watched) Stat(name string) (fs.FileInfo, error) {
+	if f, err := w.Open(name); err == nil {
+		defer f.Close()
+		return f.Stat()
+	} else {
+		return nil, fmt.Errorf("describing: %w", err)
+	}
+}
