@@ -25,7 +25,8 @@ type Evidence struct {
 	HTTP *http.Client
 }
 
-func (e Evidence) of(digest []byte) string {
+// Address is where the bundles of the artifact with this SHA-256 are.
+func (e Evidence) Address(digest []byte) string {
 	return e.URL + "/api/v1/bundles/" + attestations.FormatDigest(digest)
 }
 
@@ -36,7 +37,7 @@ func (e Evidence) Put(ctx context.Context, digest, bundle []byte) error {
 	body, err := attestations.MarshalRequest(bundle)
 	if err == nil {
 		_, err = exchange{
-			method: http.MethodPost, url: e.of(digest), contentType: "application/json",
+			method: http.MethodPost, url: e.Address(digest), contentType: "application/json",
 			body: body, want: http.StatusCreated, limit: maxReceipt,
 		}.do(ctx, e.HTTP)
 	}
@@ -58,7 +59,7 @@ func (e Evidence) Get(ctx context.Context, digest []byte) ([][]byte, error) {
 	for more {
 		var page [][]byte
 		var err error
-		page, query, more, err = e.page(ctx, e.of(digest)+"?"+query)
+		page, query, more, err = e.page(ctx, e.Address(digest)+"?"+query)
 		if refusal := new(StatusError); len(all) == 0 && errors.As(err, &refusal) && refusal.isNotFound() {
 			return nil, nil
 		}

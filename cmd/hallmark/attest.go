@@ -61,7 +61,8 @@ func attestCommand(env environment) *cobra.Command {
 of every SUBJECT. It is one statement with one signature, however many there are.
 
 The bundle becomes a line of SUBJECT.sigstore.jsonl, beside the signatures that may be
-there; that of an image is put on the image, where cosign 3 finds it too.`,
+there; that of an image is put on the image, where cosign 3 finds it too. With --evidence
+URL it is also left in the evidence store of an instance, with each SUBJECT's digest.`,
 		Example: `  hallmark attest registry.example.com/app:v1 --predicate sbom.json --type spdx
   hallmark attest a.zip b.zip --predicate provenance.json --type slsaprovenance1
   hallmark verify a.zip --type slsaprovenance1 --identity … --issuer …`,
@@ -79,7 +80,7 @@ there; that of an image is put on the image, where cosign 3 finds it too.`,
 			return f.attest(cmd.Context(), env, args)
 		},
 	}
-	f.add(cmd)
+	f.add(cmd, env)
 	cmd.Flags().StringVar(&f.predicate, "predicate", "", "`FILE` with the predicate (JSON)")
 	cmd.Flags().StringVar(&f.kind, "type", "", "`TYPE` of the predicate: slsaprovenance1, spdx, cyclonedx, vuln, openvex, link or a URI")
 	cmd.MarkFlagsMutuallyExclusive("key", "identity-token", "email")
@@ -164,7 +165,15 @@ func (s *session) attest(ctx context.Context, subjects []subject, what intoto.St
 			return about(one.name, err)
 		}
 	}
-	return nil
+	return s.keep(ctx, s.left(subjects[0]), raw, results...)
+}
+
+// left is the file with the bundle of a subject; empty for an image.
+func (s *session) left(one subject) string {
+	if one.image != nil {
+		return ""
+	}
+	return s.flags.target(one.name)
 }
 
 // seal signs a statement and verifies the bundle, and gives what it proves of each
@@ -206,7 +215,7 @@ func (s *session) seal(ctx context.Context, what intoto.Statement) ([]byte, []*v
 // leave leaves a bundle where whoever verifies the subject looks for it.
 func (s *session) leave(ctx context.Context, one subject, raw []byte, predicateType string, r *verify.Result) error {
 	if one.image == nil {
-		out := s.flags.target(one.name)
+		out := s.left(one)
 		if err := s.write(out, append(raw, '\n')); err != nil {
 			return unwritable(out, err)
 		}

@@ -33,7 +33,7 @@ func signBundleCommand(env environment) *cobra.Command {
 			return f.sign(cmd.Context(), env, args)
 		},
 	}
-	f.add(cmd)
+	f.add(cmd, env)
 	cmd.Flags().BoolVar(&inToto, "in-toto", false, "ARTIFACT is an in-toto statement to be signed as an envelope")
 	return cmd
 }
@@ -68,7 +68,7 @@ func (f signFlags) attest(ctx context.Context, env environment, file string) err
 	if err != nil {
 		return about(file, err)
 	}
-	return s.finish(b, artifact, policy, file, f.bundle)
+	return s.finish(ctx, b, artifact, policy, file, f.bundle)
 }
 
 // verifyBundleCommand speaks the conformance suite's protocol.

@@ -45,19 +45,21 @@ type signFlags struct {
 	passphraseFile string
 	bundle         string
 	registry       registryFlags
+	evidence       evidenceFlags
 	beside         bool // add to the bundles that are there
 	manifest       bool // one statement about all
 	timeout        time.Duration
 	json           bool
 }
 
-func (f *signFlags) add(cmd *cobra.Command) {
+func (f *signFlags) add(cmd *cobra.Command, env environment) {
 	f.trust.add(cmd, true)
 	f.token.add(cmd)
 	cmd.Flags().StringVar(&f.key, "key", "", "private key `FILE` (PEM) to sign with, instead of a login")
 	cmd.Flags().StringVar(&f.passphraseFile, "passphrase-file", "", "`FILE` with the passphrase of --key (default: HALLMARK_PASSPHRASE, then a prompt)")
 	cmd.Flags().StringVar(&f.bundle, "bundle", "", "`FILE` to write the bundle to (default: the artifact's name with "+verdict.Suffix+")")
 	f.registry.add(cmd)
+	f.evidence.add(cmd, env, "to leave the bundle there as well")
 	cmd.Flags().BoolVar(&f.beside, "add", false, "add a line to FILE"+verdict.LinesSuffix+", or to --bundle, beside the signatures that are there")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "how long each service may take")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print the result as JSON")
@@ -81,6 +83,10 @@ file, every file of a directory or a list of checksums, and every image, by path
 digest. The bundle is one file, release.sigstore.json or --bundle, at or above all that
 it names; 'hallmark verify DIR' finds it in DIR. It may name 10,000 subjects.
 
+With --evidence URL the bundle is also left in the evidence store of an instance, where
+'verify --evidence' finds it by the digest of what was signed. If that fails, the bundle
+stays where it is, and the exit status is 3.
+
 Who signs: the ID token given with --identity-token or SIGSTORE_ID_TOKEN; in GitHub
 Actions the workflow itself; else whoever logs in. With --key, the key.`,
 		Example: `  hallmark sign release.tar.gz
@@ -99,7 +105,7 @@ Actions the workflow itself; else whoever logs in. With --key, the key.`,
 			return f.sign(cmd.Context(), env, files)
 		},
 	}
-	f.add(cmd)
+	f.add(cmd, env)
 	cmd.Flags().BoolVar(&f.manifest, "manifest", false, "sign one statement about all, in "+manifestName+verdict.Suffix+" or --bundle")
 	cmd.MarkFlagsMutuallyExclusive("key", "identity-token", "email")
 	return cmd
@@ -140,6 +146,9 @@ func (s *session) signOne(ctx context.Context, one subject) error {
 
 // checkFiles checks where the bundles of files will be written.
 func (f signFlags) checkFiles(subjects []subject, alsoRead ...string) error {
+	if err := f.evidence.checkSigning(f.key, len(subjects)); err != nil {
+		return err
+	}
 	var targets []string
 	files := alsoRead
 	for _, one := range subjects {
@@ -222,6 +231,7 @@ type session struct {
 	verifier *verify.Verifier
 	services *services
 	registry *registry     // nil: files alone
+	store    *store        // nil: bundles are kept nowhere else
 	key      crypto.Signer // nil: a new one for each signature
 	identity claims        // who signs, when key is nil
 	quiet    bool          // tell nobody what was signed
@@ -237,6 +247,9 @@ func (f signFlags) session(ctx context.Context, env environment) (*session, erro
 		return nil, err
 	}
 	s := &session{env: env, flags: f}
+	if s.store, err = f.evidence.store(env, f.timeout); err != nil {
+		return nil, err
+	}
 	if s.verifier, err = verify.New(root); err != nil {
 		return nil, err
 	}
@@ -291,7 +304,7 @@ func (s *session) signFile(ctx context.Context, file, out string) error {
 	if _, err := artifact.Seek(0, 0); err != nil {
 		return err
 	}
-	return s.finish(b, verify.FromReader(verdict.UntilDone{Ctx: ctx, Reader: artifact}), policy, file, out)
+	return s.finish(ctx, b, verify.FromReader(verdict.UntilDone{Ctx: ctx, Reader: artifact}), policy, file, out)
 }
 
 // signer makes the key of one signature, and the policy that the bundle must meet.
@@ -310,7 +323,7 @@ func (s *session) signer() (sign.Signer, verify.Policy, error) {
 }
 
 // finish verifies our own bundle, as anybody would, and writes it at once.
-func (s *session) finish(b *bundle.Bundle, artifact verify.Artifact, policy verify.Policy, file, out string) error {
+func (s *session) finish(ctx context.Context, b *bundle.Bundle, artifact verify.Artifact, policy verify.Policy, file, out string) error {
 	raw, result, err := s.check(b, artifact, policy)
 	if err != nil {
 		return err
@@ -318,7 +331,10 @@ func (s *session) finish(b *bundle.Bundle, artifact verify.Artifact, policy veri
 	if err := s.write(out, append(raw, '\n')); err != nil {
 		return err
 	}
-	return s.tell(file, out, result)
+	if err := s.tell(file, out, result); err != nil {
+		return err
+	}
+	return s.keep(ctx, out, raw, result)
 }
 
 // write replaces what is at out, or adds a line to it.

@@ -40,6 +40,9 @@ func (f signFlags) signManifest(ctx context.Context, env environment, args []str
 	if len(m.named) == 0 {
 		return &problem{Exit: exitUsage, Code: "usage", Err: errors.New("there is nothing to sign in what was named")}
 	}
+	if err := f.evidence.checkSigning(f.key, len(m.named)); err != nil {
+		return err
+	}
 	var files []string
 	for _, one := range m.subjects {
 		if one.image == nil {
@@ -147,7 +150,10 @@ func (s *session) signManifest(ctx context.Context, m *manifest) error {
 			return about(one.name, err)
 		}
 	}
-	return s.tellManifest(m, results)
+	if err := s.tellManifest(m, results); err != nil {
+		return err
+	}
+	return s.keep(ctx, m.out, raw, results...)
 }
 
 // tellManifest tells people of all at once, machines of each.

@@ -29,7 +29,7 @@ func (f Finder) checksums(path string, yield func(Target) bool) {
 		return
 	}
 	if p := new(Problem); errors.As(err, &p) {
-		p.Try = "- <" + quoted(path) + " --bundle " + quoted(path+Suffix) + ", for the file itself"
+		p.Try = "- <" + Quoted(path) + " --bundle " + Quoted(path+Suffix) + ", for the file itself"
 		yield(Target{Name: path, problem: p})
 		return
 	}

@@ -256,7 +256,7 @@ func (j *Judge) dress(name string, from piece, p *Problem) *Problem {
 		p.Try = "writing the new name into the policy, if the repository has moved"
 	default:
 		if from.file != detached && !from.elsewhere && j.Command != "" {
-			p.Try = j.Command + " inspect " + quoted(from.file)
+			p.Try = j.Command + " inspect " + Quoted(from.file)
 		}
 	}
 	return p

@@ -71,7 +71,7 @@ func coverByManifests(dir string, paths []string, covered coverage) {
 		pieces := readPieces(file, false)
 		named, err := filesNamed(pieces)
 		if err != nil {
-			covered.manifests[file] = &Problem{Exit: ExitUsage, Subject: file, Code: "manifest-malformed", Err: err, Try: "--bundle " + quoted(file) + ", to verify files by their digests alone"}
+			covered.manifests[file] = &Problem{Exit: ExitUsage, Subject: file, Code: "manifest-malformed", Err: err, Try: "--bundle " + Quoted(file) + ", to verify files by their digests alone"}
 			continue
 		}
 		if named == nil {

@@ -114,8 +114,8 @@ func Printable(text string) string {
 	return b.String()
 }
 
-// quoted is a word for a shell.
-func quoted(word string) string {
+// Quoted is a word for a shell.
+func Quoted(word string) string {
 	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./:@%+=,"
 	if strings.HasPrefix(word, "-") {
 		word = "./" + word

@@ -58,7 +58,7 @@ func (t Target) unsigned(store string) *Problem {
 		p.Err = fmt.Errorf("%s has no bundle of it", store)
 		return p
 	case artifact != t.path:
-		p.Err, p.Try = fmt.Errorf("there is no %s%s", t.path, Suffix), "its artifact, "+quoted(artifact)
+		p.Err, p.Try = fmt.Errorf("there is no %s%s", t.path, Suffix), "its artifact, "+Quoted(artifact)
 	case t.listed != nil:
 		p.Err, p.Try = errors.New("neither the file nor the list that it stands in has a bundle"), elsewhere
 	default:
