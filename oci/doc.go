@@ -11,6 +11,10 @@
 // said of that one, and the others are still given. Whether a bundle proves
 // anything is for package verify.
 //
+// A Repository is what images are copied from and to (package transfer). What hangs
+// on an image is taken off it only after it was read, and seen to be no part of it
+// and nothing that a tag names.
+//
 // Connections are TLS; plain HTTP is for loopback addresses, unless Options say
 // so. Credentials are those that docker and podman keep, and are sent to nobody
 // but the registry and the token service that it names.

@@ -25,6 +25,9 @@ const (
 	typeDockerIndex    = "application/vnd.docker.distribution.manifest.list.v2+json"
 )
 
+// acceptManifests is how a manifest is asked for, whichever it is.
+const acceptManifests = typeManifest + ", " + typeIndex + ", " + typeDockerManifest + ", " + typeDockerIndex
+
 // Annotations of a bundle's manifest, as cosign writes them. They are hints of
 // whoever pushed it, and decide nothing here.
 const (

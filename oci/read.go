@@ -65,10 +65,9 @@ func (r Reference) Named() (Image, bool) {
 }
 
 func (s *session) resolve(ctx context.Context, ref name.Reference) (Image, error) {
-	accept := strings.Join([]string{typeManifest, typeIndex, typeDockerManifest, typeDockerIndex}, ", ")
 	// the manifest itself, as its digest is then our own sum and nobody's claim
 	got, err := s.ask(ctx, question{
-		method: http.MethodGet, url: s.url("manifests", ref.Identifier()), header: map[string]string{"Accept": accept},
+		method: http.MethodGet, url: s.url("manifests", ref.Identifier()), header: map[string]string{"Accept": acceptManifests},
 		limit: MaxManifest, answers: []int{http.StatusOK},
 	})
 	if err != nil {
@@ -226,20 +225,14 @@ func (s *session) fetchAll(ctx context.Context, image Image, listed []descriptor
 	listed = listed[:min(len(listed), MaxBundles)]
 	found := make([]Found, len(listed))
 	budget := budget{left: MaxFetched}
-	slots := make(chan struct{}, parallel)
-	var all sync.WaitGroup
-	for i, d := range listed {
-		slots <- struct{}{}
-		all.Go(func() {
-			defer func() { <-slots }()
-			found[i] = Found{Manifest: d.Digest}
-			found[i].Bundle, found[i].Err = s.fetch(ctx, image, d, &budget)
-			if errors.Is(found[i].Err, errOther) && isBundleType(d.ArtifactType) {
-				found[i].Err = malformed("it is listed as a bundle, and holds none")
-			}
-		})
-	}
-	all.Wait()
+	each(len(listed), func(i int) {
+		d := listed[i]
+		found[i] = Found{Manifest: d.Digest}
+		found[i].Bundle, found[i].Err = s.fetch(ctx, image, d, &budget)
+		if errors.Is(found[i].Err, errOther) && isBundleType(d.ArtifactType) {
+			found[i].Err = malformed("it is listed as a bundle, and holds none")
+		}
+	})
 	found = slices.DeleteFunc(found, func(f Found) bool { return errors.Is(f.Err, errOther) })
 	if err := context.Cause(ctx); errors.Is(err, context.Canceled) {
 		return nil, err
@@ -248,6 +241,20 @@ func (s *session) fetchAll(ctx context.Context, image Image, listed []descriptor
 		found = append(found, Found{Err: &Unseen{Reason: TooMuch, Err: fmt.Errorf("%d more attachments than the %d that are fetched", rest, MaxBundles)}})
 	}
 	return found, nil
+}
+
+// each does n things, some of them at once.
+func each(n int, do func(i int)) {
+	slots := make(chan struct{}, parallel)
+	var all sync.WaitGroup
+	for i := range n {
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			do(i)
+		})
+	}
+	all.Wait()
 }
 
 // budget is how much may be fetched for one image, whoever asks.

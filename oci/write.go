@@ -153,7 +153,7 @@ func (s *session) enlist(ctx context.Context, image Image, own ...descriptor) er
 	case err == nil && len(lacking(all, own)) > 0:
 		return garbled("the registry has the manifest of what hangs on %s, and does not list it", image.Digest)
 	case errors.As(err, &u) && noAPI(u.Status):
-		return s.enlistByTag(ctx, image, own)
+		return s.rewriteList(ctx, image, own, nil)
 	}
 	return err
 }
@@ -167,29 +167,28 @@ const (
 	settleTimes = 4
 )
 
-// enlistByTag adds attachments to the list under the fallback tag. Registries
-// have no way to change a list: who reads, adds and writes can lose what somebody
-// else has added meanwhile. So it is read again, after a while, until it has ours
-// and all that was there before; whoever was overwritten adds to what they find.
-func (s *session) enlistByTag(ctx context.Context, image Image, own []descriptor) error {
-	want := slices.Clone(own)
+// rewriteList adds attachments to the list under the fallback tag, or takes them
+// off. Registries have no way to change a list: who reads, changes and writes can
+// lose what somebody else has added meanwhile. So it is read again, after a while,
+// until it is as it must be and has all that was there before; whoever was
+// overwritten adds to what they find.
+func (s *session) rewriteList(ctx context.Context, image Image, add, drop []descriptor) error {
+	want := slices.Clone(add)
 	for try := range enlistTries {
 		begun := time.Now()
 		listed, err := s.listTag(ctx, image)
 		if err != nil {
 			return err
 		}
+		kept := lacking(drop, listed)
 		missing := lacking(listed, want)
-		if len(missing) == 0 && try > 0 {
+		same := len(kept) == len(listed) && len(missing) == 0
+		if same && (try > 0 || len(add) == 0) {
 			return nil
 		}
-		for _, d := range listed {
-			if !has(want, d.Digest) {
-				want = append(want, d)
-			}
-		}
-		if len(missing) > 0 {
-			raw, err := marshal(index{SchemaVersion: 2, MediaType: typeIndex, Manifests: append(listed, missing...)})
+		want = append(want, lacking(want, kept)...)
+		if !same {
+			raw, err := marshal(index{SchemaVersion: 2, MediaType: typeIndex, Manifests: append(kept, missing...)})
 			if err != nil {
 				return err
 			}

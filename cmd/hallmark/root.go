@@ -36,7 +36,7 @@ Exit status: 0 yes, 1 refused, 2 usage or unreadable input, 3 could not decide.`
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError(cmd, err) })
 	for _, verb := range []func(environment) *cobra.Command{
 		tryCommand, initCommand, serveCommand, userCommand, tokenCommand, trustCommand,
-		signCommand, attestCommand, verifyCommand, inspectCommand, treeCommand, copyCommand, saveCommand, loadCommand, downloadCommand, policyCommand, signBundleCommand, verifyBundleCommand,
+		signCommand, attestCommand, verifyCommand, inspectCommand, treeCommand, copyCommand, saveCommand, loadCommand, cleanCommand, downloadCommand, policyCommand, signBundleCommand, verifyBundleCommand,
 		benchCommand, versionCommand,
 	} {
 		root.AddCommand(verb(env))

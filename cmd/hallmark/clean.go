@@ -1,0 +1,162 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-sign/hallmark/oci"
+)
+
+// cleanFlags are those of clean.
+type cleanFlags struct {
+	registry registryFlags
+	timeout  time.Duration
+	kind     string
+	yes      bool
+}
+
+// What clean --type takes besides types of predicates and artifacts.
+const (
+	allSignatures   = "signatures"
+	allAttestations = "attestations"
+	allThere        = "all"
+)
+
+func cleanCommand(env environment) *cobra.Command {
+	var f cleanFlags
+	cmd := &cobra.Command{
+		Use:   "clean IMAGE",
+		Short: "Take signatures and attestations off an image",
+		Long: `Lists what hangs on IMAGE and would be deleted from its registry, and deletes it once that
+is confirmed. The image itself stays, and so does whatever is a part of it or has a tag
+of its own. The entries in the transparency log stay in any case.`,
+		Example: `  hallmark clean registry.example.com/app:v1 --type signatures
+  hallmark clean registry.example.com/app:v1 --type https://example.com/test-result --yes`,
+		Args: usageArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.kind != allSignatures && f.kind != allAttestations && f.kind != allThere {
+				kind, err := predicateType(f.kind)
+				if err != nil && !strings.Contains(f.kind, "/") { // or a media type
+					return usageError(cmd, fmt.Errorf("%w; nor signatures, attestations or all", err))
+				}
+				f.kind = cmp.Or(kind, f.kind)
+			}
+			return f.clean(cmd.Context(), env, strings.TrimPrefix(args[0], "oci:"))
+		},
+	}
+	f.registry.add(cmd)
+	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "how long a registry may take for an image")
+	cmd.Flags().StringVar(&f.kind, "type", allThere, "`TYPE` of what is deleted: signatures, attestations, all; or of predicate, as for attest; or of artifact")
+	cmd.Flags().BoolVar(&f.yes, "yes", false, "delete without asking")
+	return cmd
+}
+
+// plan is what is to be taken off an image.
+type plan struct {
+	image oci.Image
+	all   []oci.Removable
+}
+
+func (f cleanFlags) clean(ctx context.Context, env environment, text string) error {
+	r, err := f.registry.registry(f.timeout)
+	if err != nil {
+		return err
+	}
+	image, p := r.image(ctx, text, true)
+	if p != nil {
+		return p
+	}
+	platforms, p := f.registry.platforms(ctx, r, image)
+	if p != nil {
+		return p
+	}
+	var plans []plan
+	total := 0
+	for _, one := range append([]oci.Image{image}, platforms...) {
+		all, err := r.client.Removables(ctx, one)
+		if err != nil {
+			return unseen(text, err)
+		}
+		going, err := f.show(env, one, all)
+		if err != nil {
+			return err
+		}
+		total += len(going)
+		plans = append(plans, plan{one, going})
+	}
+	if total == 0 {
+		env.say("%s: nothing to delete", printable(text))
+		return nil
+	}
+	if err := f.confirm(ctx, env, total); err != nil {
+		return err
+	}
+	for _, one := range plans {
+		if err := r.client.Remove(ctx, one.image, one.all); err != nil {
+			return undeleted(one.image.String(), err)
+		}
+	}
+	env.say("%s: %d deleted", printable(text), total)
+	return nil
+}
+
+// show names what would go, and what of that can't.
+func (f cleanFlags) show(env environment, image oci.Image, all []oci.Removable) ([]oci.Removable, error) {
+	var going []oci.Removable
+	var text strings.Builder
+	for _, r := range all {
+		if !f.fits(r) {
+			continue
+		}
+		word, note := "goes ", ""
+		if r.Stays != "" {
+			word, note = "stays", ": "+r.Stays
+		} else {
+			going = append(going, r)
+		}
+		fmt.Fprintf(&text, "  %s  %s  %s%s\n", word, printable(r.Digest), printable(cmp.Or(r.Tag, r.PredicateType, r.Type, "of no type")), printable(note))
+	}
+	if text.Len() == 0 {
+		return nil, nil
+	}
+	_, err := fmt.Fprintf(env.stdout, "%s\n%s", printable(image.String()), text.String())
+	return going, err
+}
+
+func (f cleanFlags) fits(r oci.Removable) bool {
+	switch f.kind {
+	case allThere:
+		return true
+	case allSignatures:
+		return r.IsSignature()
+	case allAttestations:
+		return r.IsAttestation()
+	}
+	return f.kind == r.Type || f.kind == r.PredicateType
+}
+
+func (f cleanFlags) confirm(ctx context.Context, env environment, total int) error {
+	if f.yes {
+		return nil
+	}
+	if _, ok := env.terminal(); !ok {
+		return &problem{Exit: exitUsage, Code: "usage", Err: errors.New("nothing was deleted: there is no terminal to ask at"), Try: "--yes, to delete what is listed"}
+	}
+	return env.confirm(ctx, fmt.Sprintf("delete these %d for good?", total), "--yes")
+}
+
+func undeleted(subject string, err error) *problem {
+	if errors.Is(err, oci.ErrUndeletable) {
+		return &problem{
+			Exit: exitRefused, Subject: subject, Code: "deletion-refused", Err: err,
+			Try: "its operator: distribution needs storage.delete.enabled, others have their own pages for it",
+		}
+	}
+	return unseen(subject, err)
+}
