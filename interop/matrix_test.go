@@ -23,7 +23,7 @@ const (
 // the files that hallmark exports, and a token of alice.
 func newRequest(t *testing.T) request {
 	t.Helper()
-	instance := hallmarktest.New(t)
+	instance := hallmarktest.Start(t, hallmarktest.Options{Evidence: true})
 	config, err := root.NewSigningConfigFromPath(instance.SigningConfigFile)
 	if err != nil {
 		t.Fatalf("sigstore-go reading the signing config: %v", err)
