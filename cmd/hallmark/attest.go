@@ -101,6 +101,9 @@ func (f attestFlags) attest(ctx context.Context, env environment, args []string)
 	if err != nil {
 		return err
 	}
+	if err := f.evidence.checkSigning(f.key, len(subjects)); err != nil {
+		return err
+	}
 	if err := f.checkFiles(subjects, f.predicate); err != nil {
 		return err
 	}

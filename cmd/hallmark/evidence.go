@@ -42,8 +42,8 @@ func (f evidenceFlags) store(env environment, timeout time.Duration) (*store, er
 // it once for each.
 const maxKept = 100
 
-// checkSigning refuses what the store would not keep, or what would fill it, before
-// anything is signed.
+// checkSigning refuses what the store would not keep, or what would fill it, of
+// statements about so many subjects, before anything is signed.
 func (f evidenceFlags) checkSigning(key string, subjects int) error {
 	p := &problem{Exit: exitUsage, Subject: f.url, Code: "usage", Try: "--evidence '', which leaves the bundle where it is alone"}
 	switch {

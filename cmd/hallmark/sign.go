@@ -121,6 +121,9 @@ func (f signFlags) sign(ctx context.Context, env environment, args []string) err
 	if err != nil {
 		return err
 	}
+	if err := f.evidence.checkSigning(f.key, 1); err != nil {
+		return err
+	}
 	if err := f.checkFiles(subjects); err != nil {
 		return err
 	}
@@ -146,9 +149,6 @@ func (s *session) signOne(ctx context.Context, one subject) error {
 
 // checkFiles checks where the bundles of files will be written.
 func (f signFlags) checkFiles(subjects []subject, alsoRead ...string) error {
-	if err := f.evidence.checkSigning(f.key, len(subjects)); err != nil {
-		return err
-	}
 	var targets []string
 	files := alsoRead
 	for _, one := range subjects {
