@@ -10,11 +10,12 @@ import (
 
 // Limits of what Parse accepts. MaxSize is looked at before anything is parsed.
 const (
-	MaxSize         = 32 << 20 // bytes of JSON
-	MaxEntries      = 32       // log entries
-	MaxTimestamps   = 32       // RFC 3161 responses
-	MaxCertificates = 10       // of a v0.1 or v0.2 chain
-	MaxChain        = 32 << 10 // bytes of all certificates; a parsed one takes many times its size
+	MaxSize         = 140 << 20 // bytes of JSON: a statement of 100 MiB in base64, and the rest
+	MaxMaterial     = 32 << 20  // bytes of JSON without the envelope's payload
+	MaxEntries      = 32        // log entries
+	MaxTimestamps   = 32        // RFC 3161 responses
+	MaxCertificates = 10        // of a v0.1 or v0.2 chain
+	MaxChain        = 32 << 10  // bytes of all certificates; a parsed one takes many times its size
 )
 
 // ErrMalformed is the cause of every refusal of Parse, FromDetached and Marshal:

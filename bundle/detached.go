@@ -77,14 +77,17 @@ func (b *Bundle) readSignature(raw []byte) error {
 		b.Message = &MessageSignature{Signature: content}
 		return nil
 	}
-	if err := checkSize(content); err != nil {
+	payload, err := checkSize(content, payloadInEnvelope)
+	if err != nil {
 		return err
 	}
 	var pb dssepb.Envelope
-	if err := protojson.Unmarshal(content, &pb); err != nil {
+	if err := protojson.Unmarshal(payload.without(content), &pb); err != nil {
 		return err
 	}
-	var err error
+	if err := payload.into(&pb, content); err != nil {
+		return err
+	}
 	b.Envelope, err = envelopeFromProto(&pb)
 	return err
 }
@@ -161,7 +164,7 @@ func readPEM(raw []byte, most int) ([]*pem.Block, error) {
 }
 
 func (b *Bundle) readLogEntry(raw []byte) error {
-	if err := checkSize(raw); err != nil {
+	if _, err := checkSize(raw, nil); err != nil {
 		return err
 	}
 	entry, err := rekor.ParseEntryV1(raw)
@@ -177,7 +180,7 @@ func (b *Bundle) readLogEntry(raw []byte) error {
 
 func (b *Bundle) readTimestamp(raw []byte) error {
 	if raw[0] == '{' {
-		if err := checkSize(raw); err != nil {
+		if _, err := checkSize(raw, nil); err != nil {
 			return err
 		}
 		var kept struct{ SignedRFC3161Timestamp []byte }

@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 
@@ -15,20 +16,40 @@ import (
 // Marshal writes the bundle as v0.3, whatever version it was read from, and
 // reads it again before it gives it out: a bundle that cannot be written as
 // v0.3 (a chain of several certificates, an entry without proof) is refused
-// with ErrMalformed.
+// with ErrMalformed. The payload of an envelope is copied once, as base64; there is
+// room behind the bundle for the end of a line.
 func (b *Bundle) Marshal() ([]byte, error) {
-	pb, err := b.proto()
+	raw, err := b.marshal()
 	if err != nil {
-		return nil, fmt.Errorf("marshalling bundle: %w: %w", ErrMalformed, err)
-	}
-	raw, err := protojson.Marshal(pb)
-	if err != nil {
-		return nil, fmt.Errorf("marshalling bundle: %w: %w", ErrMalformed, err)
-	}
-	if _, err := parse(raw); err != nil {
 		return nil, fmt.Errorf("marshalling bundle: %w: %w", ErrMalformed, err)
 	}
 	return raw, nil
+}
+
+func (b *Bundle) marshal() ([]byte, error) {
+	pb, err := b.proto()
+	if err != nil {
+		return nil, err
+	}
+	raw, err := protojson.Marshal(pb)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := parse(raw); err != nil || b.Envelope == nil {
+		return raw, err
+	}
+	at, err := checkSize(raw, payloadInBundle)
+	if err != nil {
+		return nil, err
+	}
+	size := base64.StdEncoding.EncodedLen(len(b.Envelope.Payload))
+	if len(raw)+size > MaxSize {
+		return nil, fmt.Errorf("%d bytes, at most %d are read", len(raw)+size, MaxSize)
+	}
+	out := make([]byte, 0, len(raw)+size+1)
+	out = append(out, raw[:at.from]...)
+	out = base64.StdEncoding.AppendEncode(out, b.Envelope.Payload)
+	return append(out, raw[at.to:]...), nil
 }
 
 func (b *Bundle) proto() (*bundlepb.Bundle, error) {
@@ -79,8 +100,9 @@ func (m *MessageSignature) proto() *commonpb.MessageSignature {
 	return pb
 }
 
+// envelopeProto is the envelope with one byte as its payload, in place of megabytes.
 func envelopeProto(e *dsse.Envelope) *dssepb.Envelope {
-	pb := &dssepb.Envelope{PayloadType: e.PayloadType, Payload: e.Payload}
+	pb := &dssepb.Envelope{PayloadType: e.PayloadType, Payload: []byte{0}}
 	for _, s := range e.Signatures {
 		pb.Signatures = append(pb.Signatures, &dssepb.Signature{Keyid: s.KeyID, Sig: s.Sig})
 	}

@@ -48,15 +48,21 @@ func parse(raw []byte) (*Bundle, error) {
 	if len(raw) > MaxSize {
 		return nil, fmt.Errorf("%d bytes, want at most %d", len(raw), MaxSize)
 	}
-	if err := checkSize(raw); err != nil {
+	payload, err := checkSize(raw, payloadInBundle)
+	if err != nil {
 		return nil, err
 	}
 	if isLegacy(raw) {
 		return parseLegacy(raw)
 	}
 	var pb bundlepb.Bundle
-	if err := protojson.Unmarshal(raw, &pb); err != nil {
+	if err := protojson.Unmarshal(payload.without(raw), &pb); err != nil {
 		return nil, err
+	}
+	if envelope := pb.GetDsseEnvelope(); envelope != nil {
+		if err := payload.into(envelope, raw); err != nil {
+			return nil, err
+		}
 	}
 	version, ok := versions[pb.GetMediaType()]
 	if !ok {
@@ -188,6 +194,19 @@ func envelopeFromProto(pb *dssepb.Envelope) (*dsse.Envelope, error) {
 		Payload:     pb.GetPayload(),
 		Signatures:  []dsse.Signature{signature},
 	}, nil
+}
+
+// into puts the payload into an envelope that was read without it.
+func (s span) into(pb *dssepb.Envelope, raw []byte) error {
+	if s.to == 0 {
+		return nil // it was not left out
+	}
+	payload, err := decodePayload(s.in(raw))
+	if err != nil {
+		return fmt.Errorf("payload: %w", err)
+	}
+	pb.Payload = payload
+	return nil
 }
 
 // checkBlobs holds the number of blobs between least and most, and each to be

@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -26,33 +27,98 @@ const maxWord = 64
 // spells them.
 var words = []string{"algorithm", "integratedTime", "integrated_time", "logIndex", "log_index", "treeSize", "tree_size"}
 
+// span is where a payload stands in JSON, between its quotes; zero: nowhere, or not
+// in plain characters.
+type span struct{ from, to int }
+
+func (s span) in(raw []byte) []byte { return raw[s.from:s.to] }
+
+// without is raw with an empty payload.
+func (s span) without(raw []byte) []byte {
+	if s.from == s.to {
+		return raw
+	}
+	return slices.Concat(raw[:s.from], raw[s.to:])
+}
+
+// Names of the members that lead to the payload: of a bundle, and of an envelope
+// alone. Protobuf has two spellings of one.
+var (
+	payloadInBundle   = [][]string{{"dsseEnvelope", "dsse_envelope"}, {"payload"}}
+	payloadInEnvelope = [][]string{{"payload"}}
+)
+
 // checkSize counts tokens and levels before a decoder allocates something for
-// each of them. What the tokens are is for the decoder to judge.
-func checkSize(raw []byte) error {
+// each of them. What the tokens are is for the decoder to judge, but for the payload
+// at the end of the path, which is decoded where it stands.
+func checkSize(raw []byte, path [][]string) (payload span, err error) {
 	d := jsontext.NewDecoder(bytes.NewBuffer(raw), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	word := false // whether the next string must be short
+	way := 0      // how many members of the path we are in
 	for range maxTokens {
+		before := int(d.InputOffset())
 		token, err := d.ReadToken()
 		if err == io.EOF {
-			return nil
+			return payload, checkMaterial(raw, payload)
 		} else if err != nil {
-			return err
+			return span{}, err
 		}
 		depth := d.StackDepth()
 		if depth > maxDepth {
-			return fmt.Errorf("deeper than %d levels", maxDepth)
+			return span{}, fmt.Errorf("deeper than %d levels", maxDepth)
 		}
 		kind, n := d.StackIndex(depth)
 		isName := kind == '{' && n%2 == 1
+		if token.Kind() == '"' && !isName && depth > 0 && way == len(path) && depth == way && payload.to == 0 {
+			payload = plain(raw, before, int(d.InputOffset()))
+		}
 		if token.Kind() != '0' && (token.Kind() != '"' || !isName && !word) {
 			word = false
 			continue
 		}
 		text := token.String()
 		if len(text) > maxWord {
-			return errors.New("a name or number of more than 64 bytes")
+			return span{}, errors.New("a name or number of more than 64 bytes")
 		}
 		word = isName && slices.Contains(words, text)
+		if isName && depth <= len(path) {
+			way = min(way, depth-1)
+			if way == depth-1 && slices.Contains(path[way], text) {
+				way++
+			}
+		}
 	}
-	return fmt.Errorf("more than %d values", maxTokens)
+	return span{}, fmt.Errorf("more than %d values", maxTokens)
+}
+
+// checkMaterial limits what is copied several times: all but the payload.
+func checkMaterial(raw []byte, payload span) error {
+	if n := len(raw) - (payload.to - payload.from); n > MaxMaterial {
+		return fmt.Errorf("%d bytes without the payload, want at most %d", n, MaxMaterial)
+	}
+	return nil
+}
+
+// plain is the string that ends at end, if its characters stand for themselves.
+func plain(raw []byte, from, end int) span {
+	from += bytes.IndexByte(raw[from:end], '"') + 1
+	if bytes.IndexByte(raw[from:end-1], '\\') >= 0 {
+		return span{}
+	}
+	return span{from, end - 1}
+}
+
+// decodePayload decodes base64 as protobuf's JSON has it: in either alphabet, padded
+// or not.
+func decodePayload(text []byte) ([]byte, error) {
+	encoding := base64.StdEncoding
+	if bytes.ContainsAny(text, "-_") {
+		encoding = base64.URLEncoding
+	}
+	if len(text)%4 != 0 {
+		encoding = encoding.WithPadding(base64.NoPadding)
+	}
+	out := make([]byte, encoding.DecodedLen(len(text)))
+	n, err := encoding.Decode(out, text)
+	return out[:n:n], err
 }

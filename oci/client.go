@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"fmt"
@@ -156,14 +157,17 @@ func read(resp *http.Response, limit int64) (answer, error) {
 	if resp.ContentLength > limit && resp.Request.Method != http.MethodHead {
 		return a, tooLong(resp, limit)
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
-	if err != nil {
+	var body bytes.Buffer
+	if n := resp.ContentLength; n > 0 && n <= limit {
+		body.Grow(int(n) + bytes.MinRead) // not twice as much, where it is large
+	}
+	if _, err := body.ReadFrom(io.LimitReader(resp.Body, limit+1)); err != nil {
 		return a, unseen(fmt.Errorf("reading answer: %w", err))
 	}
-	if int64(len(body)) > limit {
+	if int64(body.Len()) > limit {
 		return a, tooLong(resp, limit)
 	}
-	a.body = body
+	a.body = body.Bytes()
 	return a, nil
 }
 

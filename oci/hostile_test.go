@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -129,6 +130,58 @@ func TestHostileAttachments(t *testing.T) {
 		if err != nil || len(found) != 2 || !errors.Is(found[0].Err, ErrMalformed) || string(found[1].Bundle) != "good" {
 			t.Errorf("%s: %v, %v", what, contents(found), err)
 		}
+	}
+}
+
+// A thousand of the largest attachments cost no more than two: what is beyond the
+// budget of an image is not asked for.
+func TestBudget(t *testing.T) {
+	p := newPlace(t, true)
+	for i := range 30 {
+		m := Attachment{Bundle: fmt.Append(nil, i)}.manifest(p.image)
+		m.Layers[0].Size = bundle.MaxSize
+		raw, err := marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.put(t, raw)
+	}
+	p.answer("/blobs/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
+	found, err := bundles(t, p.image)
+	tooMuch := 0
+	for _, f := range found {
+		if u := new(Unseen); errors.As(f.Err, &u) && u.Reason == TooMuch {
+			tooMuch++
+		}
+	}
+	asked := 0
+	for _, request := range p.asked() {
+		if strings.Contains(request, "/blobs/") {
+			asked++
+		}
+	}
+	if err != nil || len(found) != 30 || tooMuch != 28 || asked != 2 {
+		t.Errorf("%d found, %d too much, %d blobs asked for: %v", len(found), tooMuch, asked, err)
+	}
+}
+
+// A bundle of 130 megabytes is put and fetched with little more than itself.
+func TestLargeBundle(t *testing.T) {
+	p := newPlace(t, true)
+	large := bytes.Repeat([]byte("x"), 130<<20)
+	if _, err := New(Options{}).Attach(t.Context(), p.image, Attachment{Bundle: large}); err != nil {
+		t.Fatal(err)
+	}
+	found, err := bundles(t, p.image)
+	if err != nil || len(found) != 1 || !bytes.Equal(found[0].Bundle, large) {
+		t.Fatal(len(found), err)
+	}
+	if cap(found[0].Bundle) > len(large)+1<<20 {
+		t.Errorf("%d bytes for %d", cap(found[0].Bundle), len(large))
+	}
+	large = append(large, make([]byte, bundle.MaxSize)...)
+	if _, err := New(Options{}).Attach(t.Context(), p.image, Attachment{Bundle: large}); err == nil {
+		t.Error("a bundle is put that nobody reads")
 	}
 }
 

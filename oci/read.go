@@ -22,7 +22,7 @@ const (
 	MaxListed   = 20_000    // referrers of an image, of whatever type
 	MaxPages    = 1_000     // pages that they are listed on
 	MaxBundles  = 500       // bundles of an image that are fetched
-	MaxFetched  = 128 << 20 // bytes of them together
+	MaxFetched  = 320 << 20 // bytes of them together: two of the largest, and others
 )
 
 // parallel is how many attachments of an image are fetched at once.

@@ -12,6 +12,8 @@ import (
 	"net/netip"
 	"strconv"
 	"time"
+
+	"github.com/hallmark-sign/hallmark/bundle"
 )
 
 const (
@@ -22,7 +24,7 @@ const (
 	// maxRedirects is how often a registry may send a client elsewhere.
 	maxRedirects = 5
 	// maxBody bounds every answer, whoever reads it, but for blobs that are streamed.
-	maxBody = 64 << 20
+	maxBody = bundle.MaxSize + 1
 )
 
 // newTransport is what everything goes through: the handshake of the library, its

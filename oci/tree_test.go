@@ -47,7 +47,7 @@ func (p *place) legacy(t *testing.T, suffix string, layer descriptor, content st
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.putBlob(t.Context(), []byte(content)); err != nil {
+	if err := s.putBlob(t.Context(), digestOf([]byte(content)), []byte(content)); err != nil {
 		t.Fatal(err)
 	}
 	layer.Size, layer.Digest = int64(len(content)), digestOf([]byte(content))

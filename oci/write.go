@@ -47,18 +47,20 @@ func (c *Client) attach(ctx context.Context, image Image, a Attachment) (string,
 	if err != nil {
 		return "", err
 	}
-	raw, err := marshal(a.manifest(image))
+	m := a.manifest(image)
+	raw, err := marshal(m)
 	if err != nil {
 		return "", err
 	}
-	for _, blob := range [][]byte{[]byte(emptyConfig), a.Bundle} {
-		if err := s.putBlob(ctx, blob); err != nil {
-			return "", err
-		}
+	if err := s.putBlob(ctx, m.Config.Digest, []byte(emptyConfig)); err != nil {
+		return "", err
+	}
+	if err := s.putBlob(ctx, m.Layers[0].Digest, a.Bundle); err != nil {
+		return "", err
 	}
 	own := descriptor{
 		MediaType: typeManifest, Size: int64(len(raw)), Digest: digestOf(raw), ArtifactType: bundle.MediaType,
-		Annotations: a.manifest(image).Annotations,
+		Annotations: m.Annotations,
 	}
 	listed, err := s.putManifest(ctx, own.Digest, typeManifest, raw)
 	if err != nil || listed {
@@ -82,20 +84,20 @@ func (a Attachment) manifest(image Image) manifest {
 }
 
 // putBlob puts a blob, unless it is there.
-func (s *session) putBlob(ctx context.Context, blob []byte) error {
+func (s *session) putBlob(ctx context.Context, digest string, blob []byte) error {
 	there, err := s.ask(ctx, question{
-		method: http.MethodHead, url: s.url("blobs", digestOf(blob)), answers: []int{http.StatusOK, http.StatusNotFound},
+		method: http.MethodHead, url: s.url("blobs", digest), answers: []int{http.StatusOK, http.StatusNotFound},
 	})
 	if err != nil || there.status == http.StatusOK {
 		return err
 	}
-	return s.upload(ctx, blob)
+	return s.upload(ctx, digest, blob)
 }
 
 // upload puts a blob: POST, then PUT (distribution-spec, "Pushing a blob
 // monolithically").
-func (s *session) upload(ctx context.Context, blob []byte) error {
-	place, err := s.begin(ctx, digestOf(blob))
+func (s *session) upload(ctx context.Context, digest string, blob []byte) error {
+	place, err := s.begin(ctx, digest)
 	if err != nil {
 		return err
 	}
@@ -220,7 +222,7 @@ func (c *Client) CheckAttach(ctx context.Context, image Image) error {
 	defer cancel()
 	s, err := c.session(ctx, image.repo, transport.PushScope)
 	if err == nil {
-		err = s.upload(ctx, []byte(emptyConfig))
+		err = s.upload(ctx, digestOf([]byte(emptyConfig)), []byte(emptyConfig))
 	}
 	if err != nil {
 		return fmt.Errorf("trying to write to %s: %w", image.Repository, err)

@@ -74,11 +74,9 @@ func (s Signer) Envelope(ctx context.Context, payloadType string, payload []byte
 	if err != nil {
 		return nil, fmt.Errorf("signing: %w", err)
 	}
-	digest, err := alg.Digest(dsse.PAE(payloadType, payload))
-	if err != nil {
-		return nil, fmt.Errorf("signing: %w", err)
-	}
-	b, signature, err := s.sign(ctx, alg, digest)
+	hash := alg.Hash.New()
+	dsse.WritePAE(hash, payloadType, payload)
+	b, signature, err := s.sign(ctx, alg, hash.Sum(nil))
 	if err != nil {
 		return nil, fmt.Errorf("signing: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/hallmark-sign/hallmark/wire/dsse"
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
@@ -46,7 +47,7 @@ func (c *claim) signature() error {
 
 func (c *claim) verifySignature(alg sigalg.Algorithm, key crypto.PublicKey) error {
 	if alg.Hash == 0 {
-		return alg.Verify(key, c.preAuth(), c.bundle.Signature())
+		return alg.Verify(key, c.bundle.Envelope.PAE(), c.bundle.Signature())
 	}
 	digest, err := c.signedDigest(alg.Hash)
 	if err != nil {
@@ -134,13 +135,11 @@ func (c *claim) signedDigest(hash crypto.Hash) ([]byte, error) {
 	if c.bundle.Message != nil {
 		return c.artifactDigest(hash)
 	}
-	return c.signed.of(hash, c.preAuth()), nil
-}
-
-// preAuth is the envelope's pre-authentication encoding, made once.
-func (c *claim) preAuth() []byte {
-	if c.pae == nil {
-		c.pae = c.bundle.Envelope.PAE()
+	if sum, ok := c.signed[hash]; ok {
+		return sum, nil
 	}
-	return c.pae
+	h := hash.New()
+	dsse.WritePAE(h, c.bundle.Envelope.PayloadType, c.bundle.Envelope.Payload)
+	c.signed.put(hash, h.Sum(nil))
+	return c.signed[hash], nil
 }

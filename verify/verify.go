@@ -76,7 +76,6 @@ type claim struct {
 	issuer  *x509.Certificate   // chain: of leaf
 	scts    []promise           // sct: those that have verified
 	keys    []crypto.PublicKey  // identity: what may have signed; the log narrows it down
-	pae     []byte              // of the envelope, once it was asked for
 	digests digests             // of the artifact
 	signed  digests             // of what the signature is over
 	payload digests             // of the envelope's payload

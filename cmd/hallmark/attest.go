@@ -17,7 +17,6 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
-	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/oci"
 	"github.com/hallmark-sign/hallmark/verify"
@@ -25,8 +24,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
-// maxPredicate leaves room for base64 and the rest of a bundle.
-const maxPredicate = bundle.MaxSize / 2
+// maxPredicate leaves room in a bundle for base64 and all else.
+const maxPredicate = 100 << 20
 
 // predicateType is what --type says: a name that cosign has too, or a URI.
 func predicateType(text string) (string, error) {
@@ -81,7 +80,7 @@ URL it is also left in the evidence store of an instance, with each SUBJECT's di
 		},
 	}
 	f.add(cmd, env)
-	cmd.Flags().StringVar(&f.predicate, "predicate", "", "`FILE` with the predicate (JSON)")
+	cmd.Flags().StringVar(&f.predicate, "predicate", "", "`FILE` with the predicate (JSON, at most 100 MiB)")
 	cmd.Flags().StringVar(&f.kind, "type", "", "`TYPE` of the predicate: slsaprovenance1, spdx, cyclonedx, vuln, openvex, link or a URI")
 	cmd.MarkFlagsMutuallyExclusive("key", "identity-token", "email")
 	return cmd
@@ -89,6 +88,7 @@ URL it is also left in the evidence store of an instance, with each SUBJECT's di
 
 // attest makes one statement about all subjects, and leaves it with each.
 func (f attestFlags) attest(ctx context.Context, env environment, args []string) error {
+	env.collectMore()
 	predicate, err := readPredicate(f.predicate)
 	if err != nil {
 		return err
@@ -118,7 +118,11 @@ func (f attestFlags) attest(ctx context.Context, env environment, args []string)
 		return err
 	}
 	s.registry = registry
-	return s.attest(ctx, subjects, statement(f.kind, predicate, named...))
+	what, err := newStatement(f.kind, predicate, named)
+	if err != nil {
+		return err
+	}
+	return s.attest(ctx, subjects, what)
 }
 
 // readPredicate reads JSON that every reader reads alike.
@@ -131,10 +135,27 @@ func readPredicate(file string) ([]byte, error) {
 	if !predicate.IsValid() || predicate.Kind() != '{' {
 		return nil, unreadable(file, errors.New("not a JSON object, or one that names something twice"))
 	}
-	if err := predicate.Compact(); err != nil {
-		return nil, unreadable(file, err)
+	return compact(predicate), nil
+}
+
+// compact takes the spaces out of JSON, in place: there may be a hundred megabytes.
+func compact(valid []byte) []byte {
+	out, inString := valid[:0], false
+	for i := 0; i < len(valid); i++ {
+		c := valid[i]
+		switch {
+		case c == '"':
+			inString = !inString
+		case inString && c == '\\': // what it escapes ends no string
+			out = append(out, c)
+			i++
+			c = valid[i]
+		case !inString && (c == ' ' || c == '\t' || c == '\n' || c == '\r'):
+			continue
+		}
+		out = append(out, c)
 	}
-	return predicate, nil
+	return out
 }
 
 // named is the subject in a statement.
@@ -155,7 +176,7 @@ func (s subject) named(ctx context.Context) (intoto.Subject, error) {
 }
 
 // attest signs the statement once, and then leaves it with each subject.
-func (s *session) attest(ctx context.Context, subjects []subject, what intoto.Statement) error {
+func (s *session) attest(ctx context.Context, subjects []subject, what statement) error {
 	raw, results, err := s.seal(ctx, what)
 	if err != nil {
 		return err
@@ -164,7 +185,7 @@ func (s *session) attest(ctx context.Context, subjects []subject, what intoto.St
 		if i > 0 && s.flags.bundle != "" {
 			continue // one bundle for all of them, in the file that was named
 		}
-		if err := s.leave(ctx, one, raw, what.PredicateType, results[i]); err != nil {
+		if err := s.leave(ctx, one, raw, what.kind, results[i]); err != nil {
 			return about(one.name, err)
 		}
 	}
@@ -181,20 +202,16 @@ func (s *session) left(one subject) string {
 
 // seal signs a statement and verifies the bundle, and gives what it proves of each
 // subject.
-func (s *session) seal(ctx context.Context, what intoto.Statement) ([]byte, []*verify.Result, error) {
-	payload, err := what.Marshal()
-	if err != nil {
-		return nil, nil, err
-	}
+func (s *session) seal(ctx context.Context, what statement) ([]byte, []*verify.Result, error) {
 	signer, policy, err := s.signer()
 	if err != nil {
 		return nil, nil, err
 	}
-	b, err := signer.Envelope(ctx, dsse.PayloadTypeInToto, payload)
+	b, err := signer.Envelope(ctx, dsse.PayloadTypeInToto, what.payload)
 	if err != nil {
 		return nil, nil, err
 	}
-	first, err := verdict.SubjectOf(what)
+	first, err := verdict.SubjectOf(intoto.Statement{Subject: what.subjects})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -202,8 +219,8 @@ func (s *session) seal(ctx context.Context, what intoto.Statement) ([]byte, []*v
 	if err != nil {
 		return nil, nil, err
 	}
-	results := make([]*verify.Result, len(what.Subject))
-	for i, one := range what.Subject {
+	results := make([]*verify.Result, len(what.subjects))
+	for i, one := range what.subjects {
 		digest, err := hex.DecodeString(one.Digest["sha256"])
 		if err != nil || result.Statement.Subject[i].Digest["sha256"] != one.Digest["sha256"] {
 			return nil, nil, errors.New("verifying the new bundle, which was not written: it names something else")

@@ -83,16 +83,16 @@ func describeContent(a *account, b *bundle.Bundle) {
 			a.line("subject", "%s %s:%s", s.Name, algorithm, digest)
 		}
 	}
-	a.line("predicate", "%s", shortened(string(statement.Predicate)))
+	a.line("predicate", "%s", shortened(statement.Predicate))
 }
 
 // shortened is the beginning of a text that may be megabytes.
-func shortened(text string) string {
+func shortened(text []byte) string {
 	const limit = 4000
 	if len(text) <= limit {
-		return text
+		return string(text)
 	}
-	return fmt.Sprintf("%s… (%d bytes)", strings.ToValidUTF8(text[:limit], ""), len(text))
+	return fmt.Sprintf("%s… (%d bytes)", strings.ToValidUTF8(string(text[:limit]), ""), len(text))
 }
 
 func describeKey(a *account, b *bundle.Bundle) {

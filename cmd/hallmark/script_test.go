@@ -40,6 +40,7 @@ func TestScripts(t *testing.T) {
 			"age":         ageCommand,
 			"registry":    registryCommand,
 			"answer":      answerCommand,
+			"sbom":        sbomCommand,
 		},
 		Condition:           condition,
 		RequireExplicitExec: true, RequireUniqueNames: true,
@@ -104,6 +105,25 @@ func ageCommand(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		return os.Chtimes(path, then, then)
 	}))
+}
+
+// sbomCommand: sbom FILE MIB writes a list of packages; sbom FILE nested, arrays in
+// arrays.
+func sbomCommand(ts *testscript.TestScript, _ bool, args []string) {
+	size, err := strconv.Atoi(args[1])
+	var content strings.Builder
+	if err != nil {
+		const depth = 50 << 20
+		content.WriteString(`{"a":` + strings.Repeat("[", depth) + strings.Repeat("]", depth) + "}")
+	} else {
+		const one = `{"name":"a package","versionInfo":"1.2.3","downloadLocation":"https://example.com/download","filesAnalyzed":false}`
+		content.WriteString(`{"spdxVersion":"SPDX-2.3","packages":[` + one)
+		for content.Len() < size<<20-2*len(one) {
+			content.WriteString("," + one)
+		}
+		content.WriteString("]}")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(content.String()), 0o600))
 }
 
 // exitsCommand: exits STATUS PROGRAM ARG... runs a program that must end so.

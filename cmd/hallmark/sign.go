@@ -26,7 +26,6 @@ import (
 	"github.com/hallmark-sign/hallmark/sign"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/verify"
-	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
 // target is where a file's bundle goes: where the flag says, else beside the file.
@@ -144,7 +143,11 @@ func (s *session) signOne(ctx context.Context, one subject) error {
 	if one.image == nil {
 		return s.signFile(ctx, one.name, s.flags.target(one.name))
 	}
-	return s.attest(ctx, []subject{one}, statement(intoto.TypeSigned, []byte("{}"), imageSubject(*one.image)))
+	what, err := signed(imageSubject(*one.image))
+	if err != nil {
+		return err
+	}
+	return s.attest(ctx, []subject{one}, what)
 }
 
 // checkFiles checks where the bundles of files will be written.

@@ -74,9 +74,23 @@ func (f signFlags) images(ctx context.Context, env environment, r *registry, tex
 	return all, nil
 }
 
-// statement is what is signed of an image, as cosign 3 does: that it is signed.
-func statement(predicateType string, predicate []byte, subjects ...intoto.Subject) intoto.Statement {
-	return intoto.Statement{Type: intoto.TypeV1, Subject: subjects, PredicateType: predicateType, Predicate: predicate}
+// statement is an in-toto statement that is to be signed. Its payload may be a
+// hundred megabytes: there is one copy of it.
+type statement struct {
+	kind     string // predicate type
+	subjects []intoto.Subject
+	payload  []byte
+}
+
+func newStatement(kind string, predicate []byte, subjects []intoto.Subject) (statement, error) {
+	payload, err := intoto.Statement{Type: intoto.TypeV1, Subject: subjects, PredicateType: kind, Predicate: predicate}.Marshal()
+	return statement{kind, subjects, payload}, err
+}
+
+// signed says of subjects that they are signed, and no more, as cosign 3 does for
+// images.
+func signed(subjects ...intoto.Subject) (statement, error) {
+	return newStatement(intoto.TypeSigned, []byte("{}"), subjects)
 }
 
 func imageSubject(image oci.Image) intoto.Subject {

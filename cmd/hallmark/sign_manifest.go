@@ -135,7 +135,11 @@ func (m *manifest) put(one subject, named intoto.Subject) error {
 
 // signManifest signs, and leaves the bundle in its file first.
 func (s *session) signManifest(ctx context.Context, m *manifest) error {
-	raw, results, err := s.seal(ctx, statement(intoto.TypeSigned, []byte("{}"), m.named...))
+	what, err := signed(m.named...)
+	if err != nil {
+		return err
+	}
+	raw, results, err := s.seal(ctx, what)
 	if err != nil {
 		return err
 	}
@@ -146,7 +150,7 @@ func (s *session) signManifest(ctx context.Context, m *manifest) error {
 		if one.image == nil {
 			continue
 		}
-		if _, err := s.hang(ctx, one, raw, intoto.TypeSigned); err != nil {
+		if _, err := s.hang(ctx, one, raw, what.kind); err != nil {
 			return about(one.name, err)
 		}
 	}

@@ -61,9 +61,14 @@ func (e environment) command() string {
 // collectLess has garbage collected less often than Go's 100 % would: what a server
 // or a long verification keeps is a few MiB, and what it throws away much. GOGC
 // overrides it.
-func (e environment) collectLess() {
+func (e environment) collectLess() { e.collect(400) }
+
+// collectMore has garbage collected sooner, where it is a few copies of megabytes.
+func (e environment) collectMore() { e.collect(25) }
+
+func (e environment) collect(percent int) {
 	if e.getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
+		debug.SetGCPercent(percent)
 	}
 }
 

@@ -135,6 +135,9 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 	defer f.Close()
 	var raw bytes.Buffer
 	if info, err := f.Stat(); err == nil {
+		if info.Mode().IsRegular() && info.Size() > limit {
+			return nil, Unreadable(path, fmt.Errorf("more than %d bytes", limit))
+		}
 		raw.Grow(int(min(info.Size(), limit)) + bytes.MinRead)
 	}
 	if _, err := raw.ReadFrom(io.LimitReader(f, limit+1)); err != nil {

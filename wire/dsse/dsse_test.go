@@ -2,6 +2,8 @@ package dsse_test
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"strings"
 	"testing"
 
 	"github.com/hallmark-sign/hallmark/wire/dsse"
@@ -25,6 +27,17 @@ func TestPAEEdges(t *testing.T) {
 	} {
 		if string(got) != want {
 			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// What goes into a hash is what would be signed.
+func TestWritePAE(t *testing.T) {
+	for _, payload := range []string{"", "{}", strings.Repeat("x", 1<<16)} {
+		h := sha256.New()
+		dsse.WritePAE(h, "a type", []byte(payload))
+		if want := sha256.Sum256(dsse.PAE("a type", []byte(payload))); !bytes.Equal(h.Sum(nil), want[:]) {
+			t.Errorf("%d bytes: another hash", len(payload))
 		}
 	}
 }

@@ -53,11 +53,13 @@ type Subject struct {
 }
 
 // Parse reads a statement. Unknown members of the statement and of its subjects
-// are allowed, as statement.md asks of consumers. Errors: ErrStatement.
+// are allowed, as statement.md asks of consumers. The predicate is a part of payload,
+// which may be a hundred megabytes, and no copy. Errors: ErrStatement.
 func Parse(payload []byte) (Statement, error) {
 	var s Statement
 	count := &counter{}
-	limits := json.WithUnmarshalers(json.JoinUnmarshalers(json.UnmarshalFromFunc(count.subjects), json.UnmarshalFromFunc(count.digests)))
+	part := func(d *jsontext.Decoder, v *jsontext.Value) error { return partOf(payload, d, v) }
+	limits := json.WithUnmarshalers(json.JoinUnmarshalers(json.UnmarshalFromFunc(count.subjects), json.UnmarshalFromFunc(count.digests), json.UnmarshalFromFunc(part)))
 	if err := json.Unmarshal(payload, &s, limits); err != nil {
 		return Statement{}, fmt.Errorf("parsing statement: %w: %w", ErrStatement, err)
 	}
@@ -65,6 +67,17 @@ func Parse(payload []byte) (Statement, error) {
 		return Statement{}, fmt.Errorf("parsing statement: %w: %w", ErrStatement, err)
 	}
 	return s, nil
+}
+
+// partOf reads a value as the part of the payload that it is.
+func partOf(payload []byte, d *jsontext.Decoder, v *jsontext.Value) error {
+	read, err := d.ReadValue()
+	if err != nil {
+		return err
+	}
+	end := int(d.InputOffset())
+	*v = payload[end-len(read) : end : end]
+	return nil
 }
 
 // counter counts what a statement names before there is memory for more.
@@ -112,12 +125,25 @@ func (c *counter) digests(d *jsontext.Decoder, all *map[string]string) error {
 	return err
 }
 
-// Marshal writes the statement as JSON; Parse reads it back.
+// Marshal writes the statement as JSON; Parse reads it back. The predicate is
+// written as it is, and copied once.
 func (s Statement) Marshal() ([]byte, error) {
 	if err := s.check(); err != nil {
 		return nil, fmt.Errorf("marshalling statement: %w: %w", ErrStatement, err)
 	}
-	return json.Marshal(s, json.Deterministic(true))
+	predicate := s.Predicate
+	s.Predicate = nil
+	raw, err := json.Marshal(s, json.Deterministic(true))
+	if err != nil || len(predicate) == 0 {
+		return raw, err
+	}
+	if !predicate.IsValid() {
+		return nil, fmt.Errorf("marshalling statement: %w: the predicate is no JSON", ErrStatement)
+	}
+	const name = `,"predicate":`
+	out := make([]byte, 0, len(raw)+len(name)+len(predicate))
+	out = append(append(out, raw[:len(raw)-1]...), name...)
+	return append(append(out, predicate...), '}'), nil
 }
 
 func (s Statement) check() error {

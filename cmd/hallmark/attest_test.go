@@ -1,0 +1,27 @@
+package main
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Spaces go where the library would take them out, and nowhere else.
+func FuzzCompact(f *testing.F) {
+	for _, text := range []string{`{}`, ` { "a b" : [ 1 , "\\" , "\"  \"" ] }`, "{\"\\\\\"\n:\t\" \\t \"\r}", `"\\\\" `} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		want := jsontext.Value(bytes.Clone(raw))
+		if !want.IsValid() {
+			return
+		}
+		if err := want.Compact(); err != nil {
+			t.Fatal(err)
+		}
+		if got := compact(bytes.Clone(raw)); !bytes.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	})
+}
