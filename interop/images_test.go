@@ -64,7 +64,9 @@ func registries() map[string]func(t *testing.T) images {
 func distribution(t *testing.T) http.Handler {
 	t.Helper()
 	logrus.SetOutput(io.Discard)
-	config := &configuration.Configuration{Storage: configuration.Storage{"inmemory": configuration.Parameters{}}}
+	config := &configuration.Configuration{Storage: configuration.Storage{
+		"inmemory": configuration.Parameters{}, "delete": configuration.Parameters{"enabled": true},
+	}}
 	config.Log.AccessLog.Disabled = true
 	config.Log.Level = "error"
 	return handlers.NewApp(context.Background(), config)
@@ -87,7 +89,7 @@ func dockerRegistry(t *testing.T) images {
 	host := freeAddress(t)
 	config := fmt.Sprintf(`version: 0.1
 log: {level: error, accesslog: {disabled: true}}
-storage: {filesystem: {rootdirectory: %q}}
+storage: {filesystem: {rootdirectory: %q}, delete: {enabled: true}}
 http: {addr: %q, tls: {certificate: %q, key: %q}}
 auth: {htpasswd: {realm: registry, path: %q}}
 `, filepath.Join(dir, "data"), host, cert, key, write(t, "htpasswd", []byte(registryUser+":"+registryHash+"\n")))
@@ -166,7 +168,22 @@ func (i images) push(t *testing.T) images {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ref, err := name.ParseReference(i.host + "/a/b:v1")
+	tag, options := i.remote(t, "a/b:v1")
+	if err := remote.Write(tag, image, options...); err != nil {
+		t.Fatal(err)
+	}
+	digest, err := image.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.image = tag.Context().Digest(digest.String()).String()
+	return i
+}
+
+// remote is how go-containerregistry reaches the registry.
+func (i images) remote(t *testing.T, what string) (name.Tag, []remote.Option) {
+	t.Helper()
+	tag, err := name.NewTag(i.host + "/" + what)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,15 +195,7 @@ func (i images) push(t *testing.T) images {
 		transport.TLSClientConfig = &tls.Config{RootCAs: pool}
 		options = append(options, remote.WithAuth(&authn.Basic{Username: registryUser, Password: registryPassword}))
 	}
-	if err := remote.Write(ref, image, options...); err != nil {
-		t.Fatal(err)
-	}
-	digest, err := image.Digest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	i.image = ref.Context().Digest(digest.String()).String()
-	return i
+	return tag, options
 }
 
 // args are the flags that reach the registry: both clients have the same.
