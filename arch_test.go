@@ -41,7 +41,9 @@ const (
 	policies                // L3 policy: whose bundles are accepted
 	waysOut                 // L3 client, trust/tuf, oci, policy/cel
 	carriers                // L3 oci/layout, oci/transfer: what stands on oci
-	foundation              // L4 tilelog, keys, durable: what services stand on
+	storage                 // L4 durable: files that outlive a crash
+	lookup                  // L4 leafindex: what tilelog alone stands on
+	foundation              // L4 tilelog, keys: what services stand on
 	service                 // L4 every other internal package
 	settings                // L5 internal/config
 	server                  // L5 internal/server
@@ -58,7 +60,7 @@ var rooms = map[string]level{
 	"policy": policies, "policy/cel": waysOut,
 	"client": waysOut, "client/login": waysOut, "trust/tuf": waysOut, "oci": waysOut,
 	"oci/layout": carriers, "oci/transfer": carriers,
-	"internal/tilelog": foundation, "internal/keys": foundation, "internal/durable": foundation,
+	"internal/durable": storage, "internal/leafindex": lookup, "internal/tilelog": foundation, "internal/keys": foundation,
 	"internal/config": settings, "internal/server": server, "internal/instance": making,
 	"hallmarktest": testServer,
 }
@@ -188,10 +190,12 @@ func mayImport(from, to unit) bool {
 		return from.room == "wire/rekor" && (to.room == "wire/dsse" || to.room == "wire/tile")
 	case documents, verbs, policies, waysOut, carriers:
 		return t < f
+	case lookup:
+		return t == storage
 	case foundation:
-		return t < f || to.room == "internal/durable"
+		return t < f && (t != lookup || from.room == "internal/tilelog")
 	case service, settings:
-		return t <= foundation
+		return t <= foundation && t != lookup
 	case server, making:
 		return t < f
 	case testServer:

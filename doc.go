@@ -31,6 +31,7 @@
 //	hallmarktest       an entire instance in a test
 //	internal/durable   fsynced files, locks and journals
 //	internal/keys      signing keys from encrypted PKCS #8 files
+//	internal/leafindex which index an entry has, for a log that is asked again
 //	internal/tilelog   the append-only engine under both logs
 //	internal/ctlog     certificate-transparency log: precertificates in, SCTs out
 //	internal/rekorlog  transparency log: entries in, inclusion proofs out

@@ -1,0 +1,97 @@
+package leafindex
+
+import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"strconv"
+	"strings"
+)
+
+// Sizes of what a run consists of, in bytes.
+const (
+	keySize     = 16
+	indexSize   = 6
+	recordSize  = keySize + indexSize
+	blockSize   = 4096 // a page, which perBlock records and a checksum fill
+	sumSize     = 4
+	perBlock    = (blockSize - sumSize) / recordSize
+	trailerSize = len(magic) + 3*8 + hashSize + sumSize
+	hashSize    = 32
+
+	magic = "hallmark/leaves1"
+
+	// maxIndex bounds indices: they are written in six bytes.
+	maxIndex = 1<<(8*indexSize) - 1
+)
+
+// key is the first 16 bytes of a leaf hash.
+type key struct{ hi, lo uint64 }
+
+func parseKey(raw []byte) key {
+	return key{binary.BigEndian.Uint64(raw), binary.BigEndian.Uint64(raw[8:])}
+}
+
+func (k key) appendTo(raw []byte) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(raw, k.hi), k.lo)
+}
+
+func (k key) compare(other key) int {
+	if k.hi != other.hi {
+		return cmp.Compare(k.hi, other.hi)
+	}
+	return cmp.Compare(k.lo, other.lo)
+}
+
+// record is a leaf and where the log has it.
+type record struct {
+	key
+	index uint64
+}
+
+func parseRecord(raw []byte) record {
+	low := binary.BigEndian.Uint32(raw[keySize+2:])
+	return record{parseKey(raw), uint64(binary.BigEndian.Uint16(raw[keySize:]))<<32 | uint64(low)}
+}
+
+func (r record) appendTo(raw []byte) []byte {
+	raw = binary.BigEndian.AppendUint16(r.key.appendTo(raw), uint16(r.index>>32))
+	return binary.BigEndian.AppendUint32(raw, uint32(r.index))
+}
+
+// compare orders records by key, and the lowest index of a key first.
+func (r record) compare(other record) int {
+	if r.key != other.key {
+		return r.key.compare(other.key)
+	}
+	return cmp.Compare(r.index, other.index)
+}
+
+// span is a range of the log's indices, without end.
+type span struct{ start, end uint64 }
+
+func (s span) len() uint64 { return s.end - s.start }
+
+func (s span) contains(index uint64) bool { return s.start <= index && index < s.end }
+
+// name is that of the run's file.
+func (s span) name() string { return fmt.Sprintf("%d-%d", s.start, s.end) }
+
+// parseName is the inverse of name: false for files that are no runs.
+func parseName(name string) (span, bool) {
+	start, end, _ := strings.Cut(name, "-")
+	var s span
+	var err error
+	if s.start, err = strconv.ParseUint(start, 10, 64); err != nil {
+		return span{}, false
+	}
+	if s.end, err = strconv.ParseUint(end, 10, 64); err != nil {
+		return span{}, false
+	}
+	return s, s.start < s.end && s.end-1 <= maxIndex && s.name() == name
+}
+
+func checksum(raw []byte) uint32 {
+	return crc32.Checksum(raw, crc32.MakeTable(crc32.Castagnoli))
+}

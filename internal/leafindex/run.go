@@ -1,0 +1,142 @@
+package leafindex
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sort"
+)
+
+// ErrDamaged says that a run's bytes are not what was written. The run has been
+// removed: stop using the index and open it again, which makes the run anew.
+var ErrDamaged = errors.New("leaf index is damaged")
+
+// damage is ErrDamaged with the run it is in.
+type damage struct {
+	run   *run
+	cause error
+}
+
+func (d *damage) Error() string {
+	return fmt.Sprintf("%v: run %s: %v", ErrDamaged, d.run.name(), d.cause)
+}
+
+func (d *damage) Unwrap() []error { return []error{ErrDamaged, d.cause} }
+
+// run is an open run file.
+type run struct {
+	span
+	file    source
+	records uint64
+	first   []key          // of each block
+	last    [hashSize]byte // leaf hash of end-1
+}
+
+// parseRun reads the end of a run's file of size bytes, and takes the file over.
+// Its errors are damage.
+func parseRun(file source, size int64, s span) (*run, error) {
+	r := &run{span: s, file: file}
+	if err := r.parse(size); err != nil {
+		file.Close()
+		return nil, &damage{r, err}
+	}
+	return r, nil
+}
+
+// parse holds every number against the file's size before it is believed.
+func (r *run) parse(size int64) error {
+	var trailer [trailerSize]byte
+	if size < int64(trailerSize) {
+		return fmt.Errorf("%d bytes are too few", size)
+	}
+	if _, err := r.file.ReadAt(trailer[:], size-int64(trailerSize)); err != nil {
+		return fmt.Errorf("reading trailer: %w", err)
+	}
+	rest, ok := trimMagic(trailer[:])
+	if !ok {
+		return errors.New("no trailer")
+	}
+	named := span{binary.BigEndian.Uint64(rest), binary.BigEndian.Uint64(rest[8:])}
+	r.records = binary.BigEndian.Uint64(rest[16:])
+	copy(r.last[:], rest[24:])
+	if named != r.span {
+		return fmt.Errorf("it is run %s", named.name())
+	}
+	if r.records == 0 || r.records > r.len() {
+		return fmt.Errorf("%d records", r.records)
+	}
+	blocks := (r.records + perBlock - 1) / perBlock
+	if blocks > uint64(size)/blockSize || uint64(size) != blocks*(blockSize+keySize)+uint64(trailerSize) {
+		return fmt.Errorf("%d bytes with %d records", size, r.records)
+	}
+	return r.parseFirst(int(blocks), trailer[:])
+}
+
+func trimMagic(trailer []byte) ([]byte, bool) {
+	return trailer[len(magic):], string(trailer[:len(magic)]) == magic
+}
+
+// parseFirst reads the first keys and checks the sum over them and the trailer.
+func (r *run) parseFirst(blocks int, trailer []byte) error {
+	raw := make([]byte, blocks*keySize, blocks*keySize+len(trailer))
+	if _, err := r.file.ReadAt(raw, int64(blocks)*blockSize); err != nil {
+		return fmt.Errorf("reading first keys: %w", err)
+	}
+	raw = append(raw, trailer...)
+	body, sum := raw[:len(raw)-sumSize], raw[len(raw)-sumSize:]
+	if checksum(body) != binary.BigEndian.Uint32(sum) {
+		return errors.New("checksum of first keys")
+	}
+	r.first = make([]key, blocks)
+	for i := range r.first {
+		r.first[i] = parseKey(raw[i*keySize:])
+		if i > 0 && r.first[i-1].compare(r.first[i]) >= 0 {
+			return fmt.Errorf("order of block %d", i)
+		}
+	}
+	return nil
+}
+
+// count is how many records block i has.
+func (r *run) count(i int) int {
+	return int(min(perBlock, r.records-uint64(i)*perBlock))
+}
+
+// readBlock reads block i into block, which has blockSize bytes.
+func (r *run) readBlock(i int, block []byte) error {
+	if _, err := r.file.ReadAt(block, int64(i)*blockSize); err != nil {
+		return &damage{r, fmt.Errorf("reading block %d: %w", i, err)}
+	}
+	const end = blockSize - sumSize
+	if checksum(block[:end]) != binary.BigEndian.Uint32(block[end:]) {
+		return &damage{r, fmt.Errorf("checksum of block %d", i)}
+	}
+	if parseKey(block) != r.first[i] {
+		return &damage{r, fmt.Errorf("block %d is another", i)}
+	}
+	return nil
+}
+
+// find looks for k, with block of blockSize bytes to read into.
+func (r *run) find(k key, block []byte) (index uint64, ok bool, err error) {
+	at := sort.Search(len(r.first), func(i int) bool { return r.first[i].compare(k) > 0 }) - 1
+	if at < 0 {
+		return 0, false, nil
+	}
+	if err := r.readBlock(at, block); err != nil {
+		return 0, false, err
+	}
+	n := r.count(at)
+	i := sort.Search(n, func(i int) bool { return parseKey(block[i*recordSize:]).compare(k) >= 0 })
+	if i == n {
+		return 0, false, nil
+	}
+	rec := parseRecord(block[i*recordSize:])
+	if rec.key != k {
+		return 0, false, nil
+	}
+	if !r.contains(rec.index) {
+		return 0, false, &damage{r, fmt.Errorf("index %d", rec.index)}
+	}
+	return rec.index, true, nil
+}

@@ -1,0 +1,103 @@
+package leafindex
+
+import (
+	"bufio"
+	"encoding/binary"
+	"fmt"
+	"os"
+)
+
+// syncEvery is how many bytes of a run are written between two fsyncs, so that
+// those of the log do not wait behind hundreds of megabytes.
+const syncEvery = 8 << 20
+
+// writer writes a run. After finish or an error, abandon.
+type writer struct {
+	dir     directory
+	file    *os.File
+	out     *bufio.Writer
+	block   []byte // records of the block being filled
+	first   []key
+	prev    key
+	records uint64
+}
+
+func newWriter(dir directory) (*writer, error) {
+	f, err := dir.create()
+	if err != nil {
+		return nil, err
+	}
+	return &writer{dir: dir, file: f, out: bufio.NewWriterSize(f, 16*blockSize), block: make([]byte, 0, blockSize)}, nil
+}
+
+// add takes records in their order, and the first of each key.
+func (w *writer) add(r record) error {
+	if w.records > 0 && r.key == w.prev {
+		return nil
+	}
+	if len(w.block) == 0 {
+		w.first = append(w.first, r.key)
+	}
+	w.block = r.appendTo(w.block)
+	w.prev = r.key
+	w.records++
+	if len(w.block) < perBlock*recordSize {
+		return nil
+	}
+	return w.flush()
+}
+
+// flush writes the block.
+func (w *writer) flush() error {
+	const end = blockSize - sumSize
+	filled := len(w.block)
+	clear(w.block[filled:end])
+	w.block = binary.BigEndian.AppendUint32(w.block[:end], checksum(w.block[:end]))
+	if _, err := w.out.Write(w.block); err != nil {
+		return fmt.Errorf("writing run: %w", err)
+	}
+	w.block = w.block[:0]
+	if len(w.first)%(syncEvery/blockSize) > 0 {
+		return nil
+	}
+	if err := w.out.Flush(); err != nil {
+		return fmt.Errorf("writing run: %w", err)
+	}
+	if err := w.file.Sync(); err != nil {
+		return fmt.Errorf("syncing run: %w", err)
+	}
+	return nil
+}
+
+// finish makes the run durable as that of s, whose last leaf is given.
+func (w *writer) finish(s span, last [hashSize]byte) error {
+	if len(w.block) > 0 {
+		if err := w.flush(); err != nil {
+			return err
+		}
+	}
+	if _, err := w.out.Write(w.end(s, last)); err != nil {
+		return fmt.Errorf("writing run: %w", err)
+	}
+	if err := w.out.Flush(); err != nil {
+		return fmt.Errorf("writing run: %w", err)
+	}
+	return w.dir.commit(w.file, s.name())
+}
+
+// end is what follows the blocks.
+func (w *writer) end(s span, last [hashSize]byte) []byte {
+	raw := make([]byte, 0, len(w.first)*keySize+trailerSize)
+	for _, k := range w.first {
+		raw = k.appendTo(raw)
+	}
+	raw = append(raw, magic...)
+	for _, n := range []uint64{s.start, s.end, w.records} {
+		raw = binary.BigEndian.AppendUint64(raw, n)
+	}
+	raw = append(raw, last[:]...)
+	return binary.BigEndian.AppendUint32(raw, checksum(raw))
+}
+
+// abandon removes what is not finished.
+func (w *writer) abandon() { w.dir.abandon(w.file) }
