@@ -104,7 +104,7 @@ func TestCloseBreaksMergeOff(t *testing.T) {
 	x := m.open(t, dir, smallTable)
 	settle(x)
 	m.check(t, x)
-	if len(x.runs) > 5 {
+	if len(x.runs) > 4 {
 		t.Errorf("%d runs", len(x.runs))
 	}
 }

@@ -8,8 +8,9 @@
 //
 // The newest leaves, up to 65,536, are in a table in memory. A full table is
 // written as a run behind the caller's back, and runs are merged there until
-// each is longer than all newer ones together: ten million leaves are in eight
-// runs at most, and a lookup reads one block of each. Runs never change.
+// each is three times as long as all newer ones together: ten million leaves
+// are in four runs at most, and a lookup reads one block of each. Runs never
+// change.
 //
 //	0000  9f86d081884c7d659a2feaa0c55ad015 00000000002a   key, index: 186 records
 //	0016  a1…                                             a block, in order of keys

@@ -308,7 +308,7 @@ func TestFewRuns(t *testing.T) {
 	m := newModel(200*smallTable + 1)
 	x := m.open(t, t.TempDir(), smallTable)
 	settle(x)
-	if len(x.runs) > 5 {
+	if len(x.runs) > 4 {
 		t.Errorf("%d runs of %d tables", len(x.runs), 200)
 	}
 	names := list(t, string(x.dir))
