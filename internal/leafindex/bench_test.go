@@ -60,7 +60,7 @@ func BenchmarkIndex(b *testing.B) {
 	}
 	defer x.Close()
 	b.Logf("opened in %v with %d leaves of %d in memory, heap %.1f MiB, %d runs, %.1f bytes a leaf",
-		time.Since(began), x.live.len(), size, heap()-before, len(x.runs), onDisk(b, o.Dir)/float64(size))
+		time.Since(began), x.live.len(), size, heap()-before, len(x.runs), bytesOf(b, o.Dir)/float64(size))
 
 	b.Run("absent", func(b *testing.B) { benchFind(b, x, size, size) })
 	b.Run("present", func(b *testing.B) { benchFind(b, x, 0, size) })
@@ -84,7 +84,7 @@ func benchFind(b *testing.B, x *Index, from, n uint64) {
 	}
 }
 
-func onDisk(b *testing.B, dir string) (total float64) {
+func bytesOf(b *testing.B, dir string) (total float64) {
 	names, err := os.ReadDir(dir)
 	if err != nil {
 		b.Fatal(err)

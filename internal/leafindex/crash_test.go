@@ -19,7 +19,7 @@ func putSum(to, raw []byte) { binary.BigEndian.PutUint32(to, checksum(raw)) }
 func threeRuns(t *testing.T, m *model) (dir, merged string, names []string) {
 	t.Helper()
 	dir, merged = t.TempDir(), t.TempDir()
-	x := &Index{dir: directory(dir)}
+	x := &Index{dir: onDisk(dir)}
 	for start := uint64(0); start < m.size(); start += smallTable {
 		tab := newTable(start, smallTable)
 		for i, hash := range m.leaves[start:][:smallTable] {
@@ -34,7 +34,7 @@ func threeRuns(t *testing.T, m *model) (dir, merged string, names []string) {
 		defer r.file.Close()
 		x.runs, names = append(x.runs, r), append(names, r.name())
 	}
-	if _, err := mergeRuns(directory(merged), x.runs, 1, func() error { return nil }); err != nil {
+	if _, err := mergeRuns(onDisk(merged), x.runs, 1, func() error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	return dir, merged, names

@@ -1,6 +1,7 @@
 package leafindex
 
 import (
+	"crypto/rand"
 	"fmt"
 	"io"
 	"os"
@@ -20,14 +21,19 @@ type source interface {
 }
 
 // directory is all that this package does with files.
-type directory string
+type directory struct {
+	fs  durable.FS
+	dir string
+}
+
+func (d directory) path(name string) string { return filepath.Join(d.dir, name) }
 
 // names makes the directory if it is missing and lists what is in it.
 func (d directory) names() ([]string, error) {
-	if err := durable.MkdirAll(string(d), 0o755); err != nil {
+	if err := durable.MkdirAll(d.fs, d.dir, 0o755); err != nil {
 		return nil, err
 	}
-	entries, err := os.ReadDir(string(d))
+	entries, err := d.fs.ReadDir(d.dir)
 	if err != nil {
 		return nil, fmt.Errorf("listing runs: %w", err)
 	}
@@ -40,7 +46,7 @@ func (d directory) names() ([]string, error) {
 
 // open opens a run and gives its size in bytes.
 func (d directory) open(name string) (source, int64, error) {
-	f, err := os.Open(filepath.Join(string(d), name))
+	f, err := d.fs.Open(d.path(name), os.O_RDONLY, 0)
 	if err != nil {
 		return nil, 0, fmt.Errorf("opening run: %w", err)
 	}
@@ -52,33 +58,39 @@ func (d directory) open(name string) (source, int64, error) {
 	return f, info.Size(), nil
 }
 
-// create makes a temporary file: commit or abandon it.
-func (d directory) create() (*os.File, error) {
-	f, err := os.CreateTemp(string(d), tempPrefix+"*")
+// temporary is a file being written: commit or abandon it.
+type temporary struct {
+	durable.File
+	name string
+}
+
+func (d directory) create() (*temporary, error) {
+	name := tempPrefix + rand.Text()
+	f, err := d.fs.Open(d.path(name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("creating run: %w", err)
 	}
-	return f, nil
+	return &temporary{f, name}, nil
 }
 
 // commit makes a temporary file durable under its name.
-func (d directory) commit(f *os.File, name string) error {
+func (d directory) commit(f *temporary, name string) error {
 	if err := f.Sync(); err != nil {
 		return fmt.Errorf("syncing run: %w", err)
 	}
 	if err := f.Close(); err != nil {
 		return fmt.Errorf("closing run: %w", err)
 	}
-	if err := os.Rename(f.Name(), filepath.Join(string(d), name)); err != nil {
+	if err := d.fs.Rename(d.path(f.name), d.path(name)); err != nil {
 		return fmt.Errorf("naming run: %w", err)
 	}
-	return durable.SyncDir(string(d))
+	return d.fs.SyncDir(d.dir)
 }
 
 // abandon removes a temporary file, as far as it still is one.
-func (d directory) abandon(f *os.File) {
+func (d directory) abandon(f *temporary) {
 	f.Close()
-	os.Remove(f.Name())
+	d.fs.Remove(d.path(f.name))
 }
 
 // remove removes files so that they stay away after a crash: a run that the log
@@ -88,11 +100,11 @@ func (d directory) remove(names ...string) error {
 		return nil
 	}
 	for _, name := range names {
-		if err := os.Remove(filepath.Join(string(d), name)); err != nil {
+		if err := d.fs.Remove(d.path(name)); err != nil {
 			return fmt.Errorf("removing run: %w", err)
 		}
 	}
-	return durable.SyncDir(string(d))
+	return d.fs.SyncDir(d.dir)
 }
 
 func isTemp(name string) bool { return strings.HasPrefix(name, tempPrefix) }

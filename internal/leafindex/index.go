@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+
+	"github.com/hallmark-sign/hallmark/internal/durable"
 )
 
 // tableSize is how many leaves stay in memory before they are written: few
@@ -14,8 +16,9 @@ const tableSize = 1 << 16
 // errClosed says that Close was called.
 var errClosed = errors.New("leaf index is closed")
 
-// Options say where an index is. Both are required.
+// Options say where an index is. All fields without "may" are required.
 type Options struct {
+	FS     durable.FS   // where Dir is; may be nil: durable.OS
 	Dir    string       // made if missing; nothing else belongs there
 	Logger *slog.Logger // hears of damage and of long rebuilding
 }
@@ -61,8 +64,11 @@ func Open(o Options, size uint64, leaves Leaves) (*Index, error) {
 }
 
 func open(o Options, size uint64, leaves Leaves, tableSize uint64) (*Index, error) {
+	if o.FS == nil {
+		o.FS = durable.OS{}
+	}
 	x := &Index{
-		dir: directory(o.Dir), logger: o.Logger, tableSize: tableSize,
+		dir: directory{o.FS, o.Dir}, logger: o.Logger, tableSize: tableSize,
 		block: make([]byte, blockSize), stopped: make(chan struct{}),
 	}
 	x.changed = sync.NewCond(&x.mu)
@@ -157,9 +163,9 @@ func (x *Index) fail(err error) {
 		return
 	}
 	d.run.file.Close()
-	x.logger.Warn("leaf index is damaged: its run is removed and made anew", "dir", x.dir, "cause", err)
+	x.logger.Warn("leaf index is damaged: its run is removed and made anew", "dir", x.dir.dir, "cause", err)
 	if err := x.dir.remove(d.run.name()); err != nil {
-		x.logger.Warn("damaged run of the leaf index stays: remove it", "dir", x.dir, "cause", err)
+		x.logger.Warn("damaged run of the leaf index stays: remove it", "dir", x.dir.dir, "cause", err)
 	}
 }
 

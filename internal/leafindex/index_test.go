@@ -11,6 +11,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/hallmark-sign/hallmark/internal/durable"
 )
 
 // smallTable makes runs of less than a block, so that merging is soon due.
@@ -88,6 +90,9 @@ func (m *model) check(t *testing.T, x *Index) {
 	}
 }
 
+// onDisk is a directory of this machine.
+func onDisk(dir string) directory { return directory{durable.OS{}, dir} }
+
 func shut(t *testing.T, x *Index) {
 	t.Helper()
 	if err := x.Close(); err != nil {
@@ -107,7 +112,7 @@ func (m *model) built(t *testing.T) string {
 
 func list(t *testing.T, dir string) []string {
 	t.Helper()
-	names, err := directory(dir).names()
+	names, err := onDisk(dir).names()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -311,7 +316,7 @@ func TestFewRuns(t *testing.T) {
 	if len(x.runs) > 4 {
 		t.Errorf("%d runs of %d tables", len(x.runs), 200)
 	}
-	names := list(t, string(x.dir))
+	names := list(t, x.dir.dir)
 	for i, r := range x.runs {
 		if r.start != end(x.runs[:i]) || !slices.Contains(names, r.name()) {
 			t.Errorf("run %s after %d", r.name(), end(x.runs[:i]))
@@ -325,9 +330,9 @@ func TestFewRuns(t *testing.T) {
 // settledNames waits until merged runs are removed.
 func settledNames(t *testing.T, x *Index) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); len(list(t, string(x.dir))) > len(x.runs); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); len(list(t, x.dir.dir)) > len(x.runs); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("left behind: %v", list(t, string(x.dir)))
+			t.Fatalf("left behind: %v", list(t, x.dir.dir))
 		}
 	}
 }

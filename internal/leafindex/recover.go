@@ -26,7 +26,7 @@ func (x *Index) openRuns(size uint64, leaves Leaves) error {
 		r, err := x.openNext(s, size, leaves)
 		switch {
 		case errors.Is(err, ErrDamaged):
-			x.logger.Warn("removing a run of the leaf index", "dir", x.dir, "cause", err)
+			x.logger.Warn("removing a run of the leaf index", "dir", x.dir.dir, "cause", err)
 			superfluous = append(superfluous, s.name())
 		case err != nil:
 			return err
@@ -100,7 +100,7 @@ func (x *Index) rebuild(size uint64, leaves Leaves) error {
 		}
 		if done%x.tableSize == 0 && time.Since(said) > progressInterval {
 			said = time.Now()
-			x.logger.Info("rebuilding the leaf index", "dir", x.dir, "leaves", done, "of", size)
+			x.logger.Info("rebuilding the leaf index", "dir", x.dir.dir, "leaves", done, "of", size)
 		}
 		return x.Add(hash, done)
 	})
@@ -111,7 +111,7 @@ func (x *Index) rebuild(size uint64, leaves Leaves) error {
 		return fmt.Errorf("log of %d leaves gave %d", size, x.live.end)
 	}
 	if said != began {
-		x.logger.Info("rebuilt the leaf index", "dir", x.dir, "leaves", size, "took", time.Since(began))
+		x.logger.Info("rebuilt the leaf index", "dir", x.dir.dir, "leaves", size, "took", time.Since(began))
 	}
 	return nil
 }

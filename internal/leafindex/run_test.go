@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 )
@@ -21,7 +20,7 @@ func parse(raw []byte, s span) (*run, error) {
 // runOf writes a run of records and gives its bytes.
 func runOf(t testing.TB, s span, records []record) []byte {
 	t.Helper()
-	dir := directory(t.TempDir())
+	dir := onDisk(t.TempDir())
 	w, err := newWriter(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +34,7 @@ func runOf(t testing.TB, s span, records []record) []byte {
 	if err := w.finish(s, [hashSize]byte{1}); err != nil {
 		t.Fatal(err)
 	}
-	raw, err := os.ReadFile(filepath.Join(string(dir), s.name()))
+	raw, err := os.ReadFile(dir.path(s.name()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +147,7 @@ func TestNames(t *testing.T) {
 }
 
 func TestMergeKeepsLowest(t *testing.T) {
-	dir := directory(t.TempDir())
+	dir := onDisk(t.TempDir())
 	var runs []*run
 	for i := range uint64(4) { // the same keys in each
 		s := span{i * 500, i*500 + 500}
@@ -167,7 +166,7 @@ func TestMergeKeepsLowest(t *testing.T) {
 	if err != nil || whole != (span{0, 2000}) || pauses != 20 {
 		t.Fatalf("%v, %d pauses, %v", whole, pauses, err)
 	}
-	raw, err := os.ReadFile(filepath.Join(string(dir), whole.name()))
+	raw, err := os.ReadFile(dir.path(whole.name()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"encoding/binary"
 	"fmt"
-	"os"
+	"io"
 )
 
 // syncEvery is how many bytes of a run are written between two fsyncs, so that
@@ -14,7 +14,7 @@ const syncEvery = 8 << 20
 // writer writes a run. After finish or an error, abandon.
 type writer struct {
 	dir     directory
-	file    *os.File
+	file    *temporary
 	out     *bufio.Writer
 	block   []byte // records of the block being filled
 	first   []key
@@ -27,7 +27,7 @@ func newWriter(dir directory) (*writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &writer{dir: dir, file: f, out: bufio.NewWriterSize(f, 16*blockSize), block: make([]byte, 0, blockSize)}, nil
+	return &writer{dir: dir, file: f, out: bufio.NewWriterSize(io.NewOffsetWriter(f, 0), 16*blockSize), block: make([]byte, 0, blockSize)}, nil
 }
 
 // add takes records in their order, and the first of each key.
