@@ -1,11 +1,14 @@
 package tilelog
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io/fs"
 	"net/http"
-	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -31,11 +34,13 @@ func (l *Log) serveCheckpoint(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Cache-Control", "no-cache")
-	serve(w, "text/plain; charset=utf-8", envelope)
+	sum := sha256.Sum256(envelope)
+	serve(w, r, "text/plain; charset=utf-8", hex.EncodeToString(sum[:16]), envelope)
 }
 
 func (l *Log) serveTile(w http.ResponseWriter, r *http.Request) {
-	level, n, width, err := tile.ParsePath(strings.TrimPrefix(r.URL.Path, "/"))
+	path := strings.TrimPrefix(r.URL.Path, "/")
+	level, n, width, err := tile.ParsePath(path)
 	if err != nil || level < 0 && level != l.o.Format.Level {
 		http.NotFound(w, r)
 		return
@@ -50,7 +55,7 @@ func (l *Log) serveTile(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-	serve(w, "application/octet-stream", content)
+	serve(w, r, "application/octet-stream", path, content) // nothing else is ever at this path
 }
 
 // readTile reads a tile: its own file, or the file of the same tile as wide as
@@ -89,10 +94,11 @@ func (l *Log) cut(content []byte, t tileRef) ([]byte, error) {
 	return content[:t.width*tlog.HashSize], nil
 }
 
-func serve(w http.ResponseWriter, contentType string, content []byte) {
+// serve answers with content, or a part of it, or that the client has it already.
+func serve(w http.ResponseWriter, r *http.Request, contentType, tag string, content []byte) {
 	w.Header().Set("Content-Type", contentType)
-	w.Header().Set("Content-Length", strconv.Itoa(len(content)))
-	w.Write(content) // an error is the client's, who has gone
+	w.Header().Set("ETag", `"`+tag+`"`)
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
 }
 
 func (l *Log) unreadable(w http.ResponseWriter, r *http.Request, err error) {
