@@ -1,0 +1,127 @@
+package witness
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+const (
+	// Path is where requests are posted, below the witness's submission prefix.
+	Path = "/add-checkpoint"
+
+	// TypeSize is the content type of the answer that another size was seen.
+	TypeSize = "text/x.tlog.size"
+
+	// MaxRequest bounds a request, in bytes: a checkpoint with a hundred signatures,
+	// and a proof.
+	MaxRequest = 512 << 10
+
+	// MaxProof: "The client MUST NOT send more than 63 consistency proof lines."
+	MaxProof = 63
+
+	// maxSize bounds what ParseSize reads, in bytes: 20 digits and a newline.
+	maxSize = 21
+)
+
+// ErrMalformed is the cause of every refusal here.
+var ErrMalformed = errors.New("malformed witness request")
+
+// Request asks for a cosignature:
+//
+//	old 20852014
+//	PlRNCrwHpqhGrupue0L7gxbjbMiKA9temvuZZDDpkaw=
+//	jrJZDmY8Y7SyJE0MWLpLozkIVMSMZcD5kvuKxPC3swk=
+//
+//	example.com/behind-the-sofa
+//	20852163
+//	CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
+//
+//	— example.com/behind-the-sofa Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+…
+type Request struct {
+	Old        uint64      // size of the checkpoint that the witness cosigned last; 0: none
+	Proof      []tlog.Hash // that the new checkpoint is consistent with it
+	Checkpoint []byte      // signed note; what is in it is for package checkpoint
+}
+
+// ParseRequest reads what Marshal writes. Errors: ErrMalformed.
+func ParseRequest(raw []byte) (Request, error) {
+	r, err := parseRequest(raw)
+	if err != nil {
+		return Request{}, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	return r, nil
+}
+
+func parseRequest(raw []byte) (Request, error) {
+	if len(raw) > MaxRequest {
+		return Request{}, fmt.Errorf("more than %d bytes", MaxRequest)
+	}
+	line, rest, ok := bytes.Cut(raw, []byte("\n"))
+	digits, isOld := bytes.CutPrefix(line, []byte("old "))
+	if !ok || !isOld {
+		return Request{}, errors.New("no line with the old size")
+	}
+	var r Request
+	var err error
+	if r.Old, err = parseDecimal(digits); err != nil {
+		return Request{}, err
+	}
+	for {
+		if line, rest, ok = bytes.Cut(rest, []byte("\n")); !ok {
+			return Request{}, errors.New("no empty line after the proof")
+		}
+		if len(line) == 0 {
+			r.Checkpoint = rest
+			return r, nil
+		}
+		if len(r.Proof) == MaxProof {
+			return Request{}, fmt.Errorf("more than %d lines of proof", MaxProof)
+		}
+		hash, err := base64.StdEncoding.Strict().DecodeString(string(line))
+		if err != nil || len(hash) != tlog.HashSize || bytes.ContainsRune(line, '\r') {
+			return Request{}, errors.New("a line of the proof is not the base64 of 32 bytes")
+		}
+		r.Proof = append(r.Proof, tlog.Hash(hash))
+	}
+}
+
+// Marshal writes the request.
+func (r Request) Marshal() ([]byte, error) {
+	b := fmt.Appendf(nil, "old %d\n", r.Old)
+	for _, h := range r.Proof {
+		b = fmt.Appendf(b, "%s\n", h)
+	}
+	b = append(append(b, '\n'), r.Checkpoint...)
+	if len(r.Proof) > MaxProof || len(b) > MaxRequest {
+		return nil, fmt.Errorf("%w: more than %d lines of proof, or than %d bytes", ErrMalformed, MaxProof, MaxRequest)
+	}
+	return b, nil
+}
+
+// ParseSize reads the size that a witness has seen instead: "the tree size of the
+// latest cosigned checkpoint in decimal, followed by a newline". Errors:
+// ErrMalformed.
+func ParseSize(raw []byte) (uint64, error) {
+	digits, ok := bytes.CutSuffix(raw, []byte("\n"))
+	if !ok || len(raw) > maxSize {
+		return 0, fmt.Errorf("%w: not a line with a size", ErrMalformed)
+	}
+	size, err := parseDecimal(digits)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	return size, nil
+}
+
+func parseDecimal(digits []byte) (uint64, error) {
+	size, err := strconv.ParseUint(string(digits), 10, 63)
+	if err != nil || strconv.FormatUint(size, 10) != string(digits) {
+		return 0, fmt.Errorf("%.24q is not a size in decimal", digits)
+	}
+	return size, nil
+}
