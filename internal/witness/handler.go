@@ -1,0 +1,79 @@
+package witness
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+
+	"github.com/hallmark-sign/hallmark/wire/witness"
+)
+
+// maxCause bounds what a stranger can put into a line of the log.
+const maxCause = 500
+
+// Handler answers add-checkpoint, and nothing else.
+func (w *Witness) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST "+witness.Path, w.serve)
+	return mux
+}
+
+func (w *Witness) serve(rw http.ResponseWriter, r *http.Request) {
+	lines, err := w.answer(http.MaxBytesReader(rw, r.Body, witness.MaxRequest))
+	if err != nil {
+		w.refuse(rw, r, err)
+		return
+	}
+	rw.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	rw.Write(lines) // an error is the client's, who has gone
+}
+
+func (w *Witness) answer(in io.Reader) ([]byte, error) {
+	raw, err := io.ReadAll(in)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", witness.ErrMalformed, err)
+	}
+	request, err := witness.ParseRequest(raw)
+	if err != nil {
+		return nil, err
+	}
+	return w.cosign(request)
+}
+
+// status is the table of the protocol's refusals.
+func status(err error) int {
+	other := new(conflict)
+	switch {
+	case errors.Is(err, witness.ErrMalformed), errors.Is(err, errOldSize):
+		return http.StatusBadRequest
+	case errors.Is(err, errUnknownLog):
+		return http.StatusNotFound
+	case errors.Is(err, errSignature):
+		return http.StatusForbidden
+	case errors.Is(err, errFork), errors.As(err, &other):
+		return http.StatusConflict
+	case errors.Is(err, errProof):
+		return http.StatusUnprocessableEntity
+	}
+	return http.StatusInternalServerError
+}
+
+// refuse gives the answer that the protocol has, and the reason to the log of the
+// server: a fork, or a proof that is none, may be evidence of a log that lies.
+func (w *Witness) refuse(rw http.ResponseWriter, r *http.Request, err error) {
+	code, level := status(err), slog.LevelInfo
+	if code == http.StatusInternalServerError || errors.Is(err, errFork) || errors.Is(err, errProof) {
+		level = slog.LevelError
+	}
+	cause := err.Error()
+	w.o.Logger.Log(r.Context(), level, "not cosigned", "status", code, "cause", cause[:min(len(cause), maxCause)])
+	if other := new(conflict); errors.As(err, &other) {
+		rw.Header().Set("Content-Type", witness.TypeSize)
+		rw.WriteHeader(code)
+		fmt.Fprintf(rw, "%d\n", other.size)
+		return
+	}
+	http.Error(rw, http.StatusText(code), code)
+}

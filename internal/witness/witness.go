@@ -1,0 +1,218 @@
+package witness
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/wire/checkpoint"
+	"github.com/hallmark-sign/hallmark/wire/tile"
+	"github.com/hallmark-sign/hallmark/wire/witness"
+)
+
+// Why a checkpoint is not cosigned; the protocol has a status for each.
+var (
+	errUnknownLog = errors.New("no such log is witnessed here")
+	errSignature  = errors.New("checkpoint is not signed by its log")
+	errOldSize    = errors.New("old size is beyond the checkpoint")
+	errProof      = errors.New("checkpoint is not proven to be consistent with the last")
+	errFork       = errors.New("checkpoint has another root than the last of its size")
+)
+
+// conflict says that the log does not begin where this witness is.
+type conflict struct{ size uint64 }
+
+func (c *conflict) Error() string {
+	return fmt.Sprintf("the last checkpoint cosigned is of size %d", c.size)
+}
+
+// Options say what witness to run. All fields but FS are required.
+type Options struct {
+	Dir    string     // made if missing; losing it means to retire the witness
+	FS     durable.FS // where Dir is; nil: durable.OS
+	Name   string     // a URL without scheme, on cosignature lines
+	Key    ed25519.PrivateKey
+	Logs   []checkpoint.Key // the name is the log's origin
+	Clock  func() time.Time
+	Logger *slog.Logger
+}
+
+// Witness cosigns checkpoints. Its methods may be called by many goroutines.
+type Witness struct {
+	o      Options
+	signer note.Signer
+	lock   io.Closer
+	logs   map[string]*log // by origin; not changed after New
+}
+
+// log is one that is witnessed.
+type log struct {
+	verifiers []note.Verifier
+	file      string
+
+	mu   sync.Mutex // held while the last checkpoint is compared and replaced
+	last checkpoint.Checkpoint
+}
+
+// New opens the witness in o.Dir. Errors: durable.ErrLocked; a state that is not one
+// of the log's, which nothing is cosigned after.
+func New(o Options) (*Witness, error) {
+	if o.FS == nil {
+		o.FS = durable.OS{}
+	}
+	w := &Witness{o: o, logs: make(map[string]*log)}
+	if err := w.open(); err != nil {
+		if w.lock != nil {
+			w.lock.Close()
+		}
+		return nil, fmt.Errorf("opening witness: %w", err)
+	}
+	return w, nil
+}
+
+func (w *Witness) open() (err error) {
+	if w.signer, err = checkpoint.NewCosigner(w.o.Name, w.o.Key, w.o.Clock); err != nil {
+		return err
+	}
+	if err := durable.MkdirAll(w.o.FS, w.o.Dir, 0o755); err != nil {
+		return err
+	}
+	if w.lock, err = w.o.FS.Lock(filepath.Join(w.o.Dir, "lock")); err != nil {
+		return err
+	}
+	for _, key := range w.o.Logs {
+		verifier, err := key.Verifier()
+		if err != nil {
+			return err
+		}
+		if key.Cosigning {
+			return fmt.Errorf("%s is the key of a witness, not of a log", key)
+		}
+		if w.logs[key.Name] == nil {
+			sum := sha256.Sum256([]byte(key.Name))
+			w.logs[key.Name] = &log{file: filepath.Join(w.o.Dir, hex.EncodeToString(sum[:]))}
+		}
+		l := w.logs[key.Name]
+		l.verifiers = append(l.verifiers, verifier)
+	}
+	for origin, l := range w.logs {
+		if err := l.load(w.o.FS, origin); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// load reads what was cosigned last. No file means that nothing was.
+func (l *log) load(fsys durable.FS, origin string) error {
+	raw, err := durable.ReadFile(fsys, l.file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	l.last, _, err = checkpoint.Open(raw, l.verifiers...)
+	if err == nil && l.last.Origin != origin {
+		err = fmt.Errorf("it is of %s", l.last.Origin)
+	}
+	if err != nil {
+		return fmt.Errorf("reading the last checkpoint of %s: %w", origin, err)
+	}
+	return nil
+}
+
+// Close gives the directory back.
+func (w *Witness) Close() error { return w.lock.Close() }
+
+// cosign checks a request and gives the cosignature lines (tlog-witness,
+// "add-checkpoint", in its order).
+func (w *Witness) cosign(r witness.Request) ([]byte, error) {
+	// "If the checkpoint origin is unknown, the witness MUST respond with a 404".
+	origin, _, _ := strings.Cut(string(r.Checkpoint), "\n")
+	l, ok := w.logs[origin]
+	if !ok {
+		return nil, errUnknownLog
+	}
+	// "it MUST ignore signatures from unknown keys. … If none of the signatures
+	// verify against a trusted public key, … 403".
+	c, n, err := checkpoint.Open(r.Checkpoint, l.verifiers...)
+	if err != nil || c.Origin != origin {
+		return nil, fmt.Errorf("%w: %w", errSignature, err)
+	}
+	// "The old size MUST be equal to or lower than the checkpoint size."
+	if r.Old > c.Size {
+		return nil, errOldSize
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.follows(c, r); err != nil {
+		return nil, err
+	}
+	if c.Size > l.last.Size || l.last.Origin == "" {
+		if err := l.persist(w, c, n); err != nil {
+			return nil, err
+		}
+	}
+	return w.lines(n.Text)
+}
+
+// follows says whether c may be cosigned after the last.
+func (l *log) follows(c checkpoint.Checkpoint, r witness.Request) error {
+	// "The witness MUST check that the old size matches the size of the latest
+	// checkpoint it cosigned … (or zero if it never cosigned a checkpoint …)."
+	if r.Old != l.last.Size {
+		return &conflict{l.last.Size}
+	}
+	// "If the old size matches the checkpoint size, the witness MUST check that the
+	// root hashes are also identical." Of no checkpoint there is none.
+	if r.Old == c.Size && l.last.Origin != "" && c.Root != l.last.Root {
+		return errFork
+	}
+	// "The proof MUST be empty if the old size is zero."
+	if r.Old == 0 && len(r.Proof) > 0 {
+		return errProof
+	}
+	if r.Old == 0 {
+		return nil
+	}
+	if err := tile.VerifyConsistency(r.Proof, l.last.Size, l.last.Root, c.Size, c.Root); err != nil {
+		return fmt.Errorf("%w: %w", errProof, err)
+	}
+	return nil
+}
+
+// persist: "The witness MUST persist the new checkpoint before responding."
+func (l *log) persist(w *Witness, c checkpoint.Checkpoint, n *note.Note) error {
+	raw, err := note.Sign(&note.Note{Text: n.Text, Sigs: n.Sigs})
+	if err != nil {
+		return err
+	}
+	files := durable.Batch{FS: w.o.FS}
+	if err := errors.Join(files.Write(l.file, raw, 0o644), files.Sync()); err != nil {
+		return fmt.Errorf("persisting checkpoint: %w", err)
+	}
+	l.last = c
+	return nil
+}
+
+// lines are the cosignature over a checkpoint's text.
+func (w *Witness) lines(text string) ([]byte, error) {
+	cosigned, err := note.Sign(&note.Note{Text: text}, w.signer)
+	if err != nil {
+		return nil, err
+	}
+	return cosigned[len(text)+1:], nil
+}
