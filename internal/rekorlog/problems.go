@@ -65,6 +65,8 @@ func problemOf(err error) problem {
 		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "too many large requests at once"}
 	case errors.Is(err, tilelog.ErrBusy):
 		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "log is busy"}
+	case errors.Is(err, tilelog.ErrUnwitnessed):
+		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "log waits for its witnesses"}
 	case errors.Is(err, tilelog.ErrFailed), errors.Is(err, tilelog.ErrClosed),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "log takes no entries now"}

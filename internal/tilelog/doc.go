@@ -16,6 +16,9 @@
 //
 // A second goroutine, the publisher, writes tiles and then the checkpoint for
 // all batches since the last time. What is published needs the journal no more.
+// Where witnesses are asked, a third, the exposer, stands between: the publisher's
+// checkpoint is DIR/head then, and DIR/checkpoint is what witnesses have cosigned of
+// it. docs/life-of-a-leaf.md follows an entry through all of them.
 //
 // # What holds
 //
@@ -24,13 +27,14 @@
 //   - One checkpoint per size is ever given out: after a crash it comes from the
 //     journal, signature and all, or the size was never answered.
 //   - The published checkpoint never runs ahead of the tiles.
-//   - After any error of disk or signer the log is stopped for good: appends
-//     answer [ErrFailed], reads go on, and the next Open recovers.
-//   - Open reads every leaf hash, so a directory that doesn't lead to its
-//     checkpoint's root is refused rather than continued. 10 million entries
-//     take seconds.
+//   - After any error of disk or signer nothing more is promised: appends answer
+//     [ErrFailed], reads go on, and the log is opened again, from the disk, until
+//     that goes well.
+//   - Open reads the right edge of the tree, and refuses a directory where that does
+//     not lead to its checkpoint's root. Damage further in gets into no proof, as
+//     each is verified before it is given out; checking the whole log finds it.
 //
-// Proof: TestKill, TestEveryFileDamaged.
+// Proof: TestKill, TestPowerLoss, TestDiskFails, TestModel, TestEveryFileDamaged.
 //
 // Source: https://c2sp.org/tlog-tiles, https://c2sp.org/static-ct-api.
 package tilelog

@@ -37,13 +37,19 @@ type engine struct {
 	known   map[leafKey]uint64 // sequencer only, once open; nil without Dedup
 	tree    *tree
 	files   durable.Batch // publisher only, once open
+	public  durable.Batch // exposer only
 
 	// What is promised: guarded by mu. The sequencer alone writes it.
 	mu      sync.RWMutex
 	head    head
 	bundles map[uint64]*bundle // the last one, and those not published yet
 
-	published atomic.Uint64 // size of DIR/checkpoint; the publisher alone writes it
+	// With witnesses: the head whose tiles are there, guarded by mu, and what is
+	// shown of it.
+	tiledHead head
+	exposed   exposed
+
+	published atomic.Uint64 // size that the tiles on disk are for; the publisher alone writes it
 
 	closing sync.RWMutex // held for reading by those that enqueue
 	closed  bool         // guarded by closing
@@ -52,8 +58,9 @@ type engine struct {
 	committed chan struct{} // capacity 1: there is something to publish; closed when there will be no more
 	hurry     chan struct{} // capacity 1: the sequencer waits for a publication
 	caughtUp  chan struct{} // capacity 1: a publication has ended
+	tiled     chan struct{} // capacity 1: there is something to expose; closed when there will be no more
 	drained   chan struct{} // closed when the sequencer has ended
-	stopped   chan struct{} // closed when both goroutines have ended
+	stopped   chan struct{} // closed when all goroutines have ended
 
 	failOnce sync.Once
 	failed   chan struct{} // closed when failure is set
@@ -91,11 +98,14 @@ func openEngine(o Options) (*engine, error) {
 	e := &engine{
 		o:         o,
 		files:     durable.Batch{FS: o.FS, Temp: o.path("tmp")},
+		public:    durable.Batch{FS: o.FS, Temp: o.path("tmp")},
+		exposed:   exposed{changed: make(chan struct{})},
 		bundles:   make(map[uint64]*bundle),
 		queue:     make(chan *waiter, maxWaiting),
 		committed: make(chan struct{}, 1),
 		hurry:     make(chan struct{}, 1),
 		caughtUp:  make(chan struct{}, 1),
+		tiled:     make(chan struct{}, 1),
 		drained:   make(chan struct{}),
 		stopped:   make(chan struct{}),
 		failed:    make(chan struct{}),
@@ -116,19 +126,25 @@ func openEngine(o Options) (*engine, error) {
 	return e, nil
 }
 
-// run is the life of the engine: both goroutines, then the end.
+// run is the life of the engine: its goroutines, then the end.
 func (e *engine) run() {
 	defer close(e.stopped)
-	var publisher sync.WaitGroup
+	var publisher, exposer sync.WaitGroup
 	publisher.Go(e.publishAll)
+	exposer.Go(e.exposeAll)
 	e.sequence()
 	close(e.drained)
 	close(e.committed)
 	publisher.Wait()
+	close(e.tiled)
+	exposer.Wait()
 	e.journal.Close()
 }
 
 func (e *engine) append(ctx context.Context, p Pending) (Receipt, error) {
+	if _, missing, _ := e.exposed.get(); missing != nil && e.o.Witnessed {
+		return Receipt{}, fmt.Errorf("%w: %w", ErrUnwitnessed, missing)
+	}
 	w := &waiter{Pending: p, done: make(chan struct{})}
 	if err := e.enqueue(w); err != nil {
 		return Receipt{}, err
@@ -140,6 +156,12 @@ func (e *engine) append(ctx context.Context, p Pending) (Receipt, error) {
 	}
 	if w.err != nil {
 		return Receipt{}, w.err
+	}
+	if e.o.Witnessed {
+		var err error
+		if w.head, err = e.witnessed(ctx, w.index); err != nil {
+			return Receipt{}, err
+		}
 	}
 	proof, err := e.tree.prove(w.index, w.head.size, w.leaf, w.head.root)
 	if err != nil {

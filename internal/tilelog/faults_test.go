@@ -1,7 +1,9 @@
 package tilelog
 
 import (
+	"bytes"
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -13,7 +15,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
 	"github.com/hallmark-sign/hallmark/internal/durable/disktest"
+	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
 // nightly says whether the long forms of tests are run.
@@ -49,7 +55,49 @@ type storm struct {
 func newStorm(t *testing.T, seed uint64) *storm {
 	s := &storm{t: t, disk: disktest.New(seed), random: rand.New(rand.NewPCG(seed, 1)), o: testOptions(t, "/log")}
 	s.o.FS = s.disk
+	if seed%2 == 1 {
+		s.o.Cosigner = &moody{random: rand.New(rand.NewPCG(seed, 4)), cosigner: cosigner(t)}
+		s.o.Witnessed = seed%4 == 1
+	}
 	return s
+}
+
+// moody is a witness that takes its time, and sometimes does not cosign.
+type moody struct {
+	cosigner note.Signer
+	mu       sync.Mutex
+	random   *rand.Rand
+}
+
+func cosigner(t *testing.T) note.Signer {
+	t.Helper()
+	s, err := checkpoint.NewCosigner("witness.example.com", ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize)), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// Cosign adds a line, or does not.
+func (m *moody) Cosign(_ context.Context, envelope []byte, size uint64, prove func(uint64) ([]tlog.Hash, error)) ([]byte, error) {
+	m.mu.Lock()
+	pause, refuses := time.Duration(m.random.IntN(200))*time.Millisecond, m.random.IntN(4) == 0
+	m.mu.Unlock()
+	time.Sleep(pause)
+	if refuses {
+		return nil, errors.New("not today")
+	}
+	if size > 1 {
+		if _, err := prove(size / 2); err != nil {
+			return nil, err
+		}
+	}
+	text, _, _ := bytes.Cut(envelope, []byte("\n\n"))
+	cosigned, err := note.Sign(&note.Note{Text: string(text) + "\n"}, m.cosigner)
+	if err != nil {
+		return nil, err
+	}
+	return append(bytes.Clone(envelope), cosigned[len(text)+2:]...), nil
 }
 
 // clients append until they have had enough, or the log refuses.
@@ -65,6 +113,9 @@ func (s *storm) clients(l *Log) {
 				if err != nil {
 					return
 				}
+				if s.o.Witnessed && !bytes.Contains(r.Checkpoint, []byte("— witness.example.com ")) {
+					s.t.Errorf("answered without a witness: %s", r.Checkpoint)
+				}
 				s.mu.Lock()
 				s.acks = append(s.acks, acknowledgement{entry, r.Index, r.Checkpoint})
 				s.mu.Unlock()
@@ -78,7 +129,9 @@ func (s *storm) clients(l *Log) {
 // held says that everything promised is there, under checkpoints of one history.
 func (s *storm) held(t *testing.T) {
 	t.Helper()
-	l := mustOpen(t, s.o)
+	o := s.o
+	o.Cosigner, o.Witnessed = nil, false // so that all that is there is shown
+	l := mustOpen(t, o)
 	verifyAcknowledged(t, l, s.acks)
 	mustClose(t, l)
 	entries := checkOn(t, s.disk, s.o.Dir)
@@ -181,7 +234,8 @@ func TestDiskFails(t *testing.T) {
 				}
 				s.disk.Fail(nil)
 				time.Sleep(2 * lastRetry)
-				if _, err := l.Append(t.Context(), Pending{Entry: fmt.Append(nil, name, seed)}); err != nil {
+				_, err := l.Append(t.Context(), Pending{Entry: fmt.Append(nil, name, seed)})
+				if err != nil && !errors.Is(err, ErrUnwitnessed) {
 					t.Fatalf("%s: after it: %v", name, err)
 				}
 				resumed++

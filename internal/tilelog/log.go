@@ -34,6 +34,10 @@ var (
 	ErrFailed = errors.New("log has stopped after an error")
 	ErrClosed = errors.New("log is closed")
 	ErrEntry  = errors.New("entry can't be logged")
+
+	// ErrUnwitnessed: witnesses must cosign, and do not. The entry may be logged;
+	// answer 503.
+	ErrUnwitnessed = errors.New("witnesses have not cosigned")
 )
 
 // Options say which log to open. All fields without "may" are required.
@@ -44,6 +48,11 @@ type Options struct {
 	Signers   []note.Signer   // each signs every checkpoint
 	Verifiers []note.Verifier // one of them must have signed what is in Dir
 	Format    Format
+	Cosigner  Cosigner // may be nil: no witnesses are asked
+	// Witnessed has every entry answered with a checkpoint that witnesses have
+	// cosigned, and readers see no other. Without it they are asked, and nobody
+	// waits for them.
+	Witnessed bool
 	// Dedup answers an entry that is in the log already with its first index.
 	// It takes about 50 bytes of memory per entry.
 	Dedup  bool
@@ -87,6 +96,9 @@ type Log struct {
 // missing. It brings what a crash has left in the journal into tiles. Errors:
 // durable.ErrLocked when another process has the log open; any inconsistency.
 func Open(o Options) (*Log, error) {
+	if o.Witnessed && o.Cosigner == nil {
+		return nil, errors.New("opening log: nobody to cosign")
+	}
 	if len(o.Signers) == 0 || len(o.Verifiers) == 0 || o.Clock == nil || o.Logger == nil {
 		return nil, errors.New("opening log: signers, verifiers, clock and logger are required")
 	}

@@ -17,15 +17,25 @@ func (e *engine) publishAll() {
 		}
 		signal(e.caughtUp)
 		select {
-		case <-time.After(publishInterval):
+		case <-time.After(e.interval()):
 		case <-e.hurry:
 		case <-e.drained:
 		}
 	}
 }
 
-// publish writes the tiles that the log's head has beyond the checkpoint on
-// disk, then the checkpoint, then removes partial tiles that no one needs.
+// interval is the shortest time between two publications: where signers wait for
+// witnesses, it is part of what they wait for.
+func (e *engine) interval() time.Duration {
+	if e.o.Witnessed {
+		return publishInterval / 10
+	}
+	return publishInterval
+}
+
+// publish writes the tiles that the log's head has beyond those on disk, then the
+// checkpoint, then removes partial tiles that no one needs. Where witnesses are
+// asked first, readers do not see that checkpoint: it is what Open goes on from.
 func (e *engine) publish() error {
 	e.mu.RLock()
 	h := e.head
@@ -40,18 +50,38 @@ func (e *engine) publish() error {
 	if err := e.files.Sync(); err != nil {
 		return err
 	}
-	if err := e.files.Write(e.o.path("checkpoint"), h.envelope, 0o644); err != nil {
+	if err := e.files.Write(e.o.path(e.headFile()), h.envelope, 0o644); err != nil {
 		return err
 	}
 	if err := e.files.Sync(); err != nil {
 		return err
 	}
 	e.published.Store(h.size)
+	e.offer(h)
 	e.forget(h.size)
 	if err := e.removePartials(tiles, last); err != nil {
 		e.o.Logger.Warn("superseded partial tiles stay on disk", "dir", e.o.Dir, "cause", err)
 	}
 	return nil
+}
+
+// headFile is where the checkpoint of the tiles on disk is kept.
+func (e *engine) headFile() string {
+	if e.o.Cosigner != nil {
+		return "head"
+	}
+	return "checkpoint"
+}
+
+// offer has a checkpoint exposed, where somebody exposes.
+func (e *engine) offer(h head) {
+	if e.o.Cosigner == nil {
+		return
+	}
+	e.mu.Lock()
+	e.tiledHead = h
+	e.mu.Unlock()
+	signal(e.tiled)
 }
 
 // tileRef names a tile, of hashes or of entries, in a tree of some size.
@@ -104,10 +134,12 @@ func (e *engine) forget(size uint64) {
 }
 
 // removePartials removes, of the tiles just written, the partial forms that are
-// narrower, except those of the checkpoint before: readers may be fetching them.
+// narrower, except those of the checkpoint before, and of the one that is shown:
+// readers may be fetching them.
 // The handler cuts all others out of wider ones, and a full tile replaces its
 // partial forms at once (tlog-tiles, "Partial Tiles").
 func (e *engine) removePartials(tiles []tileRef, last uint64) error {
+	shown, _, _ := e.exposed.get()
 	for _, t := range tiles {
 		dir := e.o.path(tile.Path(t.level, t.n, tile.Width) + ".p")
 		if t.width == tile.Width {
@@ -118,7 +150,8 @@ func (e *engine) removePartials(tiles []tileRef, last uint64) error {
 		}
 		keep := map[string]bool{
 			fmt.Sprint(t.width): true,
-			fmt.Sprint(tileWidth(position{max(t.level, 0), t.n}, last)): true,
+			fmt.Sprint(tileWidth(position{max(t.level, 0), t.n}, last)):       true,
+			fmt.Sprint(tileWidth(position{max(t.level, 0), t.n}, shown.size)): true,
 		}
 		names, err := e.o.FS.ReadDir(dir)
 		if err != nil {

@@ -26,22 +26,30 @@ func (e *engine) recover() error {
 	if err := e.o.FS.SyncDir(e.o.Dir); err != nil {
 		return err
 	}
-	envelope, err := durable.ReadFile(e.o.FS, e.o.path("checkpoint"))
+	shown, err := e.readHead("checkpoint")
 	if errors.Is(err, fs.ErrNotExist) {
 		return e.create()
 	}
 	if err != nil {
-		return fmt.Errorf("reading checkpoint: %w", err)
+		return err
 	}
-	if err := e.load(envelope); err != nil {
+	from := shown
+	if kept, err := e.readHead("head"); err == nil && kept.size > shown.size {
+		from = kept
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := e.load(from); err != nil {
 		return err
 	}
 	if err := e.journal.Records(e.replay); err != nil {
 		return err
 	}
+	e.exposed.head = shown
+	e.offer(e.head)
 	// From here on nothing depends on the journal: what it held may have been
 	// in the kernel's cache alone.
-	if e.head.size == e.published.Load() {
+	if e.head.size == e.published.Load() && (e.o.Cosigner != nil || e.head.size == shown.size) {
 		return nil
 	}
 	e.o.Logger.Info("recovered entries from the journal",
@@ -70,16 +78,15 @@ func (e *engine) create() error {
 	}
 	e.head = head{root: root, envelope: envelope}
 	e.o.Logger.Info("made a new log", "dir", e.o.Dir, "origin", e.o.Origin)
-	return e.publish()
+	if err := e.publish(); err != nil || e.o.Cosigner == nil {
+		return err
+	}
+	return e.show(e.head, nil) // nobody needs a witness for nothing
 }
 
 // load reads the state that a checkpoint stands for: the right edge of the tree,
 // which is all that later entries and roots are made of.
-func (e *engine) load(envelope []byte) error {
-	h, err := e.openCheckpoint(envelope)
-	if err != nil {
-		return err
-	}
+func (e *engine) load(h head) error {
 	if err := e.loadEdge(h.size); err != nil {
 		return err
 	}
@@ -92,6 +99,19 @@ func (e *engine) load(envelope []byte) error {
 		return err
 	}
 	return e.loadKnown(h.size)
+}
+
+// readHead reads a checkpoint of this log.
+func (e *engine) readHead(file string) (head, error) {
+	envelope, err := durable.ReadFile(e.o.FS, e.o.path(file))
+	if err != nil {
+		return head{}, fmt.Errorf("reading %s: %w", file, err)
+	}
+	h, err := e.openCheckpoint(envelope)
+	if err != nil {
+		return head{}, fmt.Errorf("reading %s: %w", file, err)
+	}
+	return h, nil
 }
 
 // openCheckpoint verifies a checkpoint of this log.

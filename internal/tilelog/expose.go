@@ -1,0 +1,137 @@
+package tilelog
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// askAgain is how long witnesses are left alone after too few have cosigned.
+const askAgain = time.Second
+
+// Cosigner gathers cosignatures of witnesses.
+type Cosigner interface {
+	// Cosign gives the signed checkpoint of size leaves with the cosignatures of
+	// enough witnesses, after its own lines. prove proves that the first old leaves
+	// are a tree that this one begins with. It bounds the time that it takes. After
+	// an error it is asked again, with the newest checkpoint.
+	Cosign(ctx context.Context, checkpoint []byte, size uint64, prove func(old uint64) ([]tlog.Hash, error)) ([]byte, error)
+}
+
+// exposed is the checkpoint that readers see, where witnesses stand between it and
+// the log's head.
+type exposed struct {
+	mu      sync.Mutex
+	head    head
+	missing error         // why witnesses have not cosigned the last time
+	changed chan struct{} // closed when any of these changes
+}
+
+func (x *exposed) set(h head, missing error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.head, x.missing = h, missing
+	close(x.changed)
+	x.changed = make(chan struct{})
+}
+
+func (x *exposed) get() (h head, missing error, changed chan struct{}) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.head, x.missing, x.changed
+}
+
+// exposeAll has the newest checkpoint whose tiles are there cosigned, and shows it,
+// again and again until there will be no newer one.
+func (e *engine) exposeAll() {
+	for range e.tiled {
+		for {
+			missing, err := e.expose()
+			if err != nil {
+				e.fail(fmt.Errorf("publishing: %w", err))
+				return
+			}
+			if missing == nil || !e.rest(askAgain) {
+				break
+			}
+		}
+	}
+}
+
+// rest waits, unless the engine is coming to its end.
+func (e *engine) rest(d time.Duration) bool {
+	select {
+	case <-e.drained:
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+// expose has the newest checkpoint cosigned, and shows it. That witnesses do not
+// answer is no error: it is shown without them, or not, as the options say.
+func (e *engine) expose() (missing, err error) {
+	shown, missing, _ := e.exposed.get()
+	h := e.newest()
+	if missing != nil && !e.o.Witnessed {
+		if err := e.show(h, missing); err != nil {
+			return nil, err
+		}
+	}
+	cosigned, missing := e.o.Cosigner.Cosign(context.Background(), h.envelope, h.size, func(old uint64) ([]tlog.Hash, error) {
+		return tlog.ProveTree(int64(h.size), int64(old), e.tree)
+	})
+	switch {
+	case missing == nil:
+		h.envelope = cosigned
+	default:
+		e.o.Logger.Error("witnesses have not cosigned", "dir", e.o.Dir, "size", h.size, "cause", missing)
+		if e.o.Witnessed {
+			e.exposed.set(shown, missing)
+			return missing, nil
+		}
+	}
+	return missing, e.show(h, missing)
+}
+
+// show writes the checkpoint that readers see.
+func (e *engine) show(h head, missing error) error {
+	if err := errors.Join(e.public.Write(e.o.path("checkpoint"), h.envelope, 0o644), e.public.Sync()); err != nil {
+		return err
+	}
+	e.exposed.set(h, missing)
+	return nil
+}
+
+// newest is the newest checkpoint whose tiles are there.
+func (e *engine) newest() head {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.tiledHead
+}
+
+// witnessed waits until witnesses have cosigned a checkpoint that covers index.
+// Errors: ErrUnwitnessed, the engine's, the context's.
+func (e *engine) witnessed(ctx context.Context, index uint64) (head, error) {
+	for {
+		h, missing, changed := e.exposed.get()
+		switch {
+		case h.size > index:
+			return h, nil
+		case missing != nil:
+			return head{}, fmt.Errorf("%w: %w", ErrUnwitnessed, missing)
+		}
+		select {
+		case <-changed:
+		case <-e.stopped:
+			return head{}, cmp.Or(e.err(), ErrClosed)
+		case <-ctx.Done():
+			return head{}, fmt.Errorf("waiting for witnesses: %w", ctx.Err())
+		}
+	}
+}
