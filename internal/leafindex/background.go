@@ -75,7 +75,7 @@ func (x *Index) writeTable(t *table) (*run, error) {
 		records = append(records, record{k, index})
 	}
 	slices.SortFunc(records, record.compare)
-	w, err := newWriter(x.dir)
+	w, err := newWriter(x.dir, t.span)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func (x *Index) writeTable(t *table) (*run, error) {
 			return nil, err
 		}
 	}
-	if err := w.finish(t.span, t.last); err != nil {
+	if err := w.finish(t.last); err != nil {
 		return nil, err
 	}
 	return x.openRun(t.span)

@@ -3,14 +3,14 @@
 // and after restarts, in a few megabytes of memory.
 //
 //	DIR/0-8388608          runs: the leaves of indices START to END-1, sorted
-//	DIR/8388608-8454144
+//	DIR/8388608-8421376
 //	DIR/.tmp-…             a run being written, of no meaning after a crash
 //
-// The newest leaves, up to 65,536, are in a table in memory. A full table is
+// The newest leaves, up to 32,768, are in a table in memory. A full table is
 // written as a run behind the caller's back, and runs are merged there until
 // each is three times as long as all newer ones together: ten million leaves
-// are in four runs at most, and a lookup reads one block of each. Runs never
-// change.
+// are in five runs at most. A lookup asks the filter of each, and reads one block
+// where that does not say no. Runs never change.
 //
 //	0000  9f86d081884c7d659a2feaa0c55ad015 00000000002a   key, index: 186 records
 //	0016  a1…                                             a block, in order of keys
@@ -19,9 +19,10 @@
 //	                                                      filled up with zeros
 //	      9f86d081884c7d659a2feaa0c55ad015                first key of each block
 //	      …
+//	      0040000100000820…                               filter: 4 bits a leaf
 //	      hallmark/leaves1                                magic and version
-//	      0000000000000000 0000000000010000               START, END
-//	      0000000000010000                                number of records
+//	      0000000000000000 0000000000008000               START, END
+//	      0000000000008000                                number of records
 //	      e3b0c442…                                       leaf hash of END-1, whole
 //	      0cc175b9                                        CRC-32C from the first keys on
 //
@@ -37,5 +38,5 @@
 // A damaged block is found when it is read: [ErrDamaged]. There is no answer
 // from bytes whose checksum is wrong.
 //
-// Proof: TestModel, TestEveryByteDamaged, TestCrash.
+// Proof: TestModel, TestEveryByteDamaged, TestCrash, TestPowerFails.
 package leafindex

@@ -11,7 +11,7 @@ import (
 
 // tableSize is how many leaves stay in memory before they are written: few
 // enough to be read again from the log's tiles in milliseconds.
-const tableSize = 1 << 16
+const tableSize = 1 << 15
 
 // errClosed says that Close was called.
 var errClosed = errors.New("leaf index is closed")

@@ -22,7 +22,7 @@ func newCursor(r *run) (*cursor, error) {
 // advance makes the following record head, or gives errMerged.
 func (c *cursor) advance() error {
 	if len(c.rest) == 0 {
-		if c.next == len(c.run.first) {
+		if c.next == c.run.first.len() {
 			return errMerged
 		}
 		if err := c.run.readBlock(c.next, c.block); err != nil {
@@ -43,7 +43,7 @@ func (c *cursor) advance() error {
 // calls pause after every so many records.
 func mergeRuns(dir directory, runs []*run, every int, pause func() error) (span, error) {
 	whole := span{runs[0].start, runs[len(runs)-1].end}
-	w, err := newWriter(dir)
+	w, err := newWriter(dir, whole)
 	if err != nil {
 		return span{}, err
 	}
@@ -59,7 +59,7 @@ func mergeRuns(dir directory, runs []*run, every int, pause func() error) (span,
 	if err := drain(cursors, w, every, pause); err != nil {
 		return span{}, err
 	}
-	return whole, w.finish(whole, runs[len(runs)-1].last)
+	return whole, w.finish(runs[len(runs)-1].last)
 }
 
 // drain writes what all cursors have, in one order.

@@ -44,6 +44,13 @@ func (k key) compare(other key) int {
 	return cmp.Compare(k.lo, other.lo)
 }
 
+// keys are keys as they stand in a run's file.
+type keys []byte
+
+func (k keys) len() int { return len(k) / keySize }
+
+func (k keys) at(i int) key { return parseKey(k[i*keySize:]) }
+
 // record is a leaf and where the log has it.
 type record struct {
 	key

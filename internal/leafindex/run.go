@@ -28,7 +28,8 @@ type run struct {
 	span
 	file    source
 	records uint64
-	first   []key          // of each block
+	first   keys // of each block
+	filter  filter
 	last    [hashSize]byte // leaf hash of end-1
 }
 
@@ -66,31 +67,31 @@ func (r *run) parse(size int64) error {
 		return fmt.Errorf("%d records", r.records)
 	}
 	blocks := (r.records + perBlock - 1) / perBlock
-	if blocks > uint64(size)/blockSize || uint64(size) != blocks*(blockSize+keySize)+uint64(trailerSize) {
+	if blocks > uint64(size)/blockSize || uint64(size) != blocks*(blockSize+keySize)+filterSize(r.span)+uint64(trailerSize) {
 		return fmt.Errorf("%d bytes with %d records", size, r.records)
 	}
-	return r.parseFirst(int(blocks), trailer[:])
+	return r.parseEnd(int(blocks), size)
 }
 
 func trimMagic(trailer []byte) ([]byte, bool) {
 	return trailer[len(magic):], string(trailer[:len(magic)]) == magic
 }
 
-// parseFirst reads the first keys and checks the sum over them and the trailer.
-func (r *run) parseFirst(blocks int, trailer []byte) error {
-	raw := make([]byte, blocks*keySize, blocks*keySize+len(trailer))
-	if _, err := r.file.ReadAt(raw, int64(blocks)*blockSize); err != nil {
+// parseEnd reads all behind the blocks and checks its sum.
+func (r *run) parseEnd(blocks int, size int64) error {
+	start := int64(blocks) * blockSize
+	raw := make([]byte, size-start)
+	if _, err := r.file.ReadAt(raw, start); err != nil {
 		return fmt.Errorf("reading first keys: %w", err)
 	}
-	raw = append(raw, trailer...)
 	body, sum := raw[:len(raw)-sumSize], raw[len(raw)-sumSize:]
 	if checksum(body) != binary.BigEndian.Uint32(sum) {
-		return errors.New("checksum of first keys")
+		return errors.New("checksum of the end")
 	}
-	r.first = make([]key, blocks)
-	for i := range r.first {
-		r.first[i] = parseKey(raw[i*keySize:])
-		if i > 0 && r.first[i-1].compare(r.first[i]) >= 0 {
+	r.first = keys(raw[:blocks*keySize])
+	r.filter = filter(raw[len(r.first) : len(raw)-trailerSize])
+	for i := 1; i < blocks; i++ {
+		if r.first.at(i-1).compare(r.first.at(i)) >= 0 {
 			return fmt.Errorf("order of block %d", i)
 		}
 	}
@@ -111,7 +112,7 @@ func (r *run) readBlock(i int, block []byte) error {
 	if checksum(block[:end]) != binary.BigEndian.Uint32(block[end:]) {
 		return &damage{r, fmt.Errorf("checksum of block %d", i)}
 	}
-	if parseKey(block) != r.first[i] {
+	if parseKey(block) != r.first.at(i) {
 		return &damage{r, fmt.Errorf("block %d is another", i)}
 	}
 	return nil
@@ -119,7 +120,10 @@ func (r *run) readBlock(i int, block []byte) error {
 
 // find looks for k, with block of blockSize bytes to read into.
 func (r *run) find(k key, block []byte) (index uint64, ok bool, err error) {
-	at := sort.Search(len(r.first), func(i int) bool { return r.first[i].compare(k) > 0 }) - 1
+	if !r.filter.mayHave(k) {
+		return 0, false, nil
+	}
+	at := sort.Search(r.first.len(), func(i int) bool { return r.first.at(i).compare(k) > 0 }) - 1
 	if at < 0 {
 		return 0, false, nil
 	}

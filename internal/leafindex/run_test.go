@@ -21,7 +21,7 @@ func parse(raw []byte, s span) (*run, error) {
 func runOf(t testing.TB, s span, records []record) []byte {
 	t.Helper()
 	dir := onDisk(t.TempDir())
-	w, err := newWriter(dir)
+	w, err := newWriter(dir, s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func runOf(t testing.TB, s span, records []record) []byte {
 			t.Fatal(err)
 		}
 	}
-	if err := w.finish(s, [hashSize]byte{1}); err != nil {
+	if err := w.finish([hashSize]byte{1}); err != nil {
 		t.Fatal(err)
 	}
 	raw, err := os.ReadFile(dir.path(s.name()))
@@ -113,6 +113,28 @@ func TestEveryByteDamaged(t *testing.T) {
 	}
 	if _, err := parse(append(bytes.Clone(whole), 0), s); !errors.Is(err, ErrDamaged) {
 		t.Errorf("a byte more: %v", err)
+	}
+}
+
+// The filter spares most reads and hides no key.
+func TestFilter(t *testing.T) {
+	const n = 100_000
+	f := make(filter, filterSize(span{0, n}))
+	for i := range uint64(n) {
+		hash := leafOf(i)
+		f.add(parseKey(hash[:]))
+	}
+	passed := 0
+	for i := range uint64(2 * n) {
+		hash := leafOf(i)
+		if may := f.mayHave(parseKey(hash[:])); i < n && !may {
+			t.Fatalf("leaf %d is hidden", i)
+		} else if i >= n && may {
+			passed++
+		}
+	}
+	if passed > n/5 {
+		t.Errorf("%d of %d absent keys pass", passed, n)
 	}
 }
 
@@ -199,7 +221,7 @@ func FuzzRun(f *testing.F) {
 			}
 			return
 		}
-		if len(r.first)*blockSize > len(raw) {
+		if r.first.len()*blockSize > len(raw) {
 			t.Fatalf("%d blocks in %d bytes", len(r.first), len(raw))
 		}
 		c, err := newCursor(r)
@@ -218,7 +240,7 @@ func FuzzRun(f *testing.F) {
 func mended(raw []byte) []byte {
 	raw = bytes.Clone(raw)
 	const body = blockSize - sumSize
-	blocks := max(0, len(raw)-trailerSize) / (blockSize + keySize)
+	blocks := max(0, len(raw)-trailerSize-8) / (blockSize + keySize)
 	for i := range blocks {
 		block := raw[i*blockSize:][:blockSize]
 		putSum(block[body:], block[:body])

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // syncEvery is how many bytes of a run are written between two fsyncs, so that
@@ -16,18 +17,24 @@ type writer struct {
 	dir     directory
 	file    *temporary
 	out     *bufio.Writer
+	span    span
 	block   []byte // records of the block being filled
-	first   []key
+	first   keys
+	filter  filter
 	prev    key
 	records uint64
 }
 
-func newWriter(dir directory) (*writer, error) {
+// newWriter begins the run of s.
+func newWriter(dir directory, s span) (*writer, error) {
 	f, err := dir.create()
 	if err != nil {
 		return nil, err
 	}
-	return &writer{dir: dir, file: f, out: bufio.NewWriterSize(io.NewOffsetWriter(f, 0), 16*blockSize), block: make([]byte, 0, blockSize)}, nil
+	return &writer{
+		dir: dir, file: f, out: bufio.NewWriterSize(io.NewOffsetWriter(f, 0), 16*blockSize),
+		span: s, block: make([]byte, 0, blockSize), filter: make(filter, filterSize(s)),
+	}, nil
 }
 
 // add takes records in their order, and the first of each key.
@@ -36,9 +43,10 @@ func (w *writer) add(r record) error {
 		return nil
 	}
 	if len(w.block) == 0 {
-		w.first = append(w.first, r.key)
+		w.first = r.key.appendTo(w.first)
 	}
 	w.block = r.appendTo(w.block)
+	w.filter.add(r.key)
 	w.prev = r.key
 	w.records++
 	if len(w.block) < perBlock*recordSize {
@@ -57,7 +65,7 @@ func (w *writer) flush() error {
 		return fmt.Errorf("writing run: %w", err)
 	}
 	w.block = w.block[:0]
-	if len(w.first)%(syncEvery/blockSize) > 0 {
+	if w.first.len()%(syncEvery/blockSize) > 0 {
 		return nil
 	}
 	if err := w.out.Flush(); err != nil {
@@ -69,30 +77,26 @@ func (w *writer) flush() error {
 	return nil
 }
 
-// finish makes the run durable as that of s, whose last leaf is given.
-func (w *writer) finish(s span, last [hashSize]byte) error {
+// finish makes the run durable, whose last leaf is given.
+func (w *writer) finish(last [hashSize]byte) error {
 	if len(w.block) > 0 {
 		if err := w.flush(); err != nil {
 			return err
 		}
 	}
-	if _, err := w.out.Write(w.end(s, last)); err != nil {
+	if _, err := w.out.Write(w.end(last)); err != nil {
 		return fmt.Errorf("writing run: %w", err)
 	}
 	if err := w.out.Flush(); err != nil {
 		return fmt.Errorf("writing run: %w", err)
 	}
-	return w.dir.commit(w.file, s.name())
+	return w.dir.commit(w.file, w.span.name())
 }
 
 // end is what follows the blocks.
-func (w *writer) end(s span, last [hashSize]byte) []byte {
-	raw := make([]byte, 0, len(w.first)*keySize+trailerSize)
-	for _, k := range w.first {
-		raw = k.appendTo(raw)
-	}
-	raw = append(raw, magic...)
-	for _, n := range []uint64{s.start, s.end, w.records} {
+func (w *writer) end(last [hashSize]byte) []byte {
+	raw := slices.Concat([]byte(w.first), w.filter, []byte(magic))
+	for _, n := range []uint64{w.span.start, w.span.end, w.records} {
 		raw = binary.BigEndian.AppendUint64(raw, n)
 	}
 	raw = append(raw, last[:]...)
