@@ -26,5 +26,5 @@
 // for good (503), reads go on. Errors are in problems.go, all of them.
 //
 // Source: GitHub's attestations API, see package attestations. Proof: TestKill,
-// TestConcurrentPosts.
+// TestPowerLoss, TestConcurrentPosts.
 package evidence

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -67,7 +66,7 @@ func (s *Store) dir(digest []byte) string {
 
 // list gives what a subject has, in the order in which it came.
 func (s *Store) list(digest []byte) ([]record, error) {
-	entries, err := os.ReadDir(s.dir(digest)) // sorted by name
+	entries, err := s.o.FS.ReadDir(s.dir(digest)) // sorted by name
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -97,8 +96,8 @@ func (s *Store) add(digest []byte, r record, stored []byte) (id int, err error) 
 	}
 	r.id = 1
 	for _, h := range held {
-		if h.entry == r.entry { // whose name a crash may have kept from the disk
-			return h.id, s.survive(durable.SyncDir(s.dir(digest)))
+		if h.entry == r.entry {
+			return h.id, s.survive(s.sync(digest))
 		}
 		r.id = h.id + 1
 	}
@@ -110,11 +109,20 @@ func (s *Store) add(digest []byte, r record, stored []byte) (id int, err error) 
 		s.used.Add(-size)
 		return 0, errFull
 	}
-	files := durable.Batch{Temp: s.temp()}
+	files := durable.Batch{FS: s.o.FS, Temp: s.temp()}
 	if err := files.Write(filepath.Join(s.dir(digest), r.file()), stored, 0o644); err != nil {
 		return 0, s.survive(err)
 	}
 	return r.id, s.survive(files.Sync())
+}
+
+// sync makes durable what is there already, by a process that may have been killed
+// before it could.
+func (s *Store) sync(digest []byte) error {
+	if err := durable.MkdirAll(s.o.FS, s.dir(digest), 0o755); err != nil {
+		return err
+	}
+	return s.o.FS.SyncDir(s.dir(digest))
 }
 
 // survive stops posts after an error of the disk: what has been lost then, nobody
@@ -131,26 +139,33 @@ func (s *Store) survive(err error) error {
 // count adds up what there is, which takes a while where there are millions. What
 // comes meanwhile waits; what cannot be counted stops posts.
 func (s *Store) count(ctx context.Context) {
-	err := filepath.WalkDir(filepath.Join(s.o.Dir, "sha256"), func(_ string, entry fs.DirEntry, err error) error {
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		info, err := entry.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // somebody has deleted it
-		}
-		if err == nil {
-			s.used.Add(info.Size())
-		}
-		return err
-	})
-	if err != nil && ctx.Err() == nil {
+	if err := s.countBelow(ctx, filepath.Join(s.o.Dir, "sha256")); err != nil && ctx.Err() == nil {
 		s.survive(fmt.Errorf("counting: %w", err))
 	}
 	close(s.counted)
+}
+
+func (s *Store) countBelow(ctx context.Context, dir string) error {
+	entries, err := s.o.FS.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			err = s.countBelow(ctx, filepath.Join(dir, entry.Name()))
+		} else if info, unseen := entry.Info(); unseen == nil {
+			s.used.Add(info.Size())
+		} else {
+			err = unseen
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // else somebody has deleted it
+			return err
+		}
+	}
+	return nil
 }
 
 // waitCounted waits for count. Errors: errCounting, the context's.

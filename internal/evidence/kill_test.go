@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/hallmarktest"
+	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/evidence"
 	"github.com/hallmark-sign/hallmark/trust"
 )
@@ -75,13 +77,19 @@ func keep(t *testing.T, s *evidence.Store, file string) error {
 	if err != nil {
 		return err
 	}
-	text, _, _ := strings.Cut(filepath.Base(file), "-")
+	_, err = s.Keep(t.Context(), digestIn(t, filepath.Base(file)), raw)
+	return err
+}
+
+// digestIn is the digest of a name DIGEST-NUMBER.
+func digestIn(t *testing.T, name string) []byte {
+	t.Helper()
+	text, _, _ := strings.Cut(name, "-")
 	digest, err := hex.DecodeString(text)
 	if err != nil {
-		return err
+		t.Fatal(err)
 	}
-	_, err = s.Keep(t.Context(), digest, raw)
-	return err
+	return digest
 }
 
 // runAndKill runs the child for a while, kills it, and gives what it had said.
@@ -144,7 +152,7 @@ func TestKill(t *testing.T) {
 		if err := os.RemoveAll(store); err != nil {
 			t.Fatal(err)
 		}
-		found += checkStore(t, store, signatures, runAndKill(t, dir))
+		found += checkStore(t, durable.OS{}, store, signatures, runAndKill(t, dir))
 		s, err := evidence.New(evidence.Options{Dir: store, Root: root.Root, MaxBytes: 1 << 30, Logger: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)
@@ -157,7 +165,7 @@ func TestKill(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if got := checkStore(t, store, signatures, slices.Collect(maps.Keys(signatures))); got != len(signatures) {
+		if got := checkStore(t, durable.OS{}, store, signatures, slices.Collect(maps.Keys(signatures))); got != len(signatures) {
 			t.Errorf("%d bundles in the end, want %d", got, len(signatures))
 		}
 		if err := s.Close(); err != nil {
@@ -168,31 +176,25 @@ func TestKill(t *testing.T) {
 }
 
 // checkStore counts the bundles of a store after it has checked them.
-func checkStore(t *testing.T, dir string, signatures map[string]string, acked []string) int {
+func checkStore(t *testing.T, fsys durable.FS, dir string, signatures map[string]string, acked []string) int {
 	t.Helper()
-	subjects, err := filepath.Glob(filepath.Join(dir, "sha256", "*", "*"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	stored := map[string]bool{}
-	for _, subject := range subjects {
-		files, err := os.ReadDir(subject)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for k, file := range files {
-			if !strings.HasPrefix(file.Name(), fmt.Sprintf("%06d-", k+1)) {
-				t.Errorf("%s is number %d of %s", file.Name(), k+1, subject)
+	for _, fan := range below(t, fsys, filepath.Join(dir, "sha256")) {
+		for _, subject := range below(t, fsys, fan) {
+			for k, file := range below(t, fsys, subject) {
+				if !strings.HasPrefix(filepath.Base(file), fmt.Sprintf("%06d-", k+1)) {
+					t.Errorf("%s is number %d", file, k+1)
+				}
+				raw, err := durable.ReadFile(fsys, file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				s := filepath.Base(subject) + signature(t, raw)
+				if stored[s] {
+					t.Errorf("%s is there twice", file)
+				}
+				stored[s] = true
 			}
-			raw, err := os.ReadFile(filepath.Join(subject, file.Name()))
-			if err != nil {
-				t.Fatal(err)
-			}
-			s := filepath.Base(subject) + signature(t, raw)
-			if stored[s] {
-				t.Errorf("%s is there twice", file.Name())
-			}
-			stored[s] = true
 		}
 	}
 	for _, name := range acked {
@@ -202,6 +204,20 @@ func checkStore(t *testing.T, dir string, signatures map[string]string, acked []
 		}
 	}
 	return len(stored)
+}
+
+// below are the paths of what is in a directory.
+func below(t *testing.T, fsys durable.FS, dir string) []string {
+	t.Helper()
+	entries, err := fsys.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	var paths []string
+	for _, entry := range entries {
+		paths = append(paths, filepath.Join(dir, entry.Name()))
+	}
+	return paths
 }
 
 func signature(t *testing.T, raw []byte) string {

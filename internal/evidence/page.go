@@ -65,9 +65,15 @@ func (q question) link(side string, id int) string {
 
 // page is an answer before it is written.
 type page struct {
-	files []string // paths
-	size  int64    // of all of them
+	files []file
+	size  int64 // of all of them
 	links []string
+}
+
+// file is a bundle's.
+type file struct {
+	path string
+	size int64
 }
 
 func (s *Store) serveGet(w http.ResponseWriter, r *http.Request, digest []byte) error {
@@ -89,7 +95,7 @@ func (s *Store) serveGet(w http.ResponseWriter, r *http.Request, digest []byte) 
 		return nil
 	}
 	// The client sees by the length that an answer has been cut off.
-	if err := attestations.WritePage(w, p.open()); err != nil && r.Context().Err() == nil {
+	if err := attestations.WritePage(w, s.open(p.files)); err != nil && r.Context().Err() == nil {
 		s.o.Logger.WarnContext(r.Context(), "answer cut off", "cause", err)
 	}
 	return nil
@@ -114,14 +120,14 @@ func (s *Store) page(digest []byte, q question) (page, error) {
 	chosen := asked[:0]
 	for _, r := range asked {
 		path := filepath.Join(s.dir(digest), r.file())
-		info, err := os.Stat(path)
+		info, err := s.o.FS.Stat(path)
 		if err != nil {
 			return page{}, err
 		}
 		if len(chosen) == q.perPage || len(chosen) > 0 && p.size+info.Size() > maxPage {
 			break
 		}
-		chosen, p.files, p.size = append(chosen, r), append(p.files, path), p.size+info.Size()
+		chosen, p.files, p.size = append(chosen, r), append(p.files, file{path, info.Size()}), p.size+info.Size()
 	}
 	if backwards {
 		slices.Reverse(chosen)
@@ -149,12 +155,16 @@ func (s *Store) links(digest []byte, q question, all, chosen []record) []string 
 }
 
 // open opens each file when it is its turn.
-func (p page) open() iter.Seq2[io.Reader, error] {
+func (s *Store) open(files []file) iter.Seq2[io.Reader, error] {
 	return func(yield func(io.Reader, error) bool) {
-		for _, path := range p.files {
-			f, err := os.Open(path)
-			more := yield(f, err)
-			f.Close() // of nil, an error that says nothing
+		for _, one := range files {
+			f, err := s.o.FS.Open(one.path, os.O_RDONLY, 0)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			more := yield(io.NewSectionReader(f, 0, one.size), nil)
+			f.Close()
 			if !more {
 				return
 			}

@@ -5,8 +5,8 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -30,8 +30,9 @@ var (
 	errCounting    = errors.New("store is still being counted")
 )
 
-// Options say which store to open. All fields are required.
+// Options say which store to open. All fields are required, but FS.
 type Options struct {
+	FS       durable.FS  // nil: durable.OS
 	Dir      string      // made if missing
 	URL      string      // base URL of the instance, for links
 	Root     *trust.Root // what bundles are verified against
@@ -43,7 +44,7 @@ type Options struct {
 type Store struct {
 	o        Options
 	verifier *verify.Verifier
-	lock     *durable.FileLock
+	lock     io.Closer
 	subjects [64]sync.Mutex // by the first byte of a digest: one writer a subject
 	large    chan struct{}  // holds one value per large request in memory
 
@@ -66,15 +67,18 @@ func New(o Options) (*Store, error) {
 }
 
 func open(o Options) (*Store, error) {
+	if o.FS == nil {
+		o.FS = durable.OS{}
+	}
 	s := &Store{o: o, counted: make(chan struct{}), large: make(chan struct{}, largeRequests)}
 	var err error
 	if s.verifier, err = verify.New(o.Root); err != nil {
 		return nil, err
 	}
-	if err := durable.MkdirAll(durable.OS{}, filepath.Join(o.Dir, "sha256"), 0o755); err != nil {
+	if err := durable.MkdirAll(o.FS, filepath.Join(o.Dir, "sha256"), 0o755); err != nil {
 		return nil, err
 	}
-	if s.lock, err = durable.Lock(filepath.Join(o.Dir, "lock")); err != nil {
+	if s.lock, err = o.FS.Lock(filepath.Join(o.Dir, "lock")); err != nil {
 		return nil, err
 	}
 	if err := s.clear(); err != nil {
@@ -85,10 +89,10 @@ func open(o Options) (*Store, error) {
 
 // clear takes away what a crash has left half-written.
 func (s *Store) clear() error {
-	if err := os.RemoveAll(s.temp()); err != nil {
+	if err := s.o.FS.RemoveAll(s.temp()); err != nil {
 		return err
 	}
-	return durable.MkdirAll(durable.OS{}, s.temp(), 0o755)
+	return durable.MkdirAll(s.o.FS, s.temp(), 0o755)
 }
 
 func (s *Store) temp() string { return filepath.Join(s.o.Dir, "tmp") }
