@@ -6,15 +6,14 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/wire/attestations"
 )
 
 // Limits of what Get takes, whatever the store has.
 const (
-	MaxEvidence      = 1000                    // bundles of one subject
-	MaxEvidenceBytes = 2 * bundle.MaxSize      // of all of them
-	maxEvidencePage  = bundle.MaxSize + 64<<10 // of one answer: a bundle, and what is around a hundred
+	MaxEvidence      = 1000                            // bundles of one subject
+	MaxEvidenceBytes = 2 * attestations.MaxBundle      // of all of them
+	maxEvidencePage  = attestations.MaxBundle + 64<<10 // of one answer: a bundle, and what is around a hundred
 	maxReceipt       = 4 << 10
 )
 
@@ -34,6 +33,9 @@ func (e Evidence) Address(digest []byte) string {
 // there once Put returns nil, and once however often it is put. Errors:
 // ErrUnavailable, *StatusError, the context's.
 func (e Evidence) Put(ctx context.Context, digest, bundle []byte) error {
+	if len(bundle) > attestations.MaxBundle {
+		return fmt.Errorf("a bundle of %d bytes, where stores keep at most %d", len(bundle), attestations.MaxBundle)
+	}
 	body, err := attestations.MarshalRequest(bundle)
 	if err == nil {
 		_, err = exchange{

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/wire/attestations"
 )
@@ -130,7 +129,7 @@ func TestEvidenceLosesPage(t *testing.T) {
 
 // What a store sends is limited, whatever it says of its length.
 func TestEvidenceLimits(t *testing.T) {
-	large := []byte(`{"attestations":[{"bundle":{"a":"` + strings.Repeat("x", bundle.MaxSize-100) + `"}}]}`)
+	large := []byte(`{"attestations":[{"bundle":{"a":"` + strings.Repeat("x", attestations.MaxBundle-100) + `"}}]}`)
 	var asked atomic.Int64
 	pages := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Link", attestations.Link(fmt.Sprintf("https://a?after=%d", asked.Add(1)), "next"))
@@ -168,6 +167,9 @@ func TestEvidencePut(t *testing.T) {
 		if err := store(url).Put(t.Context(), make([]byte, 32), []byte("{}")); (err == nil) != ok {
 			t.Errorf("%d: %v", status, err)
 		}
+	}
+	if err := store(refusing).Put(t.Context(), make([]byte, 32), make([]byte, attestations.MaxBundle+1)); err == nil || errors.As(err, &refusal) {
+		t.Errorf("got %v", err)
 	}
 	if err := store(refusing).Put(t.Context(), make([]byte, 32), []byte("no JSON")); err == nil || errors.As(err, &refusal) {
 		t.Errorf("got %v", err)

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/wire/attestations"
 )
 
@@ -18,7 +17,7 @@ const prefix = "/api/v1/bundles/"
 
 const (
 	// maxRequest is a bundle, and what is around it.
-	maxRequest = bundle.MaxSize + 1<<10
+	maxRequest = attestations.MaxBundle + 1<<10
 
 	// smallRequest is longer than what a signature over a file's bytes takes. All that
 	// come are read at once.
@@ -83,7 +82,7 @@ func (s *Store) servePost(w http.ResponseWriter, r *http.Request, digest []byte)
 // each until done.
 func (s *Store) readBody(w http.ResponseWriter, r *http.Request) (body []byte, done func(), err error) {
 	if r.ContentLength > maxRequest {
-		return nil, nil, &http.MaxBytesError{Limit: maxRequest}
+		return nil, nil, errTooLarge
 	}
 	in := http.MaxBytesReader(w, r.Body, maxRequest)
 	done = func() {}

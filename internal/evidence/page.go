@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/wire/attestations"
 )
 
@@ -20,7 +19,7 @@ const perPage = 30
 
 // maxPage is how many bytes the bundles of an answer have together, unless it is one
 // alone: an answer may then have fewer than were asked for.
-const maxPage = bundle.MaxSize
+const maxPage = attestations.MaxBundle
 
 // question is what a GET asks for.
 type question struct {

@@ -52,8 +52,8 @@ func problemOf(err error) problem {
 		return problem{http.StatusBadRequest, "want per_page from 1 to 100, and after or before from an answer's Link"}
 	case errors.Is(err, errContentType):
 		return problem{http.StatusUnsupportedMediaType, "content type must be application/json"}
-	case errors.As(err, &tooLarge):
-		return problem{http.StatusRequestEntityTooLarge, "request is larger than 32 MiB"}
+	case errors.As(err, &tooLarge), errors.Is(err, errTooLarge):
+		return problem{http.StatusRequestEntityTooLarge, "bundle is larger than 32 MiB"}
 	case errors.Is(err, errBody):
 		return problem{http.StatusBadRequest, "request body ended early"}
 	case errors.Is(err, attestations.ErrMalformed):

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/hallmarktest"
 	"github.com/hallmark-sign/hallmark/internal/evidence"
 	"github.com/hallmark-sign/hallmark/wire/attestations"
@@ -147,14 +146,14 @@ func (e *endless) Read(p []byte) (int, error) {
 func TestOversized(t *testing.T) {
 	root := hallmarktest.New(t)
 	s := newStore(t, root, t.TempDir())
-	for name, declared := range map[string]int64{"declared": bundle.MaxSize + 1<<20, "chunked": -1} {
+	for name, declared := range map[string]int64{"declared": attestations.MaxBundle + 1<<20, "chunked": -1} {
 		body := new(endless)
 		r := httptest.NewRequest("POST", subject+strings.Repeat("0a", 32), body)
 		r.Header.Set("Content-Type", "application/json")
 		r.ContentLength = declared
 		w := httptest.NewRecorder()
 		s.Handler().ServeHTTP(w, r)
-		if w.Code != http.StatusRequestEntityTooLarge || declared > 0 && body.read > 0 || body.read > bundle.MaxSize+1<<20 {
+		if w.Code != http.StatusRequestEntityTooLarge || declared > 0 && body.read > 0 || body.read > attestations.MaxBundle+1<<20 {
 			t.Errorf("%s: %d after %d bytes: %s", name, w.Code, body.read, w.Body)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/verify"
+	"github.com/hallmark-sign/hallmark/wire/attestations"
 )
 
 // MaxPerSubject is how many bundles one digest has at most.
@@ -23,6 +24,7 @@ const MaxPerSubject = 1000
 // Why a bundle is not kept. What package verify refuses has its *verify.Error.
 var (
 	errKey         = errors.New("bundle is signed with a key")
+	errTooLarge    = errors.New("bundle is too large")
 	errStranger    = errors.New("entry or timestamp that the trusted root does not know")
 	errSubjectFull = errors.New("subject has all the bundles that it may have")
 	errFull        = errors.New("store is full")
@@ -115,6 +117,9 @@ func (s *Store) Keep(ctx context.Context, digest, raw []byte) (id int, err error
 	stored, err := b.Marshal()
 	if err != nil {
 		return 0, err
+	}
+	if len(stored) > attestations.MaxBundle {
+		return 0, errTooLarge
 	}
 	if err := s.waitCounted(ctx); err != nil {
 		return 0, err

@@ -18,6 +18,11 @@ import (
 // page (max 100)".
 const MaxPage = 100
 
+// MaxBundle is how many bytes a bundle may have that is kept, and all bundles of an
+// answer together: a statement of 20 MiB. Larger ones have their places on images
+// and disks.
+const MaxBundle = 32 << 20
+
 // NotFound is the message of 404, which tells a store that has nothing from an
 // address where there is no store.
 const NotFound = "Not Found"
