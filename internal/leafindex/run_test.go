@@ -250,3 +250,20 @@ func mended(raw []byte) []byte {
 	}
 	return raw
 }
+
+// An index that the run can't have is damage, whatever the checksums say.
+func TestIndexOutOfRun(t *testing.T) {
+	s := span{0, 10}
+	records := recordsOf(5, 10)
+	last := records[9] // of index 14
+	r, err := parse(runOf(t, s, records), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if index, _, err := r.find(last.key, make([]byte, blockSize)); !errors.Is(err, ErrDamaged) {
+		t.Errorf("found %d, %v", index, err)
+	}
+	if _, err := mergeRuns(onDisk(t.TempDir()), []*run{r}, 1, func() error { return nil }); !errors.Is(err, ErrDamaged) {
+		t.Errorf("merged: %v", err)
+	}
+}
