@@ -1,18 +1,27 @@
 package tilelog
 
 import (
-	"github.com/hallmark-sign/hallmark/wire/tile"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"encoding/binary"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/hallmark-sign/hallmark/wire/checkpoint"
+	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
 // benchEntry is as long as a hashedrekord with a certificate.
@@ -23,8 +32,8 @@ func benchEntry(i uint64) []byte {
 }
 
 // benchAppend appends b.N entries by so many callers at once.
-func benchAppend(b *testing.B, callers int) {
-	l := mustOpen(b, testOptions(b, b.TempDir()))
+func benchAppend(b *testing.B, dir string, callers int) {
+	l := mustOpen(b, testOptions(b, dir))
 	waits := make([]time.Duration, b.N)
 	var next atomic.Int64
 	var wg sync.WaitGroup
@@ -49,8 +58,82 @@ func benchAppend(b *testing.B, callers int) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "entries/s")
 }
 
-func BenchmarkAppend1(b *testing.B)  { benchAppend(b, 1) }
-func BenchmarkAppend64(b *testing.B) { benchAppend(b, 64) }
+func BenchmarkAppend1(b *testing.B)  { benchAppend(b, b.TempDir(), 1) }
+func BenchmarkAppend64(b *testing.B) { benchAppend(b, b.TempDir(), 64) }
+
+// BenchmarkAppendBig is BenchmarkAppend64 in a log that has 10,000,128 entries: 39,063
+// full tiles of hashes, whose entries nobody has.
+func BenchmarkAppendBig(b *testing.B) {
+	dir := b.TempDir()
+	buildBig(b, dir, 39_063)
+	mustClose(b, mustOpen(b, testOptions(b, dir))) // makes the index of leaves
+	start := time.Now()
+	l := mustOpen(b, testOptions(b, dir))
+	b.Logf("%d entries: opened in %v, %d MiB in use", l.Size(), time.Since(start), inUse(b))
+	mustClose(b, l)
+	benchAppend(b, dir, 64)
+	b.Logf("after %d more: %d MiB in use", b.N, inUse(b))
+}
+
+// inUse is the memory of this process, in MiB, as the system counts it.
+func inUse(b *testing.B) int64 {
+	b.Helper()
+	runtime.GC()
+	debug.FreeOSMemory()
+	raw, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		b.Skip("no /proc here")
+	}
+	var total, resident int64
+	if _, err := fmt.Sscan(string(raw), &total, &resident); err != nil {
+		b.Fatal(err)
+	}
+	return resident * int64(os.Getpagesize()) >> 20
+}
+
+// buildBig writes the tiles of a log of full tiles of synthetic leaves, level by
+// level, and its checkpoint.
+func buildBig(b *testing.B, dir string, tiles int) {
+	b.Helper()
+	o := testOptions(b, dir)
+	hashes := make([]tlog.Hash, tiles*tile.Width)
+	for i := range hashes {
+		hashes[i] = sha256.Sum256(binary.BigEndian.AppendUint64(nil, uint64(i)))
+	}
+	t := newTree(nil)
+	for _, h := range hashes {
+		t.append(h)
+	}
+	root, err := t.root(uint64(len(hashes)))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for level := 0; len(hashes) > 0; level++ {
+		var above []tlog.Hash
+		for n := 0; n*tile.Width < len(hashes); n++ {
+			in := hashes[n*tile.Width : min((n+1)*tile.Width, len(hashes))]
+			path := filepath.Join(dir, tile.Path(level, uint64(n), len(in)))
+			var raw []byte
+			for _, h := range in {
+				raw = append(raw, h[:]...)
+			}
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, raw, 0o644)); err != nil {
+				b.Fatal(err)
+			}
+			if len(in) == tile.Width {
+				above = append(above, subtree(in))
+			}
+		}
+		hashes = above
+	}
+	envelope, err := checkpoint.Sign(checkpoint.Checkpoint{Origin: origin, Size: uint64(tiles) * tile.Width, Root: root}, o.Signers...)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "checkpoint"), envelope, 0o644)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+}
 
 // BenchmarkReadTiles reads full tiles over connections that are kept, by 64 clients
 // on this machine, whose own work is part of the figure.

@@ -4,6 +4,7 @@
 //	DIR/checkpoint        the signed tree head that readers see
 //	DIR/tile/…            hashes and entries, immutable once they are there
 //	DIR/journal           batches that are promised but not yet in tiles
+//	DIR/leaves/…          which index a leaf has, made again where it is missing
 //	DIR/lock              keeps a second process out
 //
 // # Life of an entry

@@ -2,6 +2,7 @@ package tilelog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/leafindex"
 )
 
 const (
@@ -33,8 +35,8 @@ const (
 // engine is a log from one opening of its directory to the first error.
 type engine struct {
 	o       Options
-	journal *durable.Journal   // sequencer only, once open
-	known   map[leafKey]uint64 // sequencer only, once open; nil without Dedup
+	journal *durable.Journal // sequencer only, once open
+	known   *leafindex.Index // sequencer only, once open; nil without Dedup
 	tree    *tree
 	files   durable.Batch // publisher only, once open
 	public  durable.Batch // exposer only
@@ -89,10 +91,6 @@ func (b *bundle) add(encoded []byte) {
 // first gives the content of the first width entries.
 func (b *bundle) first(width int) []byte { return b.content[:b.ends[width-1]] }
 
-// leafKey is a leaf hash, cut to what is still collision-free. A collision
-// would give its maker an error: proofs are verified against the whole hash.
-type leafKey [16]byte
-
 // openEngine begins with what is on the disk. The lock is the caller's.
 func openEngine(o Options) (*engine, error) {
 	e := &engine{
@@ -111,19 +109,24 @@ func openEngine(o Options) (*engine, error) {
 		failed:    make(chan struct{}),
 	}
 	e.tree = newTree(e.readHashes)
-	if o.Dedup {
-		e.known = make(map[leafKey]uint64)
-	}
 	var err error
 	if e.journal, err = durable.OpenJournal(o.FS, o.path("journal")); err != nil {
 		return nil, err
 	}
 	if err := e.recover(); err != nil {
-		e.journal.Close()
-		return nil, err
+		return nil, errors.Join(err, e.release())
 	}
 	go e.run()
 	return e, nil
+}
+
+// release gives back what openEngine took.
+func (e *engine) release() error {
+	err := e.journal.Close()
+	if e.known != nil {
+		err = errors.Join(err, e.known.Close())
+	}
+	return err
 }
 
 // run is the life of the engine: its goroutines, then the end.
@@ -138,7 +141,9 @@ func (e *engine) run() {
 	publisher.Wait()
 	close(e.tiled)
 	exposer.Wait()
-	e.journal.Close()
+	if err := e.release(); err != nil {
+		e.o.Logger.Warn("log is closed after an error", "dir", e.o.Dir, "cause", err)
+	}
 }
 
 func (e *engine) append(ctx context.Context, p Pending) (Receipt, error) {

@@ -54,7 +54,6 @@ type Options struct {
 	// waits for them.
 	Witnessed bool
 	// Dedup answers an entry that is in the log already with its first index.
-	// It takes about 50 bytes of memory per entry.
 	Dedup  bool
 	Clock  func() time.Time // gives Pending.Make its time
 	Logger *slog.Logger

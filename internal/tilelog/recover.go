@@ -8,6 +8,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/leafindex"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
@@ -74,6 +75,9 @@ func (e *engine) create() error {
 	}
 	envelope, err := checkpoint.Sign(checkpoint.Checkpoint{Origin: e.o.Origin, Root: root}, e.o.Signers...)
 	if err != nil {
+		return err
+	}
+	if err := e.loadKnown(0); err != nil {
 		return err
 	}
 	e.head = head{root: root, envelope: envelope}
@@ -155,19 +159,28 @@ func (e *engine) loadEdge(size uint64) error {
 	return nil
 }
 
-// loadKnown learns the leaf hashes of the first size entries.
-func (e *engine) loadKnown(size uint64) error {
-	if e.known == nil {
+// loadKnown opens the index of the first size leaves.
+func (e *engine) loadKnown(size uint64) (err error) {
+	if !e.o.Dedup {
 		return nil
 	}
-	for n := range (size + tile.Width - 1) / tile.Width {
-		at := position{0, n}
+	e.known, err = leafindex.Open(leafindex.Options{FS: e.o.FS, Dir: e.o.path("leaves"), Logger: e.o.Logger}, size,
+		func(from uint64, each func([32]byte) error) error { return e.leaves(from, size, each) })
+	return err
+}
+
+// leaves reads the leaf hashes from index from on, of a tree of size leaves.
+func (e *engine) leaves(from, size uint64, each func([32]byte) error) error {
+	for ; from < size; from = (from/tile.Width + 1) * tile.Width {
+		at := position{0, from / tile.Width}
 		data, err := e.readHashes(at, tileWidth(at, size))
 		if err != nil {
 			return err
 		}
-		for i, leaf := range data {
-			e.known[leafKey(leaf[:])] = n*tile.Width + uint64(i)
+		for _, leaf := range data[from%tile.Width:] {
+			if err := each(leaf); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -237,7 +250,9 @@ func (e *engine) replay(raw []byte) error {
 		if err != nil {
 			return fmt.Errorf("replaying journal: %w", err)
 		}
-		e.grow(leaf, r.base+uint64(i))
+		if err := e.grow(leaf, r.base+uint64(i)); err != nil {
+			return fmt.Errorf("replaying journal: %w", err)
+		}
 		encoded = append(encoded, tiled)
 	}
 	if err := e.checkRoot(h); err != nil {

@@ -79,6 +79,9 @@ func (e *engine) commit(waiters []*waiter) error {
 		w.now = now
 		w.err = e.place(w, &b)
 	}
+	if err := e.err(); err != nil {
+		return err
+	}
 	if len(b.entries) > 0 {
 		if err := e.promise(&b); err != nil {
 			return err
@@ -105,12 +108,20 @@ func (e *engine) place(w *waiter, b *batch) error {
 	}
 	w.leaf, w.index = leaf, b.end()
 	if e.known != nil && w.Make == nil {
-		if index, ok := e.known[leafKey(leaf[:])]; ok {
+		index, ok, err := e.known.Find(leaf)
+		if err != nil {
+			e.fail(err)
+			return e.err()
+		}
+		if ok {
 			w.index = index
 			return nil
 		}
 	}
-	e.grow(leaf, w.index)
+	if err := e.grow(leaf, w.index); err != nil {
+		e.fail(err)
+		return e.err()
+	}
 	b.entries = append(b.entries, entry)
 	b.encoded = append(b.encoded, encoded)
 	return nil
@@ -131,11 +142,14 @@ func (e *engine) encode(entry []byte) (leaf tlog.Hash, encoded []byte, err error
 }
 
 // grow adds the leaf at index, the tree's next, to tree and known leaves.
-func (e *engine) grow(leaf tlog.Hash, index uint64) {
+func (e *engine) grow(leaf tlog.Hash, index uint64) error {
 	if e.known != nil {
-		e.known[leafKey(leaf[:])] = index
+		if err := e.known.Add(leaf, index); err != nil {
+			return err
+		}
 	}
 	e.tree.append(leaf)
+	return nil
 }
 
 // promise signs the tree that b has led to and makes it durable.
