@@ -181,15 +181,19 @@ func (s *session) attest(ctx context.Context, subjects []subject, what statement
 	if err != nil {
 		return err
 	}
+	var failed failures
 	for i, one := range subjects {
 		if i > 0 && s.flags.bundle != "" {
 			continue // one bundle for all of them, in the file that was named
 		}
 		if err := s.leave(ctx, one, raw, what.kind, results[i]); err != nil {
-			return about(one.name, err)
+			failed = append(failed, about(one.name, err)) // the others have it nevertheless
 		}
 	}
-	return s.keep(ctx, s.left(subjects[0]), raw, results...)
+	if err := s.keep(ctx, s.left(subjects[0]), raw, results...); err != nil {
+		failed = append(failed, err)
+	}
+	return failed.orNil()
 }
 
 // left is the file with the bundle of a subject; empty for an image.
@@ -252,7 +256,7 @@ func (s *session) leave(ctx context.Context, one subject, raw []byte, predicateT
 func (s *session) hang(ctx context.Context, one subject, raw []byte, predicateType string) (string, error) {
 	manifest, err := s.registry.client.Attach(ctx, *one.image, oci.Attachment{Bundle: raw, PredicateType: predicateType, Created: time.Now()})
 	if err != nil {
-		return "", keep(one, raw, err)
+		return "", keepAside(one, raw, err)
 	}
 	return one.image.Repository + "@" + manifest, nil
 }

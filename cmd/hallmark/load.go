@@ -154,9 +154,9 @@ func statementAbout(b *bundle.Bundle, image oci.Image) (predicateType string, er
 	return s.PredicateType, nil
 }
 
-// keep writes a bundle into a file that could not be put on its image, as it is in
+// keepAside writes a bundle into a file that could not be put on its image, as it is in
 // the log already, and says how to go on.
-func keep(one subject, raw []byte, cause error) error {
+func keepAside(one subject, raw []byte, cause error) error {
 	p := unseen(one.name, cause)
 	out := "sha256-" + hex.EncodeToString(one.image.Sum()) + verdict.LinesSuffix
 	before, err := os.ReadFile(out)

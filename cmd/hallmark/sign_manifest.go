@@ -146,13 +146,17 @@ func (s *session) signManifest(ctx context.Context, m *manifest) error {
 	if err := s.write(m.out, append(raw, '\n')); err != nil {
 		return unwritable(m.out, err)
 	}
+	var failed failures
 	for _, one := range m.subjects {
 		if one.image == nil {
 			continue
 		}
 		if _, err := s.hang(ctx, one, raw, what.kind); err != nil {
-			return about(one.name, err)
+			failed = append(failed, about(one.name, err)) // the others have it nevertheless
 		}
+	}
+	if len(failed) > 0 {
+		return failed
 	}
 	if err := s.tellManifest(m, results); err != nil {
 		return err

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/oci"
+	"github.com/hallmark-sign/hallmark/oci/transfer"
+)
+
+// How far a copy is, is said every few seconds.
+func TestTell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var said bytes.Buffer
+		var p transfer.Progress
+		stop := make(chan struct{})
+		go carryFlags{}.tell(environment{stderr: &said}, "r/a:v1\x1b[2J", &p, stop)
+		time.Sleep(tellEvery + 1)
+		synctest.Wait()
+		p.OfBlobs.Store(3)
+		p.Blobs.Store(1)
+		p.OfBytes.Store(5_400_000_000)
+		p.Bytes.Store(1_234)
+		time.Sleep(tellEvery)
+		synctest.Wait()
+		close(stop)
+		want := `r/a:v1\u001b[2J: looking at what there is` + "\n" + `r/a:v1\u001b[2J: 1 of 3 blobs, 1.2 kB of 5.4 GB` + "\n"
+		if said.String() != want {
+			t.Errorf("%q", said.String())
+		}
+	})
+}
+
+// What registries say does not draw on the terminal, and does not fill it.
+func TestReportIsPrintable(t *testing.T) {
+	r := &transfer.Report{Digest: "sha256:\x1b[31m", Elsewhere: []transfer.Note{{What: "a\x1b]0;b\x07", Why: "\u202e"}}}
+	for range maxNotes + 5 {
+		r.Missing = append(r.Missing, transfer.Note{What: "x\r", Why: "y\ny"})
+	}
+	for _, f := range []carryFlags{{}, {json: true}} {
+		var out bytes.Buffer
+		if err := f.show(environment{stdout: &out}, "from\x1b", "to\x07", r); err != nil {
+			t.Fatal(err)
+		}
+		if strings.ContainsAny(out.String(), "\x1b\x07\r") || !f.json && (strings.Count(out.String(), "\n") > maxNotes+10 || !strings.Contains(out.String(), "and 5 more, see --json")) {
+			t.Errorf("%q", out.String())
+		}
+	}
+	var out bytes.Buffer
+	odd := oci.Removable{Attached: oci.Attached{Digest: "sha256:x", Type: "a\x1b[2Jb"}, Stays: "c\x1bd"}
+	if _, err := (cleanFlags{kind: allThere}).show(environment{stdout: &out}, oci.Image{}, []oci.Removable{odd}); err != nil || strings.Contains(out.String(), "\x1b") {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+}
+
+// Bundles that could not be put on an image gather in one file, one a line.
+func TestKeepAside(t *testing.T) {
+	t.Chdir(t.TempDir())
+	image := oci.Image{Repository: "r/a", Digest: "sha256:" + strings.Repeat("ab", 32)}
+	for _, raw := range []string{"one", "two"} {
+		p := problemOf(keepAside(subject{"r/a:v1", &image}, []byte(raw), &oci.Unseen{Reason: oci.Denied, Err: os.ErrPermission}))
+		if p.Exit != exitUndecided || p.Code != "could-not-look" || !strings.HasPrefix(p.Try, "hallmark load sha256-abab") || !strings.HasSuffix(p.Try, " "+image.String()) {
+			t.Errorf("%+v", p)
+		}
+	}
+	raw, err := readFile("sha256-"+strings.Repeat("ab", 32)+".sigstore.jsonl", bundle.MaxSize)
+	if err != nil || string(raw) != "one\ntwo\n" {
+		t.Errorf("%q, %v", raw, err)
+	}
+	if err := os.Chmod(".", 0o500); err != nil || os.Getuid() == 0 {
+		return // root writes anywhere
+	}
+	if p := problemOf(keepAside(subject{"r/a:v1", &image}, nil, os.ErrPermission)); !strings.Contains(p.Error(), "lost") {
+		t.Errorf("%+v", p)
+	}
+}
