@@ -9,12 +9,10 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/attestations"
 )
 
-// Limits of what Get takes, whatever the store has.
+// Limits of one answer: of bundles, with what is around a hundred, and of a receipt.
 const (
-	MaxEvidence      = 1000                            // bundles of one subject
-	MaxEvidenceBytes = 2 * attestations.MaxBundle      // of all of them
-	maxEvidencePage  = attestations.MaxBundle + 64<<10 // of one answer: a bundle, and what is around a hundred
-	maxReceipt       = 4 << 10
+	maxEvidencePage = attestations.MaxBundle + 64<<10
+	maxReceipt      = 4 << 10
 )
 
 // Evidence is a store of bundles by the digest of what they are about, which an
@@ -50,7 +48,7 @@ func (e Evidence) Put(ctx context.Context, digest, bundle []byte) error {
 }
 
 // Get gives all bundles (JSON) that the store has of the artifact with this SHA-256,
-// as they are: nothing is verified. There are three answers: some; none and no
+// as they are, up to the limits of package attestations: nothing is verified. There are three answers: some; none and no
 // error, said only when the store itself says that it has none; and an error, when
 // nothing is known. Errors: ErrUnavailable, *StatusError,
 // attestations.ErrMalformed, the context's.
@@ -72,8 +70,8 @@ func (e Evidence) Get(ctx context.Context, digest []byte) ([][]byte, error) {
 			size += len(b)
 		}
 		all = append(all, page...)
-		if err == nil && (len(all) > MaxEvidence || size > MaxEvidenceBytes) {
-			err = fmt.Errorf("more than %d bundles, or than %d bytes of them", MaxEvidence, MaxEvidenceBytes)
+		if err == nil && (len(all) > attestations.MaxBundles || size > attestations.MaxBytes) {
+			err = fmt.Errorf("more than %d bundles, or than %d bytes of them", attestations.MaxBundles, attestations.MaxBytes)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("asking %s for bundles: %w", e.URL, err)

@@ -492,6 +492,10 @@ func TestLargePages(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// A sixth would be more than a client takes.
+	if got := status(t, e.Put(t.Context(), digest[:], attested(t, root, digest[:], sbom, fmt.Sprintf(`{"":"%s"}`, padding)))); got != http.StatusConflict {
+		t.Errorf("a sixth: %d", got)
+	}
 	got, err := e.Get(t.Context(), digest[:])
 	if err != nil || len(got) != 5 {
 		t.Errorf("%d bundles, %v", len(got), err)
@@ -533,7 +537,7 @@ func TestSubjectFull(t *testing.T) {
 	if err := os.MkdirAll(subject, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for k := range evidence.MaxPerSubject {
+	for k := range attestations.MaxBundles {
 		if err := os.WriteFile(filepath.Join(subject, fmt.Sprintf("%06d-ab-%d-none.json", k+1, k)), raw, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -542,7 +546,7 @@ func TestSubjectFull(t *testing.T) {
 	if got := status(t, crowded.Put(t.Context(), digest, raw)); got != http.StatusConflict {
 		t.Errorf("crowded: %d", got)
 	}
-	if got, err := crowded.Get(t.Context(), digest); err != nil || len(got) != evidence.MaxPerSubject {
+	if got, err := crowded.Get(t.Context(), digest); err != nil || len(got) != attestations.MaxBundles {
 		t.Errorf("%d bundles, %v", len(got), err)
 	}
 }

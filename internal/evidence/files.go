@@ -14,6 +14,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/verify"
+	"github.com/hallmark-sign/hallmark/wire/attestations"
 )
 
 // countPatience is how long a post waits for the store to be counted.
@@ -24,6 +25,7 @@ type record struct {
 	id    int
 	entry string // log's ID and index: what is one of these is one bundle
 	kind  string // of the statement
+	size  int64  // of the file, which its name does not say
 }
 
 func recordOf(r *verify.Result) record {
@@ -75,9 +77,16 @@ func (s *Store) list(digest []byte) ([]record, error) {
 	}
 	var all []record
 	for _, entry := range entries {
-		if r, ok := parseRecord(entry.Name()); ok {
-			all = append(all, r)
+		r, ok := parseRecord(entry.Name())
+		if !ok {
+			continue
 		}
+		info, err := entry.Info()
+		if err != nil {
+			return nil, fmt.Errorf("listing bundles: %w", err)
+		}
+		r.size = info.Size()
+		all = append(all, r)
 	}
 	return all, nil
 }
@@ -94,17 +103,19 @@ func (s *Store) add(digest []byte, r record, stored []byte) (id int, err error) 
 	if err != nil {
 		return 0, err
 	}
+	size := int64(len(stored))
 	r.id = 1
+	total := size
 	for _, h := range held {
 		if h.entry == r.entry {
 			return h.id, s.survive(s.sync(digest))
 		}
 		r.id = h.id + 1
+		total += h.size
 	}
-	if len(held) >= MaxPerSubject {
+	if len(held) >= attestations.MaxBundles || total > attestations.MaxBytes {
 		return 0, errSubjectFull
 	}
-	size := int64(len(stored))
 	if s.used.Add(size) > s.o.MaxBytes {
 		s.used.Add(-size)
 		return 0, errFull

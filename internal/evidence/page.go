@@ -64,15 +64,9 @@ func (q question) link(side string, id int) string {
 
 // page is an answer before it is written.
 type page struct {
-	files []file
-	size  int64 // of all of them
-	links []string
-}
-
-// file is a bundle's.
-type file struct {
-	path string
-	size int64
+	records []record
+	size    int64 // of all of them
+	links   []string
 }
 
 func (s *Store) serveGet(w http.ResponseWriter, r *http.Request, digest []byte) error {
@@ -88,13 +82,13 @@ func (s *Store) serveGet(w http.ResponseWriter, r *http.Request, digest []byte) 
 		w.Header().Add("Link", link)
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Header().Set("Content-Length", strconv.FormatInt(attestations.PageSize(len(p.files), p.size), 10))
+	w.Header().Set("Content-Length", strconv.FormatInt(attestations.PageSize(len(p.records), p.size), 10))
 	w.Header().Set("Cache-Control", "no-cache")
 	if r.Method == http.MethodHead {
 		return nil
 	}
 	// The client sees by the length that an answer has been cut off.
-	if err := attestations.WritePage(w, s.open(p.files)); err != nil && r.Context().Err() == nil {
+	if err := attestations.WritePage(w, s.open(digest, p.records)); err != nil && r.Context().Err() == nil {
 		s.o.Logger.WarnContext(r.Context(), "answer cut off", "cause", err)
 	}
 	return nil
@@ -116,24 +110,17 @@ func (s *Store) page(digest []byte, q question) (page, error) {
 		slices.Reverse(asked)
 	}
 	var p page
-	chosen := asked[:0]
 	for _, r := range asked {
-		path := filepath.Join(s.dir(digest), r.file())
-		info, err := s.o.FS.Stat(path)
-		if err != nil {
-			return page{}, err
-		}
-		if len(chosen) == q.perPage || len(chosen) > 0 && p.size+info.Size() > maxPage {
+		if len(p.records) == q.perPage || len(p.records) > 0 && p.size+r.size > maxPage {
 			break
 		}
-		chosen, p.files, p.size = append(chosen, r), append(p.files, file{path, info.Size()}), p.size+info.Size()
+		p.records, p.size = append(p.records, r), p.size+r.size
 	}
 	if backwards {
-		slices.Reverse(chosen)
-		slices.Reverse(p.files)
+		slices.Reverse(p.records)
 	}
-	if len(chosen) > 0 {
-		p.links = s.links(digest, q, all, chosen)
+	if len(p.records) > 0 {
+		p.links = s.links(digest, q, all, p.records)
 	}
 	return p, nil
 }
@@ -154,15 +141,15 @@ func (s *Store) links(digest []byte, q question, all, chosen []record) []string 
 }
 
 // open opens each file when it is its turn.
-func (s *Store) open(files []file) iter.Seq2[io.Reader, error] {
+func (s *Store) open(digest []byte, records []record) iter.Seq2[io.Reader, error] {
 	return func(yield func(io.Reader, error) bool) {
-		for _, one := range files {
-			f, err := s.o.FS.Open(one.path, os.O_RDONLY, 0)
+		for _, r := range records {
+			f, err := s.o.FS.Open(filepath.Join(s.dir(digest), r.file()), os.O_RDONLY, 0)
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			more := yield(io.NewSectionReader(f, 0, one.size), nil)
+			more := yield(io.NewSectionReader(f, 0, r.size), nil)
 			f.Close()
 			if !more {
 				return

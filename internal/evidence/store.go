@@ -18,9 +18,6 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/attestations"
 )
 
-// MaxPerSubject is how many bundles one digest has at most.
-const MaxPerSubject = 1000
-
 // Why a bundle is not kept. What package verify refuses has its *verify.Error.
 var (
 	errKey         = errors.New("bundle is signed with a key")

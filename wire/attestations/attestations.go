@@ -23,6 +23,13 @@ const MaxPage = 100
 // and disks.
 const MaxBundle = 32 << 20
 
+// Limits of what one subject has: as much as whoever asks for it takes, so that
+// nobody can bury a bundle under others.
+const (
+	MaxBundles = 1000
+	MaxBytes   = 2 * MaxBundle // of all of them
+)
+
 // NotFound is the message of 404, which tells a store that has nothing from an
 // address where there is no store.
 const NotFound = "Not Found"
