@@ -20,7 +20,7 @@ import (
 )
 
 // Detached is a signature as cosign 1 and 2 left it: the contents of several
-// files. Signature is needed, the rest may be empty.
+// files, which FromDetached reads and Detach writes. Signature is needed, the rest may be empty.
 type Detached struct {
 	Signature   []byte // raw or in base64; or a DSSE envelope in JSON, raw or in base64
 	Certificate []byte // PEM, or base64 of PEM, of a certificate or a public key
@@ -183,7 +183,7 @@ func (b *Bundle) readTimestamp(raw []byte) error {
 		if _, err := checkSize(raw, nil); err != nil {
 			return err
 		}
-		var kept struct{ SignedRFC3161Timestamp []byte }
+		var kept keptTimestamp
 		if err := json.Unmarshal(raw, &kept, json.RejectUnknownMembers(true)); err != nil {
 			return err
 		}
@@ -192,6 +192,9 @@ func (b *Bundle) readTimestamp(raw []byte) error {
 	b.Timestamps = [][]byte{raw}
 	return checkBlobs("timestamp", b.Timestamps, 1, 1)
 }
+
+// keptTimestamp is how cosign 1 and 2 keep a timestamp.
+type keptTimestamp struct{ SignedRFC3161Timestamp []byte }
 
 // legacy is the bundle in one file that cosign 1 and 2 wrote.
 //

@@ -3,10 +3,14 @@ package interop
 import (
 	"bytes"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -91,4 +95,79 @@ func lookAt(t *testing.T, i images) ([]oci.Found, oci.Image) {
 		t.Fatal(err)
 	}
 	return found, image
+}
+
+// TestCompat: what hallmark leaves for cosign 2, cosign reads in its older form, of a
+// login and of a key, and refuses as somebody else's.
+func TestCompat(t *testing.T) {
+	r := newRequest(t)
+	reads := []string{"--new-bundle-format=false", "--insecure-ignore-tlog", "--use-signed-timestamps", "--trusted-root", r.trustedRoot}
+	for registry, start := range registries() {
+		t.Run(registry, func(t *testing.T) {
+			at := start(t)
+			key, other := keyPair(t), publicHalf(t, keyPair(t))
+			for _, by := range []struct {
+				name          string
+				sign          []string
+				good, another []string
+			}{
+				{"a login", []string{"--identity-token", r.token}, identified(r.identity, r), identified("bob@example.com", r)},
+				{"a key", []string{"--key", key}, []string{"--key", publicHalf(t, key)}, []string{"--key", other}},
+			} {
+				i := at.push(t)
+				signs := append([]string{"--compat", "cosign2", "--trusted-root", r.trustedRoot, "--signing-config", r.signingConfig}, by.sign...)
+				for range 2 { // the second behind the first
+					if err := i.run(t, hallmarkBinary, append([]string{"sign"}, signs...)...); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := i.run(t, hallmarkBinary, append([]string{"attest", "--predicate", r.predicate, "--type", r.predicateType}, signs...)...); err != nil {
+					t.Fatal(err)
+				}
+				for _, verb := range [][]string{{"verify"}, {"verify-attestation", "--type", r.predicateType}} {
+					args := append(append(slices.Clone(verb), reads...), by.good...)
+					if err := i.run(t, cosignBinary, args...); err != nil {
+						t.Errorf("%s, %s: %v", by.name, verb[0], err)
+					}
+					args = append(append(slices.Clone(verb), reads...), by.another...)
+					if err := i.run(t, cosignBinary, args...); err == nil {
+						t.Errorf("%s, %s: somebody else's is accepted", by.name, verb[0])
+					}
+				}
+			}
+		})
+	}
+}
+
+func identified(who string, r request) []string {
+	return []string{"--certificate-identity", who, "--certificate-oidc-issuer", r.issuer}
+}
+
+// keyPair writes a new private key.
+func keyPair(t *testing.T) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return write(t, "key.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+}
+
+// publicHalf writes the public half of a private key's file.
+func publicHalf(t *testing.T, private string) string {
+	t.Helper()
+	block, _ := pem.Decode(read(t, private))
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(key.(crypto.Signer).Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return write(t, "key.pub", pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 }

@@ -28,6 +28,7 @@ const (
 	noteChain       = "dev.sigstore.cosign/chain"
 	noteEntry       = "dev.sigstore.cosign/bundle"
 	noteTimestamp   = "dev.sigstore.cosign/rfc3161timestamp"
+	notePredicate   = "predicateType"
 )
 
 // legacyTags finds the tags under which cosign 1 and 2 left things.

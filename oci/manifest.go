@@ -20,6 +20,7 @@ const TypeIndex = typeIndex
 const (
 	typeManifest       = "application/vnd.oci.image.manifest.v1+json"
 	typeIndex          = "application/vnd.oci.image.index.v1+json"
+	typeConfig         = "application/vnd.oci.image.config.v1+json"
 	typeEmpty          = "application/vnd.oci.empty.v1+json"
 	typeDockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
 	typeDockerIndex    = "application/vnd.docker.distribution.manifest.list.v2+json"

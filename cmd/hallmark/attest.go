@@ -71,6 +71,9 @@ URL it is also left in the evidence store of an instance, with each SUBJECT's di
 			if f.predicate == "" || f.kind == "" {
 				err = errors.New("--predicate and --type are needed")
 			}
+			if err == nil {
+				err = f.checkCompat()
+			}
 			if err != nil {
 				return usageError(cmd, err)
 			}
@@ -258,5 +261,5 @@ func (s *session) hang(ctx context.Context, one subject, raw []byte, predicateTy
 	if err != nil {
 		return "", keepAside(one, raw, err)
 	}
-	return one.image.Repository + "@" + manifest, nil
+	return one.image.Repository + "@" + manifest, s.leaveLegacy(ctx, one, raw, predicateType)
 }

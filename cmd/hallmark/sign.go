@@ -47,6 +47,7 @@ type signFlags struct {
 	evidence       evidenceFlags
 	beside         bool // add to the bundles that are there
 	manifest       bool // one statement about all
+	compat         string
 	timeout        time.Duration
 	json           bool
 }
@@ -59,6 +60,7 @@ func (f *signFlags) add(cmd *cobra.Command, env environment) {
 	cmd.Flags().StringVar(&f.bundle, "bundle", "", "`FILE` to write the bundle to (default: the artifact's name with "+verdict.Suffix+")")
 	f.registry.add(cmd)
 	f.evidence.add(cmd, env, "to leave the bundle there as well")
+	cmd.Flags().StringVar(&f.compat, "compat", "", "also leave on images what `cosign2` reads, without the log entry, which it has no place for")
 	cmd.Flags().BoolVar(&f.beside, "add", false, "add a line to FILE"+verdict.LinesSuffix+", or to --bundle, beside the signatures that are there")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "how long each service may take")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print the result as JSON")
@@ -86,6 +88,11 @@ With --evidence URL the bundle is also left in the evidence store of an instance
 'verify --evidence' finds it by the digest of what was signed. If that fails, the bundle
 stays where it is, and the exit status is 3.
 
+--compat cosign2 also leaves on images a signature in the form of cosign 1 and 2, which
+has a certificate and a log entry of its own. Those read timestamp and identity, but no
+entry of this log: cosign verify --insecure-ignore-tlog --use-signed-timestamps
+--new-bundle-format=false --trusted-root FILE --certificate-identity …, or --key FILE.
+
 Who signs: the ID token given with --identity-token or SIGSTORE_ID_TOKEN; in GitHub
 Actions the workflow itself; else whoever logs in. With --key, the key.`,
 		Example: `  hallmark sign release.tar.gz
@@ -95,6 +102,9 @@ Actions the workflow itself; else whoever logs in. With --key, the key.`,
   hallmark sign --key key.pem --bundle release.bundle release.tar.gz`,
 		Args: usageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, files []string) error {
+			if err := f.checkCompat(); err != nil {
+				return usageError(cmd, err)
+			}
 			if f.manifest {
 				return f.signManifest(cmd.Context(), env, files)
 			}

@@ -71,7 +71,7 @@ func (f signFlags) images(ctx context.Context, env environment, r *registry, tex
 	for _, one := range platforms {
 		all = append(all, subject{one.String(), &one})
 	}
-	return all, nil
+	return all, f.checkLegacy(ctx, r, all)
 }
 
 // statement is an in-toto statement that is to be signed. Its payload may be a

@@ -28,18 +28,23 @@ type Payload struct {
 	Digest    []byte // SHA-256 of the image's manifest
 }
 
+// typeImage is what Marshal writes; Parse reads a later spelling too.
+const typeImage = "cosign container image signature"
+
+type critical struct {
+	Identity struct {
+		Reference string `json:"docker-reference"`
+	} `json:"identity"`
+	Image struct {
+		Digest string `json:"docker-manifest-digest"`
+	} `json:"image"`
+	Type string `json:"type"`
+}
+
 // Parse reads a payload. Errors: ErrMalformed.
 func Parse(raw []byte) (Payload, error) {
 	var p struct {
-		Critical struct {
-			Identity struct {
-				Reference string `json:"docker-reference"`
-			} `json:"identity"`
-			Image struct {
-				Digest string `json:"docker-manifest-digest"`
-			} `json:"image"`
-			Type string `json:"type"`
-		} `json:"critical"`
+		Critical critical `json:"critical"`
 	}
 	if len(raw) > MaxSize {
 		return Payload{}, fmt.Errorf("%w: more than %d bytes", ErrMalformed, MaxSize)
@@ -47,7 +52,7 @@ func Parse(raw []byte) (Payload, error) {
 	if err := json.Unmarshal(raw, &p); err != nil {
 		return Payload{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	if t := p.Critical.Type; t != "cosign container image signature" && t != "https://sigstore.dev/cosign/sign/v1" {
+	if t := p.Critical.Type; t != typeImage && t != "https://sigstore.dev/cosign/sign/v1" {
 		return Payload{}, fmt.Errorf("%w: type %.100q", ErrMalformed, t)
 	}
 	digits, ok := strings.CutPrefix(p.Critical.Image.Digest, "sha256:")

@@ -45,3 +45,21 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// What is written is read, in the bytes that cosign writes.
+func TestMarshal(t *testing.T) {
+	sum, err := hex.DecodeString(digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := simplesigning.Payload{Reference: "registry.example.com/app", Digest: sum}.Marshal()
+	if want := strings.Replace(payload, `{"creator":"cosign"}`, "null", 1); err != nil || string(raw) != want {
+		t.Errorf("%s, %v, want %s", raw, err, want)
+	}
+	if p, err := simplesigning.Parse(raw); err != nil || hex.EncodeToString(p.Digest) != digest {
+		t.Error(p, err)
+	}
+	if _, err := (simplesigning.Payload{Digest: sum[1:]}).Marshal(); !errors.Is(err, simplesigning.ErrMalformed) {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,51 @@
+package bundle
+
+import (
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"fmt"
+
+	dssepb "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/go-json-experiment/json"
+)
+
+// Detach takes the bundle apart for readers of the older form. Log entries are left
+// out: that form has a place for one of Rekor v1 alone, with the log's promise. Of
+// several timestamps it has the first. Errors: ErrMalformed.
+func (b *Bundle) Detach() (Detached, error) {
+	d, err := b.detach()
+	if err != nil {
+		return Detached{}, fmt.Errorf("detaching signature: %w: %w", ErrMalformed, err)
+	}
+	return d, nil
+}
+
+func (b *Bundle) detach() (d Detached, err error) {
+	switch {
+	case b.Message != nil:
+		d.Signature = base64.StdEncoding.AppendEncode(nil, b.Message.Signature)
+	case b.Envelope != nil && len(b.Envelope.Signatures) == 1:
+		pb := &dssepb.Envelope{PayloadType: b.Envelope.PayloadType, Payload: b.Envelope.Payload}
+		pb.Signatures = []*dssepb.Signature{{Keyid: b.Envelope.Signatures[0].KeyID, Sig: b.Envelope.Signatures[0].Sig}}
+		if d.Signature, err = protojson.Marshal(pb); err != nil {
+			return d, err
+		}
+	default:
+		return d, errors.New("want a message signature or an envelope with one signature")
+	}
+	for i, der := range b.Certificates {
+		block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+		if i == 0 {
+			d.Certificate = block
+		} else {
+			d.Chain = append(d.Chain, block...)
+		}
+	}
+	if len(b.Timestamps) > 0 {
+		d.Timestamp, err = json.Marshal(keptTimestamp{b.Timestamps[0]})
+	}
+	return d, err
+}

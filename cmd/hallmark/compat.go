@@ -1,0 +1,89 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/oci"
+	"github.com/hallmark-sign/hallmark/verify"
+	"github.com/hallmark-sign/hallmark/wire/intoto"
+	"github.com/hallmark-sign/hallmark/wire/simplesigning"
+)
+
+// compatCosign2 is the value of --compat.
+const compatCosign2 = "cosign2"
+
+func (f signFlags) checkCompat() error {
+	if f.compat != "" && f.compat != compatCosign2 {
+		return fmt.Errorf("--compat %q is not %s", f.compat, compatCosign2)
+	}
+	return nil
+}
+
+// checkLegacy sees that what cosign 2 reads can be left on images.
+func (f signFlags) checkLegacy(ctx context.Context, r *registry, images []subject) error {
+	if f.compat == "" {
+		return nil
+	}
+	for _, one := range images {
+		if err := r.client.CheckLegacy(ctx, *one.image); err != nil {
+			return unseen(one.name, err)
+		}
+	}
+	return nil
+}
+
+// leaveLegacy leaves what cosign 1 and 2 read, beside a bundle that hangs on the
+// image: the attestation in it, or for a signature one of the older form, which is
+// over other bytes and has a certificate and a log entry of its own.
+func (s *session) leaveLegacy(ctx context.Context, one subject, raw []byte, kind string) error {
+	if s.flags.compat == "" || one.image == nil {
+		return nil
+	}
+	legacy, err := s.legacy(ctx, *one.image, raw, kind)
+	if err != nil {
+		return err
+	}
+	if err := s.registry.client.AttachLegacy(ctx, *one.image, legacy); err != nil {
+		return unseen(one.name, fmt.Errorf("the bundle is on the image, and what cosign 2 reads is not: %w", err))
+	}
+	if !s.flags.json && !s.quiet {
+		verb := "verify"
+		if kind != intoto.TypeSigned {
+			verb = "verify-attestation --type TYPE"
+		}
+		s.env.say("%s: for cosign 2, without its log entry: cosign %s --insecure-ignore-tlog --use-signed-timestamps --trusted-root FILE …", printable(one.name), verb)
+	}
+	return nil
+}
+
+func (s *session) legacy(ctx context.Context, image oci.Image, raw []byte, kind string) (oci.Legacy, error) {
+	if kind != intoto.TypeSigned {
+		b, err := bundle.Parse(raw)
+		if err != nil {
+			return oci.Legacy{}, err
+		}
+		d, err := b.Detach()
+		return oci.Legacy{Detached: d, PredicateType: kind, Signature: b.Signature()}, err
+	}
+	payload, err := simplesigning.Payload{Reference: image.Repository, Digest: image.Sum()}.Marshal()
+	if err != nil {
+		return oci.Legacy{}, err
+	}
+	signer, policy, err := s.signer()
+	if err != nil {
+		return oci.Legacy{}, err
+	}
+	b, err := signer.Message(ctx, verdict.UntilDone{Ctx: ctx, Reader: bytes.NewReader(payload)})
+	if err != nil {
+		return oci.Legacy{}, err
+	}
+	if _, _, err := s.check(b, verify.FromReader(bytes.NewReader(payload)), policy); err != nil {
+		return oci.Legacy{}, err
+	}
+	d, err := b.Detach()
+	return oci.Legacy{Detached: d, Payload: payload}, err
+}

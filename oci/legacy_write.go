@@ -1,0 +1,243 @@
+package oci
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+)
+
+// Legacy is a signature to be left as cosign 1 and 2 did.
+type Legacy struct {
+	Detached      bundle.Detached
+	Payload       []byte // what was signed: see wire/simplesigning; nil: Detached is an envelope
+	PredicateType string // of the statement in the envelope
+	Signature     []byte // raw, of the envelope
+}
+
+// AttachLegacy leaves a signature under the tag where cosign 1 and 2 look for it,
+// behind those that are there. What stands there and is no list of signatures is
+// refused, and never overwritten. Errors: *Unseen, ErrMalformed.
+func (c *Client) AttachLegacy(ctx context.Context, image Image, l Legacy) error {
+	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
+	defer cancel()
+	s, err := c.session(ctx, image.repo, transport.PushScope)
+	if err == nil {
+		err = s.attachLegacy(ctx, image, l)
+	}
+	if err != nil {
+		return fmt.Errorf("leaving a signature of the older form on %s: %w", image, err)
+	}
+	return nil
+}
+
+// CheckLegacy sees that what stands under the image's tags can be added to. Errors:
+// as AttachLegacy.
+func (c *Client) CheckLegacy(ctx context.Context, image Image) error {
+	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
+	defer cancel()
+	s, err := c.session(ctx, image.repo, transport.PushScope)
+	for _, suffix := range []string{signatureSuffix, attestationSuffix} {
+		if err == nil {
+			_, err = s.legacyList(ctx, image.fallbackTag()+suffix)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("looking at signatures of the older form on %s: %w", image, err)
+	}
+	return nil
+}
+
+func (s *session) attachLegacy(ctx context.Context, image Image, l Legacy) error {
+	layer, content := l.layer()
+	if err := s.putBlob(ctx, layer.Digest, content); err != nil {
+		return err
+	}
+	suffix := signatureSuffix
+	if l.Payload == nil {
+		suffix = attestationSuffix
+	}
+	raw, err := marshal(layer)
+	if err != nil {
+		return err
+	}
+	return s.addLegacy(ctx, image.fallbackTag()+suffix, raw)
+}
+
+// layer is what was signed, with the rest in annotations.
+func (l Legacy) layer() (descriptor, []byte) {
+	notes := map[string]string{}
+	for name, value := range map[string][]byte{
+		noteCertificate: l.Detached.Certificate, noteChain: l.Detached.Chain, noteEntry: l.Detached.LogEntry, noteTimestamp: l.Detached.Timestamp,
+	} {
+		if len(value) > 0 {
+			notes[name] = string(value)
+		}
+	}
+	d, content := descriptor{MediaType: typeSimpleSigning, Annotations: notes}, l.Payload
+	notes[noteSignature] = string(l.Detached.Signature)
+	if l.Payload == nil {
+		d.MediaType, content = typeEnvelope, l.Detached.Signature
+		// cosign leaves the signature empty here, and then has the timestamp be over
+		// the layer; where it is given, the timestamp is over it, as in bundles
+		notes[noteSignature], notes[notePredicate] = base64.StdEncoding.EncodeToString(l.Signature), l.PredicateType
+	}
+	d.Size, d.Digest = int64(len(content)), digestOf(content)
+	return d, content
+}
+
+// legacyList is a manifest under such a tag, with all that others wrote into it.
+type legacyList struct {
+	members map[string]jsontext.Value // nil: there is none
+	layers  []jsontext.Value
+}
+
+func (s *session) legacyList(ctx context.Context, tag string) (legacyList, error) {
+	got, err := s.ask(ctx, question{
+		method: http.MethodGet, url: s.url("manifests", tag), header: map[string]string{"Accept": typeManifest + ", " + typeDockerManifest},
+		limit: MaxManifest, answers: []int{http.StatusOK, http.StatusNotFound},
+	})
+	if err != nil || got.status == http.StatusNotFound {
+		return legacyList{}, err
+	}
+	list, err := parseLegacyList(got.body)
+	if err != nil {
+		return legacyList{}, malformed("what stands under %s can't be added to: %w", tag, err)
+	}
+	return list, nil
+}
+
+// parseLegacyList reads what may be written again with a layer more: a manifest
+// whose layers are signatures, and nothing else.
+func parseLegacyList(raw []byte) (legacyList, error) {
+	var m manifest
+	var l legacyList
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return l, err
+	}
+	if err := json.Unmarshal(raw, &l.members); err != nil {
+		return l, err
+	}
+	if m.SchemaVersion != 2 || m.MediaType != "" && m.MediaType != typeManifest && m.MediaType != typeDockerManifest {
+		return l, fmt.Errorf("schema %d, media type %q", m.SchemaVersion, m.MediaType)
+	}
+	if len(m.Layers) == 0 || len(m.Layers) >= MaxBundles {
+		return l, fmt.Errorf("%d layers, want 1 to %d", len(m.Layers), MaxBundles-1)
+	}
+	for _, d := range m.Layers {
+		if d.MediaType != typeSimpleSigning && d.MediaType != typeEnvelope {
+			return l, fmt.Errorf("the layer is %q, neither a signature nor an envelope", d.MediaType)
+		}
+		if err := d.check(bundle.MaxSize); err != nil {
+			return l, err
+		}
+	}
+	return l, json.Unmarshal(l.members["layers"], &l.layers)
+}
+
+// addLegacy adds a layer under a tag, as rewriteList does in the other list: until
+// ours and all that was there before are in it.
+func (s *session) addLegacy(ctx context.Context, tag string, own jsontext.Value) error {
+	want := []jsontext.Value{own}
+	for try := range enlistTries {
+		begun := time.Now()
+		list, err := s.legacyList(ctx, tag)
+		if err != nil {
+			return err
+		}
+		missing := without(want, list.layers)
+		if len(missing) == 0 && try > 0 {
+			return nil
+		}
+		want = append(want, without(list.layers, want)...)
+		if len(missing) > 0 {
+			if err := s.putLegacy(ctx, tag, list, missing); err != nil {
+				return err
+			}
+		}
+		wait := max(settling, settleTimes*time.Since(begun))
+		if err := sleep(ctx, wait+rand.N(wait)); err != nil {
+			return unseen(err)
+		}
+	}
+	return &Unseen{Reason: Busy, Err: errors.New("others keep writing signatures of the older form")}
+}
+
+// without are those layers that are not among others, however they are written.
+func without(layers, others []jsontext.Value) []jsontext.Value {
+	return slices.DeleteFunc(slices.Clone(layers), func(a jsontext.Value) bool {
+		return slices.ContainsFunc(others, func(b jsontext.Value) bool { return sameLayer(a, b) })
+	})
+}
+
+func sameLayer(a, b jsontext.Value) bool {
+	var x, y descriptor
+	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && x.Digest == y.Digest && maps.Equal(x.Annotations, y.Annotations)
+}
+
+// putLegacy writes the list with more layers, and the configuration that go-containerregistry,
+// which cosign reads with, wants to fit them.
+func (s *session) putLegacy(ctx context.Context, tag string, list legacyList, more []jsontext.Value) error {
+	layers := slices.Concat(list.layers, more)
+	config, err := legacyConfig(layers)
+	if err != nil {
+		return err
+	}
+	at := descriptor{MediaType: typeConfig, Size: int64(len(config)), Digest: digestOf(config)}
+	if err := s.putBlob(ctx, at.Digest, config); err != nil {
+		return err
+	}
+	members := map[string]any{"schemaVersion": 2, "mediaType": typeManifest}
+	for name, value := range list.members {
+		members[name] = value
+	}
+	members["config"], members["layers"] = at, layers
+	raw, err := marshal(members)
+	if err != nil {
+		return err
+	}
+	mediaType := typeManifest
+	if string(list.members["mediaType"]) == `"`+typeDockerManifest+`"` {
+		mediaType = typeDockerManifest
+	}
+	_, err = s.putManifest(ctx, tag, mediaType, raw)
+	return err
+}
+
+// legacyConfig is that of an image of these layers, which are not compressed.
+func legacyConfig(layers []jsontext.Value) ([]byte, error) {
+	type made struct {
+		Created time.Time `json:"created"`
+	}
+	var config struct {
+		Architecture string    `json:"architecture"`
+		Created      time.Time `json:"created"`
+		History      []made    `json:"history"`
+		OS           string    `json:"os"`
+		RootFS       struct {
+			Type  string   `json:"type"`
+			Diffs []string `json:"diff_ids"`
+		} `json:"rootfs"`
+		Config struct{} `json:"config"`
+	}
+	config.RootFS.Type = "layers"
+	for _, layer := range layers {
+		var d descriptor
+		if err := json.Unmarshal(layer, &d); err != nil {
+			return nil, err
+		}
+		config.History, config.RootFS.Diffs = append(config.History, made{}), append(config.RootFS.Diffs, d.Digest)
+	}
+	return marshal(config)
+}
