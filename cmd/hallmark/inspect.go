@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,28 +20,51 @@ import (
 )
 
 func inspectCommand(env environment) *cobra.Command {
-	return &cobra.Command{
-		Use:   "inspect BUNDLE...",
-		Short: "Tell in words what a bundle claims",
-		Long: `Prints what is in each BUNDLE. Nothing of it is verified: these are claims, of whoever
-wrote the file.`,
-		Example: `  hallmark inspect release.tar.gz.sigstore.json`,
-		Args:    usageArgs(cobra.MinimumNArgs(1)),
-		RunE: func(_ *cobra.Command, files []string) error {
-			for _, file := range files {
-				bundles, err := verdict.ReadBundles(file)
-				if err != nil {
-					return err
-				}
-				for _, b := range bundles {
-					if _, err := fmt.Fprint(env.stdout, describe(file, b)); err != nil {
-						return err
-					}
-				}
+	var f registryFlags
+	var timeout time.Duration
+	cmd := &cobra.Command{
+		Use:   "inspect BUNDLE|IMAGE...",
+		Short: "Tell in words what bundles claim",
+		Long: `Prints what is in each BUNDLE, a file, and in the bundles that hang on each IMAGE. Nothing
+of it is verified: these are claims, of whoever wrote the file or put it there.`,
+		Example: `  hallmark inspect release.tar.gz.sigstore.json
+  hallmark inspect registry.example.com/app:v1`,
+		Args: usageArgs(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			registry, err := f.registry(timeout)
+			if err != nil {
+				return err
 			}
-			return nil
+			if args, err = f.expand(cmd.Context(), registry, args); err != nil {
+				return err
+			}
+			return inspect(cmd.Context(), env, registry, args)
 		},
 	}
+	f.add(cmd)
+	cmd.Flags().DurationVar(&timeout, "timeout", time.Minute, "how long a registry may take for an image")
+	return cmd
+}
+
+// inspect describes all that can be read, and then fails for the rest.
+func inspect(ctx context.Context, env environment, registry *registry, args []string) error {
+	var failed failures
+	for _, arg := range args {
+		claims, err := registry.claims(ctx, arg)
+		if err != nil {
+			failed = append(failed, err)
+		}
+		for _, c := range claims {
+			if c.problem != nil {
+				failed = append(failed, c.problem)
+				continue
+			}
+			if _, err := fmt.Fprint(env.stdout, c.describe()); err != nil {
+				return err
+			}
+		}
+	}
+	return failed.orNil()
 }
 
 // account is a text of lines with a name each.
@@ -50,10 +75,14 @@ func (a *account) line(name, format string, args ...any) {
 }
 
 // describe is a bundle in words.
-func describe(file string, b *bundle.Bundle) string {
+func (c claim) describe() string {
 	var a account
-	fmt.Fprintf(&a, "%s: a Sigstore bundle v0.%d; nothing in it has been verified\n", printable(file), b.Version)
+	b := c.bundle
+	fmt.Fprintf(&a, "%s: a Sigstore bundle v0.%d; nothing in it has been verified\n", printable(c.name), b.Version)
 	describeContent(&a, b)
+	if c.payload != nil {
+		a.line("payload", "in the form of cosign 1 and 2, %s", shortened(c.payload))
+	}
 	describeKey(&a, b)
 	for _, raw := range b.Timestamps {
 		describeTimestamp(&a, raw)

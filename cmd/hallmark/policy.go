@@ -8,11 +8,12 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 
-	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/policy"
 	"github.com/hallmark-sign/hallmark/verify"
@@ -81,35 +82,46 @@ func policyExplainCommand(env environment) *cobra.Command {
 
 // policyCase is one line of a file of tests.
 type policyCase struct {
-	Artifact string `yaml:"artifact"` // path beside the file, or sha256:HEX
+	Artifact string `yaml:"artifact"` // path beside the file, sha256:HEX or an image
 	Bundle   string `yaml:"bundle"`   // if it is not beside the artifact
 	Expect   string `yaml:"expect"`   // verified, or the code of a refusal
 }
 
+// testFlags are those of policy test.
+type testFlags struct {
+	trust    trustFlags
+	registry registryFlags
+	timeout  time.Duration
+}
+
 func policyTestCommand(env environment) *cobra.Command {
-	var f trustFlags
+	var f testFlags
 	cmd := &cobra.Command{
 		Use:   "test POLICY CASES",
 		Short: "Hold a policy to what it should accept and refuse",
 		Long: `Verifies each case of CASES with POLICY, and compares the verdict with the one that is
-expected. CASES is a YAML list; paths are relative to it:
+expected. CASES is a YAML list; paths are relative to it, and images are images:
 
   - artifact: good.tar.gz
     expect: verified
   - artifact: good.tar.gz
     bundle: by-somebody-else.sigstore.json
-    expect: identity-mismatch`,
+    expect: identity-mismatch
+  - artifact: registry.example.com/app:v1
+    expect: verified`,
 		Example: `  hallmark policy test policy.yaml policy-tests.yaml`,
 		Args:    usageArgs(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.testPolicy(cmd.Context(), env, args[0], args[1])
 		},
 	}
-	f.add(cmd, false)
+	f.trust.add(cmd, false)
+	f.registry.add(cmd)
+	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "how long a registry may take for an image")
 	return cmd
 }
 
-func (f trustFlags) testPolicy(ctx context.Context, env environment, file, casesFile string) error {
+func (f testFlags) testPolicy(ctx context.Context, env environment, file, casesFile string) error {
 	p, err := readPolicy(file)
 	if err != nil {
 		return err
@@ -118,14 +130,18 @@ func (f trustFlags) testPolicy(ctx context.Context, env environment, file, cases
 	if err != nil {
 		return err
 	}
-	judge, err := f.judge(env, p)
+	judge, err := f.trust.judge(env, p)
+	if err != nil {
+		return err
+	}
+	registry, err := f.registry.registry(f.timeout)
 	if err != nil {
 		return err
 	}
 	var failed failures
 	defer func() { env.say("hallmark: %d cases, %d failed", len(cases), len(failed)) }()
 	for i, c := range cases {
-		got, err := c.run(ctx, judge, filepath.Dir(casesFile))
+		got, err := c.run(ctx, judge, registry, filepath.Dir(casesFile))
 		switch {
 		case err != nil:
 			failed = append(failed, unreadable(casesFile, fmt.Errorf("case %d: %w", i+1, err)))
@@ -162,19 +178,19 @@ func readCases(file string) ([]policyCase, error) {
 }
 
 // run gives the code of the verdict.
-func (c policyCase) run(ctx context.Context, judge *verdict.Judge, dir string) (string, error) {
+func (c policyCase) run(ctx context.Context, judge *verdict.Judge, registry *registry, dir string) (string, error) {
 	if c.Artifact == "" || c.Expect == "" {
 		return "", errors.New("artifact and expect are needed")
 	}
 	if !slices.Contains(outcomes(), c.Expect) {
 		return "", fmt.Errorf("expect: %q is neither verified nor a code of docs/errors.md", c.Expect)
 	}
-	var finder verdict.Finder
+	finder := verdict.Finder{Registry: registry}
 	if c.Bundle != "" {
 		finder.Bundles = []string{filepath.Join(dir, c.Bundle)}
 	}
 	artifact := c.Artifact
-	if len(artifact) < 7 || artifact[:7] != "sha256:" {
+	if _, isImage, _ := finder.Subject(artifact); !isImage && !strings.HasPrefix(artifact, "sha256:") {
 		artifact = filepath.Join(dir, artifact)
 	}
 	got := "verified"
@@ -196,28 +212,39 @@ func outcomes() []string {
 	return all
 }
 
+// proposeFlags are those of policy propose.
+type proposeFlags struct {
+	trust    trustFlags
+	registry registryFlags
+	timeout  time.Duration
+	keys     []string
+}
+
 func policyProposeCommand(env environment) *cobra.Command {
-	var f trustFlags
-	var keyFiles []string
+	var f proposeFlags
 	cmd := &cobra.Command{
-		Use:   "propose BUNDLE...",
+		Use:   "propose BUNDLE|IMAGE...",
 		Short: "Write the tightest policy that bundles meet",
 		Long: `Verifies each BUNDLE, whoever signed it and whatever its artifact, and prints the tightest
-policy that all of them meet. Read it before you trust it: a forger's bundle gives a
-policy that trusts the forger.`,
-		Example: `  hallmark policy propose release.tar.gz.sigstore.json >policy.yaml`,
-		Args:    usageArgs(cobra.MinimumNArgs(1)),
-		RunE: func(_ *cobra.Command, files []string) error {
-			return f.propose(env, files, keyFiles)
+policy that all of them meet. Of an IMAGE it takes the bundles on it that verify, and
+tells of the others. Read it before you trust it: a forger's bundle gives a policy that
+trusts the forger, and anybody who may write there can put a bundle on an image.`,
+		Example: `  hallmark policy propose release.tar.gz.sigstore.json >policy.yaml
+  hallmark policy propose registry.example.com/app:v1 >policy.yaml`,
+		Args: usageArgs(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.propose(cmd.Context(), env, args)
 		},
 	}
-	f.add(cmd, false)
-	cmd.Flags().StringArrayVar(&keyFiles, "key", nil, "public key `FILE` (PEM) of bundles that were made with a key; may be repeated")
+	f.trust.add(cmd, false)
+	f.registry.add(cmd)
+	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "how long a registry may take for an image")
+	cmd.Flags().StringArrayVar(&f.keys, "key", nil, "public key `FILE` (PEM) of bundles that were made with a key; may be repeated")
 	return cmd
 }
 
-func (f trustFlags) propose(env environment, files, keyFiles []string) error {
-	root, err := f.root(env)
+func (f proposeFlags) propose(ctx context.Context, env environment, args []string) error {
+	root, err := f.trust.root(env)
 	if err != nil {
 		return err
 	}
@@ -226,26 +253,31 @@ func (f trustFlags) propose(env environment, files, keyFiles []string) error {
 		return err
 	}
 	accept := verify.Policy{AnyIdentityUnsafe: true} // who it is is the question
-	for _, file := range keyFiles {
+	for _, file := range f.keys {
 		key, err := readPublicKey(file)
 		if err != nil {
 			return err
 		}
 		accept.Keys = append(accept.Keys, key)
 	}
+	registry, err := f.registry.registry(f.timeout)
+	if err != nil {
+		return err
+	}
+	if args, err = f.registry.expand(ctx, registry, args); err != nil {
+		return err
+	}
 	var results []*verify.Result
-	for _, file := range files {
-		bundles, err := verdict.ReadBundles(file)
+	for _, arg := range args {
+		claims, err := registry.claims(ctx, arg)
 		if err != nil {
 			return err
 		}
-		for _, b := range bundles {
-			result, err := proved(verifier, b, accept)
-			if err != nil {
-				return proposalRefused(env, file, err)
-			}
-			results = append(results, result)
+		proved, err := provedOf(env, verifier, accept, arg, claims)
+		if err != nil {
+			return err
 		}
+		results = append(results, proved...)
 	}
 	text, err := policy.Propose(results)
 	if err != nil {
@@ -253,6 +285,35 @@ func (f trustFlags) propose(env environment, files, keyFiles []string) error {
 	}
 	_, err = env.stdout.Write(text)
 	return err
+}
+
+// provedOf verifies all bundles of a file, or those on an image that can be: at
+// least one.
+func provedOf(env environment, v *verify.Verifier, accept verify.Policy, arg string, claims []claim) ([]*verify.Result, error) {
+	var results []*verify.Result
+	var first error
+	for _, c := range claims {
+		result, err := c.proved(v, accept)
+		switch {
+		case err == nil:
+			results = append(results, result)
+		case c.image == nil:
+			return nil, proposalRefused(env, arg, err)
+		default:
+			p := problemOf(err)
+			env.say("hallmark: %s: left out: %s", printable(c.name), p.Code)
+			if first == nil {
+				first = proposalRefused(env, arg, err)
+			}
+			if p.Exit == exitUndecided {
+				return nil, p // who knows what stands there
+			}
+		}
+	}
+	if len(results) == 0 {
+		return nil, first
+	}
+	return results, nil
 }
 
 // proposalRefused says how to go on: with the key, or with another trusted root.
@@ -267,13 +328,4 @@ func proposalRefused(env environment, file string, err error) error {
 		p.Try = env.command() + " inspect " + file
 	}
 	return p
-}
-
-// proved verifies a bundle of the artifact that it names itself.
-func proved(v *verify.Verifier, b *bundle.Bundle, accept verify.Policy) (*verify.Result, error) {
-	artifact, err := verdict.Claimed(b)
-	if err != nil {
-		return nil, err
-	}
-	return v.Verify(b, artifact, accept)
 }

@@ -79,9 +79,9 @@ func flipCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(path, content, 0o600))
 }
 
-// expandCommand: expand FILE replaces $ADDR in FILE.
+// expandCommand: expand FILE replaces $ADDR and $REPO in FILE.
 func expandCommand(ts *testscript.TestScript, _ bool, args []string) {
-	content := strings.ReplaceAll(ts.ReadFile(args[0]), "$ADDR", ts.Getenv("ADDR"))
+	content := strings.NewReplacer("$ADDR", ts.Getenv("ADDR"), "$REPO", ts.Getenv("REPO")).Replace(ts.ReadFile(args[0]))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(content), 0o600))
 }
 

@@ -3,7 +3,6 @@ package verdict
 import (
 	"bytes"
 	"context"
-	"crypto"
 	"errors"
 	"io"
 	"os"
@@ -32,8 +31,9 @@ func (t Target) opener(ctx context.Context, stdin io.Reader, bundles int) opener
 			return verify.FromReader(bytes.NewReader(t.content)), nothing, nil
 		}
 	case t.digest != nil:
-		return func(piece) (verify.Artifact, io.Closer, error) {
-			return verify.FromDigest(crypto.SHA256, t.digest), nothing, nil
+		return func(p piece) (verify.Artifact, io.Closer, error) {
+			artifact, err := Image(t.digest, p.payload)
+			return artifact, nothing, err
 		}
 	case t.stdin && bundles == 1:
 		return func(piece) (verify.Artifact, io.Closer, error) {

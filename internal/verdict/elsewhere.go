@@ -3,6 +3,7 @@ package verdict
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -105,19 +106,37 @@ func (t *Target) look(ctx context.Context) *Problem {
 func hanging(bundles []Hanging) []piece {
 	all := make([]piece, 0, len(bundles))
 	for _, h := range bundles {
-		p := piece{file: h.Name, name: h.Name, err: h.Err}
-		switch {
-		case h.Err != nil:
-		case h.Bundle != nil:
-			p.bundle = h.Bundle
-		default:
-			p = parsePiece(h.Name, h.Raw)
-		}
+		p := piece{file: h.Name, name: h.Name}
+		p.bundle, p.err = h.Read()
 		p.elsewhere, p.payload = true, h.Payload
 		all = append(all, p)
 	}
 	return all
 }
+
+// Read gives the bundle, or what is wrong with it.
+func (h Hanging) Read() (*bundle.Bundle, *Problem) {
+	if h.Err != nil || h.Bundle != nil {
+		return h.Bundle, h.Err
+	}
+	p := parsePiece(h.Name, h.Raw)
+	return p.bundle, p.err
+}
+
+// Image is the image with this SHA-256 as what a bundle signs: by its digest, or by a
+// payload that must name it. Errors: *verify.Error, the payload names something else.
+func Image(digest, payload []byte) (verify.Artifact, error) {
+	if payload == nil {
+		return verify.FromDigest(crypto.SHA256, digest), nil
+	}
+	if err := names(payload, digest); err != nil {
+		return verify.Artifact{}, err
+	}
+	return verify.FromReader(bytes.NewReader(payload)), nil
+}
+
+// OfImage makes what was proved of a payload a result about the image.
+func OfImage(r *verify.Result, digest []byte) { r.Hash, r.Digest = crypto.SHA256, digest }
 
 // names says whether a payload is about the image with this digest. Whoever signed
 // the payload has then signed the image.

@@ -1,9 +1,7 @@
 package verdict
 
 import (
-	"bytes"
 	"context"
-	"crypto"
 	"errors"
 	"fmt"
 	"io"
@@ -208,12 +206,6 @@ func (j *Judge) verify(v *Verdict, p piece, open opener) *Problem {
 		return Unreadable(v.Target.Name, err)
 	}
 	defer closer.Close()
-	if p.payload != nil {
-		if refusal := new(verify.Error); errors.As(names(p.payload, v.Target.digest), &refusal) {
-			return j.dress(v.Target.Name, p, Refused(refusal))
-		}
-		artifact = verify.FromReader(bytes.NewReader(p.payload))
-	}
 	var result *verify.Result
 	if j.Explain {
 		e := j.Verifier.Explain(p.bundle, artifact, j.Policy.Verification())
@@ -224,7 +216,7 @@ func (j *Judge) verify(v *Verdict, p piece, open opener) *Problem {
 	}
 	if err == nil {
 		if p.payload != nil {
-			result.Hash, result.Digest = crypto.SHA256, v.Target.digest
+			OfImage(result, v.Target.digest)
 		}
 		v.Results = append(v.Results, result)
 		return nil

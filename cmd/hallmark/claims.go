@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/verify"
+)
+
+// claim is a bundle that an argument names: one in a file, or one that hangs on an
+// image.
+type claim struct {
+	name    string
+	bundle  *bundle.Bundle
+	problem *problem // in place of the bundle
+	image   []byte   // SHA-256 of the image; nil: the bundle is in a file
+	payload []byte   // what is signed in place of the image (wire/simplesigning)
+}
+
+// claims are the bundles in a file, all of which must be good, or those that hang on
+// an image, each with what is wrong with it. There is at least one.
+func (r *registry) claims(ctx context.Context, arg string) ([]claim, error) {
+	text, isImage, p := verdict.Finder{Registry: r}.Subject(arg)
+	if p != nil {
+		return nil, p
+	}
+	var all []claim
+	if !isImage {
+		bundles, err := verdict.ReadBundles(text)
+		for _, b := range bundles {
+			all = append(all, claim{name: text, bundle: b})
+		}
+		return all, err
+	}
+	held, p := r.Look(ctx, text)
+	if p != nil {
+		return nil, p
+	}
+	for _, h := range held.Bundles {
+		c := claim{name: h.Name, image: held.Digest, payload: h.Payload}
+		c.bundle, c.problem = h.Read()
+		all = append(all, c)
+	}
+	if len(all) == 0 {
+		return nil, &problem{Exit: exitRefused, Subject: text, Code: "unsigned", Err: errors.New("the registry has the image, and no bundle on it")}
+	}
+	return all, nil
+}
+
+// proved verifies a bundle: of its image, or in a file of the artifact that it names
+// itself.
+func (c claim) proved(v *verify.Verifier, accept verify.Policy) (*verify.Result, error) {
+	if c.problem != nil {
+		return nil, c.problem
+	}
+	artifact, err := c.artifact()
+	if err != nil {
+		return nil, err
+	}
+	result, err := v.Verify(c.bundle, artifact, accept)
+	if err == nil && c.payload != nil {
+		verdict.OfImage(result, c.image)
+	}
+	return result, err
+}
+
+func (c claim) artifact() (verify.Artifact, error) {
+	if c.image == nil {
+		return verdict.Claimed(c.bundle)
+	}
+	return verdict.Image(c.image, c.payload)
+}
