@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -63,8 +64,8 @@ func initInstance(ctx context.Context, env environment, dir string, o instance.O
 	}
 	o.Passphrase, o.Now = passphrase, time.Now()
 	i, err := instance.Create(dir, o)
-	if errors.Is(err, instance.ErrExists) {
-		return &problem{Exit: exitRefused, Subject: dir, Code: "exists", Err: err, Try: "choose another DIR; nothing was changed"}
+	if errors.Is(err, fs.ErrExist) {
+		return exists(dir, err)
 	}
 	if err != nil {
 		return &problem{Exit: exitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.command() + " init --help"}
@@ -79,6 +80,14 @@ func initInstance(ctx context.Context, env environment, dir string, o instance.O
 	env.say("  add users    %s user add -c %s EMAIL", env.command(), filepath.Join(dir, config.File))
 	env.say("  run it       %s serve -c %s", env.command(), filepath.Join(dir, config.File))
 	return nil
+}
+
+// exists is the refusal to make what is there; other errors stay what they are.
+func exists(dir string, err error) error {
+	if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return &problem{Exit: exitRefused, Subject: dir, Code: "exists", Err: err, Try: "choose another DIR; nothing was changed"}
 }
 
 // sameDir says whether two paths are one directory.

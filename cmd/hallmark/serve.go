@@ -51,9 +51,9 @@ answers what it has accepted and ends. The log goes to stderr, one JSON object a
 }
 
 func (f serveFlags) serve(ctx context.Context, env environment) error {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
-		return &problem{Exit: exitUsage, Code: "usage", Err: err, Try: "--log-level info"}
+	logger, err := f.logger(env)
+	if err != nil {
+		return err
 	}
 	passphrase, err := env.secret(ctx, "passphrase", f.passphraseFile, "HALLMARK_PASSPHRASE", false)
 	if err != nil {
@@ -70,7 +70,6 @@ func (f serveFlags) serve(ctx context.Context, env environment) error {
 		}
 	}
 	env.collectLess()
-	logger := slog.New(slog.NewJSONHandler(env.stderr, &slog.HandlerOptions{Level: level}))
 	listener, err := listen(i.Config.Listen)
 	if err != nil {
 		return err
@@ -84,6 +83,15 @@ func (f serveFlags) serve(ctx context.Context, env environment) error {
 		env.say("  clients are told %s all the same: it must lead here", i.Config.URL)
 	}
 	return s.Serve(ctx, listener)
+}
+
+// logger writes the server's log to stderr.
+func (f serveFlags) logger(env environment) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
+		return nil, &problem{Exit: exitUsage, Code: "usage", Err: err, Try: "--log-level info"}
+	}
+	return slog.New(slog.NewJSONHandler(env.stderr, &slog.HandlerOptions{Level: level})), nil
 }
 
 // configPath lets an instance be named by its directory too.

@@ -62,6 +62,11 @@ type Config struct {
 	// Evidence is the store of bundles by the digest of what they are about.
 	Evidence Evidence `yaml:"evidence,omitempty"`
 
+	// Witnesses are asked to cosign the checkpoints of the transparency log. Without
+	// them, a client that is shown one log and an auditor that is shown another do not
+	// find out.
+	Witnesses *Witnesses `yaml:"witnesses,omitempty"`
+
 	// Dir is the directory of the file, which relative paths start from.
 	Dir string `yaml:"-"`
 }
@@ -89,6 +94,29 @@ type Evidence struct {
 	MaxBytes int64 `yaml:"max_bytes,omitempty"`
 }
 
+// Witnesses say who cosigns checkpoints.
+type Witnesses struct {
+	// Quorum is how many of Peers must cosign a checkpoint.
+	Quorum int `yaml:"quorum"`
+
+	// Required has signers wait until so many have, and refuses them with 503 while
+	// they do not. Without it the log answers at once and readers see cosignatures a
+	// little later.
+	Required bool `yaml:"required"`
+
+	// Peers are the witnesses.
+	Peers []Peer `yaml:"peers"`
+}
+
+// Peer is a witness that speaks tlog-witness.
+type Peer struct {
+	// URL is its submission prefix, what comes before /add-checkpoint.
+	URL string `yaml:"url"`
+
+	// Key is its verifier key, as witnesses publish it: NAME+ID+KEY.
+	Key string `yaml:"key"`
+}
+
 // DefaultEvidence is Evidence.MaxBytes unless set.
 const DefaultEvidence = 10 << 30
 
@@ -114,40 +142,56 @@ const DefaultAudience = "sigstore"
 
 // Load reads and checks the configuration at path.
 func Load(path string) (*Config, error) {
+	var c Config
+	dir, err := load(path, &c)
+	if err == nil {
+		c.Dir, err = dir, c.Check()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("loading configuration %s: %w", path, err)
+	}
+	return &c, nil
+}
+
+// load reads a file into the struct that it is made of, and gives its directory.
+func load(path string, into any) (dir string, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("loading configuration: %w", err)
+		return "", err
 	}
 	defer f.Close()
 	raw, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
-		return nil, fmt.Errorf("loading configuration: %w", err)
+		return "", err
 	}
-	c, err := Parse(raw)
-	if err != nil {
-		return nil, fmt.Errorf("loading configuration %s: %w", path, err)
+	if err := parse(raw, into); err != nil {
+		return "", err
 	}
-	if c.Dir, err = filepath.Abs(filepath.Dir(path)); err != nil {
-		return nil, fmt.Errorf("loading configuration: %w", err)
-	}
-	return c, nil
+	return filepath.Abs(filepath.Dir(path))
 }
 
 // Parse reads and checks a configuration.
 func Parse(raw []byte) (*Config, error) {
+	var c Config
+	if err := parse(raw, &c); err != nil {
+		return nil, err
+	}
+	return &c, c.Check()
+}
+
+func parse(raw []byte, into any) error {
 	if len(raw) > maxFile {
-		return nil, fmt.Errorf("more than %d bytes", maxFile)
+		return fmt.Errorf("more than %d bytes", maxFile)
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(raw))
 	decoder.KnownFields(true)
-	var c Config
-	if err := decoder.Decode(&c); err != nil {
-		return nil, err
+	if err := decoder.Decode(into); err != nil {
+		return err
 	}
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return nil, errors.New("more than one YAML document")
+		return errors.New("more than one YAML document")
 	}
-	return &c, c.Check()
+	return nil
 }
 
 // Marshal writes the configuration as Parse reads it.
@@ -181,6 +225,11 @@ func (c *Config) Check() error {
 	}
 	if c.Evidence.Enabled && c.Evidence.MaxBytes == 0 {
 		c.Evidence.MaxBytes = DefaultEvidence
+	}
+	if c.Witnesses != nil {
+		if err := c.Witnesses.check(); err != nil {
+			return fmt.Errorf("witnesses: %w", err)
+		}
 	}
 	return nil
 }
@@ -226,12 +275,14 @@ func loopback(host string) bool {
 }
 
 // Path is a path of the configuration, from the file's directory if relative.
-func (c *Config) Path(elements ...string) string {
+func (c *Config) Path(elements ...string) string { return under(c.Dir, elements) }
+
+func under(dir string, elements []string) string {
 	path := filepath.Join(elements...)
 	if filepath.IsAbs(path) {
 		return path
 	}
-	return filepath.Join(c.Dir, path)
+	return filepath.Join(dir, path)
 }
 
 // Hostname is the name of the instance, without port: the origin of its

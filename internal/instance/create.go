@@ -2,10 +2,9 @@ package instance
 
 import (
 	"crypto"
+	"crypto/ed25519"
 	"crypto/x509"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -67,6 +66,7 @@ const (
 	fileCA     = "intermediate-ca.pem"
 	fileTSA    = "tsa.pem"
 	fileRekor  = "rekor.pem"
+	fileNote   = "rekor-note.pem"
 	fileCT     = "ct.pem"
 	fileIssuer = "issuer.pem"
 )
@@ -91,7 +91,7 @@ func New(o Options) (*Instance, crypto.Signer, error) {
 		kind string
 	}{
 		{&root, o.rootKey()}, {&i.Keys.CA, o.CAKey}, {&i.Keys.TSA, "ecdsa-p256"},
-		{&i.Keys.Rekor, "ecdsa-p256"}, {&i.Keys.CT, "ecdsa-p256"}, {&i.Keys.Issuer, "ecdsa-p256"},
+		{&i.Keys.Rekor, "ecdsa-p256"}, {&i.Keys.Note, "ed25519"}, {&i.Keys.CT, "ecdsa-p256"}, {&i.Keys.Issuer, "ecdsa-p256"},
 	} {
 		key, err := keys.Generate(k.kind)
 		if err != nil {
@@ -174,70 +174,25 @@ func (i *Instance) describe(o Options) error {
 // a passphrase good is not its length alone; a shorter one is none.
 const minPassphrase = 8
 
-// ErrExists says that there is something in the directory already.
-var ErrExists = errors.New("directory is not empty")
-
 // Create makes an instance in dir, which must be missing or empty. Errors:
-// ErrExists.
+// fs.ErrExist.
 func Create(dir string, o Options) (*Instance, error) {
 	if len(o.Passphrase) < minPassphrase {
 		return nil, fmt.Errorf("making instance: the keys need a passphrase of %d characters or more", minPassphrase)
-	}
-	if err := checkEmpty(dir); err != nil {
-		return nil, fmt.Errorf("making instance: %w", err)
 	}
 	i, root, err := New(o)
 	if err != nil {
 		return nil, err
 	}
-	parent := filepath.Dir(filepath.Clean(dir))
-	if err := durable.MkdirAll(durable.OS{}, parent, 0o755); err != nil {
-		return nil, fmt.Errorf("making instance: %w", err)
-	}
-	temporary, err := os.MkdirTemp(parent, ".hallmark-init-")
+	err = durable.CreateDir(dir, 0o755, func(dir string) error { return i.write(dir, root, o.Passphrase) })
 	if err != nil {
-		return nil, fmt.Errorf("making instance: %w", err)
-	}
-	defer os.RemoveAll(temporary) // nothing is there once it has been renamed
-	if err := i.write(temporary, root, o.Passphrase); err != nil {
-		return nil, fmt.Errorf("making instance: %w", err)
-	}
-	if err := place(temporary, dir); err != nil {
 		return nil, fmt.Errorf("making instance: %w", err)
 	}
 	i.Config.Dir, err = filepath.Abs(dir)
 	return i, err
 }
 
-func checkEmpty(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if len(entries) > 0 {
-		return fmt.Errorf("%s: %w", dir, ErrExists)
-	}
-	return nil
-}
-
-// place renames a directory; an empty one may stand in its way.
-func place(from, to string) error {
-	if err := os.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: %w", ErrExists, err)
-	}
-	if err := os.Rename(from, to); err != nil {
-		return err
-	}
-	return durable.SyncDir(filepath.Dir(filepath.Clean(to)))
-}
-
 func (i *Instance) write(dir string, root crypto.Signer, passphrase []byte) error {
-	if err := os.Chmod(dir, 0o755); err != nil {
-		return err
-	}
 	if err := i.WriteTrust(dir); err != nil {
 		return err
 	}
@@ -274,13 +229,27 @@ func (i *Instance) WriteTrust(dir string) error {
 	if err != nil {
 		return err
 	}
+	logKey, err := i.logKey()
+	if err != nil {
+		return err
+	}
 	var files durable.Batch
-	for name, data := range map[string][]byte{trust.RootFile: trustedRoot, trust.SigningConfigFile: signingConfig} {
+	for name, data := range map[string][]byte{trust.RootFile: trustedRoot, trust.SigningConfigFile: signingConfig, config.LogKeyFile: logKey} {
 		if err := files.Write(filepath.Join(dir, "trust", name), data, 0o644); err != nil {
 			return err
 		}
 	}
 	return files.Sync()
+}
+
+// logKey is the verifier key by which witnesses know the log.
+func (i *Instance) logKey() ([]byte, error) {
+	public, ok := i.Keys.Note.Public().(ed25519.PublicKey)
+	if !ok {
+		return nil, fmt.Errorf("the log's key for witnesses is %T, not Ed25519", i.Keys.Note.Public())
+	}
+	key := checkpoint.Key{Name: i.Config.Hostname(), Public: public}
+	return []byte(key.String() + "\n"), nil
 }
 
 // header opens the configuration that Create writes.
@@ -291,6 +260,6 @@ const header = `# The configuration of a hallmark instance; docs/operations.md e
 // files are the keys by the names of their files.
 func (i *Instance) files(root crypto.Signer) map[string]crypto.Signer {
 	return map[string]crypto.Signer{
-		fileRoot: root, fileCA: i.Keys.CA, fileTSA: i.Keys.TSA, fileRekor: i.Keys.Rekor, fileCT: i.Keys.CT, fileIssuer: i.Keys.Issuer,
+		fileRoot: root, fileCA: i.Keys.CA, fileTSA: i.Keys.TSA, fileRekor: i.Keys.Rekor, fileNote: i.Keys.Note, fileCT: i.Keys.CT, fileIssuer: i.Keys.Issuer,
 	}
 }

@@ -134,7 +134,7 @@ func TestCreateRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Create(dir, options()); !errors.Is(err, ErrExists) {
+	if _, err := Create(dir, options()); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("over an instance: %v", err)
 	}
 	if after, err := os.ReadFile(filepath.Join(dir, config.File)); err != nil || string(after) != string(before) {

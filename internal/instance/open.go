@@ -67,7 +67,7 @@ func (i *Instance) readTrust() error {
 // readKeys decrypts the keys, all at once: each costs the passphrase's scrypt.
 func (i *Instance) readKeys(passphrase []byte) error {
 	to := map[string]*crypto.Signer{
-		fileCA: &i.Keys.CA, fileTSA: &i.Keys.TSA, fileRekor: &i.Keys.Rekor, fileCT: &i.Keys.CT, fileIssuer: &i.Keys.Issuer,
+		fileCA: &i.Keys.CA, fileTSA: &i.Keys.TSA, fileRekor: &i.Keys.Rekor, fileNote: &i.Keys.Note, fileCT: &i.Keys.CT, fileIssuer: &i.Keys.Issuer,
 	}
 	return together(to, func(name string, to *crypto.Signer) error {
 		path := i.Config.Path("keys", name)

@@ -14,12 +14,22 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 )
 
-// Options say which log to open. All fields are required.
+// Options say which log to open. All fields without "may" are required.
 type Options struct {
 	Dir    string        // made if missing
 	Origin string        // host name and path that clients reach the log at, without scheme and port
 	Key    crypto.Signer // ECDSA P-256 is what every client accepts
 	Logger *slog.Logger
+
+	Witnesses *Witnesses // may be nil: nobody is asked to cosign
+}
+
+// Witnesses are asked to cosign checkpoints. They know Ed25519 alone, so that the
+// checkpoints have a second line, by another key; clients do not mind it.
+type Witnesses struct {
+	Key      crypto.Signer // Ed25519
+	Cosigner tilelog.Cosigner
+	Required bool // see tilelog.Options.Witnessed
 }
 
 // Log is an open log. Its methods may be called by many goroutines at once.
@@ -44,11 +54,20 @@ func New(o Options) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening transparency log: %w", err)
 	}
-	l, err := tilelog.Open(tilelog.Options{
+	options := tilelog.Options{
 		Dir: o.Dir, Origin: o.Origin,
 		Signers: []note.Signer{signer}, Verifiers: []note.Verifier{verifier},
 		Format: tilelog.EntryBundles(), Dedup: true, Clock: time.Now, Logger: o.Logger,
-	})
+	}
+	if w := o.Witnesses; w != nil {
+		signer, err := checkpoint.NewSigner(o.Origin, w.Key)
+		if err != nil {
+			return nil, fmt.Errorf("opening transparency log: %w", err)
+		}
+		options.Signers = append(options.Signers, signer)
+		options.Cosigner, options.Witnessed = w.Cosigner, w.Required
+	}
+	l, err := tilelog.Open(options)
 	if err != nil {
 		return nil, fmt.Errorf("opening transparency log: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/trust"
 )
 
@@ -37,7 +38,7 @@ func (s *Server) routes() http.Handler {
 // serveTrust serves the trust files as they lie on disk.
 func (s *Server) serveTrust(w http.ResponseWriter, r *http.Request) {
 	switch name := r.PathValue("file"); name {
-	case trust.RootFile, trust.SigningConfigFile:
+	case trust.RootFile, trust.SigningConfigFile, config.LogKeyFile:
 		w.Header().Set("Cache-Control", "no-cache")
 		http.ServeFile(w, r, s.config.Path("trust", name))
 	default:

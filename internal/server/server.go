@@ -22,25 +22,13 @@ import (
 	"github.com/hallmark-sign/hallmark/trust"
 )
 
-// Deadlines of the listener. A signer waits milliseconds; these are for clients
-// that are slow on purpose.
-const (
-	headerTimeout = 10 * time.Second
-	readTimeout   = 30 * time.Second
-	writeTimeout  = 60 * time.Second
-	idleTimeout   = 2 * time.Minute
-	maxHeader     = 64 << 10
-
-	// ShutdownTimeout is how long accepted requests have to be answered.
-	ShutdownTimeout = 20 * time.Second
-)
-
 // Keys are the signing keys that a running instance holds. The root's is not
 // among them.
 type Keys struct {
 	CA     crypto.Signer // of CAChain[0]
 	TSA    crypto.Signer // of TSAChain[0]
 	Rekor  crypto.Signer
+	Note   crypto.Signer // Ed25519: the log's checkpoints, for witnesses
 	CT     crypto.Signer
 	Issuer crypto.Signer // of the built-in login
 }
@@ -85,8 +73,12 @@ func New(o Options) (*Server, error) {
 }
 
 func (s *Server) openLogs(o Options) (err error) {
+	witnesses, err := openWitnesses(o)
+	if err != nil {
+		return err
+	}
 	s.rekor, err = rekorlog.New(rekorlog.Options{
-		Dir: o.Config.Path("rekor"), Origin: o.Config.Hostname(), Key: o.Keys.Rekor, Logger: s.logger,
+		Dir: o.Config.Path("rekor"), Origin: o.Config.Hostname(), Key: o.Keys.Rekor, Logger: s.logger, Witnesses: witnesses,
 	})
 	if err != nil {
 		return err
@@ -155,37 +147,13 @@ func (s *Server) openEvidence(o Options) (err error) {
 	return err
 }
 
-// Serve answers on l until ctx ends, then answers what has been accepted, for at
-// most ShutdownTimeout, and closes the logs. It closes l.
+// Serve answers on l until ctx ends, and closes the logs; see Answer.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	h := &http.Server{
-		Handler:           s.handler,
-		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout,
-		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: maxHeader,
-		ErrorLog:       slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn),
+	service := Service{Handler: s.handler, Logger: s.logger, Close: s.Close}
+	if tls := s.config.TLS; tls != nil {
+		service.Certificate, service.Key = s.config.Path(tls.Certificate), s.config.Path(tls.Key)
 	}
-	served := make(chan error, 1)
-	go func() {
-		if tls := s.config.TLS; tls != nil {
-			served <- h.ServeTLS(l, s.config.Path(tls.Certificate), s.config.Path(tls.Key))
-		} else {
-			served <- h.Serve(l)
-		}
-	}()
-	select {
-	case err := <-served:
-		return errors.Join(err, s.Close(context.WithoutCancel(ctx)))
-	case <-ctx.Done():
-	}
-	s.logger.Info("shutting down")
-	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), ShutdownTimeout)
-	defer cancel()
-	err := h.Shutdown(end)
-	if err != nil {
-		err = fmt.Errorf("shutting down: %w", errors.Join(err, h.Close()))
-	}
-	return errors.Join(err, s.Close(end))
+	return service.Answer(ctx, l)
 }
 
 // Close closes the logs: what they have accepted is on the disk and published.

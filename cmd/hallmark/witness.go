@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-sign/hallmark/internal/config"
+	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/keys"
+	"github.com/hallmark-sign/hallmark/internal/server"
+	"github.com/hallmark-sign/hallmark/internal/witness"
+	"github.com/hallmark-sign/hallmark/wire/checkpoint"
+)
+
+const (
+	witnessKeyFile = "witness.pem"
+	witnessState   = "state"
+)
+
+func witnessCommand(env environment) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "witness",
+		Short: "Keep logs honest: cosign what they show, if it is what they showed before",
+		Long: `A witness cosigns the checkpoints of logs that it knows, each only once it is proven to
+go on from the last. Clients that ask for cosignatures can't be shown a log of their own.
+It speaks C2SP tlog-witness, and is run by somebody else than the log.`,
+		Example: `  hallmark witness init my-witness --name witness.example.com --log "$(cat rekor.vkey)"
+  hallmark witness serve my-witness`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(witnessInitCommand(env), witnessServeCommand(env))
+	return cmd
+}
+
+func witnessInitCommand(env environment) *cobra.Command {
+	var c config.Witness
+	var passphraseFile string
+	cmd := &cobra.Command{
+		Use:   "init DIR --name NAME [--log KEY]...",
+		Short: "Make a witness: a key and its configuration",
+		Long: `Makes DIR with a key under a passphrase, and witness.yaml. DIR must be missing or empty.
+The key of a log is in DIR/trust/rekor.vkey of its instance, and served as
+/trust/rekor.vkey; logs can be added to witness.yaml later.
+
+What the witness has cosigned is kept in DIR/state. A witness whose state is lost must not
+go on: make a new one, with a new key.`,
+		Example: `  hallmark witness init my-witness --name witness.example.com --log "$(cat rekor.vkey)"`,
+		Args:    usageArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if c.Name == "" {
+				return usageError(cmd, errors.New("--name is needed"))
+			}
+			return initWitness(cmd.Context(), env, args[0], &c, passphraseFile)
+		},
+	}
+	cmd.Flags().StringVar(&c.Name, "name", "", "`NAME` on the cosignatures, a URL without scheme; can't be changed later")
+	cmd.Flags().StringVar(&c.Listen, "listen", "127.0.0.1:7600", "address to listen on")
+	cmd.Flags().StringArrayVar(&c.Logs, "log", nil, "verifier `KEY` of a log to cosign; may be repeated")
+	cmd.Flags().StringVar(&passphraseFile, "passphrase-file", "", "`FILE` with the passphrase for the key")
+	return cmd
+}
+
+func initWitness(ctx context.Context, env environment, dir string, c *config.Witness, passphraseFile string) error {
+	key, err := keys.Generate("ed25519")
+	if err != nil {
+		return err
+	}
+	public := checkpoint.Key{Name: c.Name, Public: key.Public().(ed25519.PublicKey), Cosigning: true}
+	_, err = checkpoint.ParseKey(public.String())
+	if err == nil {
+		err = c.Check()
+	}
+	if err != nil {
+		return &problem{Exit: exitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.command() + " witness init --help"}
+	}
+	passphrase, err := env.secret(ctx, "passphrase", passphraseFile, "HALLMARK_PASSPHRASE", true)
+	if err != nil {
+		return err
+	}
+	pem, err := keys.MarshalEncrypted(key, passphrase)
+	if err != nil {
+		return err
+	}
+	settings, err := c.Marshal()
+	if err != nil {
+		return err
+	}
+	err = durable.CreateDir(dir, 0o755, func(dir string) error {
+		var files durable.Batch
+		return errors.Join(
+			durable.MkdirAll(durable.OS{}, filepath.Join(dir, witnessState), 0o755),
+			files.Write(filepath.Join(dir, witnessKeyFile), pem, 0o600),
+			files.Write(filepath.Join(dir, config.WitnessFile), settings, 0o644),
+			files.Sync())
+	})
+	if err != nil {
+		return exists(dir, err)
+	}
+	env.say("made the witness %s in %s", printable(c.Name), dir)
+	env.say("  its key      %s", public)
+	env.say("  add logs     under logs in %s", filepath.Join(dir, config.WitnessFile))
+	env.say("  run it       %s witness serve %s", env.command(), dir)
+	return nil
+}
+
+func witnessServeCommand(env environment) *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve DIR",
+		Short: "Run a witness",
+		Long: `Runs the witness in DIR until SIGTERM or Ctrl-C. It answers POST /add-checkpoint. The log
+goes to stderr, one JSON object a line; "not cosigned" at level ERROR may be evidence of a
+log that lies.`,
+		Example: `  hallmark witness serve my-witness
+  HALLMARK_PASSPHRASE=… hallmark witness serve my-witness --listen 127.0.0.1:8080`,
+		Args: usageArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.witness(cmd.Context(), env, args[0])
+		},
+	}
+	cmd.Flags().StringVar(&f.listen, "listen", "", "address to listen on, instead of the configuration's")
+	cmd.Flags().StringVar(&f.passphraseFile, "passphrase-file", "", "`FILE` with the passphrase of the key")
+	cmd.Flags().StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
+	return cmd
+}
+
+func (f serveFlags) witness(ctx context.Context, env environment, dir string) error {
+	logger, err := f.logger(env)
+	if err != nil {
+		return err
+	}
+	c, err := config.LoadWitness(filepath.Join(dir, config.WitnessFile))
+	if err == nil && f.listen != "" {
+		c.Listen = f.listen
+		err = c.Check()
+	}
+	if err != nil {
+		return &problem{Exit: exitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.command() + " witness init " + dir}
+	}
+	key, err := f.witnessKey(ctx, env, c)
+	if err != nil {
+		return err
+	}
+	w, err := openWitness(c, key, logger)
+	if err != nil {
+		return err
+	}
+	l, err := listen(c.Listen)
+	if err != nil {
+		return errors.Join(err, w.Close())
+	}
+	env.say("hallmark witnesses %d logs as %s, listening on %s; Ctrl-C ends it", len(c.Logs), printable(c.Name), l.Addr())
+	service := server.Service{Handler: w.Handler(), Logger: logger, Close: func(context.Context) error { return w.Close() }}
+	if c.TLS != nil {
+		service.Certificate, service.Key = c.Path(c.TLS.Certificate), c.Path(c.TLS.Key)
+	}
+	return service.Answer(ctx, l)
+}
+
+func (f serveFlags) witnessKey(ctx context.Context, env environment, c *config.Witness) (ed25519.PrivateKey, error) {
+	path := c.Path(witnessKeyFile)
+	key, err := loadKey(ctx, env, path, f.passphraseFile)
+	if err != nil {
+		return nil, err
+	}
+	private, ok := key.(ed25519.PrivateKey)
+	if !ok {
+		return nil, unreadable(path, fmt.Errorf("the key of a witness is Ed25519, not %T", key))
+	}
+	return private, nil
+}
+
+// openWitness refuses a directory without its state: with the key alone, a witness
+// would cosign what it has refused before.
+func openWitness(c *config.Witness, key ed25519.PrivateKey, logger *slog.Logger) (*witness.Witness, error) {
+	logs, err := c.Keys()
+	if err != nil {
+		return nil, err
+	}
+	state := c.Path(witnessState)
+	if _, err := os.Stat(state); err != nil {
+		return nil, &problem{
+			Exit: exitUsage, Subject: state, Code: "witness-state", Try: "restore it; if it is lost, make a new witness with a new key",
+			Err: fmt.Errorf("what the witness has cosigned is not there: %w", err),
+		}
+	}
+	w, err := witness.New(witness.Options{Dir: state, Name: c.Name, Key: key, Logs: logs, Clock: time.Now, Logger: logger})
+	switch {
+	case errors.Is(err, durable.ErrLocked):
+		return nil, &problem{Exit: exitUndecided, Subject: c.Dir, Code: "instance-locked", Err: fmt.Errorf("another process is this witness: %w", err)}
+	case err != nil:
+		return nil, &problem{Exit: exitUsage, Subject: state, Code: "witness-state", Err: err}
+	}
+	return w, nil
+}
