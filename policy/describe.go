@@ -23,6 +23,13 @@ func (p *Policy) Describe() []string {
 	}
 	lines = append(lines,
 		fmt.Sprintf("each bundle is in %d or more distinct logs and has %d or more distinct sources of time", max(p.LogThreshold, 1), max(p.TimestampThreshold, 1)))
+	if p.WitnessThreshold > 0 {
+		var names []string
+		for _, w := range p.Witnesses {
+			names = append(names, w.Name)
+		}
+		lines = append(lines, fmt.Sprintf("the checkpoint of each log entry is cosigned by at least %d of %s", p.WitnessThreshold, strings.Join(names, ", ")))
+	}
 	if p.MaxRootAge > 0 {
 		lines = append(lines, fmt.Sprintf("the trusted root was fetched no longer than %v ago", p.MaxRootAge))
 	}

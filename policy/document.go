@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 	"unicode"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/hallmark-sign/hallmark/identity"
+	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
 // document is the file as it is written. docs/policy.md is its manual.
@@ -19,6 +21,7 @@ type document struct {
 	Signers    map[string]signer `yaml:"signers"`
 	Require    []rule            `yaml:"require"`
 	Thresholds thresholds        `yaml:"thresholds,omitempty"`
+	Witnesses  witnesses         `yaml:"witnesses,omitempty"`
 	TrustRoot  trustRoot         `yaml:"trustRoot,omitempty"`
 }
 
@@ -81,6 +84,38 @@ type rule struct {
 type thresholds struct {
 	Logs       count `yaml:"logs,omitempty"`
 	Timestamps count `yaml:"timestamps,omitempty"`
+}
+
+type witnesses struct {
+	AtLeast count    `yaml:"atLeast"`
+	Keys    []string `yaml:"keys"` // NAME+ID+KEY
+}
+
+// IsZero is for omitempty.
+func (w witnesses) IsZero() bool { return w.AtLeast == 0 && w.Keys == nil }
+
+// compile reads the keys. One that is there twice would count twice.
+func (w witnesses) compile() ([]checkpoint.Key, error) {
+	if w.IsZero() {
+		return nil, nil
+	}
+	if w.AtLeast == 0 || int(w.AtLeast) > len(w.Keys) {
+		return nil, fmt.Errorf("atLeast is %d, of %d keys", w.AtLeast, len(w.Keys))
+	}
+	var keys []checkpoint.Key
+	for i, text := range w.Keys {
+		key, err := checkpoint.ParseKey(text)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("key %d: %w", i+1, err)
+		case !key.Cosigning:
+			return nil, fmt.Errorf("key %d is that of a log, not of a witness", i+1)
+		case slices.ContainsFunc(keys, func(k checkpoint.Key) bool { return k.Public.Equal(key.Public) }):
+			return nil, fmt.Errorf("key %d is there before", i+1)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
 }
 
 type trustRoot struct {

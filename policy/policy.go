@@ -11,6 +11,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/identity"
 	"github.com/hallmark-sign/hallmark/verify"
+	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
@@ -28,6 +29,9 @@ type Policy struct {
 	LogThreshold       int           // distinct logs that have each bundle's entry; 0 means 1
 	TimestampThreshold int           // distinct sources of each bundle's time; 0 means 1
 	MaxRootAge         time.Duration // of the trusted root; 0: any
+
+	Witnesses        []checkpoint.Key // those whose cosignatures count
+	WitnessThreshold int              // how many must have cosigned; 0: none
 
 	prepared verify.Policy // by union, once for all bundles
 }
@@ -114,12 +118,17 @@ func (p *Policy) Verification() verify.Policy {
 	if len(v.Identities)+len(v.Keys) != len(p.Signers) { // put together by hand
 		v = p.union()
 	}
-	v.LogThreshold, v.TimestampThreshold = p.LogThreshold, p.TimestampThreshold
+	v.LogThreshold, v.TimestampThreshold, v.WitnessThreshold = p.LogThreshold, p.TimestampThreshold, p.WitnessThreshold
 	return v
 }
 
 // union accepts what any signer of any rule may have signed.
 func (p *Policy) union() (v verify.Policy) {
+	for _, w := range p.Witnesses {
+		if verifier, err := w.Verifier(); err == nil { // compile has refused others
+			v.Witnesses = append(v.Witnesses, verifier)
+		}
+	}
 	var preparer sigalg.Preparer
 	for _, s := range p.Signers {
 		if s.Key != nil {
@@ -149,7 +158,11 @@ func (d document) policy(compile Compiler) (*Policy, error) {
 	}
 	p := &Policy{
 		LogThreshold: int(d.Thresholds.Logs), TimestampThreshold: int(d.Thresholds.Timestamps),
-		MaxRootAge: time.Duration(d.TrustRoot.MaxAge),
+		MaxRootAge: time.Duration(d.TrustRoot.MaxAge), WitnessThreshold: int(d.Witnesses.AtLeast),
+	}
+	var err error
+	if p.Witnesses, err = d.Witnesses.compile(); err != nil {
+		return nil, fmt.Errorf("witnesses: %w", err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.Signers)) {
 		s, err := d.Signers[name].compile()

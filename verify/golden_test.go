@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/identity"
 	said "github.com/hallmark-sign/hallmark/internal/verdict"
@@ -71,6 +73,9 @@ func refusals(t *testing.T, in, foreign *instance) map[verify.Code]refusal {
 	attested := in.sign(t, nil, order{payload: statementOf("sha256", sum256(artifact), "https://example.com/p")})
 	two := trustAlice
 	two.LogThreshold = 2
+	witnessed := trustAlice
+	_, witness := newWitness(t, 1)
+	witnessed.Witnesses, witnessed.WitnessThreshold = []note.Verifier{witness}, 1
 	twice := trustAlice
 	twice.TimestampThreshold = 2
 	typed := trustAlice
@@ -99,6 +104,7 @@ func refusals(t *testing.T, in, foreign *instance) map[verify.Code]refusal {
 		verify.LogEntryMismatch:        spoiled(func(b *bundle.Bundle) { b.Entries = in.sign(t, artifact, order{}).Entries }),
 		verify.LogProofInvalid:         entry(func(e *rekor.Entry) { e.LogIndex += 1000 }),
 		verify.CheckpointInvalid:       entry(func(e *rekor.Entry) { e.Proof.Checkpoint = nil }),
+		verify.ThresholdWitnesses:      {bundle: good(), policy: &witnessed},
 		verify.ThresholdLogs:           {bundle: good(), policy: &two},
 		verify.ArtifactMismatch:        {bundle: good(), artifact: []byte("changed")},
 		verify.DigestAlgorithmMismatch: {bundle: good(), digest: crypto.SHA512},

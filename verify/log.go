@@ -29,7 +29,11 @@ func (c *claim) log() error {
 		if err := c.included(e); err != nil {
 			return err
 		}
-		c.result.Entries = append(c.result.Entries, Entry{*e.Entry, e.log.Log})
+		witnesses, err := c.witnessed(e)
+		if err != nil {
+			return err
+		}
+		c.result.Entries = append(c.result.Entries, Entry{*e.Entry, e.log.Log, witnesses})
 		logs = append(logs, logParty(e.log.Log))
 	}
 	found, want := distinct(logs), threshold(c.policy.LogThreshold)
@@ -86,6 +90,27 @@ func (c *claim) proved(e *entry) error {
 		return refuse(LogProofInvalid, "%w", err)
 	}
 	return nil
+}
+
+// witnessed gives the witnesses that have cosigned the entry's checkpoint, which
+// must be as many as the policy asks for. A cosignature that is wrong is none: the
+// line is not the log's, anybody can have added it.
+func (c *claim) witnessed(e *entry) (names []string, err error) {
+	if len(c.policy.Witnesses) == 0 && c.policy.WitnessThreshold == 0 {
+		return nil, nil
+	}
+	for _, w := range c.policy.Witnesses {
+		if e.Proof == nil {
+			break
+		}
+		if _, _, err := checkpoint.Open(e.Proof.Checkpoint, w); err == nil {
+			names = append(names, w.Name())
+		}
+	}
+	if want := c.policy.WitnessThreshold; len(names) < want {
+		return nil, differ(ThresholdWitnesses, count(want, "cosignature", "cosignatures"), fmt.Sprint(len(names)))
+	}
+	return names, nil
 }
 
 // checkpoint opens the checkpoint with the key of a log that was valid at the

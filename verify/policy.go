@@ -4,6 +4,8 @@ import (
 	"crypto"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"github.com/hallmark-sign/hallmark/identity"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
@@ -30,6 +32,13 @@ type Policy struct {
 	// signature existed: timestamp authorities, and logs of Rekor v1 by their
 	// signed entry timestamps. 0 means 1.
 	TimestampThreshold int
+
+	// Witnesses are those whose cosignatures count, each with a key of its own, and
+	// WitnessThreshold how many of them must have cosigned the checkpoint of each
+	// entry; 0 asks for none. A checkpoint that they have seen is one that the log
+	// has shown to others too.
+	Witnesses        []note.Verifier
+	WitnessThreshold int
 
 	// AnyIdentityUnsafe accepts every identity that the root's authorities
 	// certify: anyone who can log in. It is for looking at a bundle, where the
@@ -69,7 +78,8 @@ func (t Time) Source() string {
 // Entry is a verified log entry and the log that has it.
 type Entry struct {
 	rekor.Entry
-	Log *trust.Log
+	Log       *trust.Log
+	Witnesses []string // names of the policy's witnesses that have cosigned its checkpoint
 }
 
 func threshold(n int) int { return max(n, 1) }

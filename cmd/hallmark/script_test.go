@@ -41,6 +41,8 @@ func TestScripts(t *testing.T) {
 			"registry":    registryCommand,
 			"answer":      answerCommand,
 			"sbom":        sbomCommand,
+			"witness":     witnessScriptCommand,
+			"witnesses":   witnessesCommand,
 		},
 		Condition:           condition,
 		RequireExplicitExec: true, RequireUniqueNames: true,

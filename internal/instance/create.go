@@ -170,16 +170,9 @@ func (i *Instance) describe(o Options) error {
 	return nil
 }
 
-// minPassphrase is the shortest passphrase that Create takes, in bytes. What makes
-// a passphrase good is not its length alone; a shorter one is none.
-const minPassphrase = 8
-
 // Create makes an instance in dir, which must be missing or empty. Errors:
 // fs.ErrExist.
 func Create(dir string, o Options) (*Instance, error) {
-	if len(o.Passphrase) < minPassphrase {
-		return nil, fmt.Errorf("making instance: the keys need a passphrase of %d characters or more", minPassphrase)
-	}
 	i, root, err := New(o)
 	if err != nil {
 		return nil, err

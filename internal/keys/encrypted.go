@@ -31,10 +31,14 @@ const (
 	maxSalt        = 1 << 10
 )
 
-// MarshalEncrypted writes key as PEM under a passphrase, which must not be empty.
+// minPassphrase is the shortest passphrase that keys are written under, in bytes.
+// What makes a passphrase good is not its length alone; a shorter one is none.
+const minPassphrase = 8
+
+// MarshalEncrypted writes key as PEM under a passphrase, of 8 bytes or more.
 func MarshalEncrypted(key crypto.Signer, passphrase []byte) ([]byte, error) {
-	if len(passphrase) == 0 {
-		return nil, errors.New("marshalling private key: passphrase is empty")
+	if len(passphrase) < minPassphrase {
+		return nil, fmt.Errorf("marshalling private key: it needs a passphrase of %d characters or more", minPassphrase)
 	}
 	if _, err := checked(key); err != nil {
 		return nil, err

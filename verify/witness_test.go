@@ -1,0 +1,89 @@
+package verify_test
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/verify"
+	"github.com/hallmark-sign/hallmark/wire/checkpoint"
+)
+
+func newWitness(t *testing.T, seed byte) (note.Signer, note.Verifier) {
+	t.Helper()
+	key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{seed}, ed25519.SeedSize))
+	name := "witness.example.com/" + string('a'+rune(seed))
+	signer, err := checkpoint.NewCosigner(name, key, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verifier, err := checkpoint.NewCosignatureVerifier(name, key.Public().(ed25519.PublicKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer, verifier
+}
+
+// cosign adds the lines of witnesses to the bundle's checkpoint.
+func cosign(t *testing.T, b *bundle.Bundle, witnesses ...note.Signer) {
+	t.Helper()
+	envelope := b.Entries[0].Proof.Checkpoint
+	text := envelope[:bytes.Index(envelope, []byte("\n\n"))+1]
+	cosigned, err := note.Sign(&note.Note{Text: string(text)}, witnesses...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Entries[0].Proof.Checkpoint = append(bytes.Clone(envelope), cosigned[len(text)+1:]...)
+}
+
+// So many of the policy's witnesses must have cosigned, each counts once, and lines
+// of others, or wrong ones, count for nothing and do no harm.
+func TestWitnesses(t *testing.T) {
+	in := newInstance(t, "witnessed")
+	v, err := verify.New(in.root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, verifyA := newWitness(t, 1)
+	b, verifyB := newWitness(t, 2)
+	c, _ := newWitness(t, 3)
+	other := in.sign(t, []byte("another artifact"), order{})
+	cosign(t, other, b)
+	for name, one := range map[string]struct {
+		by      []note.Signer
+		from    *bundle.Bundle // whose cosignature is put on this checkpoint
+		want    int
+		refused bool
+	}{
+		"none asked for":          {want: 0},
+		"both":                    {by: []note.Signer{a, b}, want: 2},
+		"one of two":              {by: []note.Signer{b}, want: 1},
+		"one, two wanted":         {by: []note.Signer{a}, want: 2, refused: true},
+		"the same one twice":      {by: []note.Signer{a, a}, want: 2, refused: true},
+		"a stranger":              {by: []note.Signer{a, c}, want: 2, refused: true},
+		"a stranger beside":       {by: []note.Signer{c, a, b}, want: 2},
+		"a cosignature of others": {by: []note.Signer{a}, from: other, want: 2, refused: true},
+	} {
+		signed := in.sign(t, artifact, order{})
+		cosign(t, signed, one.by...)
+		if one.from != nil {
+			lines := bytes.SplitAfter(one.from.Entries[0].Proof.Checkpoint, []byte("\n"))
+			signed.Entries[0].Proof.Checkpoint = slices.Concat(signed.Entries[0].Proof.Checkpoint, lines[len(lines)-2])
+		}
+		policy := trustAlice
+		policy.Witnesses, policy.WitnessThreshold = []note.Verifier{verifyA, verifyB}, one.want
+		result, err := v.Verify(signed, verify.FromReader(bytes.NewReader(artifact)), policy)
+		if one.refused {
+			refused(t, err, verify.StepLog, verify.ThresholdWitnesses)
+			continue
+		}
+		if err != nil || len(result.Entries[0].Witnesses) < one.want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
