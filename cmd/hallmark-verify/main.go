@@ -92,8 +92,6 @@ func parse(args []string) (options, []string, error) {
 		return o, nil, errors.New("--trusted-root is missing")
 	case ways != 1, (o.identity == "") != (o.issuer == ""):
 		return o, nil, errors.New("who may have signed? give --policy, --identity and --issuer, or --key")
-	case len(o.bundles) > 0 && len(files) > 1:
-		return o, nil, errors.New("--bundle goes with one FILE")
 	}
 	return o, files, nil
 }
@@ -101,7 +99,8 @@ func parse(args []string) (options, []string, error) {
 const help = `hallmark-verify --trusted-root FILE (--policy FILE | --identity ID --issuer URL | --key FILE) FILE...
 
 Verifies each FILE, or every file below it, or those that a SHA256SUMS lists, against
-FILE.sigstore.json. A digest, sha256:HEX, or - for standard input need --bundle.
+FILE.sigstore.json, or a manifest in their directory. A digest, sha256:HEX, or - for
+standard input need --bundle, which several FILEs share.
 Exit status: 0 yes, 1 refused, 2 usage or unreadable input, 3 could not decide.
 
 `

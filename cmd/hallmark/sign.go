@@ -80,7 +80,8 @@ file; file: and oci: say it outright.
 With --manifest it is one signature for a whole release: one statement that names every
 file, every file of a directory or a list of checksums, and every image, by path and
 digest. The bundle is one file, release.sigstore.json or --bundle, at or above all that
-it names; 'hallmark verify DIR' finds it in DIR. It may name 10,000 subjects.
+it names; 'hallmark verify DIR' finds it in DIR. It may name 10,000 subjects; cosign and
+sigstore-go read up to 1,024.
 
 With --evidence URL the bundle is also left in the evidence store of an instance, where
 'verify --evidence' finds it by the digest of what was signed. If that fails, the bundle

@@ -13,6 +13,10 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
+// widelyRead is how many subjects of a statement cosign and sigstore-go read, which
+// interop's TestManifests knows.
+const widelyRead = 1024
+
 // manifestName is where a manifest goes, without its suffix.
 const manifestName = "release"
 
@@ -176,6 +180,9 @@ func (s *session) tellManifest(m *manifest, results []*verify.Result) error {
 	}
 	s.env.say("%d subjects: signed by %s, log entry %s", len(m.named), verdict.Who(results[0]), verdict.EntryWords(results[0]))
 	s.env.say("  bundle    %s", printable(m.out))
+	if len(m.named) > widelyRead {
+		s.env.say("  note      cosign and sigstore-go refuse statements of more than %d subjects", widelyRead)
+	}
 	if name := filepath.Base(m.out); !strings.HasSuffix(name, verdict.Suffix) && !strings.HasSuffix(name, verdict.LinesSuffix) {
 		s.env.say("  note      'hallmark verify DIR' looks for manifests called NAME%s", verdict.Suffix)
 	}

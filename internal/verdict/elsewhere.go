@@ -102,12 +102,13 @@ func (t *Target) look(ctx context.Context) *Problem {
 	return nil
 }
 
-// hanging are the pieces of what hangs elsewhere.
+// hanging are the pieces of what hangs elsewhere, whose bytes are let go of.
 func hanging(bundles []Hanging) []piece {
 	all := make([]piece, 0, len(bundles))
-	for _, h := range bundles {
+	for i, h := range bundles {
 		p := piece{file: h.Name, name: h.Name}
 		p.bundle, p.err = h.Read()
+		bundles[i].Raw = nil // which may be a hundred megabytes
 		p.elsewhere, p.payload = true, h.Payload
 		all = append(all, p)
 	}
