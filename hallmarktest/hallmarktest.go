@@ -36,6 +36,7 @@ type Instance struct {
 type Options struct {
 	Logger   *slog.Logger // the server's log; nil: none
 	Evidence bool         // with an evidence store
+	Witness  bool         // with a witness, without whose cosignature no entry is answered
 }
 
 // New starts an instance, and stops it when the test ends.
@@ -63,6 +64,9 @@ func Start(t testing.TB, o Options) *Instance {
 	}
 	made.Config.Dir = t.TempDir()
 	made.Config.Evidence.Enabled = o.Evidence
+	if o.Witness {
+		made.Config.Witnesses = witnessOf(t, made, o.Logger)
+	}
 	if err := made.Config.Check(); err != nil {
 		t.Fatalf("hallmarktest: %v", err)
 	}
@@ -75,7 +79,7 @@ func Start(t testing.TB, o Options) *Instance {
 	if err != nil {
 		t.Fatalf("hallmarktest: %v", err)
 	}
-	serve(t, s, listener)
+	serve(t, s.Serve, listener)
 	return &Instance{
 		URL:               made.Config.URL,
 		TrustedRootFile:   filepath.Join(made.Config.Dir, "trust", trust.RootFile),
@@ -85,10 +89,10 @@ func Start(t testing.TB, o Options) *Instance {
 	}
 }
 
-func serve(t testing.TB, s *server.Server, l net.Listener) {
+func serve(t testing.TB, answer func(context.Context, net.Listener) error, l net.Listener) {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- s.Serve(ctx, l) }()
+	go func() { ended <- answer(ctx, l) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {

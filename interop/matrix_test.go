@@ -23,7 +23,11 @@ const (
 // the files that hallmark exports, and a token of alice.
 func newRequest(t *testing.T) request {
 	t.Helper()
-	instance := hallmarktest.Start(t, hallmarktest.Options{Evidence: true})
+	return requestOf(t, hallmarktest.Start(t, hallmarktest.Options{Evidence: true}))
+}
+
+func requestOf(t *testing.T, instance *hallmarktest.Instance) request {
+	t.Helper()
 	config, err := root.NewSigningConfigFromPath(instance.SigningConfigFile)
 	if err != nil {
 		t.Fatalf("sigstore-go reading the signing config: %v", err)
@@ -75,6 +79,25 @@ func TestEveryClientReadsEveryClient(t *testing.T) {
 			everyClientJudges(t, r)
 		})
 	}
+}
+
+// TestEveryClientReadsCosignatures: a checkpoint that a witness has cosigned, with the
+// log's second line that witnesses know, disturbs no client.
+func TestEveryClientReadsCosignatures(t *testing.T) {
+	r := requestOf(t, hallmarktest.Start(t, hallmarktest.Options{Witness: true})).withBundle(t)
+	if err := hallmarkSign(t, r); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(read(t, r.bundle), []byte(`\n— witness.example.com `)) {
+		t.Fatalf("no cosignature in %s", read(t, r.bundle))
+	}
+	everyClientJudges(t, r)
+	r = r.withBundle(t)
+	r.attestation = true
+	if err := hallmarkAttest(t, r); err != nil {
+		t.Fatal(err)
+	}
+	everyClientJudges(t, r)
 }
 
 func everyClientJudges(t *testing.T, r request) {
