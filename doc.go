@@ -8,7 +8,8 @@
 //	wire/dsse          envelope and pre-authentication encoding: DSSE v1
 //	wire/intoto        what an attestation speaks of: in-toto Statement v1
 //	wire/simplesigning what cosign 1 and 2 signed for an image
-//	wire/checkpoint    signed tree heads: C2SP signed-note, tlog-checkpoint
+//	wire/checkpoint    signed tree heads: C2SP signed-note, tlog-checkpoint, tlog-cosignature
+//	wire/witness       what a witness is asked: C2SP tlog-witness
 //	wire/tile          tile paths, entry bundles, proofs: C2SP tlog-tiles, RFC 6962
 //	wire/sct           signed certificate timestamps: RFC 6962 §3
 //	wire/timestamp     time-stamp requests, responses and tokens: RFC 3161, RFC 5816
@@ -33,6 +34,7 @@
 //	internal/keys      signing keys from encrypted PKCS #8 files
 //	internal/leafindex which index an entry has, for a log that is asked again
 //	internal/tilelog   the append-only engine under both logs
+//	internal/witness   cosigns what logs show, and asks others to: C2SP tlog-witness
 //	internal/ctlog     certificate-transparency log: precertificates in, SCTs out
 //	internal/rekorlog  transparency log: entries in, inclusion proofs out
 //	internal/ca        certificate authority: tokens and proofs in, certificates out
