@@ -95,7 +95,7 @@ func (s *session) removables(ctx context.Context, image Image) ([]Removable, err
 }
 
 // removable reads what is listed.
-func (s *session) removable(ctx context.Context, image Image, d descriptor) Removable {
+func (s *session) removable(ctx context.Context, image Image, d Descriptor) Removable {
 	r := Removable{Attached: Attached{Digest: d.Digest, Type: d.ArtifactType, Size: d.Size}}
 	err := d.CheckManifest()
 	var raw []byte
@@ -198,12 +198,12 @@ func (c *Client) Remove(ctx context.Context, image Image, all []Removable) error
 }
 
 func (s *session) remove(ctx context.Context, image Image, all []Removable) error {
-	var drop []descriptor
+	var drop []Descriptor
 	for _, r := range all {
 		if r.Stays != "" || r.Digest == image.Digest {
 			return fmt.Errorf("%s can't be taken off: %s", r.Digest, r.Stays)
 		}
-		drop = append(drop, descriptor{Digest: r.Digest})
+		drop = append(drop, Descriptor{Digest: r.Digest})
 	}
 	before, err := s.listTag(ctx, image)
 	if err != nil {

@@ -33,8 +33,8 @@ func TestRemove(t *testing.T) {
 		if _, err := New(Options{}).Attach(t.Context(), p.image, Attachment{Bundle: []byte("signed"), PredicateType: intoto.TypeSigned}); err != nil {
 			t.Fatal(err)
 		}
-		p.legacy(t, signatureSuffix, descriptor{MediaType: typeSimpleSigning}, "payload")
-		p.legacy(t, attestationSuffix, descriptor{MediaType: typeEnvelope}, "envelope")
+		p.legacy(t, signatureSuffix, Descriptor{MediaType: typeSimpleSigning}, "payload")
+		p.legacy(t, attestationSuffix, Descriptor{MediaType: typeEnvelope}, "envelope")
 		all := removables(t, p.image)
 		if len(all) != 4 || slices.ContainsFunc(all, func(r Removable) bool { return r.Stays != "" || r.Gone || r.IsSignature() == r.IsAttestation() }) {
 			t.Fatalf("%+v", all)
@@ -103,8 +103,8 @@ func TestRemoveKeeps(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	gone := descriptor{MediaType: typeManifest, Size: 4, Digest: digestOf([]byte("gone"))}
-	p.answer("/referrers/", lists(p.image.Descriptor(), platforms[0].Descriptor(), stray.Descriptor(), tagged.Descriptor(), gone, descriptor{Digest: "sha256:../x"}))
+	gone := Descriptor{MediaType: typeManifest, Size: 4, Digest: digestOf([]byte("gone"))}
+	p.answer("/referrers/", lists(p.image.Descriptor(), platforms[0].Descriptor(), stray.Descriptor(), tagged.Descriptor(), gone, Descriptor{Digest: "sha256:../x"}))
 	all := removables(t, p.image)
 	if len(all) != 7 || !all[4].Gone || all[4].Stays != "" {
 		t.Fatalf("%+v", all)

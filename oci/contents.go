@@ -96,9 +96,6 @@ func (d Descriptor) CheckManifest() error {
 	return d.check(MaxManifest)
 }
 
-// Fits says whether raw is what the descriptor points to. Errors: *Unseen.
-func (d Descriptor) Fits(raw []byte) error { return d.fits(raw) }
-
 // LegacyTags are the tags under which cosign 1 and 2 left things on the manifest.
 func (d Descriptor) LegacyTags() []string {
 	var tags []string

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -24,12 +25,12 @@ func TestHostileLists(t *testing.T) {
 		if next != "" {
 			w.Header().Set("Link", "<"+next+`>; rel="next"`)
 		}
-		other := descriptor{MediaType: typeManifest, Size: 3, Digest: digestOf([]byte("x")), ArtifactType: "text/plain"}
-		lists(slices.Repeat([]descriptor{other}, n)...)(w, nil)
+		other := Descriptor{MediaType: typeManifest, Size: 3, Digest: digestOf([]byte("x")), ArtifactType: "text/plain"}
+		lists(slices.Repeat([]Descriptor{other}, n)...)(w, nil)
 	}
 	raw := func(text string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", typeIndex)
+			w.Header().Set("Content-Type", TypeIndex)
 			fmt.Fprint(w, text)
 		}
 	}
@@ -69,22 +70,22 @@ func TestManyReferrers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := descriptor{MediaType: typeManifest, Size: 3, Digest: digestOf([]byte("x")), ArtifactType: "text/plain"}
-	own := descriptor{MediaType: typeManifest, Size: manifestSize(t, p, found[0].Manifest), Digest: found[0].Manifest, ArtifactType: bundle.MediaType}
+	other := Descriptor{MediaType: typeManifest, Size: 3, Digest: digestOf([]byte("x")), ArtifactType: "text/plain"}
+	own := Descriptor{MediaType: typeManifest, Size: manifestSize(t, p, found[0].Manifest), Digest: found[0].Manifest, ArtifactType: bundle.MediaType}
 	p.answer("/referrers/", func(w http.ResponseWriter, r *http.Request) {
 		n := len(r.URL.Query().Get("n"))
 		if n == 99 {
-			lists(append(slices.Repeat([]descriptor{other}, 99), own)...)(w, r)
+			lists(append(slices.Repeat([]Descriptor{other}, 99), own)...)(w, r)
 			return
 		}
 		w.Header().Set("Link", fmt.Sprintf(`<%s?n=%s>; rel="next"`, r.URL.Path, strings.Repeat("1", n+1)))
-		lists(slices.Repeat([]descriptor{other}, 100)...)(w, r)
+		lists(slices.Repeat([]Descriptor{other}, 100)...)(w, r)
 	})
 	if found, err := bundles(t, p.image); err != nil || !slices.Equal(contents(found), []string{"one"}) {
 		t.Error(contents(found), err)
 	}
 	// where all are bundles, what is not fetched is said
-	p.answer("/referrers/", lists(slices.Repeat([]descriptor{own}, MaxBundles+1)...))
+	p.answer("/referrers/", lists(slices.Repeat([]Descriptor{own}, MaxBundles+1)...))
 	found, err = bundles(t, p.image)
 	if u := new(Unseen); err != nil || len(found) != MaxBundles+1 || !errors.As(found[MaxBundles].Err, &u) || u.Reason != TooMuch {
 		t.Error(len(found), err)
@@ -185,7 +186,7 @@ func TestLargeBundle(t *testing.T) {
 	}
 }
 
-func goodOne(t *testing.T, p *place) descriptor {
+func goodOne(t *testing.T, p *place) Descriptor {
 	t.Helper()
 	found, err := bundles(t, p.image)
 	if err != nil {
@@ -193,11 +194,11 @@ func goodOne(t *testing.T, p *place) descriptor {
 	}
 	for _, f := range found {
 		if string(f.Bundle) == "good" {
-			return descriptor{MediaType: typeManifest, Digest: f.Manifest, Size: manifestSize(t, p, f.Manifest), ArtifactType: bundle.MediaType}
+			return Descriptor{MediaType: typeManifest, Digest: f.Manifest, Size: manifestSize(t, p, f.Manifest), ArtifactType: bundle.MediaType}
 		}
 	}
 	t.Fatal("no good one")
-	return descriptor{}
+	return Descriptor{}
 }
 
 // Bytes that are not those of the digest have not been seen.
@@ -284,9 +285,24 @@ func TestRedirectsCarryNoCredentials(t *testing.T) {
 		if found, err := bundles(t, p.image); err != nil || !slices.Equal(contents(found), []string{"good"}) {
 			t.Error(file, contents(found), err)
 		}
+		p.streams(t, digestOf([]byte("good")), "good")
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// streams reads a blob as copying does.
+func (p *place) streams(t *testing.T, digest, want string) {
+	t.Helper()
+	d := Descriptor{Digest: digest, Size: int64(len(want))}
+	content, err := New(Options{}).Repository(p.ref(t, ":v1")).Blob(t.Context(), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer content.Close()
+	if raw, err := io.ReadAll(Verified(content, d)); err != nil || string(raw) != want {
+		t.Errorf("%q, %v", raw, err)
 	}
 }
 
@@ -370,6 +386,12 @@ func FuzzManifest(f *testing.F) {
 		d, err := bundleIn(raw, image.Digest)
 		if err == nil && (d.Size <= 0 || d.Size > bundle.MaxSize || !strings.Contains(string(raw), "subject")) {
 			t.Errorf("%+v", d)
+		}
+		for _, kind := range []string{typeManifest, TypeIndex} {
+			c, err := ParseContents(Descriptor{MediaType: kind}, raw)
+			if err == nil && (c.Config == nil) != (kind == TypeIndex) {
+				t.Errorf("%s is %+v", kind, c)
+			}
 		}
 		if _, err := parseIndex(raw); err == nil && !strings.Contains(string(raw), "schemaVersion") {
 			t.Error("an index without schema")

@@ -84,7 +84,7 @@ func (s *session) legacy(ctx context.Context, image Image) ([]Found, error) {
 }
 
 // fetchLegacy fetches what was signed, and puts it together with its annotations.
-func (s *session) fetchLegacy(ctx context.Context, layer descriptor, budget *budget, into *Found) error {
+func (s *session) fetchLegacy(ctx context.Context, layer Descriptor, budget *budget, into *Found) error {
 	limit := int64(bundle.MaxSize)
 	if layer.MediaType == typeSimpleSigning {
 		limit = simplesigning.MaxSize

@@ -76,7 +76,7 @@ func (s *session) attachLegacy(ctx context.Context, image Image, l Legacy) error
 }
 
 // layer is what was signed, with the rest in annotations.
-func (l Legacy) layer() (descriptor, []byte) {
+func (l Legacy) layer() (Descriptor, []byte) {
 	notes := map[string]string{}
 	for name, value := range map[string][]byte{
 		noteCertificate: l.Detached.Certificate, noteChain: l.Detached.Chain, noteEntry: l.Detached.LogEntry, noteTimestamp: l.Detached.Timestamp,
@@ -85,7 +85,7 @@ func (l Legacy) layer() (descriptor, []byte) {
 			notes[name] = string(value)
 		}
 	}
-	d, content := descriptor{MediaType: typeSimpleSigning, Annotations: notes}, l.Payload
+	d, content := Descriptor{MediaType: typeSimpleSigning, Annotations: notes}, l.Payload
 	notes[noteSignature] = string(l.Detached.Signature)
 	if l.Payload == nil {
 		d.MediaType, content = typeEnvelope, l.Detached.Signature
@@ -182,7 +182,7 @@ func without(layers, others []jsontext.Value) []jsontext.Value {
 }
 
 func sameLayer(a, b jsontext.Value) bool {
-	var x, y descriptor
+	var x, y Descriptor
 	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && x.Digest == y.Digest && maps.Equal(x.Annotations, y.Annotations)
 }
 
@@ -194,7 +194,7 @@ func (s *session) putLegacy(ctx context.Context, tag string, list legacyList, mo
 	if err != nil {
 		return err
 	}
-	at := descriptor{MediaType: typeConfig, Size: int64(len(config)), Digest: digestOf(config)}
+	at := Descriptor{MediaType: typeConfig, Size: int64(len(config)), Digest: digestOf(config)}
 	if err := s.putBlob(ctx, at.Digest, config); err != nil {
 		return err
 	}
@@ -233,7 +233,7 @@ func legacyConfig(layers []jsontext.Value) ([]byte, error) {
 	}
 	config.RootFS.Type = "layers"
 	for _, layer := range layers {
-		var d descriptor
+		var d Descriptor
 		if err := json.Unmarshal(layer, &d); err != nil {
 			return nil, err
 		}

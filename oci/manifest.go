@@ -13,13 +13,11 @@ import (
 	"github.com/hallmark-sign/hallmark/bundle"
 )
 
-// TypeIndex is the media type of an index.
-const TypeIndex = typeIndex
-
 // Media types, of the OCI image specification and of docker.
 const (
+	TypeIndex = "application/vnd.oci.image.index.v1+json" // TypeIndex is that of an index
+
 	typeManifest       = "application/vnd.oci.image.manifest.v1+json"
-	typeIndex          = "application/vnd.oci.image.index.v1+json"
 	typeConfig         = "application/vnd.oci.image.config.v1+json"
 	typeEmpty          = "application/vnd.oci.empty.v1+json"
 	typeDockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
@@ -27,7 +25,7 @@ const (
 )
 
 // acceptManifests is how a manifest is asked for, whichever it is.
-const acceptManifests = typeManifest + ", " + typeIndex + ", " + typeDockerManifest + ", " + typeDockerIndex
+const acceptManifests = typeManifest + ", " + TypeIndex + ", " + typeDockerManifest + ", " + typeDockerIndex
 
 // Annotations of a bundle's manifest, as cosign writes them. They are hints of
 // whoever pushed it, and decide nothing here.
@@ -53,8 +51,6 @@ type Descriptor struct {
 	Rest         jsontext.Value    `json:",embed"`         // members that others wrote, kept as they are
 }
 
-type descriptor = Descriptor
-
 // manifest is the one that holds a bundle:
 //
 //	{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",
@@ -67,9 +63,9 @@ type manifest struct {
 	SchemaVersion int               `json:"schemaVersion"`
 	MediaType     string            `json:"mediaType"`
 	ArtifactType  string            `json:"artifactType,omitempty"`
-	Config        descriptor        `json:"config"`
-	Layers        []descriptor      `json:"layers"`
-	Subject       *descriptor       `json:"subject,omitempty"`
+	Config        Descriptor        `json:"config"`
+	Layers        []Descriptor      `json:"layers"`
+	Subject       *Descriptor       `json:"subject,omitempty"`
 	Annotations   map[string]string `json:"annotations,omitempty"`
 }
 
@@ -77,7 +73,7 @@ type manifest struct {
 type index struct {
 	SchemaVersion int               `json:"schemaVersion"`
 	MediaType     string            `json:"mediaType"`
-	Manifests     []descriptor      `json:"manifests"`
+	Manifests     []Descriptor      `json:"manifests"`
 	Annotations   map[string]string `json:"annotations,omitempty"`
 }
 
@@ -86,7 +82,7 @@ func parseIndex(raw []byte) (index, error) {
 	if err := json.Unmarshal(raw, &i); err != nil {
 		return i, fmt.Errorf("parsing index: %w", err)
 	}
-	if i.SchemaVersion != 2 || i.MediaType != "" && i.MediaType != typeIndex {
+	if i.SchemaVersion != 2 || i.MediaType != "" && i.MediaType != TypeIndex {
 		return i, fmt.Errorf("parsing index: schema %d, media type %q", i.SchemaVersion, i.MediaType)
 	}
 	return i, nil
@@ -97,28 +93,28 @@ var errOther = errors.New("another artifact")
 
 // bundleIn gives the layer with the bundle, of a manifest that must be about the
 // image.
-func bundleIn(raw []byte, image string) (descriptor, error) {
+func bundleIn(raw []byte, image string) (Descriptor, error) {
 	var m manifest
 	if err := json.Unmarshal(raw, &m); err != nil {
-		return descriptor{}, malformed("parsing manifest: %w", err)
+		return Descriptor{}, malformed("parsing manifest: %w", err)
 	}
 	switch {
-	case !isBundleType(m.ArtifactType) && !slices.ContainsFunc(m.Layers, func(d descriptor) bool { return isBundleType(d.MediaType) }):
-		return descriptor{}, errOther
+	case !isBundleType(m.ArtifactType) && !slices.ContainsFunc(m.Layers, func(d Descriptor) bool { return isBundleType(d.MediaType) }):
+		return Descriptor{}, errOther
 	case m.SchemaVersion != 2, m.MediaType != "" && m.MediaType != typeManifest:
-		return descriptor{}, malformed("schema %d, media type %q", m.SchemaVersion, m.MediaType)
+		return Descriptor{}, malformed("schema %d, media type %q", m.SchemaVersion, m.MediaType)
 	case m.Subject == nil, m.Subject.Digest != image:
-		return descriptor{}, malformed("it hangs on another image")
+		return Descriptor{}, malformed("it hangs on another image")
 	case len(m.Layers) != 1:
-		return descriptor{}, malformed("%d layers, not the one with the bundle", len(m.Layers))
+		return Descriptor{}, malformed("%d layers, not the one with the bundle", len(m.Layers))
 	case !isBundleType(m.Layers[0].MediaType):
-		return descriptor{}, malformed("the layer is %q, not a bundle", m.Layers[0].MediaType)
+		return Descriptor{}, malformed("the layer is %q, not a bundle", m.Layers[0].MediaType)
 	}
 	return m.Layers[0], m.Layers[0].check(bundle.MaxSize)
 }
 
 // check holds a descriptor to its form before anything is fetched for it.
-func (d descriptor) check(limit int64) error {
+func (d Descriptor) check(limit int64) error {
 	if _, err := parseDigest(d.Digest); err != nil {
 		return malformed("%w", err)
 	}
@@ -129,7 +125,7 @@ func (d descriptor) check(limit int64) error {
 }
 
 // fits says whether raw is what the descriptor points to.
-func (d descriptor) fits(raw []byte) error {
+func (d Descriptor) fits(raw []byte) error {
 	if int64(len(raw)) != d.Size {
 		return garbled("%s has %d bytes, its descriptor says %d", d.Digest, len(raw), d.Size)
 	}
@@ -147,7 +143,7 @@ func isBundleType(mediaType string) bool {
 
 // mayHold says whether a listed manifest can be one with a bundle. Some registries
 // list the media type of the config in place of the artifact's, or nothing.
-func (d descriptor) mayHold() bool {
+func (d Descriptor) mayHold() bool {
 	return isBundleType(d.ArtifactType) || d.ArtifactType == "" || d.ArtifactType == typeEmpty
 }
 

@@ -97,7 +97,7 @@ func (c *Client) Bundles(ctx context.Context, image Image) ([]Found, error) {
 }
 
 // list gives what hangs on the image, and the session to fetch it in.
-func (c *Client) list(ctx context.Context, image Image) (*session, []descriptor, error) {
+func (c *Client) list(ctx context.Context, image Image) (*session, []Descriptor, error) {
 	s, err := c.session(ctx, image.repo, transport.PullScope)
 	if err != nil {
 		return nil, nil, err
@@ -111,7 +111,7 @@ func (c *Client) bundles(ctx context.Context, image Image) ([]Found, error) {
 	if err != nil {
 		return nil, err
 	}
-	var candidates []descriptor
+	var candidates []Descriptor
 	for _, d := range listed {
 		if d.mayHold() {
 			candidates = append(candidates, d)
@@ -131,7 +131,7 @@ func (c *Client) bundles(ctx context.Context, image Image) ([]Found, error) {
 
 // list gives what hangs on the image: by the API, or by the tag where there is no
 // API, or an API that was not there when the tag was written. The list is a claim of the registry; each manifest is held to it later.
-func (s *session) list(ctx context.Context, image Image) ([]descriptor, error) {
+func (s *session) list(ctx context.Context, image Image) ([]Descriptor, error) {
 	listed, err := s.listPages(ctx, image)
 	if u := new(Unseen); errors.As(err, &u) && noAPI(u.Status) || err == nil && len(listed) == 0 {
 		listed, err = s.listTag(ctx, image)
@@ -148,8 +148,8 @@ func noAPI(status int) bool {
 	return false
 }
 
-func (s *session) listPages(ctx context.Context, image Image) ([]descriptor, error) {
-	var listed []descriptor
+func (s *session) listPages(ctx context.Context, image Image) ([]Descriptor, error) {
+	var listed []Descriptor
 	seen := map[string]bool{}
 	for next := s.url("referrers", image.Digest); next != ""; {
 		if seen[next] || len(seen) == MaxPages || len(listed) > MaxListed {
@@ -157,13 +157,13 @@ func (s *session) listPages(ctx context.Context, image Image) ([]descriptor, err
 		}
 		seen[next] = true
 		got, err := s.ask(ctx, question{
-			method: http.MethodGet, url: next, header: map[string]string{"Accept": typeIndex},
+			method: http.MethodGet, url: next, header: map[string]string{"Accept": TypeIndex},
 			limit: MaxManifest, answers: []int{http.StatusOK},
 		})
 		if err != nil {
 			return nil, err
 		}
-		if kind, _, _ := strings.Cut(got.header.Get("Content-Type"), ";"); kind != typeIndex {
+		if kind, _, _ := strings.Cut(got.header.Get("Content-Type"), ";"); kind != TypeIndex {
 			return nil, &Unseen{Reason: Garbled, Status: http.StatusNotFound, Err: fmt.Errorf("the list of referrers is %q", kind)} // as if there were no API
 		}
 		page, err := parseIndex(got.body)
@@ -200,9 +200,9 @@ func nextPage(current, link string) (string, error) {
 }
 
 // listTag reads the list under the fallback tag. Without the tag it is empty.
-func (s *session) listTag(ctx context.Context, image Image) ([]descriptor, error) {
+func (s *session) listTag(ctx context.Context, image Image) ([]Descriptor, error) {
 	got, err := s.ask(ctx, question{
-		method: http.MethodGet, url: s.url("manifests", image.fallbackTag()), header: map[string]string{"Accept": typeIndex},
+		method: http.MethodGet, url: s.url("manifests", image.fallbackTag()), header: map[string]string{"Accept": TypeIndex},
 		limit: MaxManifest, answers: []int{http.StatusOK, http.StatusNotFound},
 	})
 	if err != nil || got.status == http.StatusNotFound {
@@ -220,7 +220,7 @@ func (s *session) listTag(ctx context.Context, image Image) ([]descriptor, error
 
 // fetchAll fetches attachments, several at once, and gives them in their order.
 // Other artifacts than bundles, which the list did not tell apart, are left out.
-func (s *session) fetchAll(ctx context.Context, image Image, listed []descriptor) ([]Found, error) {
+func (s *session) fetchAll(ctx context.Context, image Image, listed []Descriptor) ([]Found, error) {
 	rest := len(listed) - MaxBundles
 	listed = listed[:min(len(listed), MaxBundles)]
 	found := make([]Found, len(listed))
@@ -274,7 +274,7 @@ func (b *budget) take(n int64) error {
 }
 
 // fetch fetches one manifest and its bundle, each held to its descriptor.
-func (s *session) fetch(ctx context.Context, image Image, d descriptor, budget *budget) ([]byte, error) {
+func (s *session) fetch(ctx context.Context, image Image, d Descriptor, budget *budget) ([]byte, error) {
 	if err := d.check(MaxManifest); err != nil {
 		return nil, err
 	}
@@ -296,7 +296,7 @@ func (s *session) fetch(ctx context.Context, image Image, d descriptor, budget *
 }
 
 // get fetches what a descriptor points to.
-func (s *session) get(ctx context.Context, kind string, d descriptor) ([]byte, error) {
+func (s *session) get(ctx context.Context, kind string, d Descriptor) ([]byte, error) {
 	q := question{method: http.MethodGet, url: s.url(kind, d.Digest), limit: min(d.Size, bundle.MaxSize), answers: []int{http.StatusOK}}
 	if kind == "manifests" {
 		q.header = map[string]string{"Accept": d.MediaType}

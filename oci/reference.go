@@ -33,12 +33,6 @@ func ParseReference(text string) (Reference, error) {
 // String is the reference as it was written.
 func (r Reference) String() string { return r.ref.String() }
 
-// IsDigest says whether the reference names its image by digest.
-func (r Reference) IsDigest() bool {
-	_, ok := r.ref.(name.Digest)
-	return ok
-}
-
 // Tag is the tag that the reference names its image by, or empty.
 func (r Reference) Tag() string {
 	if tag, ok := r.ref.(name.Tag); ok {

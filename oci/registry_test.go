@@ -118,7 +118,7 @@ func bundles(t *testing.T, image Image) ([]Found, error) {
 }
 
 // put puts any manifest, and gives its descriptor.
-func (p *place) put(t *testing.T, raw []byte) descriptor {
+func (p *place) put(t *testing.T, raw []byte) Descriptor {
 	t.Helper()
 	req, err := http.NewRequest(http.MethodPut, p.URL+"/v2/a/b/manifests/"+digestOf(raw), bytes.NewReader(raw))
 	if err != nil {
@@ -130,17 +130,17 @@ func (p *place) put(t *testing.T, raw []byte) descriptor {
 		t.Fatal(resp, err)
 	}
 	resp.Body.Close()
-	return descriptor{MediaType: typeManifest, Digest: digestOf(raw), Size: int64(len(raw)), ArtifactType: bundle.MediaType}
+	return Descriptor{MediaType: typeManifest, Digest: digestOf(raw), Size: int64(len(raw)), ArtifactType: bundle.MediaType}
 }
 
 // lists has the registry list these as referrers.
-func lists(all ...descriptor) http.HandlerFunc {
+func lists(all ...Descriptor) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
-		raw, err := marshal(index{SchemaVersion: 2, MediaType: typeIndex, Manifests: all})
+		raw, err := marshal(index{SchemaVersion: 2, MediaType: TypeIndex, Manifests: all})
 		if err != nil {
 			panic(err)
 		}
-		w.Header().Set("Content-Type", typeIndex)
+		w.Header().Set("Content-Type", TypeIndex)
 		fmt.Fprint(w, string(raw))
 	}
 }

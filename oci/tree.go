@@ -88,11 +88,11 @@ func (s *session) platforms(ctx context.Context, image Image) ([]Image, error) {
 	return all, nil
 }
 
-func isIndex(mediaType string) bool { return mediaType == typeIndex || mediaType == typeDockerIndex }
+func isIndex(mediaType string) bool { return mediaType == TypeIndex || mediaType == typeDockerIndex }
 
 // parts are what an index has.
 func (s *session) parts(ctx context.Context, image Image) ([]Image, error) {
-	d := descriptor{MediaType: image.MediaType, Size: image.Size, Digest: image.Digest}
+	d := Descriptor{MediaType: image.MediaType, Size: image.Size, Digest: image.Digest}
 	if err := d.check(MaxManifest); err != nil {
 		return nil, garbled("%w", err)
 	}

@@ -17,8 +17,8 @@ import (
 func TestLegacy(t *testing.T) {
 	for _, referrers := range []bool{true, false} {
 		p := newPlace(t, referrers)
-		p.legacy(t, signatureSuffix, descriptor{MediaType: typeSimpleSigning, Annotations: map[string]string{noteSignature: "c2ln", noteCertificate: "PEM"}}, "payload")
-		p.legacy(t, attestationSuffix, descriptor{MediaType: typeEnvelope, Annotations: map[string]string{noteEntry: "{}"}}, "envelope")
+		p.legacy(t, signatureSuffix, Descriptor{MediaType: typeSimpleSigning, Annotations: map[string]string{noteSignature: "c2ln", noteCertificate: "PEM"}}, "payload")
+		p.legacy(t, attestationSuffix, Descriptor{MediaType: typeEnvelope, Annotations: map[string]string{noteEntry: "{}"}}, "envelope")
 		found, err := bundles(t, p.image)
 		if err != nil || len(found) != 2 || found[0].Err != nil || found[1].Err != nil {
 			t.Fatal(contents(found), err)
@@ -41,7 +41,7 @@ func TestLegacy(t *testing.T) {
 }
 
 // legacy puts one layer under a tag as cosign 2 does.
-func (p *place) legacy(t *testing.T, suffix string, layer descriptor, content string) {
+func (p *place) legacy(t *testing.T, suffix string, layer Descriptor, content string) {
 	t.Helper()
 	s, err := New(Options{}).session(t.Context(), p.image.repo, "push,pull")
 	if err != nil {
@@ -51,7 +51,7 @@ func (p *place) legacy(t *testing.T, suffix string, layer descriptor, content st
 		t.Fatal(err)
 	}
 	layer.Size, layer.Digest = int64(len(content)), digestOf([]byte(content))
-	raw, err := marshal(manifest{SchemaVersion: 2, MediaType: typeManifest, Layers: []descriptor{layer}})
+	raw, err := marshal(manifest{SchemaVersion: 2, MediaType: typeManifest, Layers: []Descriptor{layer}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,16 +114,16 @@ func TestPlatforms(t *testing.T) {
 // An index that seems to contain itself, or without end, comes to one.
 func TestHostileIndexes(t *testing.T) {
 	p := newPlace(t, true)
-	index := func(all ...descriptor) []byte {
-		raw, err := marshal(index{SchemaVersion: 2, MediaType: typeIndex, Manifests: all})
+	index := func(all ...Descriptor) []byte {
+		raw, err := marshal(index{SchemaVersion: 2, MediaType: TypeIndex, Manifests: all})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return raw
 	}
-	leaf := descriptor{MediaType: typeManifest, Digest: digestOf(nil), Size: 1}
-	of := func(raw []byte) descriptor {
-		return descriptor{MediaType: typeIndex, Digest: digestOf(raw), Size: int64(len(raw))}
+	leaf := Descriptor{MediaType: typeManifest, Digest: digestOf(nil), Size: 1}
+	of := func(raw []byte) Descriptor {
+		return Descriptor{MediaType: TypeIndex, Digest: digestOf(raw), Size: int64(len(raw))}
 	}
 	serve := func(top []byte, others ...[]byte) ([]Image, error) {
 		p.answer("GET /v2/a/b/manifests/", func(w http.ResponseWriter, r *http.Request) {
@@ -135,20 +135,20 @@ func TestHostileIndexes(t *testing.T) {
 			}
 			_, _ = w.Write(top) // whatever was asked for
 		})
-		return New(Options{}).Platforms(t.Context(), Image{Repository: p.repo(), Digest: digestOf(top), MediaType: typeIndex, Size: int64(len(top)), repo: p.image.repo})
+		return New(Options{}).Platforms(t.Context(), Image{Repository: p.repo(), Digest: digestOf(top), MediaType: TypeIndex, Size: int64(len(top)), repo: p.image.repo})
 	}
 	inner := index(leaf, leaf)
 	if all, err := serve(index(of(inner), leaf, of(inner)), inner); err != nil || len(all) != 2 {
 		t.Error(all, err)
 	}
-	lying := descriptor{MediaType: typeIndex, Digest: digestOf([]byte("itself")), Size: 1}
-	many := make([]descriptor, MaxPlatforms+1)
+	lying := Descriptor{MediaType: TypeIndex, Digest: digestOf([]byte("itself")), Size: 1}
+	many := make([]Descriptor, MaxPlatforms+1)
 	for i := range many {
-		many[i] = descriptor{MediaType: typeManifest, Digest: digestOf(fmt.Append(nil, i)), Size: 1}
+		many[i] = Descriptor{MediaType: typeManifest, Digest: digestOf(fmt.Append(nil, i)), Size: 1}
 	}
 	for what, top := range map[string][]byte{
-		"contains itself": index(lying), "many": index(many...), "a huge one": index(descriptor{MediaType: typeIndex, Digest: lying.Digest, Size: 5 << 20}),
-		"another digest": index(descriptor{MediaType: typeIndex, Digest: "md5:00", Size: 1}), "rubbish": []byte("[]"),
+		"contains itself": index(lying), "many": index(many...), "a huge one": index(Descriptor{MediaType: TypeIndex, Digest: lying.Digest, Size: 5 << 20}),
+		"another digest": index(Descriptor{MediaType: TypeIndex, Digest: "md5:00", Size: 1}), "rubbish": []byte("[]"),
 	} {
 		all, err := serve(top)
 		if u := new(Unseen); !errors.As(err, &u) || all != nil {

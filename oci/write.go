@@ -58,7 +58,7 @@ func (c *Client) attach(ctx context.Context, image Image, a Attachment) (string,
 	if err := s.putBlob(ctx, m.Layers[0].Digest, a.Bundle); err != nil {
 		return "", err
 	}
-	own := descriptor{
+	own := Descriptor{
 		MediaType: typeManifest, Size: int64(len(raw)), Digest: digestOf(raw), ArtifactType: bundle.MediaType,
 		Annotations: m.Annotations,
 	}
@@ -77,9 +77,9 @@ func (a Attachment) manifest(image Image) manifest {
 	}
 	return manifest{
 		SchemaVersion: 2, MediaType: typeManifest, ArtifactType: bundle.MediaType,
-		Config:  descriptor{MediaType: typeEmpty, Size: int64(len(emptyConfig)), Digest: digestOf([]byte(emptyConfig))},
-		Layers:  []descriptor{{MediaType: bundle.MediaType, Size: int64(len(a.Bundle)), Digest: digestOf(a.Bundle)}},
-		Subject: &descriptor{MediaType: image.MediaType, Size: image.Size, Digest: image.Digest}, Annotations: notes,
+		Config:  Descriptor{MediaType: typeEmpty, Size: int64(len(emptyConfig)), Digest: digestOf([]byte(emptyConfig))},
+		Layers:  []Descriptor{{MediaType: bundle.MediaType, Size: int64(len(a.Bundle)), Digest: digestOf(a.Bundle)}},
+		Subject: &Descriptor{MediaType: image.MediaType, Size: image.Size, Digest: image.Digest}, Annotations: notes,
 	}
 }
 
@@ -149,7 +149,7 @@ func (s *session) putManifest(ctx context.Context, name, mediaType string, raw [
 }
 
 // enlist makes sure that attachments are found by whoever looks for them.
-func (s *session) enlist(ctx context.Context, image Image, own ...descriptor) error {
+func (s *session) enlist(ctx context.Context, image Image, own ...Descriptor) error {
 	all, err := s.listPages(ctx, image)
 	switch u := new(Unseen); {
 	case err == nil && len(lacking(all, own)) > 0:
@@ -174,7 +174,7 @@ const (
 // lose what somebody else has added meanwhile. So it is read again, after a while,
 // until it is as it must be and has all that was there before; whoever was
 // overwritten adds to what they find.
-func (s *session) rewriteList(ctx context.Context, image Image, add, drop []descriptor) error {
+func (s *session) rewriteList(ctx context.Context, image Image, add, drop []Descriptor) error {
 	want := slices.Clone(add)
 	for try := range enlistTries {
 		begun := time.Now()
@@ -190,11 +190,11 @@ func (s *session) rewriteList(ctx context.Context, image Image, add, drop []desc
 		}
 		want = append(want, lacking(want, kept)...)
 		if !same {
-			raw, err := marshal(index{SchemaVersion: 2, MediaType: typeIndex, Manifests: append(kept, missing...)})
+			raw, err := marshal(index{SchemaVersion: 2, MediaType: TypeIndex, Manifests: append(kept, missing...)})
 			if err != nil {
 				return err
 			}
-			if _, err := s.putManifest(ctx, image.fallbackTag(), typeIndex, raw); err != nil {
+			if _, err := s.putManifest(ctx, image.fallbackTag(), TypeIndex, raw); err != nil {
 				return err
 			}
 		}
@@ -207,12 +207,12 @@ func (s *session) rewriteList(ctx context.Context, image Image, add, drop []desc
 }
 
 // lacking are those that are not listed.
-func lacking(listed, want []descriptor) []descriptor {
-	return slices.DeleteFunc(slices.Clone(want), func(d descriptor) bool { return has(listed, d.Digest) })
+func lacking(listed, want []Descriptor) []Descriptor {
+	return slices.DeleteFunc(slices.Clone(want), func(d Descriptor) bool { return has(listed, d.Digest) })
 }
 
-func has(all []descriptor, digest string) bool {
-	return slices.ContainsFunc(all, func(d descriptor) bool { return d.Digest == digest })
+func has(all []Descriptor, digest string) bool {
+	return slices.ContainsFunc(all, func(d Descriptor) bool { return d.Digest == digest })
 }
 
 // CheckAttach sees that bundles may be put on images of the repository, by putting
