@@ -80,6 +80,14 @@ type patient struct {
 // RoundTrip asks until there is an answer, or no more patience: then the last
 // answer is given.
 func (p *patient) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.GetBody != nil { // where a token has expired, the library sends a body that was read already
+		fresh, ok := again(req)
+		if !ok {
+			return nil, errors.New("the body can't be sent again")
+		}
+		req.Body.Close()
+		req = fresh
+	}
 	wait := 100 * time.Millisecond
 	for attempt := 1; ; attempt++ {
 		resp, err := p.inner.RoundTrip(req)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"reflect"
 	"strings"
@@ -142,6 +143,48 @@ func TestTriesAgain(t *testing.T) {
 		if r.Complete != (times == 1) || r.Complete == strings.Contains(fmt.Sprint(r.Missing), "does not answer") {
 			t.Errorf("%d times: %+v", times, r)
 		}
+	}
+}
+
+// Tokens expire while blobs come and go, and are asked for anew.
+func TestTokensExpire(t *testing.T) {
+	t.Parallel()
+	for _, reads := range []bool{true, false} {
+		from, to := newPlace(t, true), newPlace(t, false)
+		image := from.pushSigned(t)
+		from.expires(reads)
+		to.expires(reads)
+		if r := run(t, from, to, image.Descriptor()); !r.Complete {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
+// expires has the registry find the token expired whenever something is asked for
+// the first time, with or without having read what came; of all blobs once, as
+// each try has a place of its own.
+func (p *place) expires(reads bool) {
+	p.answer("nothing", nil)
+	asked := map[string]bool{}
+	p.before = func(w http.ResponseWriter, r *http.Request) bool {
+		w.Header().Set("Connection", "close") // what fails on a connection that was used before may be sent again anyway
+		if r.URL.Path == "/token" {
+			_, _ = io.WriteString(w, `{"token":"token"}`)
+			return true
+		}
+		what, _, _ := strings.Cut(r.Method+" "+r.URL.Path, "/uploads/")
+		p.mutex.Lock()
+		defer p.mutex.Unlock()
+		if asked[what] && r.URL.Path != "/v2/" {
+			return false
+		}
+		asked[what] = true
+		if reads {
+			_, _ = io.Copy(io.Discard, r.Body)
+		}
+		w.Header().Set("WWW-Authenticate", `Bearer realm="`+p.URL+`/token",service="registry"`)
+		w.WriteHeader(http.StatusUnauthorized)
+		return true
 	}
 }
 
