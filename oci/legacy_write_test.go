@@ -69,7 +69,7 @@ func TestLegacyRoundTrip(t *testing.T) {
 	}
 	for i, by := range []string{"alice", "bob"} {
 		d := found[i].Detached
-		if string(d.Signature) != by || string(d.Certificate) != "certificate of "+by || string(d.Timestamp) != "time" || d.LogEntry != nil && len(d.LogEntry) > 0 {
+		if string(d.Signature) != by || string(d.Certificate) != "certificate of "+by || string(d.Timestamp) != "time" || len(d.LogEntry) > 0 {
 			t.Errorf("%+v", d)
 		}
 		if payload, err := simplesigning.Parse(found[i].Payload); err != nil || string(payload.Digest) != string(p.image.Sum()) {
