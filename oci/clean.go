@@ -63,14 +63,13 @@ func (s *session) removables(ctx context.Context, image Image) ([]Removable, err
 		all = append(all, s.removable(ctx, image, d))
 	}
 	for _, tag := range image.Descriptor().LegacyTags() {
-		one, err := s.resolve(ctx, image.repo.Tag(tag))
-		if u := new(Unseen); errors.As(err, &u) && u.Status == http.StatusNotFound {
-			continue
-		}
+		d, ok, err := s.tagged(ctx, image.repo.Tag(tag))
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, Removable{Attached: Attached{Digest: one.Digest, Tag: tag, Type: one.MediaType, Size: one.Size}})
+		if ok {
+			all = append(all, Removable{Attached: Attached{Digest: d.Digest, Tag: tag, Type: d.MediaType, Size: d.Size}})
+		}
 	}
 	if len(all) == 0 {
 		return nil, nil
@@ -253,12 +252,9 @@ func (s *session) delete(ctx context.Context, image Image, r Removable) error {
 	if r.Tag == "" {
 		return nil
 	}
-	_, err := s.resolve(ctx, image.repo.Tag(r.Tag))
-	switch u := new(Unseen); {
-	case err == nil:
+	_, ok, err := s.tagged(ctx, image.repo.Tag(r.Tag))
+	if ok {
 		return garbled("%s was deleted, and is still there", r.Tag)
-	case errors.As(err, &u) && u.Status == http.StatusNotFound:
-		return nil
 	}
 	return err
 }

@@ -63,15 +63,19 @@ func (r *Repository) within(ctx context.Context, scope string, what string, ask 
 
 // Tagged gives the manifest that a tag names; none is no error.
 func (r *Repository) Tagged(ctx context.Context, tag string) (d Descriptor, ok bool, err error) {
-	err = r.within(ctx, transport.PullScope, "asking for tag "+tag+" of", func(ctx context.Context, s *session) error {
-		image, err := s.resolve(ctx, r.repo.Tag(tag))
-		if u := new(Unseen); errors.As(err, &u) && u.Status == http.StatusNotFound {
-			return nil
-		}
-		d, ok = image.Descriptor(), err == nil
+	err = r.within(ctx, transport.PullScope, "asking for tag "+tag+" of", func(ctx context.Context, s *session) (err error) {
+		d, ok, err = s.tagged(ctx, r.repo.Tag(tag))
 		return err
 	})
 	return d, ok, err
+}
+
+func (s *session) tagged(ctx context.Context, tag name.Tag) (Descriptor, bool, error) {
+	image, err := s.resolve(ctx, tag)
+	if u := new(Unseen); errors.As(err, &u) && u.Status == http.StatusNotFound {
+		return Descriptor{}, false, nil
+	}
+	return image.Descriptor(), err == nil, err
 }
 
 // Manifest gives a manifest, held to its descriptor.

@@ -61,7 +61,7 @@ func Run(ctx context.Context, j Job) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("looking at the image: %w", err)
 	}
-	c := carrier{Job: j, survey: s, report: start(s, j.Tag), there: map[blob]bool{}, put: map[string]bool{}}
+	c := carrier{Job: j, survey: s, report: start(s, j.Tag), there: map[blob]bool{}, put: map[string]bool{}, kept: map[string]bool{}}
 	for _, step := range []func(context.Context){c.blobs, c.manifests, c.publish, c.check} {
 		step(ctx)
 		if err := context.Cause(ctx); err != nil {
@@ -79,6 +79,7 @@ type carrier struct {
 	mutex  sync.Mutex      // guards report and there while blobs are carried
 	there  map[blob]bool   // blobs that the target has
 	put    map[string]bool // manifests, by digest
+	kept   map[string]bool // manifests of legacy tags, for which the target has one with more
 }
 
 // How blobs are carried: how many at once, how often each is tried, and how long
@@ -258,7 +259,7 @@ func (c *carrier) publish(ctx context.Context) {
 }
 
 // publishLegacy writes a tag of cosign 1 and 2, unless signatures would be lost
-// that the target alone has.
+// that the target alone has; where it has all of the source's and more, it stays.
 func (c *carrier) publishLegacy(ctx context.Context, one tag) error {
 	before, ok, err := c.To.Tagged(ctx, one.name)
 	if err != nil {
@@ -274,13 +275,22 @@ func (c *carrier) publishLegacy(ctx context.Context, one tag) error {
 		if err != nil {
 			return err
 		}
-		for _, layer := range old.Layers {
-			if !slices.ContainsFunc(t.contents.Layers, func(d oci.Descriptor) bool { return reflect.DeepEqual(d, layer) }) {
-				return errors.New("the target has another manifest under this tag, with a signature that the source does not have")
-			}
+		switch {
+		case covers(old.Layers, t.contents.Layers):
+			c.kept[one.Digest] = true
+			return nil
+		case !covers(t.contents.Layers, old.Layers):
+			return errors.New("the target has another manifest under this tag, with a signature that the source does not have")
 		}
 	}
 	return c.To.Publish(ctx, one.name, one.Descriptor, t.raw)
+}
+
+// covers says whether all layers of a manifest are in another.
+func covers(all, some []oci.Descriptor) bool {
+	return !slices.ContainsFunc(some, func(layer oci.Descriptor) bool {
+		return !slices.ContainsFunc(all, func(d oci.Descriptor) bool { return reflect.DeepEqual(d, layer) })
+	})
 }
 
 // check asks the target for all of it.
@@ -298,7 +308,7 @@ func (c *carrier) check(ctx context.Context) {
 		listed[t.Digest] = true
 	}
 	for _, t := range c.survey.order {
-		if !listed[t.Digest] {
+		if !listed[t.Digest] && !c.kept[t.Digest] {
 			c.report.miss(t.Descriptor, "the target does not list it")
 		}
 	}

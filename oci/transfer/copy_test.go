@@ -240,6 +240,10 @@ func TestLegacyTags(t *testing.T) {
 	if r := run(t, from, to, image); !r.Complete || to.resolve(t, "c/d:"+tag).Digest != both.Digest {
 		t.Errorf("%+v", r)
 	}
+	from.put(t, tag, nil, "two")
+	if r := run(t, from, to, image); !r.Complete || to.resolve(t, "c/d:"+tag).Digest != both.Digest {
+		t.Errorf("%+v", r)
+	}
 	from.put(t, tag, nil, "three")
 	r := run(t, from, to, image)
 	if r.Complete || len(r.Missing) != 1 || r.Missing[0].What != tag || to.resolve(t, "c/d:"+tag).Digest != both.Digest {
