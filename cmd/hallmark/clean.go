@@ -68,27 +68,13 @@ func (f cleanFlags) clean(ctx context.Context, env environment, text string) err
 	if err != nil {
 		return err
 	}
-	image, p := r.image(ctx, text, true)
-	if p != nil {
-		return p
+	plans, err := f.plans(ctx, env, r, text)
+	if err != nil {
+		return err
 	}
-	platforms, p := f.registry.platforms(ctx, r, image)
-	if p != nil {
-		return p
-	}
-	var plans []plan
 	total := 0
-	for _, one := range append([]oci.Image{image}, platforms...) {
-		all, err := r.client.Removables(ctx, one)
-		if err != nil {
-			return unseen(text, err)
-		}
-		going, err := f.show(env, one, all)
-		if err != nil {
-			return err
-		}
-		total += len(going)
-		plans = append(plans, plan{one, going})
+	for _, one := range plans {
+		total += len(one.all)
 	}
 	if total == 0 {
 		env.say("%s: nothing to delete", printable(text))
@@ -104,6 +90,31 @@ func (f cleanFlags) clean(ctx context.Context, env environment, text string) err
 	}
 	env.say("%s: %d deleted", printable(text), total)
 	return nil
+}
+
+// plans are those of the image, and of its platforms if asked for. They are shown.
+func (f cleanFlags) plans(ctx context.Context, env environment, r *registry, text string) ([]plan, error) {
+	image, p := r.image(ctx, text, true)
+	if p != nil {
+		return nil, p
+	}
+	platforms, p := f.registry.platforms(ctx, r, image)
+	if p != nil {
+		return nil, p
+	}
+	var plans []plan
+	for _, one := range append([]oci.Image{image}, platforms...) {
+		all, err := r.client.Removables(ctx, one)
+		if err != nil {
+			return nil, unseen(text, err)
+		}
+		going, err := f.show(env, one, all)
+		if err != nil {
+			return nil, err
+		}
+		plans = append(plans, plan{one, going})
+	}
+	return plans, nil
 }
 
 // show names what would go, and what of that can't.
