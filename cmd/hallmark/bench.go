@@ -40,6 +40,7 @@ Certificates and commands need an ID token.`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), env) },
 	}
+	cmd.AddCommand(benchLogCommand(env))
 	f.trust.add(cmd, true)
 	f.token.add(cmd)
 	cmd.Flags().IntVar(&f.clients, "clients", 64, "how many ask at once")
@@ -72,11 +73,7 @@ func (f benchFlags) run(ctx context.Context, env environment) error {
 	}
 	for _, w := range works {
 		for _, clients := range []int{1, f.clients} {
-			figure, err := bench.Measure(ctx, w, clients, f.duration)
-			if err != nil {
-				return err
-			}
-			if err := f.print(env, figure); err != nil {
+			if err := f.measure(ctx, env, w, clients); err != nil {
 				return err
 			}
 		}
@@ -84,8 +81,20 @@ func (f benchFlags) run(ctx context.Context, env environment) error {
 	return f.commands(ctx, env, id)
 }
 
+func (f benchFlags) measure(ctx context.Context, env environment, w bench.Work, clients int) error {
+	figure, err := bench.Measure(ctx, w, clients, f.duration)
+	if err != nil {
+		return err
+	}
+	return f.print(env, figure)
+}
+
 func worksOf(s *services, id claims) ([]bench.Work, error) {
-	entries, err := bench.Entries(s.logs[0])
+	log, err := logOf(s)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := bench.Entries(s.http, log, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-sign/hallmark/bench"
+	"github.com/hallmark-sign/hallmark/client"
+)
+
+const (
+	// manyClients is how many ask at once where it is a crowd.
+	manyClients = 512
+
+	// manyPerSecond is how many requests are made before, for each second: about as
+	// many as are answered.
+	manyPerSecond = 6000
+)
+
+func benchLogCommand(env environment) *cobra.Command {
+	f := benchFlags{clients: 64}
+	cmd := &cobra.Command{
+		Use:   "log",
+		Short: "Measure the transparency log of a running instance",
+		Long: `Adds entries to the log of an instance by one client, by 64 and by 512, each entry durable
+and proven before it is answered, and reads its tiles. No token is needed. The load comes
+from this machine, so its own work is part of every figure. Entries stay in the log: measure
+an instance that you can throw away.`,
+		Example: `  hallmark bench log
+  hallmark bench log --instance work --duration 10s --json`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.log(cmd.Context(), env) },
+	}
+	f.trust.add(cmd, true)
+	cmd.Flags().DurationVar(&f.duration, "duration", 3*time.Second, "how long each measurement takes")
+	cmd.Flags().BoolVar(&f.json, "json", false, "print each figure as JSON, one a line")
+	return cmd
+}
+
+func (f benchFlags) log(ctx context.Context, env environment) error {
+	config, err := f.trust.config(env)
+	if err != nil {
+		return err
+	}
+	s, err := selectServices(config, time.Now(), env.http(time.Minute))
+	if err != nil {
+		return err
+	}
+	s.http.Transport = &http.Transport{MaxIdleConnsPerHost: manyClients, MaxConnsPerHost: manyClients}
+	log, err := logOf(s)
+	if err != nil {
+		return err
+	}
+	entries, err := bench.Entries(s.http, log, int(manyPerSecond*3*f.duration.Seconds()))
+	if err != nil {
+		return err
+	}
+	for _, clients := range []int{1, f.clients, manyClients} {
+		if err := f.measure(ctx, env, entries, clients); err != nil {
+			return err
+		}
+	}
+	tiles, err := bench.Tiles(ctx, s.http, log+"/api/v2")
+	if err != nil {
+		return err
+	}
+	return f.measure(ctx, env, tiles, f.clients)
+}
+
+// logOf is the address of the log that is measured.
+func logOf(s *services) (string, error) {
+	log, ok := s.logs[0].(client.Rekor)
+	if !ok {
+		return "", fmt.Errorf("%T is no log that can be measured", s.logs[0])
+	}
+	return log.URL, nil
+}
