@@ -3,7 +3,6 @@ package verdict
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -29,8 +28,8 @@ func (j *Judge) stored(ctx context.Context, t *Target) ([]piece, *Problem) {
 	if j.Store == nil {
 		return nil, t.unsigned("")
 	}
-	if err := t.hash(ctx, j.Stdin); err != nil {
-		return nil, unread(t.Name, err)
+	if problem := t.hash(ctx, j.Stdin); problem != nil {
+		return nil, problem
 	}
 	held, problem := j.Store.Bundles(ctx, t.digest)
 	if problem != nil {
@@ -71,7 +70,7 @@ func (t Target) unsigned(store string) *Problem {
 }
 
 // hash has the SHA-256 of the artifact stand for it.
-func (t *Target) hash(ctx context.Context, stdin io.Reader) error {
+func (t *Target) hash(ctx context.Context, stdin io.Reader) (problem *Problem) {
 	if t.digest != nil {
 		return nil
 	}
@@ -82,15 +81,11 @@ func (t *Target) hash(ctx context.Context, stdin io.Reader) error {
 	case !t.stdin:
 		f, err := t.open()
 		if err != nil {
-			return err
+			return Unreadable(t.Name, err)
 		}
 		defer f.Close()
 		in = f
 	}
-	h := sha256.New()
-	if _, err := io.Copy(h, UntilDone{ctx, in}); err != nil {
-		return err
-	}
-	t.digest = h.Sum(nil)
-	return nil
+	t.digest, problem = sumOf(ctx, t.Name, in)
+	return problem
 }
