@@ -10,7 +10,10 @@ import (
 	"log/slog"
 	"math/big"
 	"net"
+	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,7 +32,9 @@ type Instance struct {
 	Root              *trust.Root
 	SigningConfig     *trust.SigningConfig
 
-	issuer crypto.Signer
+	made   *instance.Instance
+	logger *slog.Logger
+	stop   func() // the server
 }
 
 // Options say what instance to start.
@@ -73,32 +78,88 @@ func Start(t testing.TB, o Options) *Instance {
 	if err := made.WriteTrust(made.Config.Dir); err != nil {
 		t.Fatalf("hallmarktest: %v", err)
 	}
-	s, err := server.New(server.Options{
-		Config: made.Config, Keys: made.Keys, CAChain: made.CAChain, TSAChain: made.TSAChain, Root: made.Root, Logger: o.Logger,
-	})
-	if err != nil {
-		t.Fatalf("hallmarktest: %v", err)
-	}
-	serve(t, s.Serve, listener)
-	return &Instance{
+	i := &Instance{
 		URL:               made.Config.URL,
 		TrustedRootFile:   filepath.Join(made.Config.Dir, "trust", trust.RootFile),
 		SigningConfigFile: filepath.Join(made.Config.Dir, "trust", trust.SigningConfigFile),
 		Root:              made.Root, SigningConfig: made.Signing,
-		issuer: made.Keys.Issuer,
+		made: made, logger: o.Logger,
 	}
+	i.start(t, listener)
+	return i
 }
 
-func serve(t testing.TB, answer func(context.Context, net.Listener) error, l net.Listener) {
-	ctx, stop := context.WithCancel(context.Background())
+// start serves the instance, as it is now, until the test or stop ends.
+func (i *Instance) start(t testing.TB, l net.Listener) {
+	t.Helper()
+	m := i.made
+	s, err := server.New(server.Options{
+		Config: m.Config, Keys: m.Keys, CAChain: m.CAChain, TSAChain: m.TSAChain, Root: m.Root, Logger: i.logger,
+	})
+	if err != nil {
+		t.Fatalf("hallmarktest: %v", err)
+	}
+	i.stop = serve(t, s.Serve, l)
+}
+
+// Rotate gives the instance its next transparency log, at the same port under another
+// name for this machine, and starts it again. URL, Root and files are the instance's
+// as before; Root and SigningConfig are changed.
+func (i *Instance) Rotate(t testing.TB, host string) {
+	t.Helper()
+	i.stop()
+	address := strings.TrimPrefix(i.URL, "http://")
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		err = i.rotate(t.Context(), "http://"+net.JoinHostPort(host, port))
+	}
+	if err != nil {
+		t.Fatalf("hallmarktest: rotating: %v", err)
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatalf("hallmarktest: %v", err)
+	}
+	i.start(t, l)
+}
+
+func (i *Instance) rotate(ctx context.Context, base string) error {
+	if err := i.made.CheckRotation(base); err != nil {
+		return err
+	}
+	witnesses, err := server.Witnesses(i.made.Config, i.made.Keys.Note)
+	if err != nil {
+		return err
+	}
+	if err := i.made.FreezeLog(ctx, witnesses, i.logger); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(i.made.Config.Dir, "keys"), 0o700); err != nil {
+		return err
+	}
+	rekor, note, err := i.made.NextKeys([]byte("of a test alone"))
+	if err != nil {
+		return err
+	}
+	if err := i.made.Rotate(base, rekor, note, time.Now()); err != nil {
+		return err
+	}
+	return i.made.WriteTrust(i.made.Config.Dir)
+}
+
+// serve answers until the test or the function that it gives ends it.
+func serve(t testing.TB, answer func(context.Context, net.Listener) error, l net.Listener) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- answer(ctx, l) }()
-	t.Cleanup(func() {
-		stop()
+	stop = sync.OnceFunc(func() {
+		cancel()
 		if err := <-ended; err != nil {
 			t.Errorf("hallmarktest: stopping: %v", err)
 		}
 	})
+	t.Cleanup(stop)
+	return stop
 }
 
 // tokenLifetime is that of the built-in login.
@@ -124,7 +185,7 @@ func (i *Instance) SignToken(t testing.TB, claims map[string]any) string {
 		t.Fatalf("hallmarktest: %v", err)
 	}
 	signed := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"ES256","typ":"JWT"}`)) + "." + base64.RawURLEncoding.EncodeToString(payload)
-	signature, err := signES256(i.issuer, signed)
+	signature, err := signES256(i.made.Keys.Issuer, signed)
 	if err != nil {
 		t.Fatalf("hallmarktest: %v", err)
 	}

@@ -24,7 +24,7 @@ func witnessOf(t testing.TB, i *instance.Instance, logger *slog.Logger) *config.
 		t.Fatalf("hallmarktest: %v", err)
 	}
 	key := checkpoint.Key{Name: "witness.example.com", Public: public, Cosigning: true}
-	log := checkpoint.Key{Name: i.Config.Hostname(), Public: i.Keys.Note.Public().(ed25519.PublicKey)}
+	log := checkpoint.Key{Name: config.Hostname(i.Config.URL), Public: i.Keys.Note.Public().(ed25519.PublicKey)}
 	w, err := witness.New(witness.Options{
 		Dir: t.TempDir(), Name: key.Name, Key: private, Logs: []checkpoint.Key{log}, Clock: time.Now, Logger: logger,
 	})

@@ -100,6 +100,27 @@ func TestEveryClientReadsCosignatures(t *testing.T) {
 	everyClientJudges(t, r)
 }
 
+// TestEveryClientReadsRotatedLogs: once an instance has its next log, every client
+// accepts what was signed before, and signs into the new one what every client accepts.
+func TestEveryClientReadsRotatedLogs(t *testing.T) {
+	instance := hallmarktest.New(t)
+	before := requestOf(t, instance).withBundle(t)
+	if err := hallmarkSign(t, before); err != nil {
+		t.Fatal(err)
+	}
+	instance.Rotate(t, "localhost")
+	t.Run("signed before", func(t *testing.T) { everyClientJudges(t, before) })
+	for _, signer := range clients() {
+		t.Run(signer.name+" signs", func(t *testing.T) {
+			r := requestOf(t, instance).withBundle(t)
+			if err := signer.signBlob(t, r); err != nil {
+				t.Fatal(err)
+			}
+			everyClientJudges(t, r)
+		})
+	}
+}
+
 func everyClientJudges(t *testing.T, r request) {
 	for _, verifier := range clients() {
 		if r.attestation && !verifier.readsAttestations {

@@ -37,7 +37,7 @@ Exit status: 0 yes, 1 refused, 2 usage or unreadable input, 3 could not decide.`
 	for _, verb := range []func(environment) *cobra.Command{
 		tryCommand, initCommand, serveCommand, userCommand, tokenCommand, trustCommand,
 		signCommand, attestCommand, verifyCommand, inspectCommand, treeCommand, copyCommand, saveCommand, loadCommand, cleanCommand, downloadCommand, policyCommand, signBundleCommand, verifyBundleCommand,
-		witnessCommand, benchCommand, versionCommand,
+		logCommand, witnessCommand, benchCommand, versionCommand,
 	} {
 		root.AddCommand(verb(env))
 	}

@@ -43,6 +43,7 @@ func TestScripts(t *testing.T) {
 			"sbom":        sbomCommand,
 			"witness":     witnessScriptCommand,
 			"witnesses":   witnessesCommand,
+			"nextlog":     nextLogCommand,
 		},
 		Condition:           condition,
 		RequireExplicitExec: true, RequireUniqueNames: true,
@@ -55,6 +56,13 @@ func freeAddressCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ts.Setenv(args[0], l.Addr().String())
 	ts.Check(l.Close())
+}
+
+// nextLogCommand: nextlog sets NEXT to the URL of $ADDR under another name.
+func nextLogCommand(ts *testscript.TestScript, _ bool, _ []string) {
+	_, port, err := net.SplitHostPort(ts.Getenv("ADDR"))
+	ts.Check(err)
+	ts.Setenv("NEXT", "http://localhost:"+port)
 }
 
 // waitForCommand: waitfor URL waits until URL answers with 200.

@@ -16,6 +16,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/instance"
 	"github.com/hallmark-sign/hallmark/internal/keys"
 	"github.com/hallmark-sign/hallmark/internal/server"
+	"github.com/hallmark-sign/hallmark/internal/tilelog"
 )
 
 // serveFlags are those of every verb that opens an instance's keys.
@@ -130,6 +131,9 @@ func newServer(i *instance.Instance, l net.Listener, logger *slog.Logger) (*serv
 	l.Close()
 	if errors.Is(err, durable.ErrLocked) {
 		return nil, &problem{Exit: exitUndecided, Subject: i.Config.Dir, Code: "instance-locked", Err: fmt.Errorf("another process serves this instance: %w", err)}
+	}
+	if errors.Is(err, tilelog.ErrFrozen) {
+		return nil, &problem{Exit: exitUsage, Subject: i.Config.Dir, Code: "configuration", Err: fmt.Errorf("a rotation was interrupted: %w", err), Try: "hallmark log rotate, once more"}
 	}
 	return nil, err
 }

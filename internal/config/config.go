@@ -285,12 +285,21 @@ func under(dir string, elements []string) string {
 	return filepath.Join(dir, path)
 }
 
-// Hostname is the name of the instance, without port: the origin of its
-// transparency log, as clients derive it from the log's base URL.
-func (c *Config) Hostname() string {
-	u, err := url.Parse(c.URL)
+// LogName names the folder of an instance's n-th transparency log, from 0, and the
+// files of its keys: rekor, rekor-2, ….
+func LogName(n int) string {
+	if n == 0 {
+		return "rekor"
+	}
+	return fmt.Sprintf("rekor-%d", n+1)
+}
+
+// Hostname is the host name in a URL, without port: the origin of a transparency log,
+// as clients derive it from the log's base URL.
+func Hostname(base string) string {
+	u, err := url.Parse(base)
 	if err != nil {
-		return "" // Check has refused it
+		return ""
 	}
 	return u.Hostname()
 }

@@ -125,8 +125,8 @@ func TestPlainHTTP(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	c := Config{URL: "http://127.0.0.1:7500"}
-	if c.Hostname() != "127.0.0.1" || c.Host() != "127.0.0.1:7500" {
-		t.Errorf("got %s and %s", c.Hostname(), c.Host())
+	if Hostname(c.URL) != "127.0.0.1" || c.Host() != "127.0.0.1:7500" {
+		t.Errorf("got %s and %s", Hostname(c.URL), c.Host())
 	}
 }
 

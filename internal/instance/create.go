@@ -65,8 +65,6 @@ const (
 	fileRoot   = "root-ca.pem"
 	fileCA     = "intermediate-ca.pem"
 	fileTSA    = "tsa.pem"
-	fileRekor  = "rekor.pem"
-	fileNote   = "rekor-note.pem"
 	fileCT     = "ct.pem"
 	fileIssuer = "issuer.pem"
 )
@@ -138,7 +136,7 @@ func lasting(from time.Time, years int) trust.Validity {
 func (i *Instance) describe(o Options) error {
 	since := trust.Validity{Start: o.Now}
 	c := i.Config
-	rekorID, err := checkpoint.LogID(c.Hostname(), i.Keys.Rekor.Public())
+	rekorID, err := checkpoint.LogID(config.Hostname(c.URL), i.Keys.Rekor.Public())
 	if err != nil {
 		return err
 	}
@@ -241,7 +239,7 @@ func (i *Instance) logKey() ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("the log's key for witnesses is %T, not Ed25519", i.Keys.Note.Public())
 	}
-	key := checkpoint.Key{Name: i.Config.Hostname(), Public: public}
+	key := checkpoint.Key{Name: config.Hostname(i.log().BaseURL), Public: public}
 	return []byte(key.String() + "\n"), nil
 }
 
@@ -253,6 +251,6 @@ const header = `# The configuration of a hallmark instance; docs/operations.md e
 // files are the keys by the names of their files.
 func (i *Instance) files(root crypto.Signer) map[string]crypto.Signer {
 	return map[string]crypto.Signer{
-		fileRoot: root, fileCA: i.Keys.CA, fileTSA: i.Keys.TSA, fileRekor: i.Keys.Rekor, fileNote: i.Keys.Note, fileCT: i.Keys.CT, fileIssuer: i.Keys.Issuer,
+		fileRoot: root, fileCA: i.Keys.CA, fileTSA: i.Keys.TSA, fileRekor(0): i.Keys.Rekor, fileNote(0): i.Keys.Note, fileCT: i.Keys.CT, fileIssuer: i.Keys.Issuer,
 	}
 }

@@ -91,7 +91,7 @@ func TestCreateOpen(t *testing.T) {
 func TestKeyFiles(t *testing.T) {
 	create(t)
 	dir := filepath.Join(templates, "one")
-	for _, name := range []string{fileRoot, fileCA, fileTSA, fileRekor, fileCT, fileIssuer} {
+	for _, name := range []string{fileRoot, fileCA, fileTSA, fileRekor(0), fileCT, fileIssuer} {
 		path := filepath.Join(dir, "keys", name)
 		raw, err := os.ReadFile(path)
 		if err != nil {
@@ -169,10 +169,10 @@ func TestOpenRefuses(t *testing.T) {
 		"wrong passphrase": {func(*testing.T, string) {}, []byte("wrong"), keys.ErrPassphrase.Error()},
 		"no passphrase":    {func(*testing.T, string) {}, nil, keys.ErrPassphrase.Error()},
 		"keys exchanged": {func(t *testing.T, dir string) {
-			rename(t, filepath.Join(dir, "keys", fileRekor), filepath.Join(dir, "keys", fileCT))
+			rename(t, filepath.Join(dir, "keys", fileRekor(0)), filepath.Join(dir, "keys", fileCT))
 		}, good, "no such file"},
 		"key of another": {func(t *testing.T, dir string) {
-			rename(t, filepath.Join(duplicate(t, "another"), "keys", fileRekor), filepath.Join(dir, "keys", fileRekor))
+			rename(t, filepath.Join(duplicate(t, "another"), "keys", fileRekor(0)), filepath.Join(dir, "keys", fileRekor(0)))
 		}, good, "the trusted root does not have its key"},
 		"key not encrypted": {func(t *testing.T, dir string) {
 			replaceFile(t, filepath.Join(dir, "keys", fileCA), "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")

@@ -26,8 +26,11 @@ func Open(path string, passphrase []byte) (*Instance, error) {
 	if err := i.readTrust(); err != nil {
 		return nil, fmt.Errorf("opening instance: %w", err)
 	}
-	if !slices.ContainsFunc(i.Root.Logs, func(l trust.Log) bool { return l.BaseURL == c.URL }) {
+	if len(i.Root.Logs) == 0 || i.Root.Logs[0].BaseURL != c.URL {
 		return nil, fmt.Errorf("opening instance: the trusted root has no log at %s: url can't be changed once an instance is made", c.URL)
+	}
+	if !slices.ContainsFunc(i.Signing.Logs, func(s trust.Service) bool { return s.URL == i.log().BaseURL }) {
+		return nil, fmt.Errorf("opening instance: clients are not told of the log at %s: a rotation was interrupted, do it again", i.log().BaseURL)
 	}
 	if err := i.readKeys(passphrase); err != nil {
 		return nil, fmt.Errorf("opening instance: %w", err)
@@ -41,7 +44,7 @@ func Open(path string, passphrase []byte) (*Instance, error) {
 	for name, held := range map[string]struct {
 		key  crypto.Signer
 		logs []trust.Log
-	}{"transparency log": {i.Keys.Rekor, i.Root.Logs}, "CT log": {i.Keys.CT, i.Root.CTLogs}} {
+	}{"transparency log": {i.Keys.Rekor, i.Root.Logs[len(i.Root.Logs)-1:]}, "CT log": {i.Keys.CT, i.Root.CTLogs}} {
 		if !anyLogHas(held.logs, held.key) {
 			return nil, fmt.Errorf("opening instance: %s: the trusted root does not have its key", name)
 		}
@@ -66,8 +69,9 @@ func (i *Instance) readTrust() error {
 
 // readKeys decrypts the keys, all at once: each costs the passphrase's scrypt.
 func (i *Instance) readKeys(passphrase []byte) error {
+	n := len(i.Root.Logs) - 1
 	to := map[string]*crypto.Signer{
-		fileCA: &i.Keys.CA, fileTSA: &i.Keys.TSA, fileRekor: &i.Keys.Rekor, fileNote: &i.Keys.Note, fileCT: &i.Keys.CT, fileIssuer: &i.Keys.Issuer,
+		fileCA: &i.Keys.CA, fileTSA: &i.Keys.TSA, fileRekor(n): &i.Keys.Rekor, fileNote(n): &i.Keys.Note, fileCT: &i.Keys.CT, fileIssuer: &i.Keys.Issuer,
 	}
 	return together(to, func(name string, to *crypto.Signer) error {
 		path := i.Config.Path("keys", name)

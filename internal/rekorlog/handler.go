@@ -21,7 +21,7 @@ func (l *Log) Handler() http.Handler {
 func (l *Log) serveEntries(w http.ResponseWriter, r *http.Request) {
 	entry, err := l.addEntry(w, r)
 	if err != nil {
-		l.refuse(w, r, err)
+		refuse(w, r, l.logger, err)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

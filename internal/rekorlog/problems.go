@@ -29,7 +29,7 @@ const (
 	maxCause = 500
 )
 
-// problem is an answer that is not an entry. Its text is fixed; the cause goes
+// problem is an answer that is not an entry. Its text is fixed, the cause goes
 // to the log of the server.
 type problem struct {
 	status  int
@@ -39,8 +39,10 @@ type problem struct {
 
 // problemOf is the table of all of them.
 func problemOf(err error) problem {
-	tooLarge := new(http.MaxBytesError)
+	tooLarge, late := new(http.MaxBytesError), new(frozen)
 	switch {
+	case errors.As(err, &late):
+		return problem{http.StatusGone, rpcstatus.FailedPrecondition, "this log is frozen, entries go to " + late.next + ": get the instance's trust files again"}
 	case errors.Is(err, errMethod):
 		return problem{http.StatusMethodNotAllowed, rpcstatus.Unimplemented, "entries are added with POST"}
 	case errors.Is(err, errContentType):
@@ -78,14 +80,14 @@ func problemOf(err error) problem {
 // refuse answers with the problem of err:
 //
 //	{"code":3,"message":"…","details":[]}
-func (l *Log) refuse(w http.ResponseWriter, r *http.Request, err error) {
+func refuse(w http.ResponseWriter, r *http.Request, logger *slog.Logger, err error) {
 	p := problemOf(err)
 	level := slog.LevelInfo
 	if p.code == rpcstatus.Internal {
 		level = slog.LevelError
 	}
 	cause := err.Error()
-	l.logger.Log(r.Context(), level, "entry refused", "status", p.status, "cause", cause[:min(len(cause), maxCause)])
+	logger.Log(r.Context(), level, "entry refused", "status", p.status, "cause", cause[:min(len(cause), maxCause)])
 	w.Header().Set("Content-Type", "application/json")
 	switch {
 	case errors.Is(err, tilelog.ErrBusy):

@@ -40,21 +40,17 @@ type Log struct {
 	large  chan struct{} // holds one value per large request in memory
 }
 
-// New opens the log in o.Dir, or makes it. Errors: as tilelog.Open.
-func New(o Options) (*Log, error) {
-	logID, err := checkpoint.LogID(o.Origin, o.Key.Public())
-	if err != nil {
-		return nil, fmt.Errorf("opening transparency log: %w", err)
-	}
+// engine says what tilelog is to open.
+func (o Options) engine() (tilelog.Options, error) {
 	signer, err := checkpoint.NewSigner(o.Origin, o.Key)
 	if err != nil {
-		return nil, fmt.Errorf("opening transparency log: %w", err)
+		return tilelog.Options{}, err
 	}
 	verifier, err := checkpoint.NewVerifier(o.Origin, o.Key.Public())
 	if err != nil {
-		return nil, fmt.Errorf("opening transparency log: %w", err)
+		return tilelog.Options{}, err
 	}
-	options := tilelog.Options{
+	out := tilelog.Options{
 		Dir: o.Dir, Origin: o.Origin,
 		Signers: []note.Signer{signer}, Verifiers: []note.Verifier{verifier},
 		Format: tilelog.EntryBundles(), Dedup: true, Clock: time.Now, Logger: o.Logger,
@@ -62,14 +58,35 @@ func New(o Options) (*Log, error) {
 	if w := o.Witnesses; w != nil {
 		signer, err := checkpoint.NewSigner(o.Origin, w.Key)
 		if err != nil {
-			return nil, fmt.Errorf("opening transparency log: %w", err)
+			return tilelog.Options{}, err
 		}
-		options.Signers = append(options.Signers, signer)
-		options.Cosigner, options.Witnessed = w.Cosigner, w.Required
+		out.Signers = append(out.Signers, signer)
+		out.Cosigner, out.Witnessed = w.Cosigner, w.Required
 	}
-	l, err := tilelog.Open(options)
+	return out, nil
+}
+
+// New opens the log in o.Dir, or makes it. Errors: as tilelog.Open.
+func New(o Options) (*Log, error) {
+	l, err := open(o)
 	if err != nil {
 		return nil, fmt.Errorf("opening transparency log: %w", err)
+	}
+	return l, nil
+}
+
+func open(o Options) (*Log, error) {
+	logID, err := checkpoint.LogID(o.Origin, o.Key.Public())
+	if err != nil {
+		return nil, err
+	}
+	engine, err := o.engine()
+	if err != nil {
+		return nil, err
+	}
+	l, err := tilelog.Open(engine)
+	if err != nil {
+		return nil, err
 	}
 	return &Log{log: l, logID: logID, logger: o.Logger, large: make(chan struct{}, largeRequests)}, nil
 }

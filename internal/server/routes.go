@@ -19,7 +19,7 @@ func (s *Server) routes() http.Handler {
 		}
 	}
 	mount("ca", s.ca.Handler(), "/api/v2/signingCert", "/api/v2/trustBundle", "/api/v2/configuration", "/api/v1/signingCert", "/api/v1/rootCert")
-	mount("rekor", s.rekor.Handler(), "/api/v2/log/", "/api/v2/checkpoint", "/api/v2/tile/")
+	mount("rekor", s.logs(), "/api/v2/log/", "/api/v2/checkpoint", "/api/v2/tile/")
 	mount("ct", s.ct.Handler(), "/ct/")
 	mount("tsa", s.tsa.Handler(), "/api/v1/timestamp", "/api/v1/timestamp/certchain")
 	mount("trust", http.HandlerFunc(s.serveTrust), "GET /trust/{file}")
@@ -33,6 +33,19 @@ func (s *Server) routes() http.Handler {
 	}
 	mount("none", http.NotFoundHandler(), "/")
 	return mux
+}
+
+// logs gives each transparency log its host name; other names lead to the one that
+// takes entries.
+func (s *Server) logs() http.Handler {
+	current := s.rekor.Handler()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h, ok := s.frozen[config.Hostname("http://"+r.Host)]; ok {
+			h.ServeHTTP(w, r)
+			return
+		}
+		current.ServeHTTP(w, r)
+	})
 }
 
 // serveTrust serves the trust files as they lie on disk.

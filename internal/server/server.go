@@ -48,6 +48,7 @@ type Server struct {
 	config   *config.Config
 	logger   *slog.Logger
 	rekor    *rekorlog.Log
+	frozen   map[string]http.Handler // logs before rekor, by host name
 	ct       *ctlog.Log
 	ca       *ca.Authority
 	tsa      *tsa.Authority
@@ -73,12 +74,22 @@ func New(o Options) (*Server, error) {
 }
 
 func (s *Server) openLogs(o Options) (err error) {
-	witnesses, err := openWitnesses(o)
+	witnesses, err := Witnesses(o.Config, o.Keys.Note)
 	if err != nil {
 		return err
 	}
+	last := len(o.Root.Logs) - 1
+	if last < 0 {
+		return errors.New("the trusted root has no log")
+	}
+	for n, log := range o.Root.Logs[:last] {
+		if err := s.openFrozen(o, n, log); err != nil {
+			return err
+		}
+	}
 	s.rekor, err = rekorlog.New(rekorlog.Options{
-		Dir: o.Config.Path("rekor"), Origin: o.Config.Hostname(), Key: o.Keys.Rekor, Logger: s.logger, Witnesses: witnesses,
+		Dir: o.Config.Path(config.LogName(last)), Origin: config.Hostname(o.Root.Logs[last].BaseURL), Key: o.Keys.Rekor,
+		Logger: s.logger, Witnesses: witnesses,
 	})
 	if err != nil {
 		return err
@@ -86,6 +97,20 @@ func (s *Server) openLogs(o Options) (err error) {
 	s.ct, err = ctlog.New(ctlog.Options{
 		Dir: o.Config.Path("ct"), Origin: o.Config.Host() + "/ct", Key: o.Keys.CT, Clock: time.Now, Logger: s.logger,
 	})
+	return err
+}
+
+// openFrozen has a log served under its own host name that takes no entries any more.
+func (s *Server) openFrozen(o Options, n int, log trust.Log) error {
+	origin := config.Hostname(log.BaseURL)
+	h, err := rekorlog.Frozen(rekorlog.FrozenOptions{
+		Dir: o.Config.Path(config.LogName(n)), Origin: origin, Key: log.Key,
+		Next: o.Root.Logs[len(o.Root.Logs)-1].BaseURL, Logger: s.logger,
+	})
+	if s.frozen == nil {
+		s.frozen = make(map[string]http.Handler)
+	}
+	s.frozen[origin] = h
 	return err
 }
 

@@ -1,9 +1,11 @@
 package server
 
 import (
+	"crypto"
 	"net/http"
 	"time"
 
+	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/rekorlog"
 	"github.com/hallmark-sign/hallmark/internal/witness"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
@@ -12,9 +14,10 @@ import (
 // witnessTimeout is how long witnesses have to cosign a checkpoint.
 const witnessTimeout = 5 * time.Second
 
-// openWitnesses gives those that the configuration names, or nil.
-func openWitnesses(o Options) (*rekorlog.Witnesses, error) {
-	w := o.Config.Witnesses
+// Witnesses are those that the configuration names, of a log that they know by key;
+// nil if it names none.
+func Witnesses(c *config.Config, key crypto.Signer) (*rekorlog.Witnesses, error) {
+	w := c.Witnesses
 	if w == nil {
 		return nil, nil
 	}
@@ -30,5 +33,5 @@ func openWitnesses(o Options) (*rekorlog.Witnesses, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &rekorlog.Witnesses{Key: o.Keys.Note, Cosigner: asked, Required: w.Required}, nil
+	return &rekorlog.Witnesses{Key: key, Cosigner: asked, Required: w.Required}, nil
 }

@@ -13,12 +13,13 @@ type Code int
 
 // The codes that hallmark gives.
 const (
-	InvalidArgument  Code = 3
-	PermissionDenied Code = 7
-	Unimplemented    Code = 12
-	Internal         Code = 13
-	Unavailable      Code = 14
-	Unauthenticated  Code = 16
+	InvalidArgument    Code = 3
+	FailedPrecondition Code = 9
+	PermissionDenied   Code = 7
+	Unimplemented      Code = 12
+	Internal           Code = 13
+	Unavailable        Code = 14
+	Unauthenticated    Code = 16
 )
 
 // MaxSize is how many bytes Parse reads.

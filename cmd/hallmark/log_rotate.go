@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/instance"
+	"github.com/hallmark-sign/hallmark/internal/server"
+)
+
+// rotateFlags are those of log rotate.
+type rotateFlags struct {
+	config, url, passphraseFile string
+	yes                         bool
+}
+
+func logRotateCommand(env environment) *cobra.Command {
+	var f rotateFlags
+	cmd := &cobra.Command{
+		Use:   "rotate -c DIR/hallmark.yaml --url URL",
+		Short: "End an instance's transparency log and begin the next",
+		Long: `Freezes the log that takes entries: its last checkpoint says so and it never takes another.
+Begins the next one, with a new key, at URL, whose host name must lead to this instance and
+be no other log's: clients know logs by it. Both are in the trusted root, each with the time
+it counts for, so what was signed before verifies as before. The instance goes on serving
+the frozen log to those who read it.
+
+The instance must not be running. An interrupted rotation is ended by doing it again.
+Clients need the trust files again: 'hallmark trust add'.`,
+		Example: `  hallmark log rotate -c my-instance/hallmark.yaml --url https://log2.sign.example.com`,
+		Args:    usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.config == "" || f.url == "" {
+				return usageError(cmd, errors.New("-c and --url are needed"))
+			}
+			return f.rotate(cmd.Context(), env)
+		},
+	}
+	cmd.Flags().StringVarP(&f.config, "config", "c", "", "configuration `FILE` of the instance")
+	cmd.Flags().StringVar(&f.url, "url", "", "base `URL` of the next log: https://HOST")
+	cmd.Flags().StringVar(&f.passphraseFile, "passphrase-file", "", "`FILE` with the passphrase of the keys")
+	cmd.Flags().BoolVar(&f.yes, "yes", false, "do not ask")
+	return cmd
+}
+
+func (f rotateFlags) rotate(ctx context.Context, env environment) error {
+	resumed, err := instance.ResumeRotation(configPath(f.config))
+	if err != nil {
+		return &problem{Exit: exitUsage, Subject: f.config, Code: "configuration", Err: err}
+	}
+	if resumed {
+		env.say("%s: the rotation that was interrupted is ended", f.config)
+		return nil
+	}
+	passphrase, err := env.secret(ctx, "passphrase", f.passphraseFile, "HALLMARK_PASSPHRASE", false)
+	if err != nil {
+		return err
+	}
+	i, err := openInstance(f.config, passphrase)
+	if err != nil {
+		return err
+	}
+	if err := i.CheckRotation(f.url); err != nil {
+		return &problem{Exit: exitUsage, Subject: f.url, Code: "configuration", Err: err, Try: "--url https://ANOTHER-HOST"}
+	}
+	old := i.Root.Logs[len(i.Root.Logs)-1].BaseURL
+	if err := f.confirm(ctx, env, old); err != nil {
+		return err
+	}
+	if err := f.freeze(ctx, env, i); err != nil {
+		return err
+	}
+	rekor, note, err := i.NextKeys(passphrase)
+	if err == nil {
+		err = i.Rotate(f.url, rekor, note, time.Now())
+	}
+	if err == nil {
+		err = i.WriteTrust(i.Config.Dir)
+	}
+	if err != nil {
+		return fmt.Errorf("%w; the log is frozen: do it again", err)
+	}
+	env.say("froze the log at %s; entries go to %s", old, f.url)
+	env.say("  run it       %s serve -c %s", env.command(), f.config)
+	env.say("  clients      %s trust add %s", env.command(), i.Config.URL)
+	return nil
+}
+
+func (f rotateFlags) confirm(ctx context.Context, env environment, old string) error {
+	if f.yes {
+		return nil
+	}
+	return env.confirm(ctx, fmt.Sprintf("freeze the log at %s for good?", old), "--yes")
+}
+
+func (f rotateFlags) freeze(ctx context.Context, env environment, i *instance.Instance) error {
+	logger := slog.New(slog.NewJSONHandler(env.stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+	witnesses, err := server.Witnesses(i.Config, i.Keys.Note)
+	if err != nil {
+		return err
+	}
+	err = i.FreezeLog(ctx, witnesses, logger)
+	if errors.Is(err, durable.ErrLocked) {
+		return &problem{Exit: exitUndecided, Subject: i.Config.Dir, Code: "instance-locked", Err: errors.New("the instance is running"), Try: "stop it, and do it again"}
+	}
+	return err
+}

@@ -1,0 +1,61 @@
+package rekorlog
+
+import (
+	"context"
+	"crypto"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/hallmark-sign/hallmark/internal/tilelog"
+	"github.com/hallmark-sign/hallmark/wire/checkpoint"
+)
+
+// Freeze ends a log for good; see tilelog.Freeze.
+func Freeze(ctx context.Context, o Options) error {
+	engine, err := o.engine()
+	if err != nil {
+		return fmt.Errorf("freezing transparency log: %w", err)
+	}
+	return tilelog.Freeze(ctx, engine)
+}
+
+// FrozenOptions say which log to read. All fields are required.
+type FrozenOptions struct {
+	Dir    string
+	Origin string
+	Key    crypto.PublicKey
+	Next   string // base URL of the log that takes entries now
+	Logger *slog.Logger
+}
+
+// Frozen serves a log that Freeze has ended, under /api/v2/: everything in it can be
+// read, and nothing added.
+func Frozen(o FrozenOptions) (http.Handler, error) {
+	verifier, err := checkpoint.NewVerifier(o.Origin, o.Key)
+	if err != nil {
+		return nil, fmt.Errorf("opening frozen log: %w", err)
+	}
+	files, err := tilelog.Frozen(tilelog.Options{
+		Dir: o.Dir, Origin: o.Origin, Verifiers: []note.Verifier{verifier}, Format: tilelog.EntryBundles(), Logger: o.Logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	files = http.StripPrefix("/api/v2", files)
+	mux := http.NewServeMux()
+	mux.Handle("GET /api/v2/checkpoint", files)
+	mux.Handle("GET /api/v2/tile/", files)
+	mux.HandleFunc("/api/v2/log/entries", func(w http.ResponseWriter, r *http.Request) {
+		refuse(w, r, o.Logger, &frozen{o.Next})
+	})
+	return mux, nil
+}
+
+// frozen is the refusal of an entry that comes too late, of whoever still has the old
+// signing config.
+type frozen struct{ next string }
+
+func (f *frozen) Error() string { return "log is frozen" }

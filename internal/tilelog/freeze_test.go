@@ -1,0 +1,83 @@
+package tilelog
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/hallmark-sign/hallmark/wire/checkpoint"
+	"github.com/hallmark-sign/hallmark/wire/tile"
+)
+
+// A frozen log has all that was promised, says so in its last checkpoint, takes
+// nothing more, and is served without its key.
+func TestFreeze(t *testing.T) {
+	o := testOptions(t, t.TempDir())
+	l := mustOpen(t, o)
+	for i := range 300 {
+		mustAppend(t, l, fmt.Sprint("entry ", i))
+	}
+	if _, err := Frozen(o); err == nil {
+		t.Error("a log that goes on is served as frozen")
+	}
+	if err := Freeze(t.Context(), o); err == nil {
+		t.Error("frozen while it is open")
+	}
+	mustClose(t, l)
+	for range 2 { // the second does nothing
+		if err := Freeze(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Open(o); !errors.Is(err, ErrFrozen) {
+		t.Errorf("opened again: %v", err)
+	}
+	envelope, err := os.ReadFile(filepath.Join(o.Dir, "checkpoint"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, _, err := checkpoint.Open(envelope, o.Verifiers...)
+	if err != nil || c.Size != 300 || len(c.Extensions) != 1 || !strings.HasPrefix(c.Extensions[0], "hallmark frozen 20") {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if entries := checkDir(t, o.Dir); len(entries) != 300 {
+		t.Errorf("%d entries", len(entries))
+	}
+	keyless := o
+	keyless.Signers = nil
+	h, err := Frozen(keyless)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewServer(h)
+	defer s.Close()
+	for _, path := range []string{"checkpoint", tile.Path(0, 0, 256), tile.Path(0, 1, 44), tile.Path(0, 1, 7), tile.Path(tile.LevelEntries, 1, 44)} {
+		resp, err := http.Get(s.URL + "/" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			t.Errorf("%s: %s", path, resp.Status)
+		}
+	}
+}
+
+// A log that is cut short on the disk is not frozen as it is.
+func TestFreezeRefusesDamage(t *testing.T) {
+	o := testOptions(t, t.TempDir())
+	l := mustOpen(t, o)
+	mustAppend(t, l, "entry")
+	mustClose(t, l)
+	if err := os.Truncate(filepath.Join(o.Dir, tile.Path(0, 0, 1)), 5); err != nil {
+		t.Fatal(err)
+	}
+	if err := Freeze(t.Context(), o); err == nil {
+		t.Error("frozen")
+	}
+}
