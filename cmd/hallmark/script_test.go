@@ -44,6 +44,7 @@ func TestScripts(t *testing.T) {
 			"witness":     witnessScriptCommand,
 			"witnesses":   witnessesCommand,
 			"nextlog":     nextLogCommand,
+			"answers":     answersCommand,
 		},
 		Condition:           condition,
 		RequireExplicitExec: true, RequireUniqueNames: true,
@@ -78,6 +79,16 @@ func waitForCommand(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s does not answer", args[0])
+}
+
+// answersCommand: answers STATUS URL asks once.
+func answersCommand(ts *testscript.TestScript, _ bool, args []string) {
+	resp, err := http.Get(args[1])
+	ts.Check(err)
+	resp.Body.Close()
+	if got := strconv.Itoa(resp.StatusCode); got != args[0] {
+		ts.Fatalf("%s answers %s, want %s", args[1], got, args[0])
+	}
 }
 
 // flipCommand: flip FILE changes a bit in the middle of FILE.

@@ -39,7 +39,7 @@ func newMetrics(s *Server) *metrics {
 	}{"rekor": s.rekor, "ct": s.ct} {
 		labels := prometheus.Labels{"log": name}
 		m.gauge("hallmark_log_entries", "Entries in the log.", labels, func() float64 { return float64(log.Size()) })
-		m.gauge("hallmark_log_failed", "1 once the log has stopped after an error.", labels, func() float64 { return oneIf(log.Err() != nil) })
+		m.gauge("hallmark_log_failed", "1 while the log takes no entries.", labels, func() float64 { return oneIf(log.Err() != nil) })
 	}
 	if e := s.evidence; e != nil {
 		m.gauge("hallmark_evidence_bytes", "Bytes of the bundles in the evidence store.", nil, func() float64 { return float64(e.Bytes()) })

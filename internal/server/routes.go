@@ -1,12 +1,15 @@
 package server
 
 import (
+	"cmp"
+	"errors"
 	"io"
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/hallmark-sign/hallmark/internal/config"
+	"github.com/hallmark-sign/hallmark/internal/tilelog"
 	"github.com/hallmark-sign/hallmark/trust"
 )
 
@@ -59,15 +62,21 @@ func (s *Server) serveTrust(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serveHealth says whether the instance can sign: 503 once a log has stopped.
+// serveHealth says whether the instance can sign: 503 while a log has stopped, or its
+// witnesses do not cosign.
 func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	if s.rekor.Err() != nil || s.ct.Err() != nil {
+	status := "ok"
+	switch err := cmp.Or(s.rekor.Err(), s.ct.Err()); {
+	case errors.Is(err, tilelog.ErrUnwitnessed):
+		status = "too few witnesses cosign the log; see the server's log"
+	case err != nil:
+		status = "a log has stopped after an error; see the server's log"
+	}
+	if status != "ok" {
 		w.Header().Set("Retry-After", "10")
 		w.WriteHeader(http.StatusServiceUnavailable)
-		io.WriteString(w, `{"status":"a log has stopped after an error; see the server's log"}`+"\n")
-		return
 	}
-	io.WriteString(w, `{"status":"ok"}`+"\n")
+	io.WriteString(w, `{"status":"`+status+"\"}\n")
 }

@@ -147,8 +147,8 @@ func (e *engine) run() {
 }
 
 func (e *engine) append(ctx context.Context, p Pending) (Receipt, error) {
-	if _, missing, _ := e.exposed.get(); missing != nil && e.o.Witnessed {
-		return Receipt{}, fmt.Errorf("%w: %w", ErrUnwitnessed, missing)
+	if err := e.unwitnessed(); err != nil {
+		return Receipt{}, err
 	}
 	w := &waiter{Pending: p, done: make(chan struct{})}
 	if err := e.enqueue(w); err != nil {

@@ -115,6 +115,15 @@ func (e *engine) newest() head {
 	return e.tiledHead
 }
 
+// unwitnessed says that witnesses must cosign and, the last time that they were asked,
+// did not: ErrUnwitnessed.
+func (e *engine) unwitnessed() error {
+	if _, missing, _ := e.exposed.get(); missing != nil && e.o.Witnessed {
+		return fmt.Errorf("%w: %w", ErrUnwitnessed, missing)
+	}
+	return nil
+}
+
 // witnessed waits until witnesses have cosigned a checkpoint that covers index.
 // Errors: ErrUnwitnessed, the engine's, the context's.
 func (e *engine) witnessed(ctx context.Context, index uint64) (head, error) {

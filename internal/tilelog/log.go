@@ -1,6 +1,7 @@
 package tilelog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -177,15 +178,18 @@ func (l *Log) Close(ctx context.Context) error {
 	l.engine.Load().close()
 	select {
 	case <-l.stopped:
-		return l.Err()
+		return l.engine.Load().err()
 	case <-ctx.Done():
 		return fmt.Errorf("closing log: %w", ctx.Err())
 	}
 }
 
-// Err is nil while the log takes entries, and ErrFailed with its cause while it
-// does not.
-func (l *Log) Err() error { return l.engine.Load().err() }
+// Err is nil while the log takes entries. While it does not, it is ErrFailed with
+// its cause, or ErrUnwitnessed.
+func (l *Log) Err() error {
+	e := l.engine.Load()
+	return cmp.Or(e.err(), e.unwitnessed())
+}
 
 // Size is how many entries are promised.
 func (l *Log) Size() uint64 { return l.engine.Load().size() }

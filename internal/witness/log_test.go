@@ -118,6 +118,9 @@ func TestWitnessedLog(t *testing.T) {
 			t.Errorf("%s: %v", entry, err)
 		}
 	}
+	if err := l.Err(); !errors.Is(err, tilelog.ErrUnwitnessed) {
+		t.Errorf("the log says %v", err)
+	}
 	turn(true)
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		r, err := l.Append(t.Context(), tilelog.Pending{Entry: []byte("unanswered")})
