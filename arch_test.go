@@ -40,7 +40,7 @@ const (
 	verbs                   // L2 verify, sign
 	policies                // L3 policy: whose bundles are accepted
 	waysOut                 // L3 client, trust/tuf, oci, policy/cel
-	carriers                // L3 oci/layout, oci/transfer: what stands on oci
+	carriers                // L3 client/logread, oci/layout, oci/transfer: what stands on client or oci
 	storage                 // L4 durable: files that outlive a crash
 	lookup                  // L4 leafindex: what tilelog alone stands on
 	foundation              // L4 tilelog, keys: what services stand on
@@ -59,7 +59,7 @@ var rooms = map[string]level{
 	"verify": verbs, "sign": verbs,
 	"policy": policies, "policy/cel": waysOut,
 	"client": waysOut, "client/login": waysOut, "trust/tuf": waysOut, "oci": waysOut,
-	"oci/layout": carriers, "oci/transfer": carriers,
+	"client/logread": carriers, "oci/layout": carriers, "oci/transfer": carriers,
 	"internal/durable": storage, "internal/leafindex": lookup, "internal/tilelog": foundation, "internal/keys": foundation,
 	"internal/config": settings, "internal/server": server, "internal/instance": making,
 	"hallmarktest": testServer,

@@ -61,6 +61,12 @@ type exchange struct {
 	limit       int64
 }
 
+// Get fetches what is at url, at most limit bytes. Errors: ErrUnavailable,
+// *StatusError, the context's.
+func Get(ctx context.Context, h *http.Client, url string, limit int64) ([]byte, error) {
+	return exchange{method: http.MethodGet, url: url, want: http.StatusOK, limit: limit}.do(ctx, h)
+}
+
 // do asks, and gives the answer's body. Errors: ErrUnavailable, *StatusError, the
 // context's.
 func (e exchange) do(ctx context.Context, h *http.Client) ([]byte, error) {

@@ -13,10 +13,10 @@ import (
 // them compares a fingerprint. Errors: ErrUnavailable, *StatusError,
 // trust.ErrMalformed.
 func Trust(ctx context.Context, h *http.Client, url string) (trustedRoot, signingConfig []byte, err error) {
-	if trustedRoot, err = get(ctx, h, url+"/trust/"+trust.RootFile); err != nil {
+	if trustedRoot, err = Get(ctx, h, url+"/trust/"+trust.RootFile, trust.MaxSize); err != nil {
 		return nil, nil, fmt.Errorf("fetching trusted root: %w", err)
 	}
-	if signingConfig, err = get(ctx, h, url+"/trust/"+trust.SigningConfigFile); err != nil {
+	if signingConfig, err = Get(ctx, h, url+"/trust/"+trust.SigningConfigFile, trust.MaxSize); err != nil {
 		return nil, nil, fmt.Errorf("fetching signing config: %w", err)
 	}
 	if _, err := trust.Parse(trustedRoot); err != nil {
@@ -26,8 +26,4 @@ func Trust(ctx context.Context, h *http.Client, url string) (trustedRoot, signin
 		return nil, nil, err
 	}
 	return trustedRoot, signingConfig, nil
-}
-
-func get(ctx context.Context, h *http.Client, url string) ([]byte, error) {
-	return exchange{method: http.MethodGet, url: url, want: http.StatusOK, limit: trust.MaxSize}.do(ctx, h)
 }

@@ -19,6 +19,18 @@ func AppendEntry(bundle, entry []byte) ([]byte, error) {
 	return append(bundle, entry...), nil
 }
 
+// NextEntry splits the first entry off an entry bundle. Both parts alias bundle.
+func NextEntry(bundle []byte) (entry, rest []byte, err error) {
+	if len(bundle) < 2 {
+		return nil, nil, errors.New("splitting entry bundle: truncated length")
+	}
+	n := int(binary.BigEndian.Uint16(bundle))
+	if bundle = bundle[2:]; len(bundle) < n {
+		return nil, nil, errors.New("splitting entry bundle: truncated entry")
+	}
+	return bundle[:n:n], bundle[n:], nil
+}
+
 // SplitEntries splits an entry bundle of at most Width entries. The entries
 // alias bundle.
 func SplitEntries(bundle []byte) ([][]byte, error) {
@@ -27,15 +39,11 @@ func SplitEntries(bundle []byte) ([][]byte, error) {
 		if len(entries) == Width {
 			return nil, fmt.Errorf("splitting entry bundle: more than %d entries", Width)
 		}
-		if len(bundle) < 2 {
-			return nil, errors.New("splitting entry bundle: truncated length")
+		entry, rest, err := NextEntry(bundle)
+		if err != nil {
+			return nil, err
 		}
-		n := int(binary.BigEndian.Uint16(bundle))
-		if bundle = bundle[2:]; len(bundle) < n {
-			return nil, errors.New("splitting entry bundle: truncated entry")
-		}
-		entries = append(entries, bundle[:n:n])
-		bundle = bundle[n:]
+		entries, bundle = append(entries, entry), rest
 	}
 	return entries, nil
 }
