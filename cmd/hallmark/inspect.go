@@ -129,7 +129,11 @@ func describeKey(a *account, b *bundle.Bundle) {
 		a.line("key", "one that the verifier must have, hint %s", b.KeyHint)
 		return
 	}
-	cert, err := x509.ParseCertificate(b.Certificates[0])
+	describeCertificate(a, b.Certificates[0])
+}
+
+func describeCertificate(a *account, der []byte) {
+	cert, err := x509.ParseCertificate(der)
 	if err != nil {
 		a.line("certificate", "can't be read: %v", err)
 		return

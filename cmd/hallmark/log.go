@@ -4,12 +4,20 @@ import "github.com/spf13/cobra"
 
 func logCommand(env environment) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "log",
-		Short:   "Look after a transparency log",
-		Example: `  hallmark log rotate -c my-instance/hallmark.yaml --url https://log2.sign.example.com`,
-		Args:    usageArgs(cobra.NoArgs),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Use:   "log",
+		Short: "Read, check and look after a transparency log",
+		Long: `To read, LOG is a URL or a directory. URLs: of an instance or another Rekor v2 log, of a
+CT log (…/ct, or the monitoring prefix of any static-ct log), of anything in the layout of
+tlog-tiles. Directories: rekor/ and ct/ of an instance, also while it runs, or a copy.
+
+The log's key is in the trusted root of an instance. For another log say --key and
+--origin. Nothing is printed that does not lead to a checkpoint with the log's signature.`,
+		Example: `  hallmark log check my-instance/rekor
+  hallmark log show https://sign.example.com 17
+  hallmark log rotate -c my-instance/hallmark.yaml --url https://log2.sign.example.com`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(logRotateCommand(env))
+	cmd.AddCommand(logCheckCommand(env), logShowCommand(env), logRotateCommand(env))
 	return cmd
 }

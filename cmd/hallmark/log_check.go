@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-sign/hallmark/client/logread"
+)
+
+func logCheckCommand(env environment) *cobra.Command {
+	var f logFlags
+	cmd := &cobra.Command{
+		Use:   "check LOG",
+		Short: "Read a whole log, and find whatever is damaged",
+		Long: `Derives every hash of the log from its entries, up to the root of its checkpoint, and
+compares all that is stored or served with it. Of a directory, every file in tile/ and
+issuer/ and each checkpoint is verified, and files that have no place there are found.
+Entries of a Rekor log must be canonical bodies; those of a CT log precertificates, signed
+by their issuers. The log may be running and growing; what counts is the checkpoint at the
+beginning. An instance's journal and leaves/ are its own to check, when it starts.`,
+		Example: `  hallmark log check my-instance/rekor
+  hallmark log check https://sign.example.com/ct
+  hallmark log check https://log.example.com --key "$(cat log.vkey)"`,
+		Args: usageArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.check(cmd.Context(), env, args[0])
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+// checkedLog is what came of a check, for machines.
+type checkedLog struct {
+	Log      string       `json:"log"`
+	Origin   string       `json:"origin"`
+	Size     uint64       `json:"size"`
+	RootHash string       `json:"rootHash"`
+	Seconds  float64      `json:"seconds"`
+	Findings []logFinding `json:"findings"`
+	More     int          `json:"more,omitempty"` // findings that are not listed
+}
+
+type logFinding struct {
+	Path   string `json:"path"`
+	Kind   string `json:"kind"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// remoteTiles is how many tiles are asked for at once over HTTP.
+const remoteTiles = 8
+
+func (f logFlags) check(ctx context.Context, env environment, name string) error {
+	env.collectLess()
+	l, err := f.open(ctx, env, name)
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	o := logread.CheckOptions{Workers: runtime.GOMAXPROCS(0), Progress: env.progress("checked", "entries")}
+	if _, ok := l.Source.(logread.HTTP); ok {
+		o.Workers = remoteTiles
+	}
+	report, err := l.Check(ctx, o)
+	if err != nil {
+		return l.problem(env, err)
+	}
+	out := checkedLog{
+		Log: name, Origin: report.Head.Origin, Size: report.Head.Size, RootHash: report.Head.Root.String(),
+		Seconds: time.Since(start).Seconds(), Findings: []logFinding{}, More: report.Dropped,
+	}
+	malformed := 0
+	for _, one := range report.Findings {
+		out.Findings = append(out.Findings, logFinding(one))
+		if one.Kind == logread.Malformed {
+			malformed++
+		}
+	}
+	if err := out.print(env, f.json); err != nil {
+		return err
+	}
+	what := fmt.Errorf("%d findings, listed above", len(out.Findings)+out.More)
+	switch len(out.Findings) {
+	case 0:
+		return nil
+	case malformed:
+		return &problem{Exit: exitRefused, Subject: name, Code: "log-entry-malformed", Err: what}
+	}
+	return &problem{Exit: exitRefused, Subject: name, Code: "log-damaged", Err: what}
+}
+
+func (c checkedLog) print(env environment, json bool) error {
+	if json {
+		return env.printJSON(c)
+	}
+	for _, one := range c.Findings {
+		line := one.Path + ": " + one.Kind
+		if one.Detail != "" {
+			line += ", " + one.Detail
+		}
+		if _, err := fmt.Fprintln(env.stdout, printable(line)); err != nil {
+			return err
+		}
+	}
+	if c.More > 0 {
+		fmt.Fprintf(env.stdout, "and %d more\n", c.More)
+	}
+	if len(c.Findings) > 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(env.stdout, "%s: good, %d entries of %s, root %s, checked in %.1f s\n",
+		printable(c.Log), c.Size, printable(c.Origin), c.RootHash, c.Seconds)
+	return err
+}
+
+// progress says how far long work is, once a second.
+func (e environment) progress(verb, noun string) func(done, total uint64) {
+	var mu sync.Mutex
+	last := time.Now()
+	return func(done, total uint64) {
+		mu.Lock()
+		defer mu.Unlock()
+		if now := time.Now(); now.Sub(last) >= time.Second {
+			last = now
+			e.say("%s %d of %d %s", verb, done, total, noun)
+		}
+	}
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-sign/hallmark/client/logread"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/wire/checkpoint"
+)
+
+// logFlags are those of every verb about a log.
+type logFlags struct {
+	trust       trustFlags
+	key, origin string
+	timeout     time.Duration
+	json        bool
+}
+
+func (f *logFlags) add(cmd *cobra.Command) {
+	f.trust.add(cmd, false)
+	cmd.Flags().StringVar(&f.key, "key", "", "the log's `KEY` instead of a trusted root: a verifier key (name+id+key), or a PEM file with --origin")
+	cmd.Flags().StringVar(&f.origin, "origin", "", "first `LINE` of the log's checkpoints (default: the name in --key)")
+	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "how long the log may take for an answer")
+	cmd.Flags().BoolVar(&f.json, "json", false, "print JSON")
+}
+
+// openLog is a log with its checkpoint.
+type openLog struct {
+	*logread.Log
+	name string // as the user gave it
+	head *logread.Head
+}
+
+// open reads and verifies the log's checkpoint.
+func (f logFlags) open(ctx context.Context, env environment, name string) (*openLog, error) {
+	l := &openLog{Log: new(logread.Log), name: name}
+	var err error
+	if l.Keys, err = f.keys(env); err != nil {
+		return nil, err
+	}
+	if !strings.HasPrefix(name, "http://") && !strings.HasPrefix(name, "https://") {
+		l.Source = logread.Dir(name)
+		l.head, err = l.Head(ctx)
+		return l, l.problem(env, err)
+	}
+	h := env.http(f.timeout)
+	source := logread.HTTP{URL: strings.TrimRight(name, "/"), Client: h}
+	l.Source = source
+	if l.head, err = l.Head(ctx); errors.Is(err, fs.ErrNotExist) && !strings.HasSuffix(source.URL, rekorPrefix) {
+		l.Source = logread.HTTP{URL: source.URL + rekorPrefix, Client: h}
+		l.head, err = l.Head(ctx)
+	}
+	return l, l.problem(env, err)
+}
+
+// rekorPrefix is where a Rekor v2 log has its files, below its base URL.
+const rekorPrefix = "/api/v2"
+
+// keys are those that the log may be known by.
+func (f logFlags) keys(env environment) ([]logread.Key, error) {
+	if f.key == "" {
+		root, err := f.trust.root(env)
+		if err != nil {
+			return nil, err
+		}
+		keys, err := logread.KeysOf(root)
+		if err != nil {
+			return nil, &problem{Exit: exitUsage, Code: "unreadable", Err: err}
+		}
+		return keys, nil
+	}
+	if _, err := os.Stat(f.key); err != nil && strings.Contains(f.key, "+") {
+		return f.verifierKey(f.key)
+	}
+	raw, err := readFile(f.key, 1<<20)
+	if err != nil {
+		return nil, err
+	}
+	if text := strings.TrimSpace(string(raw)); !strings.Contains(text, "-----BEGIN") {
+		return f.verifierKey(text)
+	}
+	if f.origin == "" {
+		return nil, &problem{Exit: exitUsage, Code: "usage", Err: errors.New("--origin is needed with a PEM file: it has no name of the log")}
+	}
+	key, err := readPublicKey(f.key)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := logread.KeysFor(f.origin, key)
+	if err != nil {
+		return nil, unreadable(f.key, err)
+	}
+	return keys, nil
+}
+
+// verifierKey is the key of a log of any format: it does not say which.
+func (f logFlags) verifierKey(text string) ([]logread.Key, error) {
+	key, err := checkpoint.ParseKey(text)
+	if err == nil && key.Cosigning {
+		err = errors.New("it is the key of a witness")
+	}
+	if err != nil {
+		return nil, unreadable("--key", err)
+	}
+	verifier, err := key.Verifier()
+	if err != nil {
+		return nil, unreadable("--key", err)
+	}
+	origin := key.Name
+	if f.origin != "" {
+		origin = f.origin
+	}
+	return []logread.Key{{Origin: origin, Verifier: verifier, Format: logread.Tiles()}}, nil
+}
+
+// problem is an error of package logread as people see it.
+func (l *openLog) problem(env environment, err error) error {
+	dir, isDir := l.Source.(logread.Dir)
+	switch {
+	case err == nil, errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, logread.ErrDamaged):
+		return &problem{Exit: exitRefused, Subject: l.name, Code: "log-damaged", Err: err, Try: env.command() + " log check " + verdict.Quoted(l.name)}
+	case errors.Is(err, logread.ErrCheckpoint):
+		return &problem{Exit: exitRefused, Subject: l.name, Code: "checkpoint-invalid", Err: err}
+	case errors.Is(err, logread.ErrUnknown):
+		return &problem{Exit: exitUndecided, Subject: l.name, Code: "log-key-missing", Err: err, Try: "--instance NAME, --trusted-root FILE, or --key KEY --origin LINE"}
+	case errors.Is(err, logread.ErrBehind):
+		return &problem{Exit: exitUndecided, Subject: l.name, Code: "log-behind", Err: err}
+	case isDir && errors.Is(err, fs.ErrNotExist) && isDirectory(filepath.Join(string(dir), "tile")):
+		return &problem{Exit: exitRefused, Subject: l.name, Code: "log-damaged", Err: errors.New("its checkpoint is missing")}
+	case isDir && errors.Is(err, fs.ErrNotExist):
+		return unreadable(l.name, err)
+	}
+	return &problem{Exit: exitUndecided, Subject: l.name, Code: "could-not-look", Err: err}
+}
+
+func isDirectory(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// number reads a size or an index.
+func number(cmd *cobra.Command, text string) (uint64, error) {
+	n, err := strconv.ParseUint(text, 10, 60)
+	if err != nil {
+		return 0, usageError(cmd, fmt.Errorf("%q is no number of entries", text))
+	}
+	return n, nil
+}
