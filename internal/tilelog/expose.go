@@ -51,12 +51,12 @@ func (x *exposed) get() (h head, missing error, changed chan struct{}) {
 func (e *engine) exposeAll() {
 	for range e.tiled {
 		for {
-			missing, err := e.expose()
+			cosigned, err := e.expose()
 			if err != nil {
 				e.fail(fmt.Errorf("publishing: %w", err))
 				return
 			}
-			if missing == nil || !e.rest(askAgain) {
+			if cosigned || !e.rest(askAgain) {
 				break
 			}
 		}
@@ -75,28 +75,27 @@ func (e *engine) rest(d time.Duration) bool {
 
 // expose has the newest checkpoint cosigned, and shows it. That witnesses do not
 // answer is no error: it is shown without them, or not, as the options say.
-func (e *engine) expose() (missing, err error) {
+func (e *engine) expose() (ok bool, err error) {
 	shown, missing, _ := e.exposed.get()
 	h := e.newest()
 	if missing != nil && !e.o.Witnessed {
 		if err := e.show(h, missing); err != nil {
-			return nil, err
+			return false, err
 		}
 	}
 	cosigned, missing := e.o.Cosigner.Cosign(context.Background(), h.envelope, h.size, func(old uint64) ([]tlog.Hash, error) {
 		return tlog.ProveTree(int64(h.size), int64(old), e.tree)
 	})
-	switch {
-	case missing == nil:
+	if missing == nil {
 		h.envelope = cosigned
-	default:
-		e.o.Logger.Error("witnesses have not cosigned", "dir", e.o.Dir, "size", h.size, "cause", missing)
-		if e.o.Witnessed {
-			e.exposed.set(shown, missing)
-			return missing, nil
-		}
+		return true, e.show(h, nil)
 	}
-	return missing, e.show(h, missing)
+	e.o.Logger.Error("witnesses have not cosigned", "dir", e.o.Dir, "size", h.size, "cause", missing)
+	if e.o.Witnessed {
+		e.exposed.set(shown, missing)
+		return false, nil
+	}
+	return false, e.show(h, missing)
 }
 
 // show writes the checkpoint that readers see.
