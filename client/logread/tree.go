@@ -65,13 +65,19 @@ func (t *tiles) ReadTiles(wanted []tlog.Tile) ([][]byte, error) {
 		}
 		all[i], t.err = t.log.hashes(t.ctx, position{w.L, uint64(w.N)}, w.W)
 		if errors.Is(t.err, fs.ErrNotExist) {
-			t.err = fmt.Errorf("%w: %s is missing", ErrDamaged, tile.Path(w.L, uint64(w.N), w.W))
+			t.err = missing(tile.Path(w.L, uint64(w.N), w.W))
 		}
 		if t.err != nil {
 			return nil, t.err
 		}
 	}
 	return all, nil
+}
+
+// missing is a tile that is not there: damage, unless it is a log that is just being
+// started or moved.
+func missing(path string) error {
+	return fmt.Errorf("%w: %s: %w", ErrDamaged, path, fs.ErrNotExist)
 }
 
 // SaveTiles implements tlog.TileReader.
@@ -114,7 +120,7 @@ func (t *tree) entries(n uint64) ([]Entry, error) {
 	width := position{0, n}.width(t.head.Size)
 	entries, err := t.log.bundle(t.ctx, t.head.Format, n, width)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("%w: %s is missing", ErrDamaged, tile.Path(t.head.Format.level, n, width))
+		err = missing(tile.Path(t.head.Format.level, n, width))
 	}
 	if err != nil {
 		return nil, err

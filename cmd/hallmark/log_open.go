@@ -126,9 +126,12 @@ func (f logFlags) verifierKey(text string) ([]logread.Key, error) {
 // problem is an error of package logread as people see it.
 func (l *openLog) problem(env environment, err error) error {
 	dir, isDir := l.Source.(logread.Dir)
+	fork := new(logread.Fork)
 	switch {
-	case err == nil, errors.Is(err, context.Canceled):
+	case err == nil, errors.Is(err, context.Canceled), errors.As(err, new(*problem)):
 		return err
+	case errors.As(err, &fork):
+		return &problem{Exit: exitRefused, Subject: l.name, Code: "log-forked", Err: err, Expected: headText(fork.Old), Found: headText(fork.New)}
 	case errors.Is(err, logread.ErrDamaged):
 		return &problem{Exit: exitRefused, Subject: l.name, Code: "log-damaged", Err: err, Try: env.command() + " log check " + verdict.Quoted(l.name)}
 	case errors.Is(err, logread.ErrCheckpoint):
@@ -144,6 +147,9 @@ func (l *openLog) problem(env environment, err error) error {
 	}
 	return &problem{Exit: exitUndecided, Subject: l.name, Code: "could-not-look", Err: err}
 }
+
+// headText is a checkpoint on one line.
+func headText(h *logread.Head) string { return fmt.Sprintf("%d entries with root %v", h.Size, h.Root) }
 
 func isDirectory(path string) bool {
 	info, err := os.Stat(path)

@@ -1,0 +1,128 @@
+package logread_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/client/logread"
+)
+
+// followed collects what Follow gives.
+type followed struct {
+	indexes []uint64
+	seen    []uint64 // sizes
+	trouble int
+}
+
+func (f *followed) options(from, until uint64) logread.FollowOptions {
+	return logread.FollowOptions{
+		From: from, Until: until, Interval: time.Millisecond,
+		Entry:  func(e logread.Entry) error { f.indexes = append(f.indexes, e.Index); return nil },
+		Seen:   func(h *logread.Head) error { f.seen = append(f.seen, h.Size); return nil },
+		Notice: func(error) { f.trouble++ },
+	}
+}
+
+func TestFollow(t *testing.T) {
+	m := newMade(t, 10, 5)
+	l := m.served(t)
+	var f followed
+	o := f.options(3, 700)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	o.Seen = func(h *logread.Head) error { // the log grows while it is followed, and is away for a while
+		f.seen = append(f.seen, h.Size)
+		switch h.Size {
+		case 10:
+			m.grow(t, 300, 5)
+		case 310:
+			m.write(t, "elsewhere", nil)
+			away := filepath.Join(m.dir, "checkpoint")
+			if err := os.Rename(away, away+"-away"); err != nil {
+				t.Error(err)
+			}
+			time.AfterFunc(50*time.Millisecond, func() { m.grow(t, 390, 5) })
+		}
+		return nil
+	}
+	if err := l.Follow(ctx, o); err != nil {
+		t.Fatal(err)
+	}
+	if len(f.indexes) != 697 || f.indexes[0] != 3 || f.indexes[696] != 699 || f.trouble == 0 {
+		t.Errorf("%d entries, %d times in trouble", len(f.indexes), f.trouble)
+	}
+	for i, index := range f.indexes {
+		if index != uint64(i)+3 {
+			t.Fatalf("entry %d came as number %d", index, i)
+		}
+	}
+}
+
+// TestFollowForks: a log that was rewritten, that has lost entries, that shows another
+// root of the same size; in one run and between two.
+func TestFollowForks(t *testing.T) {
+	rewritten := func(t *testing.T, size int) func(m *made) {
+		return func(m *made) {
+			m.leaves, m.bundle = nil, nil
+			m.grow(t, size, 6)
+		}
+	}
+	for name, change := range map[string]func(m *made){
+		"grown":   rewritten(t, 300),
+		"as long": rewritten(t, 100),
+		"shorter": func(m *made) { m.show(t, 99) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMade(t, 100, 5)
+			last, err := m.log().Head(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var f followed
+			o := f.options(0, 0)
+			o.Seen = func(h *logread.Head) error {
+				if h.Size == 100 && len(f.indexes) == 100 {
+					change(m)
+				}
+				return nil
+			}
+			fork := new(logread.Fork)
+			if err := m.log().Follow(t.Context(), o); !errors.As(err, &fork) || fork.Old.Size != 100 {
+				t.Errorf("in one run: %v", err)
+			}
+			if len(f.indexes) != 100 {
+				t.Errorf("%d entries were given", len(f.indexes))
+			}
+			o = f.options(100, 0)
+			o.Last = last
+			if err := m.log().Follow(t.Context(), o); !errors.As(err, &fork) || string(fork.Old.Envelope) != string(last.Envelope) {
+				t.Errorf("between two: %v", err)
+			}
+		})
+	}
+}
+
+func TestFollowEnds(t *testing.T) {
+	m := newMade(t, 10, 5)
+	ctx, cancel := context.WithCancel(t.Context())
+	var f followed
+	o := f.options(0, 0)
+	o.Seen = func(*logread.Head) error { cancel(); return nil }
+	if err := m.log().Follow(ctx, o); !errors.Is(err, context.Canceled) || len(f.indexes) != 10 {
+		t.Errorf("%v after %d entries", err, len(f.indexes))
+	}
+	full := errors.New("disk is full")
+	o = f.options(0, 0)
+	o.Entry = func(logread.Entry) error { return full }
+	if err := m.log().Follow(t.Context(), o); !errors.Is(err, full) {
+		t.Errorf("got %v", err)
+	}
+	m.write(t, "tile/entries/000.p/10", []byte("damaged"))
+	if err := m.log().Follow(t.Context(), f.options(0, 0)); !errors.Is(err, logread.ErrDamaged) {
+		t.Errorf("got %v", err)
+	}
+}
