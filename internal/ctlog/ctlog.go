@@ -54,7 +54,7 @@ func New(o Options) (*Log, error) {
 	l, err := tilelog.Open(tilelog.Options{
 		Dir: o.Dir, Origin: o.Origin,
 		Signers: []note.Signer{signer}, Verifiers: []note.Verifier{verifier},
-		Format: dataTiles(), Clock: clock.Now, Logger: o.Logger,
+		Format: DataTiles(), Clock: clock.Now, Logger: o.Logger,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening CT log: %w", err)

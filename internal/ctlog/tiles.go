@@ -8,9 +8,9 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// dataTiles is the format of static-ct-api: TileLeaf structs one after another,
+// DataTiles is the format of static-ct-api: TileLeaf structs one after another,
 // hashed as RFC 6962 MerkleTreeLeaf.
-func dataTiles() tilelog.Format {
+func DataTiles() tilelog.Format {
 	return tilelog.Format{
 		Level:  tile.LevelData,
 		Encode: func(entry []byte) ([]byte, error) { return entry, nil },

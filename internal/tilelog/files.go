@@ -86,7 +86,7 @@ func (l *Log) readTile(t tileRef) ([]byte, error) {
 // cut gives t out of the content of a wider form of it.
 func (l *Log) cut(content []byte, t tileRef) ([]byte, error) {
 	if t.level < 0 {
-		return l.o.Format.cut(content, t.width)
+		return l.o.Format.Cut(content, t.width)
 	}
 	if len(content) < t.width*tlog.HashSize {
 		return nil, errors.New("tile is truncated")

@@ -40,8 +40,8 @@ func EntryBundles() Format {
 	}
 }
 
-// cut gives the first width entries of a tile's content.
-func (f Format) cut(content []byte, width int) ([]byte, error) {
+// Cut gives the first width entries of a tile's content.
+func (f Format) Cut(content []byte, width int) ([]byte, error) {
 	rest := content
 	for range width {
 		var err error

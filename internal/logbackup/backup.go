@@ -1,0 +1,159 @@
+package logbackup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/wire/tile"
+)
+
+// Options say how to copy. The zero value is ready.
+type Options struct {
+	// Full has Backup read what the target has already, verify it, and copy what is
+	// damaged there once more.
+	Full bool
+
+	// Progress is told of entries that are done with; many goroutines call it.
+	Progress func(entries uint64)
+}
+
+func (o Options) progress() func(uint64) {
+	if o.Progress == nil {
+		return func(uint64) {}
+	}
+	return o.Progress
+}
+
+// Backup brings the copy in dir to the state of the tree. dir is missing, empty, or has
+// a copy of an earlier tree of the log, which stays usable until the new one is
+// there, however Backup ends; when it is called again, it goes on. Errors: ErrDamaged,
+// ErrOtherLog, durable.ErrLocked where another Backup runs, fs.ErrExist where dir
+// has something else in it, the context's.
+func Backup(ctx context.Context, from *Tree, fsys durable.FS, dir string, o Options) (Summary, error) {
+	s, err := backup(ctx, from, fsys, dir, o)
+	if err != nil {
+		return Summary{}, fmt.Errorf("backing up log: %w", err)
+	}
+	return s, nil
+}
+
+func backup(ctx context.Context, from *Tree, fsys durable.FS, dir string, o Options) (Summary, error) {
+	if err := durable.MkdirAll(fsys, dir, 0o755); err != nil {
+		return Summary{}, err
+	}
+	if err := checkTarget(fsys, dir); err != nil {
+		return Summary{}, err
+	}
+	lock, err := fsys.Lock(filepath.Join(dir, "lock"))
+	if err != nil {
+		return Summary{}, err
+	}
+	defer lock.Close()
+	have, err := from.beginning(fsys, dir)
+	if err != nil {
+		return Summary{}, err
+	}
+	if o.Full {
+		have = 0
+	}
+	temp := filepath.Join(dir, "tmp")
+	if err := errors.Join(fsys.RemoveAll(temp), durable.MkdirAll(fsys, temp, 0o755)); err != nil {
+		return Summary{}, err
+	}
+	c := newCopier(from, fsys, dir, temp, have, o.progress())
+	if err := c.run(ctx); err != nil {
+		return Summary{}, err
+	}
+	if err := c.show(); err != nil {
+		return Summary{}, err
+	}
+	return c.summary, c.prune("tile")
+}
+
+// checkTarget refuses a directory that has something else than a copy in it, a log
+// that is served above all.
+func checkTarget(fsys durable.FS, dir string) error {
+	names, err := fsys.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if !slices.Contains([]string{"checkpoint", "tile", "issuer", "lock", "tmp"}, name.Name()) {
+			return fmt.Errorf("%s is in it, which no backup of a log has: %w", name.Name(), fs.ErrExist)
+		}
+	}
+	return nil
+}
+
+// beginning is how many entries the copy in dir has, which the tree must go on from.
+func (t *Tree) beginning(fsys durable.FS, dir string) (uint64, error) {
+	before, err := Open(fsys, dir, t.log)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("what is in the target: %w", err)
+	}
+	if err := t.Follows(before.Head); err != nil {
+		return 0, fmt.Errorf("what is in the target: %w", err)
+	}
+	return before.Head.Size, nil
+}
+
+// prune removes the partial tiles below name that are not of the tree: those of earlier
+// checkpoints, and of runs that were killed.
+func (c *copier) prune(name string) error {
+	names, err := c.to.fs.ReadDir(c.to.path(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // of an empty tree
+	}
+	if err != nil {
+		return err
+	}
+	for _, one := range names {
+		below := path.Join(name, one.Name())
+		switch {
+		case one.IsDir():
+			err = c.prune(below)
+		case strings.HasSuffix(name, ".p") && !c.from.hasPartial(below):
+			err = c.to.fs.Remove(c.to.path(below))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hasPartial says whether a path is that of a partial tile of the tree.
+func (t *Tree) hasPartial(name string) bool {
+	level, n, width, err := tile.ParsePath(name)
+	size := t.Head.Size >> (tileHeight * max(level, 0))
+	return err == nil && n == size/tile.Width && width == int(size%tile.Width)
+}
+
+// Restore makes dir, which must be missing or empty, a log that goes on from the tree,
+// all of which is verified: all of it is there afterwards, or nothing. Whether the log
+// may go on from there is the caller's to know. Errors: ErrDamaged, fs.ErrExist, the
+// context's.
+func Restore(ctx context.Context, from *Tree, dir string, o Options) (Summary, error) {
+	var c *copier
+	err := durable.CreateDir(dir, 0o755, func(temporary string) error {
+		c = newCopier(from, durable.OS{}, temporary, "", 0, o.progress())
+		if err := c.run(ctx); err != nil {
+			return err
+		}
+		return c.show()
+	})
+	if err != nil {
+		return Summary{}, fmt.Errorf("restoring log: %w", err)
+	}
+	return c.summary, nil
+}

@@ -1,0 +1,317 @@
+package logbackup
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"sync"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/wire/tile"
+)
+
+// writers is how many files are written at once: each waits for its fsync.
+const writers = 16
+
+// Summary says what was done.
+type Summary struct {
+	Size    uint64 // of the tree that the copy has
+	Root    tlog.Hash
+	Copied  int   // files
+	Skipped int   // files that were there already
+	Bytes   int64 // in the files copied
+}
+
+// copier copies a tree, from its root down.
+type copier struct {
+	from     *Tree
+	to       *Tree // the same tree, where it is written
+	have     uint64
+	progress func(entries uint64)
+
+	free chan *durable.Batch // writers that have nothing to do
+	work sync.WaitGroup
+	stop context.CancelCauseFunc
+
+	mu      sync.Mutex
+	summary Summary
+	found   map[string]bool // directories with files that an earlier run has left
+}
+
+// newCopier copies to dir, where the first have entries are. Files are made in temp;
+// "" is beside each.
+func newCopier(from *Tree, fsys durable.FS, dir, temp string, have uint64, progress func(uint64)) *copier {
+	to := *from
+	to.fs, to.dir = fsys, dir
+	c := &copier{from: from, to: &to, have: have, progress: progress, free: make(chan *durable.Batch, writers), found: map[string]bool{}}
+	for range writers {
+		c.free <- &durable.Batch{FS: fsys, Temp: temp}
+	}
+	c.summary.Size, c.summary.Root = from.Head.Size, from.Head.Root
+	return c
+}
+
+// run copies all files but the checkpoint, and syncs them. Errors: ErrDamaged, the
+// context's.
+func (c *copier) run(ctx context.Context) error {
+	edge, err := c.from.edge()
+	if err != nil {
+		return err
+	}
+	ctx, c.stop = context.WithCancelCause(ctx)
+	defer c.stop(nil)
+	for level, hashes := range edge {
+		c.partial(ctx, level, hashes)
+	}
+	c.work.Wait()
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	if err := c.issuers(); err != nil {
+		return err
+	}
+	return c.sync()
+}
+
+// partial copies a partial tile of hashes, which is verified, and all below it.
+func (c *copier) partial(ctx context.Context, level int, hashes []byte) {
+	if len(hashes) == 0 {
+		return
+	}
+	n := c.from.Head.Size >> (tileHeight * (level + 1))
+	c.do(ctx, func(b *durable.Batch) error {
+		read := func() ([]byte, error) { return hashes, nil }
+		if _, err := c.keepFile(b, tile.Path(level, n, len(hashes)/tlog.HashSize), read, same(hashes)); err != nil {
+			return err
+		}
+		if level > 0 {
+			return nil
+		}
+		return c.entries(b, n, hashes)
+	})
+	if level > 0 {
+		c.below(ctx, level, n, hashes)
+	}
+}
+
+// full copies a full tile with root, and all below it.
+func (c *copier) full(ctx context.Context, level int, n uint64, root tlog.Hash) {
+	if ctx.Err() != nil {
+		return
+	}
+	if last := (n + 1) << (tileHeight * (level + 1)); last <= c.have {
+		c.skip(level)
+		return
+	}
+	verify := func(content []byte) error { return verifyRoot(content, root) }
+	if level == 0 {
+		c.do(ctx, func(b *durable.Batch) error {
+			hashes, err := c.keep(b, level, n, tile.Width, verify)
+			if err != nil {
+				return err
+			}
+			return c.entries(b, n, hashes)
+		})
+		return
+	}
+	b := <-c.free
+	hashes, err := c.keep(b, level, n, tile.Width, verify)
+	c.free <- b
+	if err != nil {
+		c.stop(err)
+		return
+	}
+	c.below(ctx, level, n, hashes)
+}
+
+// below copies the full tiles whose roots are the hashes of tile n.
+func (c *copier) below(ctx context.Context, level int, n uint64, hashes []byte) {
+	for i := range len(hashes) / tlog.HashSize {
+		c.full(ctx, level-1, n*tile.Width+uint64(i), tlog.Hash(hashes[i*tlog.HashSize:][:tlog.HashSize]))
+	}
+}
+
+// do has one of the writers do f; an error ends all.
+func (c *copier) do(ctx context.Context, f func(*durable.Batch) error) {
+	b := <-c.free
+	c.work.Go(func() {
+		defer func() { c.free <- b }()
+		if ctx.Err() != nil {
+			return
+		}
+		if err := f(b); err != nil {
+			c.stop(err)
+		}
+	})
+}
+
+// skip counts a full tile, and all below it, that the target is known to have.
+func (c *copier) skip(level int) {
+	files, entries := 2, uint64(tile.Width)
+	for range level {
+		files, entries = 1+tile.Width*files, tile.Width*entries
+	}
+	c.mu.Lock()
+	c.summary.Skipped += files
+	c.mu.Unlock()
+	c.progress(entries)
+}
+
+// entries copies the entries of tile n, which must have these leaf hashes.
+func (c *copier) entries(b *durable.Batch, n uint64, hashes []byte) error {
+	width := len(hashes) / tlog.HashSize
+	_, err := c.keep(b, c.from.log.Format.Level, n, width, func(content []byte) error {
+		return c.from.log.verifyEntries(content, hashes)
+	})
+	if err == nil {
+		c.progress(uint64(width))
+	}
+	return err
+}
+
+// keep has the target keep a tile, and gives its content.
+func (c *copier) keep(b *durable.Batch, level int, n uint64, width int, verify func([]byte) error) ([]byte, error) {
+	read := func() ([]byte, error) { return c.from.read(level, n, width) }
+	return c.keepFile(b, tile.Path(level, n, width), read, verify)
+}
+
+// keepFile has the target keep a file: what is there, if it verifies, or what read
+// gives, which must.
+func (c *copier) keepFile(b *durable.Batch, name string, read func() ([]byte, error), verify func([]byte) error) ([]byte, error) {
+	if content, err := durable.ReadFile(c.to.fs, c.to.path(name)); err == nil && verify(content) == nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.summary.Skipped++
+		c.found[path.Dir(name)] = true
+		return content, nil
+	}
+	content, err := read()
+	if err != nil {
+		return nil, c.from.unread(err)
+	}
+	if err := verify(content); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, name, err)
+	}
+	if err := b.Write(c.to.path(name), content, 0o644); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.summary.Copied++
+	c.summary.Bytes += int64(len(content))
+	return content, nil
+}
+
+// issuers copies the certificates that the entries of a CT log name by their
+// fingerprints. They are there before the entries are.
+func (c *copier) issuers() error {
+	names, err := c.from.fs.ReadDir(c.from.path("issuer"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	b := <-c.free
+	defer func() { c.free <- b }()
+	for _, name := range names {
+		id, err := hex.DecodeString(name.Name())
+		if err != nil || len(id) != sha256.Size {
+			continue // one that is being written
+		}
+		file := path.Join("issuer", name.Name())
+		read := func() ([]byte, error) { return durable.ReadFile(c.from.fs, c.from.path(file)) }
+		if _, err := c.keepFile(b, file, read, func(content []byte) error { return verifySum(content, id) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sync makes the names of all files durable: of those written, and of those that a run
+// which was killed had written and not synced.
+func (c *copier) sync() error {
+	for range writers {
+		b := <-c.free
+		if err := b.Sync(); err != nil {
+			return err
+		}
+	}
+	for name := range c.found {
+		dir := c.to.path(name)
+		if err := errors.Join(durable.MkdirAll(c.to.fs, dir, 0o755), c.to.fs.SyncDir(dir)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// show makes the checkpoint that of the target, which has all else of the tree.
+func (c *copier) show() error {
+	b := durable.Batch{FS: c.to.fs}
+	return errors.Join(b.Write(c.to.path("checkpoint"), c.from.Envelope, 0o644), b.Sync())
+}
+
+func same(want []byte) func([]byte) error {
+	return func(content []byte) error {
+		if !bytes.Equal(content, want) {
+			return errors.New("it is another")
+		}
+		return nil
+	}
+}
+
+// verifyRoot holds a full tile against the hash above it.
+func verifyRoot(content []byte, root tlog.Hash) error {
+	if len(content) != tile.Width*tlog.HashSize {
+		return fmt.Errorf("it has %d bytes, want %d", len(content), tile.Width*tlog.HashSize)
+	}
+	var halves [2]tlog.Hash
+	for i := range halves {
+		var err error
+		first := tlog.Tile{H: tileHeight, W: tile.Width} // hashes do not know where they are
+		if halves[i], err = tlog.HashFromTile(first, content, tlog.StoredHashIndex(tileHeight-1, int64(i))); err != nil {
+			return err
+		}
+	}
+	if tlog.NodeHash(halves[0], halves[1]) != root {
+		return errors.New("its hashes do not lead to the one above it")
+	}
+	return nil
+}
+
+// verifyEntries holds a tile of entries against its leaf hashes.
+func (l Log) verifyEntries(content, hashes []byte) error {
+	for i := range len(hashes) / tlog.HashSize {
+		entry, rest, err := l.Format.Next(content)
+		if err != nil {
+			return err
+		}
+		leaf, err := l.Format.Leaf(entry)
+		if err != nil {
+			return err
+		}
+		if tile.LeafHash(leaf) != tlog.Hash(hashes[i*tlog.HashSize:][:tlog.HashSize]) {
+			return fmt.Errorf("entry %d does not have its leaf hash", i)
+		}
+		content = rest
+	}
+	if len(content) > 0 {
+		return fmt.Errorf("it has more than %d entries", len(hashes)/tlog.HashSize)
+	}
+	return nil
+}
+
+func verifySum(content, want []byte) error {
+	if sum := sha256.Sum256(content); !bytes.Equal(sum[:], want) {
+		return errors.New("it is not what its name says")
+	}
+	return nil
+}
