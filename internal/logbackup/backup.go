@@ -74,7 +74,7 @@ func backup(ctx context.Context, from *Tree, fsys durable.FS, dir string, o Opti
 	if err := c.show(); err != nil {
 		return Summary{}, err
 	}
-	return c.summary, c.prune("tile")
+	return c.summary, c.prune("tile", from.partials())
 }
 
 // checkTarget refuses a directory that has something else than a copy in it, a log
@@ -107,9 +107,9 @@ func (t *Tree) beginning(fsys durable.FS, dir string) (uint64, error) {
 	return before.Head.Size, nil
 }
 
-// prune removes the partial tiles below name that are not of the tree: those of earlier
+// prune removes the partial tiles below name that are not to be kept: those of earlier
 // checkpoints, and of runs that were killed.
-func (c *copier) prune(name string) error {
+func (c *copier) prune(name string, keep map[string]bool) error {
 	names, err := c.to.fs.ReadDir(c.to.path(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // of an empty tree
@@ -120,10 +120,10 @@ func (c *copier) prune(name string) error {
 	for _, one := range names {
 		below := path.Join(name, one.Name())
 		switch {
+		case strings.Contains(below, ".p") && !keep[below]:
+			err = c.to.fs.RemoveAll(c.to.path(below))
 		case one.IsDir():
-			err = c.prune(below)
-		case strings.HasSuffix(name, ".p") && !c.from.hasPartial(below):
-			err = c.to.fs.Remove(c.to.path(below))
+			err = c.prune(below, keep)
 		}
 		if err != nil {
 			return err
@@ -132,11 +132,20 @@ func (c *copier) prune(name string) error {
 	return nil
 }
 
-// hasPartial says whether a path is that of a partial tile of the tree.
-func (t *Tree) hasPartial(name string) bool {
-	level, n, width, err := tile.ParsePath(name)
-	size := t.Head.Size >> (tileHeight * max(level, 0))
-	return err == nil && n == size/tile.Width && width == int(size%tile.Width)
+// partials are the paths of the tree's partial tiles, and of their directories.
+func (t *Tree) partials() map[string]bool {
+	all := make(map[string]bool)
+	add := func(level int, size uint64) {
+		if width := int(size % tile.Width); width > 0 {
+			name := tile.Path(level, size/tile.Width, width)
+			all[name], all[path.Dir(name)] = true, true
+		}
+	}
+	add(t.log.Format.Level, t.Head.Size)
+	for level, size := 0, t.Head.Size; size > 0; level, size = level+1, size/tile.Width {
+		add(level, size)
+	}
+	return all
 }
 
 // Restore makes dir, which must be missing or empty, a log that goes on from the tree,

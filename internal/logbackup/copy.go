@@ -243,6 +243,7 @@ func (c *copier) sync() error {
 		if err := b.Sync(); err != nil {
 			return err
 		}
+		defer func() { c.free <- b }()
 	}
 	for name := range c.found {
 		dir := c.to.path(name)
@@ -255,7 +256,7 @@ func (c *copier) sync() error {
 
 // show makes the checkpoint that of the target, which has all else of the tree.
 func (c *copier) show() error {
-	b := durable.Batch{FS: c.to.fs}
+	b := <-c.free
 	return errors.Join(b.Write(c.to.path("checkpoint"), c.from.Envelope, 0o644), b.Sync())
 }
 

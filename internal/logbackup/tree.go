@@ -202,6 +202,9 @@ func (t *Tree) edge() ([][]byte, error) {
 			if content, err = t.read(len(edge), size/tile.Width, width); err != nil {
 				return nil, t.unread(err)
 			}
+			if len(content) != width*tlog.HashSize {
+				return nil, fmt.Errorf("%w: %s has %d bytes", ErrDamaged, tile.Path(len(edge), size/tile.Width, width), len(content))
+			}
 		}
 		edge = append(edge, content)
 	}

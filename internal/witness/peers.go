@@ -24,6 +24,18 @@ const maxLines = 16 << 10
 // it was, and no better.
 var ErrQuorum = errors.New("too few witnesses have cosigned")
 
+// ErrOtherTree says that what a witness has cosigned is not a beginning of the
+// checkpoint that it was asked to cosign: of this log there are two.
+var ErrOtherTree = errors.New("it has cosigned another tree")
+
+// Ahead is a witness that has cosigned more than it is asked to: another log signs with
+// this key, or the log has lost entries.
+type Ahead struct{ Cosigned, Asked uint64 }
+
+func (a *Ahead) Error() string {
+	return fmt.Sprintf("it has cosigned %d entries, and this log has %d: another log signs with this key, or entries were lost", a.Cosigned, a.Asked)
+}
+
 // Peer is a witness that is asked.
 type Peer struct {
 	URL string // submission prefix
@@ -76,16 +88,15 @@ func NewPeers(o PeersOptions) (*Peers, error) {
 	return p, nil
 }
 
-// Cosign asks all witnesses at once, and gives the signed checkpoint with the lines
-// of those that have answered when there are enough. prove proves that a tree of old
-// leaves is the beginning of the checkpoint's. Errors: ErrQuorum.
-func (p *Peers) Cosign(ctx context.Context, envelope []byte, size uint64, prove func(old uint64) ([]tlog.Hash, error)) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.timeout)
-	defer cancel()
-	type answer struct {
-		lines []byte
-		err   error
-	}
+// answer is what a witness has said.
+type answer struct {
+	name  string
+	lines []byte
+	err   error
+}
+
+// askAll asks all witnesses at once.
+func (p *Peers) askAll(ctx context.Context, envelope []byte, size uint64, prove func(old uint64) ([]tlog.Hash, error)) <-chan answer {
 	answers := make(chan answer, len(p.peers))
 	for _, one := range p.peers {
 		go func() {
@@ -93,9 +104,19 @@ func (p *Peers) Cosign(ctx context.Context, envelope []byte, size uint64, prove 
 			if err != nil {
 				err = fmt.Errorf("%s: %w", one.Key.Name, err)
 			}
-			answers <- answer{lines, err}
+			answers <- answer{one.Key.Name, lines, err}
 		}()
 	}
+	return answers
+}
+
+// Cosign asks all witnesses at once, and gives the signed checkpoint with the lines
+// of those that have answered when there are enough. prove proves that a tree of old
+// leaves is the beginning of the checkpoint's. Errors: ErrQuorum.
+func (p *Peers) Cosign(ctx context.Context, envelope []byte, size uint64, prove func(old uint64) ([]tlog.Hash, error)) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.timeout)
+	defer cancel()
+	answers := p.askAll(ctx, envelope, size, prove)
 	cosigned, got := bytes.Clone(envelope), 0
 	var errs []error
 	for range p.peers {
@@ -112,13 +133,35 @@ func (p *Peers) Cosign(ctx context.Context, envelope []byte, size uint64, prove 
 	return nil, fmt.Errorf("%w: %d of %d: %w", ErrQuorum, got, p.quorum, errors.Join(errs...))
 }
 
+// Newest asks all witnesses, and waits for all, whether they have seen nothing beyond a
+// checkpoint, which must be without cosignatures: those say so that cosign it. It gives
+// their names, and what the others say: ErrOtherTree and Ahead are evidence that it is
+// not the newest; anything else is no answer.
+func (p *Peers) Newest(ctx context.Context, envelope []byte, size uint64, prove func(old uint64) ([]tlog.Hash, error)) (agree []string, others []error) {
+	ctx, cancel := context.WithTimeout(ctx, p.timeout)
+	defer cancel()
+	answers := p.askAll(ctx, envelope, size, prove)
+	for range p.peers {
+		if a := <-answers; a.err != nil {
+			others = append(others, a.err)
+		} else {
+			agree = append(agree, a.name)
+		}
+	}
+	return agree, others
+}
+
+// Enough says whether so many witnesses are among every quorum of them all, so that
+// nothing has its cosignatures that none of these knows of.
+func (p *Peers) Enough(agree int) bool { return agree+p.quorum > len(p.peers) }
+
 // ask asks one witness, and once more from where it says that it is.
 func (p *Peers) ask(ctx context.Context, one *peer, envelope []byte, size uint64, prove func(old uint64) ([]tlog.Hash, error)) ([]byte, error) {
 	one.mu.Lock()
 	defer one.mu.Unlock()
 	for try := range 2 {
 		if one.seen > size {
-			return nil, fmt.Errorf("it has cosigned %d entries, and this log has %d: another log signs with this key, or entries were lost", one.seen, size)
+			return nil, &Ahead{one.seen, size}
 		}
 		lines, err := p.once(ctx, one, envelope, prove)
 		other := new(conflict)
@@ -165,6 +208,8 @@ func (p *Peers) once(ctx context.Context, one *peer, envelope []byte, prove func
 			return nil, err
 		}
 		return nil, &conflict{size}
+	case resp.StatusCode == http.StatusConflict, resp.StatusCode == http.StatusUnprocessableEntity:
+		return nil, fmt.Errorf("%w: %s", ErrOtherTree, resp.Status)
 	case resp.StatusCode != http.StatusOK:
 		return nil, errors.New(resp.Status)
 	case len(body) > maxLines:
