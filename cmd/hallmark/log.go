@@ -15,10 +15,13 @@ The log's key is in the trusted root of an instance. For another log say --key a
 		Example: `  hallmark log check my-instance/rekor
   hallmark log show https://sign.example.com 17
   hallmark log follow https://sign.example.com --state rekor.checkpoint
+  hallmark log backup my-instance /mnt/backup
   hallmark log rotate -c my-instance/hallmark.yaml --url https://log2.sign.example.com`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(logCheckCommand(env), logShowCommand(env), logProveCommand(env), logConsistencyCommand(env), logFollowCommand(env), logRotateCommand(env))
+	cmd.AddCommand(
+		logCheckCommand(env), logShowCommand(env), logProveCommand(env), logConsistencyCommand(env), logFollowCommand(env),
+		logBackupCommand(env), logRestoreCommand(env), logRotateCommand(env))
 	return cmd
 }

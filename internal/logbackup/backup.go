@@ -149,12 +149,15 @@ func (t *Tree) partials() map[string]bool {
 }
 
 // Restore makes dir, which must be missing or empty, a log that goes on from the tree,
-// all of which is verified: all of it is there afterwards, or nothing. Whether the log
-// may go on from there is the caller's to know. Errors: ErrDamaged, fs.ErrExist, the
-// context's.
-func Restore(ctx context.Context, from *Tree, dir string, o Options) (Summary, error) {
+// all of which is verified: all of it is there afterwards, or nothing. newest is asked
+// before, once dir is known to be free: its error, if the log has been seen with more
+// entries, is that of Restore. Errors: fs.ErrExist, ErrDamaged, the context's.
+func Restore(ctx context.Context, from *Tree, dir string, newest func(context.Context, *Tree) error, o Options) (Summary, error) {
 	var c *copier
 	err := durable.CreateDir(dir, 0o755, func(temporary string) error {
+		if err := newest(ctx, from); err != nil {
+			return err
+		}
 		c = newCopier(from, durable.OS{}, temporary, "", 0, o.progress())
 		if err := c.run(ctx); err != nil {
 			return err

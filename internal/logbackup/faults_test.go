@@ -352,7 +352,7 @@ func TestEveryFileOfBackupDamaged(t *testing.T) {
 		restored := filepath.Join(t.TempDir(), "restored")
 		tree, err := Open(durable.OS{}, damaged, testLog(t, 1))
 		if err == nil {
-			_, err = Restore(t.Context(), tree, restored, Options{})
+			_, err = Restore(t.Context(), tree, restored, isNewest, Options{})
 		}
 		if !refused(err) {
 			t.Errorf("restored: %v", err)
@@ -391,7 +391,7 @@ func TestInterrupted(t *testing.T) {
 	check(t, durable.OS{}, target)
 	restored := filepath.Join(dir, "restored")
 	ctx, cancel = context.WithCancel(t.Context())
-	if _, err := Restore(ctx, mustOpen(t, durable.OS{}, target), restored, Options{Progress: func(uint64) { cancel() }}); !errors.Is(err, context.Canceled) {
+	if _, err := Restore(ctx, mustOpen(t, durable.OS{}, target), restored, isNewest, Options{Progress: func(uint64) { cancel() }}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 2 {

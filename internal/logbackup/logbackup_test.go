@@ -215,7 +215,7 @@ func TestRestore(t *testing.T) {
 	grow(t, durable.OS{}, log, 1, 0, 700)
 	mustBackup(t, durable.OS{}, log, target)
 	entries := check(t, durable.OS{}, target)
-	s, err := Restore(t.Context(), mustOpen(t, durable.OS{}, target), restored, Options{})
+	s, err := Restore(t.Context(), mustOpen(t, durable.OS{}, target), restored, isNewest, Options{})
 	if err != nil || s.Size != 700 {
 		t.Fatal(s, err)
 	}
@@ -235,7 +235,7 @@ func TestRestore(t *testing.T) {
 	if s := mustBackup(t, durable.OS{}, restored, target); s.Size != 701 {
 		t.Errorf("%+v", s)
 	}
-	if _, err := Restore(t.Context(), mustOpen(t, durable.OS{}, target), restored, Options{}); !errors.Is(err, fs.ErrExist) {
+	if _, err := Restore(t.Context(), mustOpen(t, durable.OS{}, target), restored, isNewest, Options{}); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("restored over a log: %v", err)
 	}
 }
@@ -340,5 +340,28 @@ func TestOpenRefuses(t *testing.T) {
 	other.Origin = "other.example.com"
 	if _, err := Open(durable.OS{}, dir, other); !errors.Is(err, ErrOtherLog) {
 		t.Errorf("another origin: %v", err)
+	}
+}
+
+// isNewest knows of nothing that was seen beyond a backup.
+func isNewest(context.Context, *Tree) error { return nil }
+
+// Nothing is put in place where somebody has seen more.
+func TestNotNewest(t *testing.T) {
+	dir := t.TempDir()
+	log, restored := filepath.Join(dir, "log"), filepath.Join(dir, "restored")
+	grow(t, durable.OS{}, log, 1, 0, 10)
+	want := errors.New("a witness has seen 11")
+	_, err := Restore(t.Context(), mustOpen(t, durable.OS{}, log), restored, func(_ context.Context, tree *Tree) error {
+		if tree.Head.Size != 10 {
+			t.Errorf("asked about %d entries", tree.Head.Size)
+		}
+		return want
+	}, Options{})
+	if !errors.Is(err, want) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(restored); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v", err)
 	}
 }

@@ -14,24 +14,28 @@ import (
 // witnessTimeout is how long witnesses have to cosign a checkpoint.
 const witnessTimeout = 5 * time.Second
 
-// Witnesses are those that the configuration names, of a log that they know by key;
-// nil if it names none.
-func Witnesses(c *config.Config, key crypto.Signer) (*rekorlog.Witnesses, error) {
-	w := c.Witnesses
-	if w == nil {
-		return nil, nil
-	}
+// Peers are the witnesses that a configuration names.
+func Peers(c *config.Witnesses) (*witness.Peers, error) {
 	var peers []witness.Peer
-	for _, p := range w.Peers {
+	for _, p := range c.Peers {
 		key, err := checkpoint.ParseKey(p.Key)
 		if err != nil {
 			return nil, err
 		}
 		peers = append(peers, witness.Peer{URL: p.URL, Key: key})
 	}
-	asked, err := witness.NewPeers(witness.PeersOptions{Peers: peers, Quorum: w.Quorum, Timeout: witnessTimeout, HTTP: http.DefaultClient})
+	return witness.NewPeers(witness.PeersOptions{Peers: peers, Quorum: c.Quorum, Timeout: witnessTimeout, HTTP: http.DefaultClient})
+}
+
+// Witnesses are those that the configuration names, of a log that they know by key;
+// nil if it names none.
+func Witnesses(c *config.Config, key crypto.Signer) (*rekorlog.Witnesses, error) {
+	if c.Witnesses == nil {
+		return nil, nil
+	}
+	asked, err := Peers(c.Witnesses)
 	if err != nil {
 		return nil, err
 	}
-	return &rekorlog.Witnesses{Key: key, Cosigner: asked, Required: w.Required}, nil
+	return &rekorlog.Witnesses{Key: key, Cosigner: asked, Required: c.Witnesses.Required}, nil
 }

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/logbackup"
+)
+
+// logBackupFlags are those of log backup.
+type logBackupFlags struct {
+	config string
+	full   bool
+	json   bool
+}
+
+func logBackupCommand(env environment) *cobra.Command {
+	var f logBackupFlags
+	cmd := &cobra.Command{
+		Use:   "backup DIR|LOGDIR TARGET",
+		Short: "Copy the logs of an instance while it serves",
+		Long: `Copies the logs of the instance in DIR to TARGET/rekor, TARGET/ct and, after a rotation,
+TARGET/rekor-2; or the one in LOGDIR, such as DIR/rekor, to TARGET: what their checkpoints cover
+when it begins. The instance may serve; no passphrase is needed.
+
+All that is copied is verified, from the entries up to the signed checkpoint, before it is
+written, and the checkpoint comes last: whatever ends the run, TARGET is a whole backup, of
+now or of the last time, and the next run goes on. That one reads what is new, and proves that
+the log goes on from the backup; --full reads and verifies everything in the backup, and copies
+what is damaged there once more.
+
+Entries that were acknowledged in the last moment may not be in it: see 'log restore'.`,
+		Example: `  hallmark log backup my-instance /mnt/backup
+  hallmark log backup my-instance/rekor /mnt/backup/rekor --full --json`,
+		Args: usageArgs(cobra.ExactArgs(2)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.run(cmd.Context(), env, args[0], args[1])
+		},
+	}
+	cmd.Flags().StringVarP(&f.config, "config", "c", "", "configuration `FILE` of the instance (default: the one above LOGDIR)")
+	cmd.Flags().BoolVar(&f.full, "full", false, "verify everything in the backup, and mend it")
+	cmd.Flags().BoolVar(&f.json, "json", false, "print what was done as JSON, a line for each log")
+	return cmd
+}
+
+func (f logBackupFlags) run(ctx context.Context, env environment, source, target string) error {
+	if !isInstance(source) {
+		logs, err := openLogs(f.config, source)
+		if err != nil {
+			return err
+		}
+		return f.one(ctx, env, logs, source, target)
+	}
+	logs, err := openLogs(source, "")
+	if err != nil {
+		return err
+	}
+	var failed failures
+	for _, one := range logs.all {
+		if err := f.one(ctx, env, logs, filepath.Join(source, one.dir), filepath.Join(target, one.dir)); err != nil {
+			failed = append(failed, err)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return failed.orNil()
+}
+
+func (f logBackupFlags) one(ctx context.Context, env environment, logs *ownLogs, source, target string) error {
+	tree, _, err := logs.open(source)
+	if err != nil {
+		return err
+	}
+	progress := entryProgress{env: env, name: source, total: tree.Head.Size}
+	s, err := logbackup.Backup(ctx, tree, durable.OS{}, target, logbackup.Options{Full: f.full, Progress: progress.add})
+	if errors.Is(err, logbackup.ErrDamaged) {
+		return logProblem(source, err)
+	}
+	if err != nil {
+		return logProblem(target, err)
+	}
+	return env.tell("backed up", tree, s, f.json)
+}

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"crypto"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/hallmark-sign/hallmark/internal/config"
+	"github.com/hallmark-sign/hallmark/internal/ctlog"
+	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/logbackup"
+	"github.com/hallmark-sign/hallmark/internal/tilelog"
+	"github.com/hallmark-sign/hallmark/trust"
+	"github.com/hallmark-sign/hallmark/wire/checkpoint"
+)
+
+// ownLog is a log of an instance on this machine.
+type ownLog struct {
+	logbackup.Log
+	dir  string           // in that of the instance
+	isCT bool             // otherwise a transparency log
+	key  crypto.PublicKey // that all clients know it by
+}
+
+// ownLogs are all of an instance, by what its trusted root says of them: no passphrase is
+// needed.
+type ownLogs struct {
+	config *config.Config
+	root   *trust.Root
+	all    []ownLog
+}
+
+// isInstance says whether dir is that of an instance, rather than of one of its logs.
+func isInstance(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, config.File))
+	return err == nil
+}
+
+// openLogs reads the configuration given, or that of the instance that dir, a log's, is in.
+func openLogs(given, dir string) (*ownLogs, error) {
+	if given == "" {
+		given = filepath.Dir(filepath.Clean(dir))
+	}
+	o := new(ownLogs)
+	var err error
+	if o.config, err = config.Load(configPath(given)); err != nil {
+		return nil, &problem{Exit: exitUsage, Subject: given, Code: "configuration", Err: err, Try: "-c DIR/" + config.File + " of the instance"}
+	}
+	path := o.config.Path("trust", trust.RootFile)
+	raw, err := readFile(path, trust.MaxSize)
+	if err != nil {
+		return nil, err
+	}
+	if o.root, err = trust.Parse(raw); err == nil {
+		err = o.list()
+	}
+	if err != nil {
+		return nil, unreadable(path, err)
+	}
+	return o, nil
+}
+
+// list finds the logs of the trusted root.
+func (o *ownLogs) list() error {
+	for n, l := range o.root.Logs {
+		one := ownLog{dir: config.LogName(n), key: l.Key}
+		one.Origin, one.Format = config.Hostname(l.BaseURL), tilelog.EntryBundles()
+		verifier, err := checkpoint.NewVerifier(one.Origin, l.Key)
+		if err != nil {
+			return err
+		}
+		one.Verifiers = []note.Verifier{verifier}
+		o.all = append(o.all, one)
+	}
+	if o.config.Witnesses != nil && len(o.all) > 0 {
+		current := &o.all[len(o.all)-1]
+		verifier, err := o.noteKey()
+		if err != nil {
+			return err
+		}
+		current.Verifiers = append(current.Verifiers, verifier)
+	}
+	for _, l := range o.root.CTLogs {
+		one := ownLog{dir: "ct", key: l.Key, isCT: true}
+		one.Origin, one.Format = o.config.Host()+"/ct", ctlog.DataTiles()
+		verifier, err := checkpoint.NewTreeHeadVerifier(one.Origin, l.Key)
+		if err != nil {
+			return err
+		}
+		one.Verifiers = []note.Verifier{verifier}
+		o.all = append(o.all, one)
+	}
+	return nil
+}
+
+// noteKey is the key by which witnesses know the log that takes entries.
+func (o *ownLogs) noteKey() (note.Verifier, error) {
+	raw, err := os.ReadFile(o.config.Path("trust", config.LogKeyFile))
+	if err != nil {
+		return nil, err
+	}
+	key, err := checkpoint.ParseKey(strings.TrimSpace(string(raw)))
+	if err != nil {
+		return nil, err
+	}
+	return key.Verifier()
+}
+
+// open reads the checkpoint in dir, and says which log of the instance it is of.
+func (o *ownLogs) open(dir string) (*logbackup.Tree, ownLog, error) {
+	err := error(logbackup.ErrOtherLog)
+	for _, one := range o.all {
+		var tree *logbackup.Tree
+		if tree, err = logbackup.Open(durable.OS{}, dir, one.Log); err == nil {
+			return tree, one, nil
+		}
+		if !errors.Is(err, logbackup.ErrOtherLog) {
+			return nil, ownLog{}, logProblem(dir, err)
+		}
+	}
+	return nil, ownLog{}, logProblem(dir, fmt.Errorf("it is of no log of %s: %w", o.config.URL, err))
+}
+
+// logProblem is an error of package logbackup.
+func logProblem(subject string, err error) error {
+	p := &problem{Exit: exitRefused, Subject: subject, Err: err}
+	switch {
+	case errors.Is(err, durable.ErrLocked):
+		return &problem{Exit: exitUndecided, Subject: subject, Code: "instance-locked", Err: fmt.Errorf("another backup is being made there: %w", err)}
+	case errors.Is(err, logbackup.ErrDamaged):
+		p.Code, p.Try = "log-damaged", "an earlier backup; what damages files is likely to go on"
+	case errors.Is(err, logbackup.ErrOtherLog):
+		p.Code, p.Try = "other-log", "another directory; nothing was changed"
+	case errors.Is(err, fs.ErrNotExist):
+		return unreadable(subject, fmt.Errorf("there is no log: %w", err))
+	case errors.Is(err, fs.ErrExist):
+		return exists(subject, err)
+	default:
+		return err
+	}
+	return p
+}
+
+// logSummary is what was done, for people and machines.
+type logSummary struct {
+	Log     string `json:"log"`
+	Size    uint64 `json:"size"`
+	Root    string `json:"root"`
+	Copied  int    `json:"filesCopied"`
+	Skipped int    `json:"filesSkipped"`
+	Bytes   int64  `json:"bytesCopied"`
+}
+
+// tell says what was done to a log.
+func (e environment) tell(verb string, tree *logbackup.Tree, s logbackup.Summary, asJSON bool) error {
+	if asJSON {
+		return e.printJSON(logSummary{tree.Head.Origin, s.Size, s.Root.String(), s.Copied, s.Skipped, s.Bytes})
+	}
+	e.say("%s %s: %d entries, root %s; %d files copied, %d there already, %d bytes", verb, printable(tree.Head.Origin), s.Size, s.Root, s.Copied, s.Skipped, s.Bytes)
+	return nil
+}
+
+// sayEvery is how often long work says how far it is.
+const sayEvery = 5 * time.Second
+
+// entryProgress says how many entries are done with.
+type entryProgress struct {
+	env   environment
+	name  string
+	total uint64
+
+	mu   sync.Mutex
+	done uint64
+	next time.Time // when it is said again
+}
+
+// add may be called by many goroutines.
+func (p *entryProgress) add(n uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done += n
+	switch now := time.Now(); {
+	case p.next.IsZero():
+		p.next = now.Add(sayEvery)
+	case now.After(p.next):
+		p.next = now.Add(sayEvery)
+		p.env.say("  %s: %d of %d entries", printable(p.name), p.done, p.total)
+	}
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/wire/checkpoint"
+	"github.com/hallmark-sign/hallmark/wire/sct"
+)
+
+// sighting is what somebody has seen of a log.
+type sighting struct {
+	name string // what says so
+	size uint64
+	head *checkpoint.Checkpoint // verified; nil where only the size is known
+}
+
+// sighting reads a size, a checkpoint or a bundle.
+func (o *ownLogs) sighting(given string, log ownLog) (sighting, error) {
+	if size, err := strconv.ParseUint(given, 10, 63); err == nil {
+		return sighting{name: "--seen", size: size}, nil
+	}
+	raw, err := readFile(given, bundle.MaxSize)
+	if err != nil {
+		return sighting{}, err
+	}
+	s := sighting{name: given}
+	switch isBundle := bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")); {
+	case !isBundle:
+		s.head, err = seenCheckpoint(raw, log)
+	case log.isCT:
+		s.size, err = o.seenCertificate(raw, log)
+	default:
+		s.head, err = seenEntry(raw, log)
+	}
+	if err != nil {
+		return sighting{}, unreadable(given, err)
+	}
+	if s.head != nil {
+		s.size = s.head.Size
+	}
+	return s, nil
+}
+
+func seenCheckpoint(raw []byte, log ownLog) (*checkpoint.Checkpoint, error) {
+	c, _, err := log.Open(raw)
+	return &c, err
+}
+
+// seenEntry is the checkpoint in the log entry of a bundle.
+func seenEntry(raw []byte, log ownLog) (*checkpoint.Checkpoint, error) {
+	b, err := bundle.Parse(bytes.TrimSpace(raw))
+	if err != nil {
+		return nil, err
+	}
+	err = errors.New("the bundle has no checkpoint of a log")
+	for _, entry := range b.Entries {
+		if entry.Proof == nil || len(entry.Proof.Checkpoint) == 0 {
+			continue
+		}
+		var c checkpoint.Checkpoint
+		if c, _, err = log.Open(entry.Proof.Checkpoint); err == nil {
+			return &c, nil
+		}
+	}
+	return nil, err
+}
+
+// seenCertificate is how many entries the CT log had at least when it promised to show
+// the certificate of a bundle: its timestamp says at which index.
+func (o *ownLogs) seenCertificate(raw []byte, log ownLog) (size uint64, err error) {
+	b, err := bundle.Parse(bytes.TrimSpace(raw))
+	if err != nil {
+		return 0, err
+	}
+	if len(b.Certificates) == 0 {
+		return 0, errors.New("the bundle has no certificate")
+	}
+	cert, err := x509.ParseCertificate(b.Certificates[0])
+	if err != nil {
+		return 0, err
+	}
+	stamps, err := sct.Embedded(cert)
+	if err != nil {
+		return 0, err
+	}
+	for _, stamp := range stamps {
+		if !o.stamped(stamp, cert, log.key) {
+			continue
+		}
+		if index, ok, err := sct.ParseLeafIndex(stamp.Extensions); ok && err == nil {
+			size = max(size, index+1)
+		}
+	}
+	if size == 0 {
+		return 0, fmt.Errorf("the certificate says of no place in %s", log.Origin)
+	}
+	return size, nil
+}
+
+// stamped says whether a timestamp is the CT log's, for this certificate.
+func (o *ownLogs) stamped(stamp sct.SCT, cert *x509.Certificate, key crypto.PublicKey) bool {
+	for _, authority := range o.root.CertificateAuthorities {
+		if stamp.Verify(cert, authority.Chain[0], key) == nil {
+			return true
+		}
+	}
+	return false
+}
