@@ -10,6 +10,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/internal/logbackup"
 	"github.com/hallmark-sign/hallmark/internal/server"
+	"github.com/hallmark-sign/hallmark/internal/tilelog"
 	"github.com/hallmark-sign/hallmark/internal/witness"
 )
 
@@ -135,7 +136,7 @@ func (r *restoration) compare(seen []sighting) error {
 			return logProblem(r.backup, err)
 		}
 	}
-	r.known = len(seen) > 0
+	r.known = len(seen) > 0 || tilelog.IsFrozen(r.tree.Head)
 	return nil
 }
 

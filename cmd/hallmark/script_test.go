@@ -43,6 +43,7 @@ func TestScripts(t *testing.T) {
 			"sbom":        sbomCommand,
 			"witness":     witnessScriptCommand,
 			"witnesses":   witnessesCommand,
+			"waitsize":    waitSizeCommand,
 			"nextlog":     nextLogCommand,
 			"answers":     answersCommand,
 		},

@@ -76,8 +76,8 @@ func (l *Log) freeze(ctx context.Context) error {
 	return errors.Join(files.Write(l.o.path("checkpoint"), envelope, 0o644), files.Sync())
 }
 
-// isFrozen says whether a checkpoint is a log's last.
-func isFrozen(c checkpoint.Checkpoint) bool {
+// IsFrozen says whether a checkpoint is the last of a log that Freeze has ended.
+func IsFrozen(c checkpoint.Checkpoint) bool {
 	return slices.ContainsFunc(c.Extensions, func(line string) bool { return strings.HasPrefix(line, frozenLine) })
 }
 
@@ -93,7 +93,7 @@ func Frozen(o Options) (http.Handler, error) {
 		return nil, fmt.Errorf("opening frozen log %s: %w", o.Dir, err)
 	}
 	c, _, err := checkpoint.Open(envelope, o.Verifiers...)
-	if err == nil && (c.Origin != o.Origin || !isFrozen(c)) {
+	if err == nil && (c.Origin != o.Origin || !IsFrozen(c)) {
 		err = fmt.Errorf("checkpoint of %q is not the last of %q", c.Origin, o.Origin)
 	}
 	if err != nil {

@@ -127,7 +127,7 @@ func (e *engine) openCheckpoint(envelope []byte) (head, error) {
 	if c.Origin != e.o.Origin {
 		return head{}, fmt.Errorf("checkpoint is of log %q, want %q", c.Origin, e.o.Origin)
 	}
-	if isFrozen(c) {
+	if IsFrozen(c) {
 		return head{}, ErrFrozen
 	}
 	return head{size: c.Size, root: c.Root, envelope: envelope}, nil
