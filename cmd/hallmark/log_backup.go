@@ -76,8 +76,7 @@ func (f logBackupFlags) one(ctx context.Context, env environment, logs *ownLogs,
 	if err != nil {
 		return err
 	}
-	progress := entryProgress{env: env, name: source, total: tree.Head.Size}
-	s, err := logbackup.Backup(ctx, tree, durable.OS{}, target, logbackup.Options{Full: f.full, Progress: progress.add})
+	s, err := logbackup.Backup(ctx, tree, durable.OS{}, target, logbackup.Options{Full: f.full, Progress: env.progress("backed up", "entries")})
 	if errors.Is(err, logbackup.ErrDamaged) {
 		return logProblem(source, err)
 	}

@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
-	"time"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -151,12 +149,12 @@ func logProblem(subject string, err error) error {
 
 // logSummary is what was done, for people and machines.
 type logSummary struct {
-	Log     string `json:"log"`
-	Size    uint64 `json:"size"`
-	Root    string `json:"root"`
-	Copied  int    `json:"filesCopied"`
-	Skipped int    `json:"filesSkipped"`
-	Bytes   int64  `json:"bytesCopied"`
+	Origin   string `json:"origin"`
+	Size     uint64 `json:"size"`
+	RootHash string `json:"rootHash"`
+	Copied   int    `json:"filesCopied"`
+	Skipped  int    `json:"filesSkipped"`
+	Bytes    int64  `json:"bytesCopied"`
 }
 
 // tell says what was done to a log.
@@ -166,32 +164,4 @@ func (e environment) tell(verb string, tree *logbackup.Tree, s logbackup.Summary
 	}
 	e.say("%s %s: %d entries, root %s; %d files copied, %d there already, %d bytes", verb, printable(tree.Head.Origin), s.Size, s.Root, s.Copied, s.Skipped, s.Bytes)
 	return nil
-}
-
-// sayEvery is how often long work says how far it is.
-const sayEvery = 5 * time.Second
-
-// entryProgress says how many entries are done with.
-type entryProgress struct {
-	env   environment
-	name  string
-	total uint64
-
-	mu   sync.Mutex
-	done uint64
-	next time.Time // when it is said again
-}
-
-// add may be called by many goroutines.
-func (p *entryProgress) add(n uint64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.done += n
-	switch now := time.Now(); {
-	case p.next.IsZero():
-		p.next = now.Add(sayEvery)
-	case now.After(p.next):
-		p.next = now.Add(sayEvery)
-		p.env.say("  %s: %d of %d entries", printable(p.name), p.done, p.total)
-	}
 }

@@ -86,8 +86,7 @@ func (f logRestoreFlags) run(ctx context.Context, env environment, backup, dir s
 		}
 		return r.decide()
 	}
-	progress := entryProgress{env: env, name: dir, total: tree.Head.Size}
-	s, err := logbackup.Restore(ctx, tree, dir, newest, logbackup.Options{Progress: progress.add})
+	s, err := logbackup.Restore(ctx, tree, dir, newest, logbackup.Options{Progress: env.progress("restored", "entries")})
 	if p := new(problem); errors.As(err, &p) {
 		return p
 	}

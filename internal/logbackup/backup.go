@@ -20,13 +20,13 @@ type Options struct {
 	// damaged there once more.
 	Full bool
 
-	// Progress is told of entries that are done with; many goroutines call it.
-	Progress func(entries uint64)
+	// Progress is told how many entries are done with, by many goroutines; it may be nil.
+	Progress func(done, total uint64)
 }
 
-func (o Options) progress() func(uint64) {
+func (o Options) progress() func(done, total uint64) {
 	if o.Progress == nil {
-		return func(uint64) {}
+		return func(uint64, uint64) {}
 	}
 	return o.Progress
 }

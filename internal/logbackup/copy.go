@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"path"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -34,7 +35,8 @@ type copier struct {
 	from     *Tree
 	to       *Tree // the same tree, where it is written
 	have     uint64
-	progress func(entries uint64)
+	progress func(done, total uint64)
+	done     atomic.Uint64 // entries
 
 	free chan *durable.Batch // writers that have nothing to do
 	work sync.WaitGroup
@@ -47,7 +49,7 @@ type copier struct {
 
 // newCopier copies to dir, where the first have entries are. Files are made in temp;
 // "" is beside each.
-func newCopier(from *Tree, fsys durable.FS, dir, temp string, have uint64, progress func(uint64)) *copier {
+func newCopier(from *Tree, fsys durable.FS, dir, temp string, have uint64, progress func(done, total uint64)) *copier {
 	to := *from
 	to.fs, to.dir = fsys, dir
 	c := &copier{from: from, to: &to, have: have, progress: progress, free: make(chan *durable.Batch, writers), found: map[string]bool{}}
@@ -161,8 +163,11 @@ func (c *copier) skip(level int) {
 	c.mu.Lock()
 	c.summary.Skipped += files
 	c.mu.Unlock()
-	c.progress(entries)
+	c.tell(entries)
 }
+
+// tell says that some more entries are done with.
+func (c *copier) tell(entries uint64) { c.progress(c.done.Add(entries), c.from.Head.Size) }
 
 // entries copies the entries of tile n, which must have these leaf hashes.
 func (c *copier) entries(b *durable.Batch, n uint64, hashes []byte) error {
@@ -171,7 +176,7 @@ func (c *copier) entries(b *durable.Batch, n uint64, hashes []byte) error {
 		return c.from.log.verifyEntries(content, hashes)
 	})
 	if err == nil {
-		c.progress(uint64(width))
+		c.tell(uint64(width))
 	}
 	return err
 }

@@ -377,7 +377,7 @@ func TestInterrupted(t *testing.T) {
 	log, target := filepath.Join(dir, "log"), filepath.Join(dir, "backup")
 	grow(t, durable.OS{}, log, 1, 0, 5000)
 	ctx, cancel := context.WithCancel(t.Context())
-	o := Options{Progress: func(uint64) { cancel() }}
+	o := Options{Progress: func(uint64, uint64) { cancel() }}
 	tree := mustOpen(t, durable.OS{}, log)
 	if _, err := Backup(ctx, tree, durable.OS{}, target, o); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
@@ -391,7 +391,7 @@ func TestInterrupted(t *testing.T) {
 	check(t, durable.OS{}, target)
 	restored := filepath.Join(dir, "restored")
 	ctx, cancel = context.WithCancel(t.Context())
-	if _, err := Restore(ctx, mustOpen(t, durable.OS{}, target), restored, isNewest, Options{Progress: func(uint64) { cancel() }}); !errors.Is(err, context.Canceled) {
+	if _, err := Restore(ctx, mustOpen(t, durable.OS{}, target), restored, isNewest, Options{Progress: func(uint64, uint64) { cancel() }}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 2 {

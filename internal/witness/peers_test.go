@@ -127,3 +127,58 @@ func TestPeersRefused(t *testing.T) {
 		}
 	}
 }
+
+// Whoever restores a log hears of everything that was cosigned beyond it.
+func TestNewest(t *testing.T) {
+	first, second := serve(t, "witness.example.com/w1", 2), serve(t, "witness.example.com/w2", 3)
+	down := serve(t, "witness.example.com/down", 4)
+	down.URL = "http://127.0.0.1:1"
+	tr := newTree(t, seeded(1), 0)
+	ask := func(tr *tree, size int) (int, []error) {
+		t.Helper()
+		agree, others := peersOf(t, 2, first, second, down).Newest(t.Context(), tr.request(t, 0, size).Checkpoint, uint64(size), tr.prove(size))
+		if len(agree)+len(others) != 3 {
+			t.Errorf("%v agree, %v do not", agree, others)
+		}
+		return len(agree), others
+	}
+	if _, err := cosign(t, peersOf(t, 1, first), tr, 9); err != nil {
+		t.Fatal(err)
+	}
+	// The second knows nothing yet, and has seen nothing beyond.
+	if agree, others := ask(tr, 9); agree != 2 || !strings.Contains(errors.Join(others...).Error(), "witness.example.com/down") {
+		t.Errorf("%d agree, %v", agree, others)
+	}
+	if _, err := cosign(t, peersOf(t, 1, first), tr, 12); err != nil {
+		t.Fatal(err)
+	}
+	agree, others := ask(tr, 9)
+	ahead := new(Ahead)
+	if agree != 1 || !errors.As(errors.Join(others...), &ahead) || ahead.Cosigned != 12 || ahead.Asked != 9 {
+		t.Errorf("%d agree, %v", agree, others)
+	}
+	// A fork is one, whether it is longer or as long.
+	for _, size := range []int{12, 13} {
+		if _, others := ask(newTree(t, seeded(1), 3), size); !errors.Is(errors.Join(others...), ErrOtherTree) {
+			t.Errorf("another tree of %d: %v", size, others)
+		}
+	}
+}
+
+// Enough are those that every quorum has one of.
+func TestEnough(t *testing.T) {
+	var all []Peer
+	for i := range byte(5) {
+		all = append(all, serve(t, "witness.example.com/w", 10+i))
+		p := peersOf(t, len(all), all...)
+		if p.Enough(0) || !p.Enough(1) {
+			t.Errorf("all of %d must cosign, and one is not enough", len(all))
+		}
+		if p := peersOf(t, 1, all...); p.Enough(len(all)-1) || !p.Enough(len(all)) {
+			t.Errorf("one of %d must cosign, and not all are asked for", len(all))
+		}
+	}
+	if p := peersOf(t, 3, all...); p.Enough(2) || !p.Enough(3) {
+		t.Error("three of five")
+	}
+}
