@@ -35,6 +35,7 @@
 //	internal/keys      signing keys from encrypted PKCS #8 files
 //	internal/leafindex which index an entry has, for a log that is asked again
 //	internal/tilelog   the append-only engine under both logs
+//	internal/logbackup copies a log while it is served, and puts a copy in its place
 //	internal/witness   cosigns what logs show, and asks others to: C2SP tlog-witness
 //	internal/ctlog     certificate-transparency log: precertificates in, SCTs out
 //	internal/rekorlog  transparency log: entries in, inclusion proofs out

@@ -16,6 +16,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/logbackup"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
@@ -129,22 +130,19 @@ func (o *ownLogs) open(dir string) (*logbackup.Tree, ownLog, error) {
 
 // logProblem is an error of package logbackup.
 func logProblem(subject string, err error) error {
-	p := &problem{Exit: exitRefused, Subject: subject, Err: err}
 	switch {
 	case errors.Is(err, durable.ErrLocked):
 		return &problem{Exit: exitUndecided, Subject: subject, Code: "instance-locked", Err: fmt.Errorf("another backup is being made there: %w", err)}
 	case errors.Is(err, logbackup.ErrDamaged):
-		p.Code, p.Try = "log-damaged", "an earlier backup; what damages files is likely to go on"
+		return &problem{Exit: exitRefused, Subject: subject, Code: "log-damaged", Err: err, Try: "hallmark log check " + verdict.Quoted(subject)}
 	case errors.Is(err, logbackup.ErrOtherLog):
-		p.Code, p.Try = "other-log", "another directory; nothing was changed"
+		return &problem{Exit: exitRefused, Subject: subject, Code: "other-log", Err: err, Try: "another directory; nothing was changed"}
 	case errors.Is(err, fs.ErrNotExist):
 		return unreadable(subject, fmt.Errorf("there is no log: %w", err))
 	case errors.Is(err, fs.ErrExist):
 		return exists(subject, err)
-	default:
-		return err
 	}
-	return p
+	return err
 }
 
 // logSummary is what was done, for people and machines.

@@ -42,8 +42,8 @@ has ever said is in doubt. So restore must know that nobody has seen more:
     bundle that was made last, which has one in its log entry, and for the CT log the place of
     its certificate; or a number of entries.
 
-Where there is more, find a newer backup. Where there is none, that log has ended: make a new
-instance.`,
+Where there is more, find a newer backup. Where there is none, that log has ended: freeze what
+there is, and begin the next with 'hallmark log rotate'.`,
 		Example: `  hallmark log restore /mnt/backup/rekor my-instance/rekor
   hallmark log restore /mnt/backup/rekor my-instance/rekor --seen last-release.sigstore.json
   hallmark log restore /mnt/backup/ct my-instance/ct --seen checkpoint.txt`,
@@ -115,7 +115,7 @@ func (r *restoration) wouldFork(found string, err error) error {
 	return &problem{
 		Exit: exitRefused, Subject: r.backup, Code: "log-would-fork", Err: err, Found: found,
 		Expected: fmt.Sprintf("the %d entries of the backup, and nothing that goes on beyond them", r.tree.Head.Size),
-		Try:      "a newer backup; if there is none this log has ended, make a new instance",
+		Try:      "a newer backup; if there is none, end this log where the backup does: docs/operations.md, \"Back it up\"",
 	}
 }
 
