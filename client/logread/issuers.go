@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"sync"
 
@@ -38,7 +39,7 @@ func (c *checker) entry(e Entry) error {
 	}
 	var chain []*x509.Certificate
 	for _, fingerprint := range leaf.Chain {
-		cert, err := c.issuer(fingerprint)
+		cert, err := c.issuer(fingerprint, "named by "+leafName(e.Index)+" in "+c.bundlePath(e))
 		if err != nil {
 			return err
 		}
@@ -83,9 +84,9 @@ func submitted(leaf sct.Leaf, chain []*x509.Certificate) error {
 	return nil
 }
 
-// issuer reads an issuer's certificate: "the SHA-256 of the certificate" is its name
-// (static-ct-api, "Issuers").
-func (c *checker) issuer(fingerprint [32]byte) (*x509.Certificate, error) {
+// issuer reads an issuer's certificate, which is named by its SHA-256 (static-ct-api,
+// "Issuers"). why is said of one that is missing.
+func (c *checker) issuer(fingerprint [32]byte, why string) (*x509.Certificate, error) {
 	c.mu.Lock()
 	i := c.issuers[fingerprint]
 	if i == nil {
@@ -93,13 +94,17 @@ func (c *checker) issuer(fingerprint [32]byte) (*x509.Certificate, error) {
 		c.issuers[fingerprint] = i
 	}
 	c.mu.Unlock()
-	i.once.Do(func() { i.cert, i.err = c.readIssuer(fingerprint) })
+	i.once.Do(func() { i.cert, i.err = c.readIssuer(fingerprint, why) })
 	return i.cert, i.err
 }
 
-func (c *checker) readIssuer(fingerprint [32]byte) (*x509.Certificate, error) {
+func (c *checker) readIssuer(fingerprint [32]byte, why string) (*x509.Certificate, error) {
 	path := issuerPath(fingerprint)
 	raw, err := c.log.Source.Read(c.ctx, path, maxIssuer)
+	if errors.Is(err, fs.ErrNotExist) {
+		c.find(path, Missing, "%s", why)
+		return nil, nil
+	}
 	if err == nil && sha256.Sum256(raw) != fingerprint {
 		err = fmt.Errorf("%w: its SHA-256 is not its name", ErrDamaged)
 	}
@@ -122,6 +127,6 @@ func (c *checker) storedIssuer(path string) error {
 		c.find(path, Superfluous, "it is named for no certificate")
 		return nil
 	}
-	_, err = c.issuer([32]byte(raw))
+	_, err = c.issuer([32]byte(raw), "")
 	return err
 }
