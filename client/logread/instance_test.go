@@ -81,7 +81,7 @@ func TestWhileItServes(t *testing.T) {
 			added := make(chan struct{})
 			go func() {
 				defer close(added)
-				i.add(t, 700, 8)
+				i.add(t, 300, 8)
 			}()
 			checks := 0
 			for more := true; more; checks++ {
