@@ -40,10 +40,10 @@ func (x *exposed) set(h head, missing error) {
 	x.changed = make(chan struct{})
 }
 
-func (x *exposed) get() (h head, missing error, changed chan struct{}) {
+func (x *exposed) get() (h head, changed chan struct{}, missing error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.head, x.missing, x.changed
+	return x.head, x.changed, x.missing
 }
 
 // exposeAll has the newest checkpoint whose tiles are there cosigned, and shows it,
@@ -76,7 +76,7 @@ func (e *engine) rest(d time.Duration) bool {
 // expose has the newest checkpoint cosigned, and shows it. That witnesses do not
 // answer is no error: it is shown without them, or not, as the options say.
 func (e *engine) expose() (ok bool, err error) {
-	shown, missing, _ := e.exposed.get()
+	shown, _, missing := e.exposed.get()
 	h := e.newest()
 	if missing != nil && !e.o.Witnessed {
 		if err := e.show(h, missing); err != nil {
@@ -117,7 +117,7 @@ func (e *engine) newest() head {
 // unwitnessed says that witnesses must cosign and, the last time that they were asked,
 // did not: ErrUnwitnessed.
 func (e *engine) unwitnessed() error {
-	if _, missing, _ := e.exposed.get(); missing != nil && e.o.Witnessed {
+	if _, _, missing := e.exposed.get(); missing != nil && e.o.Witnessed {
 		return fmt.Errorf("%w: %w", ErrUnwitnessed, missing)
 	}
 	return nil
@@ -127,7 +127,7 @@ func (e *engine) unwitnessed() error {
 // Errors: ErrUnwitnessed, the engine's, the context's.
 func (e *engine) witnessed(ctx context.Context, index uint64) (head, error) {
 	for {
-		h, missing, changed := e.exposed.get()
+		h, changed, missing := e.exposed.get()
 		switch {
 		case h.size > index:
 			return h, nil
