@@ -198,7 +198,10 @@ func (c *checker) leafTile(n uint64) error {
 			return err
 		}
 	}
-	var derived []tlog.Hash
+	var derived []tlog.Hash // nil: the entries can't be read
+	if err == nil {
+		derived = make([]tlog.Hash, 0, width)
+	}
 	for _, e := range entries {
 		derived = append(derived, e.Leaf)
 		if err := c.entry(e); err != nil {
@@ -273,7 +276,10 @@ func (c *checker) settle(at position, derived, above []tlog.Hash) {
 }
 
 func hashesOf(raw []byte) []tlog.Hash {
-	var hashes []tlog.Hash
+	if raw == nil {
+		return nil
+	}
+	hashes := make([]tlog.Hash, 0, len(raw)/tlog.HashSize)
 	for ; len(raw) > 0; raw = raw[tlog.HashSize:] {
 		hashes = append(hashes, tlog.Hash(raw[:tlog.HashSize]))
 	}

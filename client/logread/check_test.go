@@ -1,7 +1,10 @@
 package logread_test
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -9,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/hallmark-sign/hallmark/client/logread"
+	"github.com/hallmark-sign/hallmark/wire/rekor"
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
@@ -171,15 +175,32 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// BenchmarkCheck is of entries as long as hashedrekords, from a directory.
+// BenchmarkCheck is of a directory: entries as long as hashedrekords, hashed alone, and
+// hashedrekords, which are parsed too.
 func BenchmarkCheck(b *testing.B) {
 	const size = 100000
-	m := newMade(b, size, 1200)
-	b.ResetTimer()
-	for b.Loop() {
-		if r := check(b, m.log()); len(r.Findings) > 0 {
-			b.Fatal(r.Findings)
+	cert := bytes.Repeat([]byte("certificate"), 65)
+	body := func(i int) []byte {
+		digest := sha256.Sum256(fmt.Append(nil, i))
+		h := rekor.HashedRekord{Digest: digest[:], Signature: cert[:71], Verifier: rekor.Verifier{Certificate: cert, KeyDetails: "PKIX_ECDSA_P256_SHA_256"}}
+		body, err := h.Body()
+		if err != nil {
+			b.Fatal(err)
 		}
+		return body
 	}
-	b.ReportMetric(float64(size)*float64(b.N)/b.Elapsed().Seconds(), "entries/s")
+	for _, format := range []logread.Format{logread.Tiles(), logread.Rekor()} {
+		b.Run(format.Name, func(b *testing.B) {
+			m := newMade(b, 0, 0)
+			m.entry, m.keys[0].Format = body, format
+			m.grow(b, size, 0)
+			for b.Loop() {
+				if r := check(b, m.log()); len(r.Findings) > 0 {
+					b.Fatal(r.Findings[0])
+				}
+			}
+			b.ReportMetric(float64(size)*float64(b.N)/b.Elapsed().Seconds(), "entries/s")
+			b.ReportMetric(float64(len(body(0))), "bytes/entry")
+		})
+	}
 }

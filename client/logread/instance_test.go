@@ -49,6 +49,10 @@ func (i *instance) log(name string) *logread.Log {
 	return &logread.Log{Source: logread.Dir(filepath.Join(i.dir, name)), Keys: i.keys}
 }
 
+func (i *instance) served(prefix string) *logread.Log {
+	return &logread.Log{Source: logread.HTTP{URL: i.URL + prefix, Client: client.NewHTTP(time.Minute, nil)}, Keys: i.keys}
+}
+
 // add adds entries to both logs, by several clients at once.
 func (i *instance) add(t testing.TB, entries, clients int) {
 	t.Helper()
@@ -90,8 +94,10 @@ func TestWhileItServes(t *testing.T) {
 					more = false
 				default:
 				}
-				for _, name := range []string{"rekor", "ct"} {
-					if r, err := i.log(name).Check(t.Context(), logread.CheckOptions{}); err != nil || len(r.Findings) > 0 {
+				for name, l := range map[string]*logread.Log{
+					"rekor": i.log("rekor"), "ct": i.log("ct"), "Rekor by HTTP": i.served("/api/v2"), "CT by HTTP": i.served("/ct"),
+				} {
+					if r, err := l.Check(t.Context(), logread.CheckOptions{}); err != nil || len(r.Findings) > 0 {
 						t.Fatalf("%s: %+v, %v", name, r, err)
 					}
 				}

@@ -28,7 +28,8 @@ type made struct {
 	signer note.Signer
 	keys   []logread.Key
 	leaves []tlog.Hash
-	bundle []byte // of the entries since the last full tile
+	bundle []byte             // of the entries since the last full tile
+	entry  func(i int) []byte // in place of text
 }
 
 func newMade(t testing.TB, size, entrySize int) *made {
@@ -58,6 +59,9 @@ func (m *made) grow(t testing.TB, more, entrySize int) {
 	pad := bytes.Repeat([]byte("."), entrySize)
 	for range more {
 		entry := append([]byte(fmt.Sprint("entry ", len(m.leaves))), pad...)
+		if m.entry != nil {
+			entry = m.entry(len(m.leaves))
+		}
 		m.leaves = append(m.leaves, tile.LeafHash(entry))
 		var err error
 		if m.bundle, err = tile.AppendEntry(m.bundle, entry); err != nil {
