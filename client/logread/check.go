@@ -35,6 +35,10 @@ type Finding struct {
 // file.
 const maxFindings = 10000
 
+// maxChecked bounds the entries of a log that is checked: an eighth of a byte is held
+// for each, and who signs the checkpoint decides how many there are.
+const maxChecked = 1 << 34
+
 // Report is what Check has found.
 type Report struct {
 	Head     *Head
@@ -154,6 +158,9 @@ func (c *checker) start() error {
 		default:
 			c.others = []*Head{head}
 		}
+	}
+	if c.head.Size > maxChecked {
+		return fmt.Errorf("the log has %d entries, and at most %d can be checked at once", c.head.Size, uint64(maxChecked))
 	}
 	for level := 0; level == 0 || c.head.Size>>(8*level) > 0; level++ {
 		c.levels = append(c.levels, nil)

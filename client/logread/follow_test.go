@@ -3,11 +3,15 @@ package logread_test
 import (
 	"context"
 	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/client/logread"
 )
 
@@ -59,6 +63,44 @@ func TestFollow(t *testing.T) {
 		if index != uint64(i)+3 {
 			t.Fatalf("entry %d came as number %d", index, i)
 		}
+	}
+}
+
+// TestFollowRestarts: a server that is gone, and comes back with more.
+func TestFollowRestarts(t *testing.T) {
+	m := newMade(t, 10, 5)
+	serve := func(address string) *httptest.Server {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			t.Error(err)
+			return nil
+		}
+		s := &httptest.Server{Listener: l, Config: &http.Server{Handler: http.FileServer(http.Dir(m.dir))}}
+		s.Start()
+		t.Cleanup(s.Close)
+		return s
+	}
+	s := serve("127.0.0.1:0")
+	l := &logread.Log{Source: logread.HTTP{URL: s.URL, Client: client.NewHTTP(time.Second, nil)}, Keys: m.keys}
+	var f followed
+	o := f.options(0, 20)
+	o.Seen = func(h *logread.Head) error {
+		if h.Size == 10 {
+			s.Close()
+		}
+		return nil
+	}
+	o.Notice = func(trouble error) {
+		if f.trouble++; f.trouble == 1 {
+			if !errors.Is(trouble, client.ErrUnavailable) {
+				t.Errorf("in trouble: %v", trouble)
+			}
+			m.grow(t, 10, 5)
+			serve(s.Listener.Addr().String())
+		}
+	}
+	if err := l.Follow(t.Context(), o); err != nil || len(f.indexes) != 20 || f.trouble == 0 {
+		t.Errorf("%d entries, %d times in trouble: %v", len(f.indexes), f.trouble, err)
 	}
 }
 

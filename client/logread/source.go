@@ -90,7 +90,7 @@ func (d Dir) wider(level int, n uint64, width int) []int {
 // files calls each with the path of every file below dir, but for those whose names
 // begin with a dot, which a log may be writing. A missing dir has none.
 func (d Dir) files(dir string, each func(path string)) error {
-	err := filepath.WalkDir(d.path(dir), func(path string, entry fs.DirEntry, err error) error {
+	err := fs.WalkDir(os.DirFS(d.path(dir)), ".", func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil // gone while we look: partial tiles are
@@ -99,11 +99,8 @@ func (d Dir) files(dir string, each func(path string)) error {
 		case entry.IsDir() || strings.HasPrefix(entry.Name(), "."):
 			return nil
 		}
-		below, err := filepath.Rel(string(d), path)
-		if err == nil {
-			each(filepath.ToSlash(below))
-		}
-		return err
+		each(dir + "/" + path)
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("listing %s: %w", d.path(dir), err)

@@ -142,6 +142,8 @@ func (l *openLog) problem(env environment, err error) error {
 		return &problem{Exit: exitUndecided, Subject: l.name, Code: "log-behind", Err: err}
 	case isDir && errors.Is(err, fs.ErrNotExist) && isDirectory(filepath.Join(string(dir), "tile")):
 		return &problem{Exit: exitRefused, Subject: l.name, Code: "log-damaged", Err: errors.New("its checkpoint is missing")}
+	case isDir && errors.Is(err, fs.ErrNotExist) && isDirectory(filepath.Join(string(dir), "rekor")):
+		return &problem{Exit: exitUsage, Subject: l.name, Code: "unreadable", Err: errors.New("it is an instance, not a log"), Try: "its logs: rekor and ct in it"}
 	case isDir && errors.Is(err, fs.ErrNotExist):
 		return unreadable(l.name, err)
 	}
