@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hallmark-sign/hallmark/client/logread"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/logbackup"
 )
@@ -77,7 +78,7 @@ func (f logBackupFlags) one(ctx context.Context, env environment, logs *ownLogs,
 		return err
 	}
 	s, err := logbackup.Backup(ctx, tree, durable.OS{}, target, logbackup.Options{Full: f.full, Progress: env.progress("backed up", "entries")})
-	if errors.Is(err, logbackup.ErrDamaged) {
+	if errors.Is(err, logread.ErrDamaged) {
 		return logProblem(source, err)
 	}
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/hallmark-sign/hallmark/client/logread"
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/ctlog"
 	"github.com/hallmark-sign/hallmark/internal/durable"
@@ -133,7 +134,7 @@ func logProblem(subject string, err error) error {
 	switch {
 	case errors.Is(err, durable.ErrLocked):
 		return &problem{Exit: exitUndecided, Subject: subject, Code: "instance-locked", Err: fmt.Errorf("another backup is being made there: %w", err)}
-	case errors.Is(err, logbackup.ErrDamaged):
+	case errors.Is(err, logread.ErrDamaged):
 		return &problem{Exit: exitRefused, Subject: subject, Code: "log-damaged", Err: err, Try: "hallmark log check " + verdict.Quoted(subject)}
 	case errors.Is(err, logbackup.ErrOtherLog):
 		return &problem{Exit: exitRefused, Subject: subject, Code: "other-log", Err: err, Try: "another directory; nothing was changed"}

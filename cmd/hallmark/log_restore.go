@@ -7,7 +7,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/hallmark-sign/hallmark/client/logread"
 	"github.com/hallmark-sign/hallmark/internal/logbackup"
 	"github.com/hallmark-sign/hallmark/internal/server"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
@@ -76,7 +78,7 @@ func (f logRestoreFlags) run(ctx context.Context, env environment, backup, dir s
 	}
 	newest := func(ctx context.Context, tree *logbackup.Tree) error {
 		r := restoration{logRestoreFlags: f, env: env, backup: backup, tree: tree}
-		if err := r.compare(seen); err != nil {
+		if err := r.compare(ctx, seen); err != nil {
 			return err
 		}
 		if !log.isCT && logs.config.Witnesses != nil {
@@ -90,7 +92,7 @@ func (f logRestoreFlags) run(ctx context.Context, env environment, backup, dir s
 	if p := new(problem); errors.As(err, &p) {
 		return p
 	}
-	if errors.Is(err, logbackup.ErrDamaged) {
+	if errors.Is(err, logread.ErrDamaged) {
 		return logProblem(backup, err)
 	}
 	if err != nil {
@@ -120,7 +122,7 @@ func (r *restoration) wouldFork(found string, err error) error {
 }
 
 // compare holds the backup against what was seen.
-func (r *restoration) compare(seen []sighting) error {
+func (r *restoration) compare(ctx context.Context, seen []sighting) error {
 	for _, one := range seen {
 		if one.size > r.tree.Head.Size {
 			return r.wouldFork(fmt.Sprintf("%d entries, in %s", one.size, one.name), errors.New("the log was seen with more entries than the backup has"))
@@ -128,7 +130,7 @@ func (r *restoration) compare(seen []sighting) error {
 		if one.head == nil {
 			continue
 		}
-		switch err := r.tree.Follows(*one.head); {
+		switch err := r.tree.Follows(ctx, *one.head); {
 		case errors.Is(err, logbackup.ErrOtherLog):
 			return r.wouldFork(fmt.Sprintf("a checkpoint of %d other entries, in %s", one.size, one.name), err)
 		case err != nil:
@@ -145,7 +147,9 @@ func (r *restoration) ask(ctx context.Context, logs *ownLogs) error {
 	if err != nil {
 		return err
 	}
-	agree, others := peers.Newest(ctx, r.tree.Signed, r.tree.Head.Size, r.tree.Prove)
+	agree, others := peers.Newest(ctx, r.tree.Signed, r.tree.Head.Size, func(old uint64) ([]tlog.Hash, error) {
+		return r.tree.Prove(ctx, old)
+	})
 	for _, err := range others {
 		if ahead := new(witness.Ahead); errors.As(err, &ahead) {
 			return r.wouldFork(fmt.Sprintf("%d entries that a witness has cosigned", ahead.Cosigned), err)

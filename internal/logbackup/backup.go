@@ -33,9 +33,9 @@ func (o Options) progress() func(done, total uint64) {
 
 // Backup brings the copy in dir to the state of the tree. dir is missing, empty, or has
 // a copy of an earlier tree of the log, which stays usable until the new one is
-// there, however Backup ends; when it is called again, it goes on. Errors: ErrDamaged,
-// ErrOtherLog, durable.ErrLocked where another Backup runs, fs.ErrExist where dir
-// has something else in it, the context's.
+// there, however Backup ends; when it is called again, it goes on. Errors:
+// logread.ErrDamaged, ErrOtherLog, durable.ErrLocked where another Backup runs,
+// fs.ErrExist where dir has something else in it, the context's.
 func Backup(ctx context.Context, from *Tree, fsys durable.FS, dir string, o Options) (Summary, error) {
 	s, err := backup(ctx, from, fsys, dir, o)
 	if err != nil {
@@ -56,7 +56,7 @@ func backup(ctx context.Context, from *Tree, fsys durable.FS, dir string, o Opti
 		return Summary{}, err
 	}
 	defer lock.Close()
-	have, err := from.beginning(fsys, dir)
+	have, err := from.beginning(ctx, fsys, dir)
 	if err != nil {
 		return Summary{}, err
 	}
@@ -93,7 +93,7 @@ func checkTarget(fsys durable.FS, dir string) error {
 }
 
 // beginning is how many entries the copy in dir has, which the tree must go on from.
-func (t *Tree) beginning(fsys durable.FS, dir string) (uint64, error) {
+func (t *Tree) beginning(ctx context.Context, fsys durable.FS, dir string) (uint64, error) {
 	before, err := Open(fsys, dir, t.log)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
@@ -101,7 +101,7 @@ func (t *Tree) beginning(fsys durable.FS, dir string) (uint64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("what is in the target: %w", err)
 	}
-	if err := t.Follows(before.Head); err != nil {
+	if err := t.Follows(ctx, before.Head); err != nil {
 		return 0, fmt.Errorf("what is in the target: %w", err)
 	}
 	return before.Head.Size, nil
@@ -151,7 +151,7 @@ func (t *Tree) partials() map[string]bool {
 // Restore makes dir, which must be missing or empty, a log that goes on from the tree,
 // all of which is verified: all of it is there afterwards, or nothing. newest is asked
 // before, once dir is known to be free: its error, if the log has been seen with more
-// entries, is that of Restore. Errors: fs.ErrExist, ErrDamaged, the context's.
+// entries, is that of Restore. Errors: fs.ErrExist, logread.ErrDamaged, the context's.
 func Restore(ctx context.Context, from *Tree, dir string, newest func(context.Context, *Tree) error, o Options) (Summary, error) {
 	var c *copier
 	err := durable.CreateDir(dir, 0o755, func(temporary string) error {

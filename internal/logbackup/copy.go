@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/hallmark-sign/hallmark/client/logread"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
@@ -60,7 +61,7 @@ func newCopier(from *Tree, fsys durable.FS, dir, temp string, have uint64, progr
 	return c
 }
 
-// run copies all files but the checkpoint, and syncs them. Errors: ErrDamaged, the
+// run copies all files but the checkpoint, and syncs them. Errors: logread.ErrDamaged, the
 // context's.
 func (c *copier) run(ctx context.Context) error {
 	edge, err := c.from.edge()
@@ -199,10 +200,10 @@ func (c *copier) keepFile(b *durable.Batch, name string, read func() ([]byte, er
 	}
 	content, err := read()
 	if err != nil {
-		return nil, c.from.unread(err)
+		return nil, missing(err)
 	}
 	if err := verify(content); err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, name, err)
+		return nil, fmt.Errorf("%w: %s: %w", logread.ErrDamaged, name, err)
 	}
 	if err := b.Write(c.to.path(name), content, 0o644); err != nil {
 		return nil, err

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hallmark-sign/hallmark/client/logread"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/durable/disktest"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
@@ -291,7 +292,7 @@ func eachDamaged(t *testing.T, log string, f func(t *testing.T, damaged, file st
 
 // refused says whether an error is one of a damaged log.
 func refused(err error) bool {
-	return errors.Is(err, ErrDamaged) || errors.Is(err, ErrOtherLog) || errors.Is(err, fs.ErrNotExist)
+	return errors.Is(err, logread.ErrDamaged) || errors.Is(err, ErrOtherLog) || errors.Is(err, fs.ErrNotExist)
 }
 
 func backupDamaged(t *testing.T, damaged, target string) error {

@@ -250,13 +250,13 @@ func TestFollows(t *testing.T) {
 	}
 	tree := mustOpen(t, durable.OS{}, one)
 	for size, head := range heads {
-		if err := tree.Follows(head); err != nil {
+		if err := tree.Follows(t.Context(), head); err != nil {
 			t.Errorf("%d: %v", size, err)
 		}
 		if size == 0 {
 			continue
 		}
-		proof, err := tree.Prove(uint64(size))
+		proof, err := tree.Prove(t.Context(), uint64(size))
 		if err == nil {
 			err = tile.VerifyConsistency(proof, head.Size, head.Root, tree.Head.Size, tree.Head.Root)
 		}
@@ -270,7 +270,7 @@ func TestFollows(t *testing.T) {
 		"beyond it":    {Origin: origin, Size: 701, Root: tree.Head.Root},
 		"a fork":       mustOpen(t, durable.OS{}, two).Head,
 	} {
-		if err := tree.Follows(head); !errors.Is(err, ErrOtherLog) {
+		if err := tree.Follows(t.Context(), head); !errors.Is(err, ErrOtherLog) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

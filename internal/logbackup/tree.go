@@ -1,6 +1,7 @@
 package logbackup
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,20 +12,16 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/hallmark-sign/hallmark/client/logread"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// Errors of what is read. ErrDamaged: files of the log are missing, or do not lead to
-// its checkpoint's root; look for an earlier copy of them. ErrOtherLog: a checkpoint is
-// another log's, or not of a tree that this one begins with; nothing may be written
-// over it.
-var (
-	ErrDamaged  = errors.New("log is damaged")
-	ErrOtherLog = errors.New("not this log")
-)
+// ErrOtherLog says that a checkpoint is another log's, or not of a tree that this one
+// begins with: nothing may be written over it.
+var ErrOtherLog = errors.New("not this log")
 
 // tileHeight is how many levels of the tree a tile spans: 256 = 1<<8.
 const tileHeight = 8
@@ -83,14 +80,15 @@ func (l Log) Open(envelope []byte) (c checkpoint.Checkpoint, signed []byte, err 
 }
 
 // Follows says whether the tree goes on from that of c, which may be its own. Errors:
-// ErrOtherLog if it does not, ErrDamaged.
-func (t *Tree) Follows(c checkpoint.Checkpoint) error {
+// ErrOtherLog if it does not, logread.ErrDamaged.
+func (t *Tree) Follows(ctx context.Context, c checkpoint.Checkpoint) error {
 	if c.Size > t.Head.Size {
 		return fmt.Errorf("%w: it has %d entries, and a checkpoint of %d was signed", ErrOtherLog, t.Head.Size, c.Size)
 	}
-	root, err := tlog.TreeHash(int64(c.Size), t.hashes())
+	log, head := t.reader()
+	root, err := log.RootAt(ctx, head, c.Size)
 	if err != nil {
-		return t.unread(err)
+		return err
 	}
 	if root != c.Root {
 		return fmt.Errorf("%w: its first %d entries have another root than the checkpoint signed for them", ErrOtherLog, c.Size)
@@ -99,46 +97,34 @@ func (t *Tree) Follows(c checkpoint.Checkpoint) error {
 }
 
 // Prove proves that the first old entries are a tree that this one begins with.
-// Errors: ErrDamaged.
-func (t *Tree) Prove(old uint64) ([]tlog.Hash, error) {
-	proof, err := tlog.ProveTree(int64(t.Head.Size), int64(old), t.hashes())
+// Errors: logread.ErrDamaged.
+func (t *Tree) Prove(ctx context.Context, old uint64) ([]tlog.Hash, error) {
+	log, head := t.reader()
+	return log.Consistency(ctx, head, old, head.Size)
+}
+
+// reader reads the tree's hashes, each verified against the root.
+func (t *Tree) reader() (*logread.Log, *logread.Head) {
+	return &logread.Log{Source: source{t}}, &logread.Head{Checkpoint: t.Head}
+}
+
+// source is a Tree as a logread.Source of tiles.
+type source struct{ *Tree }
+
+func (s source) Read(_ context.Context, path string, _ int64) ([]byte, error) {
+	level, n, width, err := tile.ParsePath(path)
 	if err != nil {
-		return nil, t.unread(err)
+		return nil, err
 	}
-	return proof, nil
+	return s.read(level, n, width)
 }
 
-// hashes reads stored hashes, each verified against the checkpoint's root.
-func (t *Tree) hashes() tlog.HashReader {
-	return tlog.TileHashReader(tlog.Tree{N: int64(t.Head.Size), Hash: t.Head.Root}, tiles{t})
-}
-
-// tiles is a Tree as a tlog.TileReader.
-type tiles struct{ *Tree }
-
-func (tiles) Height() int { return tileHeight }
-
-func (t tiles) ReadTiles(all []tlog.Tile) ([][]byte, error) {
-	contents := make([][]byte, len(all))
-	for i, one := range all {
-		content, err := t.read(one.L, uint64(one.N), one.W)
-		if err != nil {
-			return nil, err
-		}
-		contents[i] = content
+// missing says what it means that a file of the tree is not there.
+func missing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %w", logread.ErrDamaged, err)
 	}
-	return contents, nil
-}
-
-func (tiles) SaveTiles([]tlog.Tile, [][]byte) {}
-
-// unread says what it means that hashes could not be read: a file that is missing, or
-// one that does not lead to the root.
-func (t *Tree) unread(err error) error {
-	if path := new(fs.PathError); errors.As(err, &path) && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return fmt.Errorf("%w: %w", ErrDamaged, err)
+	return err
 }
 
 func (t *Tree) path(name string) string { return filepath.Join(t.dir, filepath.FromSlash(name)) }
@@ -179,20 +165,24 @@ func (t *Tree) widest(level int, n uint64) int {
 	return slices.Max(append(widths, 1))
 }
 
-// cut gives the first width hashes or entries of a tile.
+// cut gives the first width hashes or entries of a tile. Errors: logread.ErrDamaged.
 func (t *Tree) cut(content []byte, level, width int) ([]byte, error) {
 	if level < 0 {
-		return t.log.Format.Cut(content, width)
+		cut, err := t.log.Format.Cut(content, width)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", logread.ErrDamaged, err)
+		}
+		return cut, nil
 	}
 	if len(content) < width*tlog.HashSize {
-		return nil, errors.New("tile is truncated")
+		return nil, fmt.Errorf("%w: a tile is truncated", logread.ErrDamaged)
 	}
 	return content[:width*tlog.HashSize], nil
 }
 
 // edge gives the partial tiles of hashes, by their levels, and holds them against the
 // checkpoint. Whatever else is in the tree is below one of these hashes. Errors:
-// ErrDamaged.
+// logread.ErrDamaged.
 func (t *Tree) edge() ([][]byte, error) {
 	var edge [][]byte
 	for size := t.Head.Size; size > 0; size /= tile.Width {
@@ -200,10 +190,10 @@ func (t *Tree) edge() ([][]byte, error) {
 		if width := int(size % tile.Width); width > 0 {
 			var err error
 			if content, err = t.read(len(edge), size/tile.Width, width); err != nil {
-				return nil, t.unread(err)
+				return nil, missing(err)
 			}
 			if len(content) != width*tlog.HashSize {
-				return nil, fmt.Errorf("%w: %s has %d bytes", ErrDamaged, tile.Path(len(edge), size/tile.Width, width), len(content))
+				return nil, fmt.Errorf("%w: %s has %d bytes", logread.ErrDamaged, tile.Path(len(edge), size/tile.Width, width), len(content))
 			}
 		}
 		edge = append(edge, content)
@@ -212,10 +202,10 @@ func (t *Tree) edge() ([][]byte, error) {
 		return pick(edge, indexes)
 	}))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+		return nil, fmt.Errorf("%w: %w", logread.ErrDamaged, err)
 	}
 	if root != t.Head.Root {
-		return nil, fmt.Errorf("%w: the tiles at its end do not lead to the checkpoint's root", ErrDamaged)
+		return nil, fmt.Errorf("%w: the tiles at its end do not lead to the checkpoint's root", logread.ErrDamaged)
 	}
 	return edge, nil
 }
