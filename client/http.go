@@ -17,6 +17,9 @@ import (
 // answer: nothing is known, so try again later.
 var ErrUnavailable = errors.New("service is unavailable")
 
+// ErrTooLong says that an answer is longer than any that makes sense: it is no answer.
+var ErrTooLong = errors.New("answer is too long")
+
 // StatusError is a service's refusal.
 type StatusError struct {
 	Status  int
@@ -61,7 +64,7 @@ type exchange struct {
 	limit       int64
 }
 
-// Get fetches what is at url, at most limit bytes. Errors: ErrUnavailable,
+// Get fetches what is at url, at most limit bytes. Errors: ErrUnavailable, ErrTooLong,
 // *StatusError, the context's.
 func Get(ctx context.Context, h *http.Client, url string, limit int64) ([]byte, error) {
 	return exchange{method: http.MethodGet, url: url, want: http.StatusOK, limit: limit}.do(ctx, h)
@@ -106,7 +109,7 @@ func (e exchange) ask(ctx context.Context, h *http.Client) (answer, error) {
 		return answer{}, fmt.Errorf("%w: reading answer: %w", ErrUnavailable, err)
 	}
 	if int64(len(body)) > e.limit {
-		return answer{}, fmt.Errorf("answer is longer than %d bytes", e.limit)
+		return answer{}, fmt.Errorf("%w: more than %d bytes", ErrTooLong, e.limit)
 	}
 	return answer{body, resp.Header}, nil
 }

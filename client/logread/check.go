@@ -130,7 +130,7 @@ func (c *checker) findErr(path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		c.find(path, Missing, "")
-	case errors.Is(err, ErrDamaged), errors.Is(err, errLong):
+	case errors.Is(err, ErrDamaged):
 		c.find(path, Damaged, "%s", strings.TrimPrefix(err.Error(), ErrDamaged.Error()+": "))
 	default:
 		return err

@@ -158,6 +158,21 @@ func TestRewritten(t *testing.T) {
 	}
 }
 
+// TestTooLong: a tile that is longer than any is damaged, wherever it is read.
+func TestTooLong(t *testing.T) {
+	m := newMade(t, 300, 5)
+	m.write(t, "tile/0/000", make([]byte, 1<<20))
+	for _, l := range []*logread.Log{m.log(), m.served(t)} {
+		r := check(t, l)
+		if len(r.Findings) != 1 || r.Findings[0].Path != "tile/0/000" || r.Findings[0].Kind != logread.Damaged {
+			t.Errorf("found %v", r.Findings)
+		}
+		if _, _, err := l.Prove(t.Context(), r.Head, 1); !errors.Is(err, logread.ErrDamaged) {
+			t.Errorf("a proof from it: %v", err)
+		}
+	}
+}
+
 // TestUnreadable: what can't be looked at is no finding.
 func TestUnreadable(t *testing.T) {
 	m := newMade(t, 300, 5)

@@ -100,7 +100,7 @@ func (c *checker) issuer(fingerprint [32]byte, why string) (*x509.Certificate, e
 
 func (c *checker) readIssuer(fingerprint [32]byte, why string) (*x509.Certificate, error) {
 	path := issuerPath(fingerprint)
-	raw, err := c.log.Source.Read(c.ctx, path, maxIssuer)
+	raw, err := c.log.read(c.ctx, path, maxIssuer)
 	if errors.Is(err, fs.ErrNotExist) {
 		c.find(path, Missing, "%s", why)
 		return nil, nil

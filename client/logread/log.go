@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
@@ -101,7 +102,7 @@ func (p position) width(size uint64) int {
 func (l *Log) readTile(ctx context.Context, level int, n uint64, width int, limit int64) (content []byte, exact bool, err error) {
 	const looks = 3 // partial tiles go while we look
 	for range looks {
-		content, err = l.Source.Read(ctx, tile.Path(level, n, width), limit)
+		content, err = l.read(ctx, tile.Path(level, n, width), limit)
 		if width == tile.Width || !errors.Is(err, fs.ErrNotExist) {
 			return content, true, err
 		}
@@ -110,12 +111,21 @@ func (l *Log) readTile(ctx context.Context, level int, n uint64, width int, limi
 			widths = append(dir.wider(level, n, width), tile.Width)
 		}
 		for _, w := range widths {
-			if content, err = l.Source.Read(ctx, tile.Path(level, n, w), limit); !errors.Is(err, fs.ErrNotExist) {
+			if content, err = l.read(ctx, tile.Path(level, n, w), limit); !errors.Is(err, fs.ErrNotExist) {
 				return content, false, err
 			}
 		}
 	}
 	return nil, false, err
+}
+
+// read reads a file that is damaged if it is longer than any of its kind.
+func (l *Log) read(ctx context.Context, path string, limit int64) ([]byte, error) {
+	raw, err := l.Source.Read(ctx, path, limit)
+	if errors.Is(err, client.ErrTooLong) {
+		err = fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return raw, err
 }
 
 // hashes reads a tile of hashes.

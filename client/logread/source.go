@@ -18,9 +18,9 @@ import (
 
 // Source gives the files of a log.
 type Source interface {
-	// Read gives the file at path, with slashes, below the log's prefix. One of more
-	// than limit bytes is an error. Errors: fs.ErrNotExist where the source says that
-	// there is none; any other means that nothing is known. It is called by many
+	// Read gives the file at path, with slashes, below the log's prefix. Errors:
+	// client.ErrTooLong where it has more than limit bytes, fs.ErrNotExist where the
+	// source says that there is none; any other means that nothing is known. It is called by many
 	// goroutines at once.
 	Read(ctx context.Context, path string, limit int64) ([]byte, error)
 }
@@ -66,7 +66,7 @@ func (d Dir) Read(ctx context.Context, path string, limit int64) ([]byte, error)
 		return nil, fmt.Errorf("%s is no file", d.path(path))
 	}
 	if info.Size() > limit {
-		return nil, fmt.Errorf("%s is longer than %d bytes: %w", d.path(path), limit, errLong)
+		return nil, fmt.Errorf("%s: %w: more than %d bytes", d.path(path), client.ErrTooLong, limit)
 	}
 	raw := make([]byte, info.Size())
 	if _, err := io.ReadFull(f, raw); err != nil {
@@ -116,8 +116,5 @@ func (d Dir) size(path string) int64 {
 	}
 	return info.Size()
 }
-
-// errLong is a file that is longer than any of its kind: damage, in a directory.
-var errLong = errors.New("file is too long")
 
 func leafName(index uint64) string { return "entry " + strconv.FormatUint(index, 10) }

@@ -61,7 +61,7 @@ func (c *checker) partial(path string, level int, n uint64, width int) error {
 	if level >= 0 {
 		limit = maxTile
 	}
-	content, err := c.log.Source.Read(c.ctx, path, limit)
+	content, err := c.log.read(c.ctx, path, limit)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // gone as the log grew
 	}
