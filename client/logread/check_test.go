@@ -113,6 +113,22 @@ func TestSuperfluous(t *testing.T) {
 	}
 }
 
+// TestStoppedBeforeSigning: tiles that a log was stopped between writing and signing are
+// explained by its journal, and by nothing else.
+func TestStoppedBeforeSigning(t *testing.T) {
+	m := newMade(t, 300, 5)
+	m.grow(t, 10, 5)
+	m.show(t, 300)
+	if r := check(t, m.log()); len(r.Findings) != 2 || r.Findings[0].Kind != logread.Superfluous {
+		t.Errorf("without a journal: %v", r.Findings)
+	}
+	m.write(t, "journal", make([]byte, 100))
+	m.write(t, "tile/0/099", make([]byte, 8192))
+	if r := check(t, m.log()); len(r.Findings) != 1 || r.Findings[0].Path != "tile/0/099" {
+		t.Errorf("with a journal: %v", r.Findings)
+	}
+}
+
 // TestManyDamaged: two files at once are never passed, nor is a whole level.
 func TestManyDamaged(t *testing.T) {
 	m := newMade(t, 2*tile.Width+9, 5)
