@@ -209,15 +209,17 @@ func TestPowerLoss(t *testing.T) {
 	lost := 0
 	for seed := range rounds(300, 10_000) {
 		disk, random := disktest.New(uint64(seed)), rand.New(rand.NewPCG(uint64(seed), 1))
-		var last uint64
+		var last uint64 // entries that a run has said are backed up
 		for _, from := range logs {
-			for tries := 0; ; tries++ {
+			for tries := 0; last < from.Head.Size; tries++ {
 				if tries < 4 {
 					disk.Stop(1 + random.IntN(250))
 				}
-				_, err := Backup(t.Context(), from, disk, "/backup", Options{})
-				if err == nil && random.IntN(2) == 0 {
-					last = from.Head.Size // it has said so
+				switch _, err := Backup(t.Context(), from, disk, "/backup", Options{}); {
+				case err == nil:
+					last = from.Head.Size
+				case !errors.Is(err, disktest.ErrStopped):
+					t.Fatalf("seed %d: %v", seed, err)
 				}
 				if random.IntN(3) > 0 {
 					disk.PowerFailed()
@@ -225,13 +227,7 @@ func TestPowerLoss(t *testing.T) {
 					disk.ProcessKilled()
 				}
 				lost++
-				last = surviving(t, disk, last)
-				if err == nil && last == from.Head.Size {
-					break
-				}
-				if err != nil && !errors.Is(err, disktest.ErrStopped) {
-					t.Fatalf("seed %d: %v", seed, err)
-				}
+				surviving(t, disk, seed, last)
 			}
 		}
 	}
@@ -239,17 +235,16 @@ func TestPowerLoss(t *testing.T) {
 }
 
 // surviving checks what a crash has left, of which last entries are known to be kept.
-func surviving(t *testing.T, disk *disktest.Disk, last uint64) uint64 {
+func surviving(t *testing.T, disk *disktest.Disk, seed int, last uint64) {
 	t.Helper()
 	tree, err := Open(disk, "/backup", testLog(t, 1))
 	if errors.Is(err, fs.ErrNotExist) && last == 0 {
-		return 0
+		return
 	}
 	if err != nil || tree.Head.Size < last {
-		t.Fatalf("%d entries were backed up, and now %v", last, err)
+		t.Fatalf("seed %d: %d entries were backed up, and now there is %+v, %v", seed, last, tree, err)
 	}
 	check(t, disk, "/backup")
-	return tree.Head.Size
 }
 
 // damages are what may have happened to a file.
