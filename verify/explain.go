@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/identity"
@@ -186,6 +187,9 @@ func (c *claim) sawEntries() (facts []string) {
 			facts = append(facts, "promised by the log's key; no inclusion proof")
 		default:
 			facts = append(facts, fmt.Sprintf("in a tree of %d entries, root %s, by %s", e.Proof.Size, e.Proof.Root, count(len(e.Proof.Hashes), "hash", "hashes")))
+		}
+		if len(e.Witnesses) > 0 {
+			facts = append(facts, "cosigned by "+strings.Join(e.Witnesses, ", "))
 		}
 	}
 	return facts

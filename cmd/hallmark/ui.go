@@ -123,6 +123,8 @@ func problemOf(err error) *problem {
 		return verdict.Interrupted("")
 	case errors.Is(err, login.ErrPassword), errors.As(err, &denied):
 		return &problem{Exit: exitRefused, Code: "login-refused", Err: err}
+	case errors.Is(err, client.ErrUnavailable) && errors.As(err, &status): // it runs, and says why not
+		return &problem{Exit: exitUndecided, Code: "service-unavailable", Err: err, Try: "again, later"}
 	case errors.Is(err, client.ErrUnavailable), errors.Is(err, login.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		return &problem{Exit: exitUndecided, Code: "service-unavailable", Err: err, Try: "again, once the instance runs (hallmark serve)"}
 	case errors.As(err, &status):

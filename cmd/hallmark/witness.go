@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -76,6 +77,9 @@ func initWitness(ctx context.Context, env environment, dir string, c *config.Wit
 	}
 	public := checkpoint.Key{Name: c.Name, Public: key.Public().(ed25519.PublicKey), Cosigning: true}
 	_, err = checkpoint.ParseKey(public.String())
+	if strings.Contains(c.Name, "://") {
+		err = fmt.Errorf("%q has a scheme: want a name like witness.example.com", c.Name)
+	}
 	if err == nil {
 		err = c.Check()
 	}

@@ -23,7 +23,7 @@ const (
 	// again with 503: long enough for a restart.
 	retryAfter = "10"
 	// busyAfter is the same while only the queue of the log is full, which holds
-	// half a second's work.
+	// half a second's work, or while witnesses are asked again.
 	busyAfter = "1"
 	// maxCause bounds what a stranger can put into a line of the log.
 	maxCause = 500
@@ -90,7 +90,7 @@ func refuse(w http.ResponseWriter, r *http.Request, logger *slog.Logger, err err
 	logger.Log(r.Context(), level, "entry refused", "status", p.status, "cause", cause[:min(len(cause), maxCause)])
 	w.Header().Set("Content-Type", "application/json")
 	switch {
-	case errors.Is(err, tilelog.ErrBusy):
+	case errors.Is(err, tilelog.ErrBusy), errors.Is(err, tilelog.ErrUnwitnessed):
 		w.Header().Set("Retry-After", busyAfter)
 	case p.status == http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", retryAfter)

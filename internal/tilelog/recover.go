@@ -1,10 +1,13 @@
 package tilelog
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
+	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/hallmark-sign/hallmark/internal/durable"
@@ -46,7 +49,12 @@ func (e *engine) recover() error {
 	if err := e.journal.Records(e.replay); err != nil {
 		return err
 	}
-	e.exposed.head = shown
+	if e.head, err = e.countersigned(e.head); err != nil {
+		return err
+	}
+	if !e.o.Witnessed { // else nobody has seen that witnesses have cosigned it
+		e.exposed.head = shown
+	}
 	e.offer(e.head)
 	// From here on nothing depends on the journal: what it held may have been
 	// in the kernel's cache alone.
@@ -103,6 +111,27 @@ func (e *engine) load(h head) error {
 		return err
 	}
 	return e.loadKnown(h.size)
+}
+
+// countersigned adds the lines of signers that the checkpoint does not have yet: those
+// that the log has got since it was signed.
+func (e *engine) countersigned(h head) (head, error) {
+	n, err := note.Open(h.envelope, note.VerifierList(e.o.Verifiers...))
+	if err != nil {
+		return head{}, fmt.Errorf("reading checkpoint: %w", err)
+	}
+	for _, s := range e.o.Signers {
+		its := func(sig note.Signature) bool { return sig.Name == s.Name() && sig.Hash == s.KeyHash() }
+		if slices.ContainsFunc(n.Sigs, its) || slices.ContainsFunc(n.UnverifiedSigs, its) {
+			continue
+		}
+		signed, err := note.Sign(&note.Note{Text: n.Text}, s)
+		if err != nil {
+			return head{}, fmt.Errorf("signing checkpoint: %w", err)
+		}
+		h.envelope = append(bytes.Clone(h.envelope), signed[len(n.Text)+1:]...)
+	}
+	return h, nil
 }
 
 // readHead reads a checkpoint of this log.

@@ -56,7 +56,7 @@ type peer struct {
 	verifier note.Verifier
 
 	mu   sync.Mutex // held while it is asked
-	seen uint64
+	seen uint64     // what it has cosigned last of this log
 }
 
 // PeersOptions say whom to ask. All fields are required.
@@ -155,33 +155,30 @@ func (p *Peers) Newest(ctx context.Context, envelope []byte, size uint64, prove 
 // nothing has its cosignatures that none of these knows of.
 func (p *Peers) Enough(agree int) bool { return agree+p.quorum > len(p.peers) }
 
-// ask asks one witness, and once more from where it says that it is.
+// ask asks one witness, and once more from where it says that it is. What it says of
+// a size is not signed, so that it is not remembered for longer than that.
 func (p *Peers) ask(ctx context.Context, one *peer, envelope []byte, size uint64, prove func(old uint64) ([]tlog.Hash, error)) ([]byte, error) {
 	one.mu.Lock()
 	defer one.mu.Unlock()
-	for try := range 2 {
-		if one.seen > size {
-			return nil, &Ahead{one.seen, size}
+	lines, err := p.once(ctx, one, min(one.seen, size), envelope, prove)
+	if other := new(conflict); errors.As(err, &other) {
+		if other.size > size {
+			return nil, &Ahead{other.size, size}
 		}
-		lines, err := p.once(ctx, one, envelope, prove)
-		other := new(conflict)
-		switch {
-		case err == nil:
-			one.seen = size
-			return lines, nil
-		case !errors.As(err, &other) || try > 0:
-			return nil, err
-		}
-		one.seen = other.size
+		lines, err = p.once(ctx, one, other.size, envelope, prove)
 	}
-	return nil, errors.New("it is asked by another as well")
+	if err != nil {
+		return nil, err
+	}
+	one.seen = size
+	return lines, nil
 }
 
-func (p *Peers) once(ctx context.Context, one *peer, envelope []byte, prove func(old uint64) ([]tlog.Hash, error)) ([]byte, error) {
-	request := witness.Request{Old: one.seen, Checkpoint: envelope}
-	if one.seen > 0 {
+func (p *Peers) once(ctx context.Context, one *peer, old uint64, envelope []byte, prove func(old uint64) ([]tlog.Hash, error)) ([]byte, error) {
+	request := witness.Request{Old: old, Checkpoint: envelope}
+	if old > 0 {
 		var err error
-		if request.Proof, err = prove(one.seen); err != nil {
+		if request.Proof, err = prove(old); err != nil {
 			return nil, err
 		}
 	}

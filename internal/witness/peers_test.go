@@ -182,3 +182,28 @@ func TestEnough(t *testing.T) {
 		t.Error("three of five")
 	}
 }
+
+// A witness says once, unsigned, that it is far ahead: it is believed for that once.
+func TestWrongSizeIsForgotten(t *testing.T) {
+	p, lie := serve(t, "witness.example.com/w1", 2), true
+	honest := p.URL
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if lie {
+			w.Header().Set("Content-Type", "text/x.tlog.size")
+			w.WriteHeader(http.StatusConflict)
+			w.Write([]byte("9223372036854775807\n"))
+			return
+		}
+		http.Redirect(w, r, honest+r.URL.Path, http.StatusTemporaryRedirect)
+	}))
+	defer s.Close()
+	p.URL = s.URL
+	tr, peers, ahead := newTree(t, seeded(1), 0), peersOf(t, 1, p), new(Ahead)
+	if _, err := cosign(t, peers, tr, 3); !errors.As(err, &ahead) {
+		t.Errorf("a witness that is ahead: %v", err)
+	}
+	lie = false
+	if n, err := cosign(t, peers, tr, 3); n != 1 || err != nil {
+		t.Errorf("afterwards: %d, %v", n, err)
+	}
+}

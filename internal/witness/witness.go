@@ -26,7 +26,7 @@ import (
 var (
 	errUnknownLog = errors.New("no such log is witnessed here")
 	errSignature  = errors.New("checkpoint is not signed by its log")
-	errOldSize    = errors.New("old size is beyond the checkpoint")
+	errOldSize    = errors.New("old size is beyond the checkpoint, or that beyond every log")
 	errProof      = errors.New("checkpoint is not proven to be consistent with the last")
 	errFork       = errors.New("checkpoint has another root than the last of its size")
 )
@@ -152,8 +152,9 @@ func (w *Witness) cosign(r witness.Request) ([]byte, error) {
 	if err != nil || c.Origin != origin {
 		return nil, fmt.Errorf("%w: %w", errSignature, err)
 	}
-	// "The old size MUST be equal to or lower than the checkpoint size."
-	if r.Old > c.Size {
+	// "The old size MUST be equal to or lower than the checkpoint size." And beyond
+	// what proofs are checked for there is no log.
+	if r.Old > c.Size || c.Size > tile.MaxSize {
 		return nil, errOldSize
 	}
 	l.mu.Lock()
