@@ -129,10 +129,13 @@ func ageCommand(ts *testscript.TestScript, _ bool, args []string) {
 	}))
 }
 
-// sbomCommand: sbom FILE MIB writes a list of packages; sbom FILE nested, arrays in
-// arrays.
+// sbomCommand: sbom FILE large writes a list of packages of largeMiB, sbom FILE MIB of
+// another size; sbom FILE nested, arrays in arrays.
 func sbomCommand(ts *testscript.TestScript, _ bool, args []string) {
 	size, err := strconv.Atoi(args[1])
+	if args[1] == "large" {
+		size, err = largeMiB, nil
+	}
 	var content strings.Builder
 	if err != nil {
 		const depth = 50 << 20

@@ -228,7 +228,7 @@ func TestDiskFails(t *testing.T) {
 				s.clients(l)
 				if err := l.Err(); err != nil {
 					failures++
-					if !errors.Is(err, ErrFailed) {
+					if !errors.Is(err, ErrFailed) && !errors.Is(err, ErrUnwitnessed) {
 						t.Errorf("%s: %v", name, err)
 					}
 				}

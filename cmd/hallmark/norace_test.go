@@ -1,0 +1,6 @@
+//go:build !race
+
+package main
+
+// largeMiB is how large an SBOM is in the scripts: as large as is promised.
+const largeMiB = 100
