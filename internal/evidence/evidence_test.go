@@ -40,7 +40,9 @@ const (
 	sbom  = "https://spdx.dev/Document"
 )
 
-func signer(t testing.TB, i *hallmarktest.Instance) sign.Signer {
+func signer(t testing.TB, i *hallmarktest.Instance) sign.Signer { return signerAs(t, i, alice) }
+
+func signerAs(t testing.TB, i *hallmarktest.Instance, email string) sign.Signer {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -49,7 +51,7 @@ func signer(t testing.TB, i *hallmarktest.Instance) sign.Signer {
 	h := client.NewHTTP(time.Minute, nil)
 	return sign.Signer{
 		Key:          key,
-		Certifier:    client.Fulcio{URL: i.URL, Token: i.Token(t, alice), Challenge: alice, HTTP: h},
+		Certifier:    client.Fulcio{URL: i.URL, Token: i.Token(t, email), Challenge: email, HTTP: h},
 		Timestampers: []sign.Timestamper{client.TSA{URL: i.URL + "/api/v1/timestamp", HTTP: h}},
 		Logs:         []sign.Log{client.Rekor{URL: i.URL, HTTP: h}},
 	}
@@ -78,6 +80,11 @@ func signed(t testing.TB, i *hallmarktest.Instance, content string) (digest, raw
 // attested is a bundle with a statement about a digest.
 func attested(t testing.TB, i *hallmarktest.Instance, digest []byte, predicateType, predicate string) []byte {
 	t.Helper()
+	return attestedBy(t, i, alice, digest, predicateType, predicate)
+}
+
+func attestedBy(t testing.TB, i *hallmarktest.Instance, email string, digest []byte, predicateType, predicate string) []byte {
+	t.Helper()
 	statement := intoto.Statement{
 		Type: intoto.TypeV1, PredicateType: predicateType, Predicate: []byte(predicate),
 		Subject: []intoto.Subject{{Digest: map[string]string{"sha256": hex.EncodeToString(digest)}}},
@@ -86,7 +93,7 @@ func attested(t testing.TB, i *hallmarktest.Instance, digest []byte, predicateTy
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := signer(t, i).Envelope(t.Context(), dsse.PayloadTypeInToto, payload)
+	b, err := signerAs(t, i, email).Envelope(t.Context(), dsse.PayloadTypeInToto, payload)
 	return marshal(t, b, err)
 }
 
@@ -487,17 +494,20 @@ func TestLargePages(t *testing.T) {
 	e := open(t, root.Root, dir, 1<<40)
 	digest := sha256.Sum256([]byte("content"))
 	padding := strings.Repeat("x", 9<<20)
-	for k := range 5 {
-		if err := e.Put(t.Context(), digest[:], attested(t, root, digest[:], sbom, fmt.Sprintf(`{"%d":"%s"}`, k, padding))); err != nil {
+	put := func(email string) error {
+		return e.Put(t.Context(), digest[:], attestedBy(t, root, email, digest[:], sbom, fmt.Sprintf(`{"%s":"%s"}`, email, padding)))
+	}
+	for _, email := range []string{alice, alice, "bob@example.com", "carol@example.com"} {
+		if err := put(email); err != nil {
 			t.Fatal(err)
 		}
 	}
-	// A sixth would be more than a client takes.
-	if got := status(t, e.Put(t.Context(), digest[:], attested(t, root, digest[:], sbom, fmt.Sprintf(`{"":"%s"}`, padding)))); got != http.StatusConflict {
-		t.Errorf("a sixth: %d", got)
+	// A fifth would be more than is left for one.
+	if got := status(t, put("dave@example.com")); got != http.StatusConflict {
+		t.Errorf("a fifth: %d", got)
 	}
 	got, err := e.Get(t.Context(), digest[:])
-	if err != nil || len(got) != 5 {
+	if err != nil || len(got) != 4 {
 		t.Errorf("%d bundles, %v", len(got), err)
 	}
 	resp, body := answered(t, e.URL+"/api/v1/bundles/"+attestations.FormatDigest(digest[:]))

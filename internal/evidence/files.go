@@ -2,62 +2,18 @@ package evidence
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/hallmark-sign/hallmark/internal/durable"
-	"github.com/hallmark-sign/hallmark/verify"
-	"github.com/hallmark-sign/hallmark/wire/attestations"
 )
 
 // countPatience is how long a post waits for the store to be counted.
 const countPatience = 5 * time.Second
-
-// record is the name of a bundle's file.
-type record struct {
-	id    int
-	entry string // log's ID and index: what is one of these is one bundle
-	kind  string // of the statement
-	size  int64  // of the file, which its name does not say
-}
-
-func recordOf(r *verify.Result) record {
-	predicateType := ""
-	if r.Statement != nil {
-		predicateType = r.Statement.PredicateType
-	}
-	return record{entry: fmt.Sprintf("%x-%d", r.Entries[0].LogID, r.Entries[0].LogIndex), kind: kindOf(predicateType)}
-}
-
-// kindOf is short, and tells the types that a subject has apart.
-func kindOf(predicateType string) string {
-	if predicateType == "" {
-		return "none"
-	}
-	sum := sha256.Sum256([]byte(predicateType))
-	return hex.EncodeToString(sum[:8])
-}
-
-// file is the record's name, which parseRecord reads.
-func (r record) file() string { return fmt.Sprintf("%06d-%s-%s.json", r.id, r.entry, r.kind) }
-
-// parseRecord: files of other names are none of the store's.
-func parseRecord(name string) (record, bool) {
-	parts := strings.Split(strings.TrimSuffix(name, ".json"), "-")
-	if len(parts) != 4 {
-		return record{}, false
-	}
-	id, err := strconv.Atoi(parts[0])
-	r := record{id: id, entry: parts[1] + "-" + parts[2], kind: parts[3]}
-	return r, err == nil && r.id > 0 && r.file() == name
-}
 
 // dir is where the bundles of a subject are. 256 directories keep each of them
 // small where there are millions.
@@ -103,21 +59,16 @@ func (s *Store) add(digest []byte, r record, stored []byte) (id int, err error) 
 	if err != nil {
 		return 0, err
 	}
-	size := int64(len(stored))
-	r.id = 1
-	total := size
-	for _, h := range held {
-		if h.entry == r.entry {
-			return h.id, s.survive(s.sync(digest))
-		}
-		r.id = h.id + 1
-		total += h.size
+	id, there, err := r.among(held)
+	if err != nil {
+		return 0, err
 	}
-	if len(held) >= attestations.MaxBundles || total > attestations.MaxBytes {
-		return 0, errSubjectFull
+	if there {
+		return id, s.survive(s.sync(digest))
 	}
-	if s.used.Add(size) > s.o.MaxBytes {
-		s.used.Add(-size)
+	r.id = id
+	if s.used.Add(r.size) > s.o.MaxBytes {
+		s.used.Add(-r.size)
 		return 0, errFull
 	}
 	files := durable.Batch{FS: s.o.FS, Temp: s.temp()}

@@ -54,6 +54,10 @@ func problemOf(err error) problem {
 		return problem{http.StatusUnsupportedMediaType, "content type must be application/json"}
 	case errors.As(err, &tooLarge), errors.Is(err, errTooLarge):
 		return problem{http.StatusRequestEntityTooLarge, "bundle is larger than 32 MiB"}
+	case errors.Is(err, errPadded):
+		return problem{http.StatusRequestEntityTooLarge, "bundle has more than 64 KiB besides its statement"}
+	case errors.Is(err, errSubjects):
+		return problem{http.StatusRequestEntityTooLarge, "bundle is too large for so many subjects: together, under all of them, it may take 64 MiB"}
 	case errors.Is(err, errBody):
 		return problem{http.StatusBadRequest, "request body ended early"}
 	case errors.Is(err, attestations.ErrMalformed):
@@ -67,7 +71,7 @@ func problemOf(err error) problem {
 	case errors.Is(err, errStranger):
 		return problem{http.StatusUnprocessableEntity, "bundle has a log entry or timestamp of a log or authority that this instance does not know"}
 	case errors.Is(err, errSubjectFull):
-		return problem{http.StatusConflict, "this digest has as many bundles as it may have"}
+		return problem{http.StatusConflict, "this digest has as many bundles as it may have, or as many of this signer as leave room for others"}
 	case errors.Is(err, errFull):
 		return problem{http.StatusInsufficientStorage, "store is full"}
 	case errors.Is(err, errBusy):

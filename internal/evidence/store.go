@@ -3,6 +3,7 @@ package evidence
 import (
 	"context"
 	"crypto"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,8 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+
+	"golang.org/x/mod/sumdb/note"
 
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/internal/durable"
@@ -22,6 +25,8 @@ import (
 var (
 	errKey         = errors.New("bundle is signed with a key")
 	errTooLarge    = errors.New("bundle is too large")
+	errPadded      = errors.New("bundle has too much around its statement")
+	errSubjects    = errors.New("bundle is too large for all its subjects")
 	errStranger    = errors.New("entry or timestamp that the trusted root does not know")
 	errSubjectFull = errors.New("subject has all the bundles that it may have")
 	errFull        = errors.New("store is full")
@@ -29,15 +34,20 @@ var (
 	errCounting    = errors.New("store is still being counted")
 )
 
-// Options say which store to open. All fields are required, but FS.
+// Options say which store to open. All fields are required, but FS and Witnesses.
 type Options struct {
-	FS       durable.FS  // nil: durable.OS
-	Dir      string      // made if missing
-	URL      string      // base URL of the instance, for links
-	Root     *trust.Root // what bundles are verified against
-	MaxBytes int64       // of all bundles together
-	Logger   *slog.Logger
+	FS        durable.FS      // nil: durable.OS
+	Dir       string          // made if missing
+	URL       string          // base URL of the instance, for links
+	Root      *trust.Root     // what bundles are verified against
+	Witnesses []note.Verifier // whose cosignatures tell bundles of one entry apart; may be empty
+	MaxBytes  int64           // of all bundles together
+	Logger    *slog.Logger
 }
+
+// maxAround is how much of a bundle may be something else than its statement:
+// unverified lines of a checkpoint, for one, which anybody can add.
+const maxAround = 64 << 10
 
 // Store is an open store. Its methods may be called by many goroutines at once.
 type Store struct {
@@ -115,13 +125,33 @@ func (s *Store) Keep(ctx context.Context, digest, raw []byte) (id int, err error
 	if err != nil {
 		return 0, err
 	}
-	if len(stored) > attestations.MaxBundle {
-		return 0, errTooLarge
+	if err := checkSize(b, result, len(stored)); err != nil {
+		return 0, err
 	}
 	if err := s.waitCounted(ctx); err != nil {
 		return 0, err
 	}
-	return s.add(digest, recordOf(result), stored)
+	return s.add(digest, recordOf(result, int64(len(stored))), stored)
+}
+
+// checkSize bounds what one log entry fills: its signer pays for no more than that.
+func checkSize(b *bundle.Bundle, r *verify.Result, size int) error {
+	statement, subjects := 0, 1
+	if b.Envelope != nil {
+		statement = base64.StdEncoding.EncodedLen(len(b.Envelope.Payload))
+	}
+	if r.Statement != nil {
+		subjects = len(r.Statement.Subject)
+	}
+	switch {
+	case size > attestations.MaxBundle:
+		return errTooLarge
+	case size-statement > maxAround:
+		return errPadded
+	case size > attestations.MaxBytes/subjects:
+		return errSubjects
+	}
+	return nil
 }
 
 // verify holds a bundle to what the instance knows, all of it: what counts for
@@ -130,7 +160,7 @@ func (s *Store) verify(b *bundle.Bundle, digest []byte) (*verify.Result, error) 
 	if len(b.Certificates) == 0 {
 		return nil, errKey
 	}
-	result, err := s.verifier.Verify(b, verify.FromDigest(crypto.SHA256, digest), verify.Policy{AnyIdentityUnsafe: true})
+	result, err := s.verifier.Verify(b, verify.FromDigest(crypto.SHA256, digest), verify.Policy{AnyIdentityUnsafe: true, Witnesses: s.o.Witnesses})
 	if err != nil {
 		return nil, err
 	}

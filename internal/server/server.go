@@ -166,8 +166,12 @@ func (s *Server) openEvidence(o Options) (err error) {
 	if !o.Config.Evidence.Enabled {
 		return nil
 	}
+	witnesses, err := cosigners(o.Config.Witnesses)
+	if err != nil {
+		return err
+	}
 	s.evidence, err = evidence.New(evidence.Options{
-		Dir: o.Config.Path("evidence"), URL: o.Config.URL, Root: o.Root, MaxBytes: o.Config.Evidence.MaxBytes, Logger: s.logger,
+		Dir: o.Config.Path("evidence"), URL: o.Config.URL, Root: o.Root, Witnesses: witnesses, MaxBytes: o.Config.Evidence.MaxBytes, Logger: s.logger,
 	})
 	return err
 }

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/rekorlog"
 	"github.com/hallmark-sign/hallmark/internal/witness"
@@ -38,4 +40,22 @@ func Witnesses(c *config.Config, key crypto.Signer) (*rekorlog.Witnesses, error)
 		return nil, err
 	}
 	return &rekorlog.Witnesses{Key: key, Cosigner: asked, Required: c.Witnesses.Required}, nil
+}
+
+// cosigners are the keys of the witnesses that the configuration names.
+func cosigners(c *config.Witnesses) ([]note.Verifier, error) {
+	if c == nil {
+		return nil, nil
+	}
+	all := make([]note.Verifier, len(c.Peers))
+	for i, p := range c.Peers {
+		key, err := checkpoint.ParseKey(p.Key)
+		if err != nil {
+			return nil, err
+		}
+		if all[i], err = key.Verifier(); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }
