@@ -105,7 +105,7 @@ type legacyList struct {
 
 func (s *session) legacyList(ctx context.Context, tag string) (legacyList, error) {
 	got, err := s.ask(ctx, question{
-		method: http.MethodGet, url: s.url("manifests", tag), header: map[string]string{"Accept": typeManifest + ", " + typeDockerManifest},
+		method: http.MethodGet, url: s.url("manifests", tag), header: map[string]string{"Accept": acceptManifests}, // an index there is not "none"
 		limit: MaxManifest, answers: []int{http.StatusOK, http.StatusNotFound},
 	})
 	if err != nil || got.status == http.StatusNotFound {

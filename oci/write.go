@@ -11,6 +11,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"github.com/hallmark-sign/hallmark/bundle"
@@ -172,29 +174,30 @@ const (
 // rewriteList adds attachments to the list under the fallback tag, or takes them
 // off. Registries have no way to change a list: who reads, changes and writes can
 // lose what somebody else has added meanwhile. So it is read again, after a while,
-// until it is as it must be and has all that was there before; whoever was
-// overwritten adds to what they find.
+// until it is as it must be and has all that was there before, but for what has been
+// deleted; whoever was overwritten adds to what they find.
 func (s *session) rewriteList(ctx context.Context, image Image, add, drop []Descriptor) error {
-	want := slices.Clone(add)
+	var others []Descriptor // that were there before
 	for try := range enlistTries {
 		begun := time.Now()
-		listed, err := s.listTag(ctx, image)
+		list, err := s.fallbackList(ctx, image)
 		if err != nil {
 			return err
 		}
-		kept := lacking(drop, listed)
-		missing := lacking(listed, want)
-		same := len(kept) == len(listed) && len(missing) == 0
+		kept := lacking(drop, list.entries)
+		lost, err := s.stillThere(ctx, image, lacking(list.entries, others))
+		if err != nil {
+			return err
+		}
+		missing := append(lacking(list.entries, add), lost...)
+		same := len(kept) == len(list.entries) && len(missing) == 0
 		if same && (try > 0 || len(add) == 0) {
 			return nil
 		}
-		want = append(want, lacking(want, kept)...)
+		others = append(others, lacking(slices.Concat(add, others), kept)...)
 		if !same {
-			raw, err := marshal(index{SchemaVersion: 2, MediaType: TypeIndex, Manifests: append(kept, missing...)})
-			if err != nil {
-				return err
-			}
-			if _, err := s.putManifest(ctx, image.fallbackTag(), TypeIndex, raw); err != nil {
+			err := s.putFallbackList(ctx, image, list, append(kept, missing...))
+			if err != nil && (len(lost) == 0 || !isNotFound(err)) { // one that was lost may be deleted by now
 				return err
 			}
 		}
@@ -204,6 +207,72 @@ func (s *session) rewriteList(ctx context.Context, image Image, add, drop []Desc
 		}
 	}
 	return &Unseen{Reason: Busy, Err: errors.New("others keep writing the list of attachments")}
+}
+
+// fallbackList is the list under the fallback tag, with all that others wrote into it.
+type fallbackList struct {
+	members map[string]jsontext.Value // nil: there is none
+	entries []Descriptor
+}
+
+// fallbackList reads the list that is to be written again. Anything else that
+// stands under the tag is somebody's, and not to be lost.
+func (s *session) fallbackList(ctx context.Context, image Image) (fallbackList, error) {
+	got, err := s.ask(ctx, question{
+		method: http.MethodGet, url: s.url("manifests", image.fallbackTag()), header: map[string]string{"Accept": acceptManifests},
+		limit: MaxManifest, answers: []int{http.StatusOK, http.StatusNotFound},
+	})
+	if err != nil || got.status == http.StatusNotFound {
+		return fallbackList{}, err
+	}
+	c, err := ParseContents(Descriptor{MediaType: TypeIndex}, got.body)
+	list := fallbackList{entries: c.Manifests}
+	if err == nil {
+		err = json.Unmarshal(got.body, &list.members)
+	}
+	if err == nil && len(c.Manifests) > MaxListed {
+		return list, &Unseen{Reason: TooMuch, Err: fmt.Errorf("more than %d attachments", MaxListed)}
+	}
+	if err != nil {
+		return list, malformed("what stands under %s can't be added to, as it is no list of attachments: %w", image.fallbackTag(), err)
+	}
+	return list, nil
+}
+
+// putFallbackList writes the list with other entries.
+func (s *session) putFallbackList(ctx context.Context, image Image, list fallbackList, entries []Descriptor) error {
+	members := map[string]any{"schemaVersion": 2}
+	for name, value := range list.members {
+		members[name] = value
+	}
+	members["mediaType"], members["manifests"] = TypeIndex, entries
+	raw, err := marshal(members)
+	if err != nil {
+		return err
+	}
+	_, err = s.putManifest(ctx, image.fallbackTag(), TypeIndex, raw)
+	return err
+}
+
+// stillThere are those that the registry has.
+func (s *session) stillThere(ctx context.Context, image Image, all []Descriptor) ([]Descriptor, error) {
+	var there []Descriptor
+	for _, d := range all {
+		_, err := s.resolve(ctx, image.repo.Digest(d.Digest))
+		if isNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		there = append(there, d)
+	}
+	return there, nil
+}
+
+func isNotFound(err error) bool {
+	u := new(Unseen)
+	return errors.As(err, &u) && u.Status == http.StatusNotFound
 }
 
 // lacking are those that are not listed.

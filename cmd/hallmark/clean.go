@@ -34,8 +34,8 @@ func cleanCommand(env environment) *cobra.Command {
 		Use:   "clean IMAGE",
 		Short: "Take signatures and attestations off an image",
 		Long: `Lists what hangs on IMAGE and would be deleted from its registry, and deletes it once that
-is confirmed. The image itself stays, and so does whatever is a part of it or has a tag
-of its own. The entries in the transparency log stay in any case.`,
+is confirmed. The image itself stays, and so does whatever is a part of it, is an image, or
+is used by another tag of the repository. The entries in the transparency log stay in any case.`,
 		Example: `  hallmark clean registry.example.com/app:v1 --type signatures
   hallmark clean registry.example.com/app:v1 --type https://example.com/test-result --yes`,
 		Args: usageArgs(cobra.ExactArgs(1)),
