@@ -2,5 +2,4 @@
 
 package main
 
-// largeMiB is how large an SBOM is in the scripts: as large as is promised.
-const largeMiB = 100
+const race = false
