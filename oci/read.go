@@ -19,6 +19,7 @@ import (
 // Limits of what is looked at.
 const (
 	MaxManifest = 4 << 20   // bytes of a manifest, or of a page of referrers
+	MaxList     = 32 << 20  // bytes of all pages of referrers together
 	MaxListed   = 20_000    // referrers of an image, of whatever type
 	MaxPages    = 1_000     // pages that they are listed on
 	MaxBundles  = 500       // bundles of an image that are fetched
@@ -96,26 +97,21 @@ func (c *Client) Bundles(ctx context.Context, image Image) ([]Found, error) {
 	return found, nil
 }
 
-// list gives what hangs on the image, and the session to fetch it in.
-func (c *Client) list(ctx context.Context, image Image) (*session, []Descriptor, error) {
-	s, err := c.session(ctx, image.repo, transport.PullScope)
-	if err != nil {
-		return nil, nil, err
-	}
-	listed, err := s.list(ctx, image)
-	return s, listed, err
-}
-
+// bundles looks under the fallback tag only where the registry's own list has no
+// bundle: one request less for most images.
 func (c *Client) bundles(ctx context.Context, image Image) ([]Found, error) {
-	s, listed, err := c.list(ctx, image)
+	s, err := c.session(ctx, image.repo, transport.PullScope)
 	if err != nil {
 		return nil, err
 	}
-	var candidates []Descriptor
-	for _, d := range listed {
-		if d.mayHold() {
-			candidates = append(candidates, d)
-		}
+	listed, err := s.listAPI(ctx, image)
+	candidates := holding(listed)
+	if err == nil && len(candidates) == 0 {
+		listed, err = s.listTag(ctx, image)
+		candidates = holding(listed)
+	}
+	if err != nil {
+		return nil, err
 	}
 	found, err := s.fetchAll(ctx, image, candidates)
 	if err != nil || len(found) > 0 {
@@ -129,17 +125,43 @@ func (c *Client) bundles(ctx context.Context, image Image) ([]Found, error) {
 	return s.legacy(ctx, image)
 }
 
-// list gives what hangs on the image: by the API, or by the tag where there is no
-// API, or an API that was not there when the tag was written. The list is a claim of the registry; each manifest is held to it later.
+// holding are those that may hold a bundle.
+func holding(listed []Descriptor) []Descriptor {
+	return slices.DeleteFunc(slices.Clone(listed), func(d Descriptor) bool { return !d.mayHold() })
+}
+
+// list gives all that hangs on the image: by the API, and by the tag, which may have
+// been written when the registry had no API. The list is a claim of the registry;
+// each manifest is held to it later.
 func (s *session) list(ctx context.Context, image Image) ([]Descriptor, error) {
-	listed, err := s.listPages(ctx, image)
-	if u := new(Unseen); errors.As(err, &u) && noAPI(u.Status) || err == nil && len(listed) == 0 {
-		listed, err = s.listTag(ctx, image)
+	listed, err := s.listAPI(ctx, image)
+	if err != nil {
+		return nil, err
+	}
+	tagged, err := s.listTag(ctx, image)
+	known := map[string]bool{}
+	for _, d := range listed {
+		known[d.Digest] = true
+	}
+	for _, d := range tagged {
+		if !known[d.Digest] {
+			listed = append(listed, d)
+		}
 	}
 	return listed, err
 }
 
-// noAPI: what registries answer that do not know the referrers API.
+// listAPI gives what the referrers API lists; where there is none, nothing.
+func (s *session) listAPI(ctx context.Context, image Image) ([]Descriptor, error) {
+	listed, err := s.listPages(ctx, image)
+	if u := new(Unseen); errors.As(err, &u) && noAPI(u.Status) {
+		return nil, nil
+	}
+	return listed, err
+}
+
+// noAPI: what registries answer that do not know the referrers API. The
+// specification has 404; the others are given by older ones.
 func noAPI(status int) bool {
 	switch status {
 	case http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotAcceptable:
@@ -148,34 +170,75 @@ func noAPI(status int) bool {
 	return false
 }
 
+// listPages gives what the referrers API lists, on all pages. That there is no API
+// is said by the first one alone: a list that breaks off later has not been seen.
 func (s *session) listPages(ctx context.Context, image Image) ([]Descriptor, error) {
 	var listed []Descriptor
 	seen := map[string]bool{}
+	size := 0
 	for next := s.url("referrers", image.Digest); next != ""; {
-		if seen[next] || len(seen) == MaxPages || len(listed) > MaxListed {
-			return nil, &Unseen{Reason: TooMuch, Err: fmt.Errorf("the list of referrers has more than %d entries or %d pages, or goes in a circle", MaxListed, MaxPages)}
+		if seen[next] || len(seen) == MaxPages || len(listed) > MaxListed || size > MaxList {
+			return nil, &Unseen{Reason: TooMuch, Err: fmt.Errorf("the list of referrers has more than %d entries, %d pages or %d bytes, or goes in a circle", MaxListed, MaxPages, MaxList)}
 		}
 		seen[next] = true
-		got, err := s.ask(ctx, question{
-			method: http.MethodGet, url: next, header: map[string]string{"Accept": TypeIndex},
-			limit: MaxManifest, answers: []int{http.StatusOK},
-		})
+		page, got, err := s.listPage(ctx, next)
+		if err != nil && len(seen) > 1 {
+			return nil, brokenOff(len(seen), err)
+		}
 		if err != nil {
 			return nil, err
 		}
-		if kind, _, _ := strings.Cut(got.header.Get("Content-Type"), ";"); kind != TypeIndex {
-			return nil, &Unseen{Reason: Garbled, Status: http.StatusNotFound, Err: fmt.Errorf("the list of referrers is %q", kind)} // as if there were no API
+		size += len(got.body)
+		for _, d := range page.Manifests {
+			listed = append(listed, d.brief())
 		}
-		page, err := parseIndex(got.body)
-		if err != nil {
-			return nil, garbled("%w", err)
-		}
-		listed = append(listed, page.Manifests...)
 		if next, err = nextPage(next, got.header.Get("Link")); err != nil {
 			return nil, err
 		}
 	}
 	return listed, nil
+}
+
+// listPage reads one page of the list.
+func (s *session) listPage(ctx context.Context, url string) (index, answer, error) {
+	got, err := s.ask(ctx, question{
+		method: http.MethodGet, url: url, header: map[string]string{"Accept": TypeIndex},
+		limit: MaxManifest, answers: []int{http.StatusOK},
+	})
+	if err != nil {
+		return index{}, got, err
+	}
+	if kind, _, _ := strings.Cut(got.header.Get("Content-Type"), ";"); kind != TypeIndex {
+		return index{}, got, garbled("the list of referrers is %q", kind)
+	}
+	page, err := parseIndex(got.body)
+	if err != nil {
+		return index{}, got, garbled("%w", err)
+	}
+	return page, got, nil
+}
+
+// brokenOff: a page of the list was not given, whose first one was. Its status says
+// nothing of the API, nor of the image.
+func brokenOff(page int, err error) error {
+	u := new(Unseen)
+	if !errors.As(err, &u) {
+		return err
+	}
+	reason := u.Reason
+	if reason == NotFound {
+		reason = Garbled
+	}
+	return &Unseen{Reason: reason, Err: fmt.Errorf("page %d of the list of referrers: %w", page, u.Err)}
+}
+
+// brief is what is kept of an entry of a list.
+func (d Descriptor) brief() Descriptor {
+	short := Descriptor{MediaType: d.MediaType, Size: d.Size, Digest: d.Digest, ArtifactType: d.ArtifactType}
+	if kind, ok := d.Annotations[annotationPredicate]; ok {
+		short.Annotations = map[string]string{annotationPredicate: kind}
+	}
+	return short
 }
 
 // nextPage reads Link: <…>; rel="next" (RFC 8288). The page must be at the same

@@ -35,7 +35,11 @@ func (c *Client) Attachments(ctx context.Context, image Image) ([]Attached, erro
 }
 
 func (c *Client) attachments(ctx context.Context, image Image) ([]Attached, error) {
-	s, listed, err := c.list(ctx, image)
+	s, err := c.session(ctx, image.repo, transport.PullScope)
+	if err != nil {
+		return nil, err
+	}
+	listed, err := s.list(ctx, image)
 	if err != nil {
 		return nil, err
 	}

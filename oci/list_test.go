@@ -1,0 +1,129 @@
+package oci
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+)
+
+// own is the list of a place, as its registry gives it.
+func (p *place) own(t *testing.T) []Descriptor {
+	t.Helper()
+	s, err := New(Options{}).session(t.Context(), p.image.repo, "pull")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := s.list(t.Context(), p.image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// A list whose later page is not given has not been seen, whatever the status: the
+// first page was a list, so there is an API.
+func TestListBreaksOff(t *testing.T) {
+	html := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		io.WriteString(w, "<h1>please log in</h1>")
+	}
+	status := func(code int) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
+	}
+	for what, second := range map[string]http.HandlerFunc{
+		"404": status(404), "400": status(400), "405": status(405), "406": status(406), "403": status(403), "HTML": html,
+	} {
+		p := newPlace(t, true)
+		p.attach(t, "one")
+		listed := p.own(t)
+		p.answer("/referrers/", func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Get("page") == "2" {
+				second(w, r)
+				return
+			}
+			w.Header().Set("Link", "<"+r.URL.Path+`?page=2>; rel="next"`)
+			lists(listed...)(w, r)
+		})
+		found, err := bundles(t, p.image)
+		if u := new(Unseen); !errors.As(err, &u) || u.Reason == NotFound || noAPI(u.Status) {
+			t.Errorf("%s: %v, %v", what, found, err)
+		}
+	}
+	// a page for people in place of the first is no registry without an API either
+	p := newPlace(t, true)
+	p.answer("/referrers/", html)
+	found, err := bundles(t, p.image)
+	if u := new(Unseen); !errors.As(err, &u) || u.Reason != Garbled {
+		t.Error(found, err)
+	}
+}
+
+// What older registries answer to the first question has them asked for the tag.
+func TestNoAPI(t *testing.T) {
+	for _, code := range []int{404, 400, 405, 406} {
+		p := newPlace(t, false)
+		p.attach(t, "one")
+		p.answer("/referrers/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) })
+		if found, err := bundles(t, p.image); err != nil || !slices.Equal(contents(found), []string{"one"}) {
+			t.Error(code, contents(found), err)
+		}
+	}
+}
+
+// A registry that has learned the API lists what was put since; the bundle of before
+// is under the tag. Where the API lists a bundle, the tag is not asked for.
+func TestBothLists(t *testing.T) {
+	p := newPlace(t, false)
+	p.attach(t, "old, by the tag")
+	fresh := p.put(t, fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"artifactType":"x/y","config":{"mediaType":%q,"size":2,"digest":%q},"layers":[],"subject":{"mediaType":%q,"size":%d,"digest":%q}}`,
+		typeManifest, typeEmpty, digestOf([]byte("{}")), p.image.MediaType, p.image.Size, p.image.Digest))
+	fresh.ArtifactType = "x/y"
+	p.answer("/referrers/", lists(fresh))
+	if found, err := bundles(t, p.image); err != nil || !slices.Equal(contents(found), []string{"old, by the tag"}) {
+		t.Error(contents(found), err)
+	}
+	all, err := New(Options{}).Attachments(t.Context(), p.image)
+	if err != nil || len(all) != 2 {
+		t.Error(all, err)
+	}
+	q := newPlace(t, true)
+	q.attach(t, "one")
+	q.answer("nothing", nil)
+	if _, err := bundles(t, q.image); err != nil {
+		t.Fatal(err)
+	}
+	asked := q.asked()
+	if n := len(slices.DeleteFunc(slices.Clone(asked), func(a string) bool { return a == "GET /v2/" })); n != 3 {
+		t.Errorf("%d requests for an image with a bundle: %q", n, asked)
+	}
+}
+
+// Pages of four megabytes are not asked for without end, and what is in them beside
+// the entry is not kept.
+func TestFatPages(t *testing.T) {
+	p := newPlace(t, true)
+	fat := Descriptor{MediaType: "x/y", Size: 1, Digest: digestOf([]byte("x")), ArtifactType: "x/z", Annotations: map[string]string{"a": strings.Repeat("A", 4<<20-600)}}
+	pages := 0
+	p.answer("/referrers/", func(w http.ResponseWriter, r *http.Request) {
+		pages++
+		w.Header().Set("Link", fmt.Sprintf(`<%s?page=%d>; rel="next"`, r.URL.Path, pages))
+		lists(fat)(w, r)
+	})
+	_, err := bundles(t, p.image)
+	if u := new(Unseen); !errors.As(err, &u) || u.Reason != TooMuch || pages > MaxList/(4<<20)+1 {
+		t.Errorf("%d pages: %v", pages, err)
+	}
+	if short := fat.brief(); len(short.Annotations) != 0 || short.ArtifactType != "x/z" {
+		t.Errorf("%.200v", short)
+	}
+	noted := Descriptor{ArtifactType: bundle.MediaType, Annotations: map[string]string{annotationPredicate: "p", "a": "b"}}
+	if short := noted.brief(); len(short.Annotations) != 1 || short.Annotations[annotationPredicate] != "p" {
+		t.Errorf("%v", short)
+	}
+}
