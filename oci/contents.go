@@ -20,6 +20,8 @@ type Contents struct {
 
 	ArtifactType string // as a list of referrers has it (distribution-spec, "Listing Referrers")
 	Annotations  map[string]string
+
+	Values int // how many it has in it, at most: what it takes parsed goes by that
 }
 
 // ParseContents reads a manifest or an index, of OCI or of docker, which must be
@@ -35,7 +37,7 @@ func ParseContents(d Descriptor, raw []byte) (Contents, error) {
 		Subject       *Descriptor       `json:"subject"`
 		Annotations   map[string]string `json:"annotations"`
 	}
-	if err := json.Unmarshal(raw, &m); err != nil {
+	if err := Unmarshal(raw, &m); err != nil {
 		return Contents{}, malformed("parsing manifest: %w", err)
 	}
 	switch index := d.IsIndex(); {
@@ -46,7 +48,7 @@ func ParseContents(d Descriptor, raw []byte) (Contents, error) {
 	case !index && (m.Manifests != nil || m.Config == nil), index && (m.Config != nil || m.Layers != nil):
 		return Contents{}, malformed("%q does not have what it must, or has what it may not", d.MediaType)
 	}
-	c := Contents{Manifests: m.Manifests, Config: m.Config, Layers: m.Layers, Subject: m.Subject, ArtifactType: m.ArtifactType, Annotations: m.Annotations}
+	c := Contents{Manifests: m.Manifests, Config: m.Config, Layers: m.Layers, Subject: m.Subject, ArtifactType: m.ArtifactType, Annotations: m.Annotations, Values: values(raw)}
 	if c.ArtifactType == "" && c.Config != nil {
 		c.ArtifactType = c.Config.MediaType
 	}

@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/go-json-experiment/json"
-
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/wire/simplesigning"
 )
@@ -67,7 +65,7 @@ func (s *session) legacy(ctx context.Context, image Image) ([]Found, error) {
 			continue
 		}
 		var m manifest
-		if err := json.Unmarshal(got.body, &m); err != nil {
+		if err := Unmarshal(got.body, &m); err != nil {
 			all = append(all, Found{Manifest: digestOf(got.body), Err: malformed("parsing manifest under %s: %w", tag, err)})
 			continue
 		}

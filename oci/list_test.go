@@ -127,3 +127,27 @@ func TestFatPages(t *testing.T) {
 		t.Errorf("%v", short)
 	}
 }
+
+// Manifests that are large once parsed are refused before they are.
+func TestManifestOfManyValues(t *testing.T) {
+	for what, filling := range map[string]string{"objects": "{}", "nulls": "null", "arrays": `{"urls":[]}`} {
+		raw := fmt.Appendf(nil, `{"schemaVersion":2,"config":{},"layers":[%s%s]}`, strings.Repeat(filling+",", maxValues), filling)
+		if _, err := ParseContents(Descriptor{MediaType: typeManifest}, raw); !errors.Is(err, ErrMalformed) {
+			t.Error(what, err)
+		}
+		if _, err := bundleIn(raw, ""); !errors.Is(err, ErrMalformed) {
+			t.Error(what, err)
+		}
+		if _, err := parseIndex(raw); err == nil {
+			t.Error(what)
+		}
+	}
+	entry := Descriptor{MediaType: typeManifest, Size: 1, Digest: digestOf(nil), ArtifactType: "x/y"}
+	raw, err := marshal(index{SchemaVersion: 2, MediaType: TypeIndex, Manifests: slices.Repeat([]Descriptor{entry}, MaxListed)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list, err := parseIndex(raw); err != nil || len(list.Manifests) != MaxListed {
+		t.Error(len(list.Manifests), err)
+	}
+}

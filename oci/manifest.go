@@ -77,9 +77,28 @@ type index struct {
 	Annotations   map[string]string `json:"annotations,omitempty"`
 }
 
+// maxValues bounds what is in a manifest, which would else take forty times its size
+// in memory ("layers":[{},{},…]): 20,000 entries have room, with their annotations.
+const maxValues = 250_000
+
+// Unmarshal reads a manifest or an index of strangers, if it has no more in it than
+// one may have.
+func Unmarshal(raw []byte, into any) error {
+	if n := values(raw); n > maxValues {
+		return fmt.Errorf("up to %d values are in it, more than %d", n, maxValues)
+	}
+	return json.Unmarshal(raw, into)
+}
+
+// values is how many values JSON has in it, at most: each but the first of an object
+// or an array stands behind a comma.
+func values(raw []byte) int {
+	return bytes.Count(raw, []byte(",")) + bytes.Count(raw, []byte("{")) + bytes.Count(raw, []byte("[")) + 1
+}
+
 func parseIndex(raw []byte) (index, error) {
 	var i index
-	if err := json.Unmarshal(raw, &i); err != nil {
+	if err := Unmarshal(raw, &i); err != nil {
 		return i, fmt.Errorf("parsing index: %w", err)
 	}
 	if i.SchemaVersion != 2 || i.MediaType != "" && i.MediaType != TypeIndex {
@@ -95,7 +114,7 @@ var errOther = errors.New("another artifact")
 // image.
 func bundleIn(raw []byte, image string) (Descriptor, error) {
 	var m manifest
-	if err := json.Unmarshal(raw, &m); err != nil {
+	if err := Unmarshal(raw, &m); err != nil {
 		return Descriptor{}, malformed("parsing manifest: %w", err)
 	}
 	switch {

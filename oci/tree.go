@@ -5,8 +5,6 @@ import (
 	"fmt"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
-
-	"github.com/go-json-experiment/json"
 )
 
 // MaxPlatforms is how many manifests an index may have, with the indexes in it.
@@ -105,7 +103,7 @@ func (s *session) parts(ctx context.Context, image Image) ([]Image, error) {
 		return nil, err
 	}
 	var list index
-	if err := json.Unmarshal(raw, &list); err != nil {
+	if err := Unmarshal(raw, &list); err != nil {
 		return nil, garbled("parsing index: %w", err)
 	}
 	var all []Image

@@ -61,7 +61,10 @@ func (f carryFlags) load(ctx context.Context, env environment, dir, image, targe
 	if err != nil {
 		return err
 	}
-	from, err := layout.Open(dir)
+	from, err := layout.Open(ctx, dir)
+	if errors.Is(err, context.Canceled) {
+		return verdict.Interrupted(dir)
+	}
 	if err != nil {
 		return unreadable(dir, err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/oci/layout"
 	"github.com/hallmark-sign/hallmark/oci/transfer"
 )
@@ -63,7 +64,10 @@ func (f carryFlags) saveOne(ctx context.Context, env environment, r *registry, s
 	if p != nil {
 		return p
 	}
-	to, err := layout.Create(dir, from.Repository())
+	to, err := layout.Create(ctx, dir, from.Repository())
+	if errors.Is(err, context.Canceled) {
+		return verdict.Interrupted(dir)
+	}
 	if err != nil {
 		return &problem{Exit: exitUsage, Subject: dir, Code: "unwritable", Err: err, Try: "another directory"}
 	}

@@ -3,6 +3,7 @@ package layout
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -28,24 +29,27 @@ type member struct {
 }
 
 // openArchive finds the files of an archive. Their contents are not read.
-func openArchive(name string) (*archive, error) {
+func openArchive(ctx context.Context, name string) (*archive, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	a := &archive{f, map[string]member{}}
-	if err := a.scan(); err != nil {
+	if err := a.scan(ctx); err != nil {
 		f.Close()
 		return nil, err
 	}
 	return a, nil
 }
 
-func (a *archive) scan() error {
+func (a *archive) scan(ctx context.Context) error {
 	if err := a.refuseCompressed(); err != nil {
 		return err
 	}
 	for r := tar.NewReader(a.file); ; {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
 		header, err := r.Next()
 		if errors.Is(err, io.EOF) && len(a.members) > 0 {
 			return nil

@@ -38,15 +38,15 @@ const tempPrefix = ".tmp-"
 
 // Create makes a layout of an empty directory, or of none, or opens one that is
 // there, for images of REGISTRY/REPO. Close it.
-func Create(name, repository string) (*Dir, error) {
-	d, err := create(name, repository)
+func Create(ctx context.Context, name, repository string) (*Dir, error) {
+	d, err := create(ctx, name, repository)
 	if err != nil {
 		return nil, fmt.Errorf("making image layout: %w", err)
 	}
 	return d, nil
 }
 
-func create(name, repository string) (*Dir, error) {
+func create(ctx context.Context, name, repository string) (*Dir, error) {
 	if err := os.MkdirAll(name, 0o755); err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func create(name, repository string) (*Dir, error) {
 		return nil, err
 	}
 	d := &Dir{Layout: &Layout{files: root.FS(), close: root.Close, repository: repository}, root: root, whole: map[string]bool{}}
-	if err := d.begin(); err != nil {
+	if err := d.begin(ctx); err != nil {
 		root.Close()
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func create(name, repository string) (*Dir, error) {
 }
 
 // begin marks the directory as a layout, and reads what is in it.
-func (d *Dir) begin() error {
+func (d *Dir) begin(ctx context.Context) error {
 	entries, err := fs.ReadDir(d.files, ".")
 	if err != nil {
 		return err
@@ -87,8 +87,7 @@ func (d *Dir) begin() error {
 	if err := d.reread(); err != nil {
 		return err
 	}
-	d.arrange()
-	return nil
+	return d.arrange(ctx)
 }
 
 // sweep removes what runs that were killed have left.

@@ -24,6 +24,7 @@ const (
 	noteTag    = "org.opencontainers.image.ref.name"
 	noteName   = "io.containerd.image.name"
 	maxEntries = oci.MaxListed
+	maxNamed   = 20 // images that are named where one is to be chosen
 )
 
 // index is index.json:
@@ -43,7 +44,7 @@ type index struct {
 
 func parseIndex(raw []byte) (index, error) {
 	var i index
-	if err := json.Unmarshal(raw, &i); err != nil {
+	if err := oci.Unmarshal(raw, &i); err != nil {
 		return i, fmt.Errorf("parsing %s: %w", indexFile, err)
 	}
 	switch {
@@ -178,9 +179,12 @@ func (l *Layout) Choose(want string) (Image, error) {
 	if len(chosen) == 0 {
 		return Image{}, fmt.Errorf("%w none is listed", ErrChoice)
 	}
-	names := make([]string, 0, len(chosen))
-	for _, i := range chosen {
+	var names []string
+	for _, i := range chosen[:min(len(chosen), maxNamed)] {
 		names = append(names, i.String())
+	}
+	if more := len(chosen) - maxNamed; more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
 	}
 	return Image{}, fmt.Errorf("%w there is %s", ErrChoice, strings.Join(names, "; "))
 }

@@ -28,10 +28,10 @@ type Layout struct {
 }
 
 // Open reads a directory, or an archive of one (.tar, not compressed). Close it.
-func Open(name string) (*Layout, error) {
-	l, err := open(name)
+func Open(ctx context.Context, name string) (*Layout, error) {
+	l, err := open(ctx, name)
 	if err == nil {
-		if err = l.read(); err == nil {
+		if err = l.read(ctx); err == nil {
 			return l, nil
 		}
 		l.Close()
@@ -39,13 +39,13 @@ func Open(name string) (*Layout, error) {
 	return nil, fmt.Errorf("opening image layout: %w", err)
 }
 
-func open(name string) (*Layout, error) {
+func open(ctx context.Context, name string) (*Layout, error) {
 	info, err := os.Stat(name)
 	if err != nil {
 		return nil, err
 	}
 	if !info.IsDir() {
-		archive, err := openArchive(name)
+		archive, err := openArchive(ctx, name)
 		if err != nil {
 			return nil, err
 		}
@@ -61,7 +61,7 @@ func open(name string) (*Layout, error) {
 // Close ends it.
 func (l *Layout) Close() error { return l.close() }
 
-func (l *Layout) read() error {
+func (l *Layout) read(ctx context.Context) error {
 	mark, err := l.readFile(markFile, maxMark)
 	if err != nil {
 		return err
@@ -76,33 +76,53 @@ func (l *Layout) read() error {
 	if l.index, err = parseIndex(raw); err != nil {
 		return err
 	}
-	l.arrange()
-	return nil
+	return l.arrange(ctx)
 }
 
 // arrange finds what hangs on what. That something can't be read is said to whoever
-// asks for it.
-func (l *Layout) arrange() {
+// asks for it. Errors: the context's.
+func (l *Layout) arrange(ctx context.Context) error {
 	l.under, l.attached, l.lost = map[string][]oci.Descriptor{}, map[string]bool{}, nil
+	type entry struct {
+		digest, mediaType string
+		size              int64
+	}
+	unread := map[entry]error{} // nil: it was read. What is listed many times is read once
 	for _, d := range l.index.Manifests {
-		if l.attached[d.Digest] {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		e := entry{d.Digest, d.MediaType, d.Size}
+		err, known := unread[e]
+		if l.attached[d.Digest] || known && err == nil {
 			continue
 		}
-		raw, err := l.manifest(d)
-		var c oci.Contents
-		if err == nil {
-			c, err = oci.ParseContents(d, raw)
+		var subject *oci.Descriptor
+		if !known {
+			subject, err = l.subject(d)
+			unread[e] = err
 		}
 		switch {
 		case err != nil && d.ArtifactType != "":
 			l.lost = append(l.lost, d)
-		case err == nil && c.Subject != nil:
-			l.under[c.Subject.Digest] = append(l.under[c.Subject.Digest], d)
+		case err == nil && subject != nil:
+			l.under[subject.Digest] = append(l.under[subject.Digest], d)
 		default:
 			continue
 		}
 		l.attached[d.Digest] = true
 	}
+	return nil
+}
+
+// subject is what a manifest hangs on; nil: on nothing.
+func (l *Layout) subject(d oci.Descriptor) (*oci.Descriptor, error) {
+	raw, err := l.manifest(d)
+	if err != nil {
+		return nil, err
+	}
+	c, err := oci.ParseContents(d, raw)
+	return c.Subject, err
 }
 
 // openFile opens a regular file.

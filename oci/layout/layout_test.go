@@ -3,6 +3,7 @@ package layout
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -54,17 +55,17 @@ func TestRefusesNoLayout(t *testing.T) {
 		"many":     {map[string]string{markFile: goodMark, indexFile: `{"schemaVersion":2,"manifests":[{}` + strings.Repeat(",{}", maxEntries) + `]}`}, "more than"},
 	} {
 		dir := dirOf(t, c.files)
-		if l, err := Open(dir); err == nil || !strings.Contains(err.Error(), c.want) {
+		if l, err := Open(t.Context(), dir); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, %v", what, l, err)
 		}
 		if c.files == nil || what == "no index" {
 			continue
 		}
-		if d, err := Create(dir, "r/a"); err == nil || !strings.Contains(err.Error(), c.want) {
+		if d, err := Create(t.Context(), dir, "r/a"); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s, to write: %v, %v", what, d, err)
 		}
 	}
-	if _, err := Create(dirOf(t, map[string]string{"precious": "x"}), "r/a"); err == nil || !strings.Contains(err.Error(), "something else") {
+	if _, err := Create(t.Context(), dirOf(t, map[string]string{"precious": "x"}), "r/a"); err == nil || !strings.Contains(err.Error(), "something else") {
 		t.Error(err)
 	}
 }
@@ -76,14 +77,14 @@ func TestStaysInside(t *testing.T) {
 	if err := os.Symlink(filepath.Join(outside, indexFile), filepath.Join(dir, indexFile)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "escapes") {
+	if _, err := Open(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "escapes") {
 		t.Error(err)
 	}
 	dir = dirOf(t, map[string]string{markFile: goodMark, indexFile: `{"schemaVersion":2,"manifests":[]}`})
 	if err := os.Symlink(outside, filepath.Join(dir, "blobs")); err != nil {
 		t.Fatal(err)
 	}
-	l, err := Open(dir)
+	l, err := Open(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +97,7 @@ func TestStaysInside(t *testing.T) {
 			t.Errorf("%s was opened", d.Digest)
 		}
 	}
-	if _, err := Create(dir, "r/a"); err == nil {
+	if _, err := Create(t.Context(), dir, "r/a"); err == nil {
 		t.Error("blobs would be written elsewhere")
 	}
 	if entries, err := os.ReadDir(outside); err != nil || len(entries) != 2 {
@@ -108,7 +109,7 @@ func TestStaysInside(t *testing.T) {
 func TestExtends(t *testing.T) {
 	theirs := `{"mediaType":"text/plain","size":3,"digest":"sha256:` + digits + `","data":"YWJj","platform":{"os":"linux"}}`
 	dir := dirOf(t, map[string]string{markFile: goodMark, indexFile: `{"schemaVersion":2,"manifests":[` + theirs + `],"x":1}`})
-	d, err := Create(dir, "r/a")
+	d, err := Create(t.Context(), dir, "r/a")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +140,7 @@ func TestExtends(t *testing.T) {
 func TestTwoRepositories(t *testing.T) {
 	dir := t.TempDir()
 	for _, repository := range []string{"r/a", "r/b"} {
-		d, err := Create(dir, repository)
+		d, err := Create(t.Context(), dir, repository)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +152,7 @@ func TestTwoRepositories(t *testing.T) {
 		}
 		d.Close()
 	}
-	l, err := Open(dir)
+	l, err := Open(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +182,7 @@ func TestSweeps(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	d, err := Create(dir, "r/a")
+	d, err := Create(t.Context(), dir, "r/a")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +229,7 @@ func TestArchives(t *testing.T) {
 	link := func(kind byte) tar.Header {
 		return tar.Header{Name: indexFile, Linkname: "/etc/passwd", Typeflag: kind}
 	}
-	if l, err := Open(write(mark, index)); err != nil {
+	if l, err := Open(t.Context(), write(mark, index)); err != nil {
 		t.Error(l, err)
 	}
 	for what, c := range map[string]struct{ name, want string }{
@@ -242,7 +243,7 @@ func TestArchives(t *testing.T) {
 		"zstd":      {dirOf(t, map[string]string{"f": "\x28\xb5\x2f\xfd\x00"}) + "/f", "unzstd it first"},
 		"not there": {filepath.Join(t.TempDir(), "f"), "no such file"},
 	} {
-		if l, err := Open(c.name); err == nil || !strings.Contains(err.Error(), c.want) {
+		if l, err := Open(t.Context(), c.name); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, %v", what, l, err)
 		}
 	}
@@ -257,7 +258,7 @@ func FuzzIndex(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		files := watched{fstest.MapFS{markFile: {Data: []byte(goodMark)}, indexFile: {Data: raw}, blobsDir + "/" + digits: {Data: []byte("{}")}}, t}
 		l := &Layout{files: files}
-		if l.read() != nil {
+		if l.read(t.Context()) != nil {
 			return
 		}
 		_, _ = l.Choose("")
@@ -299,5 +300,50 @@ func (w watched) Stat(name string) (fs.FileInfo, error) {
 		return f.Stat()
 	} else {
 		return nil, fmt.Errorf("describing: %w", err)
+	}
+}
+
+// An index of four megabytes that is listed thousands of times is read once, and
+// whoever waits for more may stop it.
+func TestListedManyTimes(t *testing.T) {
+	large := `{"schemaVersion":2,"mediaType":"` + oci.TypeIndex + `","manifests":[],"annotations":{"a":"` + strings.Repeat("x", 3<<20) + `"}}`
+	d := oci.Describe([]byte(large), oci.TypeIndex)
+	entry := fmt.Sprintf(`{"mediaType":%q,"size":%d,"digest":%q,"artifactType":"x/y"}`, d.MediaType, d.Size, d.Digest)
+	index := `{"schemaVersion":2,"manifests":[` + strings.Repeat(entry+",", 15_000) + entry + `]}`
+	digits, err := d.Hex()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := dirOf(t, map[string]string{markFile: `{"imageLayoutVersion":"1.0.0"}`, indexFile: index, blobsDir + "/" + digits: large})
+	begun := time.Now()
+	l, err := Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if took := time.Since(begun); took > time.Minute {
+		t.Errorf("opening took %s", took)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Open(ctx, dir); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+// Of thousands of images twenty are named, where one is to be chosen.
+func TestChoiceOfMany(t *testing.T) {
+	var entries []string
+	for i := range 1_000 {
+		entries = append(entries, fmt.Sprintf(`{"mediaType":%q,"size":1,"digest":"sha256:%064x"}`, oci.TypeIndex, i))
+	}
+	dir := dirOf(t, map[string]string{markFile: `{"imageLayoutVersion":"1.0.0"}`, indexFile: `{"schemaVersion":2,"manifests":[` + strings.Join(entries, ",") + `]}`})
+	l, err := Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if _, err := l.Choose(""); !errors.Is(err, ErrChoice) || !strings.HasSuffix(err.Error(), "and 980 more") || len(err.Error()) > 3_000 {
+		t.Error(err)
 	}
 }

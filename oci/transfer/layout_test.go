@@ -22,7 +22,7 @@ import (
 
 func save(t *testing.T, from *place, dir string, image oci.Descriptor, tag string) *transfer.Report {
 	t.Helper()
-	to, err := layout.Create(dir, from.ref(t, "a/b:v1").Repository())
+	to, err := layout.Create(t.Context(), dir, from.ref(t, "a/b:v1").Repository())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func save(t *testing.T, from *place, dir string, image oci.Descriptor, tag strin
 
 func load(t *testing.T, name, want string, to *place) *transfer.Report {
 	t.Helper()
-	from, err := layout.Open(name)
+	from, err := layout.Open(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestSeveralImages(t *testing.T) {
 	save(t, from, dir, two, "v1")
 	three := from.put(t, "", nil, "three")
 	save(t, from, dir, three, "")
-	l, err := layout.Open(dir)
+	l, err := layout.Open(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hallmark-sign/hallmark/oci"
 )
@@ -13,7 +14,8 @@ import (
 // Limits of one image, with all that hangs on it.
 const (
 	MaxManifests = 20_000    // platforms, attachments, and what hangs on them
-	MaxBytes     = 128 << 20 // of manifests, which are kept in memory
+	MaxBytes     = 128 << 20 // of manifests, which are kept in memory, and of lists
+	MaxValues    = 1_000_000 // in manifests and lists, which are kept parsed
 )
 
 // parallel is how many manifests are looked at at once.
@@ -41,7 +43,9 @@ type survey struct {
 	things  map[string]*thing // by digest
 	order   []*thing          // children before parents, subjects before what hangs on them
 	parts   map[string]bool   // the image, and what it consists of: not what hangs there
-	bytes   int64             // of manifests
+	queued  map[string]bool   // digests of what was looked at, or is about to be
+	bytes   atomic.Int64      // of manifests and lists
+	values  atomic.Int64      // in them
 	missing []Note
 	strays  []Note // what is listed, and does not hang on the image
 }
@@ -49,7 +53,7 @@ type survey struct {
 // thing is a manifest.
 type thing struct {
 	oci.Descriptor
-	raw      []byte // nil: a stray, which was not followed
+	raw      []byte // nil: a stray, which was not followed, and of which only the subject is known
 	contents oci.Contents
 	hanging  []oci.Descriptor // what is listed to hang on it
 	tags     []tag            // of cosign 1 and 2
@@ -62,44 +66,71 @@ type tag struct {
 	oci.Descriptor
 }
 
-// found is a manifest that something led to.
-type found struct {
+// lead is where something leads to.
+type lead struct {
 	oci.Descriptor
 	under string // digest of what it is listed to hang on; empty: it is a part, or tagged
+}
+
+// found is a manifest that leads lead to.
+type found struct {
+	oci.Descriptor
+	under []string // of each lead
 }
 
 // look surveys an image, generation by generation. Errors: that of the image's own
 // manifest, *oci.Unseen where it is too much, the context's.
 func look(ctx context.Context, from Source, image oci.Descriptor) (*survey, error) {
-	s := &survey{from: from, image: image, things: map[string]*thing{}, parts: map[string]bool{}}
-	queued := map[string]bool{image.Digest: true}
-	for todo := []found{{Descriptor: image}}; len(todo) > 0; {
-		if len(queued) > MaxManifests {
+	s := &survey{from: from, image: image, things: map[string]*thing{}, parts: map[string]bool{}, queued: map[string]bool{}}
+	for todo := s.due([]lead{{image, ""}}); len(todo) > 0; {
+		if len(s.queued) > MaxManifests {
 			return nil, &oci.Unseen{Reason: oci.TooMuch, Err: fmt.Errorf("more than %d manifests hang together with the image", MaxManifests)}
 		}
-		next, err := s.generation(ctx, todo)
+		leads, err := s.generation(ctx, todo)
 		if err != nil {
 			return nil, err
 		}
-		todo = slices.DeleteFunc(next, func(f found) bool {
-			known := queued[f.Digest]
-			queued[f.Digest] = true
-			return known
-		})
+		todo = s.due(leads)
 	}
 	s.divide(image.Digest)
 	s.arrange(image.Digest, map[string]bool{})
+	s.strays = slices.DeleteFunc(s.strays, func(n Note) bool { return s.things[n.What].raw != nil })
 	return s, nil
 }
 
+// due are the manifests that are to be looked at: what was not yet, once, with all
+// that it is listed under; and what was left as a stray, where a lead is true.
+func (s *survey) due(leads []lead) []found {
+	var todo []found
+	at := map[string]int{}
+	for _, l := range leads {
+		stray := s.things[l.Digest]
+		if i, ok := at[l.Digest]; ok {
+			todo[i].under = append(todo[i].under, l.under)
+		} else if !s.queued[l.Digest] || stray != nil && stray.raw == nil && stray.belongs(l.under) {
+			at[l.Digest] = len(todo)
+			todo = append(todo, found{l.Descriptor, []string{l.under}})
+		}
+		s.queued[l.Digest] = true
+	}
+	return todo
+}
+
 // generation looks at manifests, several at once, and gives what they lead to.
-func (s *survey) generation(ctx context.Context, todo []found) ([]found, error) {
+func (s *survey) generation(ctx context.Context, todo []found) ([]lead, error) {
 	things, errs := make([]*thing, len(todo)), make([]error, len(todo))
-	each(len(todo), parallel, func(i int) { things[i], errs[i] = s.see(ctx, todo[i]) })
+	each(len(todo), parallel, func(i int) {
+		if errs[i] = s.tooMuch(); errs[i] == nil {
+			things[i], errs[i] = s.see(ctx, todo[i])
+		}
+	})
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	var next []found
+	if err := s.tooMuch(); err != nil {
+		return nil, err
+	}
+	var leads []lead
 	for i, f := range todo {
 		switch t := things[i]; {
 		case errs[i] != nil && f.Digest == s.image.Digest:
@@ -108,15 +139,19 @@ func (s *survey) generation(ctx context.Context, todo []found) ([]found, error) 
 			s.missing = append(s.missing, Note{f.Digest, errs[i].Error()})
 		default:
 			s.things[f.Digest] = t
-			s.bytes += f.Size
 			s.missing = append(s.missing, t.unseen...)
-			next = append(next, t.leads()...)
+			leads = append(leads, t.leads()...)
 		}
 	}
-	if s.bytes > MaxBytes {
-		return nil, &oci.Unseen{Reason: oci.TooMuch, Err: fmt.Errorf("the manifests of the image have more than %d bytes together", int64(MaxBytes))}
+	return leads, nil
+}
+
+// tooMuch: what has been read goes beyond the limits.
+func (s *survey) tooMuch() error {
+	if s.bytes.Load() > MaxBytes || s.values.Load() > MaxValues {
+		return &oci.Unseen{Reason: oci.TooMuch, Err: fmt.Errorf("the manifests of the image, and the lists of what hangs on them, have more than %d bytes or %d values together", int64(MaxBytes), MaxValues)}
 	}
-	return next, nil
+	return nil
 }
 
 // each does n things, some of them at once.
@@ -139,16 +174,22 @@ func (s *survey) see(ctx context.Context, f found) (*thing, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.bytes.Add(f.Size)
 	t := &thing{Descriptor: f.Descriptor, raw: raw}
 	if t.contents, err = oci.ParseContents(f.Descriptor, raw); err != nil {
 		return nil, err
 	}
-	if f.under != "" && !t.hangsOn(f.under) {
-		return &thing{Descriptor: f.Descriptor}, nil
+	if !slices.ContainsFunc(f.under, t.belongs) {
+		return &thing{Descriptor: f.Descriptor, contents: oci.Contents{Subject: t.contents.Subject}}, nil
 	}
+	s.values.Add(int64(t.contents.Values))
 	if t.hanging, err = s.from.Referrers(ctx, f.Descriptor); err != nil {
 		t.unseen = append(t.unseen, Note{f.Digest, "what hangs on it is not known: " + err.Error()})
 	}
+	for _, d := range t.hanging {
+		s.bytes.Add(int64(len(d.MediaType) + len(d.Digest) + len(d.ArtifactType)))
+	}
+	s.values.Add(valuesListed * int64(len(t.hanging)))
 	for _, name := range f.LegacyTags() {
 		d, ok, err := s.from.Tagged(ctx, name)
 		if err != nil {
@@ -160,21 +201,28 @@ func (s *survey) see(ctx context.Context, f found) (*thing, error) {
 	return t, nil
 }
 
+// valuesListed is what an entry of a list counts for.
+const valuesListed = 5
+
+// belongs says whether a thing is where a lead has it: on its subject, or in no list
+// of what hangs on others.
+func (t *thing) belongs(under string) bool { return under == "" || t.hangsOn(under) }
+
 func (t *thing) hangsOn(digest string) bool {
 	return t.contents.Subject != nil && t.contents.Subject.Digest == digest
 }
 
 // leads are the manifests that this one points to, or that hang on it.
-func (t *thing) leads() []found {
-	var all []found
+func (t *thing) leads() []lead {
+	var all []lead
 	for _, d := range t.contents.Manifests {
-		all = append(all, found{Descriptor: d})
+		all = append(all, lead{d, ""})
 	}
 	for _, d := range t.hanging {
-		all = append(all, found{d, t.Digest})
+		all = append(all, lead{d, t.Digest})
 	}
 	for _, one := range t.tags {
-		all = append(all, found{Descriptor: one.Descriptor})
+		all = append(all, lead{one.Descriptor, ""})
 	}
 	return all
 }
@@ -195,16 +243,12 @@ func (s *survey) divide(digest string) {
 // listed to hang where it does not is a stray.
 func (s *survey) arrange(digest string, visited map[string]bool) {
 	t := s.things[digest]
-	if t == nil || visited[digest] {
+	if t == nil || t.raw == nil || visited[digest] {
 		return
 	}
 	visited[digest] = true
 	for _, d := range t.contents.Manifests {
 		s.arrange(d.Digest, visited)
-	}
-	if t.raw == nil {
-		s.missing = append(s.missing, Note{digest, "it is a part, and was listed as hanging on what it does not hang on"})
-		return
 	}
 	s.order = append(s.order, t)
 	for _, d := range t.hanging {
