@@ -180,11 +180,13 @@ func (l *Layout) Choose(want string) (Image, error) {
 		return Image{}, fmt.Errorf("%w none is listed", ErrChoice)
 	}
 	var names []string
-	for _, i := range chosen[:min(len(chosen), maxNamed)] {
+	for _, i := range chosen {
 		names = append(names, i.String())
 	}
-	if more := len(chosen) - maxNamed; more > 0 {
-		names = append(names, fmt.Sprintf("and %d more", more))
+	slices.Sort(names)
+	names = slices.Compact(names)
+	if more := len(names) - maxNamed; more > 0 {
+		names = append(names[:maxNamed], fmt.Sprintf("and %d more", more))
 	}
 	return Image{}, fmt.Errorf("%w there is %s", ErrChoice, strings.Join(names, "; "))
 }
