@@ -27,6 +27,13 @@ func (p *Policy) Settle(results []*verify.Result) error {
 	return nil
 }
 
+// Counts says whether some rule accepts a result, be it enough for that rule or not.
+func (p *Policy) Counts(result *verify.Result) bool {
+	return slices.ContainsFunc(p.Rules, func(r Rule) bool {
+		return len(p.names(&r, result)) > 0 && r.admits(result) == nil
+	})
+}
+
 // settle holds one rule: each result that it accepts is a signer's, and so many
 // different signers must be found that no signature counts for two of them, and
 // nobody twice.

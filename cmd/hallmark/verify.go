@@ -56,8 +56,8 @@ input need --bundle or --evidence. A file may have several bundles, one a line, 
 FILE.sigstore.jsonl.
 
 A manifest in a directory, such as release.sigstore.json of 'sign --manifest', vouches
-for the files that it names; one that it names must be there and be the same, one that
-it does not name is unsigned. With --bundle several FILEs or a directory share bundles,
+for the files that it names; one that it names must be there and be the same, whatever
+bundles lie beside it, one that it does not name is unsigned. With --bundle several FILEs or a directory share bundles,
 and a file is vouched for by its digest alone, whatever its name.
 
 REGISTRY/REPO:TAG and REGISTRY/REPO@sha256:HEX are images, whose bundles are fetched

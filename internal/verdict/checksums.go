@@ -65,16 +65,14 @@ func (f Finder) readList(path string) ([]Target, *list, error) {
 	return files, signed, nil
 }
 
-// coverByChecksums notes what a signed list vouches for. What is no such list is a
-// file like any other.
+// coverByChecksums notes what a signed list says; it is a file like any other itself.
 func (f Finder) coverByChecksums(path string, covered coverage) {
 	files, signed, err := f.readList(path)
 	if err != nil || signed == nil {
 		return
 	}
-	covered.files[path] = Target{Name: path, path: path, list: signed}
 	for _, file := range files {
-		covered.files[file.path] = file
+		covered.files[file.path] = append(covered.files[file.path], mention{signed, file.listed})
 	}
 }
 

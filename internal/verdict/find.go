@@ -34,9 +34,10 @@ type Target struct {
 	held    []piece  // what the registry has
 	problem *Problem // known before anything is judged
 	listed  []byte   // SHA-256 that a list of checksums has for it
-	list    *list    // the signed list, or the manifests, that vouch for it
-	label   string   // its name there; empty: manifests vouch by digest alone
+	list    *list    // the signed list, or the bundles given, that vouch for it
 	claimed bool     // what its bundles name themselves, in place of a file
+
+	mentions []mention // by lists and manifests of the directory
 
 	registry Registry // where the artifact is, when it is no file
 }
@@ -176,9 +177,9 @@ func walk(dir string, visit fs.WalkDirFunc) error {
 }
 
 // directory gives every file below dir but bundles, and for a bundle without its
-// artifact that artifact, which is missing. Signed lists of checksums and manifests
-// vouch for those of their directory that have no bundle of their own; what a
-// manifest names and is not there is missing too.
+// artifact that artifact, which is missing. What signed lists of checksums and
+// manifests of their directory say of them goes with them, unless bundles are given;
+// what a manifest names and is not there is missing too.
 func (f Finder) directory(dir string, yield func(Target) bool) {
 	found, stopped := 0, false
 	tell := func(t Target, unread fs.DirEntry) error {
@@ -186,13 +187,16 @@ func (f Finder) directory(dir string, yield func(Target) bool) {
 		stopped = !yield(t)
 		return stopUnless(!stopped, unread)
 	}
-	covered := coverage{files: map[string]Target{}, manifests: map[string]*Problem{}}
+	covered := coverage{files: map[string][]mention{}, manifests: map[string]*Problem{}}
 	err := walk(dir, func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return tell(Target{Name: path, problem: couldNotLook(path, err)}, entry)
 		case entry.IsDir():
 			f.cover(path, covered)
+			if len(f.Bundles) > 0 {
+				clear(covered.files)
+			}
 			return nil
 		}
 		if target, wanted := f.inDirectory(path, covered); wanted {
@@ -214,19 +218,17 @@ func (f Finder) directory(dir string, yield func(Target) bool) {
 // inDirectory is what a file in a directory stands for: itself, or as a bundle the
 // artifact that is missing; a manifest stands for nothing.
 func (f Finder) inDirectory(path string, covered coverage) (target Target, wanted bool) {
-	by, named := covered.files[path]
 	problem, isManifest := covered.manifests[path]
 	switch {
 	case isManifest:
 		return Target{Name: path, problem: problem}, problem != nil
-	case isBundle(path) && !(named && by.list.manifest()):
+	case isBundle(path) && !covered.byManifest(path):
+		if covered.byManifest(artifactOf(path)) {
+			return Target{}, false // which is told of anyway
+		}
 		return missingArtifact(path)
 	}
-	target = f.target(Target{Name: path, path: path, found: true})
-	if named && (by.list.self(path) || len(target.evidence()) == 0) {
-		target = by
-	}
-	return target, true
+	return f.target(Target{Name: path, path: path, found: true, mentions: covered.files[path]}), true
 }
 
 // missingArtifact is the artifact of a bundle that has none.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"path/filepath"
 	"runtime"
 	"strings"
 
@@ -112,10 +113,12 @@ func receive[T any](ctx context.Context, from <-chan T) (T, bool) {
 func (j *Judge) Judge(ctx context.Context, t Target) Verdict {
 	v := Verdict{Target: t}
 	switch {
+	case len(t.mentions) > 0:
+		return j.mentioned(ctx, t)
 	case t.problem != nil:
 		v.Problem = t.problem
 	case t.list != nil && t.list.manifest():
-		return j.named(ctx, t)
+		return j.shared(ctx, t)
 	case t.list != nil:
 		return j.vouched(ctx, t)
 	default:
@@ -217,6 +220,9 @@ func (j *Judge) verify(v *Verdict, p piece, open opener) *Problem {
 	if err == nil {
 		if p.payload != nil {
 			OfImage(result, v.Target.digest)
+		}
+		if v.Target.beside(p) && !calls(result, filepath.Base(v.Target.path)) {
+			return j.dress(v.Target.Name, p, otherName(result, filepath.Base(v.Target.path)))
 		}
 		v.Results = append(v.Results, result)
 		return nil

@@ -2,40 +2,51 @@ package verdict
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
 // list vouches for several files, and is judged once: a signed list of checksums,
-// or bundles that name the files themselves, which are manifests.
+// or bundles that name the files themselves, as a manifest does.
 type list struct {
-	target Target
-	judged sync.Once
-	said   Verdict
-	labels []labels // of manifests: what each of said.Results names
+	target  Target
+	judged  sync.Once
+	said    Verdict
+	digests []map[string]bool // SHA-256 of what each of said.Results is about, in hexadecimal
 }
 
 // manifest says whether it is bundles, which name files themselves.
 func (l *list) manifest() bool { return l.target.claimed }
 
-// self says whether path is that of the list, which is a file like those it lists.
-func (l *list) self(path string) bool { return !l.manifest() && l.target.path == path }
+// mention is what a list or manifest says of a file of its directory.
+type mention struct {
+	list   *list
+	digest []byte // SHA-256
+}
 
-// coverage is what the lists and manifests of directories vouch for.
+// coverage is what the lists and manifests of directories say.
 type coverage struct {
-	files     map[string]Target
+	files     map[string][]mention
 	manifests map[string]*Problem // paths of manifests; nil: it can be used
 }
 
-// cover notes what the signed lists and the manifests of a directory vouch for.
+func (c coverage) byManifest(path string) bool {
+	return slices.ContainsFunc(c.files[path], func(m mention) bool { return m.list.manifest() })
+}
+
+// cover notes what the signed lists and the manifests of a directory say.
 func (f Finder) cover(dir string, covered coverage) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -59,23 +70,104 @@ func (f Finder) cover(dir string, covered coverage) {
 	coverByManifests(dir, strays, covered)
 }
 
-// vouched judges a list of checksums once, or a file by the list that vouches for
-// it.
-func (j *Judge) vouched(ctx context.Context, t Target) Verdict {
-	t.list.judged.Do(func() {
-		t.list.said = Verdict{Target: t.list.target}
-		j.judge(ctx, &t.list.said)
+// once judges a list the first time that it is asked for.
+func (j *Judge) once(ctx context.Context, l *list) Verdict {
+	l.judged.Do(func() {
+		l.said = Verdict{Target: l.target}
+		j.judge(ctx, &l.said)
+		for _, r := range l.said.Results {
+			l.digests = append(l.digests, digestsOf(r))
+		}
 	})
+	return l.said
+}
+
+// vouched judges a list of checksums that was named, or a file by it.
+func (j *Judge) vouched(ctx context.Context, t Target) Verdict {
+	said := j.once(ctx, t.list)
 	if t.listed == nil {
-		return t.list.said
+		return said
 	}
-	v := Verdict{Target: t, Results: t.list.said.Results, Digest: t.listed, List: t.list.target.Name}
-	if p := t.list.said.Problem; p != nil {
-		v.Problem = t.notVouched(p, "the list that it stands in, "+t.list.target.Name+", is not verified")
+	v := Verdict{Target: t, Results: said.Results, Digest: t.listed, List: said.Target.Name}
+	if said.Problem != nil {
+		v.Problem = t.notVouched(said.Problem, "the list that it stands in, "+said.Target.Name+", is not verified")
 		return v
 	}
-	_, v.Problem = t.Sum(ctx)
+	if _, v.Problem = t.Sum(ctx); v.Problem != nil {
+		v.Problem = v.Problem.missingFrom(said.Target.Name)
+	}
 	return v
+}
+
+// mentioned judges a file of a directory. It must be the one that each list and
+// manifest there says it is whose signature counts for a rule; these vouch for it,
+// together with bundles of its own.
+func (j *Judge) mentioned(ctx context.Context, t Target) Verdict {
+	v := Verdict{Target: t}
+	digest, unread := t.Sum(ctx)
+	var refused *Problem
+	var by []string
+	for _, m := range t.mentions {
+		said := j.once(ctx, m.list)
+		name := said.Target.Name
+		v.Explained = append(v.Explained, said.Explained...)
+		counts := slices.ContainsFunc(said.Results, j.Policy.Counts)
+		switch {
+		case counts && unread != nil:
+			v.Problem = unread.missingFrom(name)
+			return v
+		case counts && !bytes.Equal(digest, m.digest):
+			v.Problem = mismatch(t.Name, hex.EncodeToString(m.digest)+", by "+name, digest)
+			return v
+		case said.Problem == nil || counts && m.list.manifest(): // several manifests may be enough together
+			v.Results, by = append(v.Results, said.Results...), append(by, name)
+		default:
+			refused = cmp.Or(refused, t.notVouched(said.Problem, name+" is not verified: "+said.Problem.Error()))
+		}
+	}
+	switch {
+	case unread != nil && errors.Is(unread, fs.ErrNotExist):
+		v.Problem = refused
+	case unread != nil:
+		v.Problem = unread
+	case j.Policy.Settle(v.Results) != nil:
+		j.alone(ctx, &v, by, refused)
+	}
+	if v.Problem == nil && len(by) > 0 {
+		v.Digest, v.List = digest, strings.Join(slices.Compact(by), ", ")
+	}
+	return v
+}
+
+// alone adds bundles of a file's own to what these manifests have proved, which is not
+// enough; others were refused.
+func (j *Judge) alone(ctx context.Context, v *Verdict, by []string, refused *Problem) {
+	own := Verdict{Target: v.Target}
+	j.judge(ctx, &own)
+	v.Results, v.Explained = append(v.Results, own.Results...), append(v.Explained, own.Explained...)
+	err, refusal := j.Policy.Settle(v.Results), new(verify.Error)
+	switch {
+	case err == nil:
+	case own.Problem.Code != "unsigned":
+		v.Problem = own.Problem
+	case len(by) > 0 && errors.As(err, &refusal):
+		v.Problem = j.dress(v.Target.Name, piece{file: by[0]}, Refused(refusal))
+	case refused != nil:
+		v.Problem = refused
+	default:
+		v.Problem = own.Problem
+	}
+}
+
+// missingFrom is the refusal of a file that is not there, and is signed for.
+func (p *Problem) missingFrom(list string) *Problem {
+	if !errors.Is(p.Err, fs.ErrNotExist) {
+		return p
+	}
+	return &Problem{
+		Exit: ExitRefused, Subject: p.Subject, Code: "artifact-missing", Err: p.Err,
+		Try: "the file, which " + list + " names; or each of the others with --bundle",
+	}
 }
 
 // notVouched is what a file is when its list is not verified, which why says.

@@ -29,21 +29,15 @@ import (
 //	 "subject":[{"name":"bin/tool","digest":{"sha256":"5891b5…"}},
 //	            {"name":"registry.example.com/app@sha256:c605…","digest":{"sha256":"c605…"}}],…}
 
-// labels are what one bundle names: name, NUL, SHA-256 in hexadecimal; and each of
-// the two alone.
-type labels map[string]bool
-
-const nul = "\x00"
-
-func labelsOf(r *verify.Result) labels {
-	all := labels{}
+// digestsOf are what a bundle is about.
+func digestsOf(r *verify.Result) map[string]bool {
+	all := map[string]bool{}
 	if r.Statement == nil {
 		all[hex.EncodeToString(r.Digest)] = true
 		return all
 	}
 	for _, s := range r.Statement.Subject {
-		digest := s.Digest["sha256"]
-		all[digest], all[s.Name+nul+digest], all[s.Name+nul] = true, true, true
+		all[s.Digest["sha256"]] = true
 	}
 	return all
 }
@@ -53,18 +47,17 @@ func sharedBy(files []string) *list {
 	return &list{target: Target{Name: strings.Join(files, ", "), bundles: files, claimed: true}}
 }
 
-// coverByManifests notes what the manifests of a directory vouch for, all together:
-// one that is refused does no harm beside one that meets the policy. A bundle that
-// is no manifest is left to the walk.
+// coverByManifests notes what the manifests of a directory say, each bundle for
+// itself: one that is refused does no harm beside one that meets the policy. A bundle
+// that is no manifest is left to the walk.
 func coverByManifests(dir string, paths []string, covered coverage) {
-	l := &list{target: Target{claimed: true}}
-	var budget int64 = bundle.MaxSize
+	bundles, budget := 0, int64(bundle.MaxSize)
 	for _, file := range paths {
 		info, err := os.Stat(file)
 		if err != nil {
 			continue
 		}
-		if budget -= info.Size(); budget < 0 || len(l.target.held) > maxBundles {
+		if budget -= info.Size(); budget < 0 || bundles > maxBundles {
 			covered.manifests[file] = Unreadable(file, fmt.Errorf("the manifests of a directory have more than %d bytes together, or %d bundles", int64(bundle.MaxSize), maxBundles))
 			continue
 		}
@@ -78,20 +71,22 @@ func coverByManifests(dir string, paths []string, covered coverage) {
 			continue
 		}
 		covered.manifests[file] = nil
-		l.target.held = append(l.target.held, pieces...)
-		l.target.Name = strings.TrimPrefix(l.target.Name+", "+file, ", ")
-		for _, name := range named {
-			place := filepath.Join(dir, filepath.FromSlash(name))
-			covered.files[place] = Target{Name: place, path: place, found: true, list: l, label: name}
+		bundles += len(pieces)
+		for i, p := range pieces {
+			l := &list{target: Target{Name: file, held: []piece{p}, claimed: true}}
+			for _, f := range named[i] {
+				place := filepath.Join(dir, f.name)
+				covered.files[place] = append(covered.files[place], mention{l, f.digest})
+			}
 		}
 	}
 }
 
-// filesNamed are the files that statements name; nil: these bundles are no
-// manifest. Images are in their registries.
-func filesNamed(pieces []piece) ([]string, error) {
-	var all []string
-	for _, p := range pieces {
+// filesNamed are the files that the statement of each bundle names; nil: these
+// bundles are no manifest. Images are in their registries.
+func filesNamed(pieces []piece) ([][]checksum, error) {
+	all, some := make([][]checksum, len(pieces)), false
+	for i, p := range pieces {
 		if p.err != nil || p.bundle.Envelope == nil || p.bundle.Envelope.PayloadType != dsse.PayloadTypeInToto {
 			return nil, nil
 		}
@@ -101,20 +96,24 @@ func filesNamed(pieces []piece) ([]string, error) {
 		}
 		seen := map[string]bool{}
 		for _, subject := range s.Subject {
-			name, digest := subject.Name, subject.Digest["sha256"]
+			name := subject.Name
+			digest, err := hex.DecodeString(subject.Digest["sha256"])
 			switch {
 			case seen[name]:
 				return nil, fmt.Errorf("it names %.100q twice", name)
-			case strings.HasSuffix(name, "@sha256:"+digest):
+			case strings.HasSuffix(name, "@sha256:"+subject.Digest["sha256"]):
 			case !filepath.IsLocal(filepath.FromSlash(name)) || path.Clean(name) != name:
 				return nil, fmt.Errorf("%.100q is no path below its directory", name)
-			case len(digest) != hex.EncodedLen(sha256.Size):
+			case err != nil || len(digest) != sha256.Size:
 				return nil, fmt.Errorf("%.100q has no SHA-256", name)
 			default:
-				all = append(all, name)
+				all[i], some = append(all[i], checksum{digest, filepath.FromSlash(name)}), true
 			}
 			seen[name] = true
 		}
+	}
+	if !some {
+		return nil, nil
 	}
 	return all, nil
 }
@@ -123,7 +122,7 @@ func filesNamed(pieces []piece) ([]string, error) {
 func (c coverage) missing() []Target {
 	var all []Target
 	for _, place := range slices.Sorted(maps.Keys(c.files)) {
-		if !c.files[place].list.manifest() {
+		if !c.byManifest(place) {
 			continue // a list may be of more than somebody keeps
 		}
 		info, err := os.Lstat(place)
@@ -131,43 +130,42 @@ func (c coverage) missing() []Target {
 			err = &fs.PathError{Op: "open", Path: place, Err: fs.ErrNotExist} // as a file
 		}
 		if err != nil {
-			p := notFound(place, err)
-			p.Try = "the file, which " + c.files[place].list.target.Name + " names; or each of the others with --bundle"
-			all = append(all, Target{Name: place, problem: p})
+			all = append(all, Target{Name: place, path: place, problem: notFound(place, err), mentions: c.files[place]})
 		}
 	}
 	return all
 }
 
-// named judges the manifests once, each by what it names itself, and then a file by
-// those that name it.
-func (j *Judge) named(ctx context.Context, t Target) Verdict {
+// shared judges the bundles that were given once, each by what it names itself, and
+// then an artifact by those that name its digest.
+func (j *Judge) shared(ctx context.Context, t Target) Verdict {
 	l := t.list
-	l.judged.Do(func() {
-		if pieces, problem := l.target.pieces(); problem == nil {
-			l.target.held = pieces
-		}
-		l.said = Verdict{Target: l.target}
-		j.judge(ctx, &l.said)
-		for _, r := range l.said.Results {
-			l.labels = append(l.labels, labelsOf(r))
-		}
-	})
-	v := Verdict{Target: t, List: l.target.Name, Explained: l.said.Explained}
-	if len(l.said.Results) == 0 {
-		v.Problem = t.notVouched(l.said.Problem, l.target.Name+" is not verified: "+l.said.Problem.Error())
+	said := j.once(ctx, l)
+	v := Verdict{Target: t, List: l.target.Name, Explained: said.Explained}
+	if len(said.Results) == 0 {
+		v.Problem = t.notVouched(said.Problem, l.target.Name+" is not verified: "+said.Problem.Error())
 		return v
 	}
 	if v.Digest, v.Problem = t.sum(ctx, j.Stdin); v.Problem != nil {
 		return v
 	}
-	v.Results = l.naming(t.label, v.Digest)
+	for i, r := range said.Results {
+		if l.digests[i][hex.EncodeToString(v.Digest)] {
+			about := *r
+			about.Hash, about.Digest = crypto.SHA256, v.Digest
+			v.Results = append(v.Results, &about)
+		}
+	}
 	if len(v.Results) == 0 {
-		v.Problem = t.unnamed(v.Digest)
+		v.Problem = Refused(&verify.Error{
+			Step: verify.StepStatement, Code: verify.SubjectMismatch, Expected: "one that " + l.target.Name + " names",
+			Found: "sha256:" + hex.EncodeToString(v.Digest),
+		})
+		v.Problem.Subject = t.Name
 		return v
 	}
 	if refusal := new(verify.Error); errors.As(j.Policy.Settle(v.Results), &refusal) {
-		v.Problem = j.dress(t.Name, l.target.held[0], Refused(refusal))
+		v.Problem = j.dress(t.Name, piece{file: l.target.bundles[0]}, Refused(refusal))
 	}
 	return v
 }
@@ -183,44 +181,38 @@ func (t Target) sum(ctx context.Context, stdin io.Reader) ([]byte, *Problem) {
 	return t.Sum(ctx)
 }
 
-// naming are the results of bundles that name an artifact, as ones about it.
-func (l *list) naming(label string, digest []byte) []*verify.Result {
-	key := hex.EncodeToString(digest)
-	if label != "" {
-		key = label + nul + key
-	}
-	var all []*verify.Result
-	for i, r := range l.said.Results {
-		if l.labels[i][key] {
-			about := *r
-			about.Hash, about.Digest = crypto.SHA256, digest
-			all = append(all, &about)
-		}
-	}
-	return all
+// beside says whether a bundle was found next to the file, and not given for it.
+func (t Target) beside(p piece) bool {
+	return t.path != "" && len(t.bundles) == 0 && t.given == nil && !t.claimed && !p.elsewhere
 }
 
-// unnamed is what a file is that no manifest names which is verified, or with
-// another digest.
-func (t Target) unnamed(digest []byte) *Problem {
-	l := t.list
-	found := "sha256:" + hex.EncodeToString(digest)
-	for i, r := range l.said.Results {
-		if t.label == "" || !l.labels[i][t.label+nul] {
+// calls says whether a statement about several artifacts gives the one that was
+// verified this name, and to no other: else any file that a manifest names could be
+// put in the place of any other, with a copy of the manifest beside it.
+func calls(r *verify.Result, name string) bool {
+	if r.Statement == nil || len(r.Statement.Subject) == 1 {
+		return true
+	}
+	called := false
+	for _, s := range r.Statement.Subject {
+		if path.Base(s.Name) != name {
 			continue
 		}
-		for _, s := range r.Statement.Subject {
-			if s.Name == t.label {
-				return mismatch(t.Name, s.Digest["sha256"]+", by "+l.target.Name, digest)
-			}
+		algorithm, digest, _ := strings.Cut(DigestText(r.Hash, r.Digest), ":")
+		if s.Digest[algorithm] != digest {
+			return false
 		}
+		called = true
 	}
-	if t.label != "" {
-		return &Problem{Exit: ExitRefused, Subject: t.Name, Code: "unsigned", Err: errors.New("no manifest names it that is verified")}
-	}
-	p := Refused(&verify.Error{Step: verify.StepStatement, Code: verify.SubjectMismatch, Expected: "one that " + l.target.Name + " names", Found: found})
-	p.Subject = t.Name
-	return p
+	return called
+}
+
+// otherName is the refusal of a file under a name that its statement does not give it.
+func otherName(r *verify.Result, name string) *Problem {
+	return Refused(&verify.Error{
+		Step: verify.StepStatement, Code: verify.SubjectMismatch,
+		Expected: "a statement that gives " + name + " this digest", Found: fmt.Sprintf("one on %d artifacts, which does not", len(r.Statement.Subject)),
+	})
 }
 
 // Claimed is the artifact that a bundle names itself: the first, if several.

@@ -88,23 +88,23 @@ func TestManifest(t *testing.T) {
 		},
 		"a missing file": {
 			func(dir string) { remove(t, filepath.Join(dir, "sub", "b")) },
-			"a verified, sub/b unreadable",
+			"a verified, sub/b artifact-missing",
 		},
 		"everything is missing": {
 			func(dir string) { remove(t, filepath.Join(dir, "sub")); remove(t, filepath.Join(dir, "a")) },
-			"a unreadable, sub/b unreadable",
+			"a artifact-missing, sub/b artifact-missing",
 		},
 		"a directory in place of a file": {
 			func(dir string) { remove(t, filepath.Join(dir, "a")); write(t, filepath.Join(dir, "a", ".keep"), "") },
-			"a/.keep unsigned, sub/b verified, a unreadable",
+			"a/.keep unsigned, sub/b verified, a artifact-missing",
 		},
 		"a file that it does not name": {
 			func(dir string) { write(t, filepath.Join(dir, "c"), "A") },
 			"a verified, c unsigned, sub/b verified",
 		},
-		"a file with a bundle of its own": {
+		"a file with a refused bundle of its own": {
 			func(dir string) { signFile(t, byBob, filepath.Join(dir, "a"), "A") },
-			"a identity-mismatch, sub/b verified",
+			"a verified, sub/b verified",
 		},
 		"a second manifest, by somebody else, does no harm": {
 			func(dir string) { signManifest(t, byBob, filepath.Join(dir, "evil"+verdict.Suffix), "a", "evil") },
@@ -115,7 +115,7 @@ func TestManifest(t *testing.T) {
 				signManifest(t, byBob, filepath.Join(dir, "evil"+verdict.Suffix), "c", "C")
 				write(t, filepath.Join(dir, "c"), "C")
 			},
-			"a verified, c unsigned, sub/b verified",
+			"a verified, c identity-mismatch, sub/b verified",
 		},
 		"somebody else's in place of it": {
 			func(dir string) {
@@ -139,7 +139,7 @@ func TestManifest(t *testing.T) {
 				now := base64.StdEncoding.EncodeToString([]byte(strings.Replace(string(payload), `"name":"a"`, `"name":"x"`, 1)))
 				write(t, path, strings.Replace(string(raw), was, now, 1))
 			},
-			"a unsigned, sub/b log-entry-mismatch, x unreadable",
+			"a unsigned, sub/b log-entry-mismatch, x log-entry-mismatch",
 		},
 		"an image in it is not looked for": {
 			func(dir string) {
@@ -177,6 +177,81 @@ func remove(t *testing.T, path string) {
 	}
 }
 
+// Whatever bundles lie beside a file, it is the one that each manifest and list names
+// whose signature counts; those of strangers neither vouch nor block.
+func TestContradicted(t *testing.T) {
+	i := hallmarktest.New(t)
+	j, byAlice, byBob := judge(t, i), signer(t, i, alice), signer(t, i, "bob@example.com")
+	sums := func(s sign.Signer, dir, content string) {
+		signFile(t, s, filepath.Join(dir, "SHA256SUMS"), fmt.Sprintf("%x  tool\n", sha256.Sum256([]byte(content))))
+	}
+	for name, c := range map[string]struct {
+		prepare func(dir string)
+		want    string
+	}{
+		"exchanged, the manifest copied": {func(dir string) {
+			signManifest(t, byAlice, filepath.Join(dir, "v"+verdict.Suffix), "tool", "safe", "wipe", "rm")
+			write(t, filepath.Join(dir, "wipe"), "rm")
+			write(t, filepath.Join(dir, "tool"), "rm")
+			copyFile(t, filepath.Join(dir, "v"+verdict.Suffix), filepath.Join(dir, "tool"+verdict.Suffix))
+		}, "tool artifact-mismatch, wipe verified"},
+		"added, the manifest copied": {func(dir string) {
+			signManifest(t, byAlice, filepath.Join(dir, "v"+verdict.Suffix), "a", "A", "b", "B")
+			for path, content := range map[string]string{"a": "A", "b": "B", "c": "A"} {
+				write(t, filepath.Join(dir, path), content)
+			}
+			copyFile(t, filepath.Join(dir, "v"+verdict.Suffix), filepath.Join(dir, "c"+verdict.Suffix))
+		}, "a verified, b verified, c subject-mismatch"},
+		"rolled back, with the old manifest": {func(dir string) {
+			write(t, filepath.Join(dir, "tool"), "old")
+			signManifest(t, byAlice, filepath.Join(dir, "v1"+verdict.Suffix), "tool", "old")
+			signManifest(t, byAlice, filepath.Join(dir, "v2"+verdict.Suffix), "tool", "new")
+		}, "tool artifact-mismatch"},
+		"rolled back, with its own bundle": {func(dir string) {
+			signFile(t, byAlice, filepath.Join(dir, "tool"), "old")
+			sums(byAlice, dir, "new")
+		}, "SHA256SUMS verified, tool artifact-mismatch"},
+		"manifests that agree": {func(dir string) {
+			write(t, filepath.Join(dir, "tool"), "new")
+			signManifest(t, byAlice, filepath.Join(dir, "v1"+verdict.Suffix), "tool", "new")
+			signManifest(t, byAlice, filepath.Join(dir, "v2"+verdict.Suffix), "tool", "new")
+			sums(byAlice, dir, "new")
+		}, "SHA256SUMS verified, tool verified"},
+		"a stranger's manifest and list beside a bundle": {func(dir string) {
+			signFile(t, byAlice, filepath.Join(dir, "tool"), "new")
+			signManifest(t, byBob, filepath.Join(dir, "v"+verdict.Suffix), "tool", "other")
+			write(t, filepath.Join(dir, "SHA256SUMS"), strings.Repeat("0", 64)+"  tool\n")
+		}, "SHA256SUMS unsigned, tool verified"},
+		"a stranger's list below a manifest": {func(dir string) {
+			write(t, filepath.Join(dir, "sub", "tool"), "new")
+			signManifest(t, byAlice, filepath.Join(dir, "v"+verdict.Suffix), "sub/tool", "new")
+			sums(byBob, filepath.Join(dir, "sub"), "other")
+		}, "sub/SHA256SUMS identity-mismatch, sub/tool verified"},
+		"a missing file that has a bundle": {func(dir string) {
+			signFile(t, byAlice, filepath.Join(dir, "tool"), "new")
+			remove(t, filepath.Join(dir, "tool"))
+			signManifest(t, byAlice, filepath.Join(dir, "v"+verdict.Suffix), "tool", "new")
+		}, "tool artifact-missing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			c.prepare(dir)
+			if got := codes(t, dir, said(t, j, verdict.Finder{}, dir)); got != c.want {
+				t.Errorf("%s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	raw, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, to, string(raw))
+}
+
 // Statements that name no files of a directory, or as nobody should.
 func TestManifestMalformed(t *testing.T) {
 	i := hallmarktest.New(t)
@@ -190,7 +265,7 @@ func TestManifestMalformed(t *testing.T) {
 		"two spellings":              {[]string{"a", "A", "./a", "A"}, "a unsigned, release.sigstore.json manifest-malformed"},
 		"no name":                    {[]string{"a", "A", "", "x"}, "a unsigned, release.sigstore.json manifest-malformed"},
 		"the same name twice":        {[]string{"a", "A", "a", "B"}, "a unsigned, release.sigstore.json manifest-malformed"},
-		"two names, the same digest": {[]string{"a", "A", "b", "A"}, "a verified, b unreadable"},
+		"two names, the same digest": {[]string{"a", "A", "b", "A"}, "a verified, b artifact-missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -234,6 +309,10 @@ func TestSharedBundles(t *testing.T) {
 	}
 	if got, want := codes(t, dir, said(t, j, both, at("alone"))), "alone/c verified"; got != want {
 		t.Errorf("%s, want %s", got, want)
+	}
+	signManifest(t, s, at("alone/other"+verdict.Suffix), "c", "not C")
+	if got, want := codes(t, dir, said(t, j, both, at("alone"))), "alone/c verified"; got != want {
+		t.Errorf("a manifest that was not given: %s, want %s", got, want)
 	}
 	none := verdict.Finder{Bundles: []string{at("none.json")}}
 	if got, want := codes(t, dir, said(t, j, none, at("a"), at("other"))), "a unreadable, other unreadable"; got != want {
