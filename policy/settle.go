@@ -83,13 +83,16 @@ func orNobody(people []string) string {
 	return strings.Join(people, ", ")
 }
 
-// closer keeps the refusal that came further.
+// closer keeps the refusal that came further; a condition is looked at after the type.
 func closer(a error, b *verify.Error) error {
 	var earlier *verify.Error
-	if errors.As(a, &earlier) && earlier.Step >= b.Step {
-		return a
+	if !errors.As(a, &earlier) || earlier.Step < b.Step {
+		return b
 	}
-	return b
+	if earlier.Code == verify.PredicateTypeMismatch && b.Code == verify.PredicateMismatch {
+		return b
+	}
+	return a
 }
 
 // names are the rule's signers that a result may be of.

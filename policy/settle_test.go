@@ -115,6 +115,45 @@ func TestRulesAllHold(t *testing.T) {
 	settles(t, "both", p, "", reviewed, alice)
 }
 
+// What came closest is told of, in whatever order the bundles are.
+func TestClosestRefusal(t *testing.T) {
+	const slsa = "https://slsa.dev/provenance/v1"
+	p := parse(t, strings.Split(threshold, "require:")[0]+`require:
+  - {signedBy: [alice, bob, staff]}
+  - {signedBy: [alice], accepts: [`+slsa+`], where: predicate.level >= 4}
+`)
+	signed, attested := by("alice@example.com"), stating(by("alice@example.com"), slsa, `{"level": 3}`)
+	settles(t, "signature first", p, verify.PredicateMismatch, signed, attested)
+	settles(t, "attestation first", p, verify.PredicateMismatch, attested, signed)
+	settles(t, "no attestation", p, verify.PredicateTypeMismatch, signed)
+	settles(t, "by somebody else", p, verify.PredicateTypeMismatch, signed, stating(by("bob@example.com"), slsa, `{"level": 3}`))
+}
+
+// A result counts where a rule accepts it, though it is not enough.
+func TestCounts(t *testing.T) {
+	const slsa = "https://slsa.dev/provenance/v1"
+	two, attesting := parse(t, threshold), parse(t, strings.Split(strings.Replace(threshold, "  staff", "  #", 1), "require:")[0]+`require:
+  - {signedBy: [alice]}
+  - {signedBy: [bob], accepts: [`+slsa+`], where: predicate.level >= 4}
+`)
+	for name, c := range map[string]struct {
+		policy *policy.Policy
+		result *verify.Result
+		want   bool
+	}{
+		"one of two":          {two, by("alice@example.com"), true},
+		"nobody of them":      {two, by("alice@example.org"), false},
+		"another's statement": {attesting, stating(by("alice@example.com"), slsa, `{"level": 4}`), false},
+		"not as it should be": {attesting, stating(by("bob@example.com"), slsa, `{"level": 3}`), false},
+		"one rule of two":     {attesting, stating(by("bob@example.com"), slsa, `{"level": 4}`), true},
+		"no signature":        {attesting, by("bob@example.com"), false},
+	} {
+		if got := c.policy.Counts(c.result); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
 func gitHub() identity.Identity {
 	const workflow = "https://github.com/acme/widget/.github/workflows/release.yml@refs/tags/v1"
 	return identity.Identity{
