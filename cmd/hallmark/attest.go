@@ -243,7 +243,7 @@ func (s *session) seal(ctx context.Context, what statement) ([]byte, []*verify.R
 func (s *session) leave(ctx context.Context, one subject, raw []byte, predicateType string, r *verify.Result) error {
 	if one.image == nil {
 		out := s.left(one)
-		if err := s.write(out, append(raw, '\n')); err != nil {
+		if err := s.write(out, raw); err != nil {
 			return unwritable(out, err)
 		}
 		return s.tell(one.name, out, r)

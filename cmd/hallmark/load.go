@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -162,14 +160,7 @@ func statementAbout(b *bundle.Bundle, image oci.Image) (predicateType string, er
 func keepAside(one subject, raw []byte, cause error) error {
 	p := unseen(one.name, cause)
 	out := "sha256-" + hex.EncodeToString(one.image.Sum()) + verdict.LinesSuffix
-	before, err := os.ReadFile(out)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	if err == nil {
-		err = durable.WriteFile(out, slices.Concat(before, raw, []byte("\n")), 0o644)
-	}
-	if err != nil {
+	if err := durable.AddLine(out, raw, 0o644); err != nil {
 		p.Err = fmt.Errorf("the signature is logged, is not on the image, and its bundle is lost: %w; %w", cause, err)
 		return p
 	}

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -11,28 +9,17 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/client"
-	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/keys"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/sign"
 	"github.com/hallmark-sign/hallmark/verify"
 )
-
-// target is where a file's bundle goes: where the flag says, else beside the file.
-func (f signFlags) target(file string) string {
-	if f.beside {
-		return cmp.Or(f.bundle, file+verdict.LinesSuffix)
-	}
-	return cmp.Or(f.bundle, file+verdict.Suffix)
-}
 
 // signFlags are those of every verb that signs.
 type signFlags struct {
@@ -59,7 +46,7 @@ func (f *signFlags) add(cmd *cobra.Command, env environment) {
 	f.registry.add(cmd)
 	f.evidence.add(cmd, env, "to leave the bundle there as well")
 	cmd.Flags().StringVar(&f.compat, "compat", "", "also leave on images what `cosign2` reads, without the log entry, which it has no place for")
-	cmd.Flags().BoolVar(&f.beside, "add", false, "add a line to FILE"+verdict.LinesSuffix+", or to --bundle, beside the signatures that are there")
+	cmd.Flags().BoolVar(&f.beside, "add", false, "add a line to FILE"+verdict.LinesSuffix+", or to --bundle FILE.jsonl, beside the signatures that are there")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "how long each service may take")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print the result as JSON")
 }
@@ -157,71 +144,6 @@ func (s *session) signOne(ctx context.Context, one subject) error {
 		return err
 	}
 	return s.attest(ctx, []subject{one}, what)
-}
-
-// checkFiles checks where the bundles of files will be written.
-func (f signFlags) checkFiles(subjects []subject, alsoRead ...string) error {
-	var targets []string
-	files := alsoRead
-	for _, one := range subjects {
-		if one.image == nil {
-			files = append(files, one.name)
-			targets = append(targets, f.target(one.name))
-		}
-	}
-	return f.checkTargets(targets, files)
-}
-
-// checkTargets refuses to write bundles over what this run reads, and where they
-// can't be written: once a signature is logged, it is too late.
-func (f signFlags) checkTargets(targets, files []string) error {
-	inputs := append([]string{f.key, f.passphraseFile, f.token.token, f.token.passwordFile, f.trust.trustedRoot, f.trust.signingConfig, f.registry.cacert}, files...)
-	var read []os.FileInfo // of the inputs, once a target is there that could be one
-	probed := map[string]bool{}
-	for _, out := range targets {
-		target, err := os.Stat(out)
-		if err == nil && target.IsDir() {
-			return unwritable(out, errors.New("the bundle can't be written over a directory"))
-		}
-		if err == nil && read == nil {
-			read = statAll(inputs)
-		}
-		if i := slices.IndexFunc(read, func(info os.FileInfo) bool { return err == nil && info != nil && os.SameFile(info, target) }); i >= 0 {
-			return unwritable(out, fmt.Errorf("the bundle would be written over %s, which is read here", inputs[i]))
-		}
-		if dir := filepath.Dir(out); !probed[dir] {
-			probed[dir] = true
-			if err := probe(dir); err != nil {
-				return unwritable(out, fmt.Errorf("the bundle can't be written there: %w", err))
-			}
-		}
-	}
-	return nil
-}
-
-func unwritable(out string, err error) error {
-	return &problem{Exit: exitUsage, Subject: out, Code: "unwritable", Err: err, Try: "--bundle FILE"}
-}
-
-// statAll leaves nil for what is not there.
-func statAll(paths []string) []os.FileInfo {
-	all := make([]os.FileInfo, len(paths))
-	for i, path := range paths {
-		if info, err := os.Stat(path); err == nil {
-			all[i] = info
-		}
-	}
-	return all
-}
-
-// probe writes a file into dir and takes it away again.
-func probe(dir string) error {
-	f, err := os.CreateTemp(dir, ".hallmark-*")
-	if err != nil {
-		return err
-	}
-	f.Close()
-	return os.Remove(f.Name())
 }
 
 // checkRegular refuses what can't be read twice: once to sign, once to verify.
@@ -340,25 +262,13 @@ func (s *session) finish(ctx context.Context, b *bundle.Bundle, artifact verify.
 	if err != nil {
 		return err
 	}
-	if err := s.write(out, append(raw, '\n')); err != nil {
+	if err := s.write(out, raw); err != nil {
 		return err
 	}
 	if err := s.tell(file, out, result); err != nil {
 		return err
 	}
 	return s.keep(ctx, out, raw, result)
-}
-
-// write replaces what is at out, or adds a line to it.
-func (s *session) write(out string, bundle []byte) error {
-	before, err := os.ReadFile(out)
-	switch {
-	case err == nil && s.flags.beside:
-		bundle = append(append(bytes.TrimRight(before, "\n"), '\n'), bundle...)
-	case err == nil && !s.quiet && !s.flags.json:
-		s.env.say("%s: replaced; 'sign --add' keeps the signatures that are there", printable(out))
-	}
-	return durable.WriteFile(out, bundle, 0o644)
 }
 
 func (s *session) tell(file, out string, r *verify.Result) error {

@@ -147,7 +147,7 @@ func (s *session) signManifest(ctx context.Context, m *manifest) error {
 	if err != nil {
 		return err
 	}
-	if err := s.write(m.out, append(raw, '\n')); err != nil {
+	if err := s.write(m.out, raw); err != nil {
 		return unwritable(m.out, err)
 	}
 	var failed failures

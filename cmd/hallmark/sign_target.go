@@ -1,0 +1,124 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
+)
+
+// target is where a file's bundle goes: where the flag says, else beside the file.
+func (f signFlags) target(file string) string {
+	if f.beside {
+		return cmp.Or(f.bundle, file+verdict.LinesSuffix)
+	}
+	return cmp.Or(f.bundle, file+verdict.Suffix)
+}
+
+// checkFiles checks where the bundles of files will be written.
+func (f signFlags) checkFiles(subjects []subject, alsoRead ...string) error {
+	var targets []string
+	files := alsoRead
+	for _, one := range subjects {
+		if one.image == nil {
+			files = append(files, one.name)
+			targets = append(targets, f.target(one.name))
+		}
+	}
+	return f.checkTargets(targets, files)
+}
+
+// checkTargets refuses to write bundles over what this run reads, and where they
+// can't be written: once a signature is logged, it is too late.
+func (f signFlags) checkTargets(targets, files []string) error {
+	if err := f.checkLines(); err != nil {
+		return err
+	}
+	inputs := append([]string{f.key, f.passphraseFile, f.token.token, f.token.passwordFile, f.trust.trustedRoot, f.trust.signingConfig, f.registry.cacert}, files...)
+	var read []os.FileInfo // of the inputs, once a target is there that could be one
+	probed := map[string]bool{}
+	for _, out := range targets {
+		target, err := os.Stat(out)
+		if err == nil && target.IsDir() {
+			return unwritable(out, errors.New("the bundle can't be written over a directory"))
+		}
+		if err == nil && read == nil {
+			read = statAll(inputs)
+		}
+		if i := slices.IndexFunc(read, func(info os.FileInfo) bool { return err == nil && info != nil && os.SameFile(info, target) }); i >= 0 {
+			return unwritable(out, fmt.Errorf("the bundle would be written over %s, which is read here", inputs[i]))
+		}
+		if dir := filepath.Dir(out); !probed[dir] {
+			probed[dir] = true
+			if err := probe(dir); err != nil {
+				return unwritable(out, fmt.Errorf("the bundle can't be written there: %w", err))
+			}
+		}
+	}
+	return nil
+}
+
+func unwritable(out string, err error) error {
+	return &problem{Exit: exitUsage, Subject: out, Code: "unwritable", Err: err, Try: "--bundle FILE"}
+}
+
+// statAll leaves nil for what is not there.
+func statAll(paths []string) []os.FileInfo {
+	all := make([]os.FileInfo, len(paths))
+	for i, path := range paths {
+		if info, err := os.Stat(path); err == nil {
+			all[i] = info
+		}
+	}
+	return all
+}
+
+// probe writes a file into dir and takes it away again.
+func probe(dir string) error {
+	f, err := os.CreateTemp(dir, ".hallmark-*")
+	if err != nil {
+		return err
+	}
+	f.Close()
+	return os.Remove(f.Name())
+}
+
+// write replaces what is at out, or adds a line to it.
+func (s *session) write(out string, bundle []byte) error {
+	if s.flags.beside {
+		return durable.AddLine(out, bundle, 0o644)
+	}
+	if _, err := os.Stat(out); err == nil && !s.quiet && !s.flags.json {
+		keep := "sign --add"
+		if s.flags.bundle != "" {
+			keep += " --bundle " + verdict.Quoted(linesName(out))
+		}
+		s.env.say("%s: replaced; '%s' keeps the signatures that are there", printable(out), keep)
+	}
+	return durable.WriteFile(out, append(bundle, '\n'), 0o644)
+}
+
+// linesName is the file of many bundles beside that of one.
+func linesName(out string) string {
+	if strings.HasSuffix(out, ".jsonl") {
+		return out
+	}
+	return strings.TrimSuffix(out, verdict.Suffix) + verdict.LinesSuffix
+}
+
+// checkLines refuses to add a line to a file that is read as one bundle.
+func (f signFlags) checkLines() error {
+	if !f.beside || f.bundle == "" || linesName(f.bundle) == f.bundle {
+		return nil
+	}
+	return &problem{
+		Exit: exitUsage, Subject: f.bundle, Code: "usage", Err: errors.New("it is read as one bundle, and --add needs one that is read as many, one a line"),
+		Try: "--add --bundle " + verdict.Quoted(linesName(f.bundle)),
+	}
+}
