@@ -32,14 +32,15 @@ func TestEvidenceAnswers(t *testing.T) {
 		want   string // found, none, else an error with this in it
 	}{
 		"found":              {200, nil, `{"attestations":[{"bundle":{"a":1}},{"bundle":{}}]}`, "found"},
-		"none":               {404, nil, `{"message":"Not Found","documentation_url":"https://docs","status":"404"}`, "none"},
+		"none":               {404, nil, string(attestations.MarshalProblem(404, attestations.NotFound)), "none"},
+		"no store":           {404, nil, `{"message":"Not Found","documentation_url":"https://docs.github.com/rest","status":"404"}`, "404"},
 		"none in the list":   {200, nil, `{"attestations":[]}`, "none"},
 		"no store there":     {404, nil, "404 page not found\n", "404"},
 		"another's 404":      {404, nil, `{"code":5,"message":"no such path"}`, "no such path"},
 		"a proxy's page":     {200, nil, "<html>", "malformed"},
 		"empty":              {200, nil, "", "malformed"},
 		"login wanted":       {401, nil, `{"message":"Bad credentials"}`, "Bad credentials"},
-		"gone":               {410, nil, `{"message":"Not Found"}`, "410"},
+		"gone":               {410, nil, `{"message":"no bundle of this digest is kept here"}`, "410"},
 		"sent elsewhere":     {302, http.Header{"Location": {elsewhere}}, "", "302"},
 		"broken":             {500, nil, `{"message":"internal error"}`, "internal error"},
 		"no link":            {200, http.Header{"Link": {"next"}}, `{"attestations":[{"bundle":{}}]}`, "Link"},
@@ -75,7 +76,7 @@ func TestEvidenceUnavailable(t *testing.T) {
 		io.WriteString(w, `{"attestations":[`)
 	}))
 	defer cut.Close()
-	busy, _ := answering(t, http.StatusServiceUnavailable, nil, `{"message":"Not Found"}`)
+	busy, _ := answering(t, http.StatusServiceUnavailable, nil, `{"message":"no bundle of this digest is kept here"}`)
 	for name, url := range map[string]string{"gone": gone.URL, "slow": slow.URL, "cut off": cut.URL, "busy": busy} {
 		e := client.Evidence{URL: url, HTTP: client.NewHTTP(200*time.Millisecond, nil)}
 		if got, err := e.Get(t.Context(), make([]byte, 32)); !errors.Is(err, client.ErrUnavailable) || got != nil {

@@ -239,7 +239,7 @@ func TestGitHubShape(t *testing.T) {
 		Status           string `json:"status"`
 	}
 	strictly(t, body, &basicError)
-	if resp.StatusCode != 404 || basicError.Message != "Not Found" || basicError.Status != "404" {
+	if resp.StatusCode != 404 || basicError.Message != attestations.NotFound || basicError.Status != "404" {
 		t.Errorf("%s: %s", resp.Status, body)
 	}
 	request := fmt.Sprintf(`{"bundle":%s}`, attested(t, i, digest[:], sbom, `{}`))

@@ -61,7 +61,7 @@ func TestProblems(t *testing.T) {
 		status                         int
 		message                        string
 	}{
-		"nothing there":    {"GET", url, "", "", 404, "Not Found"},
+		"nothing there":    {"GET", url, "", "", 404, attestations.NotFound},
 		"method":           {"DELETE", url, "", "", 405, "GET"},
 		"no type":          {"POST", url, "", "{}", 415, "application/json"},
 		"form":             {"POST", url, "application/x-www-form-urlencoded", "{}", 415, "application/json"},

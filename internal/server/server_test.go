@@ -44,11 +44,11 @@ func get(t *testing.T, url string) (*http.Response, string) {
 func TestRoutes(t *testing.T) {
 	const evidence = "/api/v1/bundles/sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 	i := hallmarktest.New(t)
-	if resp, body := get(t, i.URL+evidence); resp.StatusCode != 404 || strings.Contains(body, `"Not Found"`) {
+	if resp, body := get(t, i.URL+evidence); resp.StatusCode != 404 || strings.Contains(body, "no bundle of this digest") {
 		t.Errorf("an evidence store that nobody has asked for: %s", body)
 	}
 	i = hallmarktest.Start(t, hallmarktest.Options{Evidence: true})
-	if resp, body := get(t, i.URL+evidence); resp.StatusCode != 404 || !strings.Contains(body, `"Not Found"`) {
+	if resp, body := get(t, i.URL+evidence); resp.StatusCode != 404 || !strings.Contains(body, "no bundle of this digest") {
 		t.Errorf("evidence store: %s", body)
 	}
 	for path, want := range map[string]int{

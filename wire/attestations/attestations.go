@@ -31,8 +31,9 @@ const (
 )
 
 // NotFound is the message of 404, which tells a store that has nothing from an
-// address where there is no store.
-const NotFound = "Not Found"
+// address where there is no store: GitHub and others say "Not Found" of whatever
+// they don't know.
+const NotFound = "no bundle of this digest is kept here"
 
 // ErrMalformed is the cause of every refusal of ParseRequest and ParsePage.
 var ErrMalformed = errors.New("malformed attestations message")

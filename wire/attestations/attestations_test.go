@@ -117,7 +117,7 @@ func TestNext(t *testing.T) {
 }
 
 func TestProblem(t *testing.T) {
-	if got := string(MarshalProblem(404, NotFound)); got != `{"message":"Not Found","status":"404"}` {
+	if got := string(MarshalProblem(404, NotFound)); got != `{"message":"no bundle of this digest is kept here","status":"404"}` {
 		t.Errorf("got %s", got)
 	}
 }

@@ -3,7 +3,7 @@
 //
 //	GET  …/sha256:9f86…  200 {"attestations":[{"bundle":{…}},{"bundle":{…}}]}
 //	                     Link: <https://…?after=2&per_page=2>; rel="next"
-//	                     404 {"message":"Not Found","status":"404"}
+//	                     404 {"message":"no bundle of this digest is kept here","status":"404"}
 //	POST …/sha256:9f86…  {"bundle":{…}}
 //	                     201 {"id":3}
 //
