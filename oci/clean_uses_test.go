@@ -69,7 +69,7 @@ func stay(t *testing.T, image Image, why string) {
 		t.Fatalf("%+v, want %q", all, why)
 	}
 	all[0].Stays = "" // whatever a caller makes of it
-	if err := New(Options{}).Remove(t.Context(), image, all); err == nil || !strings.Contains(err.Error(), why) {
+	if err := New(Options{}).Remove(t.Context(), image, all); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), why) {
 		t.Errorf("removing it: %v, want %q", err, why)
 	}
 	if _, err := New(Options{}).Resolve(t.Context(), Reference{image.repo.Digest(all[0].Digest)}); err != nil {
@@ -159,7 +159,7 @@ func TestLegacyTagMoves(t *testing.T) {
 		w.WriteHeader(http.StatusAccepted)
 	})
 	err := New(Options{}).Remove(t.Context(), p.image, all)
-	if now := p.resolve(t, ":"+p.image.fallbackTag()+signatureSuffix); err == nil || !strings.Contains(err.Error(), now.Digest) {
+	if now := p.resolve(t, ":"+p.image.fallbackTag()+signatureSuffix); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), now.Digest) {
 		t.Error(err)
 	}
 }

@@ -16,11 +16,15 @@ import (
 // can have it do so.
 var ErrUndeletable = errors.New("the registry does not delete")
 
+// ErrInUse: what was to go is used by something else by now. What is left is seen by
+// asking Removables again.
+var ErrInUse = errors.New("it is in use by now")
+
 // Remove takes things off an image that Removables has given: off the list, where
 // the registry has none of its own, and then their manifests are deleted. It ends
 // well only once they are not found. What could not be deleted stays listed. They
 // are looked at again before, and nothing is deleted if one of them is in use by now.
-// Errors: ErrUndeletable, *Unseen.
+// Errors: ErrUndeletable, ErrInUse, *Unseen.
 func (c *Client) Remove(ctx context.Context, image Image, all []Removable) error {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
@@ -83,7 +87,7 @@ func (s *session) stillRemovable(ctx context.Context, image Image, all []Removab
 			continue
 		}
 		if why := cmp.Or(r.Stays, now[i].Stays); why != "" {
-			return nil, fmt.Errorf("%s can't be taken off: %s", r.Digest, why)
+			return nil, fmt.Errorf("%w: %s can't be taken off: %s", ErrInUse, r.Digest, why)
 		}
 		going = append(going, now[i])
 	}
@@ -140,7 +144,7 @@ func (s *session) stillNames(ctx context.Context, image Image, r Removable) (boo
 	}
 	d, ok, err := s.tagged(ctx, image.repo.Tag(r.Tag))
 	if ok && d.Digest != r.Digest {
-		return false, fmt.Errorf("the tag %s names %s by now, which somebody has written meanwhile: look at it again", r.Tag, d.Digest)
+		return false, fmt.Errorf("%w: somebody has written the tag %s meanwhile, which names %s", ErrInUse, r.Tag, d.Digest)
 	}
 	return ok, err
 }

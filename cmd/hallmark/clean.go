@@ -163,6 +163,9 @@ func (f cleanFlags) confirm(ctx context.Context, env environment, total int) err
 }
 
 func undeleted(subject string, err error) *problem {
+	if errors.Is(err, oci.ErrInUse) {
+		return &problem{Exit: exitRefused, Subject: subject, Code: "deletion-refused", Err: err, Try: "hallmark clean again, which shows what is there now"}
+	}
 	if errors.Is(err, oci.ErrUndeletable) {
 		return &problem{
 			Exit: exitRefused, Subject: subject, Code: "deletion-refused", Err: err,

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"reflect"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -236,61 +234,6 @@ func (c *carrier) lacks(t *thing) string {
 		}
 	}
 	return ""
-}
-
-// publish writes the tags, that of the image last, if nothing is missing.
-func (c *carrier) publish(ctx context.Context) {
-	for _, t := range c.survey.order {
-		for _, one := range t.tags {
-			if len(c.report.Missing) > 0 {
-				return
-			}
-			if err := c.publishLegacy(ctx, one); err != nil {
-				c.report.Missing = append(c.report.Missing, Note{one.name, err.Error()})
-			}
-		}
-	}
-	if len(c.report.Missing) > 0 {
-		return
-	}
-	if err := c.To.Publish(ctx, c.Tag, c.Image, c.survey.things[c.Image.Digest].raw); err != nil {
-		c.report.Missing = append(c.report.Missing, Note{c.Tag, err.Error()})
-	}
-}
-
-// publishLegacy writes a tag of cosign 1 and 2, unless signatures would be lost
-// that the target alone has; where it has all of the source's and more, it stays.
-func (c *carrier) publishLegacy(ctx context.Context, one tag) error {
-	before, ok, err := c.To.Tagged(ctx, one.name)
-	if err != nil {
-		return err
-	}
-	t := c.survey.things[one.Digest]
-	if ok && before.Digest != one.Digest {
-		raw, err := c.To.Manifest(ctx, before)
-		if err != nil {
-			return err
-		}
-		old, err := oci.ParseContents(before, raw)
-		if err != nil {
-			return err
-		}
-		switch {
-		case covers(old.Layers, t.contents.Layers):
-			c.kept[one.Digest] = true
-			return nil
-		case !covers(t.contents.Layers, old.Layers):
-			return errors.New("the target has another manifest under this tag, with a signature that the source does not have")
-		}
-	}
-	return c.To.Publish(ctx, one.name, one.Descriptor, t.raw)
-}
-
-// covers says whether all layers of a manifest are in another.
-func covers(all, some []oci.Descriptor) bool {
-	return !slices.ContainsFunc(some, func(layer oci.Descriptor) bool {
-		return !slices.ContainsFunc(all, func(d oci.Descriptor) bool { return reflect.DeepEqual(d, layer) })
-	})
 }
 
 // check asks the target for all of it.
