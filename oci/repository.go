@@ -155,6 +155,15 @@ func (r *Repository) PutBlob(ctx context.Context, d Descriptor, open func(contex
 	if err != nil {
 		return p.why(err)
 	}
+	if err := p.why(s.send(ctx, p, place, d, open)); err != nil {
+		s.callOff(ctx, place)
+		return err
+	}
+	return nil
+}
+
+// send puts what open streams where the registry said.
+func (s *session) send(ctx context.Context, p *patience, place string, d Descriptor, open func(context.Context) (io.ReadCloser, error)) error {
 	content, err := open(ctx)
 	if err != nil {
 		return err
@@ -168,7 +177,7 @@ func (r *Repository) PutBlob(ctx context.Context, d Descriptor, open func(contex
 		q.body = http.NoBody
 	}
 	_, err = s.ask(p.ctx, q)
-	return p.why(err)
+	return err
 }
 
 // mount takes a blob from a repository beside (distribution-spec, "Mounting a blob
@@ -190,7 +199,7 @@ func (r *Repository) mount(ctx context.Context, d Descriptor) bool {
 		return err == nil
 	}
 	if place, err := s.uploadTo(got.header.Get("Location"), ""); err == nil {
-		_, _ = s.ask(ctx, question{method: http.MethodDelete, url: place, limit: MaxManifest, answers: []int{http.StatusNoContent}})
+		s.callOff(ctx, place)
 	}
 	return false
 }

@@ -107,7 +107,23 @@ func (s *session) upload(ctx context.Context, digest string, blob []byte) error 
 		method: http.MethodPut, url: place, body: bytes.NewReader(blob), limit: MaxManifest,
 		header: map[string]string{"Content-Type": "application/octet-stream"}, answers: []int{http.StatusCreated},
 	})
+	if err != nil {
+		s.callOff(ctx, place)
+	}
 	return err
+}
+
+// callingOff is how long a registry has to forget an upload, also when there is no
+// more time for anything else, or whoever started it has had enough.
+const callingOff = 5 * time.Second
+
+// callOff has the registry forget what it was sent of a blob (distribution-spec,
+// "Cancel a blob upload"). Not every registry does that, and those that do not throw
+// it away at some time.
+func (s *session) callOff(ctx context.Context, place string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callingOff)
+	defer cancel()
+	_, _ = s.ask(ctx, question{method: http.MethodDelete, url: place, limit: MaxManifest, answers: []int{http.StatusNoContent}})
 }
 
 // begin asks where a blob is to be put.
