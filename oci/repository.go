@@ -204,6 +204,18 @@ func (r *Repository) mount(ctx context.Context, d Descriptor) bool {
 	return false
 }
 
+// CheckPut sees that the repository may be written to: it begins an upload, and calls
+// it off.
+func (r *Repository) CheckPut(ctx context.Context) error {
+	return r.within(ctx, transport.PushScope, "trying to write to", func(ctx context.Context, s *session) error {
+		place, err := s.begin(ctx, "")
+		if err == nil {
+			s.callOff(ctx, place)
+		}
+		return err
+	})
+}
+
 // PutManifest puts a manifest as it is, and says whether the registry has taken
 // note that it hangs on another: otherwise it is to be enlisted.
 func (r *Repository) PutManifest(ctx context.Context, d Descriptor, raw []byte) (listed bool, err error) {

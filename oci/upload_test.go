@@ -65,4 +65,7 @@ func TestUploadCalledOff(t *testing.T) {
 	if _, err := New(Options{}).Attach(t.Context(), p.image, Attachment{Bundle: []byte("bundle")}); err == nil || left() != 0 {
 		t.Errorf("attaching: %v, %d uploads are left", err, left())
 	}
+	if err := New(Options{}).Repository(p.ref(t, ":v1")).CheckPut(t.Context()); err != nil || left() != 0 {
+		t.Errorf("asking whether one may: %v, %d uploads are left", err, left())
+	}
 }

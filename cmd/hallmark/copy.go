@@ -66,7 +66,7 @@ func (f carryFlags) copy(ctx context.Context, env environment, source, target st
 		return p
 	}
 	job := transfer.Job{From: r.client.Repository(from), Image: image.Descriptor()}
-	to, err := f.to(r, &job, target)
+	to, err := f.to(ctx, r, &job, target)
 	if err != nil {
 		return err
 	}
@@ -74,8 +74,9 @@ func (f carryFlags) copy(ctx context.Context, env environment, source, target st
 	return f.run(ctx, env, source, strings.TrimPrefix(target, "oci:"), job)
 }
 
-// to is the repository that an image goes to, and under which tag.
-func (f carryFlags) to(r *registry, job *transfer.Job, target string) (*oci.Repository, error) {
+// to is the repository that an image goes to, which may be written to, and under
+// which tag.
+func (f carryFlags) to(ctx context.Context, r *registry, job *transfer.Job, target string) (*oci.Repository, error) {
 	to, p := parseReference(strings.TrimPrefix(target, "oci:"))
 	if p != nil {
 		return nil, p
@@ -87,7 +88,11 @@ func (f carryFlags) to(r *registry, job *transfer.Job, target string) (*oci.Repo
 		}
 	}
 	job.Tag = to.Tag()
-	return r.client.Repository(to), nil
+	place := r.client.Repository(to)
+	if err := place.CheckPut(ctx); err != nil {
+		return nil, unseen(target, err)
+	}
+	return place, nil
 }
 
 // run carries an image, tells how far it is, and reports what came of it.

@@ -72,7 +72,7 @@ func (f carryFlags) load(ctx context.Context, env environment, dir, image, targe
 		return &problem{Exit: exitUsage, Subject: dir, Code: "usage", Err: err, Try: "--image IMAGE"}
 	}
 	job := transfer.Job{From: from, Image: oci.Descriptor{MediaType: chosen.MediaType, Size: chosen.Size, Digest: chosen.Digest}}
-	to, err := f.to(r, &job, target)
+	to, err := f.to(ctx, r, &job, target)
 	if err != nil {
 		return err
 	}

@@ -133,9 +133,9 @@ func (c *carrier) blob(ctx context.Context, d oci.Descriptor) (sent bool, err er
 			err = c.To.PutBlob(ctx, d, func(ctx context.Context) (io.ReadCloser, error) {
 				content, err := c.From.Blob(ctx, d)
 				if err != nil {
-					return nil, err
+					return nil, fmt.Errorf("reading it from the source: %w", err)
 				}
-				counted = &counting{oci.Verified(content, d), content, &c.Progress.Bytes, 0}
+				counted = &counting{Reader: oci.Verified(content, d), Closer: content, into: &c.Progress.Bytes}
 				return counted, nil
 			})
 		}
@@ -144,6 +144,9 @@ func (c *carrier) blob(ctx context.Context, d oci.Descriptor) (sent bool, err er
 		}
 		if counted != nil {
 			c.Progress.Bytes.Add(-counted.n)
+			if broken := counted.broken.Load(); broken != nil { // and not the target, whatever it made of that
+				err = fmt.Errorf("reading it from the source: %w", *broken)
+			}
 		}
 		if try == tries || !mayPass(err) || !wait(ctx, pause) {
 			return false, err
@@ -166,12 +169,13 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// counting counts what is read.
+// counting counts what is read from the source, and remembers what broke it off.
 type counting struct {
 	io.Reader
 	io.Closer
-	into *atomic.Int64
-	n    int64
+	into   *atomic.Int64
+	n      int64
+	broken atomic.Pointer[error]
 }
 
 // Read reads on.
@@ -179,6 +183,9 @@ func (c *counting) Read(p []byte) (int, error) {
 	n, err := c.Reader.Read(p)
 	c.n += int64(n)
 	c.into.Add(int64(n))
+	if err != nil && err != io.EOF {
+		c.broken.Store(&err)
+	}
 	return n, err
 }
 

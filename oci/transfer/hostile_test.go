@@ -43,7 +43,11 @@ func TestLyingBlobs(t *testing.T) {
 				}
 				_, _ = io.WriteString(w, served)
 			})
-			missing(t, what, to, run(t, from, to, image), digestOf([]byte(content)))
+			r := run(t, from, to, image)
+			missing(t, what, to, r, digestOf([]byte(content)))
+			if !strings.Contains(r.Missing[0].Why, "reading it from the source: ") {
+				t.Errorf("%s: the target is blamed: %+v", what, r.Missing)
+			}
 			if to.has(t, "c/d/blobs/"+digestOf([]byte(content))) || to.has(t, "c/d/manifests/"+image.Digest) {
 				t.Errorf("%s: it was put", what)
 			}
