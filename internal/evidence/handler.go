@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -29,6 +30,12 @@ const (
 
 	// largePatience is how long a large request waits for its turn.
 	largePatience = 5 * time.Second
+
+	// Of a large request so much must come in each largePause, and all of it in
+	// largeTime: whoever stalls loses the turn before others lose patience.
+	largePiece = 256 << 10
+	largePause = 2 * time.Second
+	largeTime  = 20 * time.Second
 )
 
 // Handler serves the store's API, and nothing else.
@@ -91,15 +98,35 @@ func (s *Store) readBody(w http.ResponseWriter, r *http.Request) (body []byte, d
 		if done, err = s.turn(r.Context()); err != nil {
 			return nil, nil, err
 		}
-		var rest []byte
-		rest, err = io.ReadAll(in)
-		body = append(body, rest...)
+		body, err = readOn(http.NewResponseController(w), in, body)
 	}
 	if err != nil {
 		done()
 		return nil, nil, fmt.Errorf("%w: %w", errBody, err)
 	}
 	return body, done, nil
+}
+
+// readOn reads the rest of a large request, and leaves time for what is done with it:
+// net/http ends a request whose connection has passed its deadline.
+func readOn(c *http.ResponseController, in io.Reader, body []byte) ([]byte, error) {
+	for end := time.Now().Add(largeTime); ; {
+		deadline := time.Now().Add(largePause)
+		if deadline.After(end) {
+			deadline = end
+		}
+		if err := c.SetReadDeadline(deadline); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return nil, err
+		}
+		piece, err := io.ReadAll(io.LimitReader(in, largePiece))
+		if body = append(body, piece...); err != nil {
+			return nil, err
+		}
+		if len(piece) < largePiece {
+			c.SetReadDeadline(time.Now().Add(largeTime)) // as it could before
+			return body, nil
+		}
+	}
 }
 
 // turn waits for a turn; done ends it. Errors: errBusy, the context's.

@@ -59,7 +59,7 @@ func problemOf(err error) problem {
 	case errors.Is(err, errSubjects):
 		return problem{http.StatusRequestEntityTooLarge, "bundle is too large for so many subjects: together, under all of them, it may take 64 MiB"}
 	case errors.Is(err, errBody):
-		return problem{http.StatusBadRequest, "request body ended early"}
+		return problem{http.StatusBadRequest, "request body ended early, or came too slowly"}
 	case errors.Is(err, attestations.ErrMalformed):
 		return problem{http.StatusBadRequest, `request is not {"bundle":{…}}`}
 	case errors.Is(err, bundle.ErrMalformed):
