@@ -24,6 +24,7 @@ type list struct {
 	target  Target
 	judged  sync.Once
 	said    Verdict
+	counts  bool              // for a rule, though perhaps not enough
 	digests []map[string]bool // SHA-256 of what each of said.Results is about, in hexadecimal
 }
 
@@ -75,6 +76,7 @@ func (j *Judge) once(ctx context.Context, l *list) Verdict {
 	l.judged.Do(func() {
 		l.said = Verdict{Target: l.target}
 		j.judge(ctx, &l.said)
+		l.counts = slices.ContainsFunc(l.said.Results, j.Policy.Counts)
 		for _, r := range l.said.Results {
 			l.digests = append(l.digests, digestsOf(r))
 		}
@@ -111,15 +113,14 @@ func (j *Judge) mentioned(ctx context.Context, t Target) Verdict {
 		said := j.once(ctx, m.list)
 		name := said.Target.Name
 		v.Explained = append(v.Explained, said.Explained...)
-		counts := slices.ContainsFunc(said.Results, j.Policy.Counts)
 		switch {
-		case counts && unread != nil:
+		case m.list.counts && unread != nil:
 			v.Problem = unread.missingFrom(name)
 			return v
-		case counts && !bytes.Equal(digest, m.digest):
+		case m.list.counts && !bytes.Equal(digest, m.digest):
 			v.Problem = mismatch(t.Name, hex.EncodeToString(m.digest)+", by "+name, digest)
 			return v
-		case said.Problem == nil || counts && m.list.manifest(): // several manifests may be enough together
+		case said.Problem == nil || m.list.counts && m.list.manifest(): // several manifests may be enough together
 			v.Results, by = append(v.Results, said.Results...), append(by, name)
 		default:
 			refused = cmp.Or(refused, t.notVouched(said.Problem, name+" is not verified: "+said.Problem.Error()))
@@ -168,6 +169,25 @@ func (p *Problem) missingFrom(list string) *Problem {
 		Exit: ExitRefused, Subject: p.Subject, Code: "artifact-missing", Err: p.Err,
 		Try: "the file, which " + list + " names; or each of the others with --bundle",
 	}
+}
+
+// hint is what to try for a file that was named and has no bundle: what names it in its
+// directory, or in one above that was named too.
+func (t Target) hint() string {
+	for dir := filepath.Dir(t.path); !t.found; dir = filepath.Dir(dir) {
+		covered := coverage{files: map[string][]mention{}, manifests: map[string]*Problem{}}
+		Finder{}.cover(dir, covered)
+		for _, m := range covered.files[filepath.Clean(t.path)] {
+			if m.list.manifest() {
+				return "--bundle " + Quoted(m.list.target.Name) + ", which names it; or all of its directory, " + Quoted(dir)
+			}
+			return Quoted(m.list.target.Name) + ", a list that names it; or all of its directory, " + Quoted(dir)
+		}
+		if dir == filepath.Dir(dir) {
+			break
+		}
+	}
+	return elsewhere
 }
 
 // notVouched is what a file is when its list is not verified, which why says.

@@ -61,7 +61,7 @@ func (t Target) unsigned(store string) *Problem {
 	case t.listed != nil:
 		p.Err, p.Try = errors.New("neither the file nor the list that it stands in has a bundle"), elsewhere
 	default:
-		p.Err, p.Try = fmt.Errorf("there is no %s%s", t.path, Suffix), elsewhere
+		p.Err, p.Try = fmt.Errorf("there is no %s%s", t.path, Suffix), t.hint()
 	}
 	if store != "" {
 		p.Err = fmt.Errorf("%w, and %s has none of it", p.Err, store)
