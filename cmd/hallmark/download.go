@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path"
 	"strings"
 	"time"
@@ -165,6 +166,9 @@ func (f downloadFlags) write(env environment, image oci.Image, lines []string) e
 	}
 	if len(lines) > 1 && !strings.HasSuffix(out, ".jsonl") {
 		return &problem{Exit: exitUsage, Subject: out, Code: "usage", Err: fmt.Errorf("%d bundles go into a file whose name ends in .jsonl", len(lines)), Try: "--output " + out + ".jsonl"}
+	}
+	if _, err := os.Stat(out); err == nil {
+		env.say("%s: replaced", printable(out))
 	}
 	if err := durable.WriteFile(out, []byte(all), 0o644); err != nil {
 		return &problem{Exit: exitUsage, Subject: out, Code: "unwritable", Err: err, Try: "--output FILE"}

@@ -56,7 +56,7 @@ minutes, and whoever has it can sign as you.
 With --email and --password-file nobody has to be there.`,
 		Example: `  hallmark token > token.txt
   hallmark token --email alice@example.com --password-file password.txt
-  cosign sign-blob --identity-token "$(hallmark token)" ...`,
+  SIGSTORE_ID_TOKEN=$(hallmark token) cosign sign-blob ...`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			issuer := f.issuer

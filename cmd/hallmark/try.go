@@ -294,12 +294,12 @@ func (f *flipped) Read(p []byte) (int, error) {
 
 // next is what to go on with.
 func (t *trial) next() {
-	c := t.env.command()
+	c, name := t.env.command(), nameOf(t.instance.Config.URL)
 	t.env.say("\nGo on with:")
 	t.env.say("  %s inspect %s", c, t.bundle())
 	t.env.say("  %s serve -c %s --passphrase-file %s", c, filepath.Join(t.dir, config.File), filepath.Join(t.dir, tryPassphrase))
 	t.env.say("and, while it runs, in another terminal:")
 	t.env.say("  %s trust add %s", c, t.instance.Config.URL)
-	t.env.say("  %s sign %s --email %s --password-file %s", c, t.file, demoUser, filepath.Join(t.dir, tryPassword))
-	t.env.say("  %s verify %s --identity %s --issuer %s", c, t.file, demoUser, t.instance.Config.URL)
+	t.env.say("  %s sign %s --instance %s --email %s --password-file %s", c, t.file, name, demoUser, filepath.Join(t.dir, tryPassword))
+	t.env.say("  %s verify %s --instance %s --identity %s --issuer %s", c, t.file, name, demoUser, t.instance.Config.URL)
 }
