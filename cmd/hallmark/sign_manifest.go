@@ -185,6 +185,8 @@ func (s *session) tellManifest(m *manifest, results []*verify.Result) error {
 	}
 	if name := filepath.Base(m.out); !strings.HasSuffix(name, verdict.Suffix) && !strings.HasSuffix(name, verdict.LinesSuffix) {
 		s.env.say("  note      'hallmark verify DIR' looks for manifests called NAME%s", verdict.Suffix)
+	} else {
+		s.env.say("  found by  hallmark verify %s", verdict.Quoted(filepath.Dir(m.out)))
 	}
 	return nil
 }
