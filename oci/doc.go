@@ -3,9 +3,10 @@
 // subject is the image.
 //
 // A list of what hangs on an image comes from the referrers API, or from the
-// fallback tag where the registry has no such API. Where no bundle hangs on it, the
-// tags are looked at under which cosign 1 and 2 left signatures; AttachLegacy leaves
-// some there, behind what there is. There are three answers to
+// fallback tag where the registry has no such API, or lists no bundle. Where no bundle
+// hangs on it, or Older is asked, the tags are looked at under which cosign 1 and 2
+// left signatures; AttachLegacy leaves some there, behind what there is. There are
+// three answers to
 // "is it signed?": bundles, none, or *Unseen: the registry could not be looked
 // at. None is said only of an image that the registry has. Manifests and bundles
 // are held to their digests, sizes and limits; what is wrong with one of them is

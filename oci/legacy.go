@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/hallmark-sign/hallmark/bundle"
@@ -48,8 +49,9 @@ func (s *session) legacyTags(ctx context.Context, image Image) ([]Attached, erro
 	return all, nil
 }
 
-// legacy fetches signatures and attestations in the form of cosign 1 and 2.
-func (s *session) legacy(ctx context.Context, image Image) ([]Found, error) {
+// legacy fetches signatures and attestations in the form of cosign 1 and 2, but for
+// those in manifests that are known.
+func (s *session) legacy(ctx context.Context, image Image, known []string) ([]Found, error) {
 	var all []Found
 	budget := budget{left: MaxFetched}
 	for _, suffix := range []string{signatureSuffix, attestationSuffix} {
@@ -61,7 +63,7 @@ func (s *session) legacy(ctx context.Context, image Image) ([]Found, error) {
 		if err != nil {
 			return nil, err
 		}
-		if got.status == http.StatusNotFound {
+		if got.status == http.StatusNotFound || slices.Contains(known, digestOf(got.body)) {
 			continue
 		}
 		var m manifest

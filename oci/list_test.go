@@ -151,3 +151,53 @@ func TestManifestOfManyValues(t *testing.T) {
 		t.Error(len(list.Manifests), err)
 	}
 }
+
+// Older are the bundles under the tag that the API does not list, and what cosign 1
+// and 2 left, but for what is known.
+func TestOlder(t *testing.T) {
+	p := newPlace(t, false)
+	p.attach(t, "old, by the tag")
+	p.legacy(t, signatureSuffix, Descriptor{MediaType: typeSimpleSigning}, "payload")
+	p.legacy(t, attestationSuffix, Descriptor{MediaType: typeEnvelope}, "envelope")
+	fresh := p.fresh(t, "by the API")
+	p.answer("/referrers/", lists(fresh))
+	found, err := bundles(t, p.image)
+	if err != nil || !slices.Equal(contents(found), []string{"by the API"}) {
+		t.Fatal(contents(found), err)
+	}
+	older, err := New(Options{}).Older(t.Context(), p.image, []string{fresh.Digest})
+	if err != nil || len(older) != 3 || string(older[0].Bundle) != "old, by the tag" || string(older[1].Payload) != "payload" || string(older[2].Detached.Signature) != "envelope" {
+		t.Errorf("%+v, %v", older, err)
+	}
+	known := []string{fresh.Digest}
+	for _, f := range older {
+		known = append(known, f.Manifest)
+	}
+	if older, err = New(Options{}).Older(t.Context(), p.image, known); err != nil || len(older) != 0 {
+		t.Errorf("%+v, %v", older, err)
+	}
+	p.answer("GET /v2/a/b/manifests/sha256-", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
+	if _, err = New(Options{}).Older(t.Context(), p.image, known); !errors.As(err, new(*Unseen)) {
+		t.Error(err)
+	}
+}
+
+// fresh puts a bundle that is under no tag.
+func (p *place) fresh(t *testing.T, what string) Descriptor {
+	t.Helper()
+	m := Attachment{Bundle: []byte(what)}.manifest(p.image)
+	s, err := New(Options{}).session(t.Context(), p.image.repo, "push,pull")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for content, digest := range map[string]string{emptyConfig: m.Config.Digest, what: m.Layers[0].Digest} {
+		if err := s.putBlob(t.Context(), digest, []byte(content)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	raw, err := marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.put(t, raw)
+}

@@ -122,7 +122,38 @@ func (c *Client) bundles(ctx context.Context, image Image) ([]Found, error) {
 			return nil, err
 		}
 	}
-	return s.legacy(ctx, image)
+	return s.legacy(ctx, image, nil)
+}
+
+// Older fetches what hangs on the image beside what Bundles gave, whose manifests are
+// known: bundles under the fallback tag of a registry that has an API by now, and
+// signatures that cosign 1 and 2 left. Errors: *Unseen.
+func (c *Client) Older(ctx context.Context, image Image, known []string) ([]Found, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
+	defer cancel()
+	s, err := c.session(ctx, image.repo, transport.PullScope)
+	var found []Found
+	if err == nil {
+		found, err = s.older(ctx, image, known)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("looking for older signatures on %s: %w", image, err)
+	}
+	return found, nil
+}
+
+func (s *session) older(ctx context.Context, image Image, known []string) ([]Found, error) {
+	listed, err := s.listTag(ctx, image)
+	if err != nil {
+		return nil, err
+	}
+	fresh := slices.DeleteFunc(holding(listed), func(d Descriptor) bool { return slices.Contains(known, d.Digest) })
+	found, err := s.fetchAll(ctx, image, fresh)
+	if err != nil {
+		return nil, err
+	}
+	left, err := s.legacy(ctx, image, known)
+	return append(found, left...), err
 }
 
 // holding are those that may hold a bundle.

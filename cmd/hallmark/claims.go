@@ -38,6 +38,13 @@ func (r *registry) claims(ctx context.Context, arg string) ([]claim, error) {
 	if p != nil {
 		return nil, p
 	}
+	if held.More != nil {
+		older, p := held.More(ctx)
+		if p != nil {
+			return nil, p
+		}
+		held.Bundles = append(held.Bundles, older...)
+	}
 	for _, h := range held.Bundles {
 		c := claim{name: h.Name, image: held.Digest, payload: h.Payload}
 		c.bundle, c.problem = h.Read()

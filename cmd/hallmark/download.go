@@ -74,15 +74,14 @@ func (f downloadFlags) download(ctx context.Context, env environment, text strin
 	if err != nil {
 		return unseen(text, err)
 	}
-	var lines []string
-	var failed failures
-	for _, one := range found {
-		switch line, err := f.line(image, one); {
-		case err != nil:
-			failed = append(failed, err)
-		case line != "":
-			lines = append(lines, line+"\n")
+	lines, failed := f.lines(image, found)
+	if len(lines) == 0 && len(found) > 0 {
+		older, err := r.client.Older(ctx, image, manifests(found))
+		if err != nil {
+			return unseen(text, err)
 		}
+		more, also := f.lines(image, older)
+		lines, failed = more, append(failed, also...)
 	}
 	switch {
 	case len(lines) > 0:
@@ -93,6 +92,19 @@ func (f downloadFlags) download(ctx context.Context, env environment, text strin
 		return &problem{Exit: exitRefused, Subject: text, Code: "unsigned", Err: errors.New("no such bundle hangs on it"), Try: env.command() + " tree " + text}
 	}
 	return failed.orNil()
+}
+
+// lines are what is written of what hangs on the image.
+func (f downloadFlags) lines(image oci.Image, found []oci.Found) (lines []string, failed failures) {
+	for _, one := range found {
+		switch line, err := f.line(image, one); {
+		case err != nil:
+			failed = append(failed, err)
+		case line != "":
+			lines = append(lines, line+"\n")
+		}
+	}
+	return lines, failed
 }
 
 // line is what is written of something that hangs on the image; nothing of what is

@@ -71,10 +71,36 @@ func (r *registry) Look(ctx context.Context, reference string) (verdict.Held, *p
 	if err != nil {
 		return held, unseen(reference, err)
 	}
-	for _, f := range found {
-		held.Bundles = append(held.Bundles, hang(image, f))
+	held.Bundles = hangAll(image, found)
+	if len(found) == 0 {
+		return held, nil
+	}
+	known := manifests(found)
+	held.More = func(ctx context.Context) ([]verdict.Hanging, *problem) {
+		found, err := r.client.Older(ctx, image, known)
+		if err != nil {
+			return nil, unseen(reference, err)
+		}
+		return hangAll(image, found), nil
 	}
 	return held, nil
+}
+
+// manifests are those that hold what was found.
+func manifests(found []oci.Found) []string {
+	var all []string
+	for _, f := range found {
+		all = append(all, f.Manifest)
+	}
+	return all
+}
+
+func hangAll(image oci.Image, found []oci.Found) []verdict.Hanging {
+	var all []verdict.Hanging
+	for _, f := range found {
+		all = append(all, hang(image, f))
+	}
+	return all
 }
 
 func hang(image oci.Image, f oci.Found) verdict.Hanging {

@@ -32,6 +32,10 @@ type Registry interface {
 type Held struct {
 	Digest  []byte
 	Bundles []Hanging
+
+	// More gives what else hangs there, which takes longer to see and is looked at
+	// where Bundles are not enough; nil: nothing does.
+	More func(ctx context.Context) ([]Hanging, *Problem)
 }
 
 // Hanging is a bundle, or why there is none where one should be.
@@ -98,8 +102,17 @@ func (t *Target) look(ctx context.Context) *Problem {
 	if len(held.Digest) != sha256.Size {
 		return Unreadable(t.Name, fmt.Errorf("a digest of %d bytes", len(held.Digest)))
 	}
-	t.digest, t.held = held.Digest, hanging(held.Bundles)
+	t.digest, t.held, t.more = held.Digest, hanging(held.Bundles), held.More
 	return nil
+}
+
+// lookAgain gets what else hangs there, if there may be something.
+func (t *Target) lookAgain(ctx context.Context) ([]piece, *Problem) {
+	if t.more == nil {
+		return nil, nil
+	}
+	bundles, problem := t.more(ctx)
+	return hanging(bundles), problem
 }
 
 // hanging are the pieces of what hangs elsewhere, whose bytes are let go of.

@@ -161,3 +161,38 @@ func TestSubject(t *testing.T) {
 		}
 	}
 }
+
+// Where the bundles on an image are not enough, older signatures are looked for, and
+// only there; that they could not be looked at leaves it open.
+func TestLooksAgain(t *testing.T) {
+	i := hallmarktest.New(t)
+	digest := sha256.Sum256([]byte("image"))
+	alices := signImage(t, i, alice, intoto.TypeSigned, digest[:])
+	bobs := signImage(t, i, "bob@example.com", intoto.TypeSigned, digest[:])
+	down := &verdict.Problem{Exit: verdict.ExitUndecided, Code: "could-not-look", Err: errors.New("500")}
+	for what, c := range map[string]struct {
+		first, older verdict.Hanging
+		problem      *verdict.Problem
+		code         string
+		looked       int
+	}{
+		"the first is enough": {first: alices, older: bobs, code: "verified"},
+		"an older one is":     {first: bobs, older: alices, code: "verified", looked: 1},
+		"none is":             {first: bobs, older: bobs, code: "identity-mismatch", looked: 1},
+		"older ones unseen":   {first: bobs, problem: down, code: "could-not-look", looked: 1},
+		"unseen, not needed":  {first: alices, problem: down, code: "verified"},
+	} {
+		looked := 0
+		more := func(context.Context) ([]verdict.Hanging, *verdict.Problem) {
+			looked++
+			if c.problem != nil {
+				return nil, c.problem
+			}
+			return []verdict.Hanging{c.older}, nil
+		}
+		held := verdict.Held{Digest: digest[:], Bundles: []verdict.Hanging{c.first}, More: more}
+		if got := code(t, said(t, judge(t, i), verdict.Finder{Registry: shelf{held: held}}, "reg.example.com/a:1")); got != c.code || looked != c.looked {
+			t.Errorf("%s: %s, looked %d times", what, got, looked)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -39,7 +40,8 @@ type Target struct {
 
 	mentions []mention // by lists and manifests of the directory
 
-	registry Registry // where the artifact is, when it is no file
+	registry Registry                                    // where the artifact is, when it is no file
+	more     func(context.Context) ([]Hanging, *Problem) // see Held
 }
 
 // Finder says where bundles are when they are not beside their artifacts.

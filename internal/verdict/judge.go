@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -130,48 +131,72 @@ func (j *Judge) Judge(ctx context.Context, t Target) Verdict {
 	return v
 }
 
-// judge verifies each bundle, then asks the policy. Bundles that are refused do
-// not matter when the others are enough.
+// judge verifies each bundle, then asks the policy, and looks for older signatures
+// only where those are not enough. Bundles that are refused do not matter when the
+// others are enough.
 func (j *Judge) judge(ctx context.Context, v *Verdict) {
 	pieces, missing := j.pieces(ctx, &v.Target)
 	if missing != nil {
 		v.Problem = missing
 		return
 	}
+	var h hearing
+	if v.Problem = j.hear(ctx, v, pieces, &h); v.Problem != nil {
+		return
+	}
+	err := j.Policy.Settle(v.Results)
+	if err != nil {
+		older, problem := v.Target.lookAgain(ctx)
+		if problem != nil {
+			h.unseen = cmp.Or(h.unseen, problem)
+		}
+		pieces = append(pieces, older...)
+		if v.Problem = j.hear(ctx, v, older, &h); v.Problem != nil {
+			return
+		}
+		err = j.Policy.Settle(v.Results)
+	}
+	refusal := new(verify.Error)
+	switch {
+	case err == nil:
+	case h.unseen != nil:
+		v.Problem = h.unseen // who knows what stands there
+	case len(v.Results) == 0 && h.first != nil:
+		v.Problem = h.first
+	case errors.As(err, &refusal):
+		v.Problem = j.dress(v.Target.Name, pieces[0], Refused(refusal))
+	}
+	if v.Problem != nil && len(pieces) > 1 {
+		v.Problem.Err = fmt.Errorf("%w; of %d bundles: %s", v.Problem.Err, len(pieces), strings.Join(h.notes[:min(len(h.notes), maxNotes)], "; "))
+	}
+}
+
+// hearing is what came of bundles, one after the other.
+type hearing struct {
+	first, unseen *Problem
+	notes         []string
+}
+
+// hear verifies bundles. A problem is one of the artifact: no other bundle helps.
+func (j *Judge) hear(ctx context.Context, v *Verdict, pieces []piece, h *hearing) *Problem {
 	open := v.Target.opener(ctx, j.Stdin, len(pieces))
-	var first, unseen *Problem
-	var notes []string
 	for _, p := range pieces {
 		problem := p.err
 		if problem == nil {
 			problem = j.verify(v, p, open)
 		}
-		notes = append(notes, p.note(v.Results, problem))
-		if problem != nil && first == nil {
-			first = problem
+		h.notes = append(h.notes, p.note(v.Results, problem))
+		if problem != nil && h.first == nil {
+			h.first = problem
 		}
-		if problem != nil && problem.Exit == ExitUndecided && unseen == nil {
-			unseen = problem
+		if problem != nil && problem.Exit == ExitUndecided && h.unseen == nil {
+			h.unseen = problem
 		}
 		if problem != nil && problem.Exit != ExitRefused && p.err == nil {
-			v.Problem = problem // of the artifact: no other bundle helps
-			return
+			return problem
 		}
 	}
-	err := j.Policy.Settle(v.Results)
-	refusal := new(verify.Error)
-	switch {
-	case err == nil:
-	case unseen != nil:
-		v.Problem = unseen // who knows what stands there
-	case len(v.Results) == 0 && first != nil:
-		v.Problem = first
-	case errors.As(err, &refusal):
-		v.Problem = j.dress(v.Target.Name, pieces[0], Refused(refusal))
-	}
-	if v.Problem != nil && len(pieces) > 1 {
-		v.Problem.Err = fmt.Errorf("%w; of %d bundles: %s", v.Problem.Err, len(pieces), strings.Join(notes[:min(len(notes), maxNotes)], "; "))
-	}
+	return nil
 }
 
 // pieces finds the bundles of an artifact: where it is, else in the store.
