@@ -42,7 +42,6 @@ func TestWitnessedFromNowOn(t *testing.T) {
 
 // seeing are witnesses that know the log by the key of another line.
 type seeing struct {
-	absent
 	key note.Verifier
 }
 
