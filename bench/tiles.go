@@ -56,9 +56,10 @@ func get(ctx context.Context, h *http.Client, url string) ([]byte, error) {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxTile))
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s answers %s", url, resp.Status)
+	if resp.StatusCode != http.StatusOK || resp.ContentLength < 0 || resp.ContentLength > maxTile {
+		return nil, fmt.Errorf("%s answers %s with %d bytes", url, resp.Status, resp.ContentLength)
 	}
+	body := make([]byte, resp.ContentLength)
+	_, err = io.ReadFull(resp.Body, body)
 	return body, err
 }

@@ -9,10 +9,7 @@ import (
 
 // Handler serves the log under /ct/, and nothing else.
 func (l *Log) Handler() http.Handler {
-	files := http.StripPrefix("/ct", l.log.Handler())
-	mux := http.NewServeMux()
-	mux.Handle("GET /ct/checkpoint", files)
-	mux.Handle("GET /ct/tile/", files)
+	mux := l.log.Handler("/ct")
 	mux.HandleFunc("GET /ct/issuer/{fingerprint}", l.serveIssuer)
 	return mux
 }

@@ -38,16 +38,12 @@ func Frozen(o FrozenOptions) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening frozen log: %w", err)
 	}
-	files, err := tilelog.Frozen(tilelog.Options{
+	mux, err := tilelog.Frozen(tilelog.Options{
 		Dir: o.Dir, Origin: o.Origin, Verifiers: []note.Verifier{verifier}, Format: tilelog.EntryBundles(), Logger: o.Logger,
-	})
+	}, "/api/v2")
 	if err != nil {
 		return nil, err
 	}
-	files = http.StripPrefix("/api/v2", files)
-	mux := http.NewServeMux()
-	mux.Handle("GET /api/v2/checkpoint", files)
-	mux.Handle("GET /api/v2/tile/", files)
 	mux.HandleFunc("/api/v2/log/entries", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, o.Logger, &frozen{o.Next})
 	})

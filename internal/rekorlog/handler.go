@@ -10,11 +10,8 @@ import (
 
 // Handler serves the log's API under /api/v2/, and nothing else.
 func (l *Log) Handler() http.Handler {
-	files := http.StripPrefix("/api/v2", l.log.Handler())
-	mux := http.NewServeMux()
+	mux := l.log.Handler("/api/v2")
 	mux.HandleFunc("/api/v2/log/entries", l.serveEntries)
-	mux.Handle("GET /api/v2/checkpoint", files)
-	mux.Handle("GET /api/v2/tile/", files)
 	return mux
 }
 

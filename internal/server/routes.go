@@ -42,6 +42,9 @@ func (s *Server) routes() http.Handler {
 // takes entries.
 func (s *Server) logs() http.Handler {
 	current := s.rekor.Handler()
+	if len(s.frozen) == 0 {
+		return current
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h, ok := s.frozen[config.Hostname("http://"+r.Host)]; ok {
 			h.ServeHTTP(w, r)

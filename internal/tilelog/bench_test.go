@@ -152,7 +152,7 @@ func BenchmarkReadTiles(b *testing.B) {
 	}
 	wg.Wait()
 	time.Sleep(2 * publishInterval)
-	s := httptest.NewServer(l.Handler())
+	s := httptest.NewServer(l.Handler(""))
 	defer s.Close()
 	h := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, MaxConnsPerHost: 64}}
 	b.SetParallelism(64 / runtime.GOMAXPROCS(0))

@@ -16,14 +16,17 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// Handler serves the log's files as they lie on disk: /checkpoint and /tile/….
+// Handler serves the log's files as they lie on disk, after a prefix: /checkpoint and
+// /tile/…. Other paths may be added to it.
 // Partial tiles of every published size are there (tlog-tiles: "Logs MUST serve
 // partial tiles corresponding to tree sizes for which a checkpoint was
 // produced"); those that are no file of their own are cut out of wider ones.
-func (l *Log) Handler() http.Handler {
+func (l *Log) Handler(prefix string) *http.ServeMux {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /checkpoint", l.serveCheckpoint)
-	mux.HandleFunc("GET /tile/", l.serveTile)
+	mux.HandleFunc("GET "+prefix+"/checkpoint", l.serveCheckpoint)
+	mux.HandleFunc("GET "+prefix+"/tile/", func(w http.ResponseWriter, r *http.Request) {
+		l.serveTile(w, r, strings.TrimPrefix(r.URL.Path, prefix+"/"))
+	})
 	return mux
 }
 
@@ -38,8 +41,7 @@ func (l *Log) serveCheckpoint(w http.ResponseWriter, r *http.Request) {
 	serve(w, r, "text/plain; charset=utf-8", hex.EncodeToString(sum[:16]), envelope)
 }
 
-func (l *Log) serveTile(w http.ResponseWriter, r *http.Request) {
-	path := strings.TrimPrefix(r.URL.Path, "/")
+func (l *Log) serveTile(w http.ResponseWriter, r *http.Request, path string) {
 	level, n, width, err := tile.ParsePath(path)
 	if err != nil || level < 0 && level != l.o.Format.Level {
 		http.NotFound(w, r)

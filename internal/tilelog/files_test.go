@@ -17,7 +17,7 @@ import (
 func get(t *testing.T, l *Log, path string) *http.Response {
 	t.Helper()
 	w := httptest.NewRecorder()
-	l.Handler().ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+	l.Handler("").ServeHTTP(w, httptest.NewRequest("GET", path, nil))
 	return w.Result()
 }
 
@@ -78,7 +78,7 @@ func TestHandler(t *testing.T) {
 		}
 	}
 	w := httptest.NewRecorder()
-	l.Handler().ServeHTTP(w, httptest.NewRequest("DELETE", "/checkpoint", nil))
+	l.Handler("").ServeHTTP(w, httptest.NewRequest("DELETE", "/checkpoint", nil))
 	if w.Code != http.StatusMethodNotAllowed {
 		t.Errorf("DELETE: %d", w.Code)
 	}

@@ -84,7 +84,7 @@ func IsFrozen(c checkpoint.Checkpoint) bool {
 // Frozen serves a log that Freeze has ended, as Log.Handler served it. Nobody needs
 // its keys for that. Errors: the log is not frozen, or its checkpoint is not signed
 // by one of o.Verifiers.
-func Frozen(o Options) (http.Handler, error) {
+func Frozen(o Options, prefix string) (*http.ServeMux, error) {
 	if o.FS == nil {
 		o.FS = durable.OS{}
 	}
@@ -103,5 +103,5 @@ func Frozen(o Options) (http.Handler, error) {
 	e.published.Store(c.Size)
 	l := &Log{o: o}
 	l.engine.Store(e)
-	return l.Handler(), nil
+	return l.Handler(prefix), nil
 }

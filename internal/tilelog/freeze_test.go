@@ -22,7 +22,7 @@ func TestFreeze(t *testing.T) {
 	for i := range 300 {
 		mustAppend(t, l, fmt.Sprint("entry ", i))
 	}
-	if _, err := Frozen(o); err == nil {
+	if _, err := Frozen(o, ""); err == nil {
 		t.Error("a log that goes on is served as frozen")
 	}
 	if err := Freeze(t.Context(), o); err == nil {
@@ -50,7 +50,7 @@ func TestFreeze(t *testing.T) {
 	}
 	keyless := o
 	keyless.Signers = nil
-	h, err := Frozen(keyless)
+	h, err := Frozen(keyless, "")
 	if err != nil {
 		t.Fatal(err)
 	}

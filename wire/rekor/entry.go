@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
 	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
 	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 	"golang.org/x/mod/sumdb/tlog"
@@ -60,20 +59,6 @@ func ParseEntry(json []byte) (Entry, error) {
 		return Entry{}, fmt.Errorf("parsing log entry: %w", err)
 	}
 	return EntryFromProto(&pb)
-}
-
-// Marshal is the JSON that ParseEntry reads, with default values written out:
-// some clients look for a "logIndex":"0".
-func (e Entry) Marshal() ([]byte, error) {
-	raw, err := protojson.MarshalOptions{EmitDefaultValues: true}.Marshal(e.Proto())
-	if err != nil {
-		return nil, fmt.Errorf("marshalling log entry: %w", err)
-	}
-	value := jsontext.Value(raw) // protojson varies its spaces on purpose
-	if err := value.Compact(); err != nil {
-		return nil, fmt.Errorf("marshalling log entry: %w", err)
-	}
-	return value, nil
 }
 
 // EntryFromProto checks and converts a TransparencyLogEntry. It refuses
