@@ -1,18 +1,12 @@
 package rekor
 
-import (
-	"encoding/base64"
-	"fmt"
-	"strconv"
-
-	"github.com/go-json-experiment/json/jsontext"
-)
+import "fmt"
 
 // Marshal is the JSON that ParseEntry reads, with default values written out:
 // some clients look for a "logIndex":"0". A log does this for every signature,
 // so it is written by hand; protojson takes five times as long.
 func (e Entry) Marshal() ([]byte, error) {
-	w := entryWriter{b: make([]byte, 0, 2*len(e.CanonicalizedBody)+4096)}
+	w := writer{b: make([]byte, 0, 2*len(e.CanonicalizedBody)+4096)}
 	w.number(`{"logIndex":`, e.LogIndex)
 	w.bytes(`,"logId":{"keyId":`, e.LogID)
 	w.text(`},"kindVersion":{"kind":`, e.Kind)
@@ -37,34 +31,7 @@ func (e Entry) Marshal() ([]byte, error) {
 	return w.b, nil
 }
 
-// entryWriter writes members as protobuf JSON has them: numbers of 64 bits as
-// strings, bytes in base64.
-type entryWriter struct {
-	b   []byte
-	err error // the first
-}
-
-func (w *entryWriter) raw(text string) { w.b = append(w.b, text...) }
-
-func (w *entryWriter) number(name string, v uint64) {
-	w.b = append(append(w.b, name...), '"')
-	w.b = append(strconv.AppendUint(w.b, v, 10), '"')
-}
-
-func (w *entryWriter) bytes(name string, v []byte) {
-	w.b = append(append(w.b, name...), '"')
-	w.b = append(base64.StdEncoding.AppendEncode(w.b, v), '"')
-}
-
-func (w *entryWriter) text(name, v string) {
-	quoted, err := jsontext.AppendQuote(append(w.b, name...), v)
-	if err != nil && w.err == nil {
-		w.err = err
-	}
-	w.b = quoted
-}
-
-func (w *entryWriter) proof(p *Proof) {
+func (w *writer) proof(p *Proof) {
 	w.number(`,"inclusionProof":{"logIndex":`, p.Index)
 	w.bytes(`,"rootHash":`, p.Root[:])
 	w.number(`,"treeSize":`, p.Size)

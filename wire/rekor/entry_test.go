@@ -235,7 +235,61 @@ func FuzzParseBody(f *testing.F) {
 		if err == nil && len(b.Signatures) == 0 {
 			t.Errorf("%s has no signature", raw)
 		}
+		if same, wrong := parseBody(raw); (err == nil) != (wrong == nil) || !reflect.DeepEqual(b, same) {
+			t.Errorf("%s is %+v, %v; and, as any kind, %+v, %v", raw, b, err, same, wrong)
+		}
 	})
+}
+
+// A body as logs write it is read in one pass, as the parser of all kinds reads it;
+// with any byte changed, removed or doubled, both say the same of it.
+func TestParseCanonicalBody(t *testing.T) {
+	for name, verifier := range map[string]Verifier{
+		"certificate": {Certificate: []byte("DER"), KeyDetails: sigalg.ECDSAP256SHA256},
+		"key":         {PublicKey: []byte("DER of a key"), KeyDetails: sigalg.ECDSAP256SHA256},
+	} {
+		h := HashedRekord{Digest: make([]byte, 32), Signature: []byte("a signature"), Verifier: verifier}
+		raw, err := h.Body()
+		if err != nil {
+			t.Fatal(err)
+		}
+		same := jsontext.Value(bytes.Clone(raw))
+		if err := same.Canonicalize(); err != nil || !bytes.Equal(same, raw) {
+			t.Errorf("%s: %s is not canonical: %s, %v", name, raw, same, err)
+		}
+		b, ok := canonicalHashedRekord(raw)
+		if want, err := parseBody(raw); !ok || err != nil || !reflect.DeepEqual(b, want) {
+			t.Fatalf("%s: %t, %+v; want %+v, %v", name, ok, b, want, err)
+		}
+		for i := range raw {
+			for _, changed := range [][]byte{
+				append(append(bytes.Clone(raw[:i]), raw[i]^1), raw[i+1:]...),
+				append(bytes.Clone(raw[:i]), raw[i+1:]...),
+				append(append(bytes.Clone(raw[:i]), raw[i]), raw[i:]...),
+				append(append(bytes.Clone(raw[:i]), '\n'), raw[i:]...),
+			} {
+				got, err := ParseBody(changed)
+				if want, wrong := parseBody(changed); (err == nil) != (wrong == nil) || !reflect.DeepEqual(got, want) {
+					t.Errorf("%s: %s is %+v, %v; and, as any kind, %+v, %v", name, changed, got, err, want, wrong)
+				}
+			}
+		}
+	}
+}
+
+func BenchmarkParseBody(b *testing.B) {
+	raw, err := HashedRekord{
+		Digest: make([]byte, 32), Signature: make([]byte, 71),
+		Verifier: Verifier{Certificate: make([]byte, 600), KeyDetails: sigalg.ECDSAP256SHA256},
+	}.Body()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := ParseBody(raw); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
 
 func FuzzParseEntry(f *testing.F) {

@@ -6,9 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
@@ -114,13 +111,7 @@ func hashedAlgorithm(keyDetails string) (sigalg.Algorithm, error) {
 	return alg, nil
 }
 
-// The members of these structs stand in the order of canonical JSON.
 type (
-	jsonBody struct {
-		APIVersion string   `json:"apiVersion"`
-		Kind       string   `json:"kind"`
-		Spec       jsonSpec `json:"spec"`
-	}
 	jsonSpec struct {
 		HashedRekordV002 jsonHashedRekord `json:"hashedRekordV002"`
 	}
@@ -163,24 +154,23 @@ func (h HashedRekord) Body() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	body := jsonBody{APIVersion: VersionHashedRekord, Kind: KindHashedRekord}
-	body.Spec.HashedRekordV002 = jsonHashedRekord{
-		Data:      jsonDigest{Algorithm: name, Digest: h.Digest},
-		Signature: jsonSignature{Content: h.Signature, Verifier: h.Verifier.json()},
+	w := writer{b: make([]byte, 0, 2*(len(h.Signature)+len(h.Verifier.Certificate)+len(h.Verifier.PublicKey))+512)}
+	w.text(`{"apiVersion":`, VersionHashedRekord)
+	w.text(`,"kind":`, KindHashedRekord)
+	w.text(`,"spec":{"hashedRekordV002":{"data":{"algorithm":`, name)
+	w.bytes(`,"digest":`, h.Digest)
+	w.bytes(`},"signature":{"content":`, h.Signature)
+	w.text(`,"verifier":{"keyDetails":`, h.Verifier.KeyDetails)
+	if h.Verifier.PublicKey != nil {
+		w.bytes(`,"publicKey":{"rawBytes":`, h.Verifier.PublicKey)
+		w.raw(`}`)
 	}
-	return canonical(body)
-}
-
-func canonical(v any) ([]byte, error) {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		return nil, fmt.Errorf("marshalling JSON: %w", err)
+	if h.Verifier.Certificate != nil {
+		w.bytes(`,"x509Certificate":{"rawBytes":`, h.Verifier.Certificate)
+		w.raw(`}`)
 	}
-	value := jsontext.Value(raw)
-	if err := value.Canonicalize(); err != nil {
-		return nil, fmt.Errorf("canonicalizing JSON: %w", err)
-	}
-	return value, nil
+	w.raw(`}}}}}`)
+	return w.b, w.err
 }
 
 func (v Verifier) json() jsonVerifier {
