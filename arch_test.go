@@ -39,6 +39,7 @@ const (
 	documents               // L1 bundle, trust, revocation
 	verbs                   // L2 verify, sign
 	policies                // L3 policy: whose bundles are accepted
+	asking                  // L3 client/retry: what client and oci have in common
 	waysOut                 // L3 client, trust/tuf, oci, policy/cel
 	carriers                // L3 client/logread, oci/layout, oci/transfer: what stands on client or oci
 	storage                 // L4 durable: files that outlive a crash
@@ -57,7 +58,7 @@ var rooms = map[string]level{
 	"identity": formats,
 	"bundle":   documents, "trust": documents, "revocation": documents,
 	"verify": verbs, "sign": verbs,
-	"policy": policies, "policy/cel": waysOut,
+	"policy": policies, "policy/cel": waysOut, "client/retry": asking,
 	"client": waysOut, "client/login": waysOut, "trust/tuf": waysOut, "oci": waysOut,
 	"client/logread": carriers, "oci/layout": carriers, "oci/transfer": carriers,
 	"internal/durable": storage, "internal/leafindex": lookup, "internal/tilelog": foundation, "internal/keys": foundation,
@@ -188,7 +189,7 @@ func mayImport(from, to unit) bool {
 	switch f {
 	case formats:
 		return from.room == "wire/rekor" && (to.room == "wire/dsse" || to.room == "wire/tile")
-	case documents, verbs, policies, waysOut, carriers:
+	case documents, verbs, policies, asking, waysOut, carriers:
 		return t < f
 	case lookup:
 		return t == storage

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hallmark-sign/hallmark/client/retry"
 	"github.com/hallmark-sign/hallmark/wire/rpcstatus"
 )
 
@@ -123,7 +124,7 @@ func refusal(resp *http.Response) error {
 			e.Message = oneLine(status.Message)
 		}
 	}
-	if isBusy(resp.StatusCode) {
+	if retry.IsBusy(resp.StatusCode) {
 		return fmt.Errorf("%w: %w", ErrUnavailable, e)
 	}
 	return e

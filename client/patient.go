@@ -1,13 +1,13 @@
 package client
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"strconv"
 	"time"
+
+	"github.com/hallmark-sign/hallmark/client/retry"
 )
 
 const (
@@ -45,14 +45,17 @@ func (p patient) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	for try, wait := 1, firstWait; ; try, wait = try+1, min(2*wait, maxWait) {
 		resp, err := p.next.RoundTrip(req)
-		after, asked := retryAfter(resp)
-		again := err != nil || isBusy(resp.StatusCode)
+		after, asked := time.Duration(0), false
+		if err == nil {
+			after, asked = retry.After(resp.Header)
+		}
+		again := err != nil || retry.IsBusy(resp.StatusCode)
 		if !again || !asked && try == tries {
 			return resp, err
 		}
 		delay := max(wait, min(after, maxWait))
 		delay += rand.N(delay)
-		next, rewound := rewind(req)
+		next, rewound := retry.Rewind(req)
 		if !rewound || time.Now().Add(delay).After(deadline) {
 			return resp, err
 		}
@@ -63,54 +66,9 @@ func (p patient) RoundTrip(req *http.Request) (*http.Response, error) {
 		if p.notice != nil && delay >= quietWait {
 			p.notice(fmt.Sprintf("waiting %.1f s for %s: %s", delay.Seconds(), req.URL.Host, oneLine(err.Error())))
 		}
-		if err := sleep(req.Context(), delay); err != nil {
-			return nil, err
+		if err := retry.Sleep(req.Context(), delay); err != nil {
+			return nil, errors.Join(ErrUnavailable, err)
 		}
 		req = next
 	}
-}
-
-// rewind is the request once more, with its body from the start.
-func rewind(req *http.Request) (*http.Request, bool) {
-	next := req.Clone(req.Context())
-	if req.Body == nil || req.Body == http.NoBody {
-		return next, true
-	}
-	if req.GetBody == nil {
-		return nil, false
-	}
-	body, err := req.GetBody()
-	next.Body = body
-	return next, err == nil
-}
-
-// sleep is time.Sleep that ends with the context.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return errors.Join(ErrUnavailable, ctx.Err())
-	}
-}
-
-// isBusy says whether a status means that asking again may help.
-func isBusy(status int) bool {
-	switch status {
-	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return true
-	}
-	return false
-}
-
-// retryAfter is when the service wants to be asked again, if it says so (RFC 9110
-// §10.2.3, in seconds).
-func retryAfter(resp *http.Response) (after time.Duration, ok bool) {
-	if resp == nil {
-		return 0, false
-	}
-	seconds, err := strconv.ParseUint(resp.Header.Get("Retry-After"), 10, 16)
-	return time.Duration(seconds) * time.Second, err == nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/client/retry"
 )
 
 // Legacy is a signature to be left as cosign 1 and 2 did.
@@ -167,7 +168,7 @@ func (s *session) addLegacy(ctx context.Context, tag string, own jsontext.Value)
 			}
 		}
 		wait := max(settling, settleTimes*time.Since(begun))
-		if err := sleep(ctx, wait+rand.N(wait)); err != nil {
+		if err := retry.Sleep(ctx, wait+rand.N(wait)); err != nil {
 			return unseen(err)
 		}
 	}

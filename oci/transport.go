@@ -1,7 +1,6 @@
 package oci
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -10,10 +9,10 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"strconv"
 	"time"
 
 	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/client/retry"
 )
 
 const (
@@ -81,7 +80,7 @@ type patient struct {
 // answer is given.
 func (p *patient) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.GetBody != nil { // where a token has expired, the library sends a body that was read already
-		fresh, ok := again(req)
+		fresh, ok := retry.Rewind(req)
 		if !ok {
 			return nil, errors.New("the body can't be sent again")
 		}
@@ -91,66 +90,21 @@ func (p *patient) RoundTrip(req *http.Request) (*http.Response, error) {
 	wait := 100 * time.Millisecond
 	for attempt := 1; ; attempt++ {
 		resp, err := p.inner.RoundTrip(req)
-		if err != nil || !isBusy(resp.StatusCode) || attempt == attempts {
+		if err != nil || !retry.IsBusy(resp.StatusCode) || attempt == attempts {
 			return resp, err
 		}
-		after := retryAfter(resp.Header)
-		next, ok := again(req)
+		after, _ := retry.After(resp.Header)
+		next, ok := retry.Rewind(req)
 		if !ok || after > maxWait {
 			return resp, nil
 		}
 		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<16))
 		resp.Body.Close()
-		if err := sleep(req.Context(), max(wait, after)); err != nil {
+		if err := retry.Sleep(req.Context(), max(wait, after)); err != nil {
 			return nil, err
 		}
 		req, wait = next, 2*wait
 	}
-}
-
-func isBusy(status int) bool {
-	switch status {
-	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return true
-	}
-	return false
-}
-
-// again is the request once more, if its body can be sent twice.
-func again(req *http.Request) (*http.Request, bool) {
-	next := req.Clone(req.Context())
-	if req.Body == nil || req.Body == http.NoBody {
-		return next, true
-	}
-	if req.GetBody == nil {
-		return nil, false
-	}
-	body, err := req.GetBody()
-	next.Body = body
-	return next, err == nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// retryAfter reads seconds, or a date (RFC 9110 §10.2.3).
-func retryAfter(h http.Header) time.Duration {
-	value := h.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(value, 10, 16); err == nil {
-		return time.Duration(seconds) * time.Second
-	}
-	if date, err := http.ParseTime(value); err == nil {
-		return max(time.Until(date), 0)
-	}
-	return 0
 }
 
 // checkRedirect follows a registry to where it keeps its blobs, but not from the

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/client/retry"
 )
 
 // Attachment is a bundle to be put on an image.
@@ -218,7 +219,7 @@ func (s *session) rewriteList(ctx context.Context, image Image, add, drop []Desc
 			}
 		}
 		wait := max(settling, settleTimes*time.Since(begun))
-		if err := sleep(ctx, wait+rand.N(wait)); err != nil {
+		if err := retry.Sleep(ctx, wait+rand.N(wait)); err != nil {
 			return unseen(err)
 		}
 	}

@@ -1,0 +1,58 @@
+package retry
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// IsBusy says whether a status means that asking again may help: 429, 502, 503, 504.
+func IsBusy(status int) bool {
+	switch status {
+	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
+// After is how long a service wants to be left alone, in whole seconds or until a
+// date (Retry-After, RFC 9110 §10.2.3). False: it does not say.
+func After(h http.Header) (wait time.Duration, ok bool) {
+	value := h.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(value, 10, 16); err == nil {
+		return time.Duration(seconds) * time.Second, true
+	}
+	date, err := http.ParseTime(value)
+	if err != nil {
+		return 0, false
+	}
+	return max(time.Until(date), 0), true
+}
+
+// Rewind is the request once more, with its body from the start. False: the body
+// can't be sent twice.
+func Rewind(req *http.Request) (*http.Request, bool) {
+	next := req.Clone(req.Context())
+	if req.Body == nil || req.Body == http.NoBody {
+		return next, true
+	}
+	if req.GetBody == nil {
+		return nil, false
+	}
+	body, err := req.GetBody()
+	next.Body = body
+	return next, err == nil
+}
+
+// Sleep is time.Sleep that ends with the context, with its error then.
+func Sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
