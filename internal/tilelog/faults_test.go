@@ -48,8 +48,8 @@ type storm struct {
 	random *rand.Rand
 	next   int // number of the next entry
 
-	mu   sync.Mutex
-	acks []acknowledgement
+	mu       sync.Mutex
+	promises promises
 }
 
 func newStorm(t *testing.T, seed uint64) *storm {
@@ -117,7 +117,7 @@ func (s *storm) clients(l *Log) {
 					s.t.Errorf("answered without a witness: %s", r.Checkpoint)
 				}
 				s.mu.Lock()
-				s.acks = append(s.acks, acknowledgement{entry, r.Index, r.Checkpoint})
+				s.promises.add(s.t, s.o, acknowledgement{entry, r.Index, r.Checkpoint})
 				s.mu.Unlock()
 				time.Sleep(pause)
 			}
@@ -132,14 +132,10 @@ func (s *storm) held(t *testing.T) {
 	o := s.o
 	o.Cosigner, o.Witnessed = nil, false // so that all that is there is shown
 	l := mustOpen(t, o)
-	verifyAcknowledged(t, l, s.acks)
+	s.promises.held(t, l, 0)
 	mustClose(t, l)
 	entries := checkOn(t, s.disk, s.o.Dir)
-	for _, a := range s.acks {
-		if a.Index >= uint64(len(entries)) || string(entries[a.Index]) != a.Entry {
-			t.Fatalf("%q was acknowledged as %d of %d and is not there", a.Entry, a.Index, len(entries))
-		}
-	}
+	s.promises.are(t, entries)
 }
 
 // life is one life of the log: it ends with the power, maybe while the log is being
@@ -177,7 +173,7 @@ func TestPowerLoss(t *testing.T) {
 		if t.Failed() {
 			t.Fatalf("with seed %d", seed)
 		}
-		acknowledged += len(s.acks)
+		acknowledged += len(s.promises.acks)
 	}
 	t.Logf("power lost %d times: %d entries acknowledged, 0 lost", losses, acknowledged)
 }

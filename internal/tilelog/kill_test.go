@@ -65,8 +65,8 @@ func TestKillChild(t *testing.T) {
 	clients.Wait()
 }
 
-// runAndKill runs the child for a while, kills it, and gives what it had said.
-func runAndKill(t *testing.T, dir string, round int) []acknowledgement {
+// runAndKill runs the child for a while, kills it, and adds what it had said.
+func runAndKill(t *testing.T, dir string, round int, p *promises) {
 	t.Helper()
 	child := exec.Command(os.Args[0], "-test.run=^TestKillChild$")
 	child.Env = append(os.Environ(), killDir+"="+dir, fmt.Sprintf("%s=%d", killRound, round))
@@ -77,7 +77,7 @@ func runAndKill(t *testing.T, dir string, round int) []acknowledgement {
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
-	var acks []acknowledgement
+	o, first := testOptions(t, dir), true
 	lines := bufio.NewReader(stdout)
 	for {
 		line, err := lines.ReadBytes('\n')
@@ -89,20 +89,20 @@ func runAndKill(t *testing.T, dir string, round int) []acknowledgement {
 			t.Errorf("child says %s", line)
 			continue
 		}
-		if len(acks) == 0 {
+		if first {
+			first = false
 			time.AfterFunc(time.Duration(rand.IntN(150))*time.Millisecond, func() { child.Process.Kill() })
 		}
 		var a acknowledgement
 		if err := json.Unmarshal(raw, &a); err != nil {
 			t.Fatal(err)
 		}
-		acks = append(acks, a)
+		p.add(t, o, a)
 	}
 	var exit *exec.ExitError
 	if err := child.Wait(); !errors.As(err, &exit) || exit.Exited() {
 		t.Fatalf("child was not killed: %v", err)
 	}
-	return acks
 }
 
 // TestKill: kill -9 while 64 clients append, again and again. Every acknowledged entry
@@ -114,43 +114,75 @@ func TestKill(t *testing.T) {
 	}
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "log")
-	var acks []acknowledgement
+	var p promises
+	var checked uint64 // size of the log by then
 	kills := rounds(t, 50, 1000)
 	for round := range kills {
-		acks = append(acks, runAndKill(t, dir, round)...)
+		runAndKill(t, dir, round, &p)
 		if round%10 == 9 {
 			l := mustOpen(t, testOptions(t, dir))
-			verifyAcknowledged(t, l, acks)
+			p.held(t, l, checked)
+			checked = l.Size()
 			mustClose(t, l)
 		}
 	}
+	l := mustOpen(t, testOptions(t, dir))
+	p.held(t, l, 0)
+	mustClose(t, l)
 	entries := checkDir(t, dir)
-	for _, a := range acks {
-		if a.Index >= uint64(len(entries)) || string(entries[a.Index]) != a.Entry {
-			t.Fatalf("%q was acknowledged as %d and is not there", a.Entry, a.Index)
-		}
-	}
-	t.Logf("killed %d times: %d entries acknowledged, %d in the log, 0 lost", kills, len(acks), len(entries))
+	p.are(t, entries)
+	t.Logf("killed %d times: %d entries acknowledged under %d checkpoints, %d in the log, 0 lost", kills, len(p.acks), len(p.checkpoints), len(entries))
 }
 
-func verifyAcknowledged(t *testing.T, l *Log, acks []acknowledgement) {
+// promises are all that a log has acknowledged.
+type promises struct {
+	acks        []acknowledgement // their checkpoints are below
+	checkpoints map[uint64]head   // by size
+	seen        map[string]bool   // checkpoints, with all their signatures
+}
+
+func (p *promises) add(t *testing.T, o Options, a acknowledgement) {
 	t.Helper()
-	bySize := make(map[uint64][]byte)
-	for _, a := range acks {
-		c, _, err := checkpoint.Open(a.Checkpoint, l.o.Verifiers...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if earlier, ok := bySize[c.Size]; ok {
-			if !bytes.HasPrefix(a.Checkpoint, earlier) && !bytes.HasPrefix(earlier, a.Checkpoint) {
-				t.Fatalf("two checkpoints of size %d", c.Size)
-			}
+	p.acks = append(p.acks, acknowledgement{Entry: a.Entry, Index: a.Index})
+	if p.seen[string(a.Checkpoint)] {
+		return
+	}
+	c, _, err := checkpoint.Open(a.Checkpoint, o.Verifiers...)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	earlier, ok := p.checkpoints[c.Size]
+	if ok && !bytes.HasPrefix(a.Checkpoint, earlier.envelope) && !bytes.HasPrefix(earlier.envelope, a.Checkpoint) {
+		t.Errorf("two checkpoints of size %d", c.Size)
+	}
+	if p.seen == nil {
+		p.seen, p.checkpoints = map[string]bool{}, map[uint64]head{}
+	}
+	p.seen[string(a.Checkpoint)] = true
+	p.checkpoints[c.Size] = head{size: c.Size, root: c.Root, envelope: a.Checkpoint}
+}
+
+// held says that every checkpoint was of the log's history, from one size on: that the
+// tree's first leaves have the root that was signed then.
+func (p *promises) held(t *testing.T, l *Log, from uint64) {
+	t.Helper()
+	for size, c := range p.checkpoints {
+		if size < from {
 			continue
 		}
-		bySize[c.Size] = a.Checkpoint
-		// The tree's first c.Size leaves have the root that was signed then.
-		if root, err := l.engine.Load().tree.root(c.Size); err != nil || root != c.Root {
-			t.Fatalf("checkpoint of size %d is not consistent with size %d: %v", c.Size, l.Size(), err)
+		if root, err := l.engine.Load().tree.root(size); err != nil || root != c.root {
+			t.Fatalf("checkpoint of size %d is not consistent with size %d: %v", size, l.Size(), err)
+		}
+	}
+}
+
+// are says that every entry is where it was promised to be.
+func (p *promises) are(t *testing.T, entries [][]byte) {
+	t.Helper()
+	for _, a := range p.acks {
+		if a.Index >= uint64(len(entries)) || string(entries[a.Index]) != a.Entry {
+			t.Fatalf("%q was acknowledged as %d of %d and is not there", a.Entry, a.Index, len(entries))
 		}
 	}
 }
