@@ -127,6 +127,9 @@ func TestLock(t *testing.T) {
 	if _, err := Lock(path); !errors.Is(err, ErrLocked) {
 		t.Errorf("locked twice: %v", err)
 	}
+	if lock, err := (OS{}).Lock(path); lock != nil || !errors.Is(err, ErrLocked) {
+		t.Errorf("locked twice, through FS: %v, %v", lock, err)
+	}
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -75,7 +75,13 @@ func (OS) Stat(path string) (fs.FileInfo, error) { return os.Stat(path) }
 func (OS) SyncDir(path string) error { return SyncDir(path) }
 
 // Lock is the function Lock.
-func (OS) Lock(path string) (io.Closer, error) { return Lock(path) }
+func (OS) Lock(path string) (io.Closer, error) {
+	lock, err := Lock(path)
+	if err != nil {
+		return nil, err // not a *FileLock that is nil, which is no nil io.Closer
+	}
+	return lock, nil
+}
 
 type osFile struct{ *os.File }
 
