@@ -106,6 +106,9 @@ func (f rotateFlags) freeze(ctx context.Context, env environment, i *instance.In
 		return err
 	}
 	err = i.FreezeLog(ctx, witnesses, logger)
+	if lost := lostLog(err); lost != nil {
+		return lost
+	}
 	if errors.Is(err, durable.ErrLocked) {
 		return &problem{Exit: exitUndecided, Subject: i.Config.Dir, Code: "instance-locked", Err: errors.New("the instance is running"), Try: "stop it, and do it again"}
 	}

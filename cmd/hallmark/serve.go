@@ -17,6 +17,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/keys"
 	"github.com/hallmark-sign/hallmark/internal/server"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
 // serveFlags are those of every verb that opens an instance's keys.
@@ -132,8 +133,20 @@ func newServer(i *instance.Instance, l net.Listener, logger *slog.Logger) (*serv
 	if errors.Is(err, durable.ErrLocked) {
 		return nil, &problem{Exit: exitUndecided, Subject: i.Config.Dir, Code: "instance-locked", Err: fmt.Errorf("another process serves this instance: %w", err)}
 	}
+	if lost := lostLog(err); lost != nil {
+		return nil, lost
+	}
 	if errors.Is(err, tilelog.ErrFrozen) {
 		return nil, &problem{Exit: exitUsage, Subject: i.Config.Dir, Code: "configuration", Err: fmt.Errorf("a rotation was interrupted: %w", err), Try: "hallmark log rotate, once more"}
 	}
 	return nil, err
+}
+
+// lostLog is the refusal to begin a log anew that was lost, nil if err is another.
+func lostLog(err error) error {
+	lost := new(tilelog.Lost)
+	if !errors.As(err, &lost) {
+		return nil
+	}
+	return &problem{Exit: exitUsage, Subject: lost.Dir, Code: "log-lost", Err: err, Try: "mount it; or hallmark log restore BACKUP " + verdict.Quoted(lost.Dir)}
 }

@@ -113,7 +113,11 @@ func openEngine(o Options) (*engine, error) {
 	if e.journal, err = durable.OpenJournal(o.FS, o.path("journal")); err != nil {
 		return nil, err
 	}
-	if err := e.recover(); err != nil {
+	err = e.recover()
+	if err == nil {
+		err = e.begin()
+	}
+	if err != nil {
 		return nil, errors.Join(err, e.release())
 	}
 	go e.run()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -41,9 +42,16 @@ var (
 	ErrUnwitnessed = errors.New("witnesses have not cosigned")
 )
 
+// Lost is a log that was begun and is not there any more: restore it. Begun anew under
+// its key, it would give the places of its entries to others.
+type Lost struct{ Dir, Reason string }
+
+// Error says how that is known.
+func (l *Lost) Error() string { return l.Reason + ": restore it" }
+
 // Options say which log to open. All fields without "may" are required.
 type Options struct {
-	Dir       string          // made if missing
+	Dir       string          // made if missing, unless DIR.begun says that there was one
 	FS        durable.FS      // where Dir is; may be nil: durable.OS
 	Origin    string          // first line of checkpoints
 	Signers   []note.Signer   // each signs every checkpoint
@@ -62,6 +70,22 @@ type Options struct {
 
 func (o Options) path(name string) string {
 	return filepath.Join(o.Dir, filepath.FromSlash(name))
+}
+
+// begun is a file beside Dir: once it is there, Dir has a log or has lost it.
+func (o Options) begun() string { return filepath.Clean(o.Dir) + ".begun" }
+
+// missed is *Lost where there was a log and its checkpoint is gone.
+func (o Options) missed() error {
+	_, begun := o.FS.Stat(o.begun())
+	_, shown := o.FS.Stat(o.path("checkpoint"))
+	if begun == nil && errors.Is(shown, fs.ErrNotExist) {
+		return &Lost{o.Dir, "it was begun, as " + o.begun() + " says, and there is no checkpoint"}
+	}
+	if errors.Is(begun, fs.ErrNotExist) {
+		return nil
+	}
+	return begun
 }
 
 // Pending is an entry to be logged: Entry, or what Make makes when the index is
@@ -93,8 +117,9 @@ type Log struct {
 }
 
 // Open opens the log in o.Dir, and makes it if the directory is empty or
-// missing. It brings what a crash has left in the journal into tiles. Errors:
-// durable.ErrLocked when another process has the log open; any inconsistency.
+// missing and never had one. It brings what a crash has left in the journal into tiles.
+// Errors: durable.ErrLocked when another process has the log open; *Lost; any
+// inconsistency.
 func Open(o Options) (*Log, error) {
 	if o.Witnessed && o.Cosigner == nil {
 		return nil, errors.New("opening log: nobody to cosign")
@@ -113,6 +138,9 @@ func Open(o Options) (*Log, error) {
 }
 
 func (l *Log) open() (err error) {
+	if err := l.o.missed(); err != nil { // before anything is in the way of what is restored
+		return err
+	}
 	if err := durable.MkdirAll(l.o.FS, l.o.Dir, 0o755); err != nil {
 		return err
 	}

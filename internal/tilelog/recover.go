@@ -2,6 +2,7 @@ package tilelog
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -66,14 +67,16 @@ func (e *engine) recover() error {
 	return e.publish()
 }
 
-// create makes a new log: a checkpoint of size 0. It refuses a directory that
-// has had a log in it.
+// create makes a new log: a checkpoint of size 0. Errors: *Lost.
 func (e *engine) create() error {
+	if err := e.o.missed(); err != nil {
+		return err
+	}
 	if _, err := e.o.FS.Stat(e.o.path("tile")); !errors.Is(err, fs.ErrNotExist) {
-		return errors.New("there are tiles but no checkpoint: restore it")
+		return cmp.Or(err, error(&Lost{e.o.Dir, "there are tiles but no checkpoint"}))
 	}
 	if err := e.journal.Records(func([]byte) error {
-		return errors.New("there is a journal but no checkpoint: restore it")
+		return &Lost{e.o.Dir, "there is a journal but no checkpoint"}
 	}); err != nil {
 		return err
 	}
@@ -94,6 +97,16 @@ func (e *engine) create() error {
 		return err
 	}
 	return e.show(e.head, nil) // nobody needs a witness for nothing
+}
+
+// begin says beside the directory that there is a log, so that it is missed if the
+// directory is lost, or not mounted.
+func (e *engine) begin() error {
+	if _, err := e.o.FS.Stat(e.o.begun()); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	files := durable.Batch{FS: e.o.FS}
+	return errors.Join(files.Write(e.o.begun(), []byte(e.o.Origin+"\n"), 0o644), files.Sync())
 }
 
 // load reads the state that a checkpoint stands for: the right edge of the tree,

@@ -1,6 +1,7 @@
 package tilelog
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -121,9 +122,39 @@ func TestCreateRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := Open(damaged); err == nil || !strings.Contains(err.Error(), "no checkpoint: restore it") {
+		if _, err := Open(damaged); !errors.As(err, new(*Lost)) {
 			t.Errorf("without %v: %v", lost, err)
 		}
+	}
+}
+
+// A log whose directory is gone, or empty as a mount point is, is not begun anew: not
+// when it is opened, and not by the one that goes on after an error.
+func TestLostDirectory(t *testing.T) {
+	o := testOptions(t, filepath.Join(t.TempDir(), "log"))
+	l := mustOpen(t, o)
+	mustAppend(t, l, "entry 0")
+	mustClose(t, l)
+	kept := copyDir(t, o.Dir)
+	for name, lose := range map[string]func() error{
+		"gone":  func() error { return os.RemoveAll(o.Dir) },
+		"empty": func() error { return errors.Join(os.RemoveAll(o.Dir), os.Mkdir(o.Dir, 0o755)) },
+	} {
+		if err := lose(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(o); !errors.As(err, new(*Lost)) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if left, _ := os.ReadDir(o.Dir); len(left) > 0 {
+			t.Errorf("%s: %v is in the way of restoring it", name, left)
+		}
+	}
+	if err := errors.Join(os.RemoveAll(o.Dir), os.CopyFS(o.Dir, os.DirFS(kept))); err != nil {
+		t.Fatal(err)
+	}
+	if r := mustAppend(t, mustOpen(t, o), "entry 1"); r.Index != 1 {
+		t.Errorf("restored, it goes on at %d", r.Index)
 	}
 }
 
