@@ -226,6 +226,20 @@ func TestJournalTornAnywhere(t *testing.T) {
 	}
 }
 
+// A damaged record does not hide those that were appended after it.
+func TestJournalDamaged(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	appendAll(t, openJournal(t, path), "first", "the damaged one", "third")
+	raw := []byte(read(t, path))
+	raw[bytes.Index(raw, []byte("damaged"))] ^= 1
+	if err := os.WriteFile(path, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := records(t, path); !slices.Equal(got, []string{"first", "third"}) {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestJournalStopsAtError(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
 	j := openJournal(t, path)

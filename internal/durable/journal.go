@@ -42,8 +42,9 @@ func OpenJournal(fsys FS, path string) (*Journal, error) {
 	return &Journal{file: f}, nil
 }
 
-// Records calls each for every whole record from the start of the file, up to
-// the first that is torn or missing.
+// Records calls each for every whole record from the start of the file. One whose bytes
+// are not those that were written is passed over: if others were appended after it, it
+// was on the disk once, and they say by what they follow that it is missing.
 func (j *Journal) Records(each func(record []byte) error) error {
 	info, err := j.file.Stat()
 	if err != nil {
@@ -66,7 +67,7 @@ func (j *Journal) Records(each func(record []byte) error) error {
 		}
 		left -= length
 		if checksum(record) != binary.BigEndian.Uint32(header[4:]) {
-			return nil
+			continue
 		}
 		if err := each(record); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package tilelog
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -104,6 +105,33 @@ func TestReplay(t *testing.T) {
 		if entries := checkDir(t, crashed.Dir); string(entries[c.size-1]) != fmt.Sprint("entry ", c.size-1) {
 			t.Errorf("%s: %q", name, entries)
 		}
+	}
+}
+
+// A batch in the journal that the disk has damaged, and that others came after, was
+// promised: the log does not go on without it.
+func TestDamagedJournal(t *testing.T) {
+	o := testOptions(t, t.TempDir())
+	l := mustOpen(t, o)
+	records := history(t, l, 1)
+	mustClose(t, l)
+	crashed := o
+	crashed.Dir = copyDir(t, o.Dir)
+	l = mustOpen(t, o)
+	records = history(t, l, 4)[len(records):]
+	mustClose(t, l)
+	writeJournal(t, crashed.Dir, records...)
+	path := filepath.Join(crashed.Dir, "journal")
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw[bytes.Index(raw, []byte("entry 2"))] ^= 1
+	if err := os.WriteFile(path, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(crashed); err == nil || !strings.Contains(err.Error(), "journal goes on at 3, the log ends at 2") {
+		t.Errorf("opened: %v", err)
 	}
 }
 
