@@ -210,7 +210,9 @@ func (i *Instance) write(dir string, root crypto.Signer, passphrase []byte) erro
 	return files.Sync()
 }
 
-// WriteTrust writes what clients need to dir/trust.
+// WriteTrust writes what clients need to dir/trust, one file after the other: of a
+// rotation that is interrupted here, ResumeRotation makes the last, and all are made again
+// while the trusted root is the old one.
 func (i *Instance) WriteTrust(dir string) error {
 	trustedRoot, err := i.Root.Marshal()
 	if err != nil {
@@ -224,13 +226,15 @@ func (i *Instance) WriteTrust(dir string) error {
 	if err != nil {
 		return err
 	}
-	var files durable.Batch
-	for name, data := range map[string][]byte{trust.RootFile: trustedRoot, trust.SigningConfigFile: signingConfig, config.LogKeyFile: logKey} {
-		if err := files.Write(filepath.Join(dir, "trust", name), data, 0o644); err != nil {
+	for _, file := range []struct {
+		name string
+		data []byte
+	}{{config.LogKeyFile, logKey}, {trust.RootFile, trustedRoot}, {trust.SigningConfigFile, signingConfig}} {
+		if err := durable.WriteFile(filepath.Join(dir, "trust", file.name), file.data, 0o644); err != nil {
 			return err
 		}
 	}
-	return files.Sync()
+	return nil
 }
 
 // logKey is the verifier key by which witnesses know the log.

@@ -159,6 +159,42 @@ func TestCreateRefuses(t *testing.T) {
 	}
 }
 
+// A rotation that ends before the trusted root is written leaves nothing of the next log
+// but its keys, so that it can be done again.
+func TestRotationInterrupted(t *testing.T) {
+	dir := create(t)
+	i, err := Open(filepath.Join(dir, config.File), []byte("correct horse"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rekor, note, err := i.NextKeys([]byte("correct horse"))
+	if err == nil {
+		err = i.Rotate("http://localhost:7500", rekor, note, time.Now())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(filepath.Join(dir, "trust", trust.SigningConfigFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := filepath.Join(dir, "trust", trust.RootFile)
+	if err := errors.Join(os.Remove(root), os.MkdirAll(filepath.Join(root, "in the way"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	if err := i.WriteTrust(dir); err == nil {
+		t.Fatal("a trusted root was written over a directory")
+	}
+	after, err := os.ReadFile(filepath.Join(dir, "trust", trust.SigningConfigFile))
+	if err != nil || string(after) != string(before) {
+		t.Errorf("clients are told of a log that the trusted root does not have: %v", err)
+	}
+	key, err := os.ReadFile(filepath.Join(dir, "trust", config.LogKeyFile))
+	if err != nil || !strings.HasPrefix(string(key), "localhost+") {
+		t.Errorf("the key for witnesses, which nothing makes again after the trusted root, is %s, %v", key, err)
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	good := []byte("correct horse")
 	for name, c := range map[string]struct {
