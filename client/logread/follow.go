@@ -18,11 +18,15 @@ type Fork struct {
 // Error says what is wrong between the two.
 func (f *Fork) Error() string { return f.Reason }
 
+// ErrStale says that a log shows an older checkpoint than it did: a cache lags behind, or
+// the log has lost entries. Ask again: what it shows once it has grown tells which.
+var ErrStale = errors.New("log shows an older checkpoint than it did")
+
 // GoesOn checks that the tree of head begins with that of old. Errors: *Fork,
-// ErrDamaged, those of Source.
+// ErrStale, ErrDamaged, those of Source.
 func (l *Log) GoesOn(ctx context.Context, old, head *Head) error {
 	if head.Size < old.Size {
-		return &Fork{old, head, "the log shows fewer entries than it did"}
+		return l.lags(ctx, old, head)
 	}
 	root, err := l.RootAt(ctx, head, old.Size)
 	if err != nil {
@@ -32,6 +36,19 @@ func (l *Log) GoesOn(ctx context.Context, old, head *Head) error {
 		return &Fork{old, head, fmt.Sprintf("the first %d entries are others than they were", old.Size)}
 	}
 	return nil
+}
+
+// lags tells a checkpoint that is older than old from one of another tree, as far as the
+// tiles of old are still there.
+func (l *Log) lags(ctx context.Context, old, head *Head) error {
+	root, err := l.RootAt(ctx, old, head.Size)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %d entries after %d, and whether they are the same can't be seen: %v", ErrStale, head.Size, old.Size, err)
+	case root != head.Root:
+		return &Fork{old, head, fmt.Sprintf("the first %d entries are others than they were", head.Size)}
+	}
+	return fmt.Errorf("%w: %d entries after %d, which begin with the same", ErrStale, head.Size, old.Size)
 }
 
 // FollowOptions say how a log is followed. Interval and Entry are required.
@@ -47,8 +64,8 @@ type FollowOptions struct {
 }
 
 // Follow gives the entries of a log as they come. Each checkpoint must go on from the
-// last, each entry be in its tree. While the log can't be read it keeps trying. Errors:
-// *Fork, ErrDamaged, ErrCheckpoint, ErrUnknown, those of the functions given, the
+// last, each entry be in its tree. While the log can't be read, or shows what it showed
+// before the last (ErrStale), it keeps trying. Errors: *Fork, ErrDamaged, ErrCheckpoint, ErrUnknown, those of the functions given, the
 // context's.
 func (l *Log) Follow(ctx context.Context, o FollowOptions) error {
 	f := follower{l, o, o.From, o.Last}
@@ -57,7 +74,7 @@ func (l *Log) Follow(ctx context.Context, o FollowOptions) error {
 		if err != nil && !passing(err) || ctx.Err() != nil {
 			return errors.Join(err, ctx.Err())
 		}
-		if o.Until > 0 && f.next >= o.Until {
+		if err == nil && o.Until > 0 && f.next >= o.Until {
 			return nil
 		}
 		if err != nil && o.Notice != nil {

@@ -104,8 +104,41 @@ func TestFollowRestarts(t *testing.T) {
 	}
 }
 
-// TestFollowForks: a log that was rewritten, that has lost entries, that shows another
-// root of the same size; in one run and between two.
+// TestFollowStale: a log that shows an older checkpoint, as a cache may, is waited for,
+// whether its tiles tell that it is the same log or are gone.
+func TestFollowStale(t *testing.T) {
+	for name, tiles := range map[string]bool{"tiles there": true, "tiles gone": false} {
+		t.Run(name, func(t *testing.T) {
+			m := newMade(t, 100, 5)
+			var f followed
+			o := f.options(0, 110)
+			o.Seen = func(h *logread.Head) error {
+				if h.Size != 100 {
+					return nil
+				}
+				m.show(t, 99)
+				if tiles {
+					return nil
+				}
+				return os.RemoveAll(filepath.Join(m.dir, "tile", "0"))
+			}
+			o.Notice = func(trouble error) {
+				if f.trouble++; f.trouble == 3 {
+					m.grow(t, 10, 5)
+				}
+				if !errors.Is(trouble, logread.ErrStale) {
+					t.Errorf("in trouble: %v", trouble)
+				}
+			}
+			if err := m.log().Follow(t.Context(), o); err != nil || len(f.indexes) != 110 || f.trouble < 3 {
+				t.Errorf("%d entries, %d times in trouble: %v", len(f.indexes), f.trouble, err)
+			}
+		})
+	}
+}
+
+// TestFollowForks: a log that was rewritten, and is longer, shorter or as long; in one
+// run and between two.
 func TestFollowForks(t *testing.T) {
 	rewritten := func(t *testing.T, size int) func(m *made) {
 		return func(m *made) {
@@ -116,7 +149,7 @@ func TestFollowForks(t *testing.T) {
 	for name, change := range map[string]func(m *made){
 		"grown":   rewritten(t, 300),
 		"as long": rewritten(t, 100),
-		"shorter": func(m *made) { m.show(t, 99) },
+		"shorter": rewritten(t, 99),
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newMade(t, 100, 5)

@@ -29,8 +29,9 @@ func logFollowCommand(env environment) *cobra.Command {
 		Short: "Print entries as they come, and watch that the log only grows",
 		Long: `Prints each new entry as a line of JSON, until Ctrl-C: {"index","leafHash","body"}, of a CT
 log "timestamp" and "precertificate", of other logs "entry". Each checkpoint must go on from
-the last; a log that forks or shows fewer entries than before ends it with exit status 1
-and both checkpoints. While the log can't be reached, it keeps trying.
+the last; a log that forks ends it with exit status 1 and both checkpoints. While the log
+can't be reached, or shows an older checkpoint than before, as a cache that lags behind
+does, it keeps trying and says so.
 
 With --state the last checkpoint is kept in FILE: the next run goes on from there, and finds
 what has happened to the log between the two. An entry may come twice if a run is broken
@@ -61,7 +62,11 @@ func (f followFlags) follow(ctx context.Context, env environment, name string) e
 		From: l.head.Size, Until: f.until, Last: l.head, Interval: f.interval,
 		Entry: func(e logread.Entry) error { return env.printJSON(newShownEntry(l.head.Format, e)) },
 		Notice: func(err error) {
-			env.say("%s can't be read now, trying again: %s", printable(name), printable(err.Error()))
+			what := "can't be read now"
+			if errors.Is(err, logread.ErrStale) {
+				what = "is behind"
+			}
+			env.say("%s %s, trying again: %s", printable(name), what, printable(err.Error()))
 		},
 	}
 	if f.state != "" {
