@@ -79,7 +79,7 @@ func (c *Client) session(ctx context.Context, repo name.Repository, scope string
 	}
 	auth, err := c.credentials(ctx, repo)
 	if err != nil {
-		return nil, &Unseen{Reason: Denied, Err: fmt.Errorf("reading credentials: %w", err)}
+		return nil, &Unseen{Reason: Credentials, Err: err}
 	}
 	authorized, err := transport.NewWithContext(ctx, repo.Registry, auth, c.transport, scopes)
 	if err != nil {

@@ -2,6 +2,7 @@ package oci
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -21,6 +22,8 @@ const (
 	Unavailable Reason = "unavailable" // 5xx, or no connection
 	TimedOut    Reason = "timed-out"   // no answer in time
 	Garbled     Reason = "garbled"     // an answer that is not what the specification says
+	Untrusted   Reason = "untrusted"   // its TLS certificate is by nobody who is trusted, or of another host
+	Credentials Reason = "credentials" // those that are kept for it can't be read: it was not asked
 	TooMuch     Reason = "too-much"    // more than is looked at: see the limits
 )
 
@@ -44,6 +47,7 @@ func (r Reason) words() string {
 		Denied: "the registry refuses access", NotFound: "the registry has no such image", Busy: "the registry is busy",
 		Unavailable: "the registry does not answer", TimedOut: "the registry took too long",
 		Garbled: "the registry's answer makes no sense", TooMuch: "there is more than is looked at",
+		Untrusted: "the registry's certificate is not trusted", Credentials: "the credentials for the registry can't be read",
 	}[r]
 }
 
@@ -64,9 +68,12 @@ func unseen(err error) error {
 	var already *Unseen
 	var answer *transport.Error
 	var timeout net.Error
+	var certificate *tls.CertificateVerificationError
 	switch {
 	case errors.As(err, &already), errors.Is(err, context.Canceled):
 		return err
+	case errors.As(err, &certificate): // before what plain HTTP at loopback says
+		return &Unseen{Reason: Untrusted, Err: certificate}
 	case errors.As(err, &answer): // of the handshake
 		return &Unseen{Reason: reasonOf(answer.StatusCode), Status: answer.StatusCode, Err: err}
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():

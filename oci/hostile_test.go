@@ -244,6 +244,41 @@ func TestOtherArtifacts(t *testing.T) {
 	}
 }
 
+// A registry whose certificate is by nobody that is trusted, and credentials that can't
+// be read: neither is the registry's refusal, nor its silence.
+func TestNotAsked(t *testing.T) {
+	p := newPlace(t, true)
+	other := httptest.NewTLSServer(http.NotFoundHandler())
+	defer other.Close()
+	address := strings.TrimPrefix(other.URL, "https://")
+	reference, err := ParseReference(address + "/a/b@" + p.image.Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, _ := reference.Named()
+	if _, err := bundles(t, image); reasonFor(err) != Untrusted {
+		t.Error(err)
+	}
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv("DOCKER_CONFIG", home)
+	for _, config := range []string{`{"auths":`, `{"auths":{"` + p.image.repo.RegistryStr() + `":{"auth":"%"}}}`, `{"credsStore":"none-of-this-name"}`} {
+		if err := os.WriteFile(filepath.Join(home, "config.json"), []byte(config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c := New(Options{Timeout: time.Minute})
+		if _, err := c.Bundles(t.Context(), p.image); reasonFor(err) != Credentials {
+			t.Errorf("%s: %v", config, err)
+		}
+	}
+}
+
+func reasonFor(err error) Reason {
+	u := new(Unseen)
+	errors.As(err, &u)
+	return u.Reason
+}
+
 // Credentials go to the registry, and not to where it redirects.
 func TestRedirectsCarryNoCredentials(t *testing.T) {
 	home := t.TempDir()

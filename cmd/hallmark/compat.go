@@ -51,11 +51,11 @@ func (s *session) leaveLegacy(ctx context.Context, one subject, raw []byte, kind
 		return unseen(one.name, fmt.Errorf("the bundle is on the image, and what cosign 2 reads is not: %w", err))
 	}
 	if !s.flags.json && !s.quiet {
-		verb := "verify"
+		verify := "verify --insecure-ignore-tlog --use-signed-timestamps --trusted-root FILE"
 		if kind != intoto.TypeSigned {
-			verb = "verify-attestation --type TYPE"
+			verify = "verify-attestation --type TYPE --insecure-ignore-tlog --insecure-ignore-sct --use-signed-timestamps --certificate-chain FILE --timestamp-certificate-chain FILE"
 		}
-		s.env.say("%s: for cosign 2, without its log entry: cosign %s --insecure-ignore-tlog --use-signed-timestamps --trusted-root FILE …", printable(one.name), verb)
+		s.env.say("%s: for cosign 2, without its log entry: cosign %s …", printable(one.name), verify)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -137,7 +138,7 @@ func (r *registry) image(ctx context.Context, text string, whole bool) (oci.Imag
 func parseReference(text string) (oci.Reference, *problem) {
 	reference, err := oci.ParseReference(text)
 	if err != nil {
-		return reference, &problem{Exit: exitUsage, Subject: text, Code: "usage", Err: err, Try: "REGISTRY/REPO:TAG or REGISTRY/REPO@sha256:HEX"}
+		return reference, &problem{Exit: exitUsage, Subject: text, Code: "usage", Err: err, Try: "REGISTRY/REPO:TAG or REGISTRY/REPO@sha256:HEX; of Docker Hub docker.io/library/REPO:TAG"}
 	}
 	return reference, nil
 }
@@ -182,6 +183,21 @@ func (f registryFlags) expand(ctx context.Context, r *registry, args []string) (
 	return all, nil
 }
 
+// remedy is what helps where a registry could not be looked at.
+func remedy(reason oci.Reason) string {
+	switch reason {
+	case oci.Denied:
+		return "docker login, or podman login, at the registry"
+	case oci.Untrusted:
+		return "--registry-cacert FILE, with the certificate authority of the registry"
+	case oci.Credentials:
+		return "mend what is kept in $DOCKER_CONFIG/config.json, by default ~/.docker/config.json, or log in again"
+	case oci.Busy, oci.Unavailable, oci.TimedOut:
+		return "again, later"
+	}
+	return ""
+}
+
 // unseen tells what could not be looked at from what was seen and is no good.
 func unseen(subject string, err error) *problem {
 	p := &problem{Exit: exitUndecided, Subject: subject, Code: "could-not-look", Err: err}
@@ -191,10 +207,10 @@ func unseen(subject string, err error) *problem {
 		return verdict.Interrupted(subject)
 	case errors.Is(err, oci.ErrMalformed):
 		p.Exit, p.Code = exitUsage, "bundle-malformed"
-	case errors.As(err, &u) && u.Reason == oci.Denied:
-		p.Try = "docker login, or podman login, at the registry"
-	case errors.As(err, &u) && (u.Reason == oci.Busy || u.Reason == oci.Unavailable || u.Reason == oci.TimedOut):
-		p.Try = "again, later"
+	case errors.Is(err, http.ErrSchemeMismatch):
+		p.Try = "--registry-plain-http, if that registry is known to speak no TLS"
+	case errors.As(err, &u):
+		p.Try = remedy(u.Reason)
 	}
 	return p
 }

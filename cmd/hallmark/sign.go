@@ -147,13 +147,13 @@ func (s *session) signOne(ctx context.Context, one subject) error {
 }
 
 // checkRegular refuses what can't be read twice: once to sign, once to verify.
-func checkRegular(file string) error {
+func checkRegular(file string) *problem {
 	info, err := os.Stat(file)
 	if err == nil && !info.Mode().IsRegular() {
 		err = errors.New("not a regular file")
 	}
 	if err != nil {
-		return unreadable(file, err)
+		return verdict.Unreadable(file, err)
 	}
 	return nil
 }

@@ -26,13 +26,14 @@ type subject struct {
 func (f signFlags) subjects(ctx context.Context, env environment, r *registry, args []string) ([]subject, error) {
 	var all []subject
 	for _, arg := range args {
-		text, isImage, p := verdict.Finder{Registry: r}.Subject(arg)
+		finder := verdict.Finder{Registry: r}
+		text, isImage, p := finder.Subject(arg)
 		if p != nil {
 			return nil, p
 		}
 		if !isImage {
-			if err := checkRegular(text); err != nil {
-				return nil, err
+			if p := checkRegular(text); p != nil {
+				return nil, finder.HintImage(p)
 			}
 			all = append(all, subject{name: text})
 			continue

@@ -69,10 +69,9 @@ type trial struct {
 }
 
 func (t *trial) run(ctx context.Context) error {
-	if err := checkRegular(t.file); err != nil {
-		p := *problemOf(err)
+	if p := checkRegular(t.file); p != nil {
 		p.Try = t.env.command() + " try FILE"
-		return &p
+		return p
 	}
 	if _, err := os.Stat(t.bundle()); err == nil && !t.yes {
 		if err := t.env.confirm(ctx, t.bundle()+" is there already. Replace it?", confirmYes); err != nil {

@@ -79,6 +79,16 @@ func (f Finder) Subject(arg string) (text string, image bool, problem *Problem) 
 	return arg, looks, nil
 }
 
+// HintImage says how an image is written, where what is no file reads like one whose
+// registry goes without saying: here none does.
+func (f Finder) HintImage(p *Problem) *Problem {
+	const usual = "docker.io/library/"
+	if p.Code == "unreadable" && f.Registry != nil && f.Registry.IsImage(usual+p.Subject) {
+		p.Try = "REGISTRY/" + p.Subject + " for an image; " + usual + p.Subject + " is Docker Hub's"
+	}
+	return p
+}
+
 // image is the target of a reference, or of what is none.
 func (f Finder) image(reference string, problem *Problem) Target {
 	if problem != nil {

@@ -95,7 +95,7 @@ func (f Finder) Find(arg string) iter.Seq[Target] {
 		case errors.Is(err, fs.ErrNotExist) && HasStars(arg):
 			f.glob(arg, yield)
 		case err != nil:
-			yield(Target{Name: arg, problem: notFound(arg, err)})
+			yield(Target{Name: arg, problem: f.HintImage(notFound(arg, err))})
 		case info.IsDir():
 			f.directory(arg, yield)
 		case IsChecksums(arg):
