@@ -5,13 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/instance"
 	"github.com/hallmark-sign/hallmark/internal/server"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
 // rotateFlags are those of log rotate.
@@ -32,7 +35,8 @@ it counts for, so what was signed before verifies as before. The instance goes o
 the frozen log to those who read it.
 
 The instance must not be running. An interrupted rotation is ended by doing it again.
-Clients need the trust files again: 'hallmark trust add'.`,
+Clients need the trust files again: 'hallmark trust add'. Witnesses need the new log's key,
+which is printed.`,
 		Example: `  hallmark log rotate -c my-instance/hallmark.yaml --url https://log2.sign.example.com`,
 		Args:    usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -56,7 +60,7 @@ func (f rotateFlags) rotate(ctx context.Context, env environment) error {
 	}
 	if resumed {
 		env.say("%s: the rotation that was interrupted is ended", f.config)
-		return nil
+		return f.tellNext(env)
 	}
 	passphrase, err := env.secret(ctx, "passphrase", f.passphraseFile, "HALLMARK_PASSPHRASE", false)
 	if err != nil {
@@ -87,8 +91,25 @@ func (f rotateFlags) rotate(ctx context.Context, env environment) error {
 		return fmt.Errorf("%w; the log is frozen: do it again", err)
 	}
 	env.say("froze the log at %s; entries go to %s", old, f.url)
-	env.say("  run it       %s serve -c %s", env.command(), f.config)
-	env.say("  clients      %s trust add %s", env.command(), i.Config.URL)
+	return f.tellNext(env)
+}
+
+// tellNext says what is to be done after a rotation.
+func (f rotateFlags) tellNext(env environment) error {
+	logs, err := openLogs(f.config, "")
+	if err != nil {
+		return err
+	}
+	if logs.config.Witnesses != nil {
+		key, err := readFile(logs.config.Path("trust", config.LogKeyFile), 1<<10)
+		if err != nil {
+			return err
+		}
+		env.say("  witnesses    each has to know the new log: in its %s, under logs, then %s witness serve again:", config.WitnessFile, env.command())
+		env.say("    - %s", printable(strings.TrimSpace(string(key))))
+	}
+	env.say("  run it       %s serve -c %s", env.command(), verdict.Quoted(f.config))
+	env.say("  clients      %s trust add %s", env.command(), logs.config.URL)
 	return nil
 }
 
