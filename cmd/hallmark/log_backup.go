@@ -3,11 +3,15 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/client/logread"
+	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/logbackup"
 )
@@ -50,6 +54,9 @@ Entries that were acknowledged in the last moment may not be in it: see 'log res
 
 func (f logBackupFlags) run(ctx context.Context, env environment, source, target string) error {
 	if !isInstance(source) {
+		if _, err := os.Stat(filepath.Join(source, "checkpoint")); errors.Is(err, fs.ErrNotExist) {
+			return unreadable(source, fmt.Errorf("it is no instance, which has %s, and no log, which has a checkpoint", config.File))
+		}
 		logs, err := openLogs(f.config, source)
 		if err != nil {
 			return err
@@ -78,8 +85,11 @@ func (f logBackupFlags) one(ctx context.Context, env environment, logs *ownLogs,
 		return err
 	}
 	s, err := logbackup.Backup(ctx, tree, durable.OS{}, target, logbackup.Options{Full: f.full, Progress: env.progress("backed up", "entries")})
-	if errors.Is(err, logread.ErrDamaged) {
+	switch {
+	case errors.Is(err, logread.ErrDamaged):
 		return logProblem(source, err)
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
+		return &problem{Exit: exitUsage, Subject: target, Code: "unwritable", Err: err}
 	}
 	if err != nil {
 		return logProblem(target, err)

@@ -4,15 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/hallmark-sign/hallmark/client/logread"
+	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/logbackup"
 	"github.com/hallmark-sign/hallmark/internal/server"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/internal/witness"
 )
 
@@ -62,11 +65,7 @@ there is, and begin the next with 'hallmark log rotate'.`,
 }
 
 func (f logRestoreFlags) run(ctx context.Context, env environment, backup, dir string) error {
-	logs, err := openLogs(f.config, dir)
-	if err != nil {
-		return err
-	}
-	tree, log, err := logs.open(backup)
+	logs, tree, log, err := f.open(backup, dir)
 	if err != nil {
 		return err
 	}
@@ -98,7 +97,47 @@ func (f logRestoreFlags) run(ctx context.Context, env environment, backup, dir s
 	if err != nil {
 		return logProblem(dir, err)
 	}
+	sayLeft(env, dir)
 	return env.tell("restored", tree, s, f.json)
+}
+
+// open reads what is to be restored, and refuses to put it where the instance has
+// another log.
+func (f logRestoreFlags) open(backup, dir string) (*ownLogs, *logbackup.Tree, ownLog, error) {
+	wrong := func(reason, try string) error {
+		return &problem{Exit: exitUsage, Subject: dir, Code: "usage", Err: errors.New(reason), Try: try}
+	}
+	switch {
+	case isInstance(dir):
+		return nil, nil, ownLog{}, wrong("it is an instance: a log is restored into a directory in it", "LOGDIR "+verdict.Quoted(filepath.Join(dir, "rekor")))
+	case isDirectory(filepath.Join(backup, "rekor")):
+		return nil, nil, ownLog{}, wrong("the backup is of all logs of an instance: each is restored on its own", "BACKUP "+verdict.Quoted(filepath.Join(backup, "rekor")))
+	}
+	logs, err := openLogs(f.config, dir)
+	if err != nil {
+		return nil, nil, ownLog{}, err
+	}
+	tree, log, err := logs.open(backup)
+	if err != nil {
+		return nil, nil, ownLog{}, err
+	}
+	at, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, nil, ownLog{}, err
+	}
+	if place := logs.config.Path(log.dir); filepath.Dir(at) == filepath.Dir(place) && at != place {
+		return nil, nil, ownLog{}, wrong(fmt.Sprintf("the backup is of %s, which is in %s", log.Origin, log.dir), "LOGDIR "+verdict.Quoted(filepath.Join(filepath.Dir(dir), log.dir)))
+	}
+	return logs, tree, log, nil
+}
+
+// sayLeft names what restores that were killed have left beside dir: whether one is still
+// running nobody knows.
+func sayLeft(env environment, dir string) {
+	left, _ := filepath.Glob(filepath.Join(filepath.Dir(filepath.Clean(dir)), durable.TemporaryDirs))
+	for _, one := range left {
+		env.say("  left     unless another restore is running: rm -r %s", verdict.Quoted(one))
+	}
 }
 
 // restoration finds out whether somebody has seen more than a backup has.

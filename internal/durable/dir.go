@@ -8,6 +8,10 @@ import (
 	"path/filepath"
 )
 
+// TemporaryDirs matches the directories that CreateDir fills, and that it leaves if it is
+// killed.
+const TemporaryDirs = ".hallmark-init-*"
+
 // CreateDir makes a directory with what fill puts into it, all at once: fill is
 // given another one beside it, which is renamed when it is full. dir must be missing
 // or empty: errors.Is(err, fs.ErrExist) if it is not.
@@ -26,7 +30,7 @@ func createDir(dir string, perm fs.FileMode, fill func(dir string) error) error 
 	if err := MkdirAll(OS{}, parent, 0o755); err != nil {
 		return err
 	}
-	temporary, err := os.MkdirTemp(parent, ".hallmark-init-")
+	temporary, err := os.MkdirTemp(parent, TemporaryDirs)
 	if err != nil {
 		return err
 	}
