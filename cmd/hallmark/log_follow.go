@@ -40,6 +40,9 @@ off, and none is left out.`,
   hallmark log follow https://sign.example.com/ct --state ct.checkpoint`,
 		Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.interval <= 0 {
+				return usageError(cmd, errors.New("--interval must be more than 0"))
+			}
 			f.fromGiven = cmd.Flags().Changed("from")
 			return f.follow(cmd.Context(), env, args[0])
 		},

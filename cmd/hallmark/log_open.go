@@ -145,7 +145,7 @@ func (l *openLog) problem(env environment, err error) error {
 	case isDir && errors.Is(err, fs.ErrNotExist) && isDirectory(filepath.Join(string(dir), "rekor")):
 		return &problem{Exit: exitUsage, Subject: l.name, Code: "unreadable", Err: errors.New("it is an instance, not a log"), Try: "its logs: rekor and ct in it"}
 	case isDir && errors.Is(err, fs.ErrNotExist):
-		return unreadable(l.name, err)
+		return &problem{Exit: exitUsage, Subject: l.name, Code: "unreadable", Err: err, Try: "a directory with a log, or a URL: https://HOST"}
 	}
 	return &problem{Exit: exitUndecided, Subject: l.name, Code: "could-not-look", Err: err}
 }
