@@ -39,6 +39,7 @@ type Target struct {
 	claimed bool     // what its bundles name themselves, in place of a file
 
 	mentions []mention // by lists and manifests of the directory
+	unread   string    // what may mention it as well, and was not read; may be empty
 
 	registry Registry                                    // where the artifact is, when it is no file
 	more     func(context.Context) ([]Hanging, *Problem) // see Held
@@ -195,7 +196,7 @@ func (f Finder) directory(dir string, yield func(Target) bool) {
 		case err != nil:
 			return tell(Target{Name: path, problem: couldNotLook(path, err)}, entry)
 		case entry.IsDir():
-			f.cover(path, covered)
+			f.cover(path, &covered)
 			if len(f.Bundles) > 0 {
 				clear(covered.files)
 			}
@@ -230,7 +231,7 @@ func (f Finder) inDirectory(path string, covered coverage) (target Target, wante
 		}
 		return missingArtifact(path)
 	}
-	return f.target(Target{Name: path, path: path, found: true, mentions: covered.files[path]}), true
+	return f.target(Target{Name: path, path: path, found: true, mentions: covered.files[path], unread: covered.mayName(path)}), true
 }
 
 // missingArtifact is the artifact of a bundle that has none.

@@ -41,6 +41,17 @@ type mention struct {
 type coverage struct {
 	files     map[string][]mention
 	manifests map[string]*Problem // paths of manifests; nil: it can be used
+	unread    []string            // paths of what may be manifests and is too much to read
+}
+
+// mayName is a bundle that was not read, and may name the file at path; else empty.
+func (c coverage) mayName(path string) string {
+	for _, unread := range c.unread {
+		if rel, err := filepath.Rel(filepath.Dir(unread), path); err == nil && filepath.IsLocal(rel) {
+			return unread
+		}
+	}
+	return ""
 }
 
 func (c coverage) byManifest(path string) bool {
@@ -48,7 +59,7 @@ func (c coverage) byManifest(path string) bool {
 }
 
 // cover notes what the signed lists and the manifests of a directory say.
-func (f Finder) cover(dir string, covered coverage) {
+func (f Finder) cover(dir string, covered *coverage) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return // the walk tells
@@ -65,7 +76,7 @@ func (f Finder) cover(dir string, covered coverage) {
 		case isBundle(path) && !there[artifactOf(entry.Name())]:
 			strays = append(strays, path)
 		case IsChecksums(path):
-			f.coverByChecksums(path, covered)
+			f.coverByChecksums(path, *covered)
 		}
 	}
 	coverByManifests(dir, strays, covered)
@@ -176,7 +187,7 @@ func (p *Problem) missingFrom(list string) *Problem {
 func (t Target) hint() string {
 	for dir := filepath.Dir(t.path); !t.found; dir = filepath.Dir(dir) {
 		covered := coverage{files: map[string][]mention{}, manifests: map[string]*Problem{}}
-		Finder{}.cover(dir, covered)
+		Finder{}.cover(dir, &covered)
 		for _, m := range covered.files[filepath.Clean(t.path)] {
 			if m.list.manifest() {
 				return "--bundle " + Quoted(m.list.target.Name) + ", which names it; or all of its directory, " + Quoted(dir)

@@ -50,7 +50,7 @@ func sharedBy(files []string) *list {
 // coverByManifests notes what the manifests of a directory say, each bundle for
 // itself: one that is refused does no harm beside one that meets the policy. A bundle
 // that is no manifest is left to the walk.
-func coverByManifests(dir string, paths []string, covered coverage) {
+func coverByManifests(dir string, paths []string, covered *coverage) {
 	bundles, budget := 0, int64(bundle.MaxSize)
 	for _, file := range paths {
 		info, err := os.Stat(file)
@@ -59,10 +59,15 @@ func coverByManifests(dir string, paths []string, covered coverage) {
 		}
 		if budget -= info.Size(); budget < 0 || bundles > maxBundles {
 			covered.manifests[file] = Unreadable(file, fmt.Errorf("the manifests of a directory have more than %d bytes together, or %d bundles", int64(bundle.MaxSize), maxBundles))
+			covered.unread = append(covered.unread, file)
 			continue
 		}
 		pieces := readPieces(file, false)
 		named, err := filesNamed(pieces)
+		if errors.Is(err, errStatement) {
+			covered.unread = append(covered.unread, file)
+			continue
+		}
 		if err != nil {
 			covered.manifests[file] = &Problem{Exit: ExitUsage, Subject: file, Code: "manifest-malformed", Err: err, Try: "--bundle " + Quoted(file) + ", to verify files by their digests alone"}
 			continue
@@ -82,8 +87,12 @@ func coverByManifests(dir string, paths []string, covered coverage) {
 	}
 }
 
+// errStatement: what a bundle names is not known, as its statement is malformed, or
+// longer than any is read.
+var errStatement = errors.New("statement can't be read")
+
 // filesNamed are the files that the statement of each bundle names; nil: these
-// bundles are no manifest. Images are in their registries.
+// bundles are no manifest. Images are in their registries. Errors: errStatement.
 func filesNamed(pieces []piece) ([][]checksum, error) {
 	all, some := make([][]checksum, len(pieces)), false
 	for i, p := range pieces {
@@ -92,7 +101,7 @@ func filesNamed(pieces []piece) ([][]checksum, error) {
 		}
 		s, err := intoto.Parse(p.bundle.Envelope.Payload)
 		if err != nil {
-			return nil, nil
+			return nil, fmt.Errorf("%w: %w", errStatement, err)
 		}
 		seen := map[string]bool{}
 		for _, subject := range s.Subject {

@@ -288,7 +288,24 @@ func TestManifestOfMillions(t *testing.T) {
 	payload := `{"_type":"` + intoto.TypeV1 + `","predicateType":"` + intoto.TypeSigned + `","subject":[` + strings.TrimSuffix(subjects.String(), ",") + `]}`
 	signPayload(t, signer(t, i, alice), filepath.Join(dir, "release"+verdict.Suffix), []byte(payload))
 	write(t, filepath.Join(dir, "0"), "")
-	if got, want := codes(t, dir, said(t, judge(t, i), verdict.Finder{}, dir)), "0 unsigned, release unreadable"; got != want {
+	if got, want := codes(t, dir, said(t, judge(t, i), verdict.Finder{}, dir)), "0 could-not-look, release unreadable"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// What may be a manifest and is too large to look into may name any file.
+func TestManifestTooLarge(t *testing.T) {
+	i, dir := hallmarktest.New(t), t.TempDir()
+	write(t, filepath.Join(dir, "a"), "A")
+	write(t, filepath.Join(dir, "below", "b"), "B")
+	signFile(t, signer(t, i, alice), filepath.Join(dir, "c"), "C")
+	large := filepath.Join(dir, "release"+verdict.Suffix)
+	write(t, large, "")
+	if err := os.Truncate(large, 1<<40); err != nil {
+		t.Fatal(err)
+	}
+	want := "a could-not-look, below/b could-not-look, c verified, release.sigstore.json unreadable"
+	if got := codes(t, dir, said(t, judge(t, i), verdict.Finder{}, dir)); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }

@@ -58,6 +58,8 @@ func (t Target) unsigned(store string) *Problem {
 		return p
 	case artifact != t.path:
 		p.Err, p.Try = fmt.Errorf("there is no %s%s", t.path, Suffix), "its artifact, "+Quoted(artifact)
+	case t.unread != "":
+		p = couldNotLook(t.Name, fmt.Errorf("there is no %s%s, and %s, which may name it, was not read", t.path, Suffix, t.unread))
 	case t.listed != nil:
 		p.Err, p.Try = errors.New("neither the file nor the list that it stands in has a bundle"), elsewhere
 	default:
