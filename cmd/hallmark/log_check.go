@@ -85,7 +85,7 @@ func (f logFlags) check(ctx context.Context, env environment, name string) error
 		return err
 	}
 	what := fmt.Errorf("%d findings, listed above", len(out.Findings)+out.More)
-	switch len(out.Findings) {
+	switch len(out.Findings) + out.More {
 	case 0:
 		return nil
 	case malformed:
@@ -110,7 +110,7 @@ func (c checkedLog) print(env environment, json bool) error {
 	if c.More > 0 {
 		fmt.Fprintf(env.stdout, "and %d more\n", c.More)
 	}
-	if len(c.Findings) > 0 {
+	if len(c.Findings)+c.More > 0 {
 		return nil
 	}
 	_, err := fmt.Fprintf(env.stdout, "%s: good, %d entries of %s, root %s, checked in %.1f s\n",
