@@ -15,6 +15,10 @@ const (
 	maxReceipt      = 4 << 10
 )
 
+// ErrNoStore says that there is no evidence store at an address, where an instance
+// that keeps none may be.
+var ErrNoStore = errors.New("there is no evidence store at this address")
+
 // Evidence is a store of bundles by the digest of what they are about, which an
 // instance may have.
 type Evidence struct {
@@ -29,7 +33,7 @@ func (e Evidence) Address(digest []byte) string {
 
 // Put has the store keep a bundle (JSON) of the artifact with this SHA-256. It is
 // there once Put returns nil, and once however often it is put. Errors:
-// ErrUnavailable, *StatusError, the context's.
+// ErrUnavailable, ErrNoStore, *StatusError, the context's.
 func (e Evidence) Put(ctx context.Context, digest, bundle []byte) error {
 	if len(bundle) > attestations.MaxBundle {
 		return fmt.Errorf("a bundle of %d bytes, where stores keep at most %d", len(bundle), attestations.MaxBundle)
@@ -40,6 +44,7 @@ func (e Evidence) Put(ctx context.Context, digest, bundle []byte) error {
 			method: http.MethodPost, url: e.Address(digest), contentType: "application/json",
 			body: body, want: http.StatusCreated, limit: maxReceipt,
 		}.do(ctx, e.HTTP)
+		err = noStore(err)
 	}
 	if err != nil {
 		return fmt.Errorf("asking %s to keep a bundle: %w", e.URL, err)
@@ -50,7 +55,7 @@ func (e Evidence) Put(ctx context.Context, digest, bundle []byte) error {
 // Get gives all bundles (JSON) that the store has of the artifact with this SHA-256,
 // as they are, up to the limits of package attestations: nothing is verified. There are three answers: some; none and no
 // error, said only when the store itself says that it has none; and an error, when
-// nothing is known. Errors: ErrUnavailable, *StatusError,
+// nothing is known. Errors: ErrUnavailable, ErrNoStore, *StatusError,
 // attestations.ErrMalformed, the context's.
 func (e Evidence) Get(ctx context.Context, digest []byte) ([][]byte, error) {
 	var all [][]byte
@@ -86,10 +91,18 @@ func (e *StatusError) isNotFound() bool {
 	return e.Status == http.StatusNotFound && e.Message == attestations.NotFound
 }
 
+// noStore is ErrNoStore as well, where a 404 is not a store's.
+func noStore(err error) error {
+	if e := new(StatusError); errors.As(err, &e) && e.Status == http.StatusNotFound && !e.isNotFound() {
+		return fmt.Errorf("%w: %w", ErrNoStore, err)
+	}
+	return err
+}
+
 func (e Evidence) page(ctx context.Context, url string) (bundles [][]byte, query string, more bool, err error) {
 	a, err := exchange{method: http.MethodGet, url: url, want: http.StatusOK, limit: maxEvidencePage}.ask(ctx, e.HTTP)
 	if err != nil {
-		return nil, "", false, err
+		return nil, "", false, noStore(err)
 	}
 	if bundles, err = attestations.ParsePage(a.body); err != nil {
 		return nil, "", false, err

@@ -33,9 +33,9 @@ func TestEvidenceAnswers(t *testing.T) {
 	}{
 		"found":              {200, nil, `{"attestations":[{"bundle":{"a":1}},{"bundle":{}}]}`, "found"},
 		"none":               {404, nil, string(attestations.MarshalProblem(404, attestations.NotFound)), "none"},
-		"no store":           {404, nil, `{"message":"Not Found","documentation_url":"https://docs.github.com/rest","status":"404"}`, "404"},
+		"no store":           {404, nil, `{"message":"Not Found","documentation_url":"https://docs.github.com/rest","status":"404"}`, "no evidence store"},
 		"none in the list":   {200, nil, `{"attestations":[]}`, "none"},
-		"no store there":     {404, nil, "404 page not found\n", "404"},
+		"no store there":     {404, nil, "404 page not found\n", "no evidence store"},
 		"another's 404":      {404, nil, `{"code":5,"message":"no such path"}`, "no such path"},
 		"a proxy's page":     {200, nil, "<html>", "malformed"},
 		"empty":              {200, nil, "", "malformed"},

@@ -85,11 +85,17 @@ func (s *session) unkept(out string, r *verify.Result, err error) error {
 	if errors.Is(err, context.Canceled) {
 		p.Code = "interrupted"
 	}
-	if out != "" {
+	switch {
+	case errors.Is(err, client.ErrNoStore):
+		p.Try = noStore
+	case out != "":
 		p.Try = fmt.Sprintf(`(printf '{"bundle":'; tail -n 1 %s; printf '}') | curl --json @- %s`, verdict.Quoted(out), verdict.Quoted(s.store.client.Address(r.Digest)))
 	}
 	return p
 }
+
+// noStore is what to try where an instance keeps no bundles.
+const noStore = "evidence: {enabled: true} in the instance's hallmark.yaml, if it is yours; or --evidence URL of another"
 
 // store is an evidence store, as a verdict.Store.
 type store struct {
@@ -122,7 +128,10 @@ func (s *store) unseen(err error) *problem {
 		return verdict.Interrupted("")
 	}
 	p := &problem{Exit: exitUndecided, Code: "could-not-look", Err: err, Try: "again, later; or --evidence URL of a store that is there"}
-	if errors.Is(err, client.ErrUnavailable) {
+	if errors.Is(err, client.ErrNoStore) {
+		p.Try = noStore
+	}
+	if errors.Is(err, client.ErrUnavailable) || errors.Is(err, client.ErrNoStore) {
 		s.down.Store(p)
 	}
 	return p

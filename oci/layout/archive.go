@@ -95,10 +95,27 @@ func (a *archive) refuseCompressed() error {
 // Open opens a regular file.
 func (a *archive) Open(name string) (fs.File, error) {
 	m, ok := a.members[name]
+	if folder := a.folderOf(name); !ok && folder != "" {
+		return nil, fmt.Errorf("it is in the folder %.100q of the archive: make one of what is in there (tar -C FOLDER -cf FILE .)", folder)
+	}
 	if !ok {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
 	return &section{io.NewSectionReader(a.file, m.offset, m.Size()), m}, nil
+}
+
+// folderOf is a folder in which the archive has the file that makes a directory a
+// layout, where it is asked for that; else empty.
+func (a *archive) folderOf(name string) string {
+	if name != markFile {
+		return ""
+	}
+	for other := range a.members {
+		if path.Base(other) == name {
+			return path.Dir(other)
+		}
+	}
+	return ""
 }
 
 // section is a file in an archive that is being read.

@@ -238,6 +238,7 @@ func TestArchives(t *testing.T) {
 		"hard":      {write(mark, link(tar.TypeLink)), "not exist"},
 		"climbing":  {write(mark, file("x/../../"+indexFile, "{}")), "not exist"},
 		"nothing":   {write(), "neither"},
+		"a folder":  {write(file("out/"+markFile, goodMark), file("out/"+indexFile, "{}")), `in the folder "out" of the archive`},
 		"no tar":    {dirOf(t, map[string]string{"f": "plain text"}) + "/f", "neither"},
 		"gzip":      {dirOf(t, map[string]string{"f": "\x1f\x8b\x08 and so on"}) + "/f", "gunzip it first"},
 		"zstd":      {dirOf(t, map[string]string{"f": "\x28\xb5\x2f\xfd\x00"}) + "/f", "unzstd it first"},
