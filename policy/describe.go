@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/hallmark-sign/hallmark/identity"
+	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
 // Describe says in sentences what the policy accepts, one a line.
@@ -23,17 +24,25 @@ func (p *Policy) Describe() []string {
 	}
 	lines = append(lines,
 		fmt.Sprintf("each bundle is in %d or more distinct logs and has %d or more distinct sources of time", max(p.LogThreshold, 1), max(p.TimestampThreshold, 1)))
-	if p.WitnessThreshold > 0 {
-		var names []string
-		for _, w := range p.Witnesses {
-			names = append(names, w.Name)
-		}
-		lines = append(lines, fmt.Sprintf("the checkpoint of each log entry is cosigned by at least %d of %s", p.WitnessThreshold, strings.Join(names, ", ")))
+	for _, l := range p.LogPolicies {
+		lines = append(lines, describeCosigned(l))
 	}
 	if p.MaxRootAge > 0 {
 		lines = append(lines, fmt.Sprintf("the trusted root was fetched no longer than %v ago", p.MaxRootAge))
 	}
 	return lines
+}
+
+func describeCosigned(p checkpoint.Policy) string {
+	of := "each log entry"
+	if len(p.Logs) > 0 {
+		var logs []string
+		for _, log := range p.Logs {
+			logs = append(logs, log.Name)
+		}
+		of += " of " + strings.Join(logs, ", ")
+	}
+	return fmt.Sprintf("the checkpoint of %s is cosigned by at least %v", of, p.Quorum)
 }
 
 func (r Rule) describe() string {

@@ -95,7 +95,7 @@ type witnesses struct {
 func (w witnesses) IsZero() bool { return w.AtLeast == 0 && w.Keys == nil }
 
 // compile reads the keys. One that is there twice would count twice.
-func (w witnesses) compile() ([]checkpoint.Key, error) {
+func (w witnesses) compile() ([]checkpoint.Policy, error) {
 	if w.IsZero() {
 		return nil, nil
 	}
@@ -115,7 +115,7 @@ func (w witnesses) compile() ([]checkpoint.Key, error) {
 		}
 		keys = append(keys, key)
 	}
-	return keys, nil
+	return []checkpoint.Policy{checkpoint.AtLeast(int(w.AtLeast), keys)}, nil
 }
 
 type trustRoot struct {

@@ -30,8 +30,7 @@ type Policy struct {
 	TimestampThreshold int           // distinct sources of each bundle's time; 0 means 1
 	MaxRootAge         time.Duration // of the trusted root; 0: any
 
-	Witnesses        []checkpoint.Key // those whose cosignatures count
-	WitnessThreshold int              // how many must have cosigned; 0: none
+	LogPolicies []checkpoint.Policy // whose cosignatures the logs' checkpoints must have, of each
 
 	prepared verify.Policy // by union, once for all bundles
 }
@@ -118,17 +117,12 @@ func (p *Policy) Verification() verify.Policy {
 	if len(v.Identities)+len(v.Keys) != len(p.Signers) { // put together by hand
 		v = p.union()
 	}
-	v.LogThreshold, v.TimestampThreshold, v.WitnessThreshold = p.LogThreshold, p.TimestampThreshold, p.WitnessThreshold
+	v.LogThreshold, v.TimestampThreshold, v.LogPolicies = p.LogThreshold, p.TimestampThreshold, p.LogPolicies
 	return v
 }
 
 // union accepts what any signer of any rule may have signed.
 func (p *Policy) union() (v verify.Policy) {
-	for _, w := range p.Witnesses {
-		if verifier, err := w.Verifier(); err == nil { // compile has refused others
-			v.Witnesses = append(v.Witnesses, verifier)
-		}
-	}
 	var preparer sigalg.Preparer
 	for _, s := range p.Signers {
 		if s.Key != nil {
@@ -158,10 +152,10 @@ func (d document) policy(compile Compiler) (*Policy, error) {
 	}
 	p := &Policy{
 		LogThreshold: int(d.Thresholds.Logs), TimestampThreshold: int(d.Thresholds.Timestamps),
-		MaxRootAge: time.Duration(d.TrustRoot.MaxAge), WitnessThreshold: int(d.Witnesses.AtLeast),
+		MaxRootAge: time.Duration(d.TrustRoot.MaxAge),
 	}
 	var err error
-	if p.Witnesses, err = d.Witnesses.compile(); err != nil {
+	if p.LogPolicies, err = d.Witnesses.compile(); err != nil {
 		return nil, fmt.Errorf("witnesses: %w", err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.Signers)) {

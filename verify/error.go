@@ -128,7 +128,7 @@ var meanings = []struct {
 	{LogEntryMismatch, "a log entry is about another signature than the bundle's"},
 	{LogProofInvalid, "the inclusion proof does not lead to the checkpoint's root"},
 	{CheckpointInvalid, "the checkpoint is missing, of another log or tree, or not signed by the log's key"},
-	{ThresholdWitnesses, "fewer of the policy's witnesses have cosigned the checkpoint than it asks for"},
+	{ThresholdWitnesses, "too few of the witnesses that are asked for have cosigned the checkpoint"},
 	{ThresholdLogs, "fewer distinct logs than the policy asks for"},
 	{ArtifactMismatch, "the artifact is not the one that was signed"},
 	{DigestAlgorithmMismatch, "the artifact's digest was given with another hash than was signed; give the file itself"},

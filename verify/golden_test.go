@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/mod/sumdb/note"
-
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/identity"
 	said "github.com/hallmark-sign/hallmark/internal/verdict"
@@ -20,6 +18,7 @@ import (
 	"github.com/hallmark-sign/hallmark/policy/cel"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/verify"
+	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 )
 
@@ -75,7 +74,7 @@ func refusals(t *testing.T, in, foreign *instance) map[verify.Code]refusal {
 	two.LogThreshold = 2
 	witnessed := trustAlice
 	_, witness := newWitness(t, 1)
-	witnessed.Witnesses, witnessed.WitnessThreshold = []note.Verifier{witness}, 1
+	witnessed.LogPolicies = []checkpoint.Policy{checkpoint.AtLeast(1, []checkpoint.Key{witness})}
 	twice := trustAlice
 	twice.TimestampThreshold = 2
 	typed := trustAlice

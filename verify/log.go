@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -92,25 +93,38 @@ func (c *claim) proved(e *entry) error {
 	return nil
 }
 
-// witnessed gives the witnesses that have cosigned the entry's checkpoint, which
-// must be as many as the policy asks for. A cosignature that is wrong is none: the
-// line is not the log's, anybody can have added it.
+// witnessed gives the witnesses that have cosigned the entry's checkpoint, who must
+// be a quorum of every policy that covers its log. A cosignature that is wrong is
+// none: the line is not the log's, anybody can have added it.
 func (c *claim) witnessed(e *entry) (names []string, err error) {
-	if len(c.policy.Witnesses) == 0 && c.policy.WitnessThreshold == 0 {
-		return nil, nil
-	}
-	for _, w := range c.policy.Witnesses {
-		if e.Proof == nil {
-			break
+	for _, p := range c.policy.LogPolicies {
+		if !slices.ContainsFunc(e.log.names, p.Covers) {
+			continue
 		}
-		if _, _, err := checkpoint.Open(e.Proof.Checkpoint, w); err == nil {
-			names = append(names, w.Name())
+		var by []string
+		met := p.Quorum.Met(func(k checkpoint.Key) bool {
+			cosigned := e.cosigned(k)
+			if cosigned {
+				by = append(by, k.Name)
+			}
+			return cosigned
+		})
+		if !met {
+			return nil, differ(ThresholdWitnesses, "cosigned by "+p.Quorum.String(), cmp.Or(strings.Join(by, ", "), "none of them"))
 		}
+		names = append(names, by...)
 	}
-	if want := c.policy.WitnessThreshold; len(names) < want {
-		return nil, differ(ThresholdWitnesses, count(want, "cosignature", "cosignatures"), fmt.Sprint(len(names)))
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+func (e *entry) cosigned(by checkpoint.Key) bool {
+	verifier, err := by.Verifier()
+	if err != nil || e.Proof == nil {
+		return false
 	}
-	return names, nil
+	_, _, err = checkpoint.Open(e.Proof.Checkpoint, verifier)
+	return err == nil
 }
 
 // checkpoint opens the checkpoint with the key of a log that was valid at the

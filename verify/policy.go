@@ -4,10 +4,9 @@ import (
 	"crypto"
 	"time"
 
-	"golang.org/x/mod/sumdb/note"
-
 	"github.com/hallmark-sign/hallmark/identity"
 	"github.com/hallmark-sign/hallmark/trust"
+	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 )
 
@@ -33,12 +32,10 @@ type Policy struct {
 	// signed entry timestamps. 0 means 1.
 	TimestampThreshold int
 
-	// Witnesses are those whose cosignatures count, each with a key of its own, and
-	// WitnessThreshold how many of them must have cosigned the checkpoint of each
-	// entry; 0 asks for none. A checkpoint that they have seen is one that the log
-	// has shown to others too.
-	Witnesses        []note.Verifier
-	WitnessThreshold int
+	// LogPolicies say which witnesses must have cosigned the checkpoint of each entry,
+	// each of the logs that it covers: one that they have seen the log has shown to
+	// others too.
+	LogPolicies []checkpoint.Policy
 
 	// AnyIdentityUnsafe accepts every identity that the root's authorities
 	// certify: anyone who can log in. It is for looking at a bundle, where the
@@ -79,7 +76,7 @@ func (t Time) Source() string {
 type Entry struct {
 	rekor.Entry
 	Log       *trust.Log
-	Witnesses []string // names of the policy's witnesses that have cosigned its checkpoint
+	Witnesses []string // names of those in LogPolicies that have cosigned its checkpoint
 }
 
 func threshold(n int) int { return max(n, 1) }

@@ -14,7 +14,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
-func newWitness(t *testing.T, seed byte) (note.Signer, note.Verifier) {
+func newWitness(t *testing.T, seed byte) (note.Signer, checkpoint.Key) {
 	t.Helper()
 	key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{seed}, ed25519.SeedSize))
 	name := "witness.example.com/" + string('a'+rune(seed))
@@ -22,11 +22,7 @@ func newWitness(t *testing.T, seed byte) (note.Signer, note.Verifier) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	verifier, err := checkpoint.NewCosignatureVerifier(name, key.Public().(ed25519.PublicKey))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signer, verifier
+	return signer, checkpoint.Key{Name: name, Public: key.Public().(ed25519.PublicKey), Cosigning: true}
 }
 
 // cosign adds the lines of witnesses to the bundle's checkpoint.
@@ -49,8 +45,8 @@ func TestWitnesses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, verifyA := newWitness(t, 1)
-	b, verifyB := newWitness(t, 2)
+	a, keyA := newWitness(t, 1)
+	b, keyB := newWitness(t, 2)
 	c, _ := newWitness(t, 3)
 	other := in.sign(t, []byte("another artifact"), order{})
 	cosign(t, other, b)
@@ -76,13 +72,50 @@ func TestWitnesses(t *testing.T) {
 			signed.Entries[0].Proof.Checkpoint = slices.Concat(signed.Entries[0].Proof.Checkpoint, lines[len(lines)-2])
 		}
 		policy := trustAlice
-		policy.Witnesses, policy.WitnessThreshold = []note.Verifier{verifyA, verifyB}, one.want
+		policy.LogPolicies = []checkpoint.Policy{checkpoint.AtLeast(one.want, []checkpoint.Key{keyA, keyB})}
 		result, err := v.Verify(signed, verify.FromReader(bytes.NewReader(artifact)), policy)
 		if one.refused {
 			refused(t, err, verify.StepLog, verify.ThresholdWitnesses)
 			continue
 		}
 		if err != nil || len(result.Entries[0].Witnesses) < one.want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A policy is about the logs that it names, and several hold together.
+func TestLogPolicies(t *testing.T) {
+	in := newInstance(t, "covered")
+	v, err := verify.New(in.root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, keyA := newWitness(t, 1)
+	_, keyB := newWitness(t, 2)
+	origin, _, _ := bytes.Cut(in.sign(t, artifact, order{}).Entries[0].Proof.Checkpoint, []byte("\n"))
+	log := checkpoint.Key{Name: string(origin), Public: keyA.Public}
+	other := checkpoint.Key{Name: "other." + string(origin), Public: keyA.Public}
+	byA, byB := []checkpoint.Key{keyA}, []checkpoint.Key{keyB}
+	for name, one := range map[string]struct {
+		policies []checkpoint.Policy
+		refused  bool
+	}{
+		"of this log":         {[]checkpoint.Policy{checkpoint.AtLeast(1, byA, log)}, false},
+		"of this log, b":      {[]checkpoint.Policy{checkpoint.AtLeast(1, byB, log)}, true},
+		"of another log":      {[]checkpoint.Policy{checkpoint.AtLeast(1, byB, other)}, false},
+		"of this and another": {[]checkpoint.Policy{checkpoint.AtLeast(1, byB, other, log)}, true},
+		"two, one not met":    {[]checkpoint.Policy{checkpoint.AtLeast(1, byA), checkpoint.AtLeast(1, byB, log)}, true},
+		"two":                 {[]checkpoint.Policy{checkpoint.AtLeast(1, byA), checkpoint.AtLeast(1, byA, log)}, false},
+	} {
+		signed := in.sign(t, artifact, order{})
+		cosign(t, signed, a)
+		policy := trustAlice
+		policy.LogPolicies = one.policies
+		_, err := v.Verify(signed, verify.FromReader(bytes.NewReader(artifact)), policy)
+		if one.refused {
+			refused(t, err, verify.StepLog, verify.ThresholdWitnesses)
+		} else if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -12,13 +12,12 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/mod/sumdb/note"
-
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/verify"
 	"github.com/hallmark-sign/hallmark/wire/attestations"
+	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
 // Why a bundle is not kept. What package verify refuses has its *verify.Error.
@@ -36,12 +35,12 @@ var (
 
 // Options say which store to open. All fields are required, but FS and Witnesses.
 type Options struct {
-	FS        durable.FS      // nil: durable.OS
-	Dir       string          // made if missing
-	URL       string          // base URL of the instance, for links
-	Root      *trust.Root     // what bundles are verified against
-	Witnesses []note.Verifier // whose cosignatures tell bundles of one entry apart; may be empty
-	MaxBytes  int64           // of all bundles together
+	FS        durable.FS       // nil: durable.OS
+	Dir       string           // made if missing
+	URL       string           // base URL of the instance, for links
+	Root      *trust.Root      // what bundles are verified against
+	Witnesses []checkpoint.Key // whose cosignatures tell bundles of one entry apart; may be empty
+	MaxBytes  int64            // of all bundles together
 	Logger    *slog.Logger
 }
 
@@ -160,7 +159,7 @@ func (s *Store) verify(b *bundle.Bundle, digest []byte) (*verify.Result, error) 
 	if len(b.Certificates) == 0 {
 		return nil, errKey
 	}
-	result, err := s.verifier.Verify(b, verify.FromDigest(crypto.SHA256, digest), verify.Policy{AnyIdentityUnsafe: true, Witnesses: s.o.Witnesses})
+	result, err := s.verifier.Verify(b, verify.FromDigest(crypto.SHA256, digest), verify.Policy{AnyIdentityUnsafe: true, LogPolicies: []checkpoint.Policy{checkpoint.AtLeast(0, s.o.Witnesses)}})
 	if err != nil {
 		return nil, err
 	}

@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"time"
 
-	"golang.org/x/mod/sumdb/note"
-
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/rekorlog"
 	"github.com/hallmark-sign/hallmark/internal/witness"
@@ -43,17 +41,14 @@ func Witnesses(c *config.Config, key crypto.Signer) (*rekorlog.Witnesses, error)
 }
 
 // cosigners are the keys of the witnesses that the configuration names.
-func cosigners(c *config.Witnesses) ([]note.Verifier, error) {
+func cosigners(c *config.Witnesses) ([]checkpoint.Key, error) {
 	if c == nil {
 		return nil, nil
 	}
-	all := make([]note.Verifier, len(c.Peers))
+	all := make([]checkpoint.Key, len(c.Peers))
 	for i, p := range c.Peers {
-		key, err := checkpoint.ParseKey(p.Key)
-		if err != nil {
-			return nil, err
-		}
-		if all[i], err = key.Verifier(); err != nil {
+		var err error
+		if all[i], err = checkpoint.ParseKey(p.Key); err != nil {
 			return nil, err
 		}
 	}

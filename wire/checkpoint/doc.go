@@ -17,6 +17,8 @@
 // of static-ct-api. TestOpenConformance reads the checkpoints that public
 // Sigstore logs have signed.
 //
-// Source: https://c2sp.org/tlog-checkpoint, https://c2sp.org/signed-note,
+// A [Policy] (tlog-policy) says whose cosignatures a checkpoint must have.
+//
+// Source: https://c2sp.org/tlog-checkpoint, https://c2sp.org/tlog-policy, https://c2sp.org/signed-note,
 // https://c2sp.org/static-ct-api (Checkpoints), RFC 6962 §3.2 and §3.5.
 package checkpoint

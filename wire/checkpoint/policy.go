@@ -1,0 +1,233 @@
+package checkpoint
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Limits of a policy: the specification asks for 32 of each at least.
+const (
+	MaxPolicy  = 64 << 10 // bytes
+	maxDefined = 128      // logs, witnesses and groups together
+)
+
+// ErrPolicy is the cause of every error about a policy file.
+var ErrPolicy = errors.New("malformed log policy")
+
+// Policy says by whom a checkpoint must be cosigned (C2SP tlog-policy).
+//
+//	log sign.example.com+8075dfc6+AZfo…
+//	witness w1 witness.example.com+2ce6c6f4+BP0X…
+//	witness w2 witness.example.net+8f3c9b1a+BEt2…
+//	group both all w1 w2
+//	quorum both
+type Policy struct {
+	Logs   []Key  // whose checkpoints it is about; none: those of every log
+	Quorum Quorum // the zero value asks for nobody
+}
+
+// Quorum is one witness, or so many of some quorums.
+type Quorum struct {
+	Witness *Key // nil: Of
+	AtLeast int
+	Of      []Quorum
+}
+
+// AtLeast is the policy that so many of these witnesses have cosigned.
+func AtLeast(k int, witnesses []Key, logs ...Key) Policy {
+	q := Quorum{AtLeast: k}
+	for i := range witnesses {
+		q.Of = append(q.Of, Quorum{Witness: &witnesses[i]})
+	}
+	return Policy{Logs: logs, Quorum: q}
+}
+
+// Covers says whether the policy is about the log of an origin.
+func (p Policy) Covers(origin string) bool {
+	return len(p.Logs) == 0 || slices.ContainsFunc(p.Logs, func(k Key) bool { return k.Name == origin })
+}
+
+// Witnesses are all whose cosignatures count, in their order.
+func (p Policy) Witnesses() []Key { return p.Quorum.witnesses(nil) }
+
+func (q Quorum) witnesses(all []Key) []Key {
+	if q.Witness != nil {
+		return append(all, *q.Witness)
+	}
+	for _, one := range q.Of {
+		all = one.witnesses(all)
+	}
+	return all
+}
+
+// Met says whether those for whom cosigned is true are enough.
+func (q Quorum) Met(cosigned func(Key) bool) bool {
+	if q.Witness != nil {
+		return cosigned(*q.Witness)
+	}
+	met := 0
+	for _, one := range q.Of {
+		if one.Met(cosigned) {
+			met++
+		}
+	}
+	return met >= q.AtLeast
+}
+
+// String is the quorum in words: "2 of a, b, (1 of c, d)".
+func (q Quorum) String() string {
+	if q.Witness != nil {
+		return q.Witness.Name
+	}
+	var of []string
+	for _, one := range q.Of {
+		text := one.String()
+		if one.Witness == nil {
+			text = "(" + text + ")"
+		}
+		of = append(of, text)
+	}
+	return fmt.Sprintf("%d of %s", q.AtLeast, strings.Join(of, ", "))
+}
+
+// Marshal writes a policy whose quorum is a group of witnesses, as AtLeast makes it.
+func (p Policy) Marshal() []byte {
+	var b []byte
+	for _, log := range p.Logs {
+		b = fmt.Appendf(b, "log %s\n", log)
+	}
+	group := fmt.Sprintf("group witnesses %d", p.Quorum.AtLeast)
+	for i, one := range p.Quorum.Of {
+		b = fmt.Appendf(b, "witness w%d %s\n", i+1, *one.Witness)
+		group += fmt.Sprintf(" w%d", i+1)
+	}
+	return fmt.Appendf(b, "%s\nquorum witnesses\n", group)
+}
+
+// ParsePolicy reads a policy file. Logs and witnesses have Ed25519 keys. Errors:
+// ErrPolicy.
+func ParsePolicy(raw []byte) (Policy, error) {
+	p, err := parsePolicy(raw)
+	if err != nil {
+		return Policy{}, fmt.Errorf("%w: %w", ErrPolicy, err)
+	}
+	return p, nil
+}
+
+func parsePolicy(raw []byte) (Policy, error) {
+	if len(raw) > MaxPolicy {
+		return Policy{}, fmt.Errorf("longer than %d bytes", MaxPolicy)
+	}
+	if i := slices.IndexFunc(raw, func(c byte) bool { return c < ' ' && c != '\t' && c != '\n' || c == 0x7f }); i >= 0 {
+		return Policy{}, fmt.Errorf("byte %d is a control character", i)
+	}
+	if len(raw) == 0 || raw[len(raw)-1] != '\n' {
+		return Policy{}, errors.New("the last line does not end")
+	}
+	r := policyReader{defined: map[string]Quorum{}, member: map[string]bool{}}
+	for n, line := range strings.Split(string(raw), "\n") {
+		words := strings.FieldsFunc(line, func(c rune) bool { return c == ' ' || c == '\t' })
+		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
+			continue
+		}
+		if err := r.line(words); err != nil {
+			return Policy{}, fmt.Errorf("line %d: %w", n+1, err)
+		}
+	}
+	if !r.done {
+		return Policy{}, errors.New("no quorum")
+	}
+	return r.Policy, nil
+}
+
+// policyReader reads a policy, line by line.
+type policyReader struct {
+	Policy
+	defined   map[string]Quorum // witnesses and groups, by name
+	member    map[string]bool   // names that are in a group
+	witnesses []Key
+	done      bool // there was a quorum
+}
+
+func (r *policyReader) line(words []string) error {
+	if len(r.Logs)+len(r.defined) >= maxDefined {
+		return fmt.Errorf("more than %d logs, witnesses and groups", maxDefined)
+	}
+	switch kind := words[0]; {
+	case kind == "log" && (len(words) == 2 || len(words) == 3):
+		key, err := distinctKey(words[1], false, r.Logs)
+		r.Logs = append(r.Logs, key)
+		return err
+	case kind == "witness" && (len(words) == 3 || len(words) == 4):
+		key, err := distinctKey(words[2], true, r.witnesses)
+		if err != nil {
+			return err
+		}
+		r.witnesses = append(r.witnesses, key)
+		return r.define(words[1], Quorum{Witness: &key})
+	case kind == "group" && len(words) >= 4:
+		return r.group(words[1], words[2], words[3:])
+	case kind == "quorum" && len(words) == 2:
+		return r.quorum(words[1])
+	}
+	return fmt.Errorf("%.40q with %d words is none of log, witness, group, quorum", words[0], len(words))
+}
+
+// distinctKey reads a key that none before has under whatever name.
+func distinctKey(text string, cosigning bool, before []Key) (Key, error) {
+	key, err := ParseKey(text)
+	switch {
+	case err != nil:
+		return key, err
+	case key.Cosigning != cosigning:
+		return key, errors.New("a log has the key of a witness, or a witness that of a log")
+	case slices.ContainsFunc(before, func(k Key) bool { return k.Public.Equal(key.Public) }):
+		return key, errors.New("the key is there before")
+	}
+	return key, nil
+}
+
+func (r *policyReader) define(name string, q Quorum) error {
+	if _, twice := r.defined[name]; twice || name == "none" {
+		return fmt.Errorf("%.40q is defined before", name)
+	}
+	r.defined[name] = q
+	return nil
+}
+
+func (r *policyReader) group(name, least string, members []string) error {
+	q := Quorum{}
+	for _, member := range members {
+		one, ok := r.defined[member]
+		if !ok || r.member[member] {
+			return fmt.Errorf("member %.40q is not defined before, or in a group already", member)
+		}
+		r.member[member] = true
+		q.Of = append(q.Of, one)
+	}
+	switch least {
+	case "all":
+		q.AtLeast = len(members)
+	case "any":
+		q.AtLeast = 1
+	default:
+		k, err := strconv.ParseUint(least, 10, 16)
+		if err != nil || k < 1 || int(k) > len(members) || strconv.FormatUint(k, 10) != least {
+			return fmt.Errorf("%.40q of %d members", least, len(members))
+		}
+		q.AtLeast = int(k)
+	}
+	return r.define(name, q)
+}
+
+func (r *policyReader) quorum(name string) error {
+	q, ok := r.defined[name]
+	if r.done || !ok && name != "none" {
+		return fmt.Errorf("quorum %.40q is not defined before, or is the second", name)
+	}
+	r.Quorum, r.done = q, true
+	return nil
+}
