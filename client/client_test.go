@@ -57,7 +57,7 @@ func ask(t *testing.T, url string) map[string]error {
 		Digest: make([]byte, 32), Signature: []byte{1}, Verifier: rekor.Verifier{PublicKey: []byte{1}, KeyDetails: "PKIX_ECDSA_P256_SHA_256"},
 	})
 	_, stamp := client.TSA{URL: url, HTTP: h}.Timestamp(t.Context(), []byte("signature"))
-	_, _, fetch := client.Trust(t.Context(), h, url)
+	_, fetch := client.Trust(t.Context(), h, url)
 	return map[string]error{"certificate": certify, "entry": add, "timestamp": stamp, "trust": fetch}
 }
 
@@ -127,7 +127,7 @@ func TestRetry(t *testing.T) {
 		w.WriteHeader(http.StatusForbidden)
 	}))
 	defer s.Close()
-	_, _, err := client.Trust(t.Context(), client.NewHTTP(time.Second, nil), s.URL)
+	_, err := client.Trust(t.Context(), client.NewHTTP(time.Second, nil), s.URL)
 	if refused := new(client.StatusError); !errors.As(err, &refused) || refused.Status != http.StatusForbidden || asked.Load() != 3 {
 		t.Errorf("asked %d times, got %v", asked.Load(), err)
 	}
@@ -153,7 +153,7 @@ func TestBusyUntilTheDeadline(t *testing.T) {
 			h := client.NewHTTP(time.Minute, func(text string) { notices = append(notices, text) })
 			client.SetTransport(h, busy())
 			start := time.Now()
-			_, _, err := client.Trust(t.Context(), h, "http://sign.example.com")
+			_, err := client.Trust(t.Context(), h, "http://sign.example.com")
 			if !errors.Is(err, client.ErrUnavailable) || !strings.Contains(err.Error(), "log is busy") {
 				t.Fatal(err)
 			}
@@ -179,13 +179,13 @@ func TestUnavailable(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	start := time.Now()
-	_, _, err := client.Trust(ctx, client.NewHTTP(time.Second, nil), url)
+	_, err := client.Trust(ctx, client.NewHTTP(time.Second, nil), url)
 	if !errors.Is(err, client.ErrUnavailable) || time.Since(start) > 5*time.Second {
 		t.Errorf("got %v after %v", err, time.Since(start))
 	}
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
-	if _, _, err := client.Trust(t.Context(), client.NewHTTP(time.Second, nil), gone.URL); !errors.Is(err, client.ErrUnavailable) {
+	if _, err := client.Trust(t.Context(), client.NewHTTP(time.Second, nil), gone.URL); !errors.Is(err, client.ErrUnavailable) {
 		t.Errorf("nobody there: got %v", err)
 	}
 }
@@ -211,7 +211,7 @@ func TestTokenStaysSecret(t *testing.T) {
 // Trust files are refused before anybody is asked to confirm them.
 func TestTrustIsParsed(t *testing.T) {
 	url, _ := answering(t, http.StatusOK, nil, `{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1","surprise":1}`)
-	if _, _, err := client.Trust(t.Context(), client.NewHTTP(time.Second, nil), url); !errors.Is(err, trust.ErrMalformed) {
+	if _, err := client.Trust(t.Context(), client.NewHTTP(time.Second, nil), url); !errors.Is(err, trust.ErrMalformed) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -2,28 +2,53 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
 	"github.com/hallmark-sign/hallmark/trust"
+	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
-// Trust fetches the trusted root and the signing config of the instance at url,
-// as they lie there. Nothing vouches for them but the connection: whoever pins
-// them compares a fingerprint. Errors: ErrUnavailable, *StatusError,
-// trust.ErrMalformed.
-func Trust(ctx context.Context, h *http.Client, url string) (trustedRoot, signingConfig []byte, err error) {
-	if trustedRoot, err = Get(ctx, h, url+"/trust/"+trust.RootFile, trust.MaxSize); err != nil {
-		return nil, nil, fmt.Errorf("fetching trusted root: %w", err)
+// TrustFiles are what an instance publishes of itself, as they lie there.
+type TrustFiles struct {
+	Root          []byte // see trust.Parse
+	SigningConfig []byte // see trust.ParseSigningConfig
+	LogPolicy     []byte // see checkpoint.ParsePolicy; nil: there is none
+}
+
+// Trust fetches the trust files of the instance at url. Nothing vouches for them but
+// the connection: whoever pins them compares a fingerprint. Errors: ErrUnavailable,
+// *StatusError, trust.ErrMalformed, checkpoint.ErrPolicy.
+func Trust(ctx context.Context, h *http.Client, url string) (TrustFiles, error) {
+	var files TrustFiles
+	var err error
+	if files.Root, err = Get(ctx, h, url+"/trust/"+trust.RootFile, trust.MaxSize); err != nil {
+		return TrustFiles{}, fmt.Errorf("fetching trusted root: %w", err)
 	}
-	if signingConfig, err = Get(ctx, h, url+"/trust/"+trust.SigningConfigFile, trust.MaxSize); err != nil {
-		return nil, nil, fmt.Errorf("fetching signing config: %w", err)
+	if files.SigningConfig, err = Get(ctx, h, url+"/trust/"+trust.SigningConfigFile, trust.MaxSize); err != nil {
+		return TrustFiles{}, fmt.Errorf("fetching signing config: %w", err)
 	}
-	if _, err := trust.Parse(trustedRoot); err != nil {
-		return nil, nil, err
+	files.LogPolicy, err = Get(ctx, h, url+"/trust/"+trust.LogPolicyFile, checkpoint.MaxPolicy)
+	if refusal := new(StatusError); errors.As(err, &refusal) && refusal.Status == http.StatusNotFound {
+		files.LogPolicy, err = nil, nil
 	}
-	if _, err := trust.ParseSigningConfig(signingConfig); err != nil {
-		return nil, nil, err
+	if err != nil {
+		return TrustFiles{}, fmt.Errorf("fetching log policy: %w", err)
 	}
-	return trustedRoot, signingConfig, nil
+	return files, files.check()
+}
+
+func (f TrustFiles) check() error {
+	if _, err := trust.Parse(f.Root); err != nil {
+		return err
+	}
+	if _, err := trust.ParseSigningConfig(f.SigningConfig); err != nil {
+		return err
+	}
+	if f.LogPolicy == nil {
+		return nil
+	}
+	_, err := checkpoint.ParsePolicy(f.LogPolicy)
+	return err
 }

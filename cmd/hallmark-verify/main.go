@@ -19,6 +19,7 @@ import (
 	"github.com/hallmark-sign/hallmark/policy"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/verify"
+	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
 func main() { os.Exit(run()) }
@@ -51,15 +52,16 @@ func usage(err error) *verdict.Problem {
 
 // options are the flags, which mean what they mean in hallmark verify.
 type options struct {
-	trustedRoot, policy, identity, issuer, key string
-	bundles                                    []string
-	explain, json, quiet                       bool
+	trustedRoot, logPolicy, policy, identity, issuer, key string
+	bundles                                               []string
+	explain, json, quiet                                  bool
 }
 
 func parse(args []string) (options, []string, error) {
 	var o options
 	flags := flag.NewFlagSet("hallmark-verify", flag.ContinueOnError)
 	flags.StringVar(&o.trustedRoot, "trusted-root", "", "trusted root `FILE` (needed)")
+	flags.StringVar(&o.logPolicy, "log-policy", "", "log policy `FILE` (C2SP tlog-policy): witnesses that must have cosigned the logs")
 	flags.StringVar(&o.policy, "policy", "", "policy `FILE` that says who must have signed")
 	flags.StringVar(&o.identity, "identity", "", "who must have signed: the email or URI in the certificate")
 	flags.StringVar(&o.issuer, "issuer", "", "`URL` of the OpenID issuer that must have vouched for --identity")
@@ -174,6 +176,16 @@ func (o options) judge(stdin io.Reader) (*verdict.Judge, error) {
 	p, err := o.accepted()
 	if err != nil {
 		return nil, err
+	}
+	if o.logPolicy != "" {
+		if raw, err = verdict.ReadFile(o.logPolicy, checkpoint.MaxPolicy); err != nil {
+			return nil, err
+		}
+		demanded, err := checkpoint.ParsePolicy(raw)
+		if err != nil {
+			return nil, verdict.Unreadable(o.logPolicy, err)
+		}
+		p.LogPolicies = append(p.LogPolicies, demanded)
 	}
 	return &verdict.Judge{Verifier: verifier, Policy: p, Explain: o.explain, Stdin: stdin}, nil
 }

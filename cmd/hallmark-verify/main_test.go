@@ -52,3 +52,21 @@ func TestOddNames(t *testing.T) {
 		t.Errorf("%d verdicts:\n%s", n, out.String())
 	}
 }
+
+// A log policy that can't be read is not left out.
+func TestLogPolicy(t *testing.T) {
+	i, dir := hallmarktest.New(t), t.TempDir()
+	policy, file := filepath.Join(dir, "log_policy"), filepath.Join(dir, "file")
+	for path, text := range map[string]string{policy: "quorum of friends\n", file: ""} {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, given := range []string{policy, filepath.Join(dir, "missing")} {
+		var out strings.Builder
+		err := execute(context.Background(), []string{"--trusted-root", i.TrustedRootFile, "--identity", "a", "--issuer", "b", "--log-policy", given, file}, nil, &out)
+		if p := new(verdict.Problem); !errors.As(err, &p) || p.Exit != verdict.ExitUsage || p.Subject != given {
+			t.Errorf("%s: %v", given, err)
+		}
+	}
+}

@@ -13,8 +13,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/trust"
+	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
 // home is what this client remembers:
@@ -22,6 +24,7 @@ import (
 //	HOME/default                            name of the default instance
 //	HOME/instances/NAME/trusted_root.json   pinned by hallmark trust add
 //	HOME/instances/NAME/signing_config.v0.2.json
+//	HOME/instances/NAME/log_policy          where the instance has one
 type home struct{ dir string }
 
 func (e environment) home() (home, error) {
@@ -76,14 +79,17 @@ func (h home) list() ([]string, error) {
 	return names, err
 }
 
-// fingerprint names both trust files of an instance at once, so that neither can
-// be exchanged: the SHA-256 of the one followed by the other, as
+// fingerprint names all trust files of an instance at once, so that none can be
+// exchanged or left out: the SHA-256 of one behind the other, as
 //
-//	cat trust/trusted_root.json trust/signing_config.v0.2.json | sha256sum
-func fingerprint(trustedRoot, signingConfig []byte) string {
+//	cat trust/trusted_root.json trust/signing_config.v0.2.json trust/log_policy | sha256sum
+//
+// and without the last where there is none.
+func fingerprint(f client.TrustFiles) string {
 	h := sha256.New()
-	h.Write(trustedRoot)
-	h.Write(signingConfig)
+	h.Write(f.Root)
+	h.Write(f.SigningConfig)
+	h.Write(f.LogPolicy)
 	return hex.EncodeToString(h.Sum(nil))
 }
 
@@ -99,7 +105,7 @@ func nameOf(base string) string {
 
 // trustFlags select the instance that a verb works with.
 type trustFlags struct {
-	instance, trustedRoot, signingConfig string
+	instance, trustedRoot, signingConfig, logPolicy string
 }
 
 func (f *trustFlags) add(cmd *cobra.Command, signing bool) {
@@ -108,6 +114,36 @@ func (f *trustFlags) add(cmd *cobra.Command, signing bool) {
 	if signing {
 		cmd.Flags().StringVar(&f.signingConfig, "signing-config", "", "signing config `FILE` to use instead of an instance's")
 	}
+}
+
+// addLogPolicy is for verbs that hold bundles to what an instance demands.
+func (f *trustFlags) addLogPolicy(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.logPolicy, "log-policy", "", "log policy `FILE` (C2SP tlog-policy): witnesses that must have cosigned the logs (default: the instance's, if it has one)")
+}
+
+// logPolicies are those that bundles are held to: the one given, else that of the
+// instance. A trusted root that was given brings none.
+func (f trustFlags) logPolicies(env environment) ([]checkpoint.Policy, error) {
+	path := f.logPolicy
+	if path == "" {
+		root, err := f.rootPath(env)
+		if err != nil {
+			return nil, err
+		}
+		path = filepath.Join(filepath.Dir(root), trust.LogPolicyFile)
+		if _, err := os.Lstat(path); f.trustedRoot != "" || errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+	}
+	raw, err := readFile(path, checkpoint.MaxPolicy)
+	if err != nil {
+		return nil, err
+	}
+	p, err := checkpoint.ParsePolicy(raw)
+	if err != nil {
+		return nil, unreadable(path, err)
+	}
+	return []checkpoint.Policy{p}, nil
 }
 
 // root reads the trusted root that the flags select.

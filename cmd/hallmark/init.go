@@ -70,12 +70,12 @@ func initInstance(ctx context.Context, env environment, dir string, o instance.O
 	if err != nil {
 		return &problem{Exit: exitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.command() + " init --help"}
 	}
-	print, err := trustFilesIn(filepath.Join(dir, "trust"))
+	files, err := pinnedIn(filepath.Join(dir, "trust"))
 	if err != nil {
 		return err
 	}
 	env.say("made an instance in %s, to be reached at %s", dir, i.Config.URL)
-	env.say("  fingerprint  %s", print)
+	env.say("  fingerprint  %s", fingerprint(files))
 	env.say("  offline      take %s off this machine", filepath.Join(dir, "keys", "root-ca.pem"))
 	env.say("  add users    %s user add -c %s EMAIL", env.command(), filepath.Join(dir, config.File))
 	env.say("  run it       %s serve -c %s", env.command(), filepath.Join(dir, config.File))

@@ -116,6 +116,7 @@ expected. CASES is a YAML list; paths are relative to it, and images are images:
 		},
 	}
 	f.trust.add(cmd, false)
+	f.trust.addLogPolicy(cmd)
 	f.registry.add(cmd)
 	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "how long a registry may take for an image")
 	return cmd

@@ -45,6 +45,7 @@ func TestScripts(t *testing.T) {
 			"answer":      answerCommand,
 			"sbom":        sbomCommand,
 			"witness":     witnessScriptCommand,
+			"witnesslog":  witnessLogCommand,
 			"witnesses":   witnessesCommand,
 			"waitsize":    waitSizeCommand,
 			"nextlog":     nextLogCommand,

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/trust"
+	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
 func trustCommand(env environment) *cobra.Command {
@@ -47,7 +49,8 @@ From then on nothing is fetched: verifying uses what was pinned. The first insta
 becomes the default one.
 
 Compare the fingerprint with what the operator reads to you from 'hallmark init', or
-from: cat trust/trusted_root.json trust/signing_config.v0.2.json | sha256sum`,
+from: cat trust/trusted_root.json trust/signing_config.v0.2.json trust/log_policy | sha256sum
+(the last where the instance has one: which witnesses must have cosigned its log).`,
 		Example: `  hallmark trust add http://127.0.0.1:7500
   hallmark trust add https://sign.example.com --name work --fingerprint 9f86d081…`,
 		Args: usageArgs(cobra.ExactArgs(1)),
@@ -78,28 +81,34 @@ func (f trustAddFlags) run(ctx context.Context, env environment, url string) err
 	if err != nil {
 		return err
 	}
-	root, signing, err := client.Trust(ctx, env.http(f.timeout), url)
-	if errors.Is(err, trust.ErrMalformed) {
+	files, err := client.Trust(ctx, env.http(f.timeout), url)
+	if errors.Is(err, trust.ErrMalformed) || errors.Is(err, checkpoint.ErrPolicy) {
 		return &problem{Exit: exitUndecided, Subject: url, Code: "trust-malformed", Err: err}
 	}
 	if err != nil {
 		return about(url, err)
 	}
-	if err := f.accept(ctx, env, url, dir, root, signing); err != nil {
+	if err := f.accept(ctx, env, url, dir, files); err != nil {
 		return err
 	}
-	return f.keep(env, h, dir, root, signing)
+	return f.keep(env, h, dir, files)
 }
 
 // accept has somebody vouch for what was fetched.
-func (f trustAddFlags) accept(ctx context.Context, env environment, url, dir string, root, signing []byte) error {
-	print := fingerprint(root, signing)
+func (f trustAddFlags) accept(ctx context.Context, env environment, url, dir string, files client.TrustFiles) error {
+	print := fingerprint(files)
 	env.say("%s has the fingerprint\n  %s", url, print)
-	if config, err := trust.ParseSigningConfig(signing); err == nil && len(config.CertificateAuthorities) > 0 && config.CertificateAuthorities[0].URL != url {
+	if config, err := trust.ParseSigningConfig(files.SigningConfig); err == nil && len(config.CertificateAuthorities) > 0 && config.CertificateAuthorities[0].URL != url {
 		env.say("  it has clients sign at %s", printable(config.CertificateAuthorities[0].URL))
 	}
-	if pinned, err := trustFilesIn(dir); err == nil && pinned != print {
-		env.say("  another one is pinned as %s: %s", f.name, pinned)
+	if p, err := checkpoint.ParsePolicy(files.LogPolicy); err == nil {
+		env.say("  it has you ask that its log is cosigned by %s", printable(p.Quorum.String()))
+	}
+	if pinned, err := pinnedIn(dir); err == nil && fingerprint(pinned) != print {
+		env.say("  another one is pinned as %s: %s", f.name, fingerprint(pinned))
+		if pinned.LogPolicy != nil && files.LogPolicy == nil {
+			env.say("  which has you ask that its log is cosigned; this one does not")
+		}
 	}
 	switch {
 	case f.fingerprint != "":
@@ -113,25 +122,39 @@ func (f trustAddFlags) accept(ctx context.Context, env environment, url, dir str
 	return env.confirm(ctx, fmt.Sprintf("Trust it as %s?", f.name), "--fingerprint HEX, with what the operator tells you")
 }
 
-// trustFilesIn gives the fingerprint of the trust files in dir.
-func trustFilesIn(dir string) (string, error) {
-	root, err := os.ReadFile(filepath.Join(dir, trust.RootFile))
-	if err != nil {
-		return "", err
+// pinnedIn reads the trust files in dir.
+func pinnedIn(dir string) (files client.TrustFiles, err error) {
+	if files.Root, err = os.ReadFile(filepath.Join(dir, trust.RootFile)); err != nil {
+		return files, err
 	}
-	signing, err := os.ReadFile(filepath.Join(dir, trust.SigningConfigFile))
-	return fingerprint(root, signing), err
+	if files.SigningConfig, err = os.ReadFile(filepath.Join(dir, trust.SigningConfigFile)); err != nil {
+		return files, err
+	}
+	files.LogPolicy, err = os.ReadFile(filepath.Join(dir, trust.LogPolicyFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		files.LogPolicy, err = nil, nil
+	}
+	return files, err
 }
 
-func (f trustAddFlags) keep(env environment, h home, dir string, root, signing []byte) error {
-	var files durable.Batch
-	for name, data := range map[string][]byte{trust.RootFile: root, trust.SigningConfigFile: signing} {
-		if err := files.Write(filepath.Join(dir, name), data, 0o644); err != nil {
+func (f trustAddFlags) keep(env environment, h home, dir string, files client.TrustFiles) error {
+	all := map[string][]byte{trust.RootFile: files.Root, trust.SigningConfigFile: files.SigningConfig}
+	if files.LogPolicy != nil {
+		all[trust.LogPolicyFile] = files.LogPolicy
+	}
+	var batch durable.Batch
+	for name, data := range all {
+		if err := batch.Write(filepath.Join(dir, name), data, 0o644); err != nil {
 			return err
 		}
 	}
-	if err := files.Sync(); err != nil {
+	if err := batch.Sync(); err != nil {
 		return err
+	}
+	if files.LogPolicy == nil { // the pinned one counts until the others are in place
+		if err := os.Remove(filepath.Join(dir, trust.LogPolicyFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	current, err := h.defaultInstance()
 	if err != nil {
@@ -182,10 +205,11 @@ func listInstances(env environment, h home, names []string, current string, asJS
 		if err != nil {
 			return err
 		}
-		print, err := trustFilesIn(dir)
+		files, err := pinnedIn(dir)
 		if err != nil {
 			return unreadable(dir, err)
 		}
+		print := fingerprint(files)
 		if asJSON {
 			err = env.printJSON(map[string]any{"name": name, "fingerprint": print, "default": name == current})
 		} else {

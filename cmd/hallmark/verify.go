@@ -82,6 +82,7 @@ up: the answer is no. A store that can't be looked at is exit status 3.`,
 		},
 	}
 	f.trust.add(cmd, false)
+	f.trust.addLogPolicy(cmd)
 	f.policy.add(cmd)
 	f.detached.add(cmd)
 	f.registry.add(cmd)
@@ -215,10 +216,15 @@ func (f trustFlags) judge(env environment, p *policy.Policy) (*verdict.Judge, er
 	if err := f.fresh(env, p.MaxRootAge); err != nil {
 		return nil, err
 	}
+	demanded, err := f.logPolicies(env)
+	if err != nil {
+		return nil, err
+	}
 	verifier, err := verify.New(root)
 	if err != nil {
 		return nil, err
 	}
+	p.LogPolicies = append(p.LogPolicies, demanded...)
 	return &verdict.Judge{Verifier: verifier, Policy: p, Stdin: env.stdin, Command: env.command()}, nil
 }
 

@@ -27,12 +27,24 @@ func witnessScriptCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".address"), []byte(address), 0o600))
 }
 
-// witnessesCommand: witnesses CONFIG DIR... has the instance ask these witnesses, all
-// of which must cosign, and writes two policies: policy.yaml, which asks for them, and
-// stranger.yaml, which asks for one more that nobody knows.
+// witnessLogCommand: witnesslog DIR has the witness know the log of the instance mine
+// as well.
+func witnessLogCommand(ts *testscript.TestScript, _ bool, args []string) {
+	file := args[0] + "/witness.yaml"
+	settings := ts.ReadFile(file) + "    - " + ts.ReadFile("mine/trust/rekor.vkey")
+	ts.Check(os.WriteFile(ts.MkAbs(file), []byte(settings), 0o600))
+}
+
+// witnessesCommand: witnesses CONFIG [demanded] DIR... has the instance ask these witnesses, all
+// of which must cosign, and writes policies: policy.yaml, which asks for them, and
+// stranger.yaml and stranger_log_policy, which ask for one more that nobody knows.
 func witnessesCommand(ts *testscript.TestScript, _ bool, args []string) {
 	dirs := args[1:]
-	settings := ts.ReadFile(args[0]) + fmt.Sprintf("witnesses:\n  quorum: %d\n  required: true\n  peers:\n", len(dirs))
+	demanded := dirs[0] == "demanded"
+	if demanded {
+		dirs = dirs[1:]
+	}
+	settings := ts.ReadFile(args[0]) + fmt.Sprintf("witnesses:\n  quorum: %d\n  required: true\n  demanded: %t\n  peers:\n", len(dirs), demanded)
 	var keys []string
 	for _, dir := range dirs {
 		keys = append(keys, ts.ReadFile(dir+".vkey"))
@@ -44,6 +56,8 @@ func witnessesCommand(ts *testscript.TestScript, _ bool, args []string) {
 		return policy + fmt.Sprintf("witnesses:\n  atLeast: %d\n  keys: [%s]\n", len(keys), strings.Join(keys, ", "))
 	}
 	const stranger = "stranger.example.com+2ce6c6f4+BP0XJDhaoMdbZPt4zWAvodmR/ev3axPFjtcC6sg16fYY"
+	lines := fmt.Sprintf("witness us %s\nwitness nobody %s\ngroup both all us nobody\nquorum both\n", strings.TrimSpace(keys[0]), stranger)
+	ts.Check(os.WriteFile(ts.MkAbs("stranger_log_policy"), []byte(lines), 0o600))
 	ts.Check(os.WriteFile(ts.MkAbs("policy.yaml"), []byte(ask(keys)), 0o600))
 	ts.Check(os.WriteFile(ts.MkAbs("stranger.yaml"), []byte(ask([]string{keys[0], stranger})), 0o600))
 }

@@ -104,6 +104,11 @@ type Witnesses struct {
 	// little later.
 	Required bool `yaml:"required"`
 
+	// Demanded has the instance publish a log policy, trust/log_policy: clients that pin
+	// it accept nothing of the log that these witnesses have not cosigned. It needs
+	// Required, and a log that begins with it.
+	Demanded bool `yaml:"demanded,omitempty"`
+
 	// Peers are the witnesses.
 	Peers []Peer `yaml:"peers"`
 }

@@ -15,6 +15,9 @@ func (w *Witnesses) check() error {
 	if w.Quorum < 1 || w.Quorum > len(w.Peers) {
 		return fmt.Errorf("quorum is %d, of %d peers", w.Quorum, len(w.Peers))
 	}
+	if w.Demanded && !w.Required {
+		return errors.New("demanded needs required: clients would refuse what the log answers with")
+	}
 	seen := map[string]bool{}
 	for i, p := range w.Peers {
 		u, err := url.Parse(p.URL)

@@ -57,7 +57,7 @@ func (s *Server) logs() http.Handler {
 // serveTrust serves the trust files as they lie on disk.
 func (s *Server) serveTrust(w http.ResponseWriter, r *http.Request) {
 	switch name := r.PathValue("file"); name {
-	case trust.RootFile, trust.SigningConfigFile, config.LogKeyFile:
+	case trust.RootFile, trust.SigningConfigFile, trust.LogPolicyFile, config.LogKeyFile:
 		w.Header().Set("Cache-Control", "no-cache")
 		http.ServeFile(w, r, s.config.Path("trust", name))
 	default:

@@ -63,7 +63,7 @@ type Server struct {
 // keys and chains that do not belong together.
 func New(o Options) (*Server, error) {
 	s := &Server{config: o.Config, logger: slog.New(withRequestID{o.Logger.Handler()})}
-	for _, open := range []func(Options) error{s.openLogs, s.openTimestamps, s.openLogin, s.openAuthority, s.openEvidence} {
+	for _, open := range []func(Options) error{s.openLogs, s.publishLogPolicy, s.openTimestamps, s.openLogin, s.openAuthority, s.openEvidence} {
 		if err := open(o); err != nil {
 			return nil, errors.Join(err, s.Close(context.Background()))
 		}

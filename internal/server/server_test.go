@@ -13,6 +13,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"path"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +24,8 @@ import (
 	"github.com/hallmark-sign/hallmark/hallmarktest"
 	"github.com/hallmark-sign/hallmark/internal/instance"
 	"github.com/hallmark-sign/hallmark/internal/server"
+	"github.com/hallmark-sign/hallmark/trust"
+	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
@@ -84,15 +88,49 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// What an instance publishes is what its clients pin.
+// What an instance publishes is what its clients pin. That there is no log policy is
+// what it says with 404, and in no other way.
 func TestTrustFiles(t *testing.T) {
 	i := hallmarktest.New(t)
-	root, signing, err := client.Trust(t.Context(), client.NewHTTP(time.Second, nil), i.URL)
+	h := client.NewHTTP(5*time.Second, nil)
+	files, err := client.Trust(t.Context(), h, i.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(root) == 0 || len(signing) == 0 {
-		t.Error("empty trust files")
+	if len(files.Root) == 0 || len(files.SigningConfig) == 0 || files.LogPolicy != nil {
+		t.Errorf("trust files of %d, %d and %d bytes", len(files.Root), len(files.SigningConfig), len(files.LogPolicy))
+	}
+	for name, c := range map[string]struct {
+		status int
+		body   string
+		want   string // in the error; empty: none
+	}{
+		"there":     {http.StatusOK, "quorum none\n", ""},
+		"gone":      {http.StatusGone, "", "410"},
+		"broken":    {http.StatusInternalServerError, "", "500"},
+		"empty":     {http.StatusOK, "", "malformed"},
+		"malformed": {http.StatusOK, "quorum of friends\n", "malformed"},
+		"too long":  {http.StatusOK, strings.Repeat("#\n", checkpoint.MaxPolicy), "too long"},
+	} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch path.Base(r.URL.Path) {
+			case trust.RootFile:
+				w.Write(files.Root)
+			case trust.SigningConfigFile:
+				w.Write(files.SigningConfig)
+			default:
+				w.WriteHeader(c.status)
+				io.WriteString(w, c.body)
+			}
+		}))
+		got, err := client.Trust(t.Context(), h, s.URL)
+		s.Close()
+		if c.want == "" && (err != nil || string(got.LogPolicy) != c.body) {
+			t.Errorf("%s: %s, %v", name, got.LogPolicy, err)
+		}
+		if c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v, want %s", name, err, c.want)
+		}
 	}
 }
 
