@@ -185,7 +185,7 @@ func (f downloadFlags) write(env environment, image oci.Image, lines []string) e
 	if err := durable.WriteFile(out, []byte(all), 0o644); err != nil {
 		return &problem{Exit: exitUsage, Subject: out, Code: "unwritable", Err: err, Try: "--output FILE"}
 	}
-	env.say("%s: %d bundles, not verified", printable(out), len(lines))
+	env.say("%s: %s, not verified", printable(out), counted(len(lines), "bundle", "bundles"))
 	env.say("  try       hallmark verify %s --bundle %s --identity … --issuer …", image.Digest, printable(out))
 	return nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -84,7 +85,7 @@ func (f logFlags) check(ctx context.Context, env environment, name string) error
 	if err := out.print(env, f.json); err != nil {
 		return err
 	}
-	what := fmt.Errorf("%d findings, listed above", len(out.Findings)+out.More)
+	what := errors.New(counted(len(out.Findings)+out.More, "finding", "findings") + ", listed above")
 	switch len(out.Findings) + out.More {
 	case 0:
 		return nil
@@ -113,8 +114,8 @@ func (c checkedLog) print(env environment, json bool) error {
 	if len(c.Findings)+c.More > 0 {
 		return nil
 	}
-	_, err := fmt.Fprintf(env.stdout, "%s: good, %d entries of %s, root %s, checked in %.1f s\n",
-		printable(c.Log), c.Size, printable(c.Origin), c.RootHash, c.Seconds)
+	_, err := fmt.Fprintf(env.stdout, "%s: good, %s of %s, root %s, checked in %.1f s\n",
+		printable(c.Log), counted(c.Size, "entry", "entries"), printable(c.Origin), c.RootHash, c.Seconds)
 	return err
 }
 

@@ -151,7 +151,9 @@ func (l *openLog) problem(env environment, err error) error {
 }
 
 // headText is a checkpoint on one line.
-func headText(h *logread.Head) string { return fmt.Sprintf("%d entries with root %v", h.Size, h.Root) }
+func headText(h *logread.Head) string {
+	return fmt.Sprintf("%s with root %v", counted(h.Size, "entry", "entries"), h.Root)
+}
 
 func isDirectory(path string) bool {
 	info, err := os.Stat(path)

@@ -138,7 +138,7 @@ func (f logFlags) consistency(ctx context.Context, env environment, name, a, b s
 		return env.printJSON(out)
 	}
 	var text account
-	fmt.Fprintf(&text, "%s: %d entries are the first of %d: proven\n", printable(l.head.Origin), out.OldSize, out.NewSize)
+	fmt.Fprintf(&text, "%s: the first %d of %d entries are the same: proven\n", printable(l.head.Origin), out.OldSize, out.NewSize)
 	text.line("old root", "%v", out.OldRoot)
 	text.hashes(out.Hashes)
 	text.line("new root", "%v", out.NewRoot)

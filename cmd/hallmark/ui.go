@@ -58,6 +58,14 @@ func (e environment) command() string {
 	return filepath.Base(e.args[0])
 }
 
+// counted is a number of things in words.
+func counted[N int | uint64](n N, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprint(n, " ", many)
+}
+
 // collectLess has garbage collected less often than Go's 100 % would: what a server
 // or a long verification keeps is a few MiB, and what it throws away much. GOGC
 // overrides it.
