@@ -191,7 +191,13 @@ func (p *Policy) allUsed() error {
 }
 
 func (r rule) compile(signers map[string]signer, compile Compiler) (Rule, error) {
-	out := Rule{SignedBy: r.SignedBy, AtLeast: max(int(r.AtLeast), 1), Accepts: r.Accepts, Where: r.Where}
+	out := Rule{SignedBy: r.SignedBy, AtLeast: max(int(r.AtLeast), 1), Where: r.Where}
+	for _, t := range r.Accepts {
+		if uri, ok := intoto.PredicateType(t); ok {
+			t = uri
+		}
+		out.Accepts = append(out.Accepts, t)
+	}
 	seen := map[string]bool{}
 	for _, name := range r.SignedBy {
 		if _, ok := signers[name]; !ok {
@@ -236,7 +242,7 @@ func checkAccepts(types []string) error {
 		case t == Any && len(types) > 1:
 			return errors.New("accepts: any goes with nothing else")
 		case t != Any && t != Signature && (err != nil || !u.IsAbs()):
-			return fmt.Errorf("accepts: %q is neither signature, any nor the URI of a predicate type", t)
+			return fmt.Errorf("accepts: %q is neither signature, any, slsaprovenance1, spdx, cyclonedx, vuln, openvex, link nor the URI of a predicate type", t)
 		}
 	}
 	return nil

@@ -190,6 +190,7 @@ func TestRefusals(t *testing.T) {
 		"alias":                {"alice@example.com", "&a alice@example.com"},
 		"merge":                {"  alice: {", "  alice: {<<: {uri: x}, "},
 		"second document":      {"require:", "require:\n  - signedBy: [alice]\n---\nx:"},
+		"twice, once by name":  {"[alice]", "[alice]\n    accepts: [spdx, 'https://spdx.dev/Document']"},
 		"any and more":         {"[alice]", "[alice]\n    accepts: [any, signature]"},
 		"condition on bytes":   {"[alice]", "[alice]\n    where: predicate.x"},
 		"condition on either":  {"[alice]", "[alice]\n    accepts: [signature, 'https://example.com/t']\n    where: predicate.x"},

@@ -95,6 +95,8 @@ func TestAccepts(t *testing.T) {
 	settles(t, "any", rule("    accepts: [any]\n"), "", attested)
 	settles(t, "a statement of the type signature", rule(""), verify.PredicateTypeMismatch, stating(by("alice@example.com"), policy.Signature, "{}"))
 	settles(t, "its type", rule("    accepts: ["+slsa+"]\n"), "", attested)
+	settles(t, "its type by name", rule("    accepts: [spdx, slsaprovenance1]\n"), "", attested)
+	settles(t, "another type by name", rule("    accepts: [spdx]\n"), verify.PredicateTypeMismatch, attested)
 	settles(t, "another type", rule("    accepts: ["+slsa+"/x]\n"), verify.PredicateTypeMismatch, attested)
 	settles(t, "bytes for a type", rule("    accepts: ["+slsa+"]\n"), verify.PredicateTypeMismatch, alice)
 	settles(t, "both for a type", rule("    accepts: ["+slsa+"]\n"), "", alice, attested)

@@ -29,14 +29,7 @@ const maxPredicate = 100 << 20
 
 // predicateType is what --type says: a name that cosign has too, or a URI.
 func predicateType(text string) (string, error) {
-	if uri, ok := map[string]string{
-		"slsaprovenance1": "https://slsa.dev/provenance/v1",
-		"spdx":            "https://spdx.dev/Document",
-		"cyclonedx":       "https://cyclonedx.org/bom",
-		"vuln":            "https://cosign.sigstore.dev/attestation/vuln/v1",
-		"openvex":         "https://openvex.dev/ns",
-		"link":            "https://in-toto.io/Link/v1",
-	}[text]; ok {
+	if uri, ok := intoto.PredicateType(text); ok {
 		return uri, nil
 	}
 	if scheme, rest, ok := strings.Cut(text, ":"); !ok || scheme == "" || rest == "" {

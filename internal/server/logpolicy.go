@@ -38,7 +38,10 @@ func (s *Server) publishLogPolicy(o Options) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	public, _ := o.Keys.Note.Public().(ed25519.PublicKey)
+	public, ok := o.Keys.Note.Public().(ed25519.PublicKey)
+	if !ok {
+		return fmt.Errorf("the log's key for witnesses is %T, not Ed25519", o.Keys.Note.Public())
+	}
 	log := checkpoint.Key{Name: config.Hostname(o.Root.Logs[len(o.Root.Logs)-1].BaseURL), Public: public}
 	if slices.ContainsFunc(p.Logs, func(k checkpoint.Key) bool { return k.String() == log.String() }) {
 		return nil

@@ -1,0 +1,21 @@
+package intoto
+
+// PredicateType is the URI of a predicate type that has a short name, the one that
+// cosign has for it too. False: the name is of none.
+func PredicateType(name string) (uri string, ok bool) {
+	switch name {
+	case "slsaprovenance1":
+		return "https://slsa.dev/provenance/v1", true
+	case "spdx":
+		return "https://spdx.dev/Document", true
+	case "cyclonedx":
+		return "https://cyclonedx.org/bom", true
+	case "vuln":
+		return "https://cosign.sigstore.dev/attestation/vuln/v1", true
+	case "openvex":
+		return "https://openvex.dev/ns", true
+	case "link":
+		return "https://in-toto.io/Link/v1", true
+	}
+	return "", false
+}
