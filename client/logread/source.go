@@ -53,17 +53,20 @@ func (d Dir) Read(ctx context.Context, path string, limit int64) ([]byte, error)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	info, err := os.Stat(d.path(path))
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() { // one would wait for ever to open a pipe
+		return nil, fmt.Errorf("%s is no file", d.path(path))
+	}
 	f, err := os.Open(d.path(path))
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
+	if info, err = f.Stat(); err != nil {
 		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no file", d.path(path))
 	}
 	if info.Size() > limit {
 		return nil, fmt.Errorf("%s: %w: more than %d bytes", d.path(path), client.ErrTooLong, limit)

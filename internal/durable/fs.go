@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -88,8 +89,16 @@ type osFile struct{ *os.File }
 // SyncData is fdatasync where there is one.
 func (f osFile) SyncData() error { return syncData(f.File) }
 
-// ReadFile reads a whole file.
+// maxRead is how many bytes ReadFile reads: a log's largest file, a tile of the longest
+// entries, has half as many.
+const maxRead = 128 << 20
+
+// ReadFile reads a whole file, of at most 128 MiB. What is no file is not opened: one
+// would wait for ever at a pipe.
 func ReadFile(fsys FS, path string) ([]byte, error) {
+	if info, err := fsys.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return nil, cmp.Or(err, fmt.Errorf("reading %s: no regular file", path))
+	}
 	f, err := fsys.Open(path, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
@@ -98,6 +107,9 @@ func ReadFile(fsys FS, path string) ([]byte, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
+	}
+	if info.Size() > maxRead {
+		return nil, fmt.Errorf("reading %s: more than %d bytes", path, maxRead)
 	}
 	data := make([]byte, info.Size())
 	if n, err := f.ReadAt(data, 0); n < len(data) {
