@@ -26,6 +26,10 @@ func TestScripts(t *testing.T) {
 	if race {
 		t.Skip("run without the race detector")
 	}
+	base, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
 		Setup: func(e *testscript.Env) error {
@@ -39,6 +43,8 @@ func TestScripts(t *testing.T) {
 			"flip":        flipCommand,
 			"exits":       exitsCommand,
 			"expand":      expandCommand,
+			"unpack":      unpackCommand(base),
+			"forward":     forwardCommand,
 			"lines":       linesCommand,
 			"age":         ageCommand,
 			"registry":    registryCommand,
