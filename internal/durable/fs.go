@@ -93,29 +93,48 @@ func (f osFile) SyncData() error { return syncData(f.File) }
 // entries, has half as many.
 const maxRead = 128 << 20
 
-// ReadFile reads a whole file, of at most 128 MiB. What is no file is not opened: one
-// would wait for ever at a pipe.
+// ReadFile reads a whole regular file, of at most 128 MiB.
 func ReadFile(fsys FS, path string) ([]byte, error) {
-	if info, err := fsys.Stat(path); err != nil || !info.Mode().IsRegular() {
-		return nil, cmp.Or(err, fmt.Errorf("reading %s: no regular file", path))
-	}
-	f, err := fsys.Open(path, os.O_RDONLY, 0)
+	f, size, err := OpenRegular(fsys, path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > maxRead {
+	if size > maxRead {
 		return nil, fmt.Errorf("reading %s: more than %d bytes", path, maxRead)
 	}
-	data := make([]byte, info.Size())
+	data := make([]byte, size)
 	if n, err := f.ReadAt(data, 0); n < len(data) {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
 	return data, nil
+}
+
+// OpenRegular opens a regular file for reading and returns its size in bytes. It opens
+// nothing else: opening a pipe would block until somebody writes to it.
+func OpenRegular(fsys FS, path string) (f File, size int64, err error) {
+	if info, err := fsys.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return nil, 0, cmp.Or(err, fmt.Errorf("reading %s: no regular file", path))
+	}
+	if f, err = fsys.Open(path, os.O_RDONLY, 0); err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, errors.Join(err, f.Close())
+	}
+	return f, info.Size(), nil
+}
+
+// Content returns the first size bytes of f for [net/http.ServeContent]. If these are all
+// of a file of this machine, the kernel can send them without a copy in memory.
+func Content(f File, size int64) io.ReadSeeker {
+	if whole, ok := f.(osFile); ok {
+		if info, err := whole.Stat(); err == nil && info.Size() == size {
+			return whole.File
+		}
+	}
+	return io.NewSectionReader(f, 0, size)
 }
 
 // MkdirAll is os.MkdirAll whose directories are there after a crash. One that is

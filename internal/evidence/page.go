@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/wire/attestations"
 )
 
@@ -149,7 +150,7 @@ func (s *Store) open(digest []byte, records []record) iter.Seq2[io.Reader, error
 				yield(nil, err)
 				return
 			}
-			more := yield(io.NewSectionReader(f, 0, r.size), nil)
+			more := yield(durable.Content(f, r.size), nil)
 			f.Close()
 			if !more {
 				return

@@ -2,9 +2,11 @@ package tilelog
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"io"
 	"io/fs"
 	"net/http"
 	"strings"
@@ -38,7 +40,7 @@ func (l *Log) serveCheckpoint(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Cache-Control", "no-cache")
 	sum := sha256.Sum256(envelope)
-	serve(w, r, "text/plain; charset=utf-8", hex.EncodeToString(sum[:16]), envelope)
+	serve(w, r, "text/plain; charset=utf-8", hex.EncodeToString(sum[:16]), bytes.NewReader(envelope))
 }
 
 func (l *Log) serveTile(w http.ResponseWriter, r *http.Request, path string) {
@@ -47,7 +49,7 @@ func (l *Log) serveTile(w http.ResponseWriter, r *http.Request, path string) {
 		http.NotFound(w, r)
 		return
 	}
-	content, err := l.readTile(tileRef{position{level, n}, width})
+	f, size, err := l.openTile(r.Context(), tileRef{position{level, n}, width})
 	if errors.Is(err, fs.ErrNotExist) {
 		http.NotFound(w, r)
 		return
@@ -56,51 +58,70 @@ func (l *Log) serveTile(w http.ResponseWriter, r *http.Request, path string) {
 		l.unreadable(w, r, err)
 		return
 	}
+	defer f.Close()
 	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-	serve(w, r, "application/octet-stream", path, content) // nothing else is ever at this path
+	serve(w, r, "application/octet-stream", path, durable.Content(f, size)) // nothing else is ever at this path
 }
 
-// readTile reads a tile: its own file, or the file of the same tile as wide as
-// it is now, cut. While it reads, the publisher may replace one by another, so
-// it looks again when neither is there.
-func (l *Log) readTile(t tileRef) ([]byte, error) {
+// openTile opens a tile, which is the first size bytes of f: its own file, or the file
+// of the same tile as wide as it is now. The publisher may replace one by the other at
+// any time, so it looks again when neither is there.
+func (l *Log) openTile(ctx context.Context, t tileRef) (f durable.File, size int64, err error) {
 	for {
-		size := l.engine.Load().published.Load()
-		content, err := durable.ReadFile(l.o.FS, l.o.path(t.path()))
+		published := l.engine.Load().published.Load()
+		f, size, err := durable.OpenRegular(l.o.FS, l.o.path(t.path()))
 		if !errors.Is(err, fs.ErrNotExist) {
-			return content, err
+			return f, size, err
 		}
 		wide := t
-		wide.width = tileWidth(position{max(t.level, 0), t.n}, size)
+		wide.width = tileWidth(position{max(t.level, 0), t.n}, published)
 		if t.width > wide.width {
-			return nil, err
+			return nil, 0, err
 		}
-		content, err = durable.ReadFile(l.o.FS, l.o.path(wide.path()))
+		f, size, err = durable.OpenRegular(l.o.FS, l.o.path(wide.path()))
 		if err == nil {
-			return l.cut(content, t)
+			return l.cut(ctx, f, size, t)
 		}
-		if !errors.Is(err, fs.ErrNotExist) || l.engine.Load().published.Load() == size {
-			return nil, err
+		if !errors.Is(err, fs.ErrNotExist) || l.engine.Load().published.Load() == published {
+			return nil, 0, err
 		}
 	}
 }
 
-// cut gives t out of the content of a wider form of it.
-func (l *Log) cut(content []byte, t tileRef) ([]byte, error) {
-	if t.level < 0 {
-		return l.o.Format.Cut(content, t.width)
+// cut returns f, a wider form of t with size bytes, and how many of them are t. It
+// closes f if it fails.
+func (l *Log) cut(ctx context.Context, f durable.File, size int64, t tileRef) (durable.File, int64, error) {
+	length := int64(t.width) * tlog.HashSize
+	var err error
+	switch {
+	case t.level < 0:
+		length, err = l.cutEntries(ctx, f, size, t.width)
+	case size < length:
+		err = errors.New("tile is truncated")
 	}
-	if len(content) < t.width*tlog.HashSize {
-		return nil, errors.New("tile is truncated")
+	if err != nil {
+		return nil, 0, errors.Join(err, f.Close())
 	}
-	return content[:t.width*tlog.HashSize], nil
+	return f, length, nil
+}
+
+// cutEntries returns the length of the first width entries of f. A few requests at a
+// time measure, each with a buffer, however long the tile is.
+func (l *Log) cutEntries(ctx context.Context, f durable.File, size int64, width int) (int64, error) {
+	select {
+	case l.cutting <- struct{}{}:
+		defer func() { <-l.cutting }()
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	return l.o.Format.Measure(f, size, width)
 }
 
 // serve answers with content, or a part of it, or that the client has it already.
-func serve(w http.ResponseWriter, r *http.Request, contentType, tag string, content []byte) {
+func serve(w http.ResponseWriter, r *http.Request, contentType, tag string, content io.ReadSeeker) {
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("ETag", `"`+tag+`"`)
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+	http.ServeContent(w, r, "", time.Time{}, content)
 }
 
 func (l *Log) unreadable(w http.ResponseWriter, r *http.Request, err error) {

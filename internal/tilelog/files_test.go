@@ -2,14 +2,19 @@ package tilelog
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
@@ -146,4 +151,48 @@ func TestReadWhilePublishing(t *testing.T) {
 			t.Errorf("tile of size %d: %s", size, r.Status)
 		}
 	}
+}
+
+// A tile of the longest entries is served from its file, and so is a part of it: what
+// a reader costs does not depend on the tile.
+func TestLongTile(t *testing.T) {
+	l := mustOpen(t, testOptions(t, t.TempDir()))
+	for i := range tile.Width {
+		mustAppend(t, l, fmt.Sprint(i)+strings.Repeat("x", tile.MaxEntry-3))
+	}
+	awaitPublished(t, l)
+	for path, width := range map[string]int{"/tile/entries/000": tile.Width, "/tile/entries/000.p/250": 250} {
+		entries, err := tile.SplitEntries(body(t, get(t, l, path)))
+		if err != nil || len(entries) != width {
+			t.Fatalf("%s: %d entries, %v", path, len(entries), err)
+		}
+		r := httptest.NewRequest("GET", path, nil)
+		w := &discarding{header: make(http.Header)}
+		l.Handler("").ServeHTTP(w, r)
+		const most = 2 * maxEncoded
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		l.Handler("").ServeHTTP(w, r)
+		runtime.ReadMemStats(&after)
+		if got := after.TotalAlloc - before.TotalAlloc; got > most {
+			t.Errorf("%s: %d bytes allocated, want at most %d", path, got, most)
+		}
+	}
+}
+
+// discarding is an answer that nobody keeps.
+type discarding struct{ header http.Header }
+
+func (d *discarding) Header() http.Header         { return d.header }
+func (d *discarding) Write(p []byte) (int, error) { return len(p), nil }
+func (d *discarding) WriteHeader(int)             {}
+
+// readTile returns a tile as the handler serves it.
+func (l *Log) readTile(t tileRef) ([]byte, error) {
+	f, size, err := l.openTile(context.Background(), t)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(durable.Content(f, size))
 }

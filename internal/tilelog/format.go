@@ -3,9 +3,13 @@ package tilelog
 import (
 	"encoding/binary"
 	"errors"
+	"io"
 
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
+
+// maxEncoded is longer than any entry as it stands in its tile, in bytes.
+const maxEncoded = maxEntry + 1<<10
 
 // Format is how entries lie in their tiles, 256 to a tile.
 type Format struct {
@@ -40,14 +44,25 @@ func EntryBundles() Format {
 	}
 }
 
-// Cut gives the first width entries of a tile's content.
-func (f Format) Cut(content []byte, width int) ([]byte, error) {
-	rest := content
+// Measure returns the length of the first width entries of a tile of size bytes. It
+// holds a part of the tile in memory at a time.
+func (f Format) Measure(tile io.ReaderAt, size int64, width int) (length int64, err error) {
+	buffer := make([]byte, min(size, maxEncoded))
+	var rest []byte // of buffer, which ends where the tile does or there is more to read
 	for range width {
-		var err error
-		if _, rest, err = f.Next(rest); err != nil {
-			return nil, err
+		_, next, err := f.Next(rest)
+		if err != nil {
+			n := min(int64(len(buffer)), size-length)
+			if _, err := tile.ReadAt(buffer[:n], length); err != nil && (err != io.EOF || n == 0) {
+				return 0, err
+			}
+			rest = buffer[:n]
+			if _, next, err = f.Next(rest); err != nil {
+				return 0, err
+			}
 		}
+		length += int64(len(rest) - len(next))
+		rest = next
 	}
-	return content[:len(content)-len(rest)], nil
+	return length, nil
 }

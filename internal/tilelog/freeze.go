@@ -101,7 +101,7 @@ func Frozen(o Options, prefix string) (*http.ServeMux, error) {
 	}
 	e := &engine{o: o}
 	e.published.Store(c.Size)
-	l := &Log{o: o}
+	l := &Log{o: o, cutting: make(chan struct{}, cutters)}
 	l.engine.Store(e)
 	return l.Handler(prefix), nil
 }

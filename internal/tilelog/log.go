@@ -114,7 +114,11 @@ type Log struct {
 	once    sync.Once
 	closing chan struct{} // closed by Close
 	stopped chan struct{} // closed when the keeper has ended
+	cutting chan struct{} // holds one value per tile of entries being measured
 }
+
+// cutters is how many requests measure tiles of entries at a time.
+const cutters = 4
 
 // Open opens the log in o.Dir, and makes it if the directory is empty or
 // missing and never had one. It brings what a crash has left in the journal into tiles.
@@ -130,7 +134,7 @@ func Open(o Options) (*Log, error) {
 	if o.FS == nil {
 		o.FS = durable.OS{}
 	}
-	l := &Log{o: o, closing: make(chan struct{}), stopped: make(chan struct{})}
+	l := &Log{o: o, closing: make(chan struct{}), stopped: make(chan struct{}), cutting: make(chan struct{}, cutters)}
 	if err := l.open(); err != nil {
 		return nil, fmt.Errorf("opening log %s: %w", o.Dir, err)
 	}
