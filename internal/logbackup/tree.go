@@ -1,6 +1,7 @@
 package logbackup
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -168,11 +169,11 @@ func (t *Tree) widest(level int, n uint64) int {
 // cut gives the first width hashes or entries of a tile. Errors: logread.ErrDamaged.
 func (t *Tree) cut(content []byte, level, width int) ([]byte, error) {
 	if level < 0 {
-		cut, err := t.log.Format.Cut(content, width)
+		length, err := t.log.Format.Measure(bytes.NewReader(content), int64(len(content)), width)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", logread.ErrDamaged, err)
 		}
-		return cut, nil
+		return content[:length], nil
 	}
 	if len(content) < width*tlog.HashSize {
 		return nil, fmt.Errorf("%w: a tile is truncated", logread.ErrDamaged)
