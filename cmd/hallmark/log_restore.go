@@ -43,6 +43,8 @@ has ever said is in doubt. So restore must know that nobody has seen more:
   - it asks the witnesses of the configuration. If one has cosigned more, it refuses. Where
     witnesses are required, and so many answer that nothing can have been cosigned without
     one of them, that is enough.
+  - what the instance remembers beside LOGDIR, LOGDIR.begun, and in its other directories
+    counts. If it was more, restore refuses.
   - --seen says what was seen last: a signed checkpoint, out of a monitor or a mirror; or a
     bundle that was made last, which has one in its log entry, and for the CT log the place of
     its certificate; or a number of entries.
@@ -75,8 +77,16 @@ func (f logRestoreFlags) run(ctx context.Context, env environment, backup, dir s
 			return err
 		}
 	}
+	known := len(seen) > 0 || tilelog.IsFrozen(tree.Head)
+	if !tilelog.IsFrozen(tree.Head) { // that is the log's end, wherever it was before
+		noted, err := logs.noted(log)
+		if err != nil {
+			return err
+		}
+		seen = append(seen, noted...)
+	}
 	newest := func(ctx context.Context, tree *logbackup.Tree) error {
-		r := restoration{logRestoreFlags: f, env: env, backup: backup, tree: tree}
+		r := restoration{logRestoreFlags: f, env: env, backup: backup, tree: tree, known: known}
 		if err := r.compare(ctx, seen); err != nil {
 			return err
 		}
@@ -176,7 +186,6 @@ func (r *restoration) compare(ctx context.Context, seen []sighting) error {
 			return logProblem(r.backup, err)
 		}
 	}
-	r.known = len(seen) > 0 || tilelog.IsFrozen(r.tree.Head)
 	return nil
 }
 

@@ -6,9 +6,13 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strconv"
 
 	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/internal/server"
+	"github.com/hallmark-sign/hallmark/internal/tilelog"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/sct"
 )
@@ -50,6 +54,27 @@ func (o *ownLogs) sighting(given string, log ownLog) (sighting, error) {
 func seenCheckpoint(raw []byte, log ownLog) (*checkpoint.Checkpoint, error) {
 	c, _, err := log.Open(raw)
 	return &c, err
+}
+
+// noted are the checkpoints that the instance remembers of a log outside its directory. They
+// may lag behind what others have seen.
+func (o *ownLogs) noted(log ownLog) ([]sighting, error) {
+	var all []sighting
+	for _, path := range append([]string{tilelog.StartMarker(o.config.Path(log.dir))}, server.LogNotes(o.config, log.dir, len(o.root.Logs)-1)...) {
+		raw, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && bytes.Count(raw, []byte("\n")) <= 1 {
+			continue // earlier builds wrote the origin alone
+		}
+		if err != nil {
+			return nil, unreadable(path, err)
+		}
+		head, err := seenCheckpoint(raw, log)
+		if err != nil {
+			return nil, unreadable(path, err)
+		}
+		all = append(all, sighting{path, head.Size, head})
+	}
+	return all, nil
 }
 
 // seenEntry is the checkpoint in the log entry of a bundle.

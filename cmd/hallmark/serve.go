@@ -145,8 +145,15 @@ func newServer(i *instance.Instance, l net.Listener, logger *slog.Logger) (*serv
 	return nil, err
 }
 
-// lostLog is the refusal to begin a log anew that was lost, nil if err is another.
+// lostLog is the refusal to begin a log anew that was lost, or to go on from an old copy of
+// it; nil if err is another.
 func lostLog(err error) error {
+	if went := new(tilelog.WentBack); errors.As(err, &went) {
+		return &problem{
+			Exit: exitUsage, Subject: went.Dir, Code: "log-went-back", Err: err,
+			Try: "put the newest directory of the log back; if it is lost, move this one away and hallmark log restore BACKUP " + verdict.Quoted(went.Dir),
+		}
+	}
 	lost := new(tilelog.Lost)
 	if !errors.As(err, &lost) {
 		return nil

@@ -24,6 +24,7 @@ import (
 const (
 	witnessKeyFile = "witness.pem"
 	witnessState   = "state"
+	witnessRemedy  = "put the newest state back; if it is lost, make a new witness with a new key"
 )
 
 func witnessCommand(env environment) *cobra.Command {
@@ -52,8 +53,9 @@ func witnessInitCommand(env environment) *cobra.Command {
 The key of a log is in DIR/trust/rekor.vkey of its instance, and served as
 /trust/rekor.vkey; logs can be added to witness.yaml later.
 
-What the witness has cosigned is kept in DIR/state. A witness whose state is lost must not
-go on: make a new one, with a new key.`,
+What the witness has cosigned is kept in DIR/state, and what that was at least in
+DIR/state.begun. A witness whose state is lost, or older than that, is refused: make a new
+one, with a new key.`,
 		Example: `  hallmark witness init my-witness --name witness.example.com --log "$(cat rekor.vkey)"`,
 		Args:    usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -193,7 +195,7 @@ func openWitness(c *config.Witness, key ed25519.PrivateKey, logger *slog.Logger)
 	state := c.Path(witnessState)
 	if _, err := os.Stat(state); err != nil {
 		return nil, &problem{
-			Exit: exitUsage, Subject: state, Code: "witness-state", Try: "restore it; if it is lost, make a new witness with a new key",
+			Exit: exitUsage, Subject: state, Code: "witness-state", Try: witnessRemedy,
 			Err: fmt.Errorf("what the witness has cosigned is not there: %w", err),
 		}
 	}
@@ -201,6 +203,8 @@ func openWitness(c *config.Witness, key ed25519.PrivateKey, logger *slog.Logger)
 	switch {
 	case errors.Is(err, durable.ErrLocked):
 		return nil, &problem{Exit: exitUndecided, Subject: c.Dir, Code: "instance-locked", Err: fmt.Errorf("another process is this witness: %w", err)}
+	case errors.Is(err, witness.ErrWentBack):
+		return nil, &problem{Exit: exitUsage, Subject: state, Code: "witness-state", Err: err, Try: witnessRemedy}
 	case err != nil:
 		return nil, &problem{Exit: exitUsage, Subject: state, Code: "witness-state", Err: err}
 	}

@@ -18,13 +18,14 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sct"
 )
 
-// Options say which log to open. All fields are required.
+// Options say which log to open. All fields are required, but Notes.
 type Options struct {
 	Dir    string        // made if missing
 	Origin string        // submission prefix without scheme: first line of checkpoints
 	Key    crypto.Signer // P-256, or RSA of 2048 bits and more
 	Clock  func() time.Time
 	Logger *slog.Logger
+	Notes  []string // see tilelog.Options
 }
 
 // Log is an open log. Its methods may be called by many goroutines at once.
@@ -55,6 +56,7 @@ func New(o Options) (*Log, error) {
 		Dir: o.Dir, Origin: o.Origin,
 		Signers: []note.Signer{signer}, Verifiers: []note.Verifier{verifier},
 		Format: DataTiles(), Clock: clock.Now, Logger: o.Logger,
+		Notes: o.Notes,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening CT log: %w", err)

@@ -22,6 +22,7 @@ type Options struct {
 	Logger *slog.Logger
 
 	Witnesses *Witnesses // may be nil: nobody is asked to cosign
+	Notes     []string   // may be nil; see tilelog.Options
 }
 
 // Witnesses are asked to cosign checkpoints. They know Ed25519 alone, so that the
@@ -54,6 +55,7 @@ func (o Options) engine() (tilelog.Options, error) {
 		Dir: o.Dir, Origin: o.Origin,
 		Signers: []note.Signer{signer}, Verifiers: []note.Verifier{verifier},
 		Format: tilelog.EntryBundles(), Dedup: true, Clock: time.Now, Logger: o.Logger,
+		Notes: o.Notes,
 	}
 	if w := o.Witnesses; w != nil {
 		signer, err := checkpoint.NewSigner(o.Origin, w.Key)

@@ -89,15 +89,29 @@ func (s *Server) openLogs(o Options) (err error) {
 	}
 	s.rekor, err = rekorlog.New(rekorlog.Options{
 		Dir: o.Config.Path(config.LogName(last)), Origin: config.Hostname(o.Root.Logs[last].BaseURL), Key: o.Keys.Rekor,
-		Logger: s.logger, Witnesses: witnesses,
+		Logger: s.logger, Witnesses: witnesses, Notes: LogNotes(o.Config, config.LogName(last), last),
 	})
 	if err != nil {
 		return err
 	}
 	s.ct, err = ctlog.New(ctlog.Options{
 		Dir: o.Config.Path("ct"), Origin: o.Config.Host() + "/ct", Key: o.Keys.CT, Clock: time.Now, Logger: s.logger,
+		Notes: LogNotes(o.Config, "ct", last),
 	})
 	return err
+}
+
+// LogNotes lists the files in which the rest of an instance remembers what one of its
+// logs was seen with, by the name of the log's directory; last is the transparency log that
+// takes entries. See tilelog.Options.
+func LogNotes(c *config.Config, name string, last int) []string {
+	var all []string
+	for _, dir := range []string{config.LogName(last), "ct", "evidence"} {
+		if dir != name {
+			all = append(all, c.Path(dir, name+".seen"))
+		}
+	}
+	return all
 }
 
 // openFrozen has a log served under its own host name that takes no entries any more.

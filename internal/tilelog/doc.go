@@ -6,7 +6,7 @@
 //	DIR/journal           batches that are promised but not yet in tiles
 //	DIR/leaves/…          which index a leaf has, made again where it is missing
 //	DIR/lock              keeps a second process out
-//	DIR.begun             there is a log in DIR, or it was lost
+//	DIR.begun             there is a log in DIR, or it was lost; and what it was seen with
 //
 // # Life of an entry
 //
@@ -32,7 +32,8 @@
 //   - After any error of disk or signer nothing more is promised: appends answer
 //     [ErrFailed], reads go on, and the log is opened again, from the disk, until
 //     that goes well.
-//   - A log whose directory was lost is not begun anew.
+//   - A log whose directory was lost is not begun anew, and one whose directory is older
+//     than what is known outside of it does not go on.
 //   - Open reads the right edge of the tree, and refuses a directory where that does
 //     not lead to its checkpoint's root. Damage further in gets into no proof, as
 //     each is verified before it is given out; checking the whole log finds it.

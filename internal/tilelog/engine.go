@@ -61,6 +61,7 @@ type engine struct {
 	hurry     chan struct{} // capacity 1: the sequencer waits for a publication
 	caughtUp  chan struct{} // capacity 1: a publication has ended
 	tiled     chan struct{} // capacity 1: there is something to expose; closed when there will be no more
+	grown     chan struct{} // capacity 1: there is something to note; closed when there will be no more
 	drained   chan struct{} // closed when the sequencer has ended
 	stopped   chan struct{} // closed when all goroutines have ended
 
@@ -104,6 +105,7 @@ func openEngine(o Options) (*engine, error) {
 		hurry:     make(chan struct{}, 1),
 		caughtUp:  make(chan struct{}, 1),
 		tiled:     make(chan struct{}, 1),
+		grown:     make(chan struct{}, 1),
 		drained:   make(chan struct{}),
 		stopped:   make(chan struct{}),
 		failed:    make(chan struct{}),
@@ -136,15 +138,21 @@ func (e *engine) release() error {
 // run is the life of the engine: its goroutines, then the end.
 func (e *engine) run() {
 	defer close(e.stopped)
-	var publisher, exposer sync.WaitGroup
+	var publisher, exposer, noter sync.WaitGroup
 	publisher.Go(e.publishAll)
 	exposer.Go(e.exposeAll)
+	if !e.o.ending {
+		signal(e.grown)
+		noter.Go(e.noteAll)
+	}
 	e.sequence()
 	close(e.drained)
 	close(e.committed)
 	publisher.Wait()
 	close(e.tiled)
 	exposer.Wait()
+	close(e.grown)
+	noter.Wait()
 	if err := e.release(); err != nil {
 		e.o.Logger.Warn("log is closed after an error", "dir", e.o.Dir, "cause", err)
 	}

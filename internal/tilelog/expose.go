@@ -19,7 +19,7 @@ type Cosigner interface {
 	// Cosign gives the signed checkpoint of size leaves with the cosignatures of
 	// enough witnesses, after its own lines. prove proves that the first old leaves
 	// are a tree that this one begins with. It bounds the time that it takes. After
-	// an error it is asked again, with the newest checkpoint.
+	// an error it is asked again, with the newest checkpoint; ErrSeenMore stops the log.
 	Cosign(ctx context.Context, checkpoint []byte, size uint64, prove func(old uint64) ([]tlog.Hash, error)) ([]byte, error)
 }
 
@@ -83,12 +83,13 @@ func (e *engine) expose() (ok bool, err error) {
 			return false, err
 		}
 	}
-	cosigned, missing := e.o.Cosigner.Cosign(context.Background(), h.envelope, h.size, func(old uint64) ([]tlog.Hash, error) {
-		return tlog.ProveTree(int64(h.size), int64(old), e.tree)
-	})
+	cosigned, missing := e.o.Cosigner.Cosign(context.Background(), h.envelope, h.size, e.proofTo(h.size))
 	if missing == nil {
 		h.envelope = cosigned
 		return true, e.show(h, nil)
+	}
+	if errors.Is(missing, ErrSeenMore) && !e.o.ending {
+		return false, missing
 	}
 	e.o.Logger.Error("witnesses have not cosigned", "dir", e.o.Dir, "size", h.size, "cause", missing)
 	if e.o.Witnessed {
@@ -104,6 +105,7 @@ func (e *engine) show(h head, missing error) error {
 		return err
 	}
 	e.exposed.set(h, missing)
+	signal(e.grown)
 	return nil
 }
 

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/mod/sumdb/tlog"
-
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
@@ -31,6 +29,7 @@ var ErrFrozen = errors.New("log is frozen")
 //
 // Witnesses cosign it where they must. A log that is frozen already stays as it is.
 func Freeze(ctx context.Context, o Options) error {
+	o.ending = true
 	l, err := Open(o)
 	if errors.Is(err, ErrFrozen) {
 		return nil
@@ -65,14 +64,12 @@ func (l *Log) freeze(ctx context.Context) error {
 		return err
 	}
 	if l.o.Witnessed {
-		envelope, err = l.o.Cosigner.Cosign(ctx, envelope, last.Size, func(old uint64) ([]tlog.Hash, error) {
-			return tlog.ProveTree(int64(last.Size), int64(old), e.tree)
-		})
+		envelope, err = l.o.Cosigner.Cosign(ctx, envelope, last.Size, e.proofTo(last.Size))
 		if err != nil {
 			return err
 		}
 	}
-	files := durable.Batch{FS: l.o.FS}
+	files := durable.Batch{FS: l.o.FS, Temp: l.o.path("tmp")}
 	return errors.Join(files.Write(l.o.path("checkpoint"), envelope, 0o644), files.Sync())
 }
 
@@ -92,9 +89,9 @@ func Frozen(o Options, prefix string) (*http.ServeMux, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening frozen log %s: %w", o.Dir, err)
 	}
-	c, _, err := checkpoint.Open(envelope, o.Verifiers...)
-	if err == nil && (c.Origin != o.Origin || !IsFrozen(c)) {
-		err = fmt.Errorf("checkpoint of %q is not the last of %q", c.Origin, o.Origin)
+	c, err := o.openCheckpoint(envelope)
+	if err == nil && !IsFrozen(c) {
+		err = &WentBack{Dir: o.Dir, Has: c.Size, By: "it was frozen, and its checkpoint does not say so"}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("opening frozen log %s: %w", o.Dir, err)

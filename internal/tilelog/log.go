@@ -58,6 +58,10 @@ type Options struct {
 	Verifiers []note.Verifier // one of them must have signed what is in Dir
 	Format    Format
 	Cosigner  Cosigner // may be nil: no witnesses are asked
+	// Notes are files in other directories which remember, beside the start marker,
+	// what the log was seen with: where that is more than Dir has, or something else,
+	// Open refuses. One is written only where its directory has a lock. It may be nil.
+	Notes []string
 	// Witnessed has every entry answered with a checkpoint that witnesses have
 	// cosigned, and readers see no other. Without it they are asked, and nobody
 	// waits for them.
@@ -66,21 +70,20 @@ type Options struct {
 	Dedup  bool
 	Clock  func() time.Time // gives Pending.Make its time
 	Logger *slog.Logger
+
+	ending bool // the log is opened to be frozen
 }
 
 func (o Options) path(name string) string {
 	return filepath.Join(o.Dir, filepath.FromSlash(name))
 }
 
-// begun is a file beside Dir: once it is there, Dir has a log or has lost it.
-func (o Options) begun() string { return filepath.Clean(o.Dir) + ".begun" }
-
 // missed is *Lost where there was a log and its checkpoint is gone.
 func (o Options) missed() error {
-	_, begun := o.FS.Stat(o.begun())
+	_, begun := o.FS.Stat(StartMarker(o.Dir))
 	_, shown := o.FS.Stat(o.path("checkpoint"))
 	if begun == nil && errors.Is(shown, fs.ErrNotExist) {
-		return &Lost{o.Dir, "it was begun, as " + o.begun() + " says, and there is no checkpoint"}
+		return &Lost{o.Dir, "it was begun, as " + StartMarker(o.Dir) + " says, and there is no checkpoint"}
 	}
 	if errors.Is(begun, fs.ErrNotExist) {
 		return nil
@@ -122,8 +125,8 @@ const cutters = 4
 
 // Open opens the log in o.Dir, and makes it if the directory is empty or
 // missing and never had one. It brings what a crash has left in the journal into tiles.
-// Errors: durable.ErrLocked when another process has the log open; *Lost; any
-// inconsistency.
+// Errors: durable.ErrLocked when another process has the log open; *Lost; *WentBack;
+// any inconsistency.
 func Open(o Options) (*Log, error) {
 	if o.Witnessed && o.Cosigner == nil {
 		return nil, errors.New("opening log: nobody to cosign")

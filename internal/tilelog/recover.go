@@ -53,6 +53,12 @@ func (e *engine) recover() error {
 	if e.head, err = e.countersigned(e.head); err != nil {
 		return err
 	}
+	if err := e.checkSeen(); err != nil {
+		if !e.o.ending || !errors.Is(err, ErrSeenMore) {
+			return err
+		}
+		e.o.Logger.Error("log ends before what it was seen with", "dir", e.o.Dir, "cause", err)
+	}
 	if !e.o.Witnessed { // else nobody has seen that witnesses have cosigned it
 		e.exposed.head = shown
 	}
@@ -102,11 +108,10 @@ func (e *engine) create() error {
 // begin says beside the directory that there is a log, so that it is missed if the
 // directory is lost, or not mounted.
 func (e *engine) begin() error {
-	if _, err := e.o.FS.Stat(e.o.begun()); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := e.o.FS.Stat(StartMarker(e.o.Dir)); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	files := durable.Batch{FS: e.o.FS}
-	return errors.Join(files.Write(e.o.begun(), []byte(e.o.Origin+"\n"), 0o644), files.Sync())
+	return e.writeNote(StartMarker(e.o.Dir), []byte(e.o.Origin+"\n"))
 }
 
 // load reads the state that a checkpoint stands for: the right edge of the tree,
@@ -153,7 +158,7 @@ func (e *engine) readHead(file string) (head, error) {
 	if err != nil {
 		return head{}, fmt.Errorf("reading %s: %w", file, err)
 	}
-	h, err := e.openCheckpoint(envelope)
+	h, err := e.openHead(envelope)
 	if err != nil {
 		return head{}, fmt.Errorf("reading %s: %w", file, err)
 	}
@@ -161,13 +166,19 @@ func (e *engine) readHead(file string) (head, error) {
 }
 
 // openCheckpoint verifies a checkpoint of this log.
-func (e *engine) openCheckpoint(envelope []byte) (head, error) {
-	c, _, err := checkpoint.Open(envelope, e.o.Verifiers...)
+func (o Options) openCheckpoint(envelope []byte) (checkpoint.Checkpoint, error) {
+	c, _, err := checkpoint.Open(envelope, o.Verifiers...)
+	if err == nil && c.Origin != o.Origin {
+		err = fmt.Errorf("checkpoint is of log %q, want %q", c.Origin, o.Origin)
+	}
+	return c, err
+}
+
+// openHead verifies a checkpoint of this log that entries may follow.
+func (e *engine) openHead(envelope []byte) (head, error) {
+	c, err := e.o.openCheckpoint(envelope)
 	if err != nil {
 		return head{}, err
-	}
-	if c.Origin != e.o.Origin {
-		return head{}, fmt.Errorf("checkpoint is of log %q, want %q", c.Origin, e.o.Origin)
 	}
 	if IsFrozen(c) {
 		return head{}, ErrFrozen
@@ -282,7 +293,7 @@ func (e *engine) replay(raw []byte) error {
 	if r.base != e.head.size {
 		return fmt.Errorf("journal goes on at %d, the log ends at %d: restore from a backup", r.base, e.head.size)
 	}
-	h, err := e.openCheckpoint(r.checkpoint)
+	h, err := e.openHead(r.checkpoint)
 	if err != nil {
 		return fmt.Errorf("replaying journal: %w", err)
 	}

@@ -178,6 +178,7 @@ func (e *engine) promise(b *batch) error {
 	}
 	e.accept(head{size: b.end(), root: root, envelope: b.checkpoint}, b.encoded)
 	signal(e.committed)
+	signal(e.grown)
 	return nil
 }
 

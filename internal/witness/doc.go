@@ -8,6 +8,7 @@
 //
 //	DIR/lock
 //	DIR/<SHA-256 of the origin, hex>   the last checkpoint cosigned, as the log signed it
+//	DIR.begun                          what that was at least, so that a state that was lost or went back is noticed
 //
 // Source: https://c2sp.org/tlog-witness, https://c2sp.org/tlog-cosignature.
 // Proof: TestNeverBackwards, on a disk that loses power.

@@ -10,8 +10,12 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/witness"
 )
 
-// maxCause bounds what a stranger can put into a line of the log.
-const maxCause = 500
+const (
+	// maxCause bounds what a stranger can put into a line of the log.
+	maxCause = 500
+	// retryAfter is how many seconds a log is asked to wait while the disk fails.
+	retryAfter = "10"
+)
 
 // Handler answers add-checkpoint, and nothing else.
 func (w *Witness) Handler() http.Handler {
@@ -56,6 +60,8 @@ func status(err error) int {
 		return http.StatusConflict
 	case errors.Is(err, errProof):
 		return http.StatusUnprocessableEntity
+	case errors.Is(err, errPersist):
+		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError
 }
@@ -64,7 +70,7 @@ func status(err error) int {
 // server: a fork, or a proof that is none, may be evidence of a log that lies.
 func (w *Witness) refuse(rw http.ResponseWriter, r *http.Request, err error) {
 	code, level := status(err), slog.LevelInfo
-	if code == http.StatusInternalServerError || errors.Is(err, errFork) || errors.Is(err, errProof) {
+	if code >= http.StatusInternalServerError || errors.Is(err, errFork) || errors.Is(err, errProof) {
 		level = slog.LevelError
 	}
 	cause := err.Error()
@@ -74,6 +80,9 @@ func (w *Witness) refuse(rw http.ResponseWriter, r *http.Request, err error) {
 		rw.WriteHeader(code)
 		fmt.Fprintf(rw, "%d\n", other.size)
 		return
+	}
+	if code == http.StatusServiceUnavailable {
+		rw.Header().Set("Retry-After", retryAfter)
 	}
 	http.Error(rw, http.StatusText(code), code)
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/hallmark-sign/hallmark/internal/tilelog"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/witness"
 )
@@ -26,7 +27,7 @@ var ErrQuorum = errors.New("too few witnesses have cosigned")
 
 // ErrOtherTree says that what a witness has cosigned is not a beginning of the
 // checkpoint that it was asked to cosign: of this log there are two.
-var ErrOtherTree = errors.New("it has cosigned another tree")
+var ErrOtherTree = fmt.Errorf("it has cosigned another tree: %w", tilelog.ErrSeenMore)
 
 // Ahead is a witness that has cosigned more than it is asked to: another log signs with
 // this key, or the log has lost entries.
@@ -35,6 +36,9 @@ type Ahead struct{ Cosigned, Asked uint64 }
 func (a *Ahead) Error() string {
 	return fmt.Sprintf("it has cosigned %d entries, and this log has %d: another log signs with this key, or entries were lost", a.Cosigned, a.Asked)
 }
+
+// Is makes an Ahead evidence of a log that lost entries.
+func (*Ahead) Is(target error) bool { return target == tilelog.ErrSeenMore }
 
 // Peer is a witness that is asked.
 type Peer struct {

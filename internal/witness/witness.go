@@ -29,6 +29,7 @@ var (
 	errOldSize    = errors.New("old size is beyond the checkpoint, or that beyond every log")
 	errProof      = errors.New("checkpoint is not proven to be consistent with the last")
 	errFork       = errors.New("checkpoint has another root than the last of its size")
+	errPersist    = errors.New("checkpoint can't be persisted now")
 )
 
 // conflict says that the log does not begin where this witness is.
@@ -55,6 +56,15 @@ type Witness struct {
 	signer note.Signer
 	lock   io.Closer
 	logs   map[string]*log // by origin; not changed after New
+
+	mu      sync.Mutex      // guards noted
+	noted   map[string]seen // what the start marker is to have
+	writing sync.Mutex      // held while the start marker is written
+
+	behind  chan struct{} // capacity 1: the start marker is behind
+	once    sync.Once
+	closing chan struct{} // closed by Close
+	stopped chan struct{} // closed when nothing writes the start marker any more
 }
 
 // log is one that is witnessed.
@@ -66,19 +76,23 @@ type log struct {
 	last checkpoint.Checkpoint
 }
 
-// New opens the witness in o.Dir. Errors: durable.ErrLocked; a state that is not one
-// of the log's, which nothing is cosigned after.
+// New opens the witness in o.Dir. Errors: durable.ErrLocked; ErrWentBack; a state that is
+// not one of the log's, which nothing is cosigned after.
 func New(o Options) (*Witness, error) {
 	if o.FS == nil {
 		o.FS = durable.OS{}
 	}
-	w := &Witness{o: o, logs: make(map[string]*log)}
+	w := &Witness{
+		o: o, logs: make(map[string]*log),
+		behind: make(chan struct{}, 1), closing: make(chan struct{}), stopped: make(chan struct{}),
+	}
 	if err := w.open(); err != nil {
 		if w.lock != nil {
 			w.lock.Close()
 		}
 		return nil, fmt.Errorf("opening witness: %w", err)
 	}
+	go w.noteAll()
 	return w, nil
 }
 
@@ -107,12 +121,28 @@ func (w *Witness) open() (err error) {
 		l := w.logs[key.Name]
 		l.verifiers = append(l.verifiers, verifier)
 	}
+	return w.load()
+}
+
+// load reads what was cosigned last of each log, and compares it with the start marker.
+func (w *Witness) load() (err error) {
+	if w.noted, err = w.o.readMarker(); err != nil {
+		return err
+	}
 	for origin, l := range w.logs {
 		if err := l.load(w.o.FS, origin); err != nil {
 			return err
 		}
+		if before, ok := w.noted[origin]; ok {
+			if err := before.check(origin, l.last); err != nil {
+				return err
+			}
+		}
+		if l.last.Origin != "" {
+			w.noted[origin] = seen{l.last.Size, l.last.Root}
+		}
 	}
-	return nil
+	return w.writeMarker()
 }
 
 // load reads what was cosigned last. No file means that nothing was.
@@ -135,7 +165,11 @@ func (l *log) load(fsys durable.FS, origin string) error {
 }
 
 // Close gives the directory back.
-func (w *Witness) Close() error { return w.lock.Close() }
+func (w *Witness) Close() error {
+	w.once.Do(func() { close(w.closing) })
+	<-w.stopped
+	return w.lock.Close()
+}
 
 // cosign checks a request and gives the cosignature lines (tlog-witness,
 // "add-checkpoint", in its order).
@@ -203,9 +237,12 @@ func (l *log) persist(w *Witness, c checkpoint.Checkpoint, n *note.Note) error {
 	}
 	files := durable.Batch{FS: w.o.FS}
 	if err := errors.Join(files.Write(l.file, raw, 0o644), files.Sync()); err != nil {
-		return fmt.Errorf("persisting checkpoint: %w", err)
+		return fmt.Errorf("%w: %w", errPersist, err)
 	}
 	l.last = c
+	if err := w.note(c); err != nil {
+		return fmt.Errorf("%w: %w", errPersist, err)
+	}
 	return nil
 }
 

@@ -242,7 +242,14 @@ func TestNeverBackwards(t *testing.T) {
 				})
 			}
 			wg.Wait()
+			w.Close()
 			disk.PowerFailed()
+			if w, err = New(options("witness.example.com", 2, disk, "/witness")); err != nil {
+				t.Fatalf("seed %d: a crash has the witness refused: %v", seed, err)
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
 		}
 		consistent(t, seed, trees, roots)
 		if t.Failed() {

@@ -1,0 +1,162 @@
+package tilelog
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/hallmark-sign/hallmark/internal/durable"
+)
+
+// noteInterval is the shortest time between two writings of a log's notes. They lag
+// behind the log, so that no entry waits for them.
+const noteInterval = time.Second
+
+// ErrSeenMore reports that somebody has seen a log with more entries than it has now,
+// or with others. A log that went on would give their places to new ones.
+var ErrSeenMore = errors.New("log was seen with more entries, or with others")
+
+// WentBack is the refusal of a log whose directory is older than what is known of the
+// log outside of it, or is of another history: an old copy, a wrong disk, a fork.
+type WentBack struct {
+	Dir  string
+	Has  uint64 // entries in Dir
+	Seen uint64 // entries that the log was seen with; 0: not known
+	By   string // what knows: a file, or the words of a witness
+}
+
+// Error says what is known, and by what.
+func (w *WentBack) Error() string {
+	switch {
+	case w.Seen > w.Has:
+		return fmt.Sprintf("it has %d of the %d entries that it had: %s", w.Has, w.Seen, w.By)
+	case w.Seen > 0:
+		return fmt.Sprintf("%d of its %d entries are not those that it had: %s", w.Seen, w.Has, w.By)
+	}
+	return fmt.Sprintf("it ends at %d: %s", w.Has, w.By)
+}
+
+// Is makes every WentBack an ErrSeenMore.
+func (*WentBack) Is(target error) bool { return target == ErrSeenMore }
+
+// StartMarker is the path of the file beside the directory of a log which says that the
+// log was begun, and what it was seen with last.
+func StartMarker(dir string) string { return filepath.Clean(dir) + ".begun" }
+
+// asker is a Cosigner that reports which witnesses have seen nothing beyond a
+// checkpoint, and what the others say. ErrSeenMore is evidence, other errors are not.
+type asker interface {
+	Newest(ctx context.Context, checkpoint []byte, size uint64, prove func(old uint64) ([]tlog.Hash, error)) (agree []string, others []error)
+}
+
+// notes are the files that remember, outside the directory, what the log was seen with.
+func (o Options) notes() []string { return append([]string{StartMarker(o.Dir)}, o.Notes...) }
+
+// checkSeen compares the log with its notes, and with what witnesses have cosigned.
+func (e *engine) checkSeen() error {
+	for _, path := range e.o.notes() {
+		if err := e.checkNote(path); err != nil {
+			return err
+		}
+	}
+	witnesses, ok := e.o.Cosigner.(asker)
+	if !ok || e.head.size == 0 {
+		return nil
+	}
+	_, others := witnesses.Newest(context.Background(), e.head.envelope, e.head.size, e.proofTo(e.head.size))
+	for _, err := range others {
+		if errors.Is(err, ErrSeenMore) {
+			return &WentBack{Dir: e.o.Dir, Has: e.head.size, By: "witness " + err.Error()}
+		}
+		e.o.Logger.Warn("witness does not say what it has seen of the log", "dir", e.o.Dir, "cause", err)
+	}
+	return nil
+}
+
+// proofTo returns what proves to witnesses that a smaller tree is the beginning of that
+// of size leaves.
+func (e *engine) proofTo(size uint64) func(old uint64) ([]tlog.Hash, error) {
+	return func(old uint64) ([]tlog.Hash, error) { return tlog.ProveTree(int64(size), int64(old), e.tree) }
+}
+
+// checkNote compares the log with one note. Earlier builds wrote the origin alone into a
+// start marker, and no other notes.
+func (e *engine) checkNote(path string) error {
+	raw, err := durable.ReadFile(e.o.FS, path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && bytes.Count(raw, []byte("\n")) <= 1 {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading what the log was seen with: %w", err)
+	}
+	c, err := e.o.openCheckpoint(raw)
+	if err != nil {
+		return fmt.Errorf("reading what the log was seen with, %s: %w", path, err)
+	}
+	went := &WentBack{Dir: e.o.Dir, Has: e.head.size, Seen: c.Size, By: path + " says so"}
+	if c.Size > e.head.size {
+		return went
+	}
+	root, err := e.tree.root(c.Size)
+	if err == nil && root != c.Root {
+		err = went
+	}
+	return err
+}
+
+// seen is the newest checkpoint that anybody may have been given. It is durable.
+func (e *engine) seen() head {
+	if e.o.Witnessed {
+		h, _, _ := e.exposed.get()
+		return h
+	}
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.head
+}
+
+// noteAll writes the notes whenever the log has grown, until it is closed.
+func (e *engine) noteAll() {
+	noted := make(map[string]uint64)
+	for range e.grown {
+		for !e.note(noted) && e.rest(lastRetry) {
+		}
+		e.rest(noteInterval)
+	}
+}
+
+// note writes the notes that are behind. One that can't be written does not stop the
+// log: what it had before still counts.
+func (e *engine) note(noted map[string]uint64) (ok bool) {
+	h, ok := e.seen(), true
+	for i, path := range e.o.notes() {
+		if noted[path] >= h.size || i > 0 && !e.inUse(filepath.Dir(path)) {
+			continue
+		}
+		if err := e.writeNote(path, h.envelope); err != nil {
+			e.o.Logger.Error("what the log was seen with can't be noted", "path", path, "cause", err)
+			ok = false
+			continue
+		}
+		noted[path] = h.size
+	}
+	return ok
+}
+
+// inUse reports whether a directory is that of a log or store which is there: in one that
+// is lost, a note would be in the way of what is restored.
+func (e *engine) inUse(dir string) bool {
+	_, err := e.o.FS.Stat(filepath.Join(dir, "lock"))
+	return err == nil
+}
+
+func (e *engine) writeNote(path string, envelope []byte) error {
+	files := durable.Batch{FS: e.o.FS}
+	return errors.Join(files.Write(path, envelope, 0o644), files.Sync())
+}

@@ -1,0 +1,223 @@
+package tilelog
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/hallmark-sign/hallmark/internal/durable"
+)
+
+// replaceDir puts a copy in the place of a directory.
+func replaceDir(t *testing.T, dir, with string) {
+	t.Helper()
+	if err := errors.Join(os.RemoveAll(dir), os.CopyFS(dir, os.DirFS(with))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A log whose directory is a copy of yesterday's, or goes on otherwise from one, is
+// refused by each of the files that know better, and by each of them alone.
+func TestWentBack(t *testing.T) {
+	dir := t.TempDir()
+	o := testOptions(t, filepath.Join(dir, "log"))
+	other := filepath.Join(dir, "other")
+	o.Notes = []string{filepath.Join(other, "log.seen"), filepath.Join(dir, "lost", "log.seen")}
+	if err := errors.Join(os.MkdirAll(other, 0o755), os.WriteFile(filepath.Join(other, "lock"), nil, 0o600), os.Mkdir(filepath.Join(dir, "lost"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	l := mustOpen(t, o)
+	history(t, l, 300)
+	mustClose(t, l)
+	yesterday := copyDir(t, o.Dir)
+	l = mustOpen(t, o)
+	mustAppend(t, l, "entry 300")
+	mustClose(t, l)
+	today := copyDir(t, o.Dir)
+	if left, _ := os.ReadDir(filepath.Join(dir, "lost")); len(left) > 0 {
+		t.Errorf("%v is in the way of what is restored", left)
+	}
+
+	forked := o
+	forked.Dir, forked.Notes = copyDir(t, yesterday), nil
+	l = mustOpen(t, forked)
+	mustAppend(t, l, "another entry 300")
+	mustAppend(t, l, "another entry 301")
+	mustClose(t, l)
+
+	saved := map[string][]byte{}
+	for _, path := range []string{StartMarker(o.Dir), o.Notes[0]} {
+		raw, err := os.ReadFile(path)
+		if err != nil || !bytes.Contains(raw, []byte("\n301\n")) {
+			t.Fatalf("%s: %s, %v", path, raw, err)
+		}
+		saved[path] = raw
+	}
+	for path, raw := range saved {
+		for other := range saved {
+			if err := os.Remove(other); err != nil && !errors.Is(err, os.ErrNotExist) {
+				t.Fatal(err)
+			}
+		}
+		if err := os.WriteFile(path, raw, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		for name, c := range map[string]struct{ dir, want string }{
+			"yesterday's": {yesterday, "it has 300 of the 301 entries that it had"},
+			"a fork":      {forked.Dir, "301 of its 302 entries are not those that it had"},
+		} {
+			replaceDir(t, o.Dir, c.dir)
+			_, err := Open(o)
+			if !errors.As(err, new(*WentBack)) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
+				t.Errorf("%s, by %s: %v", name, path, err)
+			}
+		}
+	}
+	replaceDir(t, o.Dir, today)
+	if r := mustAppend(t, mustOpen(t, o), "entry 301"); r.Index != 301 {
+		t.Errorf("today's goes on at %d", r.Index)
+	}
+}
+
+// A batch that was promised, and is not in the journal any more, is missed, though a torn
+// record looks no different.
+func TestPromisedBatchMissed(t *testing.T) {
+	o := testOptions(t, filepath.Join(t.TempDir(), "log"))
+	l := mustOpen(t, o)
+	records := history(t, l, 3)
+	mustClose(t, l)
+	crashed := copyDir(t, o.Dir)
+	l = mustOpen(t, o)
+	records = append(records, history(t, l, 5)[3:]...)
+	mustClose(t, l)
+	replaceDir(t, o.Dir, crashed)
+	writeJournal(t, o.Dir, records[3:4]...)
+	if _, err := Open(o); !errors.As(err, new(*WentBack)) {
+		t.Errorf("opened without entry 4: %v", err)
+	}
+	writeJournal(t, o.Dir, records[3:]...)
+	mustClose(t, mustOpen(t, o))
+}
+
+// Start markers of earlier builds, which have the origin alone, say nothing of sizes; what
+// is no note of this log is an error, and not nothing.
+func TestNotes(t *testing.T) {
+	o := testOptions(t, filepath.Join(t.TempDir(), "log"))
+	mustClose(t, mustOpen(t, o))
+	marker := StartMarker(o.Dir)
+	for content, ok := range map[string]bool{
+		origin + "\n": true, "": true, "garbage\nof\nthree lines\n": false,
+	} {
+		if err := os.WriteFile(marker, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		l, err := Open(o)
+		if (err == nil) != ok {
+			t.Errorf("%q: %v", content, err)
+		}
+		if err == nil {
+			mustClose(t, l)
+		}
+	}
+	if err := errors.Join(os.Remove(marker), os.Mkdir(marker, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(o); err == nil {
+		t.Error("opened with a start marker that can't be read")
+	}
+}
+
+// A log that ends, as there is no newer backup, is frozen where it ends.
+func TestFreezeWentBack(t *testing.T) {
+	o := testOptions(t, filepath.Join(t.TempDir(), "log"))
+	l := mustOpen(t, o)
+	mustAppend(t, l, "entry 0")
+	mustClose(t, l)
+	backup := copyDir(t, o.Dir)
+	l = mustOpen(t, o)
+	mustAppend(t, l, "entry 1")
+	mustClose(t, l)
+	replaceDir(t, o.Dir, backup)
+	if _, err := Frozen(o, ""); !errors.As(err, new(*WentBack)) {
+		t.Errorf("served as frozen: %v", err)
+	}
+	if err := Freeze(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Frozen(o, ""); err != nil {
+		t.Error(err)
+	}
+	if raw, err := os.ReadFile(StartMarker(o.Dir)); err != nil || !bytes.Contains(raw, []byte("\n2\n")) {
+		t.Errorf("the start marker has forgotten what was seen: %s, %v", raw, err)
+	}
+}
+
+// knowing is a Cosigner whose witness has seen the log, maybe with more.
+type knowing struct {
+	*moody
+	ahead error
+}
+
+func (k *knowing) Newest(context.Context, []byte, uint64, func(uint64) ([]tlog.Hash, error)) ([]string, []error) {
+	return nil, []error{errors.New("no answer"), k.ahead}
+}
+
+// A witness that has seen more stops the log, when it is opened and later; one that does
+// not answer does not.
+func TestWitnessKnows(t *testing.T) {
+	o := testOptions(t, filepath.Join(t.TempDir(), "log"))
+	w := &knowing{moody: &moody{cosigner: cosigner(t)}, ahead: errors.New("busy")}
+	o.Cosigner = w
+	ahead := fmt.Errorf("it has cosigned 9 entries: %w", ErrSeenMore)
+	func() {
+		l := mustOpen(t, Options{Dir: o.Dir, Origin: o.Origin, Signers: o.Signers, Verifiers: o.Verifiers, Format: o.Format, Clock: o.Clock, Logger: o.Logger})
+		mustAppend(t, l, "entry 0")
+		mustClose(t, l)
+	}()
+	w.ahead = ahead
+	if _, err := Open(o); !errors.As(err, new(*WentBack)) {
+		t.Errorf("opened: %v", err)
+	}
+	o.Cosigner = later{ahead}
+	l := mustOpen(t, o)
+	<-l.engine.Load().failed
+	if err := l.Err(); !errors.Is(err, ErrFailed) || !errors.Is(err, ErrSeenMore) {
+		t.Errorf("went on: %v", err)
+	}
+	l.Close(t.Context())
+}
+
+// later is a Cosigner whose witness says only when it is to cosign that it has seen more.
+type later struct{ err error }
+
+func (l later) Cosign(context.Context, []byte, uint64, func(uint64) ([]tlog.Hash, error)) ([]byte, error) {
+	return nil, l.err
+}
+
+// A disk on which no note can be written does not stop the log.
+func TestNotesFail(t *testing.T) {
+	o := testOptions(t, filepath.Join(t.TempDir(), "log"))
+	l := mustOpen(t, o)
+	mustClose(t, l)
+	in := filepath.Join(filepath.Dir(o.Dir), "file")
+	if err := os.WriteFile(in, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e := &engine{o: o}
+	if err := e.writeNote(filepath.Join(in, "note"), []byte("x")); err == nil {
+		t.Fatal("written below a file")
+	}
+	e.o.FS, e.o.Notes = durable.OS{}, nil
+	e.o.Dir = filepath.Join(in, "log")
+	e.head = head{size: 1}
+	if e.note(map[string]uint64{}) {
+		t.Error("noted below a file")
+	}
+}

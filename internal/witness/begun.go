@@ -1,0 +1,141 @@
+package witness
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/wire/checkpoint"
+)
+
+// noteInterval is the shortest time between two writings of the start marker. A log's
+// first line is there before its first cosignature; later ones lag behind the state.
+const noteInterval = time.Second
+
+// ErrWentBack reports that the state of a witness is gone, or older than what is known
+// of it outside its directory. It would cosign a fork of what it has cosigned before.
+var ErrWentBack = errors.New("witness's state is missing, or older than its start marker")
+
+// seen is what was cosigned last of a log, as the start marker has it.
+type seen struct {
+	size uint64
+	root tlog.Hash
+}
+
+// marker is the file beside the state which says what was cosigned last, a line a log:
+//
+//	20852163 CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I= log.example.com
+func (o Options) marker() string { return filepath.Clean(o.Dir) + ".begun" }
+
+// readMarker reads the start marker. A missing one knows of no log.
+func (o Options) readMarker() (map[string]seen, error) {
+	raw, err := durable.ReadFile(o.FS, o.marker())
+	if errors.Is(err, fs.ErrNotExist) {
+		return map[string]seen{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	all, err := parseMarker(raw)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", o.marker(), err)
+	}
+	return all, nil
+}
+
+func parseMarker(raw []byte) (map[string]seen, error) {
+	all := make(map[string]seen)
+	for line := range strings.Lines(string(raw)) {
+		size, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		hash, origin, ok := strings.Cut(rest, " ")
+		n, err := strconv.ParseUint(size, 10, 64)
+		root, malformed := tlog.ParseHash(hash)
+		if err := cmp.Or(err, malformed); err != nil || !ok || origin == "" {
+			return nil, fmt.Errorf("malformed line %.200q", line)
+		}
+		all[origin] = seen{n, root}
+	}
+	return all, nil
+}
+
+func marshalMarker(all map[string]seen) []byte {
+	var raw bytes.Buffer
+	for _, origin := range slices.Sorted(maps.Keys(all)) {
+		fmt.Fprintf(&raw, "%d %s %s\n", all[origin].size, all[origin].root, origin)
+	}
+	return raw.Bytes()
+}
+
+// check compares the state of a log with what the start marker says. Errors: ErrWentBack.
+func (s seen) check(origin string, last checkpoint.Checkpoint) error {
+	switch {
+	case last.Origin == "":
+		return fmt.Errorf("%w: %s is cosigned up to size %d, and there is no file of it", ErrWentBack, origin, s.size)
+	case last.Size < s.size, last.Size == s.size && last.Root != s.root:
+		return fmt.Errorf("%w: %s is cosigned up to size %d with root %s, and its file has size %d with root %s", ErrWentBack, origin, s.size, s.root, last.Size, last.Root)
+	}
+	return nil
+}
+
+// note makes c what the start marker will have of its log. The first of a log is written
+// at once.
+func (w *Witness) note(c checkpoint.Checkpoint) error {
+	w.mu.Lock()
+	_, known := w.noted[c.Origin]
+	w.noted[c.Origin] = seen{c.Size, c.Root}
+	w.mu.Unlock()
+	if !known {
+		err := w.writeMarker()
+		if err != nil {
+			w.mu.Lock()
+			delete(w.noted, c.Origin)
+			w.mu.Unlock()
+		}
+		return err
+	}
+	select {
+	case w.behind <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// noteAll writes the start marker whenever it is behind, until Close.
+func (w *Witness) noteAll() {
+	defer close(w.stopped)
+	for open := true; open; {
+		select {
+		case <-w.behind:
+		case <-w.closing:
+			open = false
+		}
+		if err := w.writeMarker(); err != nil {
+			w.o.Logger.Error("what was cosigned last can't be noted", "path", w.o.marker(), "cause", err)
+		}
+		select {
+		case <-time.After(noteInterval):
+		case <-w.closing:
+		}
+	}
+}
+
+func (w *Witness) writeMarker() error {
+	w.writing.Lock()
+	defer w.writing.Unlock()
+	w.mu.Lock()
+	raw := marshalMarker(w.noted)
+	w.mu.Unlock()
+	files := durable.Batch{FS: w.o.FS}
+	return errors.Join(files.Write(w.o.marker(), raw, 0o644), files.Sync())
+}
