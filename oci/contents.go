@@ -123,6 +123,40 @@ func Describe(raw []byte, mediaType string) Descriptor {
 	return Descriptor{MediaType: mediaType, Size: int64(len(raw)), Digest: digestOf(raw)}
 }
 
+// identify returns the descriptor of a manifest or an index, of which mediaType is
+// what the registry says that it is. Where neither that nor the manifest itself names
+// a type, its members do: some registries send all of them as JSON or text. Errors:
+// *Unseen.
+func identify(raw []byte, mediaType string) (Descriptor, error) {
+	d := Describe(raw, mediaType)
+	if d.CheckManifest() != nil {
+		for _, kind := range []string{typeManifest, TypeIndex} {
+			if _, err := ParseContents(Descriptor{MediaType: kind}, raw); err == nil {
+				d.MediaType = kind
+			}
+		}
+	}
+	if isSchema1(d.MediaType, raw) {
+		return d, unsupported("a manifest of docker's schema 1, which has no digest of its own: push the image again with a current docker")
+	}
+	err := d.CheckManifest()
+	if err == nil {
+		_, err = ParseContents(d, raw)
+	}
+	if err != nil {
+		return d, garbled("what the registry sends is no image manifest: %v", err)
+	}
+	return d, nil
+}
+
+// isSchema1 reports whether a manifest is of docker's first format.
+func isSchema1(mediaType string, raw []byte) bool {
+	var m struct {
+		SchemaVersion int `json:"schemaVersion"`
+	}
+	return strings.HasPrefix(mediaType, "application/vnd.docker.distribution.manifest.v1+") || json.Unmarshal(raw, &m) == nil && m.SchemaVersion == 1
+}
+
 // Verified reads a blob that must be what its descriptor says. The last bytes are
 // given out when all of them have been seen to be: whoever got them all has the
 // blob. Reading ends with *Unseen otherwise.

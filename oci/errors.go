@@ -5,9 +5,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"strings"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
@@ -22,6 +26,8 @@ const (
 	Unavailable Reason = "unavailable" // 5xx, or no connection
 	TimedOut    Reason = "timed-out"   // no answer in time
 	Garbled     Reason = "garbled"     // an answer that is not what the specification says
+	Unsupported Reason = "unsupported" // a kind of image that is not signed, such as docker's schema 1
+	Refused     Reason = "refused"     // another 4xx: the registry does not take or do what it was asked to
 	Untrusted   Reason = "untrusted"   // its TLS certificate is by nobody who is trusted, or of another host
 	Credentials Reason = "credentials" // those that are kept for it can't be read: it was not asked
 	TooMuch     Reason = "too-much"    // more than is looked at: see the limits
@@ -46,7 +52,8 @@ func (r Reason) words() string {
 	return map[Reason]string{
 		Denied: "the registry refuses access", NotFound: "the registry has no such image", Busy: "the registry is busy",
 		Unavailable: "the registry does not answer", TimedOut: "the registry took too long",
-		Garbled: "the registry's answer makes no sense", TooMuch: "there is more than is looked at",
+		Garbled: "the registry's answer makes no sense", Refused: "the registry refuses the request", Unsupported: "this kind of image is not supported",
+		TooMuch:   "there is more than is looked at",
 		Untrusted: "the registry's certificate is not trusted", Credentials: "the credentials for the registry can't be read",
 	}[r]
 }
@@ -63,6 +70,10 @@ func garbled(format string, args ...any) error {
 	return &Unseen{Reason: Garbled, Err: fmt.Errorf(format, args...)}
 }
 
+func unsupported(format string, args ...any) error {
+	return &Unseen{Reason: Unsupported, Err: fmt.Errorf(format, args...)}
+}
+
 // unseen classifies what went wrong on the way.
 func unseen(err error) error {
 	var already *Unseen
@@ -75,19 +86,64 @@ func unseen(err error) error {
 	case errors.As(err, &certificate): // before what plain HTTP at loopback says
 		return &Unseen{Reason: Untrusted, Err: certificate}
 	case errors.As(err, &answer): // of the handshake
-		return &Unseen{Reason: reasonOf(answer.StatusCode), Status: answer.StatusCode, Err: err}
+		return &Unseen{Reason: reasonOf(answer.StatusCode), Status: answer.StatusCode, Err: handshakeError(answer)}
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return &Unseen{Reason: TimedOut, Err: err}
 	}
 	return &Unseen{Reason: Unavailable, Err: err}
 }
 
-// refused is an answer with a status that is none.
+// refused is an answer with a status that is none, with what the registry says.
 func refused(resp *http.Response) error {
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	return &Unseen{
 		Reason: reasonOf(resp.StatusCode), Status: resp.StatusCode,
-		Err: fmt.Errorf("%s %s: %s", resp.Request.Method, resp.Request.URL.Redacted(), resp.Status),
+		Err: fmt.Errorf("%s %s: %s%s", resp.Request.Method, resp.Request.URL.Redacted(), resp.Status, ownWords(body)),
 	}
+}
+
+// handshakeError is a refusal of the registry's front page or of its token service.
+func handshakeError(answer *transport.Error) error {
+	body, _ := json.Marshal(answer) // its errors, as the registry wrote them
+	where := ""
+	if r := answer.Request; r != nil {
+		where = r.Method + " " + r.URL.Redacted() + ": "
+	}
+	return fmt.Errorf("%s%d %s%s", where, answer.StatusCode, http.StatusText(answer.StatusCode), ownWords(body))
+}
+
+// Limits of what is repeated of a registry's error.
+const (
+	maxErrorBody = 64 << 10
+	maxOwnErrors = 3
+)
+
+// ownWords returns the registry's own error codes and messages (distribution-spec,
+// "Error Codes"), bounded and quoted, or nothing where the body has none:
+//
+//	{"errors":[{"code":"MANIFEST_INVALID","message":"manifest invalid","detail":…}]}
+func ownWords(body []byte) string {
+	var said struct {
+		Errors []struct {
+			Code    string         `json:"code"`
+			Message string         `json:"message"`
+			Detail  jsontext.Value `json:"detail"`
+		} `json:"errors"`
+	}
+	if json.Unmarshal(body, &said, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)) != nil {
+		return ""
+	}
+	var words strings.Builder
+	for _, e := range said.Errors[:min(len(said.Errors), maxOwnErrors)] {
+		fmt.Fprintf(&words, "; the registry says %.64q", e.Code)
+		if e.Message != "" {
+			fmt.Fprintf(&words, ": %.300q", e.Message)
+		}
+		if detail := string(e.Detail); detail != "" && detail != "null" && detail != "{}" && detail != `""` {
+			fmt.Fprintf(&words, " (%.300q)", detail)
+		}
+	}
+	return words.String()
 }
 
 func reasonOf(status int) Reason {
@@ -100,6 +156,8 @@ func reasonOf(status int) Reason {
 		return Busy
 	case status >= 500:
 		return Unavailable
+	case status >= 400:
+		return Refused
 	}
 	return Garbled
 }

@@ -42,11 +42,23 @@ func (s *session) legacyTags(ctx context.Context, image Image) ([]Attached, erro
 		if err != nil {
 			return nil, err
 		}
+		if err := notManifest(got); err != nil {
+			return nil, err
+		}
 		if got.status == http.StatusOK {
 			all = append(all, Attached{Tag: tag, Type: "cosign 2 " + strings.TrimPrefix(suffix, ".")})
 		}
 	}
 	return all, nil
+}
+
+// notManifest refuses a page for people in place of a manifest: what stands under the
+// tag, if anything does, has not been seen.
+func notManifest(got answer) error {
+	if kind := mediaTypeIn(got.header); kind == "text/html" {
+		return garbled("what the registry sends in place of a manifest is %q", kind)
+	}
+	return nil
 }
 
 // legacy fetches signatures and attestations in the form of cosign 1 and 2, but for
@@ -67,6 +79,9 @@ func (s *session) legacy(ctx context.Context, image Image, known []string) ([]Fo
 			continue
 		}
 		var m manifest
+		if err := notManifest(got); err != nil {
+			return nil, err
+		}
 		if err := Unmarshal(got.body, &m); err != nil {
 			all = append(all, Found{Manifest: digestOf(got.body), Err: malformed("parsing manifest under %s: %w", tag, err)})
 			continue

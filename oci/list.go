@@ -1,11 +1,13 @@
 package oci
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -19,31 +21,35 @@ func (s *session) list(ctx context.Context, image Image) ([]Descriptor, error) {
 	}
 	tagged, err := s.listTag(ctx, image)
 	known := map[string]bool{}
-	for _, d := range listed {
+	return slices.DeleteFunc(append(listed, tagged...), func(d Descriptor) bool {
+		twice := known[d.Digest]
 		known[d.Digest] = true
-	}
-	for _, d := range tagged {
-		if !known[d.Digest] {
-			listed = append(listed, d)
-		}
-	}
-	return listed, err
+		return twice
+	}), err
 }
 
 // listAPI gives what the referrers API lists; where there is none, nothing.
 func (s *session) listAPI(ctx context.Context, image Image) ([]Descriptor, error) {
 	listed, err := s.listPages(ctx, image)
-	if u := new(Unseen); errors.As(err, &u) && noAPI(u.Status) {
+	if isNoAPI(err) {
 		return nil, nil
 	}
 	return listed, err
 }
 
-// noAPI: what registries answer that do not know the referrers API. The
-// specification has 404; the others are given by older ones.
-func noAPI(status int) bool {
-	switch status {
-	case http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotAcceptable:
+// errNoAPI: what came in place of the first page is no list of referrers.
+var errNoAPI = errors.New("the registry has no referrers API")
+
+// isNoAPI reports whether a registry does not know the referrers API. The
+// specification has 404 for that; older registries answer other statuses, and some
+// send every address they do not know to a page for people, with status 200.
+func isNoAPI(err error) bool {
+	u := new(Unseen)
+	if !errors.As(err, &u) {
+		return errors.Is(err, errNoAPI)
+	}
+	switch u.Status {
+	case http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotAcceptable, http.StatusNotImplemented, http.StatusNoContent:
 		return true
 	}
 	return false
@@ -60,7 +66,7 @@ func (s *session) listPages(ctx context.Context, image Image) ([]Descriptor, err
 			return nil, &Unseen{Reason: TooMuch, Err: fmt.Errorf("the list of referrers has more than %d entries, %d pages or %d bytes, or goes in a circle", MaxListed, MaxPages, MaxList)}
 		}
 		seen[next] = true
-		page, got, err := s.listPage(ctx, next)
+		page, got, err := s.listPage(ctx, next, image)
 		if err != nil && len(seen) > 1 {
 			return nil, brokenOff(len(seen), err)
 		}
@@ -71,7 +77,7 @@ func (s *session) listPages(ctx context.Context, image Image) ([]Descriptor, err
 		for _, d := range page.Manifests {
 			listed = append(listed, d.brief())
 		}
-		if next, err = nextPage(next, got.header.Get("Link")); err != nil {
+		if next, err = nextPage(next, got.header); err != nil {
 			return nil, err
 		}
 	}
@@ -79,7 +85,7 @@ func (s *session) listPages(ctx context.Context, image Image) ([]Descriptor, err
 }
 
 // listPage reads one page of the list.
-func (s *session) listPage(ctx context.Context, url string) (index, answer, error) {
+func (s *session) listPage(ctx context.Context, url string, image Image) (index, answer, error) {
 	got, err := s.ask(ctx, question{
 		method: http.MethodGet, url: url, header: map[string]string{"Accept": TypeIndex},
 		limit: MaxManifest, answers: []int{http.StatusOK},
@@ -87,19 +93,31 @@ func (s *session) listPage(ctx context.Context, url string) (index, answer, erro
 	if err != nil {
 		return index{}, got, err
 	}
-	if kind, _, _ := strings.Cut(got.header.Get("Content-Type"), ";"); kind != TypeIndex {
-		return index{}, got, garbled("the list of referrers is %q", kind)
-	}
 	page, err := parseIndex(got.body)
-	if err != nil {
-		return index{}, got, garbled("%w", err)
+	kind := mediaTypeIn(got.header)
+	switch {
+	case kind != TypeIndex && (err != nil || page.MediaType != TypeIndex):
+		return index{}, got, fmt.Errorf("%w: the list of referrers is %q", errNoAPI, kind)
+	case err != nil:
+		return index{}, got, garbled("the list of referrers: %w", err)
+	case digestOf(got.body) == image.Digest:
+		return index{}, got, fmt.Errorf("%w: the list of referrers is the image itself", errNoAPI)
 	}
 	return page, got, nil
+}
+
+// mediaTypeIn returns the media type of an answer, without its parameters.
+func mediaTypeIn(header http.Header) string {
+	kind, _, _ := strings.Cut(header.Get("Content-Type"), ";")
+	return strings.ToLower(strings.TrimSpace(kind))
 }
 
 // brokenOff: a page of the list was not given, whose first one was. Its status says
 // nothing of the API, nor of the image.
 func brokenOff(page int, err error) error {
+	if errors.Is(err, errNoAPI) {
+		err = garbled("%w", err)
+	}
 	u := new(Unseen)
 	if !errors.As(err, &u) {
 		return err
@@ -120,42 +138,89 @@ func (d Descriptor) brief() Descriptor {
 	return short
 }
 
-// nextPage reads Link: <…>; rel="next" (RFC 8288). The page must be at the same
-// registry.
-func nextPage(current, link string) (string, error) {
-	if link == "" {
-		return "", nil
-	}
-	target, rel, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(link), "<"), ">")
-	if rel = strings.NewReplacer(" ", "", `"`, "").Replace(rel); !ok || rel != ";rel=next" {
-		return "", garbled("the link %q to the next page", link)
-	}
+// nextPage returns the address of the next page, of Link headers (RFC 8288):
+//
+//	Link: </v2/a/b/referrers/sha256:c605…?last=…>; rel="next"
+//
+// It must be at the same registry. What is linked by other relations is ignored.
+func nextPage(current string, header http.Header) (string, error) {
 	base, err := url.Parse(current)
 	if err != nil {
 		return "", garbled("%w", err)
 	}
-	next, err := base.Parse(target)
-	if err != nil || next.Host != base.Host || next.Scheme != base.Scheme {
-		return "", garbled("the next page of %s is at %q", base.Host, target)
+	target, ok, err := nextLink(header)
+	if err != nil || !ok {
+		return "", err
 	}
+	next, err := base.Parse(target)
+	if err != nil || !sameHost(base, next) {
+		return "", garbled("the next page of %s is at %.300q, which is not the same registry", base.Host, target)
+	}
+	next.Scheme, next.Host = base.Scheme, base.Host // behind a proxy, registries write http: in place of https:
 	return next.String(), nil
 }
 
-// listTag reads the list under the fallback tag. Without the tag it is empty.
+// nextLink returns the target of the link to the next page.
+func nextLink(header http.Header) (target string, ok bool, err error) {
+	for _, links := range header.Values("Link") {
+		for rest := strings.TrimSpace(links); rest != ""; {
+			inside, after, closed := strings.Cut(rest, ">")
+			target, opened := strings.CutPrefix(inside, "<")
+			if !closed || !opened {
+				return "", false, garbled("the link %.300q to the next page", links)
+			}
+			params, more, _ := strings.Cut(after, ",")
+			for param := range strings.SplitSeq(params, ";") {
+				name, value, _ := strings.Cut(param, "=")
+				rels := strings.Fields(strings.ToLower(strings.Trim(strings.TrimSpace(value), `"`)))
+				if strings.EqualFold(strings.TrimSpace(name), "rel") && slices.Contains(rels, "next") {
+					return target, true, nil
+				}
+			}
+			rest = strings.TrimSpace(more)
+		}
+	}
+	return "", false, nil
+}
+
+// sameHost reports whether two addresses are of one host and port. A port that is the
+// scheme's own may be left out.
+func sameHost(a, b *url.URL) bool {
+	port := func(u *url.URL) string {
+		return cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+	}
+	return a.Host == b.Host || strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
+}
+
+// listTag reads the list under the fallback tag. It is empty where there is no such
+// tag, or no list under it.
 func (s *session) listTag(ctx context.Context, image Image) ([]Descriptor, error) {
-	got, err := s.ask(ctx, question{
-		method: http.MethodGet, url: s.url("manifests", image.fallbackTag()), header: map[string]string{"Accept": TypeIndex},
-		limit: MaxManifest, answers: []int{http.StatusOK, http.StatusNotFound},
-	})
-	if err != nil || got.status == http.StatusNotFound {
+	raw, err := s.underTag(ctx, image)
+	if err != nil || raw == nil {
 		return nil, err
 	}
-	list, err := parseIndex(got.body)
+	if d, err := identify(raw, ""); err == nil && !d.IsIndex() {
+		return nil, nil
+	}
+	list, err := parseIndex(raw)
 	if err != nil {
-		return nil, garbled("%w", err)
+		return nil, garbled("what stands under %s is no list of attachments: %w", image.fallbackTag(), err)
 	}
 	if len(list.Manifests) > MaxListed {
 		return nil, &Unseen{Reason: TooMuch, Err: fmt.Errorf("more than %d attachments", MaxListed)}
 	}
 	return list.Manifests, nil
+}
+
+// underTag reads what stands under the fallback tag; nil: nothing. Registries that
+// take sha256-HEX for another way to write sha256:HEX answer with the image itself.
+func (s *session) underTag(ctx context.Context, image Image) ([]byte, error) {
+	got, err := s.ask(ctx, question{
+		method: http.MethodGet, url: s.url("manifests", image.fallbackTag()), header: map[string]string{"Accept": acceptManifests},
+		limit: MaxManifest, answers: []int{http.StatusOK, http.StatusNotFound},
+	})
+	if err != nil || got.status == http.StatusNotFound || digestOf(got.body) == image.Digest {
+		return nil, err
+	}
+	return got.body, nil
 }

@@ -132,7 +132,7 @@ func TestUnseen(t *testing.T) {
 		want   Reason
 	}{
 		{"/referrers/", 401, Denied}, {"/referrers/", 403, Denied}, {"/referrers/", 429, Busy}, {"/referrers/", 500, Unavailable},
-		{"/referrers/", 503, Unavailable}, {"/v2/", 404, NotFound}, {"/a/b/", 404, NotFound}, {"/v2/", 401, Denied}, {"/v2/", 418, Garbled},
+		{"/referrers/", 503, Unavailable}, {"/v2/", 404, NotFound}, {"/a/b/", 404, NotFound}, {"/v2/", 401, Denied}, {"/v2/", 418, Refused},
 	} {
 		t.Run(fmt.Sprint(c.fits, c.status), func(t *testing.T) {
 			t.Parallel()

@@ -64,22 +64,42 @@ func (r Reference) Named() (Image, bool) {
 	return Image{Repository: digest.Context().Name(), Digest: digest.DigestStr(), repo: digest.Context()}, true
 }
 
+// resolve returns what a reference names, which must be a manifest or an index: what
+// else answers, such as a login page, has a digest too, and is nothing to sign.
 func (s *session) resolve(ctx context.Context, ref name.Reference) (Image, error) {
-	// the manifest itself, as its digest is then our own sum and nobody's claim
+	got, err := s.named(ctx, ref)
+	if err != nil {
+		return Image{}, err
+	}
+	d, err := identify(got.body, mediaTypeIn(got.header))
+	if err != nil {
+		return Image{}, err
+	}
+	_, byDigest := ref.(name.Digest)
+	switch said := got.header.Get("Docker-Content-Digest"); {
+	case byDigest, said == "", said == d.Digest:
+	case !strings.HasPrefix(said, "sha256:"):
+		return Image{}, unsupported("the registry has it by the digest %.80q; hallmark signs and compares SHA-256 alone", said)
+	default:
+		return Image{}, garbled("the registry says that it is %.80q, and sends %s", said, d.Digest)
+	}
+	return Image{Repository: s.repo.Name(), Digest: d.Digest, Size: d.Size, MediaType: d.MediaType, repo: s.repo}, nil
+}
+
+// named reads what a reference names, whatever it is. Its digest is our own sum, and no
+// claim of the registry.
+func (s *session) named(ctx context.Context, ref name.Reference) (answer, error) {
 	got, err := s.ask(ctx, question{
 		method: http.MethodGet, url: s.url("manifests", ref.Identifier()), header: map[string]string{"Accept": acceptManifests},
 		limit: MaxManifest, answers: []int{http.StatusOK},
 	})
 	if err != nil {
-		return Image{}, err
+		return got, err
 	}
-	said, _, _ := strings.Cut(got.header.Get("Content-Type"), ";")
-	d := Describe(got.body, said)
-	image := Image{Repository: s.repo.Name(), Digest: d.Digest, Size: d.Size, MediaType: d.MediaType, repo: s.repo}
-	if digest, ok := ref.(name.Digest); ok && digest.DigestStr() != image.Digest {
-		return Image{}, garbled("%s was asked for, and %s came", digest.DigestStr(), image.Digest)
+	if digest, ok := ref.(name.Digest); ok && digest.DigestStr() != digestOf(got.body) {
+		return got, garbled("%s was asked for, and %s came, which is %.100q", digest.DigestStr(), digestOf(got.body), mediaTypeIn(got.header))
 	}
-	return image, nil
+	return got, nil
 }
 
 // Bundles fetches every bundle that hangs on the image, and where there is none the
@@ -104,10 +124,10 @@ func (c *Client) bundles(ctx context.Context, image Image) ([]Found, error) {
 		return nil, err
 	}
 	listed, err := s.listAPI(ctx, image)
-	candidates := holding(listed)
+	candidates := image.holding(listed)
 	if err == nil && len(candidates) == 0 {
 		listed, err = s.listTag(ctx, image)
-		candidates = holding(listed)
+		candidates = image.holding(listed)
 	}
 	if err != nil {
 		return nil, err
@@ -146,7 +166,7 @@ func (s *session) older(ctx context.Context, image Image, known []string) ([]Fou
 	if err != nil {
 		return nil, err
 	}
-	fresh := slices.DeleteFunc(holding(listed), func(d Descriptor) bool { return slices.Contains(known, d.Digest) })
+	fresh := slices.DeleteFunc(image.holding(listed), func(d Descriptor) bool { return slices.Contains(known, d.Digest) })
 	found, err := s.fetchAll(ctx, image, fresh)
 	if err != nil {
 		return nil, err
@@ -155,9 +175,9 @@ func (s *session) older(ctx context.Context, image Image, known []string) ([]Fou
 	return append(found, left...), err
 }
 
-// holding are those that may hold a bundle.
-func holding(listed []Descriptor) []Descriptor {
-	return slices.DeleteFunc(slices.Clone(listed), func(d Descriptor) bool { return !d.mayHold() })
+// holding are those that may hold a bundle. Some registries list the image itself.
+func (i Image) holding(listed []Descriptor) []Descriptor {
+	return slices.DeleteFunc(slices.Clone(listed), func(d Descriptor) bool { return !d.mayHold() || d.Digest == i.Digest })
 }
 
 // fetchAll fetches attachments, several at once, and gives them in their order.

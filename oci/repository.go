@@ -71,11 +71,14 @@ func (r *Repository) Tagged(ctx context.Context, tag string) (d Descriptor, ok b
 }
 
 func (s *session) tagged(ctx context.Context, tag name.Tag) (Descriptor, bool, error) {
-	image, err := s.resolve(ctx, tag)
-	if u := new(Unseen); errors.As(err, &u) && u.Status == http.StatusNotFound {
+	got, err := s.named(ctx, tag)
+	if isNotFound(err) {
 		return Descriptor{}, false, nil
 	}
-	return image.Descriptor(), err == nil, err
+	if err != nil {
+		return Descriptor{}, false, err
+	}
+	return Describe(got.body, mediaTypeIn(got.header)), true, nil
 }
 
 // Manifest gives a manifest, held to its descriptor.

@@ -43,6 +43,9 @@ func (c *Client) attachments(ctx context.Context, image Image) ([]Attached, erro
 	}
 	var all []Attached
 	for _, d := range listed {
+		if d.Digest == image.Digest {
+			continue // some registries list the image itself
+		}
 		all = append(all, Attached{Digest: d.Digest, Type: d.ArtifactType, PredicateType: d.Annotations[annotationPredicate], Size: d.Size})
 	}
 	legacy, err := s.legacyTags(ctx, image)

@@ -40,7 +40,7 @@ func (s *session) uses(ctx context.Context, image Image) (map[string]users, erro
 	var mutex sync.Mutex // guards uses and failed
 	var failed error
 	each(len(tags), func(i int) {
-		all, err := s.named(ctx, tags[i], tags[i] != image.fallbackTag())
+		all, err := s.namedBy(ctx, tags[i], tags[i] != image.fallbackTag())
 		mutex.Lock()
 		defer mutex.Unlock()
 		if err != nil {
@@ -56,8 +56,8 @@ func (s *session) uses(ctx context.Context, image Image) (map[string]users, erro
 	return uses, failed
 }
 
-// named gives what a tag names, and what is in it where that is an index.
-func (s *session) named(ctx context.Context, tag string, deep bool) (map[string]string, error) {
+// namedBy gives what a tag names, and what is in it where that is an index.
+func (s *session) namedBy(ctx context.Context, tag string, deep bool) (map[string]string, error) {
 	image, err := s.glance(ctx, tag)
 	if err != nil || image.Digest == "" {
 		return nil, err
@@ -111,7 +111,7 @@ func (s *session) tags(ctx context.Context) ([]string, error) {
 			return nil, garbled("parsing list of tags: %w", err)
 		}
 		all = append(all, page.Tags...)
-		if next, err = nextPage(next, got.header.Get("Link")); err != nil {
+		if next, err = nextPage(next, got.header); err != nil {
 			return nil, err
 		}
 	}

@@ -164,17 +164,21 @@ func (s *session) putManifest(ctx context.Context, name, mediaType string, raw [
 		method: http.MethodPut, url: s.url("manifests", name), body: bytes.NewReader(raw), limit: MaxManifest,
 		header: map[string]string{"Content-Type": mediaType}, answers: []int{http.StatusCreated},
 	})
-	return got.header.Get("OCI-Subject") != "", err
+	var m struct {
+		Subject Descriptor `json:"subject"`
+	}
+	_ = json.Unmarshal(raw, &m)
+	return m.Subject.Digest != "" && got.header.Get("OCI-Subject") == m.Subject.Digest, err
 }
 
-// enlist makes sure that attachments are found by whoever looks for them.
+// enlist makes sure that attachments are found by whoever looks for them, where the
+// registry did not say that it has taken note of them. What its API does not list
+// goes into the list under the tag, also where that API answers: some have it, and
+// list nothing (distribution-spec, "Pushing Manifests with Subject").
 func (s *session) enlist(ctx context.Context, image Image, own ...Descriptor) error {
-	all, err := s.listPages(ctx, image)
-	switch u := new(Unseen); {
-	case err == nil && len(lacking(all, own)) > 0:
-		return garbled("the registry has the manifest of what hangs on %s, and does not list it", image.Digest)
-	case errors.As(err, &u) && noAPI(u.Status):
-		return s.rewriteList(ctx, image, own, nil)
+	all, err := s.listAPI(ctx, image)
+	if missing := lacking(all, own); err == nil && len(missing) > 0 {
+		return s.rewriteList(ctx, image, missing, nil)
 	}
 	return err
 }
@@ -235,17 +239,14 @@ type fallbackList struct {
 // fallbackList reads the list that is to be written again. Anything else that
 // stands under the tag is somebody's, and not to be lost.
 func (s *session) fallbackList(ctx context.Context, image Image) (fallbackList, error) {
-	got, err := s.ask(ctx, question{
-		method: http.MethodGet, url: s.url("manifests", image.fallbackTag()), header: map[string]string{"Accept": acceptManifests},
-		limit: MaxManifest, answers: []int{http.StatusOK, http.StatusNotFound},
-	})
-	if err != nil || got.status == http.StatusNotFound {
+	raw, err := s.underTag(ctx, image)
+	if err != nil || raw == nil {
 		return fallbackList{}, err
 	}
-	c, err := ParseContents(Descriptor{MediaType: TypeIndex}, got.body)
+	c, err := ParseContents(Descriptor{MediaType: TypeIndex}, raw)
 	list := fallbackList{entries: c.Manifests}
 	if err == nil {
-		err = json.Unmarshal(got.body, &list.members)
+		err = json.Unmarshal(raw, &list.members)
 	}
 	if err == nil && len(c.Manifests) > MaxListed {
 		return list, &Unseen{Reason: TooMuch, Err: fmt.Errorf("more than %d attachments", MaxListed)}
@@ -275,7 +276,7 @@ func (s *session) putFallbackList(ctx context.Context, image Image, list fallbac
 func (s *session) stillThere(ctx context.Context, image Image, all []Descriptor) ([]Descriptor, error) {
 	var there []Descriptor
 	for _, d := range all {
-		_, err := s.resolve(ctx, image.repo.Digest(d.Digest))
+		_, err := s.named(ctx, image.repo.Digest(d.Digest))
 		if isNotFound(err) {
 			continue
 		}
@@ -301,17 +302,47 @@ func has(all []Descriptor, digest string) bool {
 	return slices.ContainsFunc(all, func(d Descriptor) bool { return d.Digest == digest })
 }
 
-// CheckAttach sees that bundles may be put on images of the repository, by putting
-// there what each of them needs, and nothing else. Errors: *Unseen.
+// CheckAttach checks that bundles can be put on an image, and be listed, before one is
+// signed and logged. It uploads the blob that each of them needs. Where no bundle is on
+// the image yet, it also puts a manifest of the form of a bundle's into the repository,
+// on no image and always the same. Errors: *Unseen, ErrMalformed.
 func (c *Client) CheckAttach(ctx context.Context, image Image) error {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
 	s, err := c.session(ctx, image.repo, transport.PushScope)
 	if err == nil {
-		err = s.upload(ctx, digestOf([]byte(emptyConfig)), []byte(emptyConfig))
+		err = s.checkAttach(ctx, image)
 	}
 	if err != nil {
 		return fmt.Errorf("trying to write to %s: %w", image.Repository, err)
 	}
 	return nil
+}
+
+func (s *session) checkAttach(ctx context.Context, image Image) error {
+	if err := s.upload(ctx, digestOf([]byte(emptyConfig)), []byte(emptyConfig)); err != nil {
+		return err
+	}
+	listed, err := s.listPages(ctx, image)
+	if isNoAPI(err) {
+		var list fallbackList
+		list, err = s.fallbackList(ctx, image)
+		listed = list.entries
+	}
+	if err != nil || slices.ContainsFunc(listed, func(d Descriptor) bool { return isBundleType(d.ArtifactType) }) {
+		return err
+	}
+	return s.tryManifest(ctx)
+}
+
+// tryManifest puts a manifest like that of a bundle, with nothing in it: some
+// registries take no artifacts but images.
+func (s *session) tryManifest(ctx context.Context) error {
+	empty := Descriptor{MediaType: typeEmpty, Size: int64(len(emptyConfig)), Digest: digestOf([]byte(emptyConfig))}
+	raw, err := marshal(manifest{SchemaVersion: 2, MediaType: typeManifest, ArtifactType: bundle.MediaType, Config: empty, Layers: []Descriptor{empty}})
+	if err != nil {
+		return err
+	}
+	_, err = s.putManifest(ctx, digestOf(raw), typeManifest, raw)
+	return err
 }
