@@ -1,30 +1,42 @@
 package verdict
 
 import (
+	"bytes"
+	"crypto"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
 // maxChecksums is how many bytes a list of checksums may have.
 const maxChecksums = 4 << 20
 
-// IsChecksums says whether a file of this name is a list of checksums, as
-// SHA256SUMS, widget_1.0_SHA256SUMS and checksums.txt are.
+// IsChecksums reports whether a file of this name is a list of checksums, as SHA256SUMS,
+// widget_1.0_SHA512SUMS, CHECKSUM and checksums.txt are.
 func IsChecksums(name string) bool {
 	base := strings.ToLower(filepath.Base(name))
-	return !isBundle(base) && (strings.Contains(base, "sha256sum") || strings.Contains(base, "checksums"))
+	return !isBundle(base) && (isNamedForSums(base) || strings.Contains(base, "checksum"))
 }
 
-// checksums gives the files of a list as sha256sum writes it. Where the list has a
-// bundle, the list is judged, and vouches for its files by their digests; else
-// each file needs a bundle of its own, and must be the one that is listed.
+// isNamedForSums reports whether a file of this name can only be a list.
+func isNamedForSums(name string) bool {
+	return slices.ContainsFunc(sumNames, func(s string) bool { return strings.Contains(strings.ToLower(name), s) })
+}
+
+var sumNames = []string{"sha256sum", "sha384sum", "sha512sum"}
+
+// checksums gives a list and its files. If the list has a bundle, it counts for its files
+// by their digests; else each file needs a bundle of its own, and must be the one that is
+// listed. Lists and manifests of the directory count, and object, as well.
 func (f Finder) checksums(path string, yield func(Target) bool) {
-	files, signed, err := f.readList(path)
-	if err != nil && !strings.Contains(strings.ToLower(filepath.Base(path)), "sha256sum") {
+	f.covered.search(filepath.Dir(path))
+	lines, signed, err := f.readList(path)
+	if err != nil && !isNamedForSums(filepath.Base(path)) {
 		yield(f.target(Target{Name: path, path: path})) // a file of that name, and no list
 		return
 	}
@@ -33,70 +45,143 @@ func (f Finder) checksums(path string, yield func(Target) bool) {
 		yield(Target{Name: path, problem: p})
 		return
 	}
-	if signed != nil && !yield(Target{Name: path, path: path, list: signed}) {
+	if signed != nil && !yield(f.target(Target{Name: path, path: path, list: signed})) {
 		return
 	}
-	for _, file := range files {
-		if !yield(file) {
+	for _, line := range lines {
+		name := filepath.Join(filepath.Dir(path), line.name)
+		target := f.target(Target{Name: name, path: name, found: true, listed: line})
+		if signed != nil && len(target.mentions) == 0 { // by a bundle that was given
+			target.mentions, target.list = []mention{{signed, line, name}}, nil
+		}
+		if !yield(target) {
 			return
 		}
 	}
 }
 
-// readList gives the files of a list, and the list itself where it has a bundle.
-func (f Finder) readList(path string) ([]Target, *list, error) {
+// readList returns the lines of a list, and the list itself where it has a bundle.
+func (f Finder) readList(path string) ([]checksum, *list, error) {
 	raw, err := ReadFile(path, maxChecksums)
 	if err != nil {
 		return nil, nil, err
 	}
 	lines, err := parseChecksums(raw)
 	if err != nil {
-		return nil, nil, Unreadable(path, fmt.Errorf("not a list of SHA-256 checksums: %w", err))
+		return nil, nil, Unreadable(path, fmt.Errorf("not a list of checksums: %w", err))
 	}
-	var signed *list
-	if self := f.target(Target{Name: path, path: path, content: raw}); self.given != nil || len(self.evidence()) > 0 {
-		signed = &list{target: self}
+	self := Target{Name: path, path: path, content: raw, bundles: f.Bundles, given: f.Detached}
+	if self.given == nil && len(self.evidence()) == 0 {
+		return lines, nil, nil
 	}
-	files := make([]Target, len(lines))
-	for i, line := range lines {
-		name := filepath.Join(filepath.Dir(path), line.name)
-		files[i] = Target{Name: name, path: name, found: true, listed: line.digest, list: signed}
-	}
-	return files, signed, nil
+	return lines, &list{target: self}, nil
 }
 
-// coverByChecksums notes what a signed list says; it is a file like any other itself.
-func (f Finder) coverByChecksums(path string, covered coverage) {
-	files, signed, err := f.readList(path)
-	if err != nil || signed == nil {
-		return
-	}
-	for _, file := range files {
-		covered.files[file.path] = append(covered.files[file.path], mention{signed, file.listed})
-	}
-}
-
-// checksum is a line of sha256sum: digest, two spaces or a space and a star, name.
+// checksum is a line of a list.
 type checksum struct {
+	hash   crypto.Hash
 	digest []byte
 	name   string
 }
 
 func parseChecksums(raw []byte) ([]checksum, error) {
 	var all []checksum
-	seen := map[string]bool{}
-	for number, line := range strings.Split(strings.TrimSuffix(string(raw), "\n"), "\n") {
-		text, name, _ := strings.Cut(strings.TrimSuffix(line, "\r"), " ")
-		digest, err := hex.DecodeString(text)
-		if err != nil || len(digest) != sha256.Size || len(name) < 2 || name[0] != ' ' && name[0] != '*' {
-			return nil, fmt.Errorf("line %d: want 64 hexadecimal digits, two spaces and a name", number+1)
+	seen := map[string]checksum{}
+	for number, line := range strings.Split(string(raw), "\n") {
+		line = strings.TrimSuffix(line, "\r")
+		if line == "" || line[0] == '#' {
+			continue
 		}
-		name = filepath.FromSlash(name[1:])
-		if !filepath.IsLocal(name) || seen[name] {
-			return nil, fmt.Errorf("line %d: %q is outside of the list's directory, or listed twice", number+1, name)
+		sum, err := parseChecksum(line)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", number+1, err)
 		}
-		seen[name] = true
-		all = append(all, checksum{digest, name})
+		key := fmt.Sprint(sum.hash, sum.name)
+		before, again := seen[key]
+		switch {
+		case again && bytes.Equal(before.digest, sum.digest):
+			continue
+		case again:
+			return nil, fmt.Errorf("line %d: %q is listed twice, with different digests", number+1, sum.name)
+		}
+		seen[key] = sum
+		all = append(all, sum)
+	}
+	if len(all) == 0 {
+		return nil, errors.New("it lists nothing")
 	}
 	return all, nil
+}
+
+// parseChecksum parses a line as sha256sum -c and its sisters do. The length of the digest,
+// or a word before the name, tells the algorithm:
+//
+//	5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03  bin/tool
+//	5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03 *bin/tool
+//	SHA256 (bin/tool) = 5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03
+//	\5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03  a\\b
+func parseChecksum(line string) (checksum, error) {
+	text, escaped := strings.CutPrefix(line, `\`)
+	word, name, digits := splitBSD(text)
+	if digits == "" {
+		digits, name, _ = strings.Cut(text, " ")
+		if name != "" && (name[0] == ' ' || name[0] == '*') {
+			name = name[1:]
+		}
+	}
+	digest, err := hex.DecodeString(digits)
+	algorithm := map[int]crypto.Hash{sha256.Size: crypto.SHA256, sha512.Size384: crypto.SHA384, sha512.Size: crypto.SHA512}[len(digest)]
+	if err != nil || algorithm == 0 || name == "" || word != "" && word != strings.ReplaceAll(algorithm.String(), "-", "") {
+		return checksum{}, errors.New("want a SHA-256, SHA-384 or SHA-512 in hexadecimal, two spaces and a name; or SHA256 (NAME) = DIGEST")
+	}
+	if escaped {
+		if name, err = unescape(name); err != nil {
+			return checksum{}, err
+		}
+	}
+	name = filepath.FromSlash(name)
+	if !filepath.IsLocal(name) {
+		return checksum{}, fmt.Errorf("%q is outside of the list's directory", name)
+	}
+	return checksum{algorithm, digest, filepath.Clean(name)}, nil
+}
+
+// splitBSD splits a line "SHA256 (NAME) = DIGEST", or as openssl writes it without spaces
+// around the parentheses. Of any other line it returns nothing.
+func splitBSD(line string) (algorithm, name, digits string) {
+	open, end := strings.Index(line, "("), strings.LastIndex(line, ")")
+	if open < 0 || end < open || !strings.HasPrefix(line, "SHA") {
+		return "", "", ""
+	}
+	digits, ok := strings.CutPrefix(strings.TrimPrefix(line[end+1:], " "), "= ")
+	if !ok {
+		return "", "", ""
+	}
+	algorithm = strings.TrimSuffix(line[:open], " ")
+	return strings.Replace(algorithm, "SHA2-", "SHA", 1), line[open+1 : end], digits
+}
+
+// unescape undoes what sha256sum does to names with a newline or a backslash.
+func unescape(name string) (string, error) {
+	var out strings.Builder
+	for i := 0; i < len(name); i++ {
+		if name[i] != '\\' {
+			out.WriteByte(name[i])
+			continue
+		}
+		if i++; i == len(name) {
+			return "", fmt.Errorf("%q ends in a backslash", name)
+		}
+		switch name[i] {
+		case '\\':
+			out.WriteByte('\\')
+		case 'n':
+			out.WriteByte('\n')
+		case 'r':
+			out.WriteByte('\r')
+		default:
+			return "", fmt.Errorf("%q has an unknown escape", name)
+		}
+	}
+	return out.String(), nil
 }

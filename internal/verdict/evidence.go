@@ -79,6 +79,10 @@ func readPieces(file string, named bool) []piece {
 		}
 		return []piece{{file: file, name: file, err: p}}
 	}
+	return parsePieces(file, raw)
+}
+
+func parsePieces(file string, raw []byte) []piece {
 	if !strings.HasSuffix(file, ".jsonl") {
 		return []piece{parsePiece(file, raw)}
 	}

@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -34,12 +35,14 @@ type Target struct {
 	given   *bundle.Bundle
 	held    []piece  // what the registry has
 	problem *Problem // known before anything is judged
-	listed  []byte   // SHA-256 that a list of checksums has for it
-	list    *list    // the signed list, or the bundles given, that vouch for it
+	listed  checksum // of the list of checksums that was named
+	list    *list    // the bundles given, that vouch for it; or the signed list that it is
 	claimed bool     // what its bundles name themselves, in place of a file
 
-	mentions []mention // by lists and manifests of the directory
-	unread   string    // what may mention it as well, and was not read; may be empty
+	mentions []mention // by lists and manifests of its directory and those above
+	asked    []string  // these, whether they mention it or not
+	unread   string    // see folder
+	unseen   *Problem  // see folder
 
 	registry Registry                                    // where the artifact is, when it is no file
 	more     func(context.Context) ([]Hanging, *Problem) // see Held
@@ -51,12 +54,22 @@ type Finder struct {
 	Detached *bundle.Bundle // put together of detached evidence, for one artifact
 	Registry Registry       // nil: arguments name files
 
-	shared *list // the bundles, where there are several artifacts
+	shared  *list     // the bundles, where there are several artifacts
+	covered *coverage // of the directories that were named; nil: bundles are given
+}
+
+// covering returns a Finder that asks the lists and manifests of directories, unless
+// bundles are given.
+func (f Finder) covering() Finder {
+	if f.covered == nil {
+		f.covered = newCoverage(len(f.Bundles) > 0 || f.Detached != nil)
+	}
+	return f
 }
 
 func (f Finder) target(t Target) Target {
-	t.bundles, t.given, t.list = f.Bundles, f.Detached, f.shared
-	return t
+	t.bundles, t.given, t.list = f.Bundles, f.Detached, cmp.Or(t.list, f.shared)
+	return f.covered.annotate(t)
 }
 
 // All gives what every argument names.
@@ -64,6 +77,7 @@ func (f Finder) All(args []string) iter.Seq[Target] {
 	if len(f.Bundles) > 0 && Several(args) {
 		f.shared = sharedBy(f.Bundles)
 	}
+	f = f.covering()
 	return func(yield func(Target) bool) {
 		for _, arg := range args {
 			for target := range f.Find(arg) {
@@ -80,6 +94,11 @@ func (f Finder) All(args []string) iter.Seq[Target] {
 // stars and brackets are expanded where no file has that name; an image is what
 // Subject says. What cannot be found is a target with its problem.
 func (f Finder) Find(arg string) iter.Seq[Target] {
+	f = f.covering()
+	return f.find(arg)
+}
+
+func (f Finder) find(arg string) iter.Seq[Target] {
 	return func(yield func(Target) bool) {
 		arg, image, problem := f.Subject(arg)
 		if image || problem != nil {
@@ -96,12 +115,14 @@ func (f Finder) Find(arg string) iter.Seq[Target] {
 		case errors.Is(err, fs.ErrNotExist) && HasStars(arg):
 			f.glob(arg, yield)
 		case err != nil:
-			yield(Target{Name: arg, problem: f.HintImage(notFound(arg, err))})
+			f.covered.search(filepath.Dir(arg))
+			yield(f.covered.annotate(Target{Name: arg, path: arg, problem: f.HintImage(notFound(arg, err))}))
 		case info.IsDir():
 			f.directory(arg, yield)
 		case IsChecksums(arg):
 			f.checksums(arg, yield)
 		default:
+			f.covered.search(filepath.Dir(arg))
 			yield(f.target(Target{Name: arg, path: arg}))
 		}
 	}
@@ -155,7 +176,7 @@ func (f Finder) Files(arg string) iter.Seq[Target] {
 			if err == nil && IsChecksums(arg) && !yield(Target{Name: arg, path: arg}) {
 				return
 			}
-			f.Find(arg)(yield)
+			f.find(arg)(yield)
 			return
 		}
 		_ = walk(arg, func(path string, entry fs.DirEntry, err error) error {
@@ -180,58 +201,54 @@ func walk(dir string, visit fs.WalkDirFunc) error {
 }
 
 // directory gives every file below dir but bundles, and for a bundle without its
-// artifact that artifact, which is missing. What signed lists of checksums and
-// manifests of their directory say of them goes with them, unless bundles are given;
-// what a manifest names and is not there is missing too.
+// artifact that artifact, which is missing. What a manifest names and the walk does not
+// come by follows.
 func (f Finder) directory(dir string, yield func(Target) bool) {
-	found, stopped := 0, false
+	found, stopped := map[string]bool{}, false
 	tell := func(t Target, unread fs.DirEntry) error {
-		found++
+		found[f.covered.key(t.Name)] = true
 		stopped = !yield(t)
 		return stopUnless(!stopped, unread)
 	}
-	covered := coverage{files: map[string][]mention{}, manifests: map[string]*Problem{}}
+	f.covered.search(dir)
 	err := walk(dir, func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return tell(Target{Name: path, problem: couldNotLook(path, err)}, entry)
 		case entry.IsDir():
-			f.cover(path, &covered)
-			if len(f.Bundles) > 0 {
-				clear(covered.files)
-			}
+			f.covered.read(path)
 			return nil
 		}
-		if target, wanted := f.inDirectory(path, covered); wanted {
+		if target, wanted := f.inDirectory(path); wanted {
 			return tell(target, nil)
 		}
 		return nil
 	})
-	for _, target := range covered.missing() {
+	for _, target := range f.covered.rest(f.covered.below(dir), found) {
 		if stopped {
 			return
 		}
 		_ = tell(target, nil)
 	}
-	if err == nil && found == 0 {
+	if err == nil && len(found) == 0 {
 		yield(Target{Name: dir, problem: Unreadable(dir, errors.New("no file in this directory"))})
 	}
 }
 
 // inDirectory is what a file in a directory stands for: itself, or as a bundle the
 // artifact that is missing; a manifest stands for nothing.
-func (f Finder) inDirectory(path string, covered coverage) (target Target, wanted bool) {
-	problem, isManifest := covered.manifests[path]
+func (f Finder) inDirectory(path string) (target Target, wanted bool) {
+	problem, isManifest := f.covered.manifest(path)
 	switch {
 	case isManifest:
 		return Target{Name: path, problem: problem}, problem != nil
-	case isBundle(path) && !covered.byManifest(path):
-		if covered.byManifest(artifactOf(path)) {
-			return Target{}, false // which is told of anyway
+	case isBundle(path) && !f.covered.byManifest(path):
+		if f.covered.byManifest(artifactOf(path)) {
+			return Target{}, false // which is among the rest
 		}
 		return missingArtifact(path)
 	}
-	return f.target(Target{Name: path, path: path, found: true, mentions: covered.files[path], unread: covered.mayName(path)}), true
+	return f.target(Target{Name: path, path: path, found: true}), true
 }
 
 // missingArtifact is the artifact of a bundle that has none.

@@ -31,16 +31,27 @@ func (f Finder) glob(pattern string, yield func(Target) bool) {
 	case top == "":
 		top = "."
 	}
-	found := 0
+	f.covered.search(filepath.FromSlash(top))
+	found, stopped := map[string]bool{}, false
+	tell := func(t Target) error {
+		found[f.covered.key(t.Name)] = true
+		stopped = !yield(t)
+		return stopUnless(!stopped, nil)
+	}
 	err := filepath.WalkDir(filepath.FromSlash(top), func(name string, entry fs.DirEntry, err error) error {
 		target, fits, next := f.fitting(parts[fixed:], top, name, entry, err)
 		if !fits {
 			return next
 		}
-		found++
-		return stopUnless(yield(target), nil)
+		return tell(target)
 	})
-	if err == nil && found == 0 {
+	for _, target := range f.covered.rest(f.covered.fitting(parts[fixed:], top), found) {
+		if stopped {
+			return
+		}
+		_ = tell(target)
+	}
+	if err == nil && len(found) == 0 {
 		err = errors.New("no file fits, bundles left out")
 	}
 	if err != nil && !errors.Is(err, fs.SkipAll) {
@@ -66,10 +77,22 @@ func (f Finder) fitting(parts []string, top, name string, entry fs.DirEntry, err
 		return Target{Name: name, problem: couldNotLook(name, err)}, true, nil
 	case entry.IsDir() && !leadsOn(parts, names):
 		return Target{}, false, fs.SkipDir
-	case entry.IsDir(), isBundle(name), !fit(parts, names):
+	case entry.IsDir():
+		f.covered.read(name)
+		return Target{}, false, nil
+	case isBundle(name), !fit(parts, names):
 		return Target{}, false, nil
 	}
 	return f.target(Target{Name: name, path: name, found: true}), true, nil
+}
+
+// fitting returns a predicate for paths below top that fit the parts of a pattern.
+func (c *coverage) fitting(parts []string, top string) func(path string) bool {
+	key := c.key(filepath.FromSlash(top))
+	return func(path string) bool {
+		rel, err := filepath.Rel(key, path)
+		return err == nil && filepath.IsLocal(rel) && fit(parts, strings.Split(filepath.ToSlash(rel), "/"))
+	}
 }
 
 // fit matches all names with all parts.

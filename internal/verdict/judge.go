@@ -112,19 +112,32 @@ func receive[T any](ctx context.Context, from <-chan T) (T, bool) {
 
 // Judge judges one artifact.
 func (j *Judge) Judge(ctx context.Context, t Target) Verdict {
+	var v Verdict
+	if len(t.mentions) > 0 {
+		v = j.mentioned(ctx, t)
+	} else {
+		v = j.own(ctx, t)
+	}
+	if v.Problem == nil && t.unseen != nil {
+		v.Problem = couldNotLook(t.Name, fmt.Errorf("%s could not be read, and may object to it: %w", t.unseen.Subject, t.unseen.Err))
+	}
+	return v
+}
+
+// own judges an artifact by what was given for it or lies beside it.
+func (j *Judge) own(ctx context.Context, t Target) Verdict {
 	v := Verdict{Target: t}
 	switch {
-	case len(t.mentions) > 0:
-		return j.mentioned(ctx, t)
 	case t.problem != nil:
 		v.Problem = t.problem
 	case t.list != nil && t.list.manifest():
 		return j.shared(ctx, t)
 	case t.list != nil:
-		return j.vouched(ctx, t)
+		v = j.once(ctx, t.list)
+		v.Target = t
 	default:
 		j.judge(ctx, &v)
-		if v.Problem == nil && t.listed != nil {
+		if v.Problem == nil && t.listed.digest != nil {
 			_, v.Problem = t.Sum(ctx)
 		}
 	}

@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/sha256"
@@ -9,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -47,102 +47,164 @@ func sharedBy(files []string) *list {
 	return &list{target: Target{Name: strings.Join(files, ", "), bundles: files, claimed: true}}
 }
 
-// coverByManifests notes what the manifests of a directory say, each bundle for
-// itself: one that is refused does no harm beside one that meets the policy. A bundle
-// that is no manifest is left to the walk.
-func coverByManifests(dir string, paths []string, covered *coverage) {
-	bundles, budget := 0, int64(bundle.MaxSize)
-	for _, file := range paths {
-		info, err := os.Stat(file)
-		if err != nil {
-			continue
-		}
-		if budget -= info.Size(); budget < 0 || bundles > maxBundles {
-			covered.manifests[file] = Unreadable(file, fmt.Errorf("the manifests of a directory have more than %d bytes together, or %d bundles", int64(bundle.MaxSize), maxBundles))
-			covered.unread = append(covered.unread, file)
-			continue
-		}
-		pieces := readPieces(file, false)
-		named, err := filesNamed(pieces)
-		if errors.Is(err, errStatement) {
-			covered.unread = append(covered.unread, file)
-			continue
-		}
-		if err != nil {
-			covered.manifests[file] = &Problem{Exit: ExitUsage, Subject: file, Code: "manifest-malformed", Err: err, Try: "--bundle " + Quoted(file) + ", to verify files by their digests alone"}
-			continue
-		}
-		if named == nil {
-			continue
-		}
-		covered.manifests[file] = nil
-		bundles += len(pieces)
-		for i, p := range pieces {
-			l := &list{target: Target{Name: file, held: []piece{p}, claimed: true}}
-			for _, f := range named[i] {
-				place := filepath.Join(dir, f.name)
-				covered.files[place] = append(covered.files[place], mention{l, f.digest})
-			}
-		}
-	}
+// maxManifest is how many bytes a manifest may have, and maxManifests how many those of
+// a directory may have together. A statement of 10,000 subjects has about 2 MB.
+const (
+	maxManifest  = 32 << 20
+	maxManifests = bundle.MaxSize
+)
+
+// manifestBudget is what is left to be read of the manifests of a directory.
+type manifestBudget struct {
+	bytes   int64
+	bundles int
 }
 
-// errStatement: what a bundle names is not known, as its statement is malformed, or
-// longer than any is read.
+// errStatement: what a bundle names is not known, as its statement is malformed.
 var errStatement = errors.New("statement can't be read")
 
-// filesNamed are the files that the statement of each bundle names; nil: these
-// bundles are no manifest. Images are in their registries. Errors: errStatement.
-func filesNamed(pieces []piece) ([][]checksum, error) {
-	all, some := make([][]checksum, len(pieces)), false
-	for i, p := range pieces {
-		if p.err != nil || p.bundle.Envelope == nil || p.bundle.Envelope.PayloadType != dsse.PayloadTypeInToto {
-			return nil, nil
+// readManifest adds the manifest at path, each of its bundles for itself: one that is
+// refused does no harm beside one that meets the policy. A bundle that is no manifest is
+// left to the artifact that it lies beside.
+func (c *coverage) readManifest(dir, path string, here *folder, budget *manifestBudget) {
+	pieces, problem := readCandidate(path)
+	switch {
+	case problem != nil && problem.Exit == ExitUndecided:
+		here.unseen = problem
+		return
+	case problem != nil && besideOf(path) == "":
+		here.manifests[path], here.unread = problem, path
+		return
+	}
+	var named [][]checksum
+	for _, p := range pieces {
+		files, err := p.filesNamed()
+		if errors.Is(err, errStatement) {
+			here.unread = path
+		} else if err != nil {
+			here.manifests[path] = &Problem{Exit: ExitUsage, Subject: path, Code: "manifest-malformed", Err: err, Try: "--bundle " + Quoted(path) + ", to verify files by their digests alone"}
 		}
-		s, err := intoto.Parse(p.bundle.Envelope.Payload)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", errStatement, err)
+		named = append(named, files)
+		budget.bytes -= int64(len(p.bundle.Envelope.Payload))
+	}
+	if budget.bundles -= len(pieces); budget.bundles < 0 || budget.bytes < 0 {
+		here.manifests[path] = Unreadable(path, fmt.Errorf("the manifests of a directory have more than %d bytes together, or %d bundles", int64(maxManifests), maxBundles))
+		here.unseen = here.manifests[path]
+		return
+	}
+	for i, files := range named {
+		if len(files) == 0 {
+			continue
 		}
-		seen := map[string]bool{}
-		for _, subject := range s.Subject {
-			name := subject.Name
-			digest, err := hex.DecodeString(subject.Digest["sha256"])
-			switch {
-			case seen[name]:
-				return nil, fmt.Errorf("it names %.100q twice", name)
-			case strings.HasSuffix(name, "@sha256:"+subject.Digest["sha256"]):
-			case !filepath.IsLocal(filepath.FromSlash(name)) || path.Clean(name) != name:
-				return nil, fmt.Errorf("%.100q is no path below its directory", name)
-			case err != nil || len(digest) != sha256.Size:
-				return nil, fmt.Errorf("%.100q has no SHA-256", name)
-			default:
-				all[i], some = append(all[i], checksum{digest, filepath.FromSlash(name)}), true
-			}
-			seen[name] = true
+		_, malformed := here.manifests[path]
+		if !malformed {
+			here.manifests[path] = nil
+		}
+		by := &list{target: Target{Name: path, held: []piece{pieces[i]}, claimed: true}, malformed: here.manifests[path] != nil}
+		for _, file := range files {
+			c.mention(dir, file, by)
 		}
 	}
-	if !some {
-		return nil, nil
+	if _, ok := here.manifests[path]; ok {
+		here.names = append(here.names, path)
 	}
-	return all, nil
 }
 
-// missing are the files that manifests name and that are not there, in their order.
-func (c coverage) missing() []Target {
-	var all []Target
-	for _, place := range slices.Sorted(maps.Keys(c.files)) {
-		if !c.byManifest(place) {
-			continue // a list may be of more than somebody keeps
-		}
-		info, err := os.Lstat(place)
-		if err == nil && info.IsDir() {
-			err = &fs.PathError{Op: "open", Path: place, Err: fs.ErrNotExist} // as a file
-		}
-		if err != nil {
-			all = append(all, Target{Name: place, path: place, problem: notFound(place, err), mentions: c.files[place]})
-		}
+// readCandidate returns the bundles of a file that may be manifests: those with a
+// statement. A problem is a file that could not be looked at, or is too long for one.
+func readCandidate(path string) ([]piece, *Problem) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular():
+		return nil, nil
+	case err != nil:
+		return nil, couldNotLook(path, err)
+	case info.Size() > maxManifest:
+		return nil, Unreadable(path, fmt.Errorf("more than %d bytes, the longest that a manifest may be", maxManifest))
 	}
-	return all
+	raw, err := ReadFile(path, maxManifest)
+	switch p := new(Problem); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case errors.As(err, &p):
+		return nil, couldNotLook(path, p.Err)
+	case !mayHaveEnvelope(raw):
+		return nil, nil
+	}
+	return slices.DeleteFunc(parsePieces(path, raw), func(p piece) bool {
+		return p.err != nil || p.bundle.Envelope == nil || p.bundle.Envelope.PayloadType != dsse.PayloadTypeInToto
+	}), nil
+}
+
+// mayHaveEnvelope reports whether a member of the JSON in raw may be called dsseEnvelope:
+// most bundles of files have a plain signature and are not parsed twice.
+func mayHaveEnvelope(raw []byte) bool {
+	return bytes.Contains(raw, []byte("dsse")) || bytes.IndexByte(raw, '\\') >= 0
+}
+
+// besideOf returns the file that a bundle lies beside; empty: there is none.
+func besideOf(path string) string {
+	artifact := artifactOf(path)
+	if info, err := os.Stat(artifact); err != nil || info.IsDir() {
+		return ""
+	}
+	return artifact
+}
+
+// filesNamed returns the files that the statement of a bundle names, as far as they are
+// well-formed, if the bundle is a manifest and not one of the file beside it.
+// Images are in their registries.
+func (p piece) filesNamed() ([]checksum, error) {
+	s, err := intoto.Parse(p.bundle.Envelope.Payload)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errStatement, err)
+	}
+	beside := besideOf(p.file)
+	if beside != "" && isOf(s, beside) {
+		return nil, nil
+	}
+	var all []checksum
+	var malformed error
+	seen := map[string]bool{}
+	for _, subject := range s.Subject {
+		name := subject.Name
+		if strings.HasSuffix(name, "@sha256:"+subject.Digest["sha256"]) {
+			continue
+		}
+		digest, err := hex.DecodeString(subject.Digest["sha256"])
+		switch {
+		case !filepath.IsLocal(filepath.FromSlash(name)) || path.Clean(name) != name:
+			malformed = fmt.Errorf("%.100q is no path below its directory", name)
+			continue
+		case err != nil || len(digest) != sha256.Size:
+			malformed = fmt.Errorf("%.100q has no SHA-256", name)
+			continue
+		case seen[name]:
+			malformed = fmt.Errorf("it names %.100q twice", name)
+		}
+		seen[name] = true
+		all = append(all, checksum{crypto.SHA256, digest, filepath.FromSlash(name)})
+	}
+	if len(all) == 0 && beside != "" {
+		return nil, nil
+	}
+	return all, malformed
+}
+
+// isOf reports whether a statement is about the file that its bundle lies beside, rather
+// than about a directory. What 'sign --manifest' makes is about the directory, unless it
+// names that file alone. An attestation is about the file if it names it; or if it is
+// about one file of this content, which has been renamed.
+func isOf(s intoto.Statement, file string) bool {
+	named := slices.ContainsFunc(s.Subject, func(r intoto.Subject) bool { return path.Base(r.Name) == filepath.Base(file) })
+	switch {
+	case s.PredicateType == intoto.TypeSigned:
+		return named && len(s.Subject) == 1
+	case named || len(s.Subject) > 1:
+		return named
+	}
+	sum, problem := Target{path: file, found: true}.Sum(context.Background())
+	return problem == nil && s.Subject[0].Digest["sha256"] == hex.EncodeToString(sum)
 }
 
 // shared judges the bundles that were given once, each by what it names itself, and
@@ -168,7 +230,7 @@ func (j *Judge) shared(ctx context.Context, t Target) Verdict {
 	if len(v.Results) == 0 {
 		v.Problem = Refused(&verify.Error{
 			Step: verify.StepStatement, Code: verify.SubjectMismatch, Expected: "one that " + l.target.Name + " names",
-			Found: "sha256:" + hex.EncodeToString(v.Digest),
+			Found: DigestText(crypto.SHA256, v.Digest),
 		})
 		v.Problem.Subject = t.Name
 		return v

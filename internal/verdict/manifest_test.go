@@ -264,7 +264,7 @@ func TestManifestMalformed(t *testing.T) {
 		"absolute":                   {[]string{"a", "A", "/etc/passwd", "x"}, "a unsigned, release.sigstore.json manifest-malformed"},
 		"two spellings":              {[]string{"a", "A", "./a", "A"}, "a unsigned, release.sigstore.json manifest-malformed"},
 		"no name":                    {[]string{"a", "A", "", "x"}, "a unsigned, release.sigstore.json manifest-malformed"},
-		"the same name twice":        {[]string{"a", "A", "a", "B"}, "a unsigned, release.sigstore.json manifest-malformed"},
+		"the same name twice":        {[]string{"a", "A", "a", "B"}, "a artifact-mismatch, release.sigstore.json manifest-malformed"},
 		"two names, the same digest": {[]string{"a", "A", "b", "A"}, "a verified, b artifact-missing"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -219,7 +219,6 @@ func DigestText(hash crypto.Hash, digest []byte) string {
 type Summary struct {
 	verified, refused, unreadable, undecided int
 	First                                    *Problem // the first that is not verified
-	Exit                                     int      // the worst exit status
 }
 
 // Add counts one.
@@ -240,7 +239,18 @@ func (s *Summary) Add(v Verdict) {
 	if s.First == nil {
 		s.First = p
 	}
-	s.Exit = max(s.Exit, p.Exit)
+}
+
+// exit returns the exit status of all: a refusal outweighs what could not be decided,
+// and that what could not be read.
+func (s *Summary) exit() int {
+	switch {
+	case s.refused > 0:
+		return ExitRefused
+	case s.undecided > 0:
+		return ExitUndecided
+	}
+	return ExitUsage
 }
 
 // Err is a *Worst, and nil when all are verified.
@@ -248,7 +258,7 @@ func (s *Summary) Err() error {
 	if s.First == nil {
 		return nil
 	}
-	return &Worst{s.First, s.Exit}
+	return &Worst{s.First, s.exit()}
 }
 
 // Count is how many there are.

@@ -60,10 +60,12 @@ func (t Target) unsigned(store string) *Problem {
 		p.Err, p.Try = fmt.Errorf("there is no %s%s", t.path, Suffix), "its artifact, "+Quoted(artifact)
 	case t.unread != "":
 		p = couldNotLook(t.Name, fmt.Errorf("there is no %s%s, and %s, which may name it, was not read", t.path, Suffix, t.unread))
-	case t.listed != nil:
+	case t.listed.digest != nil && t.notNamed() == "":
 		p.Err, p.Try = errors.New("neither the file nor the list that it stands in has a bundle"), elsewhere
+	case t.notNamed() != "":
+		p.Err, p.Try = fmt.Errorf("there is no %s%s, and %s", t.path, Suffix, t.notNamed()), elsewhere
 	default:
-		p.Err, p.Try = fmt.Errorf("there is no %s%s", t.path, Suffix), t.hint()
+		p.Err, p.Try = fmt.Errorf("there is no %s%s", t.path, Suffix), elsewhere
 	}
 	if store != "" {
 		p.Err = fmt.Errorf("%w, and %s has none of it", p.Err, store)

@@ -6,6 +6,8 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha512"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -162,8 +164,8 @@ func TestDirectory(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, want[name])
 		}
 	}
-	if text := summary.String(); text != "31 judged: 27 verified, 2 refused, 2 unreadable" || summary.Exit != verdict.ExitUsage || summary.First.Code != "artifact-mismatch" {
-		t.Errorf("%s; exit %d, first %v", text, summary.Exit, summary.First.Code)
+	if text := summary.String(); text != "31 judged: 27 verified, 2 refused, 2 unreadable" || summary.Err().(*verdict.Worst).Status != verdict.ExitRefused || summary.First.Code != "artifact-mismatch" {
+		t.Errorf("%s; exit %d, first %v", text, summary.Err().(*verdict.Worst).Status, summary.First.Code)
 	}
 }
 
@@ -242,12 +244,32 @@ func TestChecksums(t *testing.T) {
 		}
 	}
 	for name, content := range map[string]string{
+		"binary":    one + " *one\n",
+		"one space": one + " one\n",
+		"CRLF":      one + "  one\r\n",
+		"BSD":       "SHA256 (one) = " + one + "\n",
+		"openssl":   "SHA2-256(one)= " + one + "\n",
+		"escaped":   `\` + one + `  o\\ne` + "\n",
+		"comment":   "# sums\n\n" + one + "  one\n",
+		"twice":     one + "  one\n" + one + "  one\n",
+		"SHA-512":   hex.EncodeToString(sha512Of("1\n")) + "  one\n",
+		"both":      one + "  one\nSHA512 (one) = " + hex.EncodeToString(sha512Of("1\n")) + "\n",
+	} {
+		write(t, filepath.Join(dir, `o\ne`), "1\n")
+		signFile(t, signer(t, i, alice), list, content)
+		if got := codes(t, dir, said(t, j, verdict.Finder{}, list)); strings.Count(got, " verified") < 2 || strings.Count(got, " verified") != strings.Count(got, ", ")+1 {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	for name, content := range map[string]string{
 		"outside":   one + "  ../one\n",
 		"absolute":  one + "  /etc/passwd\n",
-		"twice":     one + "  one\n" + one + "  one\n",
+		"twice":     one + "  one\n" + strings.Repeat("0", 64) + "  one\n",
+		"algorithm": "SHA512 (one) = " + one + "\n",
+		"escape":    `\` + one + `  o\x6ee` + "\n",
+		"comments":  "# one\n\n",
 		"short":     one[1:] + "  one\n",
 		"no name":   one + "  \n",
-		"one space": one + " one\n",
 		"empty":     "",
 		"a line":    "one\n",
 	} {
@@ -256,6 +278,11 @@ func TestChecksums(t *testing.T) {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
+}
+
+func sha512Of(content string) []byte {
+	sum := sha512.Sum512([]byte(content))
+	return sum[:]
 }
 
 // A verdict that nobody wants any more ends the work.
@@ -320,7 +347,7 @@ func BenchmarkDirectory(b *testing.B) {
 		for _, v := range said(b, j, verdict.Finder{}, dir) {
 			summary.Add(v)
 		}
-		if summary.Exit != 0 || summary.Count() != files {
+		if summary.Err() != nil || summary.Count() != files {
 			b.Fatal(summary.String(), summary.First)
 		}
 	}
@@ -331,7 +358,7 @@ func BenchmarkDirectory(b *testing.B) {
 func TestIsChecksums(t *testing.T) {
 	for name, want := range map[string]bool{
 		"SHA256SUMS": true, "dist/sha256sums.txt": true, "widget_1.0_SHA256SUMS": true, "checksums.txt": true, "widget_checksums.txt": true,
-		"SHA256SUMS.sigstore.json": false, "SHA512SUMS": false, "sums": false, "widget.sha256": false,
+		"SHA256SUMS.sigstore.json": false, "SHA512SUMS": true, "Fedora-41-CHECKSUM": true, "sums": false, "widget.sha256": false,
 	} {
 		if verdict.IsChecksums(name) != want {
 			t.Errorf("%s: want %v", name, want)
