@@ -19,6 +19,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/instance"
 	"github.com/hallmark-sign/hallmark/internal/server"
 	"github.com/hallmark-sign/hallmark/trust"
@@ -42,6 +43,9 @@ type Options struct {
 	Logger   *slog.Logger // the server's log; nil: none
 	Evidence bool         // with an evidence store
 	Witness  bool         // with a witness, without whose cosignature no entry is answered
+
+	// Configure changes the configuration, for hallmark's own tests; nil: as it is.
+	Configure func(*config.Config)
 }
 
 // New starts an instance, and stops it when the test ends.
@@ -71,6 +75,9 @@ func Start(t testing.TB, o Options) *Instance {
 	made.Config.Evidence.Enabled = o.Evidence
 	if o.Witness {
 		made.Config.Witnesses = witnessOf(t, made, o.Logger)
+	}
+	if o.Configure != nil {
+		o.Configure(made.Config)
 	}
 	if err := made.Config.Check(); err != nil {
 		t.Fatalf("hallmarktest: %v", err)

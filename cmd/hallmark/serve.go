@@ -28,6 +28,10 @@ type serveFlags struct {
 	logLevel       string
 }
 
+// serverMiB is what an instance needs besides the bodies of requests: for connections,
+// for passwords that are hashed, and for itself.
+const serverMiB = 96
+
 func serveCommand(env environment) *cobra.Command {
 	var f serveFlags
 	cmd := &cobra.Command{
@@ -72,6 +76,7 @@ func (f serveFlags) serve(ctx context.Context, env environment) error {
 		}
 	}
 	env.collectLess()
+	env.collectWithin(i.Config.Limits.Effective().UploadMiB + serverMiB)
 	listener, err := listen(i.Config.Listen)
 	if err != nil {
 		return err

@@ -74,6 +74,14 @@ func (e environment) collectLess() { e.collect(400) }
 // collectMore has garbage collected sooner, where it is a few copies of megabytes.
 func (e environment) collectMore() { e.collect(25) }
 
+// collectWithin has garbage collected more often as memory comes near to so many MiB.
+// GOMEMLIMIT overrides it.
+func (e environment) collectWithin(mib int) {
+	if e.getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(int64(mib) << 20)
+	}
+}
+
 func (e environment) collect(percent int) {
 	if e.getenv("GOGC") == "" {
 		debug.SetGCPercent(percent)

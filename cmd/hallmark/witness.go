@@ -165,7 +165,7 @@ func (f serveFlags) witness(ctx context.Context, env environment, dir string) er
 		return errors.Join(err, w.Close())
 	}
 	env.say("hallmark witnesses %s as %s, listening on %s; Ctrl-C ends it", counted(len(c.Logs), "log", "logs"), printable(c.Name), l.Addr())
-	service := server.Service{Handler: w.Handler(), Logger: logger, Close: func(context.Context) error { return w.Close() }}
+	service := server.Service{Handler: server.Gated(w.Handler()), Logger: logger, Close: func(context.Context) error { return w.Close() }}
 	if c.TLS != nil {
 		service.Certificate, service.Key = c.Path(c.TLS.Certificate), c.Path(c.TLS.Key)
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 
+	"github.com/hallmark-sign/hallmark/internal/admission"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
 	"github.com/hallmark-sign/hallmark/wire/fulcio"
 	"github.com/hallmark-sign/hallmark/wire/rpcstatus"
@@ -25,7 +26,7 @@ const (
 	// again with 503: long enough for a restart.
 	retryAfter = "10"
 	// busyAfter is the same while only the queue of the log is full, which holds
-	// half a second's work.
+	// half a second's work, or while there are too many requests.
 	busyAfter = "1"
 	// maxCause bounds what a stranger can put into a line of the log.
 	maxCause = 500
@@ -49,6 +50,8 @@ func problemOf(err error) problem {
 		return problem{http.StatusUnsupportedMediaType, rpcstatus.InvalidArgument, "content type must be application/json"}
 	case errors.As(err, &tooLarge):
 		return problem{http.StatusRequestEntityTooLarge, rpcstatus.InvalidArgument, "request is larger than 64 KiB"}
+	case errors.Is(err, admission.ErrBusy):
+		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "too many requests at once"}
 	case errors.Is(err, errBody):
 		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "request body ended early"}
 	case errors.Is(err, fulcio.ErrRequest):
@@ -104,7 +107,7 @@ func (a *Authority) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	cause := err.Error()
 	a.o.Logger.Log(r.Context(), level, "certificate refused", "status", p.status, "cause", cause[:min(len(cause), maxCause)])
 	switch {
-	case errors.Is(err, tilelog.ErrBusy):
+	case errors.Is(err, tilelog.ErrBusy), errors.Is(err, admission.ErrBusy):
 		w.Header().Set("Retry-After", busyAfter)
 	case p.status == http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", retryAfter)

@@ -67,6 +67,13 @@ type Config struct {
 	// find out.
 	Witnesses *Witnesses `yaml:"witnesses,omitempty"`
 
+	// TrustedProxies are the addresses and networks of the proxies in front of the
+	// instance: who asks is read from their X-Forwarded-For, and limited by that address.
+	TrustedProxies []string `yaml:"trusted_proxies,omitempty"`
+
+	// Limits bound what clients can use up.
+	Limits Limits `yaml:"limits,omitempty"`
+
 	// Dir is the directory of the file, which relative paths start from.
 	Dir string `yaml:"-"`
 }
@@ -230,6 +237,12 @@ func (c *Config) Check() error {
 	}
 	if c.Evidence.Enabled && c.Evidence.MaxBytes == 0 {
 		c.Evidence.MaxBytes = DefaultEvidence
+	}
+	if _, err := c.Proxies(); err != nil {
+		return err
+	}
+	if err := c.Limits.check(); err != nil {
+		return fmt.Errorf("limits: %w", err)
 	}
 	if c.Witnesses != nil {
 		if err := c.Witnesses.check(); err != nil {

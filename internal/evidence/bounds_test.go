@@ -5,11 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/hallmarktest"
@@ -119,30 +117,5 @@ func TestShares(t *testing.T) {
 	}
 	if err := e.Put(t.Context(), digest, honest); err != nil {
 		t.Errorf("another's %d bytes: %v", len(honest), err)
-	}
-}
-
-// Who sends the beginning of a large request and no more keeps nobody from sending
-// theirs.
-func TestStalled(t *testing.T) {
-	i := hallmarktest.New(t)
-	e := open(t, i.Root, t.TempDir(), 1<<30)
-	digest, raw := signed(t, i, "content")
-	address := strings.TrimPrefix(e.URL, "http://")
-	for range 4 {
-		c, err := net.Dial("tcp", address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		_, err = fmt.Fprintf(c, "POST %s%x HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: 20000000\r\n\r\n%140000s", subject, digest, address, "")
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	time.Sleep(100 * time.Millisecond) // they have their turns
-	body := strings.NewReader(strings.Repeat(" ", 1<<20) + fmt.Sprintf(`{"bundle":%s}`, raw))
-	if status, message := asked(t, request(t, http.MethodPost, e.Address(digest), "application/json", body)); status != http.StatusCreated {
-		t.Errorf("%d %s", status, message)
 	}
 }

@@ -24,6 +24,8 @@ func (s *Store) dir(digest []byte) string {
 
 // list gives what a subject has, in the order in which it came.
 func (s *Store) list(digest []byte) ([]record, error) {
+	s.listing <- struct{}{}
+	defer func() { <-s.listing }()
 	entries, err := s.o.FS.ReadDir(s.dir(digest)) // sorted by name
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/internal/admission"
 	"github.com/hallmark-sign/hallmark/verify"
 	"github.com/hallmark-sign/hallmark/wire/attestations"
 )
@@ -19,7 +20,6 @@ var (
 	errContentType = errors.New("content type is not application/json")
 	errBody        = errors.New("body can't be read")
 	errNotFound    = errors.New("subject has no bundle")
-	errBusy        = errors.New("too many large requests at once")
 )
 
 const (
@@ -58,6 +58,8 @@ func problemOf(err error) problem {
 		return problem{http.StatusRequestEntityTooLarge, "bundle has more than 64 KiB besides its statement"}
 	case errors.Is(err, errSubjects):
 		return problem{http.StatusRequestEntityTooLarge, "bundle is too large for so many subjects: together, under all of them, it may take 64 MiB"}
+	case errors.Is(err, admission.ErrBusy):
+		return problem{http.StatusServiceUnavailable, "too many requests at once"}
 	case errors.Is(err, errBody):
 		return problem{http.StatusBadRequest, "request body ended early, or came too slowly"}
 	case errors.Is(err, attestations.ErrMalformed):
@@ -74,8 +76,6 @@ func problemOf(err error) problem {
 		return problem{http.StatusConflict, "this digest has as many bundles as it may have, or as many of this signer as leave room for others"}
 	case errors.Is(err, errFull):
 		return problem{http.StatusInsufficientStorage, "store is full"}
-	case errors.Is(err, errBusy):
-		return problem{http.StatusServiceUnavailable, "too many large requests at once"}
 	case errors.Is(err, errFailed), errors.Is(err, errCounting),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return problem{http.StatusServiceUnavailable, "store takes no bundles now"}

@@ -48,13 +48,16 @@ type Options struct {
 // unverified lines of a checkpoint, for one, which anybody can add.
 const maxAround = 64 << 10
 
+// listers is how many directories are listed at a time: one may have ten thousand names.
+const listers = 4
+
 // Store is an open store. Its methods may be called by many goroutines at once.
 type Store struct {
 	o        Options
 	verifier *verify.Verifier
 	lock     io.Closer
 	subjects [64]sync.Mutex // by the first byte of a digest: one writer a subject
-	large    chan struct{}  // holds one value per large request in memory
+	listing  chan struct{}  // holds one value per directory being listed
 
 	used    atomic.Int64 // bytes of all bundles; the truth once counted is closed
 	counted chan struct{}
@@ -78,7 +81,7 @@ func open(o Options) (*Store, error) {
 	if o.FS == nil {
 		o.FS = durable.OS{}
 	}
-	s := &Store{o: o, counted: make(chan struct{}), large: make(chan struct{}, largeRequests)}
+	s := &Store{o: o, counted: make(chan struct{}), listing: make(chan struct{}, listers)}
 	var err error
 	if s.verifier, err = verify.New(o.Root); err != nil {
 		return nil, err

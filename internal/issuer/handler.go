@@ -10,6 +10,8 @@ import (
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"github.com/hallmark-sign/hallmark/internal/admission"
 )
 
 // Where the issuer answers, below its URL.
@@ -120,6 +122,9 @@ func parseForm(r *http.Request) error {
 	if err := r.ParseForm(); err != nil {
 		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
 			return tooLarge
+		}
+		if errors.Is(err, admission.ErrBusy) {
+			return admission.ErrBusy
 		}
 		return errParameters // err would quote them
 	}

@@ -10,6 +10,8 @@ import (
 	httphelper "github.com/zitadel/oidc/v3/pkg/http"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"github.com/hallmark-sign/hallmark/internal/admission"
 )
 
 // retryAfter is how long clients are asked to stay away with 503.
@@ -45,7 +47,7 @@ func problemOf(err error) problem {
 		return problem{http.StatusUnsupportedMediaType, "The form must be application/x-www-form-urlencoded."}
 	case errors.Is(err, errParameters):
 		return problem{http.StatusBadRequest, "The request can't be read."}
-	case errors.Is(err, errBusy), errors.Is(err, errFull), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, admission.ErrBusy), errors.Is(err, errBusy), errors.Is(err, errFull), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return problem{http.StatusServiceUnavailable, "Too many people sign in just now. Try again in a moment."}
 	default:
 		return problem{http.StatusInternalServerError, "Something is wrong with this server; its log says what."}
@@ -58,7 +60,7 @@ func oauthOf(err error) (*oidc.Error, int) {
 	var e *oidc.Error
 	tooLarge := new(http.MaxBytesError)
 	switch {
-	case errors.Is(err, errFull):
+	case errors.Is(err, admission.ErrBusy), errors.Is(err, errFull):
 		return oidc.ErrServerError().WithDescription("try again later"), http.StatusServiceUnavailable
 	case errors.Is(err, op.ErrDuplicateUserCode):
 		return oidc.ErrServerError().WithDescription("try again"), http.StatusServiceUnavailable

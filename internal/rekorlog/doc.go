@@ -8,8 +8,7 @@
 // It takes what package rekor parses and whose signature verifies with the key
 // inside. It answers when the entry is on the disk and covered by the checkpoint
 // in the answer. The same entry again gets the same index, with 201: clients take
-// other answers for a failure. Requests of more than 128 KiB take turns, because
-// anybody may send them. Errors are in problems.go, all of them.
+// other answers for a failure. Errors are in problems.go, all of them.
 //
 // Source: Rekor v2 specification (sigstore/architecture-docs), C2SP tlog-tiles.
 package rekorlog

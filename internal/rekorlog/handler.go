@@ -1,6 +1,8 @@
 package rekorlog
 
 import (
+	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -37,7 +39,11 @@ func (l *Log) addEntry(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if !strings.EqualFold(strings.TrimSpace(mediaType), "application/json") {
 		return nil, errContentType
 	}
-	request, err := l.readRequest(http.MaxBytesReader(w, r.Body, rekor.MaxRequest), r)
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, rekor.MaxRequest))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errBody, err)
+	}
+	request, err := rekor.ParseRequest(body)
 	if err != nil {
 		return nil, err
 	}

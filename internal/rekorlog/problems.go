@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 
+	"github.com/hallmark-sign/hallmark/internal/admission"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 	"github.com/hallmark-sign/hallmark/wire/rpcstatus"
@@ -23,7 +24,8 @@ const (
 	// again with 503: long enough for a restart.
 	retryAfter = "10"
 	// busyAfter is the same while only the queue of the log is full, which holds
-	// half a second's work, or while witnesses are asked again.
+	// half a second's work, while witnesses are asked again, or while there are too
+	// many requests.
 	busyAfter = "1"
 	// maxCause bounds what a stranger can put into a line of the log.
 	maxCause = 500
@@ -49,6 +51,8 @@ func problemOf(err error) problem {
 		return problem{http.StatusUnsupportedMediaType, rpcstatus.InvalidArgument, "content type must be application/json"}
 	case errors.As(err, &tooLarge):
 		return problem{http.StatusRequestEntityTooLarge, rpcstatus.InvalidArgument, "request is larger than 8 MiB"}
+	case errors.Is(err, admission.ErrBusy):
+		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "too many requests at once"}
 	case errors.Is(err, errBody):
 		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "request body ended early"}
 	case errors.Is(err, rekor.ErrMalformed):
@@ -63,8 +67,6 @@ func problemOf(err error) problem {
 		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "signature does not verify with the verifier over the digest"}
 	case errors.Is(err, rekor.ErrTooLarge), errors.Is(err, tilelog.ErrEntry):
 		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "entry is larger than 64 KiB"}
-	case errors.Is(err, errBusy):
-		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "too many large requests at once"}
 	case errors.Is(err, tilelog.ErrBusy):
 		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "log is busy"}
 	case errors.Is(err, tilelog.ErrUnwitnessed):
@@ -90,7 +92,7 @@ func refuse(w http.ResponseWriter, r *http.Request, logger *slog.Logger, err err
 	logger.Log(r.Context(), level, "entry refused", "status", p.status, "cause", cause[:min(len(cause), maxCause)])
 	w.Header().Set("Content-Type", "application/json")
 	switch {
-	case errors.Is(err, tilelog.ErrBusy), errors.Is(err, tilelog.ErrUnwitnessed):
+	case errors.Is(err, tilelog.ErrBusy), errors.Is(err, tilelog.ErrUnwitnessed), errors.Is(err, admission.ErrBusy):
 		w.Header().Set("Retry-After", busyAfter)
 	case p.status == http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", retryAfter)

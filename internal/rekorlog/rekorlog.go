@@ -38,7 +38,6 @@ type Log struct {
 	log    *tilelog.Log
 	logID  []byte
 	logger *slog.Logger
-	large  chan struct{} // holds one value per large request in memory
 }
 
 // engine says what tilelog is to open.
@@ -90,7 +89,7 @@ func open(o Options) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Log{log: l, logID: logID, logger: o.Logger, large: make(chan struct{}, largeRequests)}, nil
+	return &Log{log: l, logID: logID, logger: o.Logger}, nil
 }
 
 // Add verifies and logs a signature. Errors: those of rekor.HashedRekord.Verify

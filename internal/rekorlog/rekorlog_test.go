@@ -10,7 +10,6 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/json"
-	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -24,7 +23,6 @@ import (
 
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
-	"github.com/hallmark-sign/hallmark/wire/rpcstatus"
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
@@ -327,43 +325,6 @@ func TestCauseIsLogged(t *testing.T) {
 	w := post(l, "application/json", mangle(t, request(t, newKey(t), "hello"), sigalg.ECDSAP256SHA256, "PKIX_ROT13"))
 	if !strings.Contains(logged.String(), "PKIX_ROT13") || strings.Contains(w.Body.String(), "PKIX_ROT13") {
 		t.Errorf("logged %s, answered %s", logged.String(), w.Body)
-	}
-}
-
-// TestLargeRequestsTakeTurns: one that has no turn waits, small ones do not.
-func TestLargeRequestsTakeTurns(t *testing.T) {
-	l := mustNew(t, testOptions(t))
-	key := newKey(t)
-	large := append(bytes.Repeat([]byte(" "), smallRequest), request(t, key, "large")...)
-	var held []func()
-	for range largeRequests {
-		done, err := l.turn(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		held = append(held, done)
-	}
-	if w := post(l, "application/json", bytes.NewReader(request(t, key, "small"))); w.Code != http.StatusCreated {
-		t.Errorf("small: %d %s", w.Code, w.Body)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := l.turn(ctx); !errors.Is(err, context.Canceled) {
-		t.Errorf("a turn of nobody: %v", err)
-	}
-	answered := make(chan int)
-	go func() { answered <- post(l, "application/json", bytes.NewReader(large)).Code }()
-	for _, done := range held {
-		done()
-	}
-	if code := <-answered; code != http.StatusCreated {
-		t.Errorf("large: %d", code)
-	}
-	if p := problemOf(errBusy); p.status != http.StatusServiceUnavailable || p.code != rpcstatus.Unavailable {
-		t.Errorf("busy: %+v", p)
-	}
-	if len(l.large) != 0 {
-		t.Errorf("%d turns are still held", len(l.large))
 	}
 }
 

@@ -8,6 +8,9 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/hallmark-sign/hallmark/internal/admission"
+	"github.com/hallmark-sign/hallmark/internal/config"
 )
 
 // Deadlines of the listener. A signer waits milliseconds; these are for clients
@@ -19,6 +22,11 @@ const (
 	idleTimeout   = 2 * time.Minute
 	maxHeader     = 64 << 10
 
+	// Of HTTP/2, where one connection has many requests: how many, and how many bytes of
+	// their bodies wait in memory before somebody reads them. The gate does not see these.
+	maxStreams  = 64
+	http2Buffer = 64 << 10
+
 	// ShutdownTimeout is how long accepted requests have to be answered.
 	ShutdownTimeout = 20 * time.Second
 )
@@ -26,19 +34,32 @@ const (
 // Service is what a listener is for.
 type Service struct {
 	Handler          http.Handler
+	Limits           config.Limits
 	Certificate, Key string // PEM files to speak TLS with; empty: plain HTTP
 	Logger           *slog.Logger
 	Close            func(context.Context) error // gives back what the handler uses
 }
 
+// Gated returns a handler that answers with h as many requests at once as an instance
+// does without limits in its configuration.
+func Gated(h http.Handler) http.Handler {
+	gated := admission.NewGate(admission.Limits{}).Handler(h, refuse)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		client := admission.Proxies(nil).Client(r)
+		gated.ServeHTTP(w, r.WithContext(admission.WithClient(r.Context(), client)))
+	})
+}
+
 // Answer answers on l until ctx ends, then answers what has been accepted, for at
 // most ShutdownTimeout, and closes the service. It closes l.
 func (s Service) Answer(ctx context.Context, l net.Listener) error {
+	open := newConnections(s.Limits.Effective().Connections)
 	h := &http.Server{
-		Handler:           s.Handler,
+		Handler: open.handler(s.Handler), ConnState: open.state, ConnContext: open.context,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout,
 		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeader,
+		HTTP2:          &http.HTTP2Config{MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerConnection: http2Buffer, MaxReceiveBufferPerStream: http2Buffer},
 		ErrorLog:       slog.NewLogLogger(s.Logger.Handler(), slog.LevelWarn),
 	}
 	served := make(chan error, 1)

@@ -12,6 +12,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/hallmark-sign/hallmark/internal/admission"
 )
 
 // metrics are what GET /metrics tells.
@@ -69,7 +71,8 @@ func (s *Server) observe(service string, h http.Handler) http.Handler {
 		id := newRequestID()
 		w.Header().Set("X-Request-Id", id)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		r = r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id))
+		ctx := admission.WithClient(context.WithValue(r.Context(), requestIDKey{}, id), s.proxies.Client(r))
+		r = r.WithContext(ctx)
 		answer := &recorder{ResponseWriter: w, status: http.StatusOK}
 		defer func() {
 			took := time.Since(start)
@@ -125,24 +128,24 @@ func newRequestID() string {
 	return hex.EncodeToString(id[:])
 }
 
-// withRequestID adds the id of the request to every line that is logged with the
-// request's context.
-type withRequestID struct{ slog.Handler }
+// withRequest adds the id of the request and the client's address to every line that is
+// logged with the request's context.
+type withRequest struct{ slog.Handler }
 
-// Handle adds the id and passes on.
-func (h withRequestID) Handle(ctx context.Context, r slog.Record) error {
+// Handle adds both and passes on.
+func (h withRequest) Handle(ctx context.Context, r slog.Record) error {
 	if id, ok := ctx.Value(requestIDKey{}).(string); ok {
-		r.AddAttrs(slog.String("request_id", id))
+		r.AddAttrs(slog.String("address", admission.ClientOf(ctx).String()), slog.String("request_id", id))
 	}
 	return h.Handler.Handle(ctx, r)
 }
 
-// WithAttrs keeps the id on derived loggers.
-func (h withRequestID) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return withRequestID{h.Handler.WithAttrs(attrs)}
+// WithAttrs keeps both on derived loggers.
+func (h withRequest) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return withRequest{h.Handler.WithAttrs(attrs)}
 }
 
-// WithGroup keeps the id on derived loggers.
-func (h withRequestID) WithGroup(name string) slog.Handler {
-	return withRequestID{h.Handler.WithGroup(name)}
+// WithGroup keeps both on derived loggers.
+func (h withRequest) WithGroup(name string) slog.Handler {
+	return withRequest{h.Handler.WithGroup(name)}
 }

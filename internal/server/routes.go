@@ -8,17 +8,22 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/hallmark-sign/hallmark/internal/admission"
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
 	"github.com/hallmark-sign/hallmark/trust"
+	"github.com/hallmark-sign/hallmark/wire/rpcstatus"
 )
+
+// maxScrapes is how many requests for metrics are answered at once: each gathers them.
+const maxScrapes = 4
 
 // routes gives each service the paths that Sigstore clients expect it at.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mount := func(service string, h http.Handler, patterns ...string) {
 		for _, pattern := range patterns {
-			mux.Handle(pattern, s.observe(service, h))
+			mux.Handle(pattern, s.observe(service, s.gate.Handler(h, refuse)))
 		}
 	}
 	mount("ca", s.ca.Handler(), "/api/v2/signingCert", "/api/v2/trustBundle", "/api/v2/configuration", "/api/v1/signingCert", "/api/v1/rootCert")
@@ -26,8 +31,8 @@ func (s *Server) routes() http.Handler {
 	mount("ct", s.ct.Handler(), "/ct/")
 	mount("tsa", s.tsa.Handler(), "/api/v1/timestamp", "/api/v1/timestamp/certchain")
 	mount("trust", http.HandlerFunc(s.serveTrust), "GET /trust/{file}")
-	mount("health", http.HandlerFunc(s.serveHealth), "GET /healthz")
-	mount("metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{}), "GET /metrics")
+	mount("metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes}), "GET /metrics")
+	mux.Handle("GET /healthz", s.observe("health", http.HandlerFunc(s.serveHealth))) // answered however many wait
 	if s.login != nil {
 		mount("login", s.login.Handler(), "/.well-known/", "/login/")
 	}
@@ -36,6 +41,20 @@ func (s *Server) routes() http.Handler {
 	}
 	mount("none", http.NotFoundHandler(), "/")
 	return mux
+}
+
+// refuse answers a request that the gate does not admit:
+//
+//	{"code":14,"message":"too many requests at once","details":[]}
+func refuse(w http.ResponseWriter, _ *http.Request, err error) {
+	status, code := http.StatusTooManyRequests, rpcstatus.ResourceExhausted
+	if errors.Is(err, admission.ErrBusy) {
+		status, code = http.StatusServiceUnavailable, rpcstatus.Unavailable
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", "1")
+	w.WriteHeader(status)
+	w.Write(rpcstatus.Status{Code: code, Message: err.Error()}.Marshal()) // an error is the client's, who has gone
 }
 
 // logs gives each transparency log its host name; other names lead to the one that

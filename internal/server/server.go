@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/hallmark-sign/hallmark/internal/admission"
 	"github.com/hallmark-sign/hallmark/internal/ca"
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/ctlog"
@@ -55,6 +56,8 @@ type Server struct {
 	login    *issuer.Issuer  // nil when it is disabled
 	evidence *evidence.Store // nil unless it is enabled
 	metrics  *metrics
+	proxies  admission.Proxies
+	gate     *admission.Gate
 	handler  http.Handler
 }
 
@@ -62,8 +65,8 @@ type Server struct {
 // it. Errors: durable.ErrLocked when another process serves the same directory;
 // keys and chains that do not belong together.
 func New(o Options) (*Server, error) {
-	s := &Server{config: o.Config, logger: slog.New(withRequestID{o.Logger.Handler()})}
-	for _, open := range []func(Options) error{s.openLogs, s.publishLogPolicy, s.openTimestamps, s.openLogin, s.openAuthority, s.openEvidence} {
+	s := &Server{config: o.Config, logger: slog.New(withRequest{o.Logger.Handler()})}
+	for _, open := range []func(Options) error{s.openGate, s.openLogs, s.publishLogPolicy, s.openTimestamps, s.openLogin, s.openAuthority, s.openEvidence} {
 		if err := open(o); err != nil {
 			return nil, errors.Join(err, s.Close(context.Background()))
 		}
@@ -71,6 +74,14 @@ func New(o Options) (*Server, error) {
 	s.metrics = newMetrics(s)
 	s.handler = s.routes()
 	return s, nil
+}
+
+// openGate says how much strangers may use up, and by what they are told apart.
+func (s *Server) openGate(o Options) (err error) {
+	limits := o.Config.Limits.Effective()
+	s.gate = admission.NewGate(admission.Limits{Requests: limits.Requests, Uploads: int64(limits.UploadMiB) << 20})
+	s.proxies, err = o.Config.Proxies()
+	return err
 }
 
 func (s *Server) openLogs(o Options) (err error) {
@@ -192,7 +203,7 @@ func (s *Server) openEvidence(o Options) (err error) {
 
 // Serve answers on l until ctx ends, and closes the logs; see Answer.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	service := Service{Handler: s.handler, Logger: s.logger, Close: s.Close}
+	service := Service{Handler: s.handler, Limits: s.config.Limits, Logger: s.logger, Close: s.Close}
 	if tls := s.config.TLS; tls != nil {
 		service.Certificate, service.Key = s.config.Path(tls.Certificate), s.config.Path(tls.Key)
 	}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 
+	"github.com/hallmark-sign/hallmark/internal/admission"
 	"github.com/hallmark-sign/hallmark/wire/rpcstatus"
 	"github.com/hallmark-sign/hallmark/wire/timestamp"
 )
@@ -43,6 +44,8 @@ func problemOf(err error) problem {
 		return problem{http.StatusUnsupportedMediaType, timestamp.BadDataFormat, rpcstatus.InvalidArgument, "content type must be application/timestamp-query or application/json"}
 	case errors.As(err, &tooLarge):
 		return problem{http.StatusRequestEntityTooLarge, timestamp.BadDataFormat, rpcstatus.InvalidArgument, "request is larger than 8 KiB"}
+	case errors.Is(err, admission.ErrBusy):
+		return problem{http.StatusServiceUnavailable, timestamp.SystemFailure, rpcstatus.Unavailable, "too many requests at once"}
 	case errors.Is(err, errBody):
 		return problem{http.StatusBadRequest, timestamp.BadDataFormat, rpcstatus.InvalidArgument, "request body ended early"}
 	case errors.As(err, &request):

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 
+	"github.com/hallmark-sign/hallmark/internal/admission"
 	"github.com/hallmark-sign/hallmark/wire/witness"
 )
 
@@ -50,6 +51,8 @@ func (w *Witness) answer(in io.Reader) ([]byte, error) {
 func status(err error) int {
 	other := new(conflict)
 	switch {
+	case errors.Is(err, admission.ErrBusy):
+		return http.StatusServiceUnavailable
 	case errors.Is(err, witness.ErrMalformed), errors.Is(err, errOldSize):
 		return http.StatusBadRequest
 	case errors.Is(err, errUnknownLog):

@@ -16,6 +16,7 @@ const (
 	InvalidArgument    Code = 3
 	FailedPrecondition Code = 9
 	PermissionDenied   Code = 7
+	ResourceExhausted  Code = 8
 	Unimplemented      Code = 12
 	Internal           Code = 13
 	Unavailable        Code = 14

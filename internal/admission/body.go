@@ -1,0 +1,164 @@
+package admission
+
+import (
+	"io"
+	"slices"
+	"time"
+)
+
+const (
+	// smallBody is longer than a signature over a file's bytes with all that is around
+	// it. Those that are longer carry an attestation's predicate, and take turns.
+	smallBody = 128 << 10
+
+	// largeBody is how long the largest may be, in bytes.
+	largeBody = 32 << 20
+
+	// smallCost and largeCost are how many bytes in memory a byte of a body takes with
+	// what is made of it.
+	smallCost, largeCost = 2, 3
+
+	// smallShare is the part of Limits.Uploads that large bodies leave to small ones.
+	smallShare = 4
+
+	// largePatience is how long a large body waits for its turn.
+	largePatience = 5 * time.Second
+
+	// Of a large body so much must come in each largePause, and all of it in largeTime:
+	// whoever stalls loses the turn before others lose patience.
+	largePiece = 256 << 10
+	largePause = 2 * time.Second
+	largeTime  = 20 * time.Second
+)
+
+// body is the body of an admitted request. What it returns is charged to the gate until
+// the request is answered. Nothing is allocated or charged for what is only announced,
+// but by a large body whose turn it is.
+type body struct {
+	in     io.ReadCloser
+	ticket *ticket
+	length int64 // as announced; -1: unknown
+	read   int64
+
+	piece int64     // read when the deadline was set last
+	until time.Time // a large body must have come; zero: it is not large
+}
+
+// Read reads, and charges what it has read. Errors: ErrBusy.
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.in.Read(p)
+	b.read += int64(n)
+	if busy := b.charge(int64(n), err == io.EOF); busy != nil {
+		return n, busy
+	}
+	return n, err
+}
+
+// Close closes the body that the server has given.
+func (b *body) Close() error { return b.in.Close() }
+
+func (b *body) charge(n int64, end bool) error {
+	g, t := b.ticket.gate, b.ticket
+	if b.until.IsZero() && b.read > smallBody {
+		if err := g.reserve(t, largeCost*b.most()); err != nil {
+			return err
+		}
+		b.until = time.Now().Add(largeTime)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if t.ended {
+		return ErrBusy
+	}
+	if n > 0 {
+		t.progress = time.Now()
+	}
+	if b.until.IsZero() && !g.chargeSmall(t, smallCost*n) {
+		return ErrBusy
+	}
+	b.hurry(end)
+	if end && t.kind == uploading && g.join(t, answering) != nil {
+		return ErrBusy
+	}
+	return nil
+}
+
+// most is how long the body can be.
+func (b *body) most() int64 {
+	if b.length < 0 {
+		return largeBody
+	}
+	return min(b.length, largeBody)
+}
+
+// hurry sets the deadline of a large body's next piece. At its end it leaves time for
+// what is done with it: net/http ends a request whose connection has passed its deadline.
+func (b *body) hurry(end bool) {
+	switch {
+	case b.until.IsZero():
+	case end:
+		b.ticket.conn.SetReadDeadline(time.Now().Add(largeTime))
+	case b.piece == 0 || b.read-b.piece >= largePiece:
+		b.piece = b.read
+		deadline := time.Now().Add(largePause)
+		if b.until.Before(deadline) {
+			deadline = b.until
+		}
+		b.ticket.conn.SetReadDeadline(deadline)
+	}
+}
+
+// chargeSmall charges n bytes to t. If there is no room it ends the slowest of those
+// uploads that hold more than t does, so that a short request is always read.
+func (g *Gate) chargeSmall(t *ticket, n int64) bool {
+	for g.small+n > g.limits.Uploads/smallShare {
+		var slowest *ticket
+		for other := range g.held[uploading] {
+			if other.small > t.small+n && (slowest == nil || other.progress.Before(slowest.progress)) {
+				slowest = other
+			}
+		}
+		if !g.end(slowest) {
+			return false
+		}
+	}
+	g.small += n
+	t.small += n
+	return true
+}
+
+// reserve waits until it is t's turn to hold n bytes, and no longer than largePatience.
+// Errors: ErrBusy.
+func (g *Gate) reserve(t *ticket, n int64) error {
+	room := g.limits.Uploads - g.limits.Uploads/smallShare
+	n = min(n, room)
+	patience := time.NewTimer(largePatience)
+	defer patience.Stop()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.queue = append(g.queue, t)
+	defer func() {
+		g.queue = slices.DeleteFunc(g.queue, func(other *ticket) bool { return other == t })
+		g.wake()
+	}()
+	for g.queue[0] != t || g.large+n > room {
+		t.progress = time.Now() // it is the server that waits
+		changed := g.changed
+		g.mu.Unlock()
+		var err error
+		select {
+		case <-changed:
+		case <-patience.C:
+			err = ErrBusy
+		case <-t.done:
+			err = ErrBusy
+		}
+		g.mu.Lock()
+		if err != nil {
+			return err
+		}
+	}
+	g.large += n
+	t.large = n
+	return nil
+}
