@@ -11,6 +11,9 @@ import (
 	"strings"
 
 	"golang.org/x/term"
+
+	"github.com/hallmark-sign/hallmark/internal/keys"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
 // terminal is the terminal that stdin is, if it is one.
@@ -68,6 +71,11 @@ const maxSecret = 64 << 10
 // secret reads a passphrase or password: from a file, from a variable of the
 // environment (empty name: none), or from a prompt, twice if it is a new one.
 func (e environment) secret(ctx context.Context, what, file, variable string, isNew bool) ([]byte, error) {
+	if file != "" && what == "passphrase" {
+		if err := keys.CheckMode(file); errors.Is(err, keys.ErrExposed) {
+			return nil, &problem{Exit: exitUsage, Subject: file, Code: "exposed-secret", Err: err, Try: "chmod 600 " + verdict.Quoted(file)}
+		}
+	}
 	if file != "" {
 		return readSecret(file)
 	}

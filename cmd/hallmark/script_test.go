@@ -35,6 +35,11 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HALLMARK_HOME", filepath.Join(e.WorkDir, "home"))
 			e.Setenv("HALLMARK_PASSPHRASE", "")
+			for _, name := range []string{"pass", "wrong", "short", "empty"} { // of passphrases
+				if err := os.Chmod(filepath.Join(e.WorkDir, name), 0o600); err != nil && !errors.Is(err, fs.ErrNotExist) {
+					return err
+				}
+			}
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,7 +48,7 @@ func trustAddCommand(env environment) *cobra.Command {
 		Short: "Fetch and pin the trusted root and signing config of an instance",
 		Long: `Fetches what an instance publishes, shows its fingerprint, and keeps it once you confirm.
 From then on nothing is fetched: verifying uses what was pinned. The first instance
-becomes the default one.
+becomes the default one. Over plain HTTP to another machine, --fingerprint is required.
 
 Compare the fingerprint with what the operator reads to you from 'hallmark init', or
 from: cat trust/trusted_root.json trust/signing_config.v0.2.json trust/log_policy | sha256sum
@@ -70,6 +72,12 @@ func (f trustAddFlags) run(ctx context.Context, env environment, url string) err
 	if !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://") {
 		return &problem{Exit: exitUsage, Subject: url, Code: "usage", Err: errors.New("want the URL of an instance, with http:// or https://"), Try: env.command() + " trust add https://" + url}
 	}
+	if f.fingerprint == "" && isPlainBeyondLoopback(url) {
+		return &problem{
+			Exit: exitUsage, Subject: url, Code: "plain-http", Try: "https://, or --fingerprint HEX, with what the operator tells you",
+			Err: errors.New("over plain HTTP anybody on the way can put an instance of their own in the place of this one"),
+		}
+	}
 	h, err := env.home()
 	if err != nil {
 		return err
@@ -92,6 +100,16 @@ func (f trustAddFlags) run(ctx context.Context, env environment, url string) err
 		return err
 	}
 	return f.keep(env, h, dir, files)
+}
+
+// isPlainBeyondLoopback reports whether what comes from a URL may have been changed on the way.
+func isPlainBeyondLoopback(base string) bool {
+	u, err := url.Parse(base)
+	if err != nil || u.Scheme != "http" {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback())
 }
 
 // accept has somebody vouch for what was fetched.

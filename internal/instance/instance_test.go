@@ -220,7 +220,7 @@ func TestOpenRefuses(t *testing.T) {
 			if err := os.Chmod(filepath.Join(dir, "keys", fileCA), 0o644); err != nil {
 				t.Fatal(err)
 			}
-		}, good, "can be read by others"},
+		}, good, keys.ErrExposed.Error()},
 		"trusted root cut": {func(t *testing.T, dir string) {
 			replaceFile(t, filepath.Join(dir, "trust", trust.RootFile), "{")
 		}, good, trust.ErrMalformed.Error()},

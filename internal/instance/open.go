@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 	"sync"
@@ -79,7 +78,7 @@ func (i *Instance) readKeys(passphrase []byte) error {
 		if err != nil {
 			return err
 		}
-		if err := checkMode(path); err != nil {
+		if err := keys.CheckMode(path); err != nil {
 			return err
 		}
 		if *to, err = keys.ParseEncrypted(raw, passphrase); err != nil {
@@ -88,21 +87,6 @@ func (i *Instance) readKeys(passphrase []byte) error {
 		return nil
 	})
 }
-
-// checkMode refuses a key that others may read, where there are such modes.
-func checkMode(path string) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 && !windowsMode(mode) {
-		return fmt.Errorf("%s can be read by others (mode %#o): chmod 600 it", path, mode)
-	}
-	return nil
-}
-
-// windowsMode: what Go says of every writable file on Windows.
-func windowsMode(mode fs.FileMode) bool { return os.PathSeparator == '\\' && mode == 0o666 }
 
 func encryptAll(all map[string]crypto.Signer, passphrase []byte) (map[string][]byte, error) {
 	var mu sync.Mutex
