@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"slices"
 	"time"
@@ -32,6 +33,9 @@ type CTLog interface {
 	// durably logged. chain begins with its issuer and ends with the root. Errors:
 	// those of package tilelog, and the context's.
 	AddPrecert(ctx context.Context, precert []byte, chain []*x509.Certificate) (sct.SCT, error)
+
+	// Recent gives the precertificates logged since a time, the newest first.
+	Recent(ctx context.Context, since time.Time) iter.Seq2[*x509.Certificate, error]
 }
 
 // Options say what an authority needs. All fields are required.
@@ -50,6 +54,7 @@ type Options struct {
 type Authority struct {
 	o       Options
 	profile *profile
+	claims  claims
 
 	// Answers that never change.
 	trustBundle   []byte
@@ -57,7 +62,8 @@ type Authority struct {
 	rootCert      []byte
 }
 
-// New makes an authority. It refuses a key and a chain that don't belong
+// New makes an authority, which knows the keys that CTLog has certificates of that may
+// live still. It refuses a key and a chain that don't belong
 // together, and a chain that can't issue code signing certificates now.
 func New(o Options) (*Authority, error) {
 	if o.Key == nil || o.Tokens == nil || o.CTLog == nil || o.Clock == nil || o.Logger == nil {
@@ -76,6 +82,9 @@ func New(o Options) (*Authority, error) {
 		return nil, fmt.Errorf("making certificate authority: %w", err)
 	}
 	if a.configuration, err = o.Configuration.Marshal(); err != nil {
+		return nil, fmt.Errorf("making certificate authority: %w", err)
+	}
+	if err := a.recall(context.Background()); err != nil {
 		return nil, fmt.Errorf("making certificate authority: %w", err)
 	}
 	return a, nil

@@ -12,7 +12,9 @@
 // Deadline. Besides what package fulcio refuses, this one refuses a token in the
 // body that is not the one of the Authorization header, RSA keys with another
 // exponent than 65537 or factors that are easily found, and identities that a
-// certificate can't carry. Refusals are {"code":3,"message":"…","details":[]}
+// certificate can't carry; and a key that a certificate of another identity, issuer
+// and subject, names until that ends: those of a Lifetime are remembered, and read back
+// from the CT log by New. Refusals are {"code":3,"message":"…","details":[]}
 // with fixed text; problems.go has them all.
 //
 // Certificates follow the specification's "Issued Certificate", with neither

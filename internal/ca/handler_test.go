@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -375,6 +376,10 @@ type brokenLog struct{ err error }
 
 func (b brokenLog) AddPrecert(context.Context, []byte, []*x509.Certificate) (sct.SCT, error) {
 	return sct.SCT{}, b.err
+}
+
+func (brokenLog) Recent(context.Context, time.Time) iter.Seq2[*x509.Certificate, error] {
+	return func(func(*x509.Certificate, error) bool) {}
 }
 
 func TestLogIsAway(t *testing.T) {

@@ -56,6 +56,10 @@ func (a *Authority) Issue(ctx context.Context, request fulcio.Request, token str
 	if err != nil {
 		return nil, err
 	}
+	// Before anything is signed, so that of two requests at once one is refused.
+	if err := a.claims.take(request.PublicKey, id, w.start, w.end); err != nil {
+		return nil, err
+	}
 	leaf, err := a.certify(ctx, d)
 	if err != nil {
 		return nil, err

@@ -75,6 +75,10 @@ func problemOfIssuing(err error) problem {
 	switch {
 	case errors.Is(err, errKey):
 		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "key is weak"}
+	case errors.Is(err, errClaimed):
+		return problem{http.StatusConflict, rpcstatus.FailedPrecondition, "key is certified for another identity, whose certificate has not ended: use a new key"}
+	case errors.Is(err, errClaims):
+		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "too many keys are certified now"}
 	case errors.Is(err, fulcio.ErrProof):
 		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "proof of possession does not verify with the key over the token's email or sub"}
 	case errors.Is(err, errIdentity):

@@ -1,0 +1,99 @@
+package ca
+
+import (
+	"context"
+	"crypto"
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/identity"
+)
+
+// maxClaims bounds the keys that are remembered, in memory some 60 MB: 800 new ones a
+// second, all the time.
+const maxClaims = 1 << 20
+
+var (
+	// errClaimed refuses a key that another identity's certificate names. Its holder
+	// could have both stand for one signature.
+	errClaimed = errors.New("key is certified for another identity")
+	errClaims  = errors.New("too many keys are certified")
+)
+
+// claims remembers for whom each key is certified, until its certificates end. A
+// certificate request is proof that somebody had the key, and is bound to no token: whoever
+// gets hold of one could else have the key certified for another identity.
+type claims struct {
+	mu         sync.Mutex
+	turned     time.Time // when young was begun
+	young, old map[[16]byte]claim
+}
+
+// claim is an identity, by its hash, and the end of its certificates in seconds.
+type claim struct {
+	identity [16]byte
+	until    int64
+}
+
+// take claims a key for an identity until a time, at most a Lifetime from now. Errors:
+// errClaimed, errClaims.
+func (c *claims) take(key crypto.PublicKey, id identity.Identity, now, until time.Time) error {
+	der, err := x509.MarshalPKIXPublicKey(key)
+	if err != nil {
+		return err
+	}
+	name := short(string(der))
+	holder := short(fmt.Sprintf("%q %d %q", id.Issuer, id.Subject.Type, id.Subject.Value))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.turn(now)
+	for _, known := range []claim{c.young[name], c.old[name]} {
+		if known.until > now.Unix() && known.identity != holder {
+			return errClaimed
+		}
+		until = time.Unix(max(until.Unix(), known.until), 0)
+	}
+	if len(c.young)+len(c.old) >= maxClaims {
+		return errClaims
+	}
+	c.young[name] = claim{holder, until.Unix()}
+	return nil
+}
+
+// turn forgets what has ended: every claim of old once young is as old as a certificate
+// gets.
+func (c *claims) turn(now time.Time) {
+	if c.young == nil || now.Sub(c.turned) >= Lifetime {
+		c.young, c.old, c.turned = make(map[[16]byte]claim), c.young, now
+	}
+}
+
+func short(text string) [16]byte {
+	sum := sha256.Sum256([]byte(text))
+	return [16]byte(sum[:16])
+}
+
+// recall takes the claims of the certificates that may live still, out of the CT log.
+func (a *Authority) recall(ctx context.Context) error {
+	now := a.o.Clock()
+	for cert, err := range a.o.CTLog.Recent(ctx, now.Add(-Lifetime)) {
+		if err != nil {
+			return fmt.Errorf("recalling certified keys: %w", err)
+		}
+		if !now.Before(cert.NotAfter) {
+			continue
+		}
+		id, err := identity.FromCertificate(cert)
+		if err == nil {
+			err = a.claims.take(cert.PublicKey, id, now, cert.NotAfter)
+		}
+		if err != nil && !errors.Is(err, errClaimed) { // of builds that certified one key for two
+			return fmt.Errorf("recalling certified keys: %w", err)
+		}
+	}
+	return nil
+}
