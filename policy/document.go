@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -209,6 +210,9 @@ func readDocument(raw []byte) (document, error) {
 
 // checkWriting refuses what lets people read another policy than programs do.
 func checkWriting(raw []byte) error {
+	if !utf8.Valid(raw) || bytes.IndexByte(raw, 0) >= 0 {
+		return errors.New("not UTF-8, as YAML files here must be")
+	}
 	if i := bytes.IndexFunc(raw, func(r rune) bool { return unicode.Is(unicode.Bidi_Control, r) }); i >= 0 {
 		return fmt.Errorf("line %d: a character that turns the direction of writing around", 1+bytes.Count(raw[:i], []byte("\n")))
 	}

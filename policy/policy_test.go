@@ -2,12 +2,14 @@ package policy_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf16"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
@@ -241,4 +243,29 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("parsed, and asks for nothing: %+v", p)
 		}
 	})
+}
+
+// Programs that read encodings off a byte order mark would read another policy.
+func TestEncodings(t *testing.T) {
+	wide := func(order binary.AppendByteOrder, mark bool) []byte {
+		var raw []byte
+		if mark {
+			raw = order.AppendUint16(raw, 0xfeff)
+		}
+		for _, unit := range utf16.Encode([]rune(small)) {
+			raw = order.AppendUint16(raw, unit)
+		}
+		return raw
+	}
+	for name, raw := range map[string][]byte{
+		"UTF-16LE": wide(binary.LittleEndian, true), "UTF-16BE": wide(binary.BigEndian, true), "UTF-16LE without mark": wide(binary.LittleEndian, false),
+		"Latin-1": []byte(strings.Replace(small, "alice", "\xe9lise", 1)),
+	} {
+		if _, err := policy.Parse(raw, nil); err == nil || !strings.Contains(err.Error(), "not UTF-8") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := policy.Parse([]byte("\ufeff"+small), nil); err != nil {
+		t.Errorf("UTF-8 with a mark: %v", err)
+	}
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/x509"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hallmark-sign/hallmark/identity"
 	"github.com/hallmark-sign/hallmark/verify"
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
@@ -38,9 +40,7 @@ func (p *Policy) Counts(result *verify.Result) bool {
 // different signers must be found that no signature counts for two of them, and
 // nobody twice.
 func (p *Policy) settle(r *Rule, results []*verify.Result) error {
-	var people [][]string // names that each different person goes by
-	var signed []string   // the people
-	at := map[string]int{}
+	var who crowd
 	var refused error
 	for _, result := range results {
 		names := p.names(r, result)
@@ -55,14 +55,9 @@ func (p *Policy) settle(r *Rule, results []*verify.Result) error {
 			refused = closer(refused, err)
 			continue
 		}
-		who := personKey(result)
-		if _, ok := at[who]; !ok {
-			at[who] = len(people)
-			people, signed = append(people, nil), append(signed, person(result))
-		}
-		people[at[who]] = append(people[at[who]], names...)
+		who.add(result, names)
 	}
-	found := matching(people)
+	found := matching(who.names())
 	switch {
 	case found >= r.AtLeast:
 		return nil
@@ -72,15 +67,8 @@ func (p *Policy) settle(r *Rule, results []*verify.Result) error {
 	return &verify.Error{
 		Step: verify.StepIdentity, Code: verify.ThresholdIdentities, Err: refused,
 		Expected: fmt.Sprintf("%d of %s", r.AtLeast, strings.Join(r.SignedBy, ", ")),
-		Found:    fmt.Sprintf("%d: %s", found, orNobody(signed)),
+		Found:    fmt.Sprintf("%d: %s", found, cmp.Or(strings.Join(who.words(), ", "), "none of them")),
 	}
-}
-
-func orNobody(people []string) string {
-	if len(people) == 0 {
-		return "nobody of them"
-	}
-	return strings.Join(people, ", ")
 }
 
 // closer keeps the refusal that came further; a condition is looked at after the type.
@@ -141,7 +129,7 @@ func (r *Rule) admits(result *verify.Result) *verify.Error {
 	return nil
 }
 
-// person is who has signed, in words; personKey tells people apart.
+// person returns in words who has signed.
 func person(result *verify.Result) string {
 	if result.Certificate == nil {
 		return "a key"
@@ -149,15 +137,67 @@ func person(result *verify.Result) string {
 	return result.Identity.Subject.Value + " from " + result.Identity.Issuer
 }
 
-func personKey(result *verify.Result) string {
-	if result.Certificate != nil {
-		return fmt.Sprintf("%q %q", result.Identity.Issuer, result.Identity.Subject.Value)
+// crowd is the different people among signers. Two results are of one person if they
+// share an identity or a key: whoever has signed by certificate and signs again with the
+// same key, bare or certified for another name, is still one.
+type crowd struct {
+	people []*individual
+}
+
+// individual is one person of a crowd.
+type individual struct {
+	traits []string // identities and keys
+	names  []string // signers of the policy that fit
+	words  string
+}
+
+// add adds the signer of a result, for whom these signers of the policy stand.
+func (c *crowd) add(result *verify.Result, names []string) {
+	merged := &individual{traits: traitsOf(result), names: names, words: person(result)}
+	var others []*individual
+	for _, one := range c.people {
+		if !slices.ContainsFunc(one.traits, func(t string) bool { return slices.Contains(merged.traits, t) }) {
+			others = append(others, one)
+			continue
+		}
+		merged.traits, merged.names = append(merged.traits, one.traits...), append(merged.names, one.names...)
+		merged.words = one.words
 	}
-	der, err := x509.MarshalPKIXPublicKey(result.Key)
-	if err != nil {
-		return ""
+	c.people = append(others, merged)
+}
+
+func (c *crowd) names() [][]string {
+	var all [][]string
+	for _, one := range c.people {
+		all = append(all, one.names)
 	}
-	return string(der)
+	return all
+}
+
+func (c *crowd) words() []string {
+	var all []string
+	for _, one := range c.people {
+		all = append(all, one.words)
+	}
+	return all
+}
+
+// traitsOf returns what tells the signer of a result from others: the key, and the
+// identity with its issuer. Email addresses are compared without case, as mail systems
+// and identity providers do.
+func traitsOf(result *verify.Result) []string {
+	var traits []string
+	if der, err := x509.MarshalPKIXPublicKey(result.Key); err == nil {
+		traits = append(traits, string(der))
+	}
+	if result.Certificate == nil {
+		return traits
+	}
+	subject := result.Identity.Subject
+	if subject.Type == identity.Email {
+		subject.Value = strings.ToLower(subject.Value)
+	}
+	return append(traits, fmt.Sprintf("%q %v %q", result.Identity.Issuer, subject.Type, subject.Value))
 }
 
 // matching is how many people can each be given a name of their own: the size of

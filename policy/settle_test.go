@@ -1,8 +1,10 @@
 package policy_test
 
 import (
+	"crypto"
 	"crypto/ed25519"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"strings"
 	"testing"
@@ -83,6 +85,43 @@ require:
 	settles(t, "two names of one", p, verify.ThresholdIdentities, pushed("carol@example.com", "push"), pushed("carol@example.com", "tag"))
 	settles(t, "two names of one, and another", p, "", pushed("carol@example.com", "push"), pushed("carol@example.com", "tag"), pushed("dora@example.com", "push"))
 	settles(t, "three", parse(t, strings.Replace(threshold, "atLeast: 2", "atLeast: 3", 1)), "", alice, bob, carol)
+}
+
+// One person, one key and one signature count once, whatever they are called.
+func TestOnePerson(t *testing.T) {
+	public, _, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := parse(t, `version: 1
+signers:
+  staff: {email: {glob: "*@example.com"}, issuer: https://login.example.com}
+  Staff: {email: {glob: "*@Example.com"}, issuer: https://login.example.com}
+  key:
+    key: |
+      `+strings.ReplaceAll(string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})), "\n", "\n      ")+`
+require:
+  - {signedBy: [staff, Staff, key], atLeast: 2}
+`)
+	with := func(r *verify.Result, key crypto.PublicKey) *verify.Result {
+		r.Key = key
+		return r
+	}
+	other, _, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare := &verify.Result{Key: public, Digest: []byte{1}}
+	settles(t, "a key, bare and certified", p, verify.ThresholdIdentities, with(by("alice@example.com"), public), bare)
+	settles(t, "in the other order", p, verify.ThresholdIdentities, bare, with(by("alice@example.com"), public))
+	settles(t, "a key certified for two", p, verify.ThresholdIdentities, with(by("alice@example.com"), public), with(by("alice@Example.com"), public))
+	settles(t, "an address in other case", p, verify.ThresholdIdentities, with(by("alice@example.com"), public), with(by("Alice@Example.com"), other))
+	settles(t, "joined by a third", p, verify.ThresholdIdentities, with(by("alice@example.com"), other), with(by("ALICE@Example.com"), public), bare)
+	settles(t, "a key and somebody else", p, "", bare, with(by("alice@example.com"), other))
 }
 
 // What was signed must be what the rule accepts.

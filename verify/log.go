@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
@@ -34,7 +35,11 @@ func (c *claim) log() error {
 		if err != nil {
 			return err
 		}
-		c.result.Entries = append(c.result.Entries, Entry{*e.Entry, e.log.Log, witnesses})
+		verified := *e.Entry
+		if !e.promised {
+			verified.IntegratedTime = time.Time{} // which anybody can have written
+		}
+		c.result.Entries = append(c.result.Entries, Entry{verified, e.log.Log, witnesses})
 		logs = append(logs, logParty(e.log.Log))
 	}
 	found, want := distinct(logs), threshold(c.policy.LogThreshold)
@@ -154,8 +159,13 @@ func (c *claim) checkpoint(e *entry) (head checkpoint.Checkpoint, err error) {
 	return checkpoint.Checkpoint{}, err
 }
 
-// outside finds a time of the signature at which the log's key did not count.
+// outside finds a time of the signature at which the log's key did not count. A
+// signature without trusted time may be of any time: then only a log counts that has
+// begun and has not been ended.
 func (c *claim) outside(l *log) (string, bool) {
+	if len(c.result.Times) == 0 && (l.Validity.Start.IsZero() || !l.Validity.End.IsZero()) {
+		return "no trusted time", true
+	}
 	for _, t := range c.result.Times {
 		if !l.Validity.Contains(t.Time) {
 			return stamp(t.Time), true

@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"crypto"
 	"encoding/base64"
 	"fmt"
 	"strings"
@@ -338,4 +339,48 @@ func TestCheckpointKeyHint(t *testing.T) {
 
 func checkpointID(t testing.TB, l *logServer) []byte {
 	return must(checkpoint.LogID(l.origin, l.key.Public()))(t)[:4]
+}
+
+// Without a trusted time, an entry may have been made at any: a log that has ended could
+// go on making them.
+func TestWindowsWithoutTime(t *testing.T) {
+	in := newInstance(t, "example.com")
+	b := in.sign(t, artifact, order{keyed: true, tsas: []*stamper{}})
+	policy := verify.Policy{Keys: []crypto.PublicKey{fixedKey(t, "signer").Public()}, NoTimestampUnsafe: true}
+	for name, c := range map[string]struct {
+		window trust.Validity
+		want   verify.Code
+	}{
+		"open":  {trust.Validity{Start: signedAt}, ""},
+		"ended": {trust.Validity{Start: signedAt.Add(-time.Hour), End: signedAt.Add(time.Hour)}, verify.LogUnknown},
+		"never": {trust.Validity{}, verify.LogUnknown},
+	} {
+		v := in.rooted(t, func(r *trust.Root) { r.Logs[0].Validity = c.window })
+		_, err := v.Verify(b, fromBytes(artifact), policy)
+		if c.want == "" && err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if c.want != "" {
+			refused(t, err, verify.StepLog, c.want)
+		}
+	}
+}
+
+// An entry's time counts by its signed entry timestamp alone, and is not passed on
+// without one.
+func TestIntegratedTimeWithoutPromise(t *testing.T) {
+	in := newInstance(t, "example.com")
+	b := in.sign(t, artifact, order{})
+	b.Entries[0].IntegratedTime = signedAt.Add(-time.Hour)
+	r, err := in.verifier(t).Verify(b, fromBytes(artifact), trustAlice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Entries[0].IntegratedTime; !got.IsZero() {
+		t.Errorf("the result has %v", got)
+	}
+	b = in.sign(t, artifact, order{logs: []*logServer{}, tsas: []*stamper{}})
+	b.Entries = []rekor.Entry{in.logs[0].entryV1(t, b, "hashedrekord", "0.0.1")}
+	if r, err = in.verifier(t).Verify(b, fromBytes(artifact), trustAlice); err != nil || r.Entries[0].IntegratedTime.IsZero() {
+		t.Errorf("with a promise: %+v, %v", r, err)
+	}
 }

@@ -35,7 +35,7 @@ type Entry struct {
 	LogIndex             uint64 // of the whole log; Rekor v1 counts its shards on, Proof does not
 	LogID                []byte // 32 bytes, see checkpoint.LogID
 	Kind, Version        string
-	IntegratedTime       time.Time // zero: absent, as always in Rekor v2
+	IntegratedTime       time.Time // claimed: counts only once VerifySET accepts it; zero: absent, as always in Rekor v2
 	SignedEntryTimestamp []byte    // Rekor v1 only, see VerifySET
 	Proof                *Proof    // nil: absent, as in bundles of v0.1
 	CanonicalizedBody    []byte    // the leaf, see ParseBody
