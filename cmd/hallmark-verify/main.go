@@ -147,10 +147,11 @@ func (o options) tell(stdout io.Writer, v verdict.Verdict) error {
 	case o.quiet && v.Problem == nil:
 		return nil
 	case o.json:
-		if err := json.MarshalWrite(stdout, v.Report(), jsontext.AllowInvalidUTF8(true)); err != nil {
+		raw, err := json.Marshal(v.Report(), jsontext.AllowInvalidUTF8(true))
+		if err != nil {
 			return err
 		}
-		_, err := io.WriteString(stdout, "\n")
+		_, err = stdout.Write(append(verdict.EscapeJSON(raw), '\n'))
 		return err
 	case o.explain:
 		_, err := io.WriteString(stdout, v.Text())

@@ -77,7 +77,7 @@ func (f cleanFlags) clean(ctx context.Context, env environment, text string) err
 		total += len(one.all)
 	}
 	if total == 0 {
-		env.say("%s: nothing to delete", printable(text))
+		env.say("%s: nothing to delete", text)
 		return nil
 	}
 	if err := f.confirm(ctx, env, total); err != nil {
@@ -88,7 +88,7 @@ func (f cleanFlags) clean(ctx context.Context, env environment, text string) err
 			return undeleted(one.image.String(), err)
 		}
 	}
-	env.say("%s: %d deleted", printable(text), total)
+	env.say("%s: %d deleted", text, total)
 	return nil
 }
 

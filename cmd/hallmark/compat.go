@@ -55,7 +55,7 @@ func (s *session) leaveLegacy(ctx context.Context, one subject, raw []byte, kind
 		if kind != intoto.TypeSigned {
 			verify = "verify-attestation --type TYPE --insecure-ignore-tlog --insecure-ignore-sct --use-signed-timestamps --certificate-chain FILE --timestamp-certificate-chain FILE"
 		}
-		s.env.say("%s: for cosign 2, without its log entry: cosign %s …", printable(one.name), verify)
+		s.env.say("%s: for cosign 2, without its log entry: cosign %s …", one.name, verify)
 	}
 	return nil
 }

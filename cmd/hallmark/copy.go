@@ -127,10 +127,10 @@ func (f carryFlags) tell(env environment, source string, p *transfer.Progress, s
 		select {
 		case <-ticker.C:
 			if p.OfBlobs.Load() == 0 {
-				env.say("%s: looking at what there is", printable(source))
+				env.say("%s: looking at what there is", source)
 				continue
 			}
-			env.say("%s: %d of %d blobs, %s of %s", printable(source), p.Blobs.Load(), p.OfBlobs.Load(), amount(p.Bytes.Load()), amount(p.OfBytes.Load()))
+			env.say("%s: %d of %d blobs, %s of %s", source, p.Blobs.Load(), p.OfBlobs.Load(), amount(p.Bytes.Load()), amount(p.OfBytes.Load()))
 		case <-stop:
 			return
 		}

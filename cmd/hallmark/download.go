@@ -180,12 +180,12 @@ func (f downloadFlags) write(env environment, image oci.Image, lines []string) e
 		return &problem{Exit: exitUsage, Subject: out, Code: "usage", Err: fmt.Errorf("%d bundles go into a file whose name ends in .jsonl", len(lines)), Try: "--output " + out + ".jsonl"}
 	}
 	if _, err := os.Stat(out); err == nil {
-		env.say("%s: replaced", printable(out))
+		env.say("%s: replaced", out)
 	}
 	if err := durable.WriteFile(out, []byte(all), 0o644); err != nil {
 		return &problem{Exit: exitUsage, Subject: out, Code: "unwritable", Err: err, Try: "--output FILE"}
 	}
-	env.say("%s: %s, not verified", printable(out), counted(len(lines), "bundle", "bundles"))
-	env.say("  try       hallmark verify %s --bundle %s --identity … --issuer …", image.Digest, printable(out))
+	env.say("%s: %s, not verified", out, counted(len(lines), "bundle", "bundles"))
+	env.say("  try       hallmark verify %s --bundle %s --identity … --issuer …", image.Digest, out)
 	return nil
 }

@@ -71,7 +71,7 @@ func (s *session) keep(ctx context.Context, out string, raw []byte, results ...*
 		}
 	}
 	if !s.quiet && !s.flags.json {
-		s.env.say("  kept by   %s", printable(s.store.Name()))
+		s.env.say("  kept by   %s", s.store.Name())
 	}
 	return nil
 }

@@ -183,6 +183,6 @@ func describeEntry(a *account, e rekor.Entry) {
 		a.line("proof", "entry %d of a tree of %d, checkpoint of %s", e.Proof.Index, e.Proof.Size, origin)
 	}
 	if len(e.SignedEntryTimestamp) > 0 {
-		a.line("promise", "logged at %s", verdict.Clock(e.IntegratedTime))
+		a.line("promise", "a signed entry timestamp; its time counts once it is verified")
 	}
 }

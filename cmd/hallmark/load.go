@@ -100,14 +100,14 @@ func (f carryFlags) loadBundles(ctx context.Context, env environment, file, targ
 	}
 	for _, a := range all {
 		if slices.ContainsFunc(there, func(f oci.Found) bool { return bytes.Equal(f.Bundle, a.Bundle) }) {
-			env.say("%s: is on %s already", printable(file), image)
+			env.say("%s: is on %s already", file, image)
 			continue
 		}
 		manifest, err := r.client.Attach(ctx, image, a)
 		if err != nil {
 			return unseen(target, err)
 		}
-		env.say("%s: put on %s", printable(file), image)
+		env.say("%s: put on %s", file, image)
 		env.say("  bundle    %s@%s", image.Repository, manifest)
 	}
 	return nil

@@ -69,7 +69,7 @@ func (f followFlags) follow(ctx context.Context, env environment, name string) e
 			if errors.Is(err, logread.ErrStale) {
 				what = "is behind"
 			}
-			env.say("%s %s, trying again: %s", printable(name), what, printable(err.Error()))
+			env.say("%s %s, trying again: %s", name, what, err.Error())
 		},
 	}
 	if f.state != "" {

@@ -161,7 +161,7 @@ func (e environment) tell(verb string, tree *logbackup.Tree, s logbackup.Summary
 	if asJSON {
 		return e.printJSON(logSummary{tree.Head.Origin, s.Size, s.Root.String(), s.Copied, s.Skipped, s.Bytes})
 	}
-	e.say("%s %s: %s, root %s; %s copied, %d there already, %d bytes", verb, printable(tree.Head.Origin),
+	e.say("%s %s: %s, root %s; %s copied, %d there already, %d bytes", verb, tree.Head.Origin,
 		counted(s.Size, "entry", "entries"), s.Root, counted(s.Copied, "file", "files"), s.Skipped, s.Bytes)
 	return nil
 }

@@ -192,6 +192,7 @@ func (l *openLog) showFork(env environment, err error) {
 	for _, one := range []*logread.Head{fork.Old, fork.New} {
 		var a account
 		a.text(one.Envelope)
-		env.say("a checkpoint of %d entries:\n%s", one.Size, a.String())
+		env.say("a checkpoint of %d entries:", one.Size)
+		fmt.Fprint(env.stderr, a.String())
 	}
 }

@@ -210,10 +210,10 @@ func (r *restoration) ask(ctx context.Context, logs *ownLogs) error {
 		return err
 	}
 	for _, err := range others {
-		r.env.say("  witness  %s", printable(err.Error()))
+		r.env.say("  witness  %s", err.Error())
 	}
 	if len(agree) > 0 {
-		r.env.say("  witness  %s: nothing beyond %d entries", printable(strings.Join(agree, ", ")), r.tree.Head.Size)
+		r.env.say("  witness  %s: nothing beyond %d entries", strings.Join(agree, ", "), r.tree.Head.Size)
 	}
 	switch {
 	case !logs.config.Witnesses.Required: // then others have seen what none has cosigned

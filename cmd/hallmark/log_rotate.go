@@ -106,7 +106,7 @@ func (f rotateFlags) tellNext(env environment) error {
 			return err
 		}
 		env.say("  witnesses    each has to know the new log: in its %s, under logs, then %s witness serve again:", config.WitnessFile, env.command())
-		env.say("    - %s", printable(strings.TrimSpace(string(key))))
+		env.say("    - %s", strings.TrimSpace(string(key)))
 	}
 	env.say("  run it       %s serve -c %s", env.command(), verdict.Quoted(f.config))
 	env.say("  clients      %s trust add %s", env.command(), logs.config.URL)

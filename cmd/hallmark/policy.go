@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
@@ -53,7 +54,7 @@ but wider than most would want.`,
 				}
 				fmt.Fprintf(env.stdout, "%s: good: signers %d, rules %d\n", printable(file), len(p.Signers), len(p.Rules))
 				for _, warning := range p.Warnings() {
-					env.say("hallmark: %s: warning: %s", printable(file), printable(warning))
+					env.say("hallmark: %s: warning: %s", file, warning)
 				}
 			}
 			return failed.orNil()
@@ -162,6 +163,9 @@ func readCases(file string) ([]policyCase, error) {
 	raw, err := readFile(file, policy.MaxFile)
 	if err != nil {
 		return nil, err
+	}
+	if !utf8.Valid(raw) || bytes.IndexByte(raw, 0) >= 0 {
+		return nil, unreadable(file, errors.New("not UTF-8"))
 	}
 	d := yaml.NewDecoder(bytes.NewReader(raw))
 	d.KnownFields(true)
@@ -302,7 +306,7 @@ func provedOf(env environment, v *verify.Verifier, accept verify.Policy, arg str
 			return nil, proposalRefused(env, arg, err)
 		default:
 			p := problemOf(err)
-			env.say("hallmark: %s: left out: %s", printable(c.name), p.Code)
+			env.say("hallmark: %s: left out: %s", c.name, p.Code)
 			if first == nil {
 				first = proposalRefused(env, arg, err)
 			}

@@ -280,8 +280,8 @@ func (s *session) tell(file, out string, r *verify.Result) error {
 		report.Bundle = out
 		return s.env.printJSON(report)
 	}
-	s.env.say("%s: signed by %s, log entry %s", printable(file), verdict.Who(r), verdict.EntryWords(r))
-	s.env.say("  bundle    %s", printable(out))
+	s.env.say("%s: signed by %s, log entry %s", file, verdict.Who(r), verdict.EntryWords(r))
+	s.env.say("  bundle    %s", out)
 	return nil
 }
 

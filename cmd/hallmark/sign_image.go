@@ -66,7 +66,7 @@ func (f signFlags) images(ctx context.Context, env environment, r *registry, tex
 		return nil, unseen(text, err)
 	}
 	if !strings.HasSuffix(text, image.Digest) {
-		env.say("%s is %s", printable(text), image.Digest)
+		env.say("%s is %s", text, image.Digest)
 	}
 	all := []subject{{text, &image}}
 	for _, one := range platforms {

@@ -99,7 +99,7 @@ func (s *session) write(out string, bundle []byte) error {
 		if s.flags.bundle != "" {
 			keep += " --bundle " + verdict.Quoted(linesName(out))
 		}
-		s.env.say("%s: replaced; '%s' keeps the signatures that are there", printable(out), keep)
+		s.env.say("%s: replaced; '%s' keeps the signatures that are there", out, keep)
 	}
 	return durable.WriteFile(out, append(bundle, '\n'), 0o644)
 }

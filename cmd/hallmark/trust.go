@@ -117,10 +117,10 @@ func (f trustAddFlags) accept(ctx context.Context, env environment, url, dir str
 	print := fingerprint(files)
 	env.say("%s has the fingerprint\n  %s", url, print)
 	if config, err := trust.ParseSigningConfig(files.SigningConfig); err == nil && len(config.CertificateAuthorities) > 0 && config.CertificateAuthorities[0].URL != url {
-		env.say("  it has clients sign at %s", printable(config.CertificateAuthorities[0].URL))
+		env.say("  it has clients sign at %s", config.CertificateAuthorities[0].URL)
 	}
 	if p, err := checkpoint.ParsePolicy(files.LogPolicy); err == nil {
-		env.say("  it has you ask that its log is cosigned by %s", printable(p.Quorum.String()))
+		env.say("  it has you ask that its log is cosigned by %s", p.Quorum.String())
 	}
 	if pinned, err := pinnedIn(dir); err == nil && fingerprint(pinned) != print {
 		env.say("  another one is pinned as %s: %s", f.name, fingerprint(pinned))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -33,21 +34,34 @@ type environment struct {
 	args           []string
 }
 
-// say writes a line for people.
+// say writes a line for people. Text in args may be others'.
 func (e environment) say(format string, args ...any) {
+	for i, arg := range args {
+		switch arg := arg.(type) {
+		case string:
+			args[i] = printable(arg)
+		case error, fmt.Stringer:
+			args[i] = printable(fmt.Sprint(arg))
+		}
+	}
 	fmt.Fprintf(e.stderr, format+"\n", args...)
 }
 
 // http asks services, and says when it has to wait for one.
 func (e environment) http(timeout time.Duration) *http.Client {
-	return client.NewHTTP(timeout, func(notice string) { e.say("%s", printable(notice)) })
+	return client.NewHTTP(timeout, func(notice string) { e.say("%s", notice) })
 }
 
 // printJSON writes v for machines, on one line.
 func (e environment) printJSON(v any) error {
-	encoder := json.NewEncoder(e.stdout)
+	var line bytes.Buffer
+	encoder := json.NewEncoder(&line)
 	encoder.SetEscapeHTML(false)
-	return encoder.Encode(v)
+	if err := encoder.Encode(v); err != nil {
+		return err
+	}
+	_, err := e.stdout.Write(verdict.EscapeJSON(line.Bytes()))
+	return err
 }
 
 // command is how the user called this program, for hints that can be pasted.

@@ -111,7 +111,7 @@ func initWitness(ctx context.Context, env environment, dir string, c *config.Wit
 	if err != nil {
 		return exists(dir, err)
 	}
-	env.say("made the witness %s in %s", printable(c.Name), dir)
+	env.say("made the witness %s in %s", c.Name, dir)
 	env.say("  its key      %s", public)
 	env.say("  add logs     under logs in %s", filepath.Join(dir, config.WitnessFile))
 	env.say("  run it       %s witness serve %s", env.command(), dir)
@@ -164,7 +164,7 @@ func (f serveFlags) witness(ctx context.Context, env environment, dir string) er
 	if err != nil {
 		return errors.Join(err, w.Close())
 	}
-	env.say("hallmark witnesses %s as %s, listening on %s; Ctrl-C ends it", counted(len(c.Logs), "log", "logs"), printable(c.Name), l.Addr())
+	env.say("hallmark witnesses %s as %s, listening on %s; Ctrl-C ends it", counted(len(c.Logs), "log", "logs"), c.Name, l.Addr())
 	service := server.Service{Handler: server.Gated(w.Handler()), Logger: logger, Close: func(context.Context) error { return w.Close() }}
 	if c.TLS != nil {
 		service.Certificate, service.Key = c.Path(c.TLS.Certificate), c.Path(c.TLS.Key)

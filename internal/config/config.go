@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -194,6 +195,9 @@ func Parse(raw []byte) (*Config, error) {
 func parse(raw []byte, into any) error {
 	if len(raw) > maxFile {
 		return fmt.Errorf("more than %d bytes", maxFile)
+	}
+	if !utf8.Valid(raw) || bytes.IndexByte(raw, 0) >= 0 {
+		return errors.New("not UTF-8")
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(raw))
 	decoder.KnownFields(true)

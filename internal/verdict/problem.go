@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/hallmark-sign/hallmark/verify"
 )
@@ -89,8 +92,8 @@ func (p *Problem) Text() string {
 	}
 	fmt.Fprintf(&b, "%s: %s\n", word(p.Exit), p.Code)
 	for _, line := range [][2]string{
-		{"reason", Printable(strings.ReplaceAll(strings.TrimSpace(p.Err.Error()), "\n", "; "))},
-		{"expected", Printable(p.Expected)}, {"found", Printable(p.Found)}, {"try", Printable(p.Try)},
+		{"reason", Printable(oneLine(p.Err.Error()))},
+		{"expected", Printable(oneLine(p.Expected))}, {"found", Printable(oneLine(p.Found))}, {"try", Printable(p.Try)},
 	} {
 		if line[1] != "" {
 			fmt.Fprintf(&b, "  %-9s %s\n", line[0], line[1])
@@ -99,19 +102,83 @@ func (p *Problem) Text() string {
 	return b.String()
 }
 
-// Printable keeps text that others wrote from drawing on the terminal:
-// characters that control it, or turn the direction of writing around, become
-// visible escapes.
+// maxPrinted is how many bytes of a text that others wrote are printed.
+const maxPrinted = 8 << 10
+
+// Printable returns text that others wrote in a form that can't draw on the terminal or
+// pass for another text: characters that control the terminal, turn the direction of
+// writing around or are invisible become visible escapes, and long texts are cut.
 func Printable(text string) string {
+	text = bounded(text)
+	if isPlain(text) {
+		return text
+	}
 	var b strings.Builder
 	for _, r := range text {
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' {
+		if isHidden(r) {
 			fmt.Fprintf(&b, "\\u%04x", r)
 			continue
 		}
 		b.WriteRune(r)
 	}
 	return b.String()
+}
+
+func isPlain(text string) bool {
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// isHidden reports whether a character is seen by its effect alone: C0 and C1 controls,
+// format characters such as those of bidirectional text, separators of lines.
+func isHidden(r rune) bool {
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
+}
+
+// bounded cuts a long text.
+func bounded(text string) string {
+	if len(text) <= maxPrinted {
+		return text
+	}
+	cut := maxPrinted
+	for !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return fmt.Sprintf("%s… (%d bytes more)", text[:cut], len(text)-cut)
+}
+
+// EscapeJSON returns JSON in which hidden characters, which may stand in strings as they
+// are, are escaped, so that a terminal shows them too.
+func EscapeJSON(raw []byte) []byte {
+	hidden := func(r rune) bool { return r != '\n' && isHidden(r) }
+	if bytes.IndexFunc(raw, hidden) < 0 {
+		return raw
+	}
+	var out bytes.Buffer
+	for _, r := range string(raw) {
+		switch high, low := utf16.EncodeRune(r); {
+		case !hidden(r):
+			out.WriteRune(r)
+		case r > 0xffff:
+			fmt.Fprintf(&out, "\\u%04x\\u%04x", high, low)
+		default:
+			fmt.Fprintf(&out, "\\u%04x", r)
+		}
+	}
+	return out.Bytes()
+}
+
+// oneLine joins the lines of a text that are not blank.
+func oneLine(text string) string {
+	lines := strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' })
+	for i, line := range lines {
+		lines[i] = strings.TrimSpace(line)
+	}
+	return strings.Join(slices.DeleteFunc(lines, func(line string) bool { return line == "" }), "; ")
 }
 
 // Quoted is a word for a shell.

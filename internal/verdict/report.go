@@ -74,7 +74,7 @@ func (v Verdict) Report() Report {
 	out := Report{File: v.Target.Name, Verdict: "verified", List: v.List}
 	if p := v.Problem; p != nil {
 		out.Verdict = map[int]string{ExitRefused: "refused", ExitUsage: "unreadable", ExitUndecided: "undecided"}[p.Exit]
-		out.Code, out.Reason, out.Expected, out.Found, out.Try = p.Code, p.Err.Error(), p.Expected, p.Found, p.Try
+		out.Code, out.Reason, out.Expected, out.Found, out.Try = p.Code, bounded(p.Err.Error()), bounded(p.Expected), bounded(p.Found), p.Try
 	}
 	for _, r := range v.Results {
 		out.Signatures = append(out.Signatures, signatureOf(r))
