@@ -26,9 +26,9 @@ type Options struct {
 	// Timeout is for everything that one call asks a registry; 0: a minute.
 	Timeout time.Duration
 
-	// PlainHTTPUnsafe allows HTTP without TLS to other machines, for registries on
-	// networks that nobody else is on. Whoever is sees credentials and can hide
-	// signatures.
+	// PlainHTTPUnsafe allows HTTP without TLS to other machines, where a registry does
+	// not answer by TLS. Anyone on the network can then read credentials, and replace
+	// images and hide signatures.
 	PlainHTTPUnsafe bool
 
 	// Anonymous sends no credentials, even where docker or podman has them.
@@ -63,6 +63,10 @@ type session struct {
 // session gives the repository's, with the scopes in other repositories that are
 // needed as well. A greeting that failed is tried again by whoever comes next.
 func (c *Client) session(ctx context.Context, repo name.Repository, scope string, more ...string) (*session, error) {
+	repo, err := c.withScheme(repo)
+	if err != nil {
+		return nil, err
+	}
 	c.mutex.Lock()
 	scopes := append([]string{repo.Scope(scope)}, more...)
 	key := repo.RegistryStr() + " " + strings.Join(scopes, " ")
@@ -87,6 +91,20 @@ func (c *Client) session(ctx context.Context, repo name.Repository, scope string
 	}
 	s.http = &http.Client{Transport: authorized, CheckRedirect: checkRedirect}
 	return s, nil
+}
+
+// withScheme has plain HTTP tried beside TLS where that is allowed: by itself, the
+// library goes by the looks of a name.
+func (c *Client) withScheme(repo name.Repository) (name.Repository, error) {
+	if !c.options.PlainHTTPUnsafe && !isLoopback(hostOf(repo)) {
+		return repo, nil
+	}
+	insecure, err := name.NewRegistry(repo.RegistryStr(), name.Insecure)
+	if err != nil {
+		return repo, garbled("%w", err)
+	}
+	repo.Registry = insecure
+	return repo, nil
 }
 
 func (c *Client) credentials(ctx context.Context, repo name.Repository) (authn.Authenticator, error) {

@@ -29,6 +29,7 @@ const (
 	Unsupported Reason = "unsupported" // a kind of image that is not signed, such as docker's schema 1
 	Refused     Reason = "refused"     // another 4xx: the registry does not take or do what it was asked to
 	Untrusted   Reason = "untrusted"   // its TLS certificate is by nobody who is trusted, or of another host
+	NoTLS       Reason = "no-tls"      // it speaks plain HTTP, which is for loopback or PlainHTTPUnsafe
 	Credentials Reason = "credentials" // those that are kept for it can't be read: it was not asked
 	TooMuch     Reason = "too-much"    // more than is looked at: see the limits
 )
@@ -53,8 +54,8 @@ func (r Reason) words() string {
 		Denied: "the registry refuses access", NotFound: "the registry has no such image", Busy: "the registry is busy",
 		Unavailable: "the registry does not answer", TimedOut: "the registry took too long",
 		Garbled: "the registry's answer makes no sense", Refused: "the registry refuses the request", Unsupported: "this kind of image is not supported",
-		TooMuch:   "there is more than is looked at",
-		Untrusted: "the registry's certificate is not trusted", Credentials: "the credentials for the registry can't be read",
+		TooMuch: "there is more than is looked at",
+		NoTLS:   "the registry speaks no TLS", Untrusted: "the registry's certificate is not trusted", Credentials: "the credentials for the registry can't be read",
 	}[r]
 }
 
@@ -85,12 +86,21 @@ func unseen(err error) error {
 		return err
 	case errors.As(err, &certificate): // before what plain HTTP at loopback says
 		return &Unseen{Reason: Untrusted, Err: certificate}
+	case isNoTLS(err):
+		return &Unseen{Reason: NoTLS, Err: err}
 	case errors.As(err, &answer): // of the handshake
 		return &Unseen{Reason: reasonOf(answer.StatusCode), Status: answer.StatusCode, Err: handshakeError(answer)}
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return &Unseen{Reason: TimedOut, Err: err}
 	}
 	return &Unseen{Reason: Unavailable, Err: err}
+}
+
+// isNoTLS reports whether what came in place of a TLS handshake was something else, as
+// net/http says where it is HTTP, and crypto/tls behind a proxy.
+func isNoTLS(err error) bool {
+	var record tls.RecordHeaderError
+	return errors.Is(err, http.ErrSchemeMismatch) || errors.As(err, &record)
 }
 
 // refused is an answer with a status that is none, with what the registry says.

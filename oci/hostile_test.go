@@ -389,7 +389,7 @@ func TestTimesOut(t *testing.T) {
 func TestPlainHTTP(t *testing.T) {
 	for address, want := range map[string]bool{
 		"http://127.0.0.1/": true, "http://[::1]:5000/": true, "http://localhost:5000/": true,
-		"http://10.0.0.1/": false, "http://registry.local/": false, "http://localhost.example.com/": false, "http://127.0.0.1.example.com/": false,
+		"http://app.localhost:5000/": true, "http://127.8.9.1:5000/": true, "http://10.0.0.1/": false, "http://registry.local/": false, "http://localhost.example.com/": false, "http://127.0.0.1.example.com/": false,
 	} {
 		req, err := http.NewRequest(http.MethodGet, address, nil)
 		if err != nil {

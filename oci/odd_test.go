@@ -1,8 +1,10 @@
 package oci
 
 import (
+	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -287,3 +289,51 @@ func TestListsTheImage(t *testing.T) {
 		}
 	}
 }
+
+// Registries with names and without TLS are reached where that is allowed, and
+// otherwise what is missing is said. A proxy leads the names to the registry.
+func TestPlainByName(t *testing.T) {
+	p := newPlace(t, true)
+	c := New(Options{PlainHTTPUnsafe: true})
+	for _, c := range []*Client{c, New(Options{})} {
+		base := c.transport.(*patient).inner.(*guarded).inner.(*http.Transport)
+		base.Proxy = nil
+		base.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, p.host())
+		}
+		for _, host := range []string{"registry.internal:5000", "registry", "10.1.2.3:5000"} {
+			reference, err := ParseReference(host + "/a/b:v1")
+			if host == "registry" {
+				reference, err = ParseReference("registry:80/a/b:v1")
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			image, err := c.Resolve(t.Context(), reference)
+			if c.options.PlainHTTPUnsafe && (err != nil || image.Digest != p.image.Digest) {
+				t.Errorf("%s: %v, %v", host, image, err)
+			}
+			if !c.options.PlainHTTPUnsafe && reasonFor(err) != NoTLS {
+				t.Errorf("%s without the option: %v", host, err)
+			}
+		}
+	}
+}
+
+// A name below localhost that leads to another machine is not this machine.
+func TestLocalhostElsewhere(t *testing.T) {
+	elsewhere := func(context.Context, string, string) (net.Conn, error) {
+		return remoteConn{}, nil
+	}
+	for address, want := range map[string]bool{"localhost:80": false, "a.localhost:80": false, "registry.example.com:80": true} {
+		if _, err := dialLoopback(elsewhere)(t.Context(), "tcp", address); (err == nil) != want {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+}
+
+// remoteConn is a connection to another machine.
+type remoteConn struct{ net.Conn }
+
+func (remoteConn) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 80} }
+func (remoteConn) Close() error         { return nil }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -16,18 +17,38 @@ type Reference struct {
 
 // ParseReference reads REGISTRY/REPO:TAG or REGISTRY/REPO@sha256:HEX. Neither a
 // registry nor a tag is assumed: a signature must not depend on what a client
-// fills in.
+// fills in. Errors: *NameError.
 func ParseReference(text string) (Reference, error) {
-	ref, err := name.ParseReference(text, name.StrictValidation)
+	ref, err := parse(text)
 	if err != nil {
-		return Reference{}, fmt.Errorf("parsing image: %w", err)
-	}
-	if digest, ok := ref.(name.Digest); ok {
-		if _, err := parseDigest(digest.DigestStr()); err != nil {
-			return Reference{}, fmt.Errorf("parsing image: %w", err)
-		}
+		return Reference{}, misnamed(text)
 	}
 	return Reference{ref}, nil
+}
+
+// Names as the specification has them (distribution-spec, "Pulling manifests"), of
+// which the library takes more.
+var (
+	isHost       = regexp.MustCompile(`^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]+)?$`)
+	isRepository = regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
+	isTag        = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
+)
+
+func parse(text string) (name.Reference, error) {
+	ref, err := name.ParseReference(text, name.StrictValidation)
+	if err != nil {
+		return nil, err
+	}
+	id := ref.Identifier()
+	if _, ok := ref.(name.Digest); ok {
+		_, err = parseDigest(id)
+	} else if !isTag.MatchString(id) {
+		err = fmt.Errorf("%.200q is no tag", id)
+	}
+	if !isHost.MatchString(ref.Context().RegistryStr()) || !isRepository.MatchString(ref.Context().RepositoryStr()) {
+		err = fmt.Errorf("%.200q is no repository", ref.Context())
+	}
+	return ref, err
 }
 
 // String is the reference as it was written.

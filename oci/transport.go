@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -9,7 +10,11 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
+	"strings"
 	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
 
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/client/retry"
@@ -31,6 +36,7 @@ const (
 func newTransport(roots *x509.CertPool, plain bool) http.RoundTripper {
 	base := http.DefaultTransport.(*http.Transport).Clone()
 	base.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	base.DialContext = dialLoopback(base.DialContext)
 	base.MaxIdleConnsPerHost = 32
 	base.DisableCompression = true // digests are over what was sent
 	return &patient{&guarded{base, plain}}
@@ -42,7 +48,7 @@ type guarded struct {
 	plain bool
 }
 
-var errPlain = errors.New("plain HTTP is for loopback addresses: credentials and answers would be anybody's; --registry-plain-http allows it")
+var errPlain = errors.New("plain HTTP is allowed only to loopback: on a network, anyone could read credentials and alter responses; --registry-plain-http allows it")
 
 // RoundTrip makes one request.
 func (g *guarded) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -66,9 +72,36 @@ type bounded struct {
 	io.Closer
 }
 
+// isLoopback reports whether a host is this machine. Names below localhost are
+// nothing else (RFC 6761, section 6.3), and are dialed nowhere else.
 func isLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
+	return isLocalhost(host) || err == nil && ip.Unmap().IsLoopback()
+}
+
+func isLocalhost(host string) bool {
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+// hostOf is the host of a registry, without its port.
+func hostOf(repo name.Repository) string {
+	return (&url.URL{Host: repo.RegistryStr()}).Hostname()
+}
+
+// dialLoopback dials, and refuses a name below localhost that leads elsewhere.
+func dialLoopback(dial func(ctx context.Context, network, address string) (net.Conn, error)) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		host, _, _ := net.SplitHostPort(address)
+		if err != nil || !isLocalhost(host) {
+			return conn, err
+		}
+		if remote, ok := conn.RemoteAddr().(*net.TCPAddr); !ok || !remote.IP.IsLoopback() {
+			conn.Close()
+			return nil, fmt.Errorf("%s leads to %s, which is not this machine", host, conn.RemoteAddr())
+		}
+		return conn, nil
+	}
 }
 
 // patient asks again when a registry says that it is too busy.

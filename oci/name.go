@@ -1,0 +1,101 @@
+package oci
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// A NameError reports text that is not the name of an image.
+type NameError struct {
+	Reason string // what is wrong with it
+	Try    string // the name that may be meant; empty: not known
+}
+
+// Error says how images are named, and what is wrong.
+func (e *NameError) Error() string {
+	return "images are named REGISTRY/REPO:TAG or REGISTRY/REPO@sha256:HEX: " + e.Reason
+}
+
+var (
+	schemed  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
+	withPort = regexp.MustCompile(`^[^/]+:[0-9]+$`)
+)
+
+// schemeOf returns the scheme that an image is named with elsewhere, such as
+// docker:// or https://, or nothing.
+func schemeOf(text string) string { return schemed.FindString(text) }
+
+// MeansImage reports whether text can only be meant for an image, though it may not
+// be the name of one: it has a scheme, or a registry with a port, or with a dot and a
+// tag or a digest behind.
+func MeansImage(text string) bool {
+	if scheme := schemeOf(text); scheme != "" {
+		return !strings.EqualFold(scheme, "file://")
+	}
+	registry, rest, ok := strings.Cut(text, "/")
+	if !ok || strings.Trim(registry, ".") == "" {
+		return false
+	}
+	return withPort.MatchString(registry) || (registry == "localhost" || strings.Contains(registry, ".")) && strings.ContainsAny(rest, ":@")
+}
+
+// misnamed says what is wrong with the name of an image.
+func misnamed(text string) *NameError {
+	if scheme := schemeOf(text); scheme != "" {
+		return likely("remove "+scheme, text[len(scheme):])
+	}
+	rest, digest, byDigest := strings.Cut(text, "@")
+	repo, tag, tagged := rest, "", false
+	if i := strings.LastIndex(rest, ":"); i > strings.LastIndex(rest, "/") {
+		repo, tag, tagged = rest[:i], rest[i+1:], true
+	}
+	registry, path, whole := strings.Cut(repo, "/")
+	isRegistry := registry == "localhost" || strings.ContainsAny(registry, ".:")
+	switch {
+	case !whole || !isRegistry:
+		return likely(fmt.Sprintf("%.200q has no registry; Docker Hub is docker.io", text), hub(text, whole))
+	case path != strings.ToLower(path):
+		return likely("a repository is written in lower case", registry+"/"+strings.ToLower(path)+text[len(repo):])
+	case !isHost.MatchString(registry), !isRepository.MatchString(path):
+		return &NameError{Reason: fmt.Sprintf("%.200q is no repository", repo)}
+	case byDigest:
+		return misnamedDigest(rest, repo, digest)
+	case !tagged || tag == "":
+		return &NameError{Reason: "the tag or the digest is missing, and none is assumed", Try: repo + ":TAG"}
+	case strings.Contains(tag, "+"):
+		return likely("a tag has no +; Helm and others write _ in its place", repo+":"+strings.ReplaceAll(tag, "+", "_"))
+	}
+	return &NameError{Reason: fmt.Sprintf("%.200q is no tag: up to 128 letters, digits, _, . and -", tag)}
+}
+
+// hub is the name of an image of Docker Hub, where it is left out.
+func hub(text string, whole bool) string {
+	if whole {
+		return "docker.io/" + text
+	}
+	return "docker.io/library/" + text
+}
+
+// misnamedDigest says what is wrong with a digest, behind a repository that may have a
+// tag.
+func misnamedDigest(before, repo, digest string) *NameError {
+	algorithm, digits, _ := strings.Cut(digest, ":")
+	switch {
+	case strings.EqualFold(algorithm, "sha512"):
+		return &NameError{Reason: "digests are SHA-256, and those by SHA-512 are not supported"}
+	case !strings.EqualFold(algorithm, "sha256"):
+		return likely(fmt.Sprintf("%.200q is no digest by SHA-256", digest), before+"@sha256:"+digest)
+	case len(digits) != 64:
+		return &NameError{Reason: fmt.Sprintf("a digest has 64 hexadecimal digits, and this one %d: ask for the whole of it", len(digits)), Try: repo + ":TAG"}
+	}
+	return likely("a digest is 64 hexadecimal digits in lower case", before+"@"+strings.ToLower(digest))
+}
+
+// likely proposes a name, if it is one.
+func likely(reason, try string) *NameError {
+	if _, err := parse(try); err != nil {
+		try = ""
+	}
+	return &NameError{Reason: reason, Try: try}
+}
