@@ -47,7 +47,7 @@ is used by another tag of the repository. The entries in the transparency log st
 				}
 				f.kind = cmp.Or(kind, f.kind)
 			}
-			return f.clean(cmd.Context(), env, strings.TrimPrefix(args[0], "oci:"))
+			return f.clean(cmd.Context(), env, imageName(args[0]))
 		},
 	}
 	f.registry.add(cmd)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -56,7 +55,7 @@ func (f carryFlags) copy(ctx context.Context, env environment, source, target st
 	if err != nil {
 		return err
 	}
-	source = strings.TrimPrefix(source, "oci:")
+	source = imageName(source)
 	image, p := r.image(ctx, source, true)
 	if p != nil {
 		return p
@@ -71,13 +70,13 @@ func (f carryFlags) copy(ctx context.Context, env environment, source, target st
 		return err
 	}
 	job.To = to.Beside(r.client.Repository(from))
-	return f.run(ctx, env, source, strings.TrimPrefix(target, "oci:"), job)
+	return f.run(ctx, env, source, imageName(target), job)
 }
 
 // to is the repository that an image goes to, which may be written to, and under
 // which tag.
 func (f carryFlags) to(ctx context.Context, r *registry, job *transfer.Job, target string) (*oci.Repository, error) {
-	to, p := parseReference(strings.TrimPrefix(target, "oci:"))
+	to, p := parseReference(imageName(target))
 	if p != nil {
 		return nil, p
 	}

@@ -49,7 +49,7 @@ puts them on an image again. Nothing is verified here.`,
 				}
 				f.kind = kind
 			}
-			return f.download(cmd.Context(), env, strings.TrimPrefix(args[0], "oci:"))
+			return f.download(cmd.Context(), env, imageName(args[0]))
 		},
 	}
 	f.registry.reach(cmd)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -33,17 +34,17 @@ func loadCommand(env environment) *cobra.Command {
 written, or a .tar of one, into a registry as TARGET, with everything that hangs on it.
 If DIR has several, --image says which.
 
-Of a file of bundles, ` + verdict.Suffix + ` or ` + verdict.LinesSuffix + `, each is put on the image TARGET, whose
-digest it must name; those that are there already are left alone. It is the inverse of
-'hallmark download', and where sign could not reach the registry it is the rest of it.
+Of a file of bundles, as 'hallmark download' writes them, each is put on the image TARGET, whose
+digest it must name; those that are there already are left alone. Where sign could not
+reach the registry it is the rest of it.
 Nothing is verified here.`,
 		Example: `  hallmark load release/ mirror.example.com/app:v1 --image registry.example.com/app:v1
   hallmark load app.tar mirror.example.com/app:v1
   hallmark load app` + verdict.LinesSuffix + ` mirror.example.com/app:v1`,
 		Args: usageArgs(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			target := strings.TrimPrefix(args[1], "oci:")
-			if strings.HasSuffix(args[0], verdict.Suffix) || strings.HasSuffix(args[0], verdict.LinesSuffix) {
+			target := imageName(args[1])
+			if holdsBundles(args[0]) {
 				return f.loadBundles(cmd.Context(), env, args[0], target)
 			}
 			return f.load(cmd.Context(), env, args[0], image, target)
@@ -52,6 +53,27 @@ Nothing is verified here.`,
 	f.add(cmd)
 	cmd.Flags().StringVar(&image, "image", "", "`IMAGE` out of several: the name it was saved under, its tag or its digest")
 	return cmd
+}
+
+// holdsBundles reports whether a file has bundles in it, by its name or because it
+// begins as JSON does and no archive of an image does.
+func holdsBundles(file string) bool {
+	if strings.HasSuffix(file, verdict.Suffix) || strings.HasSuffix(file, verdict.LinesSuffix) {
+		return true
+	}
+	info, err := os.Stat(file)
+	if err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	start := make([]byte, 512)
+	n, _ := io.ReadFull(f, start)
+	text := bytes.TrimSpace(bytes.TrimPrefix(start[:n], []byte("\ufeff")))
+	return bytes.HasPrefix(text, []byte("{")) && !bytes.Contains(text, []byte("ustar"))
 }
 
 func (f carryFlags) load(ctx context.Context, env environment, dir, image, target string) error {

@@ -5,7 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,7 +33,7 @@ func (f *registryFlags) add(cmd *cobra.Command) {
 // reach are the flags of verbs that take an image as a whole in any case, or alone.
 func (f *registryFlags) reach(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.cacert, "registry-cacert", "", "`FILE` with the certificate authorities (PEM) of registries, instead of the system's")
-	cmd.Flags().BoolVar(&f.plain, "registry-plain-http", false, "allow registries on other machines without TLS")
+	cmd.Flags().BoolVar(&f.plain, "registry-plain-http", false, "allow registries on other machines that speak no TLS: anyone on the network can read the credentials, and alter what they answer")
 }
 
 // registry reaches them. Nothing is asked yet.
@@ -59,6 +59,15 @@ type registry struct {
 
 // IsImage says whether an argument reads as an image, whole.
 func (r *registry) IsImage(text string) bool { return oci.LooksLikeImage(text) }
+
+// Misnamed says what is wrong with what can only be meant for an image, and is none.
+func (r *registry) Misnamed(text string) *problem {
+	if !oci.MeansImage(text) {
+		return nil
+	}
+	_, p := parseReference(text)
+	return p
+}
 
 // Look finds an image and the bundles on it.
 func (r *registry) Look(ctx context.Context, reference string) (verdict.Held, *problem) {
@@ -137,10 +146,14 @@ func (r *registry) image(ctx context.Context, text string, whole bool) (oci.Imag
 
 func parseReference(text string) (oci.Reference, *problem) {
 	reference, err := oci.ParseReference(text)
-	if err != nil {
-		return reference, &problem{Exit: exitUsage, Subject: text, Code: "usage", Err: err, Try: "REGISTRY/REPO:TAG or REGISTRY/REPO@sha256:HEX; of Docker Hub docker.io/library/REPO:TAG"}
+	if err == nil {
+		return reference, nil
 	}
-	return reference, nil
+	p := &problem{Exit: exitUsage, Subject: text, Code: "usage", Err: err}
+	if wrong := new(oci.NameError); errors.As(err, &wrong) {
+		p.Try = wrong.Try
+	}
+	return reference, p
 }
 
 // platforms are those of an image, if they are asked for.
@@ -190,6 +203,8 @@ func remedy(reason oci.Reason) string {
 		return "docker login, or podman login, at the registry"
 	case oci.Untrusted:
 		return "--registry-cacert FILE, with the certificate authority of the registry"
+	case oci.NoTLS:
+		return "--registry-plain-http, if nobody else is on the network to that registry: credentials and answers are not protected"
 	case oci.Credentials:
 		return "mend what is kept in $DOCKER_CONFIG/config.json, by default ~/.docker/config.json, or log in again"
 	case oci.Busy, oci.Unavailable, oci.TimedOut:
@@ -207,10 +222,16 @@ func unseen(subject string, err error) *problem {
 		return verdict.Interrupted(subject)
 	case errors.Is(err, oci.ErrMalformed):
 		p.Exit, p.Code = exitUsage, "bundle-malformed"
-	case errors.Is(err, http.ErrSchemeMismatch):
-		p.Try = "--registry-plain-http, if that registry is known to speak no TLS"
 	case errors.As(err, &u):
 		p.Try = remedy(u.Reason)
 	}
 	return p
+}
+
+// imageName is an argument without oci:, which says outright that it is an image.
+func imageName(arg string) string {
+	if strings.HasPrefix(arg, "oci://") {
+		return arg // no scheme of ours
+	}
+	return strings.TrimPrefix(arg, "oci:")
 }

@@ -45,7 +45,7 @@ func (f carryFlags) save(ctx context.Context, env environment, images []string, 
 	}
 	var failed failures
 	for _, one := range images {
-		if err := f.saveOne(ctx, env, r, strings.TrimPrefix(one, "oci:"), dir); err != nil {
+		if err := f.saveOne(ctx, env, r, imageName(one), dir); err != nil {
 			failed = append(failed, err)
 		}
 		if ctx.Err() != nil {

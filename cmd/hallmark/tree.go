@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,7 +43,7 @@ func (f treeFlags) tree(ctx context.Context, env environment, args []string) err
 		return err
 	}
 	for _, arg := range args {
-		text := strings.TrimPrefix(arg, "oci:")
+		text := imageName(arg)
 		image, p := registry.image(ctx, text, true)
 		if p != nil {
 			return p

@@ -22,6 +22,10 @@ type Registry interface {
 	// IsImage says whether text can only be meant for an image.
 	IsImage(text string) bool
 
+	// Misnamed is the problem with text that is no image and can only be meant for
+	// one; nil: it may be anything.
+	Misnamed(text string) *Problem
+
 	// Look gives what the registry has of an image. A problem says that it could
 	// not be looked at, or that the text names nothing; no bundles, that the image
 	// is there and unsigned.
@@ -73,6 +77,8 @@ func (f Finder) Subject(arg string) (text string, image bool, problem *Problem) 
 		return path, false, nil
 	case isImage && f.Registry == nil:
 		return "", false, &Problem{Exit: ExitUsage, Subject: arg, Code: "usage", Err: errors.New("this program reads no registries"), Try: "hallmark verify"}
+	case isImage && strings.HasPrefix(reference, "//"):
+		return arg, true, nil // it is no scheme of URLs, which is told as it was typed
 	case isImage:
 		return reference, true, nil
 	}
@@ -83,7 +89,13 @@ func (f Finder) Subject(arg string) (text string, image bool, problem *Problem) 
 // registry goes without saying: here none does.
 func (f Finder) HintImage(p *Problem) *Problem {
 	const usual = "docker.io/library/"
-	if p.Code == "unreadable" && f.Registry != nil && f.Registry.IsImage(usual+p.Subject) {
+	if p.Code != "unreadable" || f.Registry == nil {
+		return p
+	}
+	if wrong := f.Registry.Misnamed(p.Subject); wrong != nil {
+		return wrong
+	}
+	if f.Registry.IsImage(usual+p.Subject) && !isDigest(p.Subject) {
 		p.Try = "REGISTRY/" + p.Subject + " for an image; " + usual + p.Subject + " is Docker Hub's"
 	}
 	return p

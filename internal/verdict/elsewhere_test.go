@@ -24,6 +24,8 @@ type shelf struct {
 	problem *verdict.Problem
 }
 
+func (s shelf) Misnamed(string) *verdict.Problem { return nil }
+
 func (s shelf) IsImage(text string) bool { return strings.HasPrefix(text, "reg.example.com/") }
 
 func (s shelf) Look(context.Context, string) (verdict.Held, *verdict.Problem) {

@@ -106,12 +106,11 @@ func (f Finder) find(arg string) iter.Seq[Target] {
 			return
 		}
 		info, err := os.Stat(arg)
-		text, isDigest := strings.CutPrefix(arg, "sha256:")
 		switch {
 		case arg == "-":
 			yield(f.target(Target{Name: arg, stdin: true}))
-		case errors.Is(err, fs.ErrNotExist) && isDigest:
-			yield(f.target(digestTarget(arg, text)))
+		case errors.Is(err, fs.ErrNotExist) && isDigest(arg):
+			yield(f.target(digestTarget(arg)))
 		case errors.Is(err, fs.ErrNotExist) && HasStars(arg):
 			f.glob(arg, yield)
 		case err != nil:
@@ -141,8 +140,16 @@ func couldNotLook(path string, err error) *Problem {
 	return &Problem{Exit: ExitUndecided, Subject: path, Code: "could-not-look", Err: err}
 }
 
-func digestTarget(arg, text string) Target {
-	digest, err := hex.DecodeString(text)
+// isDigest reports whether text is a digest, of which SHA-256 alone can be judged.
+func isDigest(text string) bool {
+	return strings.HasPrefix(text, "sha256:") || strings.HasPrefix(text, "sha512:")
+}
+
+func digestTarget(arg string) Target {
+	digest, err := hex.DecodeString(strings.TrimPrefix(arg, "sha256:"))
+	if strings.HasPrefix(arg, "sha512:") {
+		return Target{Name: arg, problem: Unreadable(arg, errors.New("digests by SHA-512 are not supported: want sha256: and 64 hexadecimal digits"))}
+	}
 	if err != nil || len(digest) != sha256.Size {
 		return Target{Name: arg, problem: Unreadable(arg, errors.New("want sha256: and 64 hexadecimal digits"))}
 	}
