@@ -86,10 +86,10 @@ func unseen(err error) error {
 		return err
 	case errors.As(err, &certificate): // before what plain HTTP at loopback says
 		return &Unseen{Reason: Untrusted, Err: certificate}
-	case isNoTLS(err):
-		return &Unseen{Reason: NoTLS, Err: err}
 	case errors.As(err, &answer): // of the handshake
 		return &Unseen{Reason: reasonOf(answer.StatusCode), Status: answer.StatusCode, Err: handshakeError(answer)}
+	case isNoTLS(err):
+		return &Unseen{Reason: NoTLS, Err: err}
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return &Unseen{Reason: TimedOut, Err: err}
 	}
