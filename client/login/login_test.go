@@ -44,7 +44,7 @@ func runIssuer(t testing.TB) Options {
 		t.Fatal(err)
 	}
 	server := httptest.NewUnstartedServer(nil)
-	i, err := issuer.New(issuer.Options{URL: "http://" + server.Listener.Addr().String(), Key: key, Dir: dir})
+	i, err := issuer.New(issuer.Options{URL: "http://" + server.Listener.Addr().String(), Key: key, Dir: dir, Limits: issuer.UnlimitedUnsafe()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package admission
 import (
 	"crypto/sha256"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -23,12 +24,15 @@ type Rate struct {
 
 // Throttled reports that there were too many attempts: answer 429.
 type Throttled struct {
-	Wait time.Duration // until the next one
+	Wait time.Duration // until there is surely another
 	What string        // is limited
 }
 
 // Error names what is limited, and for how long.
 func (t *Throttled) Error() string { return fmt.Sprintf("too many %s, wait %s", t.What, t.Wait) }
+
+// RetryAfter is the header of that name.
+func (t *Throttled) RetryAfter() string { return strconv.Itoa(max(1, int(t.Wait/time.Second))) }
 
 // Limiter counts attempts by key. When it holds too many keys it forgets those that
 // have used up least. It is safe for concurrent use. A nil Limiter limits nothing.
@@ -65,8 +69,7 @@ func (l *Limiter) Take(text string) error {
 	k := key(sha256.Sum256([]byte(text)))
 	b, known := l.now(k)
 	if b.left < 1 {
-		wait := time.Duration((1 - b.left) * float64(l.rate.Pause))
-		return &Throttled{Wait: wait.Round(time.Second/10) + time.Second/10, What: l.what}
+		return &Throttled{Wait: l.rate.Pause, What: l.what}
 	}
 	if !known && len(l.buckets) >= maxKeys {
 		l.forget()

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hallmark-sign/hallmark/identity"
+	"github.com/hallmark-sign/hallmark/internal/admission"
 	"github.com/hallmark-sign/hallmark/wire/fulcio"
 	"github.com/hallmark-sign/hallmark/wire/sct"
 )
@@ -38,7 +39,7 @@ type CTLog interface {
 	Recent(ctx context.Context, since time.Time) iter.Seq2[*x509.Certificate, error]
 }
 
-// Options say what an authority needs. All fields are required.
+// Options say what an authority needs. All fields are required, but Limit.
 type Options struct {
 	Key           crypto.Signer       // of Chain[0]
 	Chain         []*x509.Certificate // issuing certificate first, root last
@@ -47,6 +48,9 @@ type Options struct {
 	Configuration fulcio.Configuration // what clients are told of Tokens
 	Clock         func() time.Time
 	Logger        *slog.Logger
+
+	// Limit bounds certificates by identity; nil: it does not.
+	Limit *admission.Limiter
 }
 
 // Authority issues certificates. Its methods may be called by many goroutines at

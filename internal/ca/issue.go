@@ -2,12 +2,15 @@ package ca
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"github.com/hallmark-sign/hallmark/identity"
 	"github.com/hallmark-sign/hallmark/wire/fulcio"
 	"github.com/hallmark-sign/hallmark/wire/sct"
 )
@@ -35,6 +38,32 @@ func (a *Authority) Issue(ctx context.Context, request fulcio.Request, token str
 	if err != nil {
 		return nil, fmt.Errorf("checking token: %w: %w", errToken, err)
 	}
+	chain, err := a.issue(ctx, request, id, challenge)
+	if err != nil {
+		return nil, &refused{id, err}
+	}
+	return chain, nil
+}
+
+// refused is why somebody whose token is good gets no certificate.
+type refused struct {
+	id  identity.Identity
+	err error
+}
+
+// Error gives the cause.
+func (r *refused) Error() string { return r.err.Error() }
+
+// Unwrap gives the cause.
+func (r *refused) Unwrap() error { return r.err }
+
+// Claimed says whom the token is for.
+func (r *refused) Claimed() (account, issuer string) { return r.id.Subject.Value, r.id.Issuer }
+
+func (a *Authority) issue(ctx context.Context, request fulcio.Request, id identity.Identity, challenge string) ([]*x509.Certificate, error) {
+	if err := a.o.Limit.Take(id.Subject.Value + "\n" + id.Issuer); err != nil {
+		return nil, err
+	}
 	if err := checkKey(request.PublicKey); err != nil {
 		return nil, fmt.Errorf("checking key: %w: %w", errKey, err)
 	}
@@ -60,38 +89,52 @@ func (a *Authority) Issue(ctx context.Context, request fulcio.Request, token str
 	if err := a.claims.take(request.PublicKey, id, w.start, w.end); err != nil {
 		return nil, err
 	}
-	leaf, err := a.certify(ctx, d)
+	leaf, timestamp, err := a.certify(ctx, d)
 	if err != nil {
 		return nil, err
 	}
+	a.log(ctx, id, leaf, timestamp)
 	return append([]*x509.Certificate{leaf}, a.o.Chain...), nil
+}
+
+// log writes the line of a certificate that was issued.
+func (a *Authority) log(ctx context.Context, id identity.Identity, leaf *x509.Certificate, timestamp sct.SCT) {
+	key := sha256.Sum256(leaf.RawSubjectPublicKeyInfo)
+	attributes := []any{
+		"account", id.Subject.Value, "issuer", id.Issuer,
+		"serial", hex.EncodeToString(leaf.SerialNumber.Bytes()), "key_sha256", hex.EncodeToString(key[:]),
+	}
+	if index, ok, err := sct.ParseLeafIndex(timestamp.Extensions); ok && err == nil {
+		attributes = append(attributes, "ct_index", index)
+	}
+	a.o.Logger.InfoContext(ctx, "certificate issued", attributes...)
 }
 
 // certify logs the precertificate of d and signs the certificate: "the
 // Precertificate is constructed from the certificate to be issued by adding a
 // special critical poison extension" (RFC 6962 §3.1).
-func (a *Authority) certify(ctx context.Context, d draft) (*x509.Certificate, error) {
+func (a *Authority) certify(ctx context.Context, d draft) (*x509.Certificate, sct.SCT, error) {
 	precert, err := a.profile.sign(d, poison())
 	if err != nil {
-		return nil, fmt.Errorf("signing precertificate: %w", err)
+		return nil, sct.SCT{}, fmt.Errorf("signing precertificate: %w", err)
 	}
 	timestamp, err := a.o.CTLog.AddPrecert(ctx, precert, slices.Clone(a.o.Chain))
 	if err != nil {
-		return nil, err
+		return nil, sct.SCT{}, err
 	}
 	list, err := sct.MarshalList([]sct.SCT{timestamp})
 	if err != nil {
-		return nil, err
+		return nil, sct.SCT{}, err
 	}
 	der, err := a.profile.sign(d, sctList(list))
 	if err != nil {
-		return nil, fmt.Errorf("signing certificate: %w", err)
+		return nil, sct.SCT{}, fmt.Errorf("signing certificate: %w", err)
 	}
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
-		return nil, fmt.Errorf("reading own certificate: %w", err)
+		return nil, sct.SCT{}, fmt.Errorf("reading own certificate: %w", err)
 	}
-	return cert, nil
+	return cert, timestamp, nil
 }
 
 // window is when a certificate of now is valid. It "does not exceed the parent",

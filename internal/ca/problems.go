@@ -42,8 +42,10 @@ type problem struct {
 
 // problemOf is the table of all of them.
 func problemOf(err error) problem {
-	tooLarge := new(http.MaxBytesError)
+	tooLarge, throttled := new(http.MaxBytesError), new(admission.Throttled)
 	switch {
+	case errors.As(err, &throttled):
+		return problem{http.StatusTooManyRequests, rpcstatus.ResourceExhausted, "too many " + throttled.What}
 	case errors.Is(err, errMethod):
 		return problem{http.StatusMethodNotAllowed, rpcstatus.Unimplemented, "certificates are asked for with POST"}
 	case errors.Is(err, errContentType):
@@ -109,8 +111,19 @@ func (a *Authority) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		level = slog.LevelError
 	}
 	cause := err.Error()
-	a.o.Logger.Log(r.Context(), level, "certificate refused", "status", p.status, "cause", cause[:min(len(cause), maxCause)])
+	attributes := []any{"status", p.status, "cause", cause[:min(len(cause), maxCause)]}
+	var token interface {
+		Claimed() (account, issuer string)
+	}
+	if errors.As(err, &token) {
+		account, issuer := token.Claimed()
+		attributes = append(attributes, "account", account[:min(len(account), maxCause)], "issuer", issuer[:min(len(issuer), maxCause)])
+	}
+	a.o.Logger.Log(r.Context(), level, "certificate refused", attributes...)
+	throttled := new(admission.Throttled)
 	switch {
+	case errors.As(err, &throttled):
+		w.Header().Set("Retry-After", throttled.RetryAfter())
 	case errors.Is(err, tilelog.ErrBusy), errors.Is(err, admission.ErrBusy):
 		w.Header().Set("Retry-After", busyAfter)
 	case p.status == http.StatusServiceUnavailable:

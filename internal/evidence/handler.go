@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/hallmark-sign/hallmark/internal/admission"
 	"github.com/hallmark-sign/hallmark/wire/attestations"
 )
 
@@ -45,6 +46,9 @@ func (s *Store) servePost(w http.ResponseWriter, r *http.Request, digest []byte)
 	mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
 	if !strings.EqualFold(strings.TrimSpace(mediaType), "application/json") {
 		return errContentType
+	}
+	if err := s.o.Limit.Take(admission.ClientOf(r.Context()).Key()); err != nil {
+		return err
 	}
 	if r.ContentLength > maxRequest {
 		return errTooLarge

@@ -40,8 +40,10 @@ type problem struct {
 
 // problemOf is the table of all of them.
 func problemOf(err error) problem {
-	tooLarge, refused := new(http.MaxBytesError), new(verify.Error)
+	tooLarge, refused, throttled := new(http.MaxBytesError), new(verify.Error), new(admission.Throttled)
 	switch {
+	case errors.As(err, &throttled):
+		return problem{http.StatusTooManyRequests, "too many " + throttled.What}
 	case errors.Is(err, errNotFound):
 		return problem{http.StatusNotFound, attestations.NotFound}
 	case errors.Is(err, errMethod):
@@ -98,6 +100,9 @@ func (s *Store) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	cause := err.Error()
 	s.o.Logger.Log(r.Context(), level, "evidence refused", "status", p.status, "cause", cause[:min(len(cause), maxCause)])
+	if throttled := new(admission.Throttled); errors.As(err, &throttled) {
+		w.Header().Set("Retry-After", throttled.RetryAfter())
+	}
 	if p.status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", retryAfter)
 	}

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 
 	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/internal/admission"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/verify"
@@ -33,7 +34,7 @@ var (
 	errCounting    = errors.New("store is still being counted")
 )
 
-// Options say which store to open. All fields are required, but FS and Witnesses.
+// Options say which store to open. All fields are required, but FS, Witnesses and Limit.
 type Options struct {
 	FS        durable.FS       // nil: durable.OS
 	Dir       string           // made if missing
@@ -42,6 +43,9 @@ type Options struct {
 	Witnesses []checkpoint.Key // whose cosignatures tell bundles of one entry apart; may be empty
 	MaxBytes  int64            // of all bundles together
 	Logger    *slog.Logger
+
+	// Limit bounds posts by address; nil: it does not.
+	Limit *admission.Limiter
 }
 
 // maxAround is how much of a bundle may be something else than its statement:

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -13,6 +12,8 @@ import (
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"github.com/hallmark-sign/hallmark/internal/admission"
 )
 
 var (
@@ -23,10 +24,25 @@ var (
 	errRedirect = errors.New("redirect is not to loopback")
 )
 
-// errThrottled says that there were too many attempts: answer 429.
-type errThrottled struct{ wait time.Duration }
+// refusedLogin is why somebody could not sign in to an account, known or not.
+type refusedLogin struct {
+	email string
+	err   error
+}
 
-func (e errThrottled) Error() string { return fmt.Sprintf("too many attempts, wait %s", e.wait) }
+// Error gives the cause.
+func (r *refusedLogin) Error() string { return r.err.Error() }
+
+// Unwrap gives the cause.
+func (r *refusedLogin) Unwrap() error { return r.err }
+
+// account is the account as it is logged: people have typed passwords in its place.
+func (r *refusedLogin) account() string {
+	if email, err := parseEmail(r.email); err == nil {
+		return email
+	}
+	return "not an email address"
+}
 
 // serveAuthorize is the authorization endpoint (RFC 6749 §3.1, OpenID Connect
 // Core §3.1.2): it answers with the page to sign in at. What is wrong before the
@@ -142,24 +158,27 @@ func (i *Issuer) back(w http.ResponseWriter, r *http.Request, redirect string, r
 	http.Redirect(w, r, target, http.StatusSeeOther)
 }
 
-// signIn checks a password within the limits. Errors: errPassword, errThrottled,
-// errBusy.
+// signIn checks a password within the limits. Errors: *refusedLogin, of errPassword,
+// *admission.Throttled, errBusy.
 func (i *Issuer) signIn(r *http.Request, email, password string) (Account, error) {
-	key := accountOf(email)
-	if wait := i.throttle.take(key); wait > 0 {
-		return Account{}, errThrottled{wait}
+	attempt := i.throttle.attempt(admission.ClientOf(r.Context()), email)
+	if err := attempt.take(); err != nil {
+		return Account{}, &refusedLogin{email, err}
 	}
-	account, err := i.authenticate(r.Context(), email, password)
+	account, err := i.authenticate(r.Context(), email, password, attempt.familiar())
 	if err != nil {
-		return Account{}, err
+		if !errors.Is(err, errPassword) { // nobody has guessed
+			attempt.giveBack(allLimits)
+		}
+		return Account{}, &refusedLogin{email, err}
 	}
-	i.throttle.succeeded(key)
+	attempt.succeeded()
 	i.logger.InfoContext(r.Context(), "signed in", "account", account.Email)
 	return account, nil
 }
 
-func (i *Issuer) authenticate(ctx context.Context, email, password string) (Account, error) {
-	done, err := i.throttle.hashing(ctx)
+func (i *Issuer) authenticate(ctx context.Context, email, password string, familiar bool) (Account, error) {
+	done, err := i.turns.take(ctx, familiar)
 	if err != nil {
 		return Account{}, err
 	}

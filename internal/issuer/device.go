@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"github.com/hallmark-sign/hallmark/internal/admission"
 )
 
 // serveDevice is the page to type a user code at (RFC 8628 §3.3). The code of
@@ -35,7 +37,7 @@ func (i *Issuer) serveUserCode(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	code := normalUserCode(r.PostForm.Get("user_code"))
-	if err := i.checkUserCode(code); err != nil {
+	if err := i.checkUserCode(r, code); err != nil {
 		status, problem := i.pageProblem(w, r, err)
 		i.userCodePage(w, r, status, userCode{Code: code, Problem: problem})
 		return
@@ -48,15 +50,16 @@ func (i *Issuer) serveUserCode(w http.ResponseWriter, r *http.Request) {
 	i.pages.write(w, http.StatusOK, "device.html", "Allow a device", "", deviceAnswer{Request: field, Code: code})
 }
 
-// checkUserCode limits guesses. Errors: errThrottled, errUnknown.
-func (i *Issuer) checkUserCode(code string) error {
-	if wait := i.throttle.take(account{}); wait > 0 {
-		return errThrottled{wait}
+// checkUserCode limits guesses. Errors: *admission.Throttled, errUnknown.
+func (i *Issuer) checkUserCode(r *http.Request, code string) error {
+	attempt := i.throttle.attempt(admission.ClientOf(r.Context()), "")
+	if err := attempt.take(); err != nil {
+		return err
 	}
 	if !i.store.waits(code) {
 		return errUnknown
 	}
-	i.throttle.succeeded(account{})
+	attempt.succeeded()
 	return nil
 }
 

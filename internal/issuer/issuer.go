@@ -59,8 +59,11 @@ type Options struct {
 	// are always the machine's.
 	Clock func() time.Time
 
-	// Logger gets each sign-in and each refusal, but no token, password or
-	// unknown address; nil: nowhere.
+	// Limits are for strangers. Zero rates allow nothing.
+	Limits Limits
+
+	// Logger gets each sign-in and each refusal with the account, known or not, but no
+	// token or password; nil: nowhere.
 	Logger *slog.Logger
 }
 
@@ -74,6 +77,7 @@ type Issuer struct {
 	accounts *Accounts
 	store    *store
 	throttle *throttle
+	turns    turns // of passwords that are hashed
 	sealer   *sealer
 	provider *op.Provider
 	pages    *pages
@@ -111,7 +115,7 @@ func newIssuer(o Options) (*Issuer, error) {
 	if i.logger == nil {
 		i.logger = slog.New(slog.DiscardHandler)
 	}
-	i.throttle = newThrottle(i.clock)
+	i.throttle = newThrottle(o.Limits, i.clock)
 	i.store = &store{memory: newMemory(i.clock), accounts: accounts, key: key, client: client{id: i.audience}}
 	i.sealer = newSealer(i.clock)
 	i.provider, err = i.newProvider()

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
@@ -21,6 +22,8 @@ import (
 
 	coreos "github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
+
+	"github.com/hallmark-sign/hallmark/internal/admission"
 )
 
 const (
@@ -76,6 +79,40 @@ func newKey(t testing.TB) crypto.Signer {
 	return key
 }
 
+func testLimits() Limits {
+	return Limits{
+		Account:    admission.Rate{Burst: 10, Pause: 30 * time.Second},
+		AllAccount: admission.Rate{Burst: 30, Pause: 10 * time.Second},
+		Address:    admission.Rate{Burst: 100, Pause: time.Second},
+		Devices:    admission.Rate{Burst: 20, Pause: time.Second},
+	}
+}
+
+// addressed takes the address of a client from X-Forwarded-For.
+func addressed(h http.Handler) http.Handler {
+	proxies := admission.Proxies{netip.MustParsePrefix("127.0.0.0/8")}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(w, r.WithContext(admission.WithClient(r.Context(), proxies.Client(r))))
+	})
+}
+
+// from is a browser at an address.
+func from(t testing.TB, address string) *http.Client {
+	t.Helper()
+	c := browse(t)
+	c.Transport = forwarded(address)
+	return c
+}
+
+// forwarded says whom it asks for, as proxies do.
+type forwarded string
+
+func (f forwarded) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("X-Forwarded-For", string(f))
+	return http.DefaultTransport.RoundTrip(r)
+}
+
 func run(t testing.TB) *running {
 	t.Helper()
 	dir := t.TempDir()
@@ -87,12 +124,12 @@ func run(t testing.TB) *running {
 	var err error
 	r.Issuer, err = New(Options{
 		URL: "http://" + server.Listener.Addr().String(), Key: newKey(t), Dir: dir, Clock: r.now,
-		Logger: slog.New(slog.NewTextHandler(r.log, nil)),
+		Limits: testLimits(), Logger: slog.New(slog.NewTextHandler(r.log, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	server.Config.Handler = r.Handler()
+	server.Config.Handler = addressed(r.Handler())
 	server.Start()
 	t.Cleanup(server.Close)
 	return r

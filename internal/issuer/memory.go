@@ -13,7 +13,7 @@ const (
 	// maxCodes and maxDevices bound memory: some 2 KiB each. Codes cost a
 	// password, devices nothing.
 	maxCodes   = 10_000
-	maxDevices = 1_000
+	maxDevices = 10_000
 )
 
 var (
@@ -125,9 +125,6 @@ func (m *memory) addDevice(userCode string, d *device) error {
 	if len(m.devices) >= maxDevices {
 		m.forgetDevices()
 	}
-	if len(m.devices) >= maxDevices {
-		return errFull
-	}
 	if m.devices[userCode] != nil {
 		return op.ErrDuplicateUserCode
 	}
@@ -135,14 +132,33 @@ func (m *memory) addDevice(userCode string, d *device) error {
 	return nil
 }
 
-// forgetDevices drops those that are past.
+// forgetDevices drops those that are past. If there are none, it drops the one that has
+// not asked for the longest time: a device that somebody sits at asks every few seconds.
 func (m *memory) forgetDevices() {
+	var quietest string
+	var since time.Time
+	before := len(m.devices)
 	for userCode, d := range m.devices {
 		if m.clock().After(d.expires) {
-			delete(m.users, d.code)
-			delete(m.devices, userCode)
+			m.forgetDevice(userCode)
+			continue
+		}
+		seen := d.expires.Add(-deviceLife)
+		if d.polled.After(seen) {
+			seen = d.polled
+		}
+		if quietest == "" || seen.Before(since) {
+			quietest, since = userCode, seen
 		}
 	}
+	if len(m.devices) == before {
+		m.forgetDevice(quietest)
+	}
+}
+
+func (m *memory) forgetDevice(userCode string) {
+	delete(m.users, m.devices[userCode].code)
+	delete(m.devices, userCode)
 }
 
 // waits: a device waits for an answer under this user code.

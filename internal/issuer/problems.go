@@ -27,7 +27,7 @@ type problem struct {
 // problemOf is the table of the answers to people.
 func problemOf(err error) problem {
 	tooLarge := new(http.MaxBytesError)
-	var throttled errThrottled
+	throttled := new(admission.Throttled)
 	switch {
 	case errors.Is(err, errPassword):
 		return problem{http.StatusForbidden, "Email or password is wrong."}
@@ -58,8 +58,10 @@ func problemOf(err error) problem {
 // the library's errors, and those above in its words.
 func oauthOf(err error) (*oidc.Error, int) {
 	var e *oidc.Error
-	tooLarge := new(http.MaxBytesError)
+	tooLarge, throttled := new(http.MaxBytesError), new(admission.Throttled)
 	switch {
+	case errors.As(err, &throttled):
+		return oidc.ErrSlowDown().WithDescription("too many sign-ins from this address, try again later"), http.StatusTooManyRequests
 	case errors.Is(err, admission.ErrBusy), errors.Is(err, errFull):
 		return oidc.ErrServerError().WithDescription("try again later"), http.StatusServiceUnavailable
 	case errors.Is(err, op.ErrDuplicateUserCode):
@@ -90,13 +92,18 @@ func (i *Issuer) pageProblem(w http.ResponseWriter, r *http.Request, err error) 
 	i.log(r, p.status, err)
 	switch p.status {
 	case http.StatusTooManyRequests:
-		var throttled errThrottled
-		errors.As(err, &throttled)
-		setRetryAfter(w, throttled.wait)
+		setWait(w, err)
 	case http.StatusServiceUnavailable:
 		setRetryAfter(w, retryAfter)
 	}
 	return p.status, p.text
+}
+
+// setWait says how long whoever was throttled has to wait.
+func setWait(w http.ResponseWriter, err error) {
+	if throttled := new(admission.Throttled); errors.As(err, &throttled) {
+		w.Header().Set("Retry-After", throttled.RetryAfter())
+	}
 }
 
 func setRetryAfter(w http.ResponseWriter, wait time.Duration) {
@@ -112,6 +119,8 @@ func (i *Issuer) refuseJSON(w http.ResponseWriter, r *http.Request, err error) {
 	switch status {
 	case http.StatusServiceUnavailable:
 		setRetryAfter(w, retryAfter)
+	case http.StatusTooManyRequests:
+		setWait(w, err)
 	case http.StatusUnauthorized:
 		// "If the client attempted to authenticate via the "Authorization" request
 		// header field, the authorization server MUST respond with … 401 … and
@@ -133,9 +142,13 @@ func (i *Issuer) log(r *http.Request, status int, err error) {
 	if errors.Is(err, oidc.ErrAuthorizationPending()) {
 		return
 	}
+	attributes := []any{"path", r.URL.Path, "status", status, "cause", err}
+	if login := new(refusedLogin); errors.As(err, &login) {
+		attributes = append(attributes, "account", login.account())
+	}
 	if status == http.StatusInternalServerError {
-		i.logger.ErrorContext(r.Context(), "login failed", "path", r.URL.Path, "cause", err)
+		i.logger.ErrorContext(r.Context(), "login failed", attributes...)
 		return
 	}
-	i.logger.InfoContext(r.Context(), "login refused", "path", r.URL.Path, "status", status, "cause", err)
+	i.logger.InfoContext(r.Context(), "login refused", attributes...)
 }

@@ -1,134 +1,148 @@
 package issuer
 
 import (
-	"context"
 	"crypto/sha256"
 	"errors"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/hallmark-sign/hallmark/internal/admission"
 )
 
-const (
-	// hashers is how many passwords are hashed at a time: 64 MiB each.
-	hashers = 2
-
-	// hashPatience is how long a sign-in waits for its turn.
-	hashPatience = 5 * time.Second
-
-	// maxThrottled bounds the accounts that failures are remembered of.
-	maxThrottled = 10_000
-)
-
-// errBusy says that there are more sign-ins than the server has memory for:
-// answer 503.
-var errBusy = errors.New("too many sign-ins at once")
-
-// limit is a bucket of attempts: so many at once, then one in each pause.
-type limit struct {
-	burst float64
-	pause time.Duration
+// Limits say how fast strangers may try.
+type Limits struct {
+	Account    admission.Rate // wrong passwords, by account and address
+	AllAccount admission.Rate // wrong passwords, by account, from addresses that have not signed in to it
+	Address    admission.Rate // wrong passwords and wrong user codes, by address
+	Devices    admission.Rate // sign-ins of devices that are begun, by address
 }
 
-// perAccount lets a guesser try some 3000 passwords a day.
-func perAccount() limit { return limit{10, 30 * time.Second} }
-
-// overall is for guesses over many accounts, and for guesses at user codes: of
-// 20^8 codes of which a thousand wait, five guesses a second find one in two
-// months (RFC 8628 §5.1).
-func overall() limit { return limit{50, 200 * time.Millisecond} }
-
-// bucket is how many attempts were left at a time.
-type bucket struct {
-	left float64
-	at   time.Time
+// UnlimitedUnsafe lets everybody try without end: for tests of clients.
+func UnlimitedUnsafe() Limits {
+	none := admission.Rate{Burst: 1 << 30, Pause: time.Nanosecond}
+	return Limits{Account: none, AllAccount: none, Address: none, Devices: none}
 }
 
-func (l limit) at(b bucket, now time.Time) bucket {
-	if b.at.IsZero() {
-		return bucket{l.burst, now}
-	}
-	passed := max(0, now.Sub(b.at))
-	return bucket{min(l.burst, b.left+float64(passed)/float64(l.pause)), now}
-}
+// guesses bounds wrong user codes over all addresses: of 20^8 codes of which ten
+// thousand wait, five guesses a second find one in six days (RFC 8628 §5.1).
+func guesses() admission.Rate { return admission.Rate{Burst: 50, Pause: 200 * time.Millisecond} }
 
-// throttle slows guessing down: per account, known or not, and over all. An
-// attempt that succeeds does not count. Somebody who keeps guessing at an account
-// keeps its owner waiting too; that is the price of a password that others may
-// guess at.
+// maxFamiliar is how many accounts with an address are remembered.
+const maxFamiliar = 10_000
+
+// throttle slows guessing down. An attempt that succeeds does not count.
 type throttle struct {
-	clock func() time.Time
-	turn  chan struct{} // holds one value per password being hashed
+	account    *admission.Limiter
+	allAccount *admission.Limiter
+	address    *admission.Limiter
+	codes      *admission.Limiter
+	devices    *admission.Limiter
 
-	mu       sync.Mutex // guards the rest
-	all      bucket
-	accounts map[account]bucket
+	mu       sync.Mutex // guards familiar
+	familiar map[[sha256.Size]byte]struct{}
 }
 
-// account names an account, known or not, in a fixed size. The zero account is
-// none.
-type account [sha256.Size]byte
+// errPartly reports that a limit refused an attempt that others had counted.
+var errPartly = errors.New("not all limits counted it")
 
-func accountOf(email string) account { return sha256.Sum256([]byte(strings.ToLower(email))) }
-
-func newThrottle(clock func() time.Time) *throttle {
-	return &throttle{clock: clock, turn: make(chan struct{}, hashers), accounts: map[account]bucket{}}
+func newThrottle(l Limits, clock func() time.Time) *throttle {
+	return &throttle{
+		account:    admission.NewLimiter("wrong passwords for this account from this address", l.Account, clock),
+		allAccount: admission.NewLimiter("wrong passwords for this account", l.AllAccount, clock),
+		address:    admission.NewLimiter("failed sign-ins from this address", l.Address, clock),
+		codes:      admission.NewLimiter("wrong user codes", guesses(), clock),
+		devices:    admission.NewLimiter("sign-ins of devices from this address", l.Devices, clock),
+		familiar:   make(map[[sha256.Size]byte]struct{}),
+	}
 }
 
-// take counts an attempt at an account; none counts only over all. If it is one
-// too many, wait says for how long.
-func (t *throttle) take(key account) (wait time.Duration) {
+// attempt is one to sign in to an account, known or not, or to find a user code.
+type attempt struct {
+	throttle *throttle
+	client   string // empty: has no limit by address
+	account  string // empty: a user code
+}
+
+func (t *throttle) attempt(c admission.Client, email string) attempt {
+	return attempt{t, c.Key(), strings.ToLower(email)}
+}
+
+// pair names the account and the address together.
+func (a attempt) pair() string { return a.account + "\n" + a.client }
+
+// counts calls f with each limit that the attempt counts at, until one fails.
+func (a attempt) counts(f func(l *admission.Limiter, key string) error) error {
+	t := a.throttle
+	if err := f(t.address, a.client); err != nil {
+		return err
+	}
+	if a.account == "" {
+		return f(t.codes, "all")
+	}
+	if err := f(t.account, a.pair()); err != nil {
+		return err
+	}
+	if a.familiar() {
+		return nil
+	}
+	return f(t.allAccount, a.account)
+}
+
+// take counts the attempt. If there were too many, it counts at no limit. Errors:
+// *admission.Throttled.
+func (a attempt) take() error {
+	taken := 0
+	err := a.counts(func(l *admission.Limiter, key string) error {
+		err := l.Take(key)
+		if err == nil {
+			taken++
+		}
+		return err
+	})
+	if err != nil {
+		a.giveBack(taken)
+	}
+	return err
+}
+
+// giveBack takes the attempt off the first n limits.
+func (a attempt) giveBack(n int) {
+	a.counts(func(l *admission.Limiter, key string) error {
+		if n--; n < 0 {
+			return errPartly
+		}
+		l.Return(key)
+		return nil
+	})
+}
+
+// allLimits is more than an attempt counts at.
+const allLimits = 8
+
+// succeeded takes the attempt back, and remembers the address for the account.
+func (a attempt) succeeded() {
+	a.giveBack(allLimits)
+	if a.account == "" {
+		return
+	}
+	t := a.throttle
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	now := t.clock()
-	all := overall().at(t.all, now)
-	if all.left < 1 {
-		return overall().pause
-	}
-	if key != (account{}) {
-		own := perAccount().at(t.accounts[key], now)
-		if own.left < 1 || !t.room(key, now) {
-			return perAccount().pause
-		}
-		own.left--
-		t.accounts[key] = own
-	}
-	all.left--
-	t.all = all
-	return 0
-}
-
-// room forgets accounts that have been quiet when there are too many.
-func (t *throttle) room(key account, now time.Time) bool {
-	if _, ok := t.accounts[key]; ok || len(t.accounts) < maxThrottled {
-		return true
-	}
-	for other, b := range t.accounts {
-		if perAccount().at(b, now).left >= perAccount().burst {
-			delete(t.accounts, other)
+	if len(t.familiar) >= maxFamiliar {
+		for other := range t.familiar { // some other one
+			delete(t.familiar, other)
+			break
 		}
 	}
-	return len(t.accounts) < maxThrottled
+	t.familiar[sha256.Sum256([]byte(a.pair()))] = struct{}{}
 }
 
-// succeeded gives the attempt back.
-func (t *throttle) succeeded(key account) {
+// familiar reports whether somebody has signed in to the account from the address.
+func (a attempt) familiar() bool {
+	t := a.throttle
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.accounts, key)
-	t.all.left = min(overall().burst, t.all.left+1)
-}
-
-// hashing waits for a turn; done ends it. Errors: errBusy.
-func (t *throttle) hashing(ctx context.Context) (done func(), err error) {
-	timer := time.NewTimer(hashPatience)
-	defer timer.Stop()
-	select {
-	case t.turn <- struct{}{}:
-		return func() { <-t.turn }, nil
-	case <-timer.C:
-		return nil, errBusy
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	_, ok := t.familiar[sha256.Sum256([]byte(a.pair()))]
+	return ok
 }

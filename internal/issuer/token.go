@@ -8,6 +8,8 @@ import (
 	httphelper "github.com/zitadel/oidc/v3/pkg/http"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"github.com/hallmark-sign/hallmark/internal/admission"
 )
 
 // serveToken is the token endpoint (RFC 6749 §3.2).
@@ -92,6 +94,9 @@ func (i *Issuer) serveDeviceAuthorization(w http.ResponseWriter, r *http.Request
 	err := checkClientForm(r)
 	if err == nil && !slices.Contains(strings.Split(r.PostForm.Get("scope"), " "), oidc.ScopeOpenID) {
 		err = oidc.ErrInvalidScope().WithDescription("scope must have openid")
+	}
+	if err == nil {
+		err = i.throttle.devices.Take(admission.ClientOf(r.Context()).Key())
 	}
 	if err == nil {
 		err = op.DeviceAuthorization(w, r, i.provider)

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/hallmark-sign/hallmark/internal/admission"
 )
 
 func newRecorder(t testing.TB, i *Issuer, target string) *http.Response {
@@ -123,8 +125,18 @@ func TestMemoryIsBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := m.addDevice("more", &device{code: "more"}); !errors.Is(err, errFull) {
-		t.Errorf("devices: %v", err)
+	now = now.Add(time.Second)
+	if _, err := m.poll("0"); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 1000 {
+		code := fmt.Sprint("more", n)
+		if err := m.addDevice(code, &device{code: code, expires: now.Add(deviceLife)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(m.devices) != maxDevices || m.devices["0"] == nil {
+		t.Errorf("%d devices, the one that asks is there: %v", len(m.devices), m.devices["0"] != nil)
 	}
 	now = now.Add(deviceLife + time.Second)
 	if err := m.addCode("more", new(authRequest)); err != nil || len(m.codes) != 1 {
@@ -135,23 +147,34 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
-func TestThrottleIsBounded(t *testing.T) {
-	now := time.Now()
-	h := newThrottle(func() time.Time { return now })
-	for n := range int(overall().burst) {
-		if h.take(accountOf(fmt.Sprint(n))) != 0 {
-			t.Fatalf("attempt %d was slowed", n)
+func TestFamiliarIsBounded(t *testing.T) {
+	h := newThrottle(testLimits(), time.Now)
+	for n := range 2 * maxFamiliar {
+		h.attempt(admission.Client{}, fmt.Sprint(n)).succeeded()
+	}
+	if len(h.familiar) > maxFamiliar {
+		t.Errorf("%d are remembered", len(h.familiar))
+	}
+}
+
+// One address begins so many sign-ins of devices, and keeps nobody else from theirs.
+func TestDevicesOfOneAddress(t *testing.T) {
+	r := run(t)
+	begin := func(address string) answer {
+		return r.post(t, from(t, address), deviceAuthorizationPath, url.Values{"client_id": {"sigstore"}, "scope": {"openid"}})
+	}
+	for range testLimits().Devices.Burst {
+		if a := begin("192.0.2.1"); a.StatusCode != http.StatusOK {
+			t.Fatal(a.Status)
 		}
 	}
-	if h.take(accountOf("one more")) == 0 {
-		t.Error("guesses over many accounts are not slowed")
+	a := begin("192.0.2.1")
+	refused(t, "one more", a, http.StatusTooManyRequests, "slow_down")
+	if a.Header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
 	}
-	for n := range 2 * maxThrottled {
-		now = now.Add(overall().pause)
-		h.take(accountOf(fmt.Sprint("x", n)))
-	}
-	if len(h.accounts) > maxThrottled {
-		t.Errorf("%d accounts are remembered", len(h.accounts))
+	if a := begin("192.0.2.2"); a.StatusCode != http.StatusOK {
+		t.Errorf("another address: %s", a.Status)
 	}
 }
 
@@ -264,7 +287,7 @@ func TestDevicesRefused(t *testing.T) {
 		}
 	}
 	browser := browse(t)
-	for n := range int(overall().burst) + 1 { // guessing
+	for n := range guesses().Burst + 1 { // guessing
 		page := r.get(t, browser, devicePath)
 		a := r.post(t, browser, devicePath, url.Values{"request": {field(t, page)}, "user_code": {"BCDF-GHJK"}})
 		if want := http.StatusNotFound; a.StatusCode != want && a.StatusCode != http.StatusTooManyRequests {

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"errors"
@@ -166,6 +167,32 @@ func (c *Checker) check(ctx context.Context, token string) (identity.Identity, e
 	if err != nil {
 		return identity.Identity{}, err
 	}
+	id, err := c.believe(ctx, token, header, claims)
+	if err != nil {
+		return id, &refused{claims, err}
+	}
+	return id, nil
+}
+
+// refused is why a token is not believed, or can't be checked, with what it claims.
+type refused struct {
+	claims claims
+	err    error
+}
+
+// Error gives the cause.
+func (r *refused) Error() string { return r.err.Error() }
+
+// Unwrap gives the cause.
+func (r *refused) Unwrap() error { return r.err }
+
+// Claimed says whom the token is for, as it claims: for logs alone.
+func (r *refused) Claimed() (account, issuer string) {
+	return cmp.Or(r.claims.Email, r.claims.Subject), r.claims.Issuer
+}
+
+// believe checks a token that has been parsed.
+func (c *Checker) believe(ctx context.Context, token string, header header, claims claims) (identity.Identity, error) {
 	t := c.issuers[claims.Issuer]
 	if t == nil {
 		return identity.Identity{}, refusal("issuer is not one of those configured")

@@ -37,7 +37,7 @@ func TestBuiltInIssuer(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := httptest.NewUnstartedServer(nil)
-	builtIn, err := issuer.New(issuer.Options{URL: "http://" + server.Listener.Addr().String(), Key: key, Dir: dir})
+	builtIn, err := issuer.New(issuer.Options{URL: "http://" + server.Listener.Addr().String(), Key: key, Dir: dir, Limits: issuer.UnlimitedUnsafe()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,10 +41,12 @@ type problem struct {
 
 // problemOf is the table of all of them.
 func problemOf(err error) problem {
-	tooLarge, late := new(http.MaxBytesError), new(frozen)
+	tooLarge, late, throttled := new(http.MaxBytesError), new(frozen), new(admission.Throttled)
 	switch {
 	case errors.As(err, &late):
 		return problem{http.StatusGone, rpcstatus.FailedPrecondition, "this log is frozen, entries go to " + late.next + ": get the instance's trust files again"}
+	case errors.As(err, &throttled):
+		return problem{http.StatusTooManyRequests, rpcstatus.ResourceExhausted, "too many " + throttled.What}
 	case errors.Is(err, errMethod):
 		return problem{http.StatusMethodNotAllowed, rpcstatus.Unimplemented, "entries are added with POST"}
 	case errors.Is(err, errContentType):
@@ -91,7 +93,10 @@ func refuse(w http.ResponseWriter, r *http.Request, logger *slog.Logger, err err
 	cause := err.Error()
 	logger.Log(r.Context(), level, "entry refused", "status", p.status, "cause", cause[:min(len(cause), maxCause)])
 	w.Header().Set("Content-Type", "application/json")
+	throttled := new(admission.Throttled)
 	switch {
+	case errors.As(err, &throttled):
+		w.Header().Set("Retry-After", throttled.RetryAfter())
 	case errors.Is(err, tilelog.ErrBusy), errors.Is(err, tilelog.ErrUnwitnessed), errors.Is(err, admission.ErrBusy):
 		w.Header().Set("Retry-After", busyAfter)
 	case p.status == http.StatusServiceUnavailable:

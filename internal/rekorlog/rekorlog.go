@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/hallmark-sign/hallmark/internal/admission"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
@@ -23,6 +24,18 @@ type Options struct {
 
 	Witnesses *Witnesses // may be nil: nobody is asked to cosign
 	Notes     []string   // may be nil; see tilelog.Options
+
+	Limits Limits // zero: none
+}
+
+// Limits bound what strangers add. A nil limiter limits nothing.
+type Limits struct {
+	// Identify returns whom a certificate, DER, of this instance is of. It reports whether
+	// it is one; nil: none is.
+	Identify func(certificate []byte) (identity string, ok bool)
+
+	Identities *admission.Limiter // entries with such a certificate, by identity
+	Addresses  *admission.Limiter // all others, by address
 }
 
 // Witnesses are asked to cosign checkpoints. They know Ed25519 alone, so that the
@@ -38,6 +51,7 @@ type Log struct {
 	log    *tilelog.Log
 	logID  []byte
 	logger *slog.Logger
+	limits Limits
 }
 
 // engine says what tilelog is to open.
@@ -89,13 +103,32 @@ func open(o Options) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Log{log: l, logID: logID, logger: o.Logger}, nil
+	return &Log{log: l, logID: logID, logger: o.Logger, limits: o.Limits}, nil
 }
 
-// Add verifies and logs a signature. Errors: those of rekor.HashedRekord.Verify
-// and of tilelog.Append.
-func (l *Log) Add(ctx context.Context, h rekor.HashedRekord) (rekor.Entry, error) {
+// admit verifies a signature within the limits. Whoever has no certificate is counted
+// before that costs anything; an identity is counted after its key has proved itself, so
+// that nobody uses up another's attempts. Errors: *admission.Throttled, those of
+// rekor.HashedRekord.Verify.
+func (l *Log) admit(ctx context.Context, h rekor.HashedRekord) error {
+	identity, known := "", false
+	if l.limits.Identify != nil && h.Verifier.Certificate != nil {
+		identity, known = l.limits.Identify(h.Verifier.Certificate)
+	}
+	if !known {
+		if err := l.limits.Addresses.Take(admission.ClientOf(ctx).Key()); err != nil {
+			return err
+		}
+	}
 	if err := h.Verify(); err != nil {
+		return err
+	}
+	return l.limits.Identities.Take(identity)
+}
+
+// Add verifies and logs a signature. Errors: those of admit and of tilelog.Append.
+func (l *Log) Add(ctx context.Context, h rekor.HashedRekord) (rekor.Entry, error) {
+	if err := l.admit(ctx, h); err != nil {
 		return rekor.Entry{}, err
 	}
 	body, err := h.Body()

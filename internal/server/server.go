@@ -100,7 +100,7 @@ func (s *Server) openLogs(o Options) (err error) {
 	}
 	s.rekor, err = rekorlog.New(rekorlog.Options{
 		Dir: o.Config.Path(config.LogName(last)), Origin: config.Hostname(o.Root.Logs[last].BaseURL), Key: o.Keys.Rekor,
-		Logger: s.logger, Witnesses: witnesses, Notes: LogNotes(o.Config, config.LogName(last), last),
+		Limits: entryLimits(o), Logger: s.logger, Witnesses: witnesses, Notes: LogNotes(o.Config, config.LogName(last), last),
 	})
 	if err != nil {
 		return err
@@ -153,7 +153,7 @@ func (s *Server) openLogin(o Options) (err error) {
 	}
 	s.login, err = issuer.New(issuer.Options{
 		URL: o.Config.URL, Key: o.Keys.Issuer, Dir: o.Config.Path("issuer"), Audience: config.DefaultAudience,
-		Clock: time.Now, Logger: s.logger, InsecureHTTPUnsafe: o.Config.PlainHTTPUnsafe,
+		Limits: loginLimits(o.Config), Clock: time.Now, Logger: s.logger, InsecureHTTPUnsafe: o.Config.PlainHTTPUnsafe,
 	})
 	if err != nil {
 		return fmt.Errorf("making login: %w", err)
@@ -180,6 +180,7 @@ func (s *Server) openAuthority(o Options) error {
 	s.ca, err = ca.New(ca.Options{
 		Key: o.Keys.CA, Chain: o.CAChain, Tokens: tokens, CTLog: s.ct,
 		Configuration: tokens.Configuration(), Clock: time.Now, Logger: s.logger,
+		Limit: limiter("certificates of this identity", o.Config.Limits.Effective().Certificates),
 	})
 	if err != nil {
 		return fmt.Errorf("making certificate authority: %w", err)
@@ -197,6 +198,7 @@ func (s *Server) openEvidence(o Options) (err error) {
 	}
 	s.evidence, err = evidence.New(evidence.Options{
 		Dir: o.Config.Path("evidence"), URL: o.Config.URL, Root: o.Root, Witnesses: witnesses, MaxBytes: o.Config.Evidence.MaxBytes, Logger: s.logger,
+		Limit: limiter("bundles from this address", o.Config.Limits.Effective().Evidence),
 	})
 	return err
 }
