@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/hallmark-sign/hallmark/client"
+	"github.com/hallmark-sign/hallmark/hallmarktest"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 )
@@ -95,6 +96,39 @@ func TestOtherAnswers(t *testing.T) {
 	}
 	if followed.Load() > 0 {
 		t.Error("a redirect was followed")
+	}
+}
+
+// A service that fails decides nothing, whatever it says.
+func TestServiceFails(t *testing.T) {
+	for _, status := range []int{http.StatusInternalServerError, http.StatusNotImplemented, http.StatusInsufficientStorage} {
+		url, _ := answering(t, status, nil, `{"code":13,"message":"broken","details":[]}`)
+		for name, err := range ask(t, url) {
+			if !errors.Is(err, client.ErrUnavailable) || !strings.Contains(err.Error(), "broken") && name != "trust" {
+				t.Errorf("%s, %d: %v", name, status, err)
+			}
+		}
+	}
+}
+
+// Timestamp authorities answer 200, but for Sigstore's own, which answers 201.
+func TestTimestampStatus(t *testing.T) {
+	i := hallmarktest.New(t)
+	for _, status := range []int{http.StatusOK, http.StatusCreated} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			resp, err := http.Post(i.URL+"/api/v1/timestamp", r.Header.Get("Content-Type"), r.Body)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer resp.Body.Close()
+			w.WriteHeader(status)
+			io.Copy(w, resp.Body)
+		}))
+		defer s.Close()
+		if _, err := (client.TSA{URL: s.URL, HTTP: client.NewHTTP(time.Minute, nil)}).Timestamp(t.Context(), []byte("signature")); err != nil {
+			t.Errorf("%d: %v", status, err)
+		}
 	}
 }
 

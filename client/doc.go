@@ -10,5 +10,5 @@
 // is where the signing config says.
 //
 // Source: Fulcio API v2 (fulcio.proto), Rekor v2 specification, RFC 3161 §3.4 with
-// the status 201 of sigstore/timestamp-authority.
+// status 200, which most authorities use, or the 201 of sigstore/timestamp-authority.
 package client

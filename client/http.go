@@ -14,8 +14,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/rpcstatus"
 )
 
-// ErrUnavailable says that a service could not be asked or was too busy to
-// answer: nothing is known, so try again later.
+// ErrUnavailable reports that a service could not be asked, was too busy or failed to
+// answer (429, 5xx): nothing is known, so try again later.
 var ErrUnavailable = errors.New("service is unavailable")
 
 // ErrTooLong says that an answer is longer than any that makes sense: it is no answer.
@@ -61,7 +61,8 @@ type exchange struct {
 	contentType string
 	bearer      string // token; empty: none
 	body        []byte
-	want        int // the one status that is an answer
+	want        int // the status that is an answer
+	or          int // another one; 0: none
 	limit       int64
 }
 
@@ -102,7 +103,7 @@ func (e exchange) ask(ctx context.Context, h *http.Client) (answer, error) {
 		return answer{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != e.want {
+	if resp.StatusCode != e.want && (e.or == 0 || resp.StatusCode != e.or) {
 		return answer{}, refusal(resp)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, e.limit+1))
@@ -124,7 +125,7 @@ func refusal(resp *http.Response) error {
 			e.Message = oneLine(status.Message)
 		}
 	}
-	if retry.IsBusy(resp.StatusCode) {
+	if retry.IsBusy(resp.StatusCode) || resp.StatusCode >= http.StatusInternalServerError {
 		return fmt.Errorf("%w: %w", ErrUnavailable, e)
 	}
 	return e
@@ -138,8 +139,8 @@ func oneLine(text string) string {
 		}
 		return r
 	}, text)
-	if len(clean) > 300 {
-		clean = strings.ToValidUTF8(clean[:300], "") + "…"
+	if len(clean) > 500 {
+		clean = strings.ToValidUTF8(clean[:500], "") + "…"
 	}
 	return clean
 }

@@ -36,7 +36,7 @@ func (t TSA) Timestamp(ctx context.Context, signature []byte) ([]byte, error) {
 	}
 	answer, err := exchange{
 		method: http.MethodPost, url: t.URL, contentType: "application/timestamp-query",
-		body: request, want: http.StatusCreated, limit: maxTimestamp,
+		body: request, want: http.StatusCreated, or: http.StatusOK, limit: maxTimestamp,
 	}.do(ctx, t.HTTP)
 	if err != nil {
 		return nil, fmt.Errorf("asking %s for a timestamp: %w", t.URL, err)

@@ -29,7 +29,7 @@ func TestChallenge(t *testing.T) {
 		`{"sub":"s","email":""}`:                  "s",
 		`{"sub":"s","email":"alice@example.com"}`: alice,
 		`{"sub":"s","email":"alice@example.com","email_verified":true}`:  alice,
-		`{"sub":"s","email":"alice@example.com","email_verified":false}`: "",
+		`{"sub":"s","email":"alice@example.com","email_verified":false}`: alice,
 		`{"email":"alice@example.com","groups":[{}]}`:                    alice,
 		`{}`:                      "",
 		`{"sub":7}`:               "",

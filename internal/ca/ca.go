@@ -20,12 +20,12 @@ import (
 
 // Tokens checks ID tokens. Its methods are called by many goroutines at once.
 type Tokens interface {
-	// Check says whom a token is for, and the claim that a proof of possession
-	// signs. An error with Unavailable() bool that is true in its chain means that
+	// Check returns whom a token is for, and the claims of which a proof of possession
+	// signs one. An error with Unavailable() bool that is true in its chain means that
 	// the issuer could not be asked: the client is told to come again. Any other
-	// means that the token is no good. Errors go to the log, so they don't quote
-	// the token.
-	Check(ctx context.Context, token string) (id identity.Identity, challenge string, err error)
+	// means that the token is no good; one with ForClient() string in its chain says
+	// why. Errors go to the log, so they don't quote the token.
+	Check(ctx context.Context, token string) (id identity.Identity, challenges []string, err error)
 }
 
 // CTLog logs precertificates. Its methods are called by many goroutines at once.

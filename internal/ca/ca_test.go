@@ -32,6 +32,8 @@ import (
 const (
 	goodToken = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.good"
 	challenge = "alice@example.com"
+
+	otherChallenge = "user-7" // sub
 )
 
 func alice() identity.Identity {
@@ -49,13 +51,13 @@ func (away) Unavailable() bool { return true }
 // tokens knows some tokens by heart.
 type tokens map[string]func(context.Context) (identity.Identity, error)
 
-func (t tokens) Check(ctx context.Context, token string) (identity.Identity, string, error) {
+func (t tokens) Check(ctx context.Context, token string) (identity.Identity, []string, error) {
 	check, ok := t[token]
 	if !ok {
-		return identity.Identity{}, "", errors.New("signature does not verify")
+		return identity.Identity{}, nil, errors.New("signature does not verify")
 	}
 	id, err := check(ctx)
-	return id, challenge, err
+	return id, []string{challenge, otherChallenge}, err
 }
 
 func is(id identity.Identity) func(context.Context) (identity.Identity, error) {

@@ -34,11 +34,11 @@ func (a *Authority) Issue(ctx context.Context, request fulcio.Request, token str
 	if token == "" {
 		return nil, fmt.Errorf("checking token: %w: there is none", errToken)
 	}
-	id, challenge, err := a.o.Tokens.Check(ctx, token)
+	id, challenges, err := a.o.Tokens.Check(ctx, token)
 	if err != nil {
 		return nil, fmt.Errorf("checking token: %w: %w", errToken, err)
 	}
-	chain, err := a.issue(ctx, request, id, challenge)
+	chain, err := a.issue(ctx, request, id, challenges)
 	if err != nil {
 		return nil, &refused{id, err}
 	}
@@ -60,7 +60,7 @@ func (r *refused) Unwrap() error { return r.err }
 // Claimed says whom the token is for.
 func (r *refused) Claimed() (account, issuer string) { return r.id.Subject.Value, r.id.Issuer }
 
-func (a *Authority) issue(ctx context.Context, request fulcio.Request, id identity.Identity, challenge string) ([]*x509.Certificate, error) {
+func (a *Authority) issue(ctx context.Context, request fulcio.Request, id identity.Identity, challenges []string) ([]*x509.Certificate, error) {
 	if err := a.o.Limit.Take(id.Subject.Value + "\n" + id.Issuer); err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (a *Authority) issue(ctx context.Context, request fulcio.Request, id identi
 	}
 	// A signing request is proof of its own: its parser has verified it.
 	if request.CSR == nil {
-		if err := request.ProofOfPossession.Verify(request.PublicKey, challenge); err != nil {
+		if err := checkProof(request, challenges); err != nil {
 			return nil, err
 		}
 	}
@@ -108,6 +108,16 @@ func (a *Authority) log(ctx context.Context, id identity.Identity, leaf *x509.Ce
 		attributes = append(attributes, "ct_index", index)
 	}
 	a.o.Logger.InfoContext(ctx, "certificate issued", attributes...)
+}
+
+// checkProof wants the proof to be over one of the token's claims.
+func checkProof(request fulcio.Request, challenges []string) (err error) {
+	for _, challenge := range challenges {
+		if err = request.ProofOfPossession.Verify(request.PublicKey, challenge); err == nil {
+			return nil
+		}
+	}
+	return err
 }
 
 // certify logs the precertificate of d and signs the certificate: "the

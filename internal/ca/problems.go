@@ -67,7 +67,7 @@ func problemOf(err error) problem {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "certificate could not be issued in time"}
 	case errors.Is(err, errToken):
-		return problem{http.StatusUnauthorized, rpcstatus.Unauthenticated, "ID token is missing, expired, or not for this authority"}
+		return problem{http.StatusUnauthorized, rpcstatus.Unauthenticated, "ID token is refused: " + reason(err)}
 	}
 	return problemOfIssuing(err)
 }
@@ -94,6 +94,15 @@ func problemOfIssuing(err error) problem {
 	default:
 		return problem{http.StatusInternalServerError, rpcstatus.Internal, "internal error"}
 	}
+}
+
+// reason returns why a token is refused, for the client who sent it.
+func reason(err error) string {
+	var r interface{ ForClient() string }
+	if errors.As(err, &r) {
+		return r.ForClient()
+	}
+	return "it is missing or can't be read"
 }
 
 func unavailable(err error) bool {
@@ -130,6 +139,10 @@ func (a *Authority) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("Retry-After", retryAfter)
 	case p.status == http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	refusesToken := p.status == http.StatusUnauthorized || p.status == http.StatusForbidden
+	if id := w.Header().Get("X-Request-Id"); id != "" && refusesToken { // for the operator, whose log has more
+		p.message += " (request ID " + id + ")"
 	}
 	write(w, p.status, typeJSON, rpcstatus.Status{Code: p.code, Message: p.message}.Marshal())
 }

@@ -148,6 +148,11 @@ type Issuer struct {
 	// SubjectDomain is the scheme and host that the subjects of a uri issuer must
 	// have, for example https://example.com.
 	SubjectDomain string `yaml:"subject_domain,omitempty"`
+
+	// EmailVerifiedString takes the string "true" in the claim email_verified of an email
+	// issuer for the value true. Set it only for an issuer that writes so what it has
+	// verified itself, as Entra ID and Cognito do.
+	EmailVerifiedString bool `yaml:"email_verified_string,omitempty"`
 }
 
 // DefaultAudience is what Sigstore clients ask tokens for.

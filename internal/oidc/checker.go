@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -31,6 +32,9 @@ type Issuer struct {
 	Type          string // Email or URI
 	SubjectDomain string // of a URI issuer: scheme and host of its subjects
 
+	// EmailVerifiedString takes the string "true" in the claim email_verified for true.
+	EmailVerifiedString bool
+
 	// Keys verify the tokens of the built-in issuer; nil: by discovery.
 	Keys []crypto.PublicKey
 }
@@ -50,8 +54,11 @@ type Options struct {
 // refusal is why a token is not believed.
 type refusal string
 
-// Error gives the reason, which never quotes the token.
+// Error returns the reason, which never quotes the token.
 func (r refusal) Error() string { return string(r) }
+
+// ForClient returns the reason, for whoever has sent the token.
+func (r refusal) ForClient() string { return string(r) }
 
 // unavailable is an issuer that could not be asked: answer 503.
 type unavailable struct{ err error }
@@ -151,22 +158,21 @@ func parseDomain(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// Check says whom a token is about, and what the holder of a key must sign to
-// prove possession: the claim that the identity comes from. An error is a refusal
-// of the token, unless its chain has Unavailable() bool.
-func (c *Checker) Check(ctx context.Context, token string) (id identity.Identity, challenge string, err error) {
-	id, err = c.check(ctx, token)
-	if err != nil {
-		return identity.Identity{}, "", fmt.Errorf("checking ID token: %w", err)
+// Check returns whom a token is about, and the claims of which the holder of a key must
+// sign one to prove possession. An error is a refusal of the token, unless its chain has
+// Unavailable() bool.
+func (c *Checker) Check(ctx context.Context, token string) (id identity.Identity, challenges []string, err error) {
+	header, claims, err := parse(token)
+	if err == nil {
+		id, err = c.check(ctx, token, header, claims)
 	}
-	return id, id.Subject.Value, nil
+	if err != nil {
+		return identity.Identity{}, nil, fmt.Errorf("checking ID token: %w", err)
+	}
+	return id, claims.challenges(), nil
 }
 
-func (c *Checker) check(ctx context.Context, token string) (identity.Identity, error) {
-	header, claims, err := parse(token)
-	if err != nil {
-		return identity.Identity{}, err
-	}
+func (c *Checker) check(ctx context.Context, token string, header header, claims claims) (identity.Identity, error) {
 	id, err := c.believe(ctx, token, header, claims)
 	if err != nil {
 		return id, &refused{claims, err}
@@ -195,7 +201,7 @@ func (r *refused) Claimed() (account, issuer string) {
 func (c *Checker) believe(ctx context.Context, token string, header header, claims claims) (identity.Identity, error) {
 	t := c.issuers[claims.Issuer]
 	if t == nil {
-		return identity.Identity{}, refusal("issuer is not one of those configured")
+		return identity.Identity{}, refusal("claim iss is none of the issuers that this authority knows: " + c.names())
 	}
 	if err := claims.check(t.Audience, c.clock()); err != nil {
 		return identity.Identity{}, err
@@ -208,6 +214,21 @@ func (c *Checker) believe(ctx context.Context, token string, header header, clai
 		return identity.Identity{}, err
 	}
 	return t.identity(claims)
+}
+
+// maxNamed is how many issuers a refusal names.
+const maxNamed = 3
+
+// names returns the issuers in words.
+func (c *Checker) names() string {
+	var all []string
+	for i, t := range c.order {
+		if i == maxNamed {
+			return strings.Join(all, ", ") + fmt.Sprintf(" and %d more", len(c.order)-maxNamed)
+		}
+		all = append(all, t.URL)
+	}
+	return strings.Join(all, ", ")
 }
 
 // verify has the library verify the signature, and check all of it once more on

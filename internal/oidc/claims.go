@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"encoding/base64"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -66,14 +67,28 @@ func (a *audience) UnmarshalJSON(raw []byte) error {
 	return json.Unmarshal(raw, (*[]string)(a))
 }
 
-// verified is true for the JSON value true alone: some issuers write "true",
-// and others write that for what the user claims.
-type verified bool
+// verified is the JSON of the claim email_verified, empty where it is missing.
+type verified string
 
 // UnmarshalJSON takes any value.
 func (v *verified) UnmarshalJSON(raw []byte) error {
-	*v = string(raw) == "true"
+	*v = verified(raw)
 	return nil
+}
+
+// check wants the value true. Some issuers write the string "true" (Entra ID, Cognito);
+// others write that for what the user claims, so it counts only where the operator says
+// so.
+func (v verified) check(stringToo bool) error {
+	switch {
+	case v == "true", v == `"true"` && stringToo:
+		return nil
+	case v == "":
+		return refusal("claim email_verified is missing, want true")
+	case v == `"true"`:
+		return refusal(`claim email_verified is the string "true", want the value true; the operator can allow it with email_verified_string`)
+	}
+	return refusal("claim email_verified is not true: the email address is not verified")
 }
 
 // parse reads a token in the compact form of RFC 7515 §7.1 without believing it.
@@ -140,20 +155,28 @@ func (c claims) check(want string, now time.Time) error {
 	// "The ID Token MUST be rejected if the ID Token does not list the Client as a
 	// valid audience".
 	if !slices.Contains(c.Audience, want) {
-		return refusal("token is for another audience")
+		return refusal(fmt.Sprintf("claim aud is for another audience, want %q", want))
 	}
 	// "The current time MUST be before the time represented by the exp Claim".
-	if c.Expiry == nil || !now.Add(-leeway).Before(numericDate(*c.Expiry)) {
-		return refusal("token has expired")
+	if c.Expiry == nil {
+		return refusal("claim exp is missing")
+	}
+	if expiry := numericDate(*c.Expiry); !now.Add(-leeway).Before(expiry) {
+		return refusal("claim exp: token expired at " + stamp(expiry) + ", now is " + stamp(now))
 	}
 	if c.NotBefore != nil && now.Add(leeway).Before(numericDate(*c.NotBefore)) {
-		return refusal("token is not valid yet")
+		return refusal("claim nbf: token is not valid before " + stamp(numericDate(*c.NotBefore)) + ", now is " + stamp(now))
 	}
-	if c.IssuedAt == nil || now.Add(leeway).Before(numericDate(*c.IssuedAt)) {
-		return refusal("token is of the future, or of no time")
+	if c.IssuedAt == nil {
+		return refusal("claim iat is missing")
+	}
+	if issued := numericDate(*c.IssuedAt); now.Add(leeway).Before(issued) {
+		return refusal("claim iat: token was issued at " + stamp(issued) + ", now is " + stamp(now))
 	}
 	return nil
 }
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // numericDate is of RFC 7519 §2: seconds, and parts of them.
 func numericDate(seconds float64) time.Time {
@@ -164,31 +187,41 @@ func numericDate(seconds float64) time.Time {
 // identity is what a certificate would say. Errors: refusal.
 func (t *trusted) identity(c claims) (identity.Identity, error) {
 	if c.Subject == "" {
-		return identity.Identity{}, refusal("no subject")
+		return identity.Identity{}, refusal("claim sub is missing")
 	}
 	id := identity.Identity{Issuer: t.URL}
 	switch t.Type {
 	case Email:
 		if c.Email == "" {
-			return identity.Identity{}, refusal("no email: ask the issuer for the scope email")
+			return identity.Identity{}, refusal("claim email is missing: ask the issuer for the scope email")
 		}
-		if !c.EmailVerified {
-			return identity.Identity{}, refusal("email is not verified")
+		if err := c.EmailVerified.check(t.EmailVerifiedString); err != nil {
+			return identity.Identity{}, err
 		}
 		if !isAddress(c.Email) {
-			return identity.Identity{}, refusal("email is not an address")
+			return identity.Identity{}, refusal("claim email is not an address")
 		}
 		id.Subject = identity.Subject{Type: identity.Email, Value: c.Email}
 	case URI:
 		if !within(c.Subject, t.domain) {
-			return identity.Identity{}, refusal("subject is not a URI of the issuer's subject domain")
+			return identity.Identity{}, refusal(fmt.Sprintf("claim sub is not a URI below %s", t.SubjectDomain))
 		}
 		id.Subject = identity.Subject{Type: identity.URI, Value: c.Subject}
 	}
 	if _, err := id.Extensions(); err != nil {
-		return identity.Identity{}, refusal("no certificate could carry the subject")
+		return identity.Identity{}, refusal("no certificate could carry the claim sub or email")
 	}
 	return id, nil
+}
+
+// challenges returns what the holder of a key may have signed to prove possession: a
+// claim that names the holder. Clients sign the email where there is one, whatever the
+// issuer's identities are made of.
+func (c claims) challenges() []string {
+	if c.Email == "" {
+		return []string{c.Subject}
+	}
+	return []string{c.Email, c.Subject}
 }
 
 // isAddress refuses what a reader of the certificate could take for another

@@ -53,7 +53,7 @@ func TestBuiltInIssuer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if id, challenge, err := c.Check(t.Context(), token); err != nil || challenge != "alice@example.com" || id.Issuer != server.URL {
+		if id, challenge, err := c.Check(t.Context(), token); err != nil || challenge[0] != "alice@example.com" || id.Issuer != server.URL {
 			t.Errorf("%v %q, %v", id, challenge, err)
 		}
 	}

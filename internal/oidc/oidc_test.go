@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -166,7 +167,7 @@ func isUnavailable(err error) bool {
 func refuses(t testing.TB, c *Checker, what, token string) {
 	t.Helper()
 	id, challenge, err := c.Check(t.Context(), token)
-	if err == nil || isUnavailable(err) || id != (identity.Identity{}) || challenge != "" {
+	if err == nil || isUnavailable(err) || id != (identity.Identity{}) || challenge != nil {
 		t.Errorf("%s: %v %q, %v", what, id, challenge, err)
 		return
 	}
@@ -190,7 +191,7 @@ func TestEveryAlgorithm(t *testing.T) {
 	want := identity.Identity{Issuer: p.URL, Subject: identity.Subject{Type: identity.Email, Value: "alice@example.com"}}
 	for _, algorithm := range algorithms() {
 		id, challenge, err := c.Check(t.Context(), sign(t, algorithm, p.keys[algorithm], algorithm, payload))
-		if err != nil || id != want || challenge != "alice@example.com" {
+		if err != nil || id != want || challenge[0] != "alice@example.com" {
 			t.Errorf("%s: %v %q, %v", algorithm, id, challenge, err)
 		}
 	}
@@ -238,6 +239,52 @@ func TestClaimsRefused(t *testing.T) {
 	} {
 		if _, _, err := c.Check(t.Context(), p.token(t, map[string]any{good.claim: good.value})); err != nil {
 			t.Errorf("%s=%v: %v", good.claim, good.value, err)
+		}
+	}
+}
+
+// TestEmailVerifiedString shows that the string "true" counts where the operator says so.
+func TestEmailVerifiedString(t *testing.T) {
+	p := run(t)
+	c := p.checkerOf(t, Issuer{URL: p.URL, Audience: "sigstore", Type: Email, EmailVerifiedString: true})
+	for _, good := range []any{true, "true"} {
+		if _, _, err := c.Check(t.Context(), p.token(t, map[string]any{"email_verified": good})); err != nil {
+			t.Errorf("%v: %v", good, err)
+		}
+	}
+	for _, bad := range []any{nil, false, "false", "TRUE", "True", "1", 1, []string{"true"}} {
+		refuses(t, c, fmt.Sprint(bad), p.token(t, map[string]any{"email_verified": bad}))
+	}
+}
+
+// TestReasons shows that a refusal names the claim and what was expected, and quotes
+// nothing of the token.
+func TestReasons(t *testing.T) {
+	p := run(t)
+	c := p.checker(t)
+	now := time.Now().Unix()
+	for _, bad := range []struct {
+		claim string
+		value any
+		want  string
+	}{
+		{"iss", "https://secret.example.com", "claim iss is none of the issuers that this authority knows: " + p.URL},
+		{"aud", "secret", `claim aud is for another audience, want "sigstore"`},
+		{"exp", now - 3600, "claim exp: token expired at 20"},
+		{"exp", nil, "claim exp is missing"},
+		{"nbf", now + 3600, "claim nbf: token is not valid before 20"},
+		{"iat", now + 3600, "claim iat: token was issued at 20"},
+		{"sub", nil, "claim sub is missing"},
+		{"email", nil, "claim email is missing"},
+		{"email", "secret", "claim email is not an address"},
+		{"email_verified", nil, "claim email_verified is missing, want true"},
+		{"email_verified", "true", `claim email_verified is the string "true"`},
+		{"email_verified", false, "claim email_verified is not true"},
+	} {
+		_, _, err := c.Check(t.Context(), p.token(t, map[string]any{bad.claim: bad.value}))
+		var r refusal
+		if !errors.As(err, &r) || !strings.HasPrefix(r.ForClient(), bad.want) || strings.Contains(r.ForClient(), "secret") {
+			t.Errorf("%s=%v: %v", bad.claim, bad.value, err)
 		}
 	}
 }
@@ -318,9 +365,14 @@ func TestURISubjects(t *testing.T) {
 	c := p.checkerOf(t, Issuer{URL: p.URL, Audience: "sigstore", Type: URI, SubjectDomain: "https://example.com"})
 	for _, subject := range []string{"https://example.com/", "https://example.com", "https://example.com/build/7?x=1"} {
 		id, challenge, err := c.Check(t.Context(), p.token(t, map[string]any{"sub": subject, "email": nil, "email_verified": nil}))
-		if err != nil || challenge != subject || id.Subject != (identity.Subject{Type: identity.URI, Value: subject}) {
+		if err != nil || len(challenge) != 1 || challenge[0] != subject || id.Subject != (identity.Subject{Type: identity.URI, Value: subject}) {
 			t.Errorf("%s: %v %q, %v", subject, id, challenge, err)
 		}
+	}
+	// Clients sign the email of such a token, where it has one, verified or not.
+	id, challenges, err := c.Check(t.Context(), p.token(t, map[string]any{"sub": "https://example.com/x", "email_verified": false}))
+	if err != nil || !slices.Equal(challenges, []string{"alice@example.com", "https://example.com/x"}) || id.Subject.Value != "https://example.com/x" {
+		t.Errorf("with an email: %v %q, %v", id, challenges, err)
 	}
 	for _, subject := range []string{
 		"", "alice", "//example.com/", "http://example.com/", "https://example.com.evil.com/", "https://evil.com/https://example.com/",

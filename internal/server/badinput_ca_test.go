@@ -26,7 +26,7 @@ const (
 	alice = "alice@example.com"
 
 	caMalformed = "request is not valid: want a key of the Sigstore algorithm registry with its proof of possession, or a certificate signing request"
-	caToken     = "ID token is missing, expired, or not for this authority"
+	caToken     = "ID token is refused: "
 	caProof     = "proof of possession does not verify with the key over the token's email or sub"
 	caHeader    = "Authorization must be Bearer with an ID token of at most 16 KiB"
 )

@@ -146,6 +146,15 @@ func checkLeaks(t *testing.T, name string, a answer) {
 func checkProblem(t *testing.T, name string, a answer, status, code int, message string) {
 	t.Helper()
 	checkLeaks(t, name, a)
+	if status == http.StatusUnauthorized {
+		// The reason stands between the message and the request ID.
+		reason, ok := strings.CutSuffix(strings.TrimSpace(a.body), " (request ID "+a.header.Get("X-Request-Id")+`)","details":[]}`)
+		prefix := fmt.Sprintf(`{"code":%d,"message":"%s`, code, message)
+		if !ok || !strings.HasPrefix(reason, prefix) || len(reason) == len(prefix) {
+			t.Errorf("%s: %s, want a reason and the request ID", name, a.body)
+		}
+		message = ""
+	}
 	want, err := json.Marshal(struct {
 		Code    int      `json:"code"`
 		Message string   `json:"message"`
@@ -153,6 +162,9 @@ func checkProblem(t *testing.T, name string, a answer, status, code int, message
 	}{code, message, []string{}})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if message == "" {
+		want = []byte(strings.TrimSpace(a.body))
 	}
 	if a.status != status || strings.TrimSpace(a.body) != string(want) || a.header.Get("Content-Type") != "application/json" {
 		t.Errorf("%s: got %d %.300s, want %d %s", name, a.status, a.body, status, want)

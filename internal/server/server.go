@@ -171,7 +171,9 @@ func (s *Server) openAuthority(o Options) error {
 		})
 	}
 	for _, i := range o.Config.Issuers {
-		issuers = append(issuers, oidc.Issuer{URL: i.URL, Audience: i.Audience, Type: i.Type, SubjectDomain: i.SubjectDomain})
+		issuers = append(issuers, oidc.Issuer{
+			URL: i.URL, Audience: i.Audience, Type: i.Type, SubjectDomain: i.SubjectDomain, EmailVerifiedString: i.EmailVerifiedString,
+		})
 	}
 	tokens, err := oidc.New(oidc.Options{Issuers: issuers, Client: http.DefaultClient, Clock: time.Now, Logger: s.logger})
 	if err != nil {
