@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/internal/config"
+	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/instance"
 )
 
@@ -66,6 +67,9 @@ func initInstance(ctx context.Context, env environment, dir string, o instance.O
 	i, err := instance.Create(dir, o)
 	if errors.Is(err, fs.ErrExist) {
 		return exists(dir, err)
+	}
+	if durable.Failing(err) {
+		return diskProblem(dir, err)
 	}
 	if err != nil {
 		return &problem{Exit: exitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.command() + " init --help"}

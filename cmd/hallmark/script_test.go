@@ -61,6 +61,10 @@ func TestScripts(t *testing.T) {
 			"waitsize":    waitSizeCommand,
 			"nextlog":     nextLogCommand,
 			"answers":     answersCommand,
+			"tmpfs":       tmpfsCommand,
+			"fill":        fillCommand,
+			"fetch":       fetchCommand,
+			"waitstatus":  waitStatusCommand,
 		},
 		Condition:           condition,
 		RequireExplicitExec: true, RequireUniqueNames: true,
@@ -180,6 +184,9 @@ func exitsCommand(ts *testscript.TestScript, _ bool, args []string) {
 // condition: nonetwork is true where unshare(1) can take the network away, which
 // CI must.
 func condition(name string) (bool, error) {
+	if name == "tmpfs" {
+		return canMount(), nil
+	}
 	if name != "nonetwork" {
 		return false, fmt.Errorf("unknown condition %s", name)
 	}

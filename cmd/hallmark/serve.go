@@ -135,6 +135,9 @@ func newServer(i *instance.Instance, l net.Listener, logger *slog.Logger) (*serv
 		return s, nil
 	}
 	l.Close()
+	if durable.Failing(err) {
+		return nil, diskProblem(i.Config.Dir, err)
+	}
 	if errors.Is(err, durable.ErrLocked) {
 		return nil, &problem{Exit: exitUndecided, Subject: i.Config.Dir, Code: "instance-locked", Err: fmt.Errorf("another process serves this instance: %w", err)}
 	}
@@ -148,6 +151,11 @@ func newServer(i *instance.Instance, l net.Listener, logger *slog.Logger) (*serv
 		return nil, &problem{Exit: exitUsage, Subject: i.Config.Dir, Code: "configuration", Err: fmt.Errorf("a rotation was interrupted: %w", err), Try: "hallmark log rotate, once more"}
 	}
 	return nil, err
+}
+
+// diskProblem is an error of a disk that is full, read-only or broken: nothing was refused.
+func diskProblem(subject string, err error) *problem {
+	return &problem{Exit: exitUndecided, Subject: subject, Code: "disk-failed", Err: err, Try: "make room or mend the disk, and do it again"}
 }
 
 // lostLog is the refusal to begin a log anew that was lost, or to go on from an old copy of

@@ -15,6 +15,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/client/login"
+	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/verify"
 )
@@ -159,6 +160,8 @@ func problemOf(err error) *problem {
 		return &problem{Exit: exitUndecided, Code: "service-unavailable", Err: err, Try: "again, once the instance runs (hallmark serve)"}
 	case errors.As(err, &status):
 		return &problem{Exit: exitRefused, Code: "service-refused", Err: err}
+	case durable.Failing(err):
+		return diskProblem("", err)
 	}
 	return &problem{Exit: exitUsage, Code: "failed", Err: err}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/internal/config"
+	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/issuer"
 )
 
@@ -57,7 +58,7 @@ You vouch that the address belongs to whoever gets the password.`,
 				return err
 			}
 			if err := accounts.Add(args[0], password); err != nil {
-				return &problem{Exit: exitRefused, Subject: args[0], Code: "account-refused", Err: err}
+				return accountProblem(args[0], err)
 			}
 			env.say("%s can log in", args[0])
 			return nil
@@ -65,6 +66,14 @@ You vouch that the address belongs to whoever gets the password.`,
 	}
 	cmd.Flags().StringVar(&passwordFile, "password-file", "", "`FILE` with the password (default: a prompt)")
 	return cmd
+}
+
+// accountProblem is what a change of an account ended with.
+func accountProblem(email string, err error) error {
+	if durable.Failing(err) {
+		return diskProblem(email, err)
+	}
+	return &problem{Exit: exitRefused, Subject: email, Code: "account-refused", Err: err}
 }
 
 func userListCommand(env environment, open openAccounts) *cobra.Command {
@@ -112,7 +121,7 @@ func userRemoveCommand(env environment, open openAccounts) *cobra.Command {
 				return err
 			}
 			if err := accounts.Remove(args[0]); err != nil {
-				return &problem{Exit: exitRefused, Subject: args[0], Code: "account-refused", Err: err}
+				return accountProblem(args[0], err)
 			}
 			env.say("%s can't log in any more", args[0])
 			return nil

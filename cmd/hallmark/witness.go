@@ -203,6 +203,8 @@ func openWitness(c *config.Witness, key ed25519.PrivateKey, logger *slog.Logger)
 	switch {
 	case errors.Is(err, durable.ErrLocked):
 		return nil, &problem{Exit: exitUndecided, Subject: c.Dir, Code: "instance-locked", Err: fmt.Errorf("another process is this witness: %w", err)}
+	case durable.Failing(err):
+		return nil, diskProblem(state, err)
 	case errors.Is(err, witness.ErrWentBack):
 		return nil, &problem{Exit: exitUsage, Subject: state, Code: "witness-state", Err: err, Try: witnessRemedy}
 	case err != nil:

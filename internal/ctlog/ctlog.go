@@ -2,6 +2,7 @@ package ctlog
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/x509"
@@ -13,14 +14,16 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/sct"
 )
 
-// Options say which log to open. All fields are required, but Notes.
+// Options say which log to open. All fields are required, but Notes and FS.
 type Options struct {
 	Dir    string        // made if missing
+	FS     durable.FS    // where Dir is; nil: durable.OS
 	Origin string        // submission prefix without scheme: first line of checkpoints
 	Key    crypto.Signer // P-256, or RSA of 2048 bits and more
 	Clock  func() time.Time
@@ -48,12 +51,15 @@ func New(o Options) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening CT log: %w", err)
 	}
-	issuers, err := openIssuers(o.Dir)
+	if o.FS == nil {
+		o.FS = durable.OS{}
+	}
+	issuers, err := openIssuers(o.FS, o.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("opening CT log: %w", err)
 	}
 	l, err := tilelog.Open(tilelog.Options{
-		Dir: o.Dir, Origin: o.Origin,
+		Dir: o.Dir, FS: o.FS, Origin: o.Origin,
 		Signers: []note.Signer{signer}, Verifiers: []note.Verifier{verifier},
 		Format: DataTiles(), Clock: clock.Now, Logger: o.Logger,
 		Notes: o.Notes,
@@ -130,8 +136,9 @@ func poisoned(cert *x509.Certificate) bool {
 	return false
 }
 
-// Err is nil while the log takes entries, and tilelog.ErrFailed after.
-func (l *Log) Err() error { return l.log.Err() }
+// Err is nil while the log takes entries. While it does not, it is tilelog.ErrFailed with
+// its cause.
+func (l *Log) Err() error { return cmp.Or(l.log.Err(), l.issuers.err()) }
 
 // Size is how many entries are logged.
 func (l *Log) Size() uint64 { return l.log.Size() }

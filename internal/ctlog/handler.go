@@ -22,7 +22,8 @@ func (l *Log) serveIssuer(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		l.logger.ErrorContext(r.Context(), "issuer can't be read", "path", r.URL.Path, "cause", err)
-		http.Error(w, "this file can't be read now", http.StatusInternalServerError)
+		w.Header().Set("Retry-After", "10")
+		http.Error(w, "this file can't be read now", http.StatusServiceUnavailable)
 		return
 	}
 	w.Header().Set("Content-Type", "application/pkix-cert")

@@ -4,46 +4,74 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/tilelog"
 )
 
 // issuers keeps the certificates of chains, one file each, named by the hex of
 // their SHA-256 (static-ct-api, "Issuers").
 type issuers struct {
+	fs  durable.FS
 	dir string
 
-	mu   sync.Mutex // held while a file is written, so that none is written twice
-	kept map[[32]byte]bool
+	mu     sync.Mutex // held while a file is written, so that none is written twice
+	kept   map[[32]byte]bool
+	failed []*x509.Certificate // a chain that could not be kept; nil once it could
+	tried  time.Time           // when that was
 }
 
 func fingerprint(cert *x509.Certificate) [32]byte { return sha256.Sum256(cert.Raw) }
 
-func openIssuers(logDir string) (*issuers, error) {
-	s := &issuers{dir: filepath.Join(logDir, "issuer"), kept: make(map[[32]byte]bool)}
-	return s, durable.MkdirAll(durable.OS{}, s.dir, 0o755)
+func openIssuers(fsys durable.FS, logDir string) (*issuers, error) {
+	s := &issuers{fs: fsys, dir: filepath.Join(logDir, "issuer"), kept: make(map[[32]byte]bool)}
+	return s, durable.MkdirAll(fsys, s.dir, 0o755)
 }
 
 // add keeps the certificates of a chain. "Every issuer referred to by a TileLeaf
-// MUST be exposed": when add returns, they are on the disk.
+// MUST be exposed": when add returns, they are on the disk. Errors: tilelog.ErrFailed.
 func (s *issuers) add(chain []*x509.Certificate) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.keep(chain)
+}
+
+// keep is add, while s.mu is held.
+func (s *issuers) keep(chain []*x509.Certificate) error {
 	for _, cert := range chain {
 		id := fingerprint(cert)
 		if s.kept[id] {
 			continue
 		}
-		if err := durable.WriteFile(s.path(id), cert.Raw, 0o644); err != nil {
-			return fmt.Errorf("keeping issuer: %w", err)
+		files := durable.Batch{FS: s.fs}
+		if err := errors.Join(files.Write(s.path(id), cert.Raw, 0o644), files.Sync()); err != nil {
+			s.failed, s.tried = chain, time.Now()
+			return fmt.Errorf("keeping issuer: %w: %w", tilelog.ErrFailed, err)
 		}
 		s.kept[id] = true
 	}
+	s.failed = nil
 	return nil
+}
+
+// err returns why the last chain could not be kept, nil once it can: that is tried again
+// once a second.
+func (s *issuers) err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.failed == nil:
+		return nil
+	case time.Since(s.tried) < time.Second:
+		return fmt.Errorf("keeping issuer: %w", tilelog.ErrFailed)
+	}
+	return s.keep(s.failed)
 }
 
 func (s *issuers) path(id [32]byte) string {
@@ -56,5 +84,5 @@ func (s *issuers) read(name string) ([]byte, error) {
 	if err != nil || len(id) != sha256.Size || hex.EncodeToString(id) != name {
 		return nil, fmt.Errorf("%.80q is not a fingerprint: %w", name, os.ErrNotExist)
 	}
-	return os.ReadFile(s.path([32]byte(id)))
+	return durable.ReadFile(s.fs, s.path([32]byte(id)))
 }

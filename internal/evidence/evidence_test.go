@@ -2,7 +2,6 @@ package evidence_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -557,36 +556,6 @@ func TestSubjectFull(t *testing.T) {
 		t.Errorf("crowded: %d", got)
 	}
 	if got, err := crowded.Get(t.Context(), digest); err != nil || len(got) != attestations.MaxBundles {
-		t.Errorf("%d bundles, %v", len(got), err)
-	}
-}
-
-// An error of the disk stops posts until the store is opened again, and nothing
-// else.
-func TestDiskFails(t *testing.T) {
-	root := hallmarktest.New(t)
-	dir := t.TempDir()
-	e := open(t, root.Root, dir, 1<<30)
-	digest, raw := signed(t, root, "content")
-	if err := e.Put(t.Context(), digest, raw); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Remove(filepath.Join(dir, "tmp")); err != nil {
-		t.Fatal(err)
-	}
-	more, another := signed(t, root, "more")
-	for range 2 {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second) // of the client's patience with 503
-		err := e.Put(ctx, more, another)
-		cancel()
-		if !errors.Is(err, client.ErrUnavailable) {
-			t.Errorf("got %v", err)
-		}
-		if err := os.MkdirAll(filepath.Join(dir, "tmp"), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got, err := e.Get(t.Context(), digest); err != nil || len(got) != 1 {
 		t.Errorf("%d bundles, %v", len(got), err)
 	}
 }

@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -12,8 +13,15 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/durable"
 )
 
-// countPatience is how long a post waits for the store to be counted.
-const countPatience = 5 * time.Second
+const (
+	// countPatience is how long a post waits for the store to be counted.
+	countPatience = 5 * time.Second
+
+	// After an error of the disk the store is opened again, after firstRetry and then
+	// after twice as long each time, up to lastRetry.
+	firstRetry = time.Second
+	lastRetry  = 30 * time.Second
+)
 
 // dir is where the bundles of a subject are. 256 directories keep each of them
 // small where there are millions.
@@ -31,7 +39,7 @@ func (s *Store) list(digest []byte) ([]record, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("listing bundles: %w", err)
+		return nil, fmt.Errorf("%w: %w", errUnreadable, err)
 	}
 	var all []record
 	for _, entry := range entries {
@@ -41,7 +49,7 @@ func (s *Store) list(digest []byte) ([]record, error) {
 		}
 		info, err := entry.Info()
 		if err != nil {
-			return nil, fmt.Errorf("listing bundles: %w", err)
+			return nil, fmt.Errorf("%w: %w", errUnreadable, err)
 		}
 		r.size = info.Size()
 		all = append(all, r)
@@ -90,23 +98,65 @@ func (s *Store) sync(digest []byte) error {
 }
 
 // survive stops posts after an error of the disk: what has been lost then, nobody
-// knows.
+// knows until the store is counted again.
 func (s *Store) survive(err error) error {
 	if err == nil {
 		return nil
 	}
-	s.failed.Store(true)
-	s.o.Logger.Error("evidence store takes no bundles any more", "cause", err)
+	if !s.failed.Swap(true) {
+		s.o.Logger.Error("evidence store takes no bundles", "cause", err)
+		s.broken <- struct{}{}
+	}
 	return fmt.Errorf("%w: %w", errFailed, err)
 }
 
-// count adds up what there is, which takes a while where there are millions. What
-// comes meanwhile waits; what cannot be counted stops posts.
-func (s *Store) count(ctx context.Context) {
-	if err := s.countBelow(ctx, filepath.Join(s.o.Dir, "sha256")); err != nil && ctx.Err() == nil {
+// keep counts the store, and after each error of the disk again once it can be written.
+// What comes while it is counted at first waits; later it is refused.
+func (s *Store) keep(ctx context.Context) {
+	defer close(s.stopped)
+	if err := s.count(ctx); err != nil && ctx.Err() == nil {
 		s.survive(fmt.Errorf("counting: %w", err))
 	}
 	close(s.counted)
+	for {
+		select {
+		case <-s.broken:
+			s.mend(ctx)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// mend tries to open the store again until that goes well.
+func (s *Store) mend(ctx context.Context) {
+	for i := range s.subjects { // those that write still come to an end; others are refused
+		s.subjects[i].Lock()
+		s.subjects[i].Unlock()
+	}
+	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return
+		}
+		err := cmp.Or(s.clear(), durable.Probe(s.o.FS, s.temp()))
+		if err == nil {
+			err = s.count(ctx)
+		}
+		if err == nil {
+			s.o.Logger.Info("evidence store goes on", "bytes", s.used.Load())
+			s.failed.Store(false)
+			return
+		}
+		s.o.Logger.Error("evidence store can't go on yet", "cause", err)
+	}
+}
+
+// count adds up what there is, which takes a while where there are millions.
+func (s *Store) count(ctx context.Context) error {
+	s.used.Store(0)
+	return s.countBelow(ctx, filepath.Join(s.o.Dir, "sha256"))
 }
 
 func (s *Store) countBelow(ctx context.Context, dir string) error {

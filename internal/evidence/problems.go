@@ -78,6 +78,8 @@ func problemOf(err error) problem {
 		return problem{http.StatusConflict, "this digest has as many bundles as it may have, or as many of this signer as leave room for others"}
 	case errors.Is(err, errFull):
 		return problem{http.StatusInsufficientStorage, "store is full"}
+	case errors.Is(err, errUnreadable):
+		return problem{http.StatusServiceUnavailable, "bundles can't be read now"}
 	case errors.Is(err, errFailed), errors.Is(err, errCounting),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return problem{http.StatusServiceUnavailable, "store takes no bundles now"}

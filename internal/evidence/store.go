@@ -31,6 +31,7 @@ var (
 	errSubjectFull = errors.New("subject has all the bundles that it may have")
 	errFull        = errors.New("store is full")
 	errFailed      = errors.New("store has stopped after an error of the disk")
+	errUnreadable  = errors.New("bundles can't be listed")
 	errCounting    = errors.New("store is still being counted")
 )
 
@@ -65,8 +66,10 @@ type Store struct {
 
 	used    atomic.Int64 // bytes of all bundles; the truth once counted is closed
 	counted chan struct{}
-	stop    context.CancelFunc // ends counting
+	stop    context.CancelFunc // ends keep
+	stopped chan struct{}      // closed when keep has ended
 	failed  atomic.Bool
+	broken  chan struct{} // capacity 1: failed has become true
 }
 
 // New opens the store in o.Dir, or makes it. Errors: durable.ErrLocked.
@@ -77,7 +80,8 @@ func New(o Options) (*Store, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
-	go s.count(ctx)
+	s.survive(durable.Probe(s.o.FS, s.temp())) // what there is can be read
+	go s.keep(ctx)
 	return s, nil
 }
 
@@ -85,7 +89,7 @@ func open(o Options) (*Store, error) {
 	if o.FS == nil {
 		o.FS = durable.OS{}
 	}
-	s := &Store{o: o, counted: make(chan struct{}), listing: make(chan struct{}, listers)}
+	s := &Store{o: o, counted: make(chan struct{}), stopped: make(chan struct{}), broken: make(chan struct{}, 1), listing: make(chan struct{}, listers)}
 	var err error
 	if s.verifier, err = verify.New(o.Root); err != nil {
 		return nil, err
@@ -185,11 +189,12 @@ func (s *Store) verify(b *bundle.Bundle, digest []byte) (*verify.Result, error) 
 // Bytes is how much all bundles take.
 func (s *Store) Bytes() int64 { return s.used.Load() }
 
-// Failed says that the store takes no bundles until it is opened again.
+// Failed says that the store takes no bundles, until the cause has gone.
 func (s *Store) Failed() bool { return s.failed.Load() }
 
 // Close gives the directory back. No posts may be under way.
 func (s *Store) Close() error {
 	s.stop()
+	<-s.stopped
 	return s.lock.Close()
 }

@@ -5,11 +5,12 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -32,6 +33,9 @@ const (
 // ErrExists says that there is an account of this address, or of one that
 // differs only in case: remove that one first.
 var ErrExists = errors.New("account exists")
+
+// errAccounts says that the accounts can't be read now: nobody is refused, answer 503.
+var errAccounts = errors.New("accounts can't be read")
 
 // ErrNoAccount says that there is no account of this address.
 var ErrNoAccount = errors.New("no such account")
@@ -76,14 +80,18 @@ type file struct {
 // for each question and replaced at once by each change, under a lock, so any
 // number of processes may use it, a running server among them.
 type Accounts struct {
-	dir  string
-	cost Cost
+	fs     durable.FS
+	dir    string
+	cost   Cost
+	failed atomic.Bool // the file could not be read the last time
 }
 
 // AccountsOptions says how new passwords are hashed.
 type AccountsOptions struct {
 	// Cost is of new hashes; zero: DefaultCost. Those in the file keep theirs.
 	Cost Cost
+	// FS is where they are; nil: durable.OS.
+	FS durable.FS
 }
 
 // OpenAccounts opens the accounts in dir, which is made if missing.
@@ -100,10 +108,13 @@ func OpenAccountsWith(dir string, o AccountsOptions) (*Accounts, error) {
 	if err := o.Cost.check(); err != nil {
 		return nil, fmt.Errorf("opening accounts: %w", err)
 	}
-	if err := durable.MkdirAll(durable.OS{}, dir, 0o700); err != nil {
+	if o.FS == nil {
+		o.FS = durable.OS{}
+	}
+	if err := durable.MkdirAll(o.FS, dir, 0o700); err != nil {
 		return nil, fmt.Errorf("opening accounts: %w", err)
 	}
-	a := &Accounts{dir: dir, cost: o.Cost}
+	a := &Accounts{fs: o.FS, dir: dir, cost: o.Cost}
 	_, err := a.read()
 	return a, err
 }
@@ -213,10 +224,28 @@ func (f *file) find(email string) int {
 	return slices.IndexFunc(f.Accounts, func(r record) bool { return r.Email == email })
 }
 
-// read reads the file; one that does not exist yet has no accounts.
+// Err returns why the accounts can't be read, nil if they could be the last time, or can be
+// again.
+func (a *Accounts) Err() error {
+	if !a.failed.Load() {
+		return nil
+	}
+	_, err := a.read()
+	return err
+}
+
+// read reads the file; one that does not exist yet has no accounts. Errors: errAccounts.
 func (a *Accounts) read() (*file, error) {
-	path := filepath.Join(a.dir, accountsFile)
-	info, err := os.Stat(path)
+	f, err := a.readFile(filepath.Join(a.dir, accountsFile))
+	a.failed.Store(err != nil)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errAccounts, err)
+	}
+	return f, nil
+}
+
+func (a *Accounts) readFile(path string) (*file, error) {
+	info, err := a.fs.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return new(file), nil
 	}
@@ -224,15 +253,15 @@ func (a *Accounts) read() (*file, error) {
 		err = fmt.Errorf("%s has more than %d bytes", path, maxAccountsFile)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading accounts: %w", err)
+		return nil, err
 	}
-	raw, err := os.ReadFile(path)
+	raw, err := durable.ReadFile(a.fs, path)
 	if err != nil {
-		return nil, fmt.Errorf("reading accounts: %w", err)
+		return nil, err
 	}
 	f, err := parseAccounts(raw)
 	if err != nil {
-		return nil, fmt.Errorf("reading accounts: %s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return f, nil
 }
@@ -287,13 +316,14 @@ func (a *Accounts) change(edit func(*file) error) (err error) {
 	if err != nil {
 		return err
 	}
-	return durable.WriteFile(filepath.Join(a.dir, accountsFile), raw, 0o600)
+	files := durable.Batch{FS: a.fs}
+	return errors.Join(files.Write(filepath.Join(a.dir, accountsFile), raw, 0o600), files.Sync())
 }
 
 // lock waits, for another process changes accounts in milliseconds.
-func (a *Accounts) lock() (*durable.FileLock, error) {
+func (a *Accounts) lock() (io.Closer, error) {
 	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		lock, err := durable.Lock(filepath.Join(a.dir, lockFile))
+		lock, err := a.fs.Lock(filepath.Join(a.dir, lockFile))
 		if err == nil || !errors.Is(err, durable.ErrLocked) || time.Since(start) > lockPatience {
 			return lock, err
 		}

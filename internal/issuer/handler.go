@@ -43,7 +43,9 @@ func (i *Issuer) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+oidc.DiscoveryEndpoint, i.serveDiscovery)
 	mux.HandleFunc("GET "+keysPath, func(w http.ResponseWriter, r *http.Request) { op.Keys(w, r, i.store) })
-	mux.HandleFunc("GET "+userinfoPath, func(w http.ResponseWriter, r *http.Request) { op.Userinfo(w, r, i.provider) })
+	mux.HandleFunc("GET "+userinfoPath, func(w http.ResponseWriter, r *http.Request) {
+		op.Userinfo(&undecided{ResponseWriter: w, instead: func(err error) { i.refuseJSON(w, r, err) }, accounts: i.accounts}, r, i.provider)
+	})
 	mux.HandleFunc("GET "+authorizePath, i.serveAuthorize)
 	mux.HandleFunc("POST "+passwordPath, i.servePassword)
 	mux.HandleFunc("POST "+tokenPath, i.serveToken)
@@ -140,4 +142,30 @@ func checkValues(values url.Values) error {
 		}
 	}
 	return nil
+}
+
+// undecided keeps the library from refusing a token because its account can't be read.
+type undecided struct {
+	http.ResponseWriter
+	accounts *Accounts
+	instead  func(error) // answers
+	answered bool
+}
+
+// WriteHeader passes on what is no refusal, or is one of a known account.
+func (u *undecided) WriteHeader(status int) {
+	if status == http.StatusForbidden && u.accounts.failed.Load() {
+		u.answered = true
+		u.instead(errAccounts)
+		return
+	}
+	u.ResponseWriter.WriteHeader(status)
+}
+
+// Write passes on, unless the answer has been another.
+func (u *undecided) Write(p []byte) (int, error) {
+	if u.answered {
+		return len(p), nil
+	}
+	return u.ResponseWriter.Write(p)
 }

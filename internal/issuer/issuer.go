@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"github.com/hallmark-sign/hallmark/internal/durable"
 )
 
 const (
@@ -48,8 +50,9 @@ type Options struct {
 	// Key signs tokens: ECDSA on P-256, as ES256.
 	Key crypto.Signer
 
-	// Dir has the accounts.
+	// Dir has the accounts, on FS; nil: durable.OS.
 	Dir string
+	FS  durable.FS
 
 	// Audience is the aud of tokens and the id of the one client; empty:
 	// DefaultAudience.
@@ -101,7 +104,7 @@ func newIssuer(o Options) (*Issuer, error) {
 	if err != nil {
 		return nil, err
 	}
-	accounts, err := OpenAccounts(o.Dir)
+	accounts, err := OpenAccountsWith(o.Dir, AccountsOptions{FS: o.FS})
 	if err != nil {
 		return nil, err
 	}
@@ -140,6 +143,9 @@ func (i *Issuer) newProvider() (*op.Provider, error) {
 	}
 	return op.NewProvider(config, i.store, op.StaticIssuer(i.url), options...)
 }
+
+// Err returns why nobody can sign in, nil if nothing is known to be in the way.
+func (i *Issuer) Err() error { return i.accounts.Err() }
 
 // PublicKeys are the keys that verify the issuer's tokens.
 func (i *Issuer) PublicKeys() []crypto.PublicKey { return []crypto.PublicKey{i.key.signer.Public()} }

@@ -24,6 +24,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/hallmark-sign/hallmark/internal/admission"
+	"github.com/hallmark-sign/hallmark/internal/durable"
 )
 
 const (
@@ -119,11 +120,17 @@ func run(t testing.TB) *running {
 	if err := openCheap(t, dir).Add(alice, []byte(password)); err != nil {
 		t.Fatal(err)
 	}
+	return runOn(t, nil, dir)
+}
+
+// runOn runs an issuer with the accounts in a directory of a disk.
+func runOn(t testing.TB, disk durable.FS, dir string) *running {
+	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
 	r := &running{log: new(buffer)}
 	var err error
 	r.Issuer, err = New(Options{
-		URL: "http://" + server.Listener.Addr().String(), Key: newKey(t), Dir: dir, Clock: r.now,
+		URL: "http://" + server.Listener.Addr().String(), Key: newKey(t), Dir: dir, FS: disk, Clock: r.now,
 		Limits: testLimits(), Logger: slog.New(slog.NewTextHandler(r.log, nil)),
 	})
 	if err != nil {

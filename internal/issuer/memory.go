@@ -119,6 +119,15 @@ func (m *memory) takeCode(code string) (*authRequest, error) {
 	return i.authRequest, nil
 }
 
+// holds reports whether a code, an authorization's or a device's, is one that was given out.
+func (m *memory) holds(code string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, isCode := m.codes[code]
+	_, isDevice := m.users[code]
+	return isCode || isDevice
+}
+
 func (m *memory) addDevice(userCode string, d *device) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

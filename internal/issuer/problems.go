@@ -49,6 +49,8 @@ func problemOf(err error) problem {
 		return problem{http.StatusBadRequest, "The request can't be read."}
 	case errors.Is(err, admission.ErrBusy), errors.Is(err, errBusy), errors.Is(err, errFull), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return problem{http.StatusServiceUnavailable, "Too many people sign in just now. Try again in a moment."}
+	case errors.Is(err, errAccounts):
+		return problem{http.StatusServiceUnavailable, "The accounts can't be read now; the server's log says why. Try again later."}
 	default:
 		return problem{http.StatusInternalServerError, "Something is wrong with this server; its log says what."}
 	}
@@ -62,7 +64,7 @@ func oauthOf(err error) (*oidc.Error, int) {
 	switch {
 	case errors.As(err, &throttled):
 		return oidc.ErrSlowDown().WithDescription("too many sign-ins from this address, try again later"), http.StatusTooManyRequests
-	case errors.Is(err, admission.ErrBusy), errors.Is(err, errFull):
+	case errors.Is(err, admission.ErrBusy), errors.Is(err, errFull), errors.Is(err, errAccounts):
 		return oidc.ErrServerError().WithDescription("try again later"), http.StatusServiceUnavailable
 	case errors.Is(err, op.ErrDuplicateUserCode):
 		return oidc.ErrServerError().WithDescription("try again"), http.StatusServiceUnavailable
@@ -146,7 +148,7 @@ func (i *Issuer) log(r *http.Request, status int, err error) {
 	if login := new(refusedLogin); errors.As(err, &login) {
 		attributes = append(attributes, "account", login.account())
 	}
-	if status == http.StatusInternalServerError {
+	if status == http.StatusInternalServerError || errors.Is(err, errAccounts) {
 		i.logger.ErrorContext(r.Context(), "login failed", attributes...)
 		return
 	}

@@ -44,11 +44,24 @@ func (s *store) AuthorizeClientIDSecret(_ context.Context, id, secret string) er
 
 // AuthRequestByCode takes the code: a second call finds nothing.
 func (s *store) AuthRequestByCode(_ context.Context, code string) (op.AuthRequest, error) {
+	if err := s.readyFor(code); err != nil {
+		return nil, err
+	}
 	r, err := s.takeCode(code)
 	if err != nil {
 		return nil, err // not a typed nil
 	}
 	return r, nil
+}
+
+// readyFor keeps a code, which serves once, while its account can't be looked up. Errors:
+// errAccounts.
+func (s *store) readyFor(code string) error {
+	if !s.holds(code) {
+		return nil
+	}
+	_, err := s.accounts.read()
+	return err
 }
 
 // CreateAccessToken gives a token for the userinfo endpoint, whose id is its end.
@@ -104,6 +117,9 @@ func (s *store) StoreDeviceAuthorization(_ context.Context, _, deviceCode, userC
 // GetDeviceAuthorizatonState answers a poll. The library makes slow_down of a
 // deadline that has passed.
 func (s *store) GetDeviceAuthorizatonState(_ context.Context, _, deviceCode string) (*op.DeviceAuthorizationState, error) {
+	if err := s.readyFor(deviceCode); err != nil {
+		return nil, err
+	}
 	d, err := s.poll(deviceCode)
 	if errors.Is(err, errTooSoon) {
 		return nil, fmt.Errorf("%w: %w", err, context.DeadlineExceeded)

@@ -44,9 +44,12 @@ func newMetrics(s *Server) *metrics {
 		m.gauge("hallmark_log_entries", "Entries in the log.", labels, func() float64 { return float64(log.Size()) })
 		m.gauge("hallmark_log_failed", "1 while the log takes no entries.", labels, func() float64 { return oneIf(log.Err() != nil) })
 	}
+	if l := s.login; l != nil {
+		m.gauge("hallmark_accounts_failed", "1 while the accounts of the login can't be read.", nil, func() float64 { return oneIf(l.Err() != nil) })
+	}
 	if e := s.evidence; e != nil {
 		m.gauge("hallmark_evidence_bytes", "Bytes of the bundles in the evidence store.", nil, func() float64 { return float64(e.Bytes()) })
-		m.gauge("hallmark_evidence_failed", "1 once the evidence store has stopped after an error.", nil, func() float64 { return oneIf(e.Failed()) })
+		m.gauge("hallmark_evidence_failed", "1 while the evidence store takes no bundles.", nil, func() float64 { return oneIf(e.Failed()) })
 	}
 	return m
 }

@@ -1,10 +1,14 @@
 package server
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"io"
+	"io/fs"
 	"net/http"
+	"os"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
@@ -77,15 +81,25 @@ func (s *Server) logs() http.Handler {
 func (s *Server) serveTrust(w http.ResponseWriter, r *http.Request) {
 	switch name := r.PathValue("file"); name {
 	case trust.RootFile, trust.SigningConfigFile, trust.LogPolicyFile, config.LogKeyFile:
-		w.Header().Set("Cache-Control", "no-cache")
-		http.ServeFile(w, r, s.config.Path("trust", name))
+		raw, err := os.ReadFile(s.config.Path("trust", name))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			http.NotFound(w, r)
+		case err != nil:
+			s.logger.ErrorContext(r.Context(), "trust file can't be read", "cause", err)
+			w.Header().Set("Retry-After", "10")
+			http.Error(w, "this file can't be read now", http.StatusServiceUnavailable)
+		default:
+			w.Header().Set("Cache-Control", "no-cache")
+			http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(raw))
+		}
 	default:
 		http.NotFound(w, r)
 	}
 }
 
-// serveHealth says whether the instance can sign: 503 while a log has stopped, or its
-// witnesses do not cosign.
+// serveHealth says whether every service of the instance works: 503 while the disk of one
+// fails, or witnesses do not cosign.
 func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
@@ -95,6 +109,10 @@ func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) {
 		status = "too few witnesses cosign the log; see the server's log"
 	case err != nil:
 		status = "a log has stopped after an error; see the server's log"
+	case s.login != nil && s.login.Err() != nil:
+		status = "the accounts can't be read; see the server's log"
+	case s.evidence != nil && s.evidence.Failed():
+		status = "the evidence store has stopped after an error; see the server's log"
 	}
 	if status != "ok" {
 		w.Header().Set("Retry-After", "10")

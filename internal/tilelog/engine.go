@@ -41,6 +41,8 @@ type engine struct {
 	files   durable.Batch // publisher only, once open
 	public  durable.Batch // exposer only
 
+	noted map[string]uint64 // noter only, once open: what each note has
+
 	// What is promised: guarded by mu. The sequencer alone writes it.
 	mu      sync.RWMutex
 	head    head
@@ -100,6 +102,7 @@ func openEngine(o Options) (*engine, error) {
 		public:    durable.Batch{FS: o.FS, Temp: o.path("tmp")},
 		exposed:   exposed{changed: make(chan struct{})},
 		bundles:   make(map[uint64]*bundle),
+		noted:     make(map[string]uint64),
 		queue:     make(chan *waiter, maxWaiting),
 		committed: make(chan struct{}, 1),
 		hurry:     make(chan struct{}, 1),
@@ -133,6 +136,14 @@ func (e *engine) release() error {
 		err = errors.Join(err, e.known.Close())
 	}
 	return err
+}
+
+// probe returns why nothing can be written.
+func (e *engine) probe() error {
+	if err := durable.Probe(e.o.FS, e.o.path("tmp")); err != nil {
+		return fmt.Errorf("probing disk: %w", err)
+	}
+	return nil
 }
 
 // run is the life of the engine: its goroutines, then the end.
@@ -181,6 +192,9 @@ func (e *engine) append(ctx context.Context, p Pending) (Receipt, error) {
 		}
 	}
 	proof, err := e.tree.prove(w.index, w.head.size, w.leaf, w.head.root)
+	if durable.Failing(err) { // the entry is logged; asked again, it has the same index
+		err = fmt.Errorf("%w: %w", ErrFailed, err)
+	}
 	if err != nil {
 		return Receipt{}, err
 	}

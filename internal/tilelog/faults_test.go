@@ -249,3 +249,39 @@ func TestDiskFails(t *testing.T) {
 	}
 	t.Logf("%d failures, the log went on %d times", failures, resumed)
 }
+
+// On a disk that is full when the log is opened, it can be read, says that it takes
+// nothing, and goes on once there is room.
+func TestFullAtStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := disktest.New(1)
+		o := testOptions(t, "/log")
+		o.FS = disk
+		l := mustOpen(t, o)
+		mustAppend(t, l, "entry 0")
+		mustClose(t, l)
+		disk.Fail(func(op disktest.Operation) error {
+			if op.Name == "writeat" {
+				return syscall.ENOSPC
+			}
+			return nil
+		})
+		l = mustOpen(t, o)
+		if err := l.Err(); !errors.Is(err, ErrFailed) {
+			t.Errorf("opened: %v", err)
+		}
+		if _, err := l.Append(t.Context(), Pending{Entry: []byte("entry 1")}); !errors.Is(err, ErrFailed) {
+			t.Errorf("appended: %v", err)
+		}
+		time.Sleep(10 * time.Minute)
+		if err := l.Err(); !errors.Is(err, ErrFailed) {
+			t.Errorf("while it is full: %v", err)
+		}
+		disk.Fail(nil)
+		time.Sleep(2 * lastRetry)
+		if r := mustAppend(t, l, "entry 1"); r.Index != 1 {
+			t.Errorf("goes on at %d", r.Index)
+		}
+		mustClose(t, l)
+	})
+}

@@ -126,5 +126,6 @@ func serve(w http.ResponseWriter, r *http.Request, contentType, tag string, cont
 
 func (l *Log) unreadable(w http.ResponseWriter, r *http.Request, err error) {
 	l.o.Logger.ErrorContext(r.Context(), "log file can't be read", "path", r.URL.Path, "cause", err)
-	http.Error(w, "this file can't be read now", http.StatusInternalServerError)
+	w.Header().Set("Retry-After", "10")
+	http.Error(w, "this file can't be read now", http.StatusServiceUnavailable)
 }

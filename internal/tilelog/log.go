@@ -125,7 +125,8 @@ const cutters = 4
 
 // Open opens the log in o.Dir, and makes it if the directory is empty or
 // missing and never had one. It brings what a crash has left in the journal into tiles.
-// Errors: durable.ErrLocked when another process has the log open; *Lost; *WentBack;
+// On a disk that is full or read-only it opens a log that takes no entries until that has
+// passed. Errors: durable.ErrLocked when another process has the log open; *Lost; *WentBack;
 // any inconsistency.
 func Open(o Options) (*Log, error) {
 	if o.Witnessed && o.Cosigner == nil {
@@ -159,6 +160,9 @@ func (l *Log) open() (err error) {
 		return errors.Join(err, l.lock.Close())
 	}
 	l.engine.Store(e)
+	if err := e.probe(); err != nil { // what there is can be read, and the log goes on once it can
+		e.fail(err)
+	}
 	go l.keep(e)
 	return nil
 }
@@ -183,6 +187,12 @@ func (l *Log) reopen() *engine {
 		case <-time.After(wait):
 		}
 		e, err := openEngine(l.o)
+		if err == nil {
+			if err = e.probe(); err != nil {
+				e.close()
+				<-e.stopped
+			}
+		}
 		if err != nil {
 			l.o.Logger.Error("log can't go on yet", "dir", l.o.Dir, "cause", err)
 			continue

@@ -107,6 +107,7 @@ func (e *engine) checkNote(path string) error {
 	if err == nil && root != c.Root {
 		err = went
 	}
+	e.noted[path] = c.Size
 	return err
 }
 
@@ -123,9 +124,8 @@ func (e *engine) seen() head {
 
 // noteAll writes the notes whenever the log has grown, until it is closed.
 func (e *engine) noteAll() {
-	noted := make(map[string]uint64)
 	for range e.grown {
-		for !e.note(noted) && e.rest(lastRetry) {
+		for !e.note() && e.rest(lastRetry) {
 		}
 		e.rest(noteInterval)
 	}
@@ -133,10 +133,10 @@ func (e *engine) noteAll() {
 
 // note writes the notes that are behind. One that can't be written does not stop the
 // log: what it had before still counts.
-func (e *engine) note(noted map[string]uint64) (ok bool) {
+func (e *engine) note() (ok bool) {
 	h, ok := e.seen(), true
 	for i, path := range e.o.notes() {
-		if noted[path] >= h.size || i > 0 && !e.inUse(filepath.Dir(path)) {
+		if e.noted[path] >= h.size || i > 0 && !e.inUse(filepath.Dir(path)) {
 			continue
 		}
 		if err := e.writeNote(path, h.envelope); err != nil {
@@ -144,7 +144,7 @@ func (e *engine) note(noted map[string]uint64) (ok bool) {
 			ok = false
 			continue
 		}
-		noted[path] = h.size
+		e.noted[path] = h.size
 	}
 	return ok
 }

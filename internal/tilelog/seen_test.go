@@ -210,14 +210,14 @@ func TestNotesFail(t *testing.T) {
 	if err := os.WriteFile(in, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	e := &engine{o: o}
+	e := &engine{o: o, noted: make(map[string]uint64)}
 	if err := e.writeNote(filepath.Join(in, "note"), []byte("x")); err == nil {
 		t.Fatal("written below a file")
 	}
 	e.o.FS, e.o.Notes = durable.OS{}, nil
 	e.o.Dir = filepath.Join(in, "log")
 	e.head = head{size: 1}
-	if e.note(map[string]uint64{}) {
+	if e.note() {
 		t.Error("noted below a file")
 	}
 }
