@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -65,10 +66,32 @@ func TestScripts(t *testing.T) {
 			"fill":        fillCommand,
 			"fetch":       fetchCommand,
 			"waitstatus":  waitStatusCommand,
+			"jsonlines":   jsonLinesCommand,
 		},
 		Condition:           condition,
 		RequireExplicitExec: true, RequireUniqueNames: true,
 	})
+}
+
+// jsonLinesCommand: jsonlines FIRST LAST checks that stderr is lines of JSON, and the
+// messages of the first and the last.
+func jsonLinesCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: jsonlines FIRST LAST")
+	}
+	var messages []string
+	for text := range strings.Lines(ts.ReadFile("stderr")) {
+		var line struct {
+			Message string `json:"msg"`
+		}
+		if err := json.Unmarshal([]byte(text), &line); err != nil {
+			ts.Fatalf("%s: %v", text, err)
+		}
+		messages = append(messages, line.Message)
+	}
+	if len(messages) < 2 || messages[0] != args[0] || messages[len(messages)-1] != args[1] {
+		ts.Fatalf("lines of %q", messages)
+	}
 }
 
 // freeAddressCommand: freeaddress VAR sets VAR to an address to listen on.

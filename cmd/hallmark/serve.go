@@ -46,7 +46,7 @@ answers what it has accepted and ends. The log goes to stderr, one JSON object a
 			if f.config == "" {
 				return usageError(cmd, errors.New("which instance? give -c DIR/hallmark.yaml"))
 			}
-			return f.serve(cmd.Context(), env)
+			return f.inJSON(env, func(logger *slog.Logger) error { return f.serve(cmd.Context(), env, logger) })
 		},
 	}
 	cmd.Flags().StringVarP(&f.config, "config", "c", "", "configuration `FILE` of the instance")
@@ -56,11 +56,7 @@ answers what it has accepted and ends. The log goes to stderr, one JSON object a
 	return cmd
 }
 
-func (f serveFlags) serve(ctx context.Context, env environment) error {
-	logger, err := f.logger(env)
-	if err != nil {
-		return err
-	}
+func (f serveFlags) serve(ctx context.Context, env environment, logger *slog.Logger) error {
 	passphrase, err := env.secret(ctx, "passphrase", f.passphraseFile, "HALLMARK_PASSPHRASE", false)
 	if err != nil {
 		return err
@@ -85,11 +81,35 @@ func (f serveFlags) serve(ctx context.Context, env environment) error {
 	if err != nil {
 		return err
 	}
-	env.say("hallmark serves %s, listening on %s; Ctrl-C ends it", i.Config.URL, listener.Addr())
 	if f.listen != "" && i.Config.TLS == nil && f.listen != i.Config.Host() {
-		env.say("  clients are told %s all the same: it must lead here", i.Config.URL)
+		logger.Warn("clients are told the configuration's URL all the same: it must lead here", "url", i.Config.URL)
 	}
 	return s.Serve(ctx, listener)
+}
+
+// logged is the exit status of a server whose log says why it ended.
+type logged int
+
+// Error says where to look.
+func (logged) Error() string { return "ended with an error, which is in the log" }
+
+// inJSON runs a server whose output is JSON lines alone, from the first to the last:
+// what libraries have to say, and why it ended.
+func (f serveFlags) inJSON(env environment, run func(*slog.Logger) error) error {
+	logger, err := f.logger(env)
+	if err != nil {
+		return err
+	}
+	slog.SetDefault(logger)
+	version, commit := built()
+	logger.Info("starting", "version", version, "commit", commit)
+	if err := run(logger); err != nil {
+		p := problemOf(err)
+		logger.Error("ended", "code", p.Code, "subject", p.Subject, "reason", p.Error(), "try", p.Try, "exit", p.Exit)
+		return logged(p.Exit)
+	}
+	logger.Info("ended")
+	return nil
 }
 
 // logger writes the server's log to stderr.

@@ -118,6 +118,9 @@ func (e environment) report(err error) int {
 		}
 		return worst
 	}
+	if status := logged(0); errors.As(err, &status) {
+		return int(status)
+	}
 	if worst := new(verdict.Worst); errors.As(err, &worst) {
 		fmt.Fprint(e.stderr, worst.Text())
 		return worst.Status

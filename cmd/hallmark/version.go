@@ -23,15 +23,8 @@ func versionCommand(env environment) *cobra.Command {
 				Go       string `json:"go"`
 				Platform string `json:"platform"`
 				FIPS140  bool   `json:"fips140"`
-			}{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, FIPS140: fips140.Enabled()}
-			if info, ok := debug.ReadBuildInfo(); ok {
-				v.Version = info.Main.Version
-				for _, s := range info.Settings {
-					if s.Key == "vcs.revision" {
-						v.Commit = s.Value
-					}
-				}
-			}
+			}{Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, FIPS140: fips140.Enabled()}
+			v.Version, v.Commit = built()
 			if asJSON {
 				return env.printJSON(v)
 			}
@@ -41,4 +34,19 @@ func versionCommand(env environment) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
 	return cmd
+}
+
+// built returns the version that this is, and the commit that it was built from if that
+// is known.
+func built() (version, commit string) {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "(devel)", ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			commit = s.Value
+		}
+	}
+	return info.Main.Version, commit
 }

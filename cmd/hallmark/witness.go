@@ -130,7 +130,7 @@ log that lies.`,
   HALLMARK_PASSPHRASE=… hallmark witness serve my-witness --listen 127.0.0.1:8080`,
 		Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.witness(cmd.Context(), env, args[0])
+			return f.inJSON(env, func(logger *slog.Logger) error { return f.witness(cmd.Context(), env, logger, args[0]) })
 		},
 	}
 	cmd.Flags().StringVar(&f.listen, "listen", "", "address to listen on, instead of the configuration's")
@@ -139,11 +139,7 @@ log that lies.`,
 	return cmd
 }
 
-func (f serveFlags) witness(ctx context.Context, env environment, dir string) error {
-	logger, err := f.logger(env)
-	if err != nil {
-		return err
-	}
+func (f serveFlags) witness(ctx context.Context, env environment, logger *slog.Logger, dir string) error {
 	c, err := config.LoadWitness(filepath.Join(dir, config.WitnessFile))
 	if err == nil && f.listen != "" {
 		c.Listen = f.listen
@@ -164,7 +160,7 @@ func (f serveFlags) witness(ctx context.Context, env environment, dir string) er
 	if err != nil {
 		return errors.Join(err, w.Close())
 	}
-	env.say("hallmark witnesses %s as %s, listening on %s; Ctrl-C ends it", counted(len(c.Logs), "log", "logs"), c.Name, l.Addr())
+	logger.Info("serving", "witness", c.Name, "logs", len(c.Logs), "address", l.Addr().String(), "tls", c.TLS != nil)
 	service := server.Service{Handler: server.Gated(w.Handler()), Logger: logger, Close: func(context.Context) error { return w.Close() }}
 	if c.TLS != nil {
 		service.Certificate, service.Key = c.Path(c.TLS.Certificate), c.Path(c.TLS.Key)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"time"
 )
@@ -88,6 +89,15 @@ func (l *Limits) rates() []namedRate {
 		{"account_logins", &l.AccountLogins, Rate{10, 2}},
 		{"account_logins_overall", &l.AccountLoginsOverall, Rate{50, 6}},
 	}
+}
+
+// LogValue is the limits for a log, by the names that they have in the file.
+func (l Limits) LogValue() slog.Value {
+	values := []slog.Attr{slog.Int("connections", l.Connections), slog.Int("requests", l.Requests), slog.Int("upload_mib", l.UploadMiB)}
+	for _, r := range l.rates() {
+		values = append(values, slog.String(r.name, fmt.Sprintf("%d, then %d a minute", r.rate.Burst, r.rate.PerMinute)))
+	}
+	return slog.GroupValue(values...)
 }
 
 func (l Limits) check() error {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/hallmark-sign/hallmark/internal/admission"
@@ -210,6 +211,14 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	service := Service{Handler: s.handler, Limits: s.config.Limits, Logger: s.logger, Close: s.Close}
 	if tls := s.config.TLS; tls != nil {
 		service.Certificate, service.Key = s.config.Path(tls.Certificate), s.config.Path(tls.Key)
+	}
+	s.announce(l)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	if s.login != nil {
+		watching.Go(func() { s.login.Watch(ctx) })
 	}
 	return service.Answer(ctx, l)
 }
