@@ -31,6 +31,7 @@
 //	client/logread     reads logs and verifies what they show: C2SP tlog-tiles, static-ct-api
 //	client/login       an ID token: browser, device, password, or what a CI gives
 //	hallmarktest       an entire instance in a test
+//	internal/admission bounds on what strangers use up: requests, bytes, attempts
 //	internal/durable   fsynced files, locks and journals
 //	internal/keys      signing keys from encrypted PKCS #8 files
 //	internal/leafindex which index an entry has, for a log that is asked again
