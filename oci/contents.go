@@ -80,6 +80,9 @@ func (d Descriptor) isElsewhere() bool {
 // IsIndex says whether the descriptor is of an index.
 func (d Descriptor) IsIndex() bool { return isIndex(d.MediaType) }
 
+// IsBundle reports whether the descriptor is of a manifest with a bundle.
+func (d Descriptor) IsBundle() bool { return isBundleType(d.ArtifactType) }
+
 // Hex is the digest's digits. Errors: ErrMalformed, where it is not SHA-256.
 func (d Descriptor) Hex() (string, error) {
 	sum, err := parseDigest(d.Digest)
@@ -123,11 +126,11 @@ func Describe(raw []byte, mediaType string) Descriptor {
 	return Descriptor{MediaType: mediaType, Size: int64(len(raw)), Digest: digestOf(raw)}
 }
 
-// identify returns the descriptor of a manifest or an index, of which mediaType is
+// Identify returns the descriptor of a manifest or an index, of which mediaType is
 // what the registry says that it is. Where neither that nor the manifest itself names
 // a type, its members do: some registries send all of them as JSON or text. Errors:
 // *Unseen.
-func identify(raw []byte, mediaType string) (Descriptor, error) {
+func Identify(raw []byte, mediaType string) (Descriptor, error) {
 	d := Describe(raw, mediaType)
 	if d.CheckManifest() != nil {
 		for _, kind := range []string{typeManifest, TypeIndex} {

@@ -199,7 +199,7 @@ func (s *session) listTag(ctx context.Context, image Image) ([]Descriptor, error
 	if err != nil || raw == nil {
 		return nil, err
 	}
-	if d, err := identify(raw, ""); err == nil && !d.IsIndex() {
+	if d, err := Identify(raw, ""); err == nil && !d.IsIndex() {
 		return nil, nil
 	}
 	list, err := parseIndex(raw)

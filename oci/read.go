@@ -71,7 +71,7 @@ func (s *session) resolve(ctx context.Context, ref name.Reference) (Image, error
 	if err != nil {
 		return Image{}, err
 	}
-	d, err := identify(got.body, mediaTypeIn(got.header))
+	d, err := Identify(got.body, mediaTypeIn(got.header))
 	if err != nil {
 		return Image{}, err
 	}

@@ -329,7 +329,7 @@ func (s *session) checkAttach(ctx context.Context, image Image) error {
 		list, err = s.fallbackList(ctx, image)
 		listed = list.entries
 	}
-	if err != nil || slices.ContainsFunc(listed, func(d Descriptor) bool { return isBundleType(d.ArtifactType) }) {
+	if err != nil || slices.ContainsFunc(listed, Descriptor.IsBundle) {
 		return err
 	}
 	return s.tryManifest(ctx)

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strings"
 )
 
 // maxMembers is how many files an archive may have.
@@ -103,6 +104,39 @@ func (a *archive) Open(name string) (fs.File, error) {
 	}
 	return &section{io.NewSectionReader(a.file, m.offset, m.Size()), m}, nil
 }
+
+// ReadDir lists the regular files of a directory, and the directories that have some.
+func (a *archive) ReadDir(name string) ([]fs.DirEntry, error) {
+	var all []fs.DirEntry
+	dirs := map[string]bool{}
+	for file, m := range a.members {
+		rest, below := strings.CutPrefix(file, name+"/")
+		first, _, deeper := strings.Cut(rest, "/")
+		switch {
+		case below && !deeper:
+			all = append(all, fs.FileInfoToDirEntry(m.FileInfo))
+		case below && !dirs[first]:
+			dirs[first] = true
+			all = append(all, directory(first))
+		}
+	}
+	return all, nil
+}
+
+// directory is one in an archive, by its name.
+type directory string
+
+// Name is its name.
+func (d directory) Name() string { return string(d) }
+
+// IsDir is true.
+func (d directory) IsDir() bool { return true }
+
+// Type is that of directories.
+func (d directory) Type() fs.FileMode { return fs.ModeDir }
+
+// Info has nothing.
+func (d directory) Info() (fs.FileInfo, error) { return nil, fs.ErrInvalid }
 
 // folderOf is a folder in which the archive has the file that makes a directory a
 // layout, where it is asked for that; else empty.

@@ -242,6 +242,9 @@ func (d *Dir) Publish(_ context.Context, tag string, m oci.Descriptor, _ []byte)
 	if err := d.reread(); err != nil {
 		return err
 	}
+	d.index.mark(func(m oci.Descriptor) bool { return d.attached[m.Digest] }, func(image oci.Descriptor) bool {
+		return slices.ContainsFunc(d.under[image.Digest], oci.Descriptor.IsBundle)
+	})
 	raw, err := d.index.marshal()
 	if err != nil {
 		return err

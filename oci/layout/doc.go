@@ -8,8 +8,9 @@
 // Open reads a directory, or a .tar of one; Create makes or extends a directory. An
 // image is listed under its tag (org.opencontainers.image.ref.name), and under its
 // whole name (io.containerd.image.name), as several repositories have a v1. What
-// hangs on a manifest is listed with its artifactType, as the layout knows no other
-// way to find it.
+// is attached to a manifest is listed with its artifactType. Other tools do not list it:
+// Open finds it among the blobs, by its subject. The one image of a layout is marked for
+// cosign (cosign.go).
 //
 // A layout is a stranger's: nothing is opened outside of the directory, whatever
 // its names and links say; what is opened is a regular file of the size that its
@@ -19,6 +20,6 @@
 // last, at once: a reader sees the old list or the new.
 //
 // Source: OCI image-spec v1.1 image-layout.md and annotations.md. Proof: interop has
-// go-containerregistry read what is saved, and cosign verify what was saved and
-// loaded again.
+// go-containerregistry read what is saved, cosign verify what was saved and loaded
+// again, and each of hallmark and cosign load what the other has saved (TestLayouts).
 package layout

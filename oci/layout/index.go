@@ -53,6 +53,7 @@ func parseIndex(raw []byte) (index, error) {
 	case len(i.Manifests) > maxEntries:
 		return i, fmt.Errorf("parsing %s: more than %d entries", indexFile, maxEntries)
 	}
+	i.tagKinds()
 	return i, nil
 }
 

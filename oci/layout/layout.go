@@ -105,6 +105,9 @@ func (l *Layout) arrange(ctx context.Context) error {
 		switch {
 		case err != nil && d.ArtifactType != "":
 			l.lost = append(l.lost, d)
+		case err != nil && !isNamed(d):
+			l.lost = append(l.lost, d) // it may be an image as well, and be chosen
+			continue
 		case err == nil && subject != nil:
 			l.under[subject.Digest] = append(l.under[subject.Digest], d)
 		default:
@@ -112,7 +115,12 @@ func (l *Layout) arrange(ctx context.Context) error {
 		}
 		l.attached[d.Digest] = true
 	}
-	return nil
+	return l.unlisted(ctx)
+}
+
+// isNamed reports whether an entry says that it is an image that one can choose.
+func isNamed(d oci.Descriptor) bool {
+	return d.Annotations[noteTag] != "" || d.Annotations[noteName] != "" || d.Annotations[noteKind] != ""
 }
 
 // subject is what a manifest hangs on; nil: on nothing.

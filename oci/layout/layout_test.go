@@ -84,7 +84,10 @@ func TestStaysInside(t *testing.T) {
 	if err := os.Symlink(outside, filepath.Join(dir, "blobs")); err != nil {
 		t.Fatal(err)
 	}
-	l, err := Open(t.Context(), dir)
+	if _, err := Open(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "escapes") {
+		t.Error(err)
+	}
+	l, err := Open(t.Context(), dirOf(t, map[string]string{markFile: goodMark, indexFile: `{"schemaVersion":2,"manifests":[]}`, "blobs/secret": "secret"}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,88 @@
+package layout
+
+import (
+	"slices"
+
+	"github.com/hallmark-sign/hallmark/oci"
+)
+
+// What cosign's save, load and verify --local-image know entries of index.json by. They
+// read one image of a layout: the first that is marked. Bundles are not listed; they are
+// found among the blobs, by their subject.
+const (
+	noteKind       = "kind"
+	kindImage      = "dev.cosignproject.cosign/image"
+	kindIndex      = "dev.cosignproject.cosign/imageIndex"
+	kindSignatures = "dev.cosignproject.cosign/sigs"
+	kindAttested   = "dev.cosignproject.cosign/atts"
+)
+
+// tagKinds gives signatures of cosign 1 and 2 the tag that they have in a registry, where
+// they are marked by their kind alone.
+func (i *index) tagKinds() {
+	at := slices.IndexFunc(i.Manifests, func(d oci.Descriptor) bool { return isMarked(d, kindImage) || isMarked(d, kindIndex) })
+	if at < 0 {
+		return
+	}
+	tag := i.Manifests[at].FallbackTag()
+	for n, d := range i.Manifests {
+		for kind, suffix := range kindSuffixes {
+			if isMarked(d, kind) && d.Annotations[noteTag] == "" {
+				i.Manifests[n].Annotations = with(d.Annotations, noteTag, tag+suffix)
+			}
+		}
+	}
+}
+
+var kindSuffixes = map[string]string{kindSignatures: ".sig", kindAttested: ".att"}
+
+func isMarked(d oci.Descriptor, kind string) bool { return d.Annotations[noteKind] == kind }
+
+// mark marks the image for cosign where it is the only one that is listed, and what
+// cosign 1 and 2 left on it. Of several none is marked that was saved here, as cosign
+// would take the first for whatever is asked for. Where bundles are on the image, older
+// attestations are not marked: cosign loads no bundle beside them.
+func (i *index) mark(attached func(oci.Descriptor) bool, bundles func(oci.Descriptor) bool) {
+	images := map[string]oci.Descriptor{}
+	for _, d := range i.Manifests {
+		if !attached(d) && !isListOfOthers(d.Annotations[noteTag]) {
+			images[d.Digest] = d
+		}
+	}
+	for n, d := range i.Manifests {
+		if d.Annotations[noteName] == "" {
+			continue // somebody else's
+		}
+		kind := ""
+		for _, image := range images {
+			if len(images) == 1 {
+				kind = kindOf(d, image, bundles(image))
+			}
+		}
+		i.Manifests[n].Annotations = without(d.Annotations, noteKind)
+		if kind != "" {
+			i.Manifests[n].Annotations = with(d.Annotations, noteKind, kind)
+		}
+	}
+}
+
+// kindOf is how cosign knows an entry beside the one image; empty: not at all.
+func kindOf(d, image oci.Descriptor, hasBundles bool) string {
+	switch tag := image.FallbackTag(); {
+	case d.Digest == image.Digest && d.IsIndex():
+		return kindIndex
+	case d.Digest == image.Digest:
+		return kindImage
+	case d.Annotations[noteTag] == tag+kindSuffixes[kindSignatures]:
+		return kindSignatures
+	case d.Annotations[noteTag] == tag+kindSuffixes[kindAttested] && !hasBundles:
+		return kindAttested
+	}
+	return ""
+}
+
+func with(notes map[string]string, name, value string) map[string]string {
+	all := without(notes, name)
+	all[name] = value
+	return all
+}
