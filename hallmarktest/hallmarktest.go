@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/asn1"
 	"encoding/base64"
@@ -48,6 +49,15 @@ type Options struct {
 	Configure func(*config.Config)
 }
 
+// loginRSA is the RSA key of every instance's login, as making one takes long.
+var loginRSA = sync.OnceValue(func() crypto.Signer {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err) // the generator never fails
+	}
+	return key
+})
+
 // New starts an instance, and stops it when the test ends.
 func New(t testing.TB) *Instance {
 	t.Helper()
@@ -66,7 +76,7 @@ func Start(t testing.TB, o Options) *Instance {
 	}
 	address := listener.Addr().String()
 	made, _, err := instance.New(instance.Options{
-		URL: "http://" + address, Listen: address, Organization: "hallmarktest", CAKey: "ecdsa-p256", Now: time.Now(),
+		URL: "http://" + address, Listen: address, Organization: "hallmarktest", CAKey: "ecdsa-p256", Now: time.Now(), LoginRSA: loginRSA(),
 	})
 	if err != nil {
 		t.Fatalf("hallmarktest: %v", err)
@@ -134,7 +144,7 @@ func (i *Instance) rotate(ctx context.Context, base string) error {
 	if err := i.made.CheckRotation(base); err != nil {
 		return err
 	}
-	witnesses, err := server.Witnesses(i.made.Config, i.made.Keys.Note)
+	witnesses, err := server.Witnesses(i.made.Config)
 	if err != nil {
 		return err
 	}

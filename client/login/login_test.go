@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -35,6 +36,10 @@ func runIssuer(t testing.TB) Options {
 	if err != nil {
 		t.Fatal(err)
 	}
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
 	dir := t.TempDir()
 	accounts, err := issuer.OpenAccountsWith(dir, issuer.AccountsOptions{Cost: issuer.Cost{Time: 1, Memory: 64, Threads: 1}})
 	if err != nil {
@@ -44,7 +49,7 @@ func runIssuer(t testing.TB) Options {
 		t.Fatal(err)
 	}
 	server := httptest.NewUnstartedServer(nil)
-	i, err := issuer.New(issuer.Options{URL: "http://" + server.Listener.Addr().String(), Key: key, Dir: dir, Limits: issuer.UnlimitedUnsafe()})
+	i, err := issuer.New(issuer.Options{URL: "http://" + server.Listener.Addr().String(), RSA: rsaKey, ECDSA: key, Dir: dir, Limits: issuer.UnlimitedUnsafe()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -122,7 +122,7 @@ func (f rotateFlags) confirm(ctx context.Context, env environment, old string) e
 
 func (f rotateFlags) freeze(ctx context.Context, env environment, i *instance.Instance) error {
 	logger := slog.New(slog.NewJSONHandler(env.stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	witnesses, err := server.Witnesses(i.Config, i.Keys.Note)
+	witnesses, err := server.Witnesses(i.Config)
 	if err != nil {
 		return err
 	}

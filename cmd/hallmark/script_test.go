@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -94,12 +95,19 @@ func jsonLinesCommand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// freeAddressCommand: freeaddress VAR sets VAR to an address to listen on.
+// freeAddressCommand: freeaddress VAR sets VAR to an address to listen on. Its port is
+// below those that the system gives to outgoing connections, which would take it.
 func freeAddressCommand(ts *testscript.TestScript, _ bool, args []string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	ts.Check(err)
-	ts.Setenv(args[0], l.Addr().String())
-	ts.Check(l.Close())
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000)))
+		if err != nil {
+			continue
+		}
+		ts.Setenv(args[0], l.Addr().String())
+		ts.Check(l.Close())
+		return
+	}
+	ts.Fatalf("no port is free")
 }
 
 // nextLogCommand: nextlog sets NEXT to the URL of $ADDR under another name.

@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/hallmark-sign/hallmark/client/login"
 	"github.com/hallmark-sign/hallmark/identity"
@@ -75,7 +76,10 @@ With --email and --password-file nobody has to be there.`,
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintln(env.stdout, token)
+			if file, ok := env.stdout.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+				token += "\n" // which other clients take for part of it, in a file
+			}
+			_, err = io.WriteString(env.stdout, token)
 			return err
 		},
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"regexp"
 	"strings"
@@ -13,10 +12,8 @@ import (
 // witnessScriptCommand: witness DIR NAME makes a witness in DIR for the log of the
 // instance mine, at an address of its own, and keeps its key in DIR.vkey.
 func witnessScriptCommand(ts *testscript.TestScript, _ bool, args []string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	ts.Check(err)
-	address := l.Addr().String()
-	ts.Check(l.Close())
+	freeAddressCommand(ts, false, []string{"WITNESS"})
+	address := ts.Getenv("WITNESS")
 	log := strings.TrimSpace(ts.ReadFile("mine/trust/rekor.vkey"))
 	ts.Check(ts.Exec("hallmark", "witness", "init", args[0], "--name", args[1], "--listen", address, "--log", log))
 	key := regexp.MustCompile(`its key +(\S+)`).FindStringSubmatch(ts.ReadFile("stderr"))

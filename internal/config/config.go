@@ -89,6 +89,20 @@ type TLS struct {
 type Login struct {
 	// Disabled turns it off: only tokens of Issuers are taken then.
 	Disabled bool `yaml:"disabled,omitempty"`
+
+	// Clients are programs that get ID tokens in another form, or under another name,
+	// than sigstore, which is always known.
+	Clients []LoginClient `yaml:"clients,omitempty"`
+}
+
+// LoginClient is a public client of the built-in OpenID provider.
+type LoginClient struct {
+	// ID is its client_id. Tokens are for it and for sigstore.
+	ID string `yaml:"id"`
+
+	// IDTokenSignedResponseAlg is RS256, which is the default, or ES256 (OpenID Connect
+	// Dynamic Client Registration, section 2).
+	IDTokenSignedResponseAlg string `yaml:"id_token_signed_response_alg,omitempty"`
 }
 
 // Evidence configures the evidence store, DIR/evidence.

@@ -30,9 +30,10 @@ const (
 type Options struct {
 	URL          string // where clients reach it, see config.Config
 	Listen       string
-	Organization string // in the certificates
-	CAKey        string // kind of the intermediate's key, as keys.Generate; empty is ecdsa-p256
-	Passphrase   []byte // encrypts the keys
+	Organization string        // in the certificates
+	CAKey        string        // kind of the intermediate's key, as keys.Generate; empty is ecdsa-p256
+	Passphrase   []byte        // encrypts the keys
+	LoginRSA     crypto.Signer // the login's RSA key, which takes long to make; nil: a new one
 	Now          time.Time
 
 	TLS config.TLS // zero: plain HTTP, where the configuration allows it
@@ -67,7 +68,12 @@ const (
 	fileTSA    = "tsa.pem"
 	fileCT     = "ct.pem"
 	fileIssuer = "issuer.pem"
+
+	fileIssuerRSA = "issuer-rsa.pem"
 )
+
+// kindIssuerRSA is of a key whose signatures count for ten minutes.
+const kindIssuerRSA = "rsa-2048"
 
 // New makes an instance in memory: keys, certificates, trusted root and signing
 // config. The root's key is given beside it.
@@ -84,13 +90,17 @@ func New(o Options) (*Instance, crypto.Signer, error) {
 	}
 	i := &Instance{Config: c}
 	var root crypto.Signer
+	i.Keys.IssuerRSA = o.LoginRSA
 	for _, k := range []struct {
 		to   *crypto.Signer
 		kind string
 	}{
 		{&root, o.rootKey()}, {&i.Keys.CA, o.CAKey}, {&i.Keys.TSA, "ecdsa-p256"},
-		{&i.Keys.Rekor, "ecdsa-p256"}, {&i.Keys.Note, "ed25519"}, {&i.Keys.CT, "ecdsa-p256"}, {&i.Keys.Issuer, "ecdsa-p256"},
+		{&i.Keys.Rekor, "ecdsa-p256"}, {&i.Keys.Note, "ed25519"}, {&i.Keys.CT, "ecdsa-p256"}, {&i.Keys.Issuer, "ecdsa-p256"}, {&i.Keys.IssuerRSA, kindIssuerRSA},
 	} {
+		if *k.to != nil {
+			continue
+		}
 		key, err := keys.Generate(k.kind)
 		if err != nil {
 			return nil, nil, fmt.Errorf("making instance: %w", err)
@@ -255,6 +265,6 @@ const header = `# The configuration of a hallmark instance; docs/operations.md e
 // files are the keys by the names of their files.
 func (i *Instance) files(root crypto.Signer) map[string]crypto.Signer {
 	return map[string]crypto.Signer{
-		fileRoot: root, fileCA: i.Keys.CA, fileTSA: i.Keys.TSA, fileRekor(0): i.Keys.Rekor, fileNote(0): i.Keys.Note, fileCT: i.Keys.CT, fileIssuer: i.Keys.Issuer,
+		fileRoot: root, fileCA: i.Keys.CA, fileTSA: i.Keys.TSA, fileRekor(0): i.Keys.Rekor, fileNote(0): i.Keys.Note, fileCT: i.Keys.CT, fileIssuer: i.Keys.Issuer, fileIssuerRSA: i.Keys.IssuerRSA,
 	}
 }

@@ -34,6 +34,9 @@ func Open(path string, passphrase []byte) (*Instance, error) {
 	if err := i.readKeys(passphrase); err != nil {
 		return nil, fmt.Errorf("opening instance: %w", err)
 	}
+	if err := i.addLoginKey(passphrase); err != nil {
+		return nil, fmt.Errorf("opening instance: %w", err)
+	}
 	if i.CAChain, err = chainOf(i.Root.CertificateAuthorities, i.Keys.CA); err != nil {
 		return nil, fmt.Errorf("opening instance: certificate authority: %w", err)
 	}
@@ -86,6 +89,17 @@ func (i *Instance) readKeys(passphrase []byte) error {
 		}
 		return nil
 	})
+}
+
+// addLoginKey reads the login's RSA key. An instance of before 2026-12 has none: it is
+// made, once all other keys have been opened with the same passphrase.
+func (i *Instance) addLoginKey(passphrase []byte) error {
+	key, err := i.keep(fileIssuerRSA, kindIssuerRSA, passphrase)
+	if err != nil {
+		return fmt.Errorf("key of the login for RS256: %w", err)
+	}
+	i.Keys.IssuerRSA = key
+	return nil
 }
 
 func encryptAll(all map[string]crypto.Signer, passphrase []byte) (map[string][]byte, error) {

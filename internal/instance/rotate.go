@@ -70,7 +70,7 @@ func (i *Instance) announce() {
 // FreezeLog ends the log that takes entries.
 func (i *Instance) FreezeLog(ctx context.Context, witnesses *rekorlog.Witnesses, logger *slog.Logger) error {
 	return rekorlog.Freeze(ctx, rekorlog.Options{
-		Dir: i.Config.Path(config.LogName(len(i.Root.Logs) - 1)), Origin: config.Hostname(i.log().BaseURL), Key: i.Keys.Rekor,
+		Dir: i.Config.Path(config.LogName(len(i.Root.Logs) - 1)), Origin: config.Hostname(i.log().BaseURL), Key: i.Keys.Rekor, Note: i.Keys.Note,
 		Logger: logger, Witnesses: witnesses,
 	})
 }
@@ -89,10 +89,14 @@ func (i *Instance) NextKeys(passphrase []byte) (rekor, note crypto.Signer, err e
 	return rekor, note, nil
 }
 
+// keep returns the key in a file, which it makes if there is none.
 func (i *Instance) keep(name, kind string, passphrase []byte) (crypto.Signer, error) {
 	path := i.Config.Path("keys", name)
 	raw, err := os.ReadFile(path)
 	if err == nil {
+		if err := keys.CheckMode(path); err != nil {
+			return nil, err
+		}
 		return keys.ParseEncrypted(raw, passphrase)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {

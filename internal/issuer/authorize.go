@@ -53,11 +53,12 @@ func (i *Issuer) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 		i.refusePage(w, r, err)
 		return
 	}
-	if query.Get("client_id") != i.audience {
+	c, ok := i.store.clients[query.Get("client_id")]
+	if !ok {
 		i.refusePage(w, r, errClient)
 		return
 	}
-	c := i.store.client.withRedirect(query.Get("redirect_uri"))
+	c = c.withRedirect(query.Get("redirect_uri"))
 	if c.redirect == "" {
 		i.refusePage(w, r, errRedirect)
 		return
@@ -100,7 +101,7 @@ func (i *Issuer) checkAuthorize(r *http.Request, c client) (*authRequest, error)
 	}
 	return &authRequest{
 		RedirectURI: in.RedirectURI, State: in.State, Nonce: in.Nonce,
-		Challenge: in.CodeChallenge, Scopes: knownScopes(in.Scopes), ClientID: c.id,
+		Challenge: in.CodeChallenge, Scopes: knownScopes(in.Scopes), ClientID: c.id, Audience: audienceOf(c.id, i.audience),
 	}, nil
 }
 
@@ -148,14 +149,29 @@ func openForm[T any](i *Issuer, r *http.Request, purpose string) (T, error) {
 	return unseal[T](i.sealer, purpose, browser, r.PostForm.Get("request"))
 }
 
-// back sends the browser back to the client with response in the query.
+// back sends the browser back to the client with response in the query; or shows the code
+// on a page, to be pasted.
 func (i *Issuer) back(w http.ResponseWriter, r *http.Request, redirect string, response any) {
+	if redirect == outOfBand {
+		i.backByHand(w, response)
+		return
+	}
 	target, err := op.AuthResponseURL(redirect, oidc.ResponseTypeCode, oidc.ResponseModeQuery, response, i.provider.Encoder())
 	if err != nil {
 		i.refusePage(w, r, err)
 		return
 	}
 	http.Redirect(w, r, target, http.StatusSeeOther)
+}
+
+// backByHand shows people what the client would get by a redirect.
+func (i *Issuer) backByHand(w http.ResponseWriter, response any) {
+	switch response := response.(type) {
+	case *op.CodeResponseType:
+		i.pages.write(w, http.StatusOK, "code.html", "Signed in", "", code{response.Code})
+	case *oidc.Error:
+		i.pages.write(w, http.StatusBadRequest, "message.html", "Sign-in stopped", "", message{"The program asked for something that this server does not do: " + response.Description})
+	}
 }
 
 // signIn checks a password within the limits. Errors: *refusedLogin, of errPassword,
@@ -194,7 +210,7 @@ func (i *Issuer) authenticate(ctx context.Context, email, password string, famil
 // policy names them.
 func origin(redirect string) string {
 	u, err := url.Parse(redirect)
-	if err != nil {
+	if err != nil || u.Host == "" {
 		return ""
 	}
 	return u.Scheme + "://" + u.Host

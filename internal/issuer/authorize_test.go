@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -259,7 +260,7 @@ func TestHeaders(t *testing.T) {
 }
 
 func TestCookiesOfHTTPS(t *testing.T) {
-	i, err := New(Options{URL: "https://login.example.com", Key: newKey(t), Dir: t.TempDir()})
+	i, err := New(Options{URL: "https://login.example.com", RSA: rsaKey(), ECDSA: newKey(t), Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -405,4 +406,33 @@ func TestTurns(t *testing.T) {
 			t.Errorf("after all: %v", err)
 		}
 	})
+}
+
+// TestOutOfBand signs in as clients do that can't be called back: the page shows the code.
+func TestOutOfBand(t *testing.T) {
+	r := run(t)
+	browser := browse(t)
+	page := r.get(t, browser, authorizePath+"?"+change(asked(), "redirect_uri", outOfBand).Encode())
+	shown := r.post(t, browser, passwordPath, url.Values{"request": {field(t, page)}, "email": {alice}, "password": {password}})
+	found := regexp.MustCompile(`<output class="code" id="code">([^<]+)</output>`).FindStringSubmatch(shown.body)
+	if shown.StatusCode != http.StatusOK || found == nil {
+		t.Fatalf("%s %s", shown.Status, shown.body)
+	}
+	r.pass(pastedCodeLife - time.Second)
+	refused(t, "another redirect", r.post(t, http.DefaultClient, tokenPath, redeeming(found[1])), http.StatusBadRequest, "invalid_grant")
+
+	shown = r.post(t, browser, passwordPath, url.Values{"request": {field(t, page)}, "email": {alice}, "password": {password}})
+	found = regexp.MustCompile(`id="code">([^<]+)<`).FindStringSubmatch(shown.body)
+	if found == nil {
+		t.Fatalf("%s %s", shown.Status, shown.body)
+	}
+	r.pass(pastedCodeLife - time.Second)
+	a := r.post(t, http.DefaultClient, tokenPath, change(redeeming(found[1]), "redirect_uri", outOfBand))
+	if a.StatusCode != http.StatusOK || !strings.Contains(a.body, `"id_token"`) {
+		t.Errorf("%s %s", a.Status, a.body)
+	}
+	wrong := r.get(t, browser, authorizePath+"?"+change(change(asked(), "redirect_uri", outOfBand), "code_challenge", "-").Encode())
+	if wrong.StatusCode != http.StatusBadRequest || wrong.Header.Get("Location") != "" || !strings.Contains(wrong.body, "code_challenge") {
+		t.Errorf("without PKCE: %s %s", wrong.Status, wrong.body)
+	}
 }

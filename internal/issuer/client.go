@@ -1,10 +1,13 @@
 package issuer
 
 import (
+	"cmp"
+	"fmt"
 	"net/url"
 	"strings"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
@@ -12,15 +15,51 @@ import (
 // maxRedirect is how long a redirect URI may be, in bytes.
 const maxRedirect = 1024
 
-// client is the one client, a program on somebody's machine: an op.Client.
-type client struct {
-	id       string
-	redirect string // the request's redirect URI, if it is allowed
+// maxClientID is how long the id of a client may be, in bytes.
+const maxClientID = 200
+
+// outOfBand is the redirect URI of clients that have no browser of their own to be called
+// back by: people paste the code. It was of Google's OAuth, and Sigstore's clients use it.
+const outOfBand = "urn:ietf:wg:oauth:2.0:oob"
+
+// Client is a program that is known to the issuer. It is public: it has no secret.
+type Client struct {
+	ID        string
+	Algorithm string // of its ID tokens: RS256 or ES256; empty is RS256
 }
 
-// withRedirect gives the client for a request that comes back to uri.
+// client is a program on somebody's machine: an op.Client.
+type client struct {
+	id        string
+	algorithm jose.SignatureAlgorithm
+	redirect  string // the request's redirect URI, if it is allowed
+}
+
+// newClients returns the clients by their ids, among them the one with this id.
+func newClients(always string, configured []Client) (map[string]client, error) {
+	all := map[string]client{}
+	for _, c := range configured {
+		algorithm := cmp.Or(jose.SignatureAlgorithm(c.Algorithm), jose.RS256)
+		_, twice := all[c.ID]
+		switch {
+		case c.ID == "" || len(c.ID) > maxClientID:
+			return nil, fmt.Errorf("client %.100q: want an id of at most %d bytes", c.ID, maxClientID)
+		case twice:
+			return nil, fmt.Errorf("client %q comes twice", c.ID)
+		case algorithm != jose.RS256 && algorithm != jose.ES256:
+			return nil, fmt.Errorf("client %q: ID tokens are signed with RS256 or ES256, not %q", c.ID, c.Algorithm)
+		}
+		all[c.ID] = client{id: c.ID, algorithm: algorithm}
+	}
+	if _, ok := all[always]; !ok {
+		all[always] = client{id: always, algorithm: jose.RS256}
+	}
+	return all, nil
+}
+
+// withRedirect returns the client for a request that comes back to uri.
 func (c client) withRedirect(uri string) client {
-	if isLoopbackRedirect(uri) {
+	if uri == outOfBand || isLoopbackRedirect(uri) {
 		c.redirect = uri
 	}
 	return c

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
@@ -90,9 +91,9 @@ func (i *Issuer) serveDiscovery(w http.ResponseWriter, _ *http.Request) {
 		ScopesSupported:                   []string{oidc.ScopeOpenID, oidc.ScopeEmail},
 		ResponseTypesSupported:            []string{string(oidc.ResponseTypeCode)},
 		ResponseModesSupported:            []string{string(oidc.ResponseModeQuery)},
-		GrantTypesSupported:               i.store.client.GrantTypes(),
+		GrantTypesSupported:               client{}.GrantTypes(),
 		SubjectTypesSupported:             []string{"public"},
-		IDTokenSigningAlgValuesSupported:  []string{string(i.key.SignatureAlgorithm())},
+		IDTokenSigningAlgValuesSupported:  []string{string(jose.RS256), string(jose.ES256)},
 		TokenEndpointAuthMethodsSupported: []oidc.AuthMethod{oidc.AuthMethodNone},
 		ClaimsSupported:                   []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "email", "email_verified"},
 		CodeChallengeMethodsSupported:     []oidc.CodeChallengeMethod{oidc.CodeChallengeMethodS256},

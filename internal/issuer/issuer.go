@@ -32,6 +32,9 @@ const (
 	// RECOMMENDED" (RFC 6749 §4.1.2); clients come for their token at once.
 	codeLife = time.Minute
 
+	// pastedCodeLife is the same for people who carry the code.
+	pastedCodeLife = 5 * time.Minute
+
 	// deviceLife and pollInterval are of the device flow (RFC 8628 §3.2).
 	deviceLife   = 10 * time.Minute
 	pollInterval = 2 * time.Second
@@ -47,16 +50,21 @@ type Options struct {
 	// in clear. It is for instances behind a proxy that speaks TLS.
 	InsecureHTTPUnsafe bool
 
-	// Key signs tokens: ECDSA on P-256, as ES256.
-	Key crypto.Signer
+	// RSA signs tokens as RS256, which every provider must support (OpenID Connect Core
+	// §15.1) and some clients alone know. ECDSA, on P-256, signs as ES256 those of
+	// clients that are configured so.
+	RSA, ECDSA crypto.Signer
 
 	// Dir has the accounts, on FS; nil: durable.OS.
 	Dir string
 	FS  durable.FS
 
-	// Audience is the aud of tokens and the id of the one client; empty:
-	// DefaultAudience.
+	// Audience is the aud of all tokens and the id of the client that is always known;
+	// empty: DefaultAudience.
 	Audience string
+
+	// Clients are further clients, or say more of that one.
+	Clients []Client
 
 	// Clock is for what the issuer remembers; nil: time.Now. The times in tokens
 	// are always the machine's.
@@ -76,7 +84,7 @@ type Issuer struct {
 	audience string
 	clock    func() time.Time
 	logger   *slog.Logger
-	key      signingKey
+	keys     signingKeys
 	accounts *Accounts
 	store    *store
 	throttle *throttle
@@ -100,7 +108,7 @@ func newIssuer(o Options) (*Issuer, error) {
 	if err := checkURL(o.URL, o.InsecureHTTPUnsafe); err != nil {
 		return nil, err
 	}
-	key, err := newSigningKey(o.Key)
+	keys, err := newSigningKeys(o.RSA, o.ECDSA)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +118,11 @@ func newIssuer(o Options) (*Issuer, error) {
 	}
 	i := &Issuer{
 		url: o.URL, audience: cmp.Or(o.Audience, DefaultAudience), clock: o.Clock, logger: o.Logger,
-		key: key, accounts: accounts, pages: newPages(),
+		keys: keys, accounts: accounts, pages: newPages(),
+	}
+	clients, err := newClients(i.audience, o.Clients)
+	if err != nil {
+		return nil, err
 	}
 	if i.clock == nil {
 		i.clock = time.Now
@@ -119,7 +131,7 @@ func newIssuer(o Options) (*Issuer, error) {
 		i.logger = slog.New(slog.DiscardHandler)
 	}
 	i.throttle = newThrottle(o.Limits, i.clock)
-	i.store = &store{memory: newMemory(i.clock), accounts: accounts, key: key, client: client{id: i.audience}}
+	i.store = &store{memory: newMemory(i.clock), accounts: accounts, keys: keys, audience: i.audience, clients: clients}
 	i.sealer = newSealer(i.clock)
 	i.provider, err = i.newProvider()
 	return i, err
@@ -148,7 +160,13 @@ func (i *Issuer) newProvider() (*op.Provider, error) {
 func (i *Issuer) Err() error { return i.accounts.Err() }
 
 // PublicKeys are the keys that verify the issuer's tokens.
-func (i *Issuer) PublicKeys() []crypto.PublicKey { return []crypto.PublicKey{i.key.signer.Public()} }
+func (i *Issuer) PublicKeys() []crypto.PublicKey {
+	var all []crypto.PublicKey
+	for _, k := range i.keys.list() {
+		all = append(all, k.signer.Public())
+	}
+	return all
+}
 
 // checkURL: an issuer is "a case-sensitive URL using the https scheme that
 // contains scheme, host, and optionally, port number and path components and no

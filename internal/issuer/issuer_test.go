@@ -7,6 +7,7 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"io"
 	"log/slog"
 	"net/http"
@@ -71,6 +72,15 @@ func (r *running) pass(d time.Duration) {
 	r.skew += d
 }
 
+// rsaKey is shared, as making one takes long.
+var rsaKey = sync.OnceValue(func() crypto.Signer {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return key
+})
+
 func newKey(t testing.TB) crypto.Signer {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -130,7 +140,7 @@ func runOn(t testing.TB, disk durable.FS, dir string) *running {
 	r := &running{log: new(buffer)}
 	var err error
 	r.Issuer, err = New(Options{
-		URL: "http://" + server.Listener.Addr().String(), Key: newKey(t), Dir: dir, FS: disk, Clock: r.now,
+		URL: "http://" + server.Listener.Addr().String(), RSA: rsaKey(), ECDSA: newKey(t), Clients: []Client{{ID: "es256", Algorithm: "ES256"}}, Dir: dir, FS: disk, Clock: r.now,
 		Limits: testLimits(), Logger: slog.New(slog.NewTextHandler(r.log, nil)),
 	})
 	if err != nil {
@@ -273,7 +283,7 @@ func TestDiscoveryTellsWhatThereIs(t *testing.T) {
 	a := r.get(t, http.DefaultClient, "/.well-known/openid-configuration")
 	for _, want := range []string{
 		`"issuer":"` + r.url + `"`, `"device_authorization_endpoint":"` + r.url + `/login/device_authorization"`,
-		`"code_challenge_methods_supported":["S256"]`, `"id_token_signing_alg_values_supported":["ES256"]`,
+		`"code_challenge_methods_supported":["S256"]`, `"id_token_signing_alg_values_supported":["RS256","ES256"]`,
 		`"response_types_supported":["code"]`, `"token_endpoint_auth_methods_supported":["none"]`,
 		`"grant_types_supported":["authorization_code","urn:ietf:params:oauth:grant-type:device_code"]`,
 	} {
@@ -299,18 +309,18 @@ func TestNewRefuses(t *testing.T) {
 	}
 	key := newKey(t)
 	for what, o := range map[string]Options{
-		"http":       {URL: "http://login.example.com", Key: key},
-		"slash":      {URL: "https://login.example.com/", Key: key},
-		"path":       {URL: "https://login.example.com/login", Key: key},
-		"query":      {URL: "https://login.example.com?x", Key: key},
-		"user":       {URL: "https://me@login.example.com", Key: key},
-		"no host":    {URL: "https://", Key: key},
-		"no URL":     {Key: key},
-		"other":      {URL: "ftp://localhost", Key: key},
+		"http":       {URL: "http://login.example.com", RSA: rsaKey(), ECDSA: key},
+		"slash":      {URL: "https://login.example.com/", RSA: rsaKey(), ECDSA: key},
+		"path":       {URL: "https://login.example.com/login", RSA: rsaKey(), ECDSA: key},
+		"query":      {URL: "https://login.example.com?x", RSA: rsaKey(), ECDSA: key},
+		"user":       {URL: "https://me@login.example.com", RSA: rsaKey(), ECDSA: key},
+		"no host":    {URL: "https://", RSA: rsaKey(), ECDSA: key},
+		"no URL":     {RSA: rsaKey(), ECDSA: key},
+		"other":      {URL: "ftp://localhost", RSA: rsaKey(), ECDSA: key},
 		"no key":     {URL: "https://login.example.com"},
-		"Ed25519":    {URL: "https://login.example.com", Key: edKey},
-		"P-384":      {URL: "https://login.example.com", Key: p384},
-		"bad folder": {URL: "https://login.example.com", Key: key, Dir: "/dev/null/x"},
+		"Ed25519":    {URL: "https://login.example.com", RSA: rsaKey(), ECDSA: edKey},
+		"P-384":      {URL: "https://login.example.com", RSA: rsaKey(), ECDSA: p384},
+		"bad folder": {URL: "https://login.example.com", RSA: rsaKey(), ECDSA: key, Dir: "/dev/null/x"},
 	} {
 		if o.Dir == "" {
 			o.Dir = t.TempDir()
@@ -320,9 +330,9 @@ func TestNewRefuses(t *testing.T) {
 		}
 	}
 	for what, o := range map[string]Options{
-		"https":     {URL: "https://login.example.com", Key: key},
-		"loopback":  {URL: "http://localhost:8080", Key: key},
-		"in a test": {URL: "http://login.example.com:8080", Key: key, InsecureHTTPUnsafe: true},
+		"https":     {URL: "https://login.example.com", RSA: rsaKey(), ECDSA: key},
+		"loopback":  {URL: "http://localhost:8080", RSA: rsaKey(), ECDSA: key},
+		"in a test": {URL: "http://login.example.com:8080", RSA: rsaKey(), ECDSA: key, InsecureHTTPUnsafe: true},
 	} {
 		o.Dir = t.TempDir()
 		if _, err := New(o); err != nil {
@@ -334,7 +344,7 @@ func TestNewRefuses(t *testing.T) {
 // BenchmarkNew: an instance for a test starts in less than 100 ms, of which the
 // login may take a tenth.
 func BenchmarkNew(b *testing.B) {
-	o := Options{URL: "https://login.example.com", Key: newKey(b), Dir: b.TempDir()}
+	o := Options{URL: "https://login.example.com", RSA: rsaKey(), ECDSA: newKey(b), Dir: b.TempDir()}
 	for b.Loop() {
 		if _, err := New(o); err != nil {
 			b.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -15,57 +16,70 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// signingKey is the key of the tokens for the library, wherever the private half
-// lies: an op.SigningKey and a jose.OpaqueSigner.
+// signingKey is a key of the tokens for the library, wherever the private half lies: an
+// op.SigningKey and a jose.OpaqueSigner.
 type signingKey struct {
-	signer crypto.Signer
-	id     string
+	signer    crypto.Signer
+	id        string
+	algorithm jose.SignatureAlgorithm
 }
 
-// newSigningKey names the key by its thumbprint (RFC 7638).
+// newSigningKey names the key by its thumbprint (RFC 7638). Its kind is its algorithm.
 func newSigningKey(signer crypto.Signer) (signingKey, error) {
 	if signer == nil {
 		return signingKey{}, errors.New("no key for tokens")
 	}
-	pub, ok := signer.Public().(*ecdsa.PublicKey)
-	if !ok || pub.Curve != elliptic.P256() {
-		return signingKey{}, fmt.Errorf("key for tokens is %T, want ECDSA on P-256", signer.Public())
+	k := signingKey{signer: signer}
+	switch public := signer.Public().(type) {
+	case *rsa.PublicKey:
+		k.algorithm = jose.RS256
+	case *ecdsa.PublicKey:
+		if public.Curve == elliptic.P256() {
+			k.algorithm = jose.ES256
+		}
 	}
-	print, err := (&jose.JSONWebKey{Key: pub}).Thumbprint(crypto.SHA256)
+	if k.algorithm == "" {
+		return signingKey{}, fmt.Errorf("key for tokens is %T, want RSA or ECDSA on P-256", signer.Public())
+	}
+	print, err := (&jose.JSONWebKey{Key: signer.Public()}).Thumbprint(crypto.SHA256)
 	if err != nil {
 		return signingKey{}, fmt.Errorf("key for tokens: %w", err)
 	}
-	return signingKey{signer, base64.RawURLEncoding.EncodeToString(print)}, nil
+	k.id = base64.RawURLEncoding.EncodeToString(print)
+	return k, nil
 }
 
-// ID is the kid of tokens.
+// ID returns the kid of tokens.
 func (k signingKey) ID() string { return k.id }
 
-// SignatureAlgorithm is the alg of tokens.
-func (k signingKey) SignatureAlgorithm() jose.SignatureAlgorithm { return jose.ES256 }
+// SignatureAlgorithm returns the alg of tokens.
+func (k signingKey) SignatureAlgorithm() jose.SignatureAlgorithm { return k.algorithm }
 
-// Key gives the library the key to sign with.
+// Key returns the key for the library to sign with.
 func (k signingKey) Key() any { return k }
 
-// Public is the key in the form of the key set.
+// Public returns the key in the form of the key set.
 func (k signingKey) Public() *jose.JSONWebKey {
-	return &jose.JSONWebKey{Key: k.signer.Public(), KeyID: k.id, Algorithm: string(jose.ES256), Use: "sig"}
+	return &jose.JSONWebKey{Key: k.signer.Public(), KeyID: k.id, Algorithm: string(k.algorithm), Use: "sig"}
 }
 
 // Algs lists the one algorithm.
-func (k signingKey) Algs() []jose.SignatureAlgorithm { return []jose.SignatureAlgorithm{jose.ES256} }
+func (k signingKey) Algs() []jose.SignatureAlgorithm { return []jose.SignatureAlgorithm{k.algorithm} }
 
-// SignPayload signs as RFC 7518 §3.4 says: the signature is r and s, 32 bytes
-// each, where crypto.Signer gives DER.
+// SignPayload signs as RFC 7518 §3.3 and §3.4 say: RSASSA-PKCS1-v1_5, or r and s of ECDSA
+// in 32 bytes each, where crypto.Signer returns DER.
 func (k signingKey) SignPayload(payload []byte, _ jose.SignatureAlgorithm) ([]byte, error) {
 	digest := sha256.Sum256(payload)
-	der, err := k.signer.Sign(rand.Reader, digest[:], crypto.SHA256)
+	signature, err := k.signer.Sign(rand.Reader, digest[:], crypto.SHA256)
 	if err != nil {
 		return nil, fmt.Errorf("signing token: %w", err)
 	}
+	if k.algorithm == jose.RS256 {
+		return signature, nil
+	}
 	var inner cryptobyte.String
 	r, s := make([]byte, 32), make([]byte, 32)
-	input := cryptobyte.String(der)
+	input := cryptobyte.String(signature)
 	if !input.ReadASN1(&inner, asn1.SEQUENCE) || !input.Empty() || !readScalar(&inner, r) || !readScalar(&inner, s) || !inner.Empty() {
 		return nil, errors.New("signing token: signature is not DER")
 	}
@@ -82,14 +96,36 @@ func readScalar(in *cryptobyte.String, out []byte) bool {
 	return true
 }
 
-// verificationKey is the key in the published set: an op.Key.
+// verificationKey is a key in the published set: an op.Key.
 type verificationKey struct{ signingKey }
 
-// Algorithm is the alg of the key set.
-func (k verificationKey) Algorithm() jose.SignatureAlgorithm { return jose.ES256 }
+// Algorithm returns the alg of the key set.
+func (k verificationKey) Algorithm() jose.SignatureAlgorithm { return k.algorithm }
 
-// Use is the use of the key set.
+// Use returns the use of the key set.
 func (k verificationKey) Use() string { return "sig" }
 
-// Key is the public key.
+// Key returns the public key.
 func (k verificationKey) Key() any { return k.signer.Public() }
+
+// signingKeys are the keys of the tokens by algorithm.
+type signingKeys map[jose.SignatureAlgorithm]signingKey
+
+// newSigningKeys returns the keys for RS256 and ES256.
+func newSigningKeys(rsa, ecdsa crypto.Signer) (signingKeys, error) {
+	all := signingKeys{}
+	for algorithm, signer := range map[jose.SignatureAlgorithm]crypto.Signer{jose.RS256: rsa, jose.ES256: ecdsa} {
+		k, err := newSigningKey(signer)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", algorithm, err)
+		}
+		if k.algorithm != algorithm {
+			return nil, fmt.Errorf("key for %s is one for %s", algorithm, k.algorithm)
+		}
+		all[algorithm] = k
+	}
+	return all, nil
+}
+
+// list returns the keys, that of the default algorithm first.
+func (k signingKeys) list() []signingKey { return []signingKey{k[jose.RS256], k[jose.ES256]} }

@@ -32,6 +32,7 @@ type authRequest struct {
 	Challenge   string    `json:"challenge"` // S256
 	Scopes      []string  `json:"scopes"`
 	ClientID    string    `json:"client_id"`
+	Audience    []string  `json:"audience"`
 	Subject     string    `json:"subject,omitzero"`
 	AuthTime    time.Time `json:"auth_time,omitzero"`
 }
@@ -41,7 +42,7 @@ type authRequest struct {
 func (r *authRequest) GetID() string                      { return "" } // the code finds it
 func (r *authRequest) GetACR() string                     { return "" }
 func (r *authRequest) GetAMR() []string                   { return []string{"pwd"} } // RFC 8176
-func (r *authRequest) GetAudience() []string              { return []string{r.ClientID} }
+func (r *authRequest) GetAudience() []string              { return r.Audience }
 func (r *authRequest) GetAuthTime() time.Time             { return r.AuthTime }
 func (r *authRequest) GetClientID() string                { return r.ClientID }
 func (r *authRequest) GetNonce() string                   { return r.Nonce }
@@ -64,6 +65,7 @@ type issued struct {
 
 // device waits for somebody to allow it.
 type device struct {
+	client  string
 	code    string // device code
 	scopes  []string
 	expires time.Time
@@ -102,7 +104,11 @@ func (m *memory) addCode(code string, r *authRequest) error {
 	if len(m.codes) >= maxCodes {
 		return errFull
 	}
-	m.codes[code] = issued{r, now.Add(codeLife)}
+	life := codeLife
+	if r.RedirectURI == outOfBand {
+		life = pastedCodeLife
+	}
+	m.codes[code] = issued{r, now.Add(life)}
 	return nil
 }
 
@@ -203,12 +209,12 @@ var errTooSoon = errors.New("polled within the interval")
 
 // poll gives the device's state; the answer is given once. Errors: errUnknown,
 // errTooSoon.
-func (m *memory) poll(deviceCode string) (device, error) {
+func (m *memory) poll(client, deviceCode string) (device, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	userCode := m.users[deviceCode]
 	d := m.devices[userCode]
-	if d == nil {
+	if d == nil || d.client != client {
 		return device{}, errUnknown
 	}
 	now := m.clock()

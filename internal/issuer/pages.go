@@ -40,6 +40,7 @@ type (
 	userCode     struct{ Request, Code, Problem string }
 	deviceAnswer struct{ Request, Code, Email, Problem string }
 	message      struct{ Text string }
+	code         struct{ Code string }
 )
 
 // signInPage lets the form lead back to the client, for browsers hold the

@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,22 +22,27 @@ var errNotOffered = errors.New("not offered by this issuer")
 type store struct {
 	*memory
 	accounts *Accounts
-	key      signingKey
-	client   client
+	keys     signingKeys
+	audience string            // of all tokens
+	clients  map[string]client // by id
 }
 
-// GetClientByClientID knows the one client.
+// forClient is the key of a context's value: the client whose token is made.
+type forClient struct{}
+
+// GetClientByClientID returns a client that is configured.
 func (s *store) GetClientByClientID(_ context.Context, id string) (op.Client, error) {
-	if id != s.client.id {
+	c, ok := s.clients[id]
+	if !ok {
 		return nil, oidc.ErrInvalidClient().WithDescription("unknown client")
 	}
-	return s.client, nil
+	return c, nil
 }
 
 // AuthorizeClientIDSecret lets a public client say that its secret is empty, as
 // golang.org/x/oauth2 does in an Authorization header.
 func (s *store) AuthorizeClientIDSecret(_ context.Context, id, secret string) error {
-	if id != s.client.id || secret != "" {
+	if _, ok := s.clients[id]; !ok || secret != "" {
 		return errors.New("unknown client, or a secret for a public one")
 	}
 	return nil
@@ -95,32 +101,43 @@ func (s *store) SetUserinfoFromToken(ctx context.Context, info *oidc.UserInfo, i
 	return s.SetUserinfoFromScopes(ctx, info, subject, "", []string{oidc.ScopeEmail})
 }
 
-// SigningKey is the key of tokens.
-func (s *store) SigningKey(context.Context) (op.SigningKey, error) { return s.key, nil }
+// SigningKey returns the key of the tokens of the client that ctx names.
+func (s *store) SigningKey(ctx context.Context) (op.SigningKey, error) {
+	id, _ := ctx.Value(forClient{}).(string)
+	return s.keys[cmp.Or(s.clients[id].algorithm, jose.RS256)], nil
+}
 
 // SignatureAlgorithms is the alg of tokens.
 func (s *store) SignatureAlgorithms(context.Context) ([]jose.SignatureAlgorithm, error) {
-	return s.key.Algs(), nil
+	var all []jose.SignatureAlgorithm
+	for _, k := range s.keys.list() {
+		all = append(all, k.algorithm)
+	}
+	return all, nil
 }
 
 // KeySet is what /login/keys publishes.
 func (s *store) KeySet(context.Context) ([]op.Key, error) {
-	return []op.Key{verificationKey{s.key}}, nil
+	var all []op.Key
+	for _, k := range s.keys.list() {
+		all = append(all, verificationKey{k})
+	}
+	return all, nil
 }
 
 // StoreDeviceAuthorization remembers a device; what it asks for is what tokens
 // of this issuer have.
-func (s *store) StoreDeviceAuthorization(_ context.Context, _, deviceCode, userCode string, _ time.Time, scopes []string) error {
-	return s.addDevice(userCode, &device{code: deviceCode, scopes: knownScopes(scopes), expires: s.clock().Add(deviceLife)})
+func (s *store) StoreDeviceAuthorization(_ context.Context, client, deviceCode, userCode string, _ time.Time, scopes []string) error {
+	return s.addDevice(userCode, &device{client: client, code: deviceCode, scopes: knownScopes(scopes), expires: s.clock().Add(deviceLife)})
 }
 
 // GetDeviceAuthorizatonState answers a poll. The library makes slow_down of a
 // deadline that has passed.
-func (s *store) GetDeviceAuthorizatonState(_ context.Context, _, deviceCode string) (*op.DeviceAuthorizationState, error) {
+func (s *store) GetDeviceAuthorizatonState(_ context.Context, client, deviceCode string) (*op.DeviceAuthorizationState, error) {
 	if err := s.readyFor(deviceCode); err != nil {
 		return nil, err
 	}
-	d, err := s.poll(deviceCode)
+	d, err := s.poll(client, deviceCode)
 	if errors.Is(err, errTooSoon) {
 		return nil, fmt.Errorf("%w: %w", err, context.DeadlineExceeded)
 	}
@@ -128,9 +145,15 @@ func (s *store) GetDeviceAuthorizatonState(_ context.Context, _, deviceCode stri
 		return nil, err
 	}
 	return &op.DeviceAuthorizationState{
-		ClientID: s.client.id, Audience: []string{s.client.id}, Scopes: d.scopes, Expires: d.expires,
+		ClientID: client, Audience: audienceOf(client, s.audience), Scopes: d.scopes, Expires: d.expires,
 		Done: d.subject != "", Denied: d.denied, Subject: d.subject, AMR: []string{"pwd"}, AuthTime: d.at,
 	}, nil
+}
+
+// audienceOf returns whom a token is for: "It MUST contain the OAuth 2.0 client_id … It
+// MAY also contain identifiers for other audiences" (OpenID Connect Core §2).
+func audienceOf(client, always string) []string {
+	return slices.Compact([]string{client, always})
 }
 
 // knownScopes keeps the scopes that mean something here.

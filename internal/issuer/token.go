@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -65,7 +66,7 @@ func (i *Issuer) exchangeCode(r *http.Request) (*oidc.AccessTokenResponse, error
 	if err != nil {
 		return nil, err
 	}
-	return op.CreateTokenResponse(r.Context(), request, c, i.provider, true, in.Code, "")
+	return op.CreateTokenResponse(context.WithValue(r.Context(), forClient{}, in.ClientID), request, c, i.provider, true, in.Code, "")
 }
 
 // exchangeDeviceCode answers a device's poll (RFC 8628 §3.4).
@@ -86,7 +87,7 @@ func (i *Issuer) exchangeDeviceCode(r *http.Request) (*oidc.AccessTokenResponse,
 	if err != nil {
 		return nil, err
 	}
-	return op.CreateDeviceTokenResponse(r.Context(), state, i.provider, c)
+	return op.CreateDeviceTokenResponse(context.WithValue(r.Context(), forClient{}, id), state, i.provider, c)
 }
 
 // serveDeviceAuthorization begins the device flow (RFC 8628 §3.1).

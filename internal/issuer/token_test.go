@@ -1,16 +1,20 @@
 package issuer
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	coreos "github.com/coreos/go-oidc/v3/oidc"
 
 	"github.com/hallmark-sign/hallmark/internal/admission"
 )
@@ -126,7 +130,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		}
 	}
 	now = now.Add(time.Second)
-	if _, err := m.poll("0"); err != nil {
+	if _, err := m.poll("", "0"); err != nil {
 		t.Fatal(err)
 	}
 	for n := range 1000 {
@@ -297,4 +301,45 @@ func TestDevicesRefused(t *testing.T) {
 		}
 	}
 	t.Error("guesses at user codes are not slowed")
+}
+
+// TestES256Client shows that a client gets tokens under its own name and algorithm, which
+// are for sigstore too, and that its codes are nobody else's.
+func TestES256Client(t *testing.T) {
+	r := run(t)
+	browser := browse(t)
+	code := func(client string) string {
+		page := r.get(t, browser, authorizePath+"?"+change(asked(), "client_id", client).Encode())
+		back := r.post(t, browser, passwordPath, url.Values{"request": {field(t, page)}, "email": {alice}, "password": {password}})
+		to, err := back.Location()
+		if err != nil {
+			t.Fatalf("%s: %s", back.Status, back.body)
+		}
+		return to.Query().Get("code")
+	}
+	for client, want := range map[string]struct {
+		algorithm string
+		audience  []string
+	}{"sigstore": {"RS256", []string{"sigstore"}}, "es256": {"ES256", []string{"es256", "sigstore"}}} {
+		a := r.post(t, http.DefaultClient, tokenPath, change(redeeming(code(client)), "client_id", client))
+		var tokens struct {
+			ID string `json:"id_token"`
+		}
+		if err := json.Unmarshal([]byte(a.body), &tokens); err != nil {
+			t.Fatalf("%s %s, %v", a.Status, a.body, err)
+		}
+		provider, err := coreos.NewProvider(t.Context(), r.url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		token, err := provider.Verifier(&coreos.Config{ClientID: client, SupportedSigningAlgs: []string{want.algorithm}}).Verify(t.Context(), tokens.ID)
+		if err != nil || !slices.Equal(token.Audience, want.audience) {
+			t.Errorf("%s: %+v, %v", client, token, err)
+		}
+	}
+	refused(t, "another client's code", r.post(t, http.DefaultClient, tokenPath, redeeming(code("es256"))), http.StatusBadRequest, "invalid_grant")
+	a := r.get(t, browser, authorizePath+"?"+change(asked(), "client_id", "stranger").Encode())
+	if a.StatusCode != http.StatusBadRequest || !strings.Contains(a.body, "not known") {
+		t.Errorf("an unknown client: %s %s", a.Status, a.body)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,6 +29,10 @@ func TestBuiltInIssuer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
 	dir := t.TempDir()
 	accounts, err := issuer.OpenAccountsWith(dir, issuer.AccountsOptions{Cost: issuer.Cost{Time: 1, Memory: 64, Threads: 1}})
 	if err != nil {
@@ -37,7 +42,7 @@ func TestBuiltInIssuer(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := httptest.NewUnstartedServer(nil)
-	builtIn, err := issuer.New(issuer.Options{URL: "http://" + server.Listener.Addr().String(), Key: key, Dir: dir, Limits: issuer.UnlimitedUnsafe()})
+	builtIn, err := issuer.New(issuer.Options{URL: "http://" + server.Listener.Addr().String(), RSA: rsaKey, ECDSA: key, Dir: dir, Limits: issuer.UnlimitedUnsafe()})
 	if err != nil {
 		t.Fatal(err)
 	}

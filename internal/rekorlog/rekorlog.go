@@ -22,7 +22,11 @@ type Options struct {
 	Key    crypto.Signer // ECDSA P-256 is what every client accepts
 	Logger *slog.Logger
 
-	Witnesses *Witnesses // may be nil: nobody is asked to cosign
+	// Note signs checkpoints besides Key: Ed25519, which is all that witnesses and many
+	// readers of tlog-tiles know; clients of Sigstore read past its line. nil: nothing does.
+	Note crypto.Signer
+
+	Witnesses *Witnesses // may be nil: nobody is asked to cosign. They need Note.
 	Notes     []string   // may be nil; see tilelog.Options
 
 	Limits Limits // zero: none
@@ -38,10 +42,8 @@ type Limits struct {
 	Addresses  *admission.Limiter // all others, by address
 }
 
-// Witnesses are asked to cosign checkpoints. They know Ed25519 alone, so that the
-// checkpoints have a second line, by another key; clients do not mind it.
+// Witnesses are asked to cosign checkpoints.
 type Witnesses struct {
-	Key      crypto.Signer // Ed25519
 	Cosigner tilelog.Cosigner
 	Required bool // see tilelog.Options.Witnessed
 }
@@ -70,12 +72,14 @@ func (o Options) engine() (tilelog.Options, error) {
 		Format: tilelog.EntryBundles(), Dedup: true, Clock: time.Now, Logger: o.Logger,
 		Notes: o.Notes,
 	}
-	if w := o.Witnesses; w != nil {
-		signer, err := checkpoint.NewSigner(o.Origin, w.Key)
+	if o.Note != nil {
+		signer, err := checkpoint.NewSigner(o.Origin, o.Note)
 		if err != nil {
 			return tilelog.Options{}, err
 		}
 		out.Signers = append(out.Signers, signer)
+	}
+	if w := o.Witnesses; w != nil {
 		out.Cosigner, out.Witnessed = w.Cosigner, w.Required
 	}
 	return out, nil

@@ -2,17 +2,18 @@ package server_test
 
 import (
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
+	stdjson "encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/go-json-experiment/json"
 
 	"github.com/hallmark-sign/hallmark/hallmarktest"
@@ -118,37 +119,39 @@ func TestCARefusesForgedTokens(t *testing.T) {
 		mac.Write([]byte(enc(`{"alg":"HS256"}`) + "." + payload))
 		return enc(`{"alg":"HS256"}`) + "." + payload + "." + enc(string(mac.Sum(nil)))
 	}
-	public := must(x509.MarshalPKIXPublicKey(v.loginKey(t)))(t)
+	public := v.loginKeys(t)
 	for name, token := range map[string]string{
-		"none":                  enc(`{"alg":"none"}`) + "." + payload + ".",
-		"none with a signature": enc(`{"alg":"none"}`) + "." + payload + "." + signature,
-		"None":                  enc(`{"alg":"None"}`) + "." + payload + "." + signature,
-		"HS256 with the key":    hs256(public),
-		"HS256 with its PEM":    hs256([]byte(publicPEM(public))),
-		"RS256":                 enc(`{"alg":"RS256"}`) + "." + payload + "." + signature,
-		"ES384":                 enc(`{"alg":"ES384"}`) + "." + payload + "." + signature,
-		"no alg":                enc(`{}`) + "." + payload + "." + signature,
-		"alg twice":             enc(`{"alg":"ES256","alg":"none"}`) + "." + payload + "." + signature,
-		"crit":                  enc(`{"alg":"ES256","crit":["x"],"x":1}`) + "." + payload + "." + signature,
-		"a key inside":          v.tokenWithKey(t, key),
-		"tampered payload":      header + "." + enc(mallory) + "." + signature,
-		"signature flipped":     good[:len(good)-10] + "AAAA" + good[len(good)-6:],
-		"signature of zeros":    header + "." + payload + "." + enc(strings.Repeat("\x00", 64)),
-		"signature cut":         header + "." + payload + "." + signature[:20],
-		"signature in DER":      header + "." + payload + "." + enc("\x30\x06\x02\x01\x01\x02\x01\x01"),
-		"no signature":          header + "." + payload + ".",
-		"two parts":             header + "." + payload,
-		"five parts":            good + "..",
-		"padding":               good + "=",
-		"line break":            header + ".\n" + payload + "." + signature,
-		"a space":               " " + good,
-		"JSON serialization":    `{"payload":"` + payload + `"}`,
-		"payload twice":         header + "." + enc(`{"iss":"x",`+mallory[1:]) + "." + signature,
-		"no token":              "",
-		"nonsense":              "nonsense",
-		"sixteen thousand dots": strings.Repeat(".", 16_000),
-		"by another instance":   other.Token(t, alice),
-		"of another, for us":    other.SignToken(t, v.claims(nil)),
+		"none":                   enc(`{"alg":"none"}`) + "." + payload + ".",
+		"none with a signature":  enc(`{"alg":"none"}`) + "." + payload + "." + signature,
+		"None":                   enc(`{"alg":"None"}`) + "." + payload + "." + signature,
+		"HS256 with the key":     hs256(public[1]),
+		"HS256 with the RSA key": hs256(public[0]),
+		"HS256 with its PEM":     hs256([]byte(publicPEM(public[1]))),
+		"HS256 with the RSA PEM": hs256([]byte(publicPEM(public[0]))),
+		"RS256":                  enc(`{"alg":"RS256"}`) + "." + payload + "." + signature,
+		"ES384":                  enc(`{"alg":"ES384"}`) + "." + payload + "." + signature,
+		"no alg":                 enc(`{}`) + "." + payload + "." + signature,
+		"alg twice":              enc(`{"alg":"ES256","alg":"none"}`) + "." + payload + "." + signature,
+		"crit":                   enc(`{"alg":"ES256","crit":["x"],"x":1}`) + "." + payload + "." + signature,
+		"a key inside":           v.tokenWithKey(t, key),
+		"tampered payload":       header + "." + enc(mallory) + "." + signature,
+		"signature flipped":      good[:len(good)-10] + "AAAA" + good[len(good)-6:],
+		"signature of zeros":     header + "." + payload + "." + enc(strings.Repeat("\x00", 64)),
+		"signature cut":          header + "." + payload + "." + signature[:20],
+		"signature in DER":       header + "." + payload + "." + enc("\x30\x06\x02\x01\x01\x02\x01\x01"),
+		"no signature":           header + "." + payload + ".",
+		"two parts":              header + "." + payload,
+		"five parts":             good + "..",
+		"padding":                good + "=",
+		"line break":             header + ".\n" + payload + "." + signature,
+		"a space":                " " + good,
+		"JSON serialization":     `{"payload":"` + payload + `"}`,
+		"payload twice":          header + "." + enc(`{"iss":"x",`+mallory[1:]) + "." + signature,
+		"no token":               "",
+		"nonsense":               "nonsense",
+		"sixteen thousand dots":  strings.Repeat(".", 16_000),
+		"by another instance":    other.Token(t, alice),
+		"of another, for us":     other.SignToken(t, v.claims(nil)),
 	} {
 		checkProblem(t, name, v.certify(t, certRequest(t, token, key, alice)), 401, codeUnauthenticated, caToken)
 		if !strings.ContainsAny(token, "\n") && !strings.HasPrefix(token, " ") && token != "" {
@@ -174,18 +177,14 @@ func (v *victim) tokenWithKey(t testing.TB, key *ecdsa.PrivateKey) string {
 	return text + "." + enc(append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...))
 }
 
-// loginKey is the key that the login publishes.
-func (v *victim) loginKey(t *testing.T) *ecdsa.PublicKey {
+// loginKeys are the keys that the login publishes, DER: RSA, then ECDSA.
+func (v *victim) loginKeys(t *testing.T) [][]byte {
 	t.Helper()
-	var set struct {
-		Keys []struct{ X, Y string } `json:"keys"`
-	}
-	if err := json.Unmarshal([]byte(v.get(t, "/login/keys").body), &set, json.MatchCaseInsensitiveNames(true)); err != nil || len(set.Keys) != 1 {
+	var set jose.JSONWebKeySet
+	if err := stdjson.Unmarshal([]byte(v.get(t, "/login/keys").body), &set); err != nil || len(set.Keys) != 2 {
 		t.Fatal(err, set)
 	}
-	dec := base64.RawURLEncoding.DecodeString
-	point := append(append([]byte{4}, must(dec(set.Keys[0].X))(t)...), must(dec(set.Keys[0].Y))(t)...)
-	return must(ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point))(t)
+	return [][]byte{must(x509.MarshalPKIXPublicKey(set.Keys[0].Key))(t), must(x509.MarshalPKIXPublicKey(set.Keys[1].Key))(t)}
 }
 
 // Tokens that are too much, and headers that are not one Bearer.

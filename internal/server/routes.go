@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
@@ -43,6 +44,7 @@ func (s *Server) routes() http.Handler {
 	if s.evidence != nil {
 		mount("evidence", s.evidence.Handler(), "/api/v1/bundles/")
 	}
+	mount("none", http.HandlerFunc(s.serveRekorV1), "/api/v1/log", "/api/v1/log/", "/api/v1/index/")
 	mount("none", http.NotFoundHandler(), "/")
 	return mux
 }
@@ -59,6 +61,24 @@ func refuse(w http.ResponseWriter, _ *http.Request, err error) {
 	w.Header().Set("Retry-After", "1")
 	w.WriteHeader(status)
 	w.Write(rpcstatus.Status{Code: code, Message: err.Error()}.Marshal()) // an error is the client's, who has gone
+}
+
+// serveRekorV1 answers clients of Rekor v1, which print the message of this JSON and can
+// read nothing else:
+//
+//	{"code":404,"message":"this instance's log is Rekor v2: …"}
+func (s *Server) serveRekorV1(w http.ResponseWriter, _ *http.Request) {
+	raw, err := json.Marshal(struct {
+		Code    int    `json:"code"`
+		Message string `json:"message"`
+	}{http.StatusNotFound, "this instance's log is Rekor v2: use a client with a signing config (" + s.config.URL + "/trust/" + trust.SigningConfigFile + "), such as cosign 3"})
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusNotFound)
+	w.Write(raw) // an error is the client's, who has gone
 }
 
 // logs gives each transparency log its host name; other names lead to the one that

@@ -27,12 +27,15 @@ import (
 // Keys are the signing keys that a running instance holds. The root's is not
 // among them.
 type Keys struct {
-	CA     crypto.Signer // of CAChain[0]
-	TSA    crypto.Signer // of TSAChain[0]
-	Rekor  crypto.Signer
-	Note   crypto.Signer // Ed25519: the log's checkpoints, for witnesses
-	CT     crypto.Signer
-	Issuer crypto.Signer // of the built-in login
+	CA    crypto.Signer // of CAChain[0]
+	TSA   crypto.Signer // of TSAChain[0]
+	Rekor crypto.Signer
+	Note  crypto.Signer // Ed25519: the log's checkpoints, for witnesses and readers of tlog-tiles
+	CT    crypto.Signer
+
+	// The built-in login signs ID tokens with IssuerRSA as RS256, which every client
+	// knows, and with Issuer, ECDSA P-256, for clients that are configured for ES256.
+	Issuer, IssuerRSA crypto.Signer
 }
 
 // Options say what to serve. All fields are required.
@@ -86,7 +89,7 @@ func (s *Server) openGate(o Options) (err error) {
 }
 
 func (s *Server) openLogs(o Options) (err error) {
-	witnesses, err := Witnesses(o.Config, o.Keys.Note)
+	witnesses, err := Witnesses(o.Config)
 	if err != nil {
 		return err
 	}
@@ -100,7 +103,7 @@ func (s *Server) openLogs(o Options) (err error) {
 		}
 	}
 	s.rekor, err = rekorlog.New(rekorlog.Options{
-		Dir: o.Config.Path(config.LogName(last)), Origin: config.Hostname(o.Root.Logs[last].BaseURL), Key: o.Keys.Rekor,
+		Dir: o.Config.Path(config.LogName(last)), Origin: config.Hostname(o.Root.Logs[last].BaseURL), Key: o.Keys.Rekor, Note: o.Keys.Note,
 		Limits: entryLimits(o), Logger: s.logger, Witnesses: witnesses, Notes: LogNotes(o.Config, config.LogName(last), last),
 	})
 	if err != nil {
@@ -152,8 +155,12 @@ func (s *Server) openLogin(o Options) (err error) {
 	if o.Config.Login.Disabled {
 		return nil
 	}
+	var clients []issuer.Client
+	for _, c := range o.Config.Login.Clients {
+		clients = append(clients, issuer.Client{ID: c.ID, Algorithm: c.IDTokenSignedResponseAlg})
+	}
 	s.login, err = issuer.New(issuer.Options{
-		URL: o.Config.URL, Key: o.Keys.Issuer, Dir: o.Config.Path("issuer"), Audience: config.DefaultAudience,
+		URL: o.Config.URL, RSA: o.Keys.IssuerRSA, ECDSA: o.Keys.Issuer, Clients: clients, Dir: o.Config.Path("issuer"), Audience: config.DefaultAudience,
 		Limits: loginLimits(o.Config), Clock: time.Now, Logger: s.logger, InsecureHTTPUnsafe: o.Config.PlainHTTPUnsafe,
 	})
 	if err != nil {

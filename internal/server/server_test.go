@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,6 +20,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/mod/sumdb/note"
 
 	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/hallmarktest"
@@ -85,6 +88,48 @@ func TestRoutes(t *testing.T) {
 		if resp.Header.Get("X-Request-Id") == "" {
 			t.Errorf("%s: no request id", path)
 		}
+	}
+}
+
+// TestRekorV1Clients shows that clients of Rekor v1 are told in their own words what the
+// instance has.
+func TestRekorV1Clients(t *testing.T) {
+	i := hallmarktest.New(t)
+	for _, path := range []string{"/api/v1/log", "/api/v1/log/", "/api/v1/log/entries", "/api/v1/log/publicKey", "/api/v1/index/retrieve"} {
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			req, err := http.NewRequest(method, i.URL+path, strings.NewReader("{}"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var told struct {
+				Code    int    `json:"code"`
+				Message string `json:"message"`
+			}
+			err = json.NewDecoder(resp.Body).Decode(&told)
+			resp.Body.Close()
+			if err != nil || resp.StatusCode != http.StatusNotFound || told.Code != 404 || !strings.HasPrefix(told.Message, "this instance's log is Rekor v2: ") {
+				t.Errorf("%s %s: %d %+v, %v", method, path, resp.StatusCode, told, err)
+			}
+		}
+	}
+}
+
+// TestLogKeyOpensCheckpoint shows that the published key is one of the checkpoint's, with
+// no witness configured, for readers that know notes alone.
+func TestLogKeyOpensCheckpoint(t *testing.T) {
+	i := hallmarktest.New(t)
+	_, key := get(t, i.URL+"/trust/rekor.vkey")
+	_, envelope := get(t, i.URL+"/api/v2/checkpoint")
+	verifier, err := note.NewVerifier(strings.TrimSpace(string(key)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := note.Open([]byte(envelope), note.VerifierList(verifier)); err != nil {
+		t.Errorf("%v\n%s", err, envelope)
 	}
 }
 

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"crypto"
 	"net/http"
 	"time"
 
@@ -27,9 +26,8 @@ func Peers(c *config.Witnesses) (*witness.Peers, error) {
 	return witness.NewPeers(witness.PeersOptions{Peers: peers, Quorum: c.Quorum, Timeout: witnessTimeout, HTTP: http.DefaultClient})
 }
 
-// Witnesses are those that the configuration names, of a log that they know by key;
-// nil if it names none.
-func Witnesses(c *config.Config, key crypto.Signer) (*rekorlog.Witnesses, error) {
+// Witnesses returns those that the configuration names; nil if it names none.
+func Witnesses(c *config.Config) (*rekorlog.Witnesses, error) {
 	if c.Witnesses == nil {
 		return nil, nil
 	}
@@ -37,7 +35,7 @@ func Witnesses(c *config.Config, key crypto.Signer) (*rekorlog.Witnesses, error)
 	if err != nil {
 		return nil, err
 	}
-	return &rekorlog.Witnesses{Key: key, Cosigner: asked, Required: c.Witnesses.Required}, nil
+	return &rekorlog.Witnesses{Cosigner: asked, Required: c.Witnesses.Required}, nil
 }
 
 // cosigners are the keys of the witnesses that the configuration names.
