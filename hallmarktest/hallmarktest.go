@@ -6,8 +6,11 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/x509"
+	"embed"
 	"encoding/asn1"
 	"encoding/base64"
+	"encoding/pem"
 	"log/slog"
 	"math/big"
 	"net"
@@ -49,14 +52,25 @@ type Options struct {
 	Configure func(*config.Config)
 }
 
-// loginRSA is the RSA key of every instance's login, as making one takes long.
-var loginRSA = sync.OnceValue(func() crypto.Signer {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+// fixed has the RSA key of every instance's login: making one takes a quarter of a second.
+// Everybody knows it.
+//
+//go:embed login-rsa.pem
+var fixed embed.FS
+
+func loginRSA(t testing.TB) crypto.Signer {
+	t.Helper()
+	raw, err := fixed.ReadFile("login-rsa.pem")
 	if err != nil {
-		panic(err) // the generator never fails
+		t.Fatalf("hallmarktest: %v", err)
 	}
-	return key
-})
+	block, _ := pem.Decode(raw)
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		t.Fatalf("hallmarktest: %v", err)
+	}
+	return key.(*rsa.PrivateKey)
+}
 
 // New starts an instance, and stops it when the test ends.
 func New(t testing.TB) *Instance {
@@ -76,7 +90,7 @@ func Start(t testing.TB, o Options) *Instance {
 	}
 	address := listener.Addr().String()
 	made, _, err := instance.New(instance.Options{
-		URL: "http://" + address, Listen: address, Organization: "hallmarktest", CAKey: "ecdsa-p256", Now: time.Now(), LoginRSA: loginRSA(),
+		URL: "http://" + address, Listen: address, Organization: "hallmarktest", CAKey: "ecdsa-p256", Now: time.Now(), LoginRSA: loginRSA(t),
 	})
 	if err != nil {
 		t.Fatalf("hallmarktest: %v", err)
