@@ -107,8 +107,11 @@ func (g *Gate) Handler(h http.Handler, refuse func(http.ResponseWriter, *http.Re
 		}
 		defer g.leave(t)
 		r = r.WithContext(ctx)
-		if t.kind == uploading {
+		switch {
+		case t.kind == uploading:
 			r.Body = &body{in: r.Body, ticket: t, length: r.ContentLength}
+		case t.kind == reading && r.ProtoMajor == 2: // what nobody reads would wait in memory
+			r.Body.Close()
 		}
 		h.ServeHTTP(w, r)
 	})

@@ -173,3 +173,25 @@ func TestGateSmallBodies(t *testing.T) {
 		empty(t, g)
 	})
 }
+
+// closer is a body that knows whether it was closed.
+type closer struct {
+	io.Reader
+	closed bool
+}
+
+func (c *closer) Close() error {
+	c.closed = true
+	return nil
+}
+
+// The body of a GET is nothing that anybody reads: over HTTP/2 it would wait in memory.
+func TestGateClosesBodiesOfReaders(t *testing.T) {
+	g := NewGate(Limits{})
+	r := from("192.0.2.1", "GET", nil)
+	c := &closer{Reader: bytes.NewReader(nil)}
+	r.Body, r.ContentLength, r.ProtoMajor = c, 1000, 2
+	if err := asked(g, r, nothing); err != nil || !c.closed {
+		t.Errorf("closed %v, %v", c.closed, err)
+	}
+}

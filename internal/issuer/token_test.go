@@ -291,7 +291,7 @@ func TestDevicesRefused(t *testing.T) {
 		}
 	}
 	browser := browse(t)
-	for n := range guesses().Burst + 1 { // guessing
+	for n := range 4 * guesses().Burst { // guessing, for longer than it takes to get new ones
 		page := r.get(t, browser, devicePath)
 		a := r.post(t, browser, devicePath, url.Values{"request": {field(t, page)}, "user_code": {"BCDF-GHJK"}})
 		if want := http.StatusNotFound; a.StatusCode != want && a.StatusCode != http.StatusTooManyRequests {
