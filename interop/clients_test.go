@@ -96,14 +96,14 @@ func runAt(t *testing.T, home, name string, args ...string) error {
 }
 
 // build compiles a command once per run of the tests, with the versions that
-// the module in dir asks for. The build cache makes the second run cheap.
-func build(dir, pkg string) func() (string, error) {
+// the module in dir asks for, under its own name or another. The build cache makes the second run cheap.
+func build(dir, pkg string, name ...string) func() (string, error) {
 	return sync.OnceValues(func() (string, error) {
 		cache, err := os.UserCacheDir()
 		if err != nil {
 			return "", err
 		}
-		bin := filepath.Join(cache, "hallmark-interop", filepath.Base(pkg))
+		bin := filepath.Join(cache, "hallmark-interop", append(name, filepath.Base(pkg))[0])
 		out, err := exec.Command("go", "-C", dir, "build", "-trimpath", "-ldflags=-s -w", "-o", bin, pkg).CombinedOutput()
 		if err != nil {
 			return "", fmt.Errorf("building %s: %w\n%s", pkg, err, out)

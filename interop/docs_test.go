@@ -1,0 +1,86 @@
+package interop
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// cosign2Binary is built by a module of its own, in minutes where nothing of it is in
+// the build cache: see TestDocumented.
+var cosign2Binary = build("cosign2", "github.com/sigstore/cosign/v2/cmd/cosign", "cosign2")
+
+// documented returns the commands of a program that stand in the blocks of a page, each
+// on one line.
+func documented(t *testing.T, page, program string) []string {
+	t.Helper()
+	text := strings.ReplaceAll(string(read(t, filepath.Join("..", "docs", page))), "\\\n", " ")
+	var all []string
+	for _, block := range regexp.MustCompile("(?s)\n```\n(.*?)\n```\n").FindAllStringSubmatch(text, -1) {
+		for line := range strings.Lines(block[1]) {
+			if command := strings.TrimPrefix(strings.TrimSpace(line), "$ "); strings.HasPrefix(command, program+" ") {
+				all = append(all, command)
+			}
+		}
+	}
+	return all
+}
+
+// TestDocumented runs cosign's commands of docs/images.md as they stand there, but for
+// the names in them. Cosign 2 takes minutes to build, so it is run where that was done
+// before, and at night.
+func TestDocumented(t *testing.T) {
+	r := newRequest(t)
+	i := registries()["distribution v3"](t).push(t)
+	for _, args := range [][]string{{"sign"}, {"attest", "--type", "spdx", "--predicate", r.predicate}} {
+		args = append(args, "--compat", "cosign2", "--trusted-root", r.trustedRoot, "--signing-config", r.signingConfig, "--identity-token", r.token)
+		if err := i.run(t, hallmarkBinary, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir := filepath.Join(i.home, "release")
+	if err := between(t, i, i, "save", i.image, dir); err != nil {
+		t.Fatal(err)
+	}
+	names := strings.NewReplacer("registry.example.com/app@sha256:HEX", i.image, "mirror.internal/app:v1", i.host+"/loaded/app:v1", "alice@example.com", r.identity,
+		"URL", r.issuer, "trusted_root.json", r.trustedRoot, "release/", dir)
+	all := documented(t, "images.md", "cosign")
+	if len(all) != 4 {
+		t.Errorf("%d commands of cosign are documented, want 4: %q", len(all), all)
+	}
+	for _, command := range all {
+		args := strings.Fields(names.Replace(command))[1:]
+		older := strings.Contains(command, "--insecure-ignore-tlog")
+		if older && haveCosign2() {
+			bin, err := cosign2Binary()
+			require(t, "cosign 2", err)
+			if err := runAt(t, i.home, bin, args...); err != nil {
+				t.Errorf("cosign 2: %s: %v", command, err)
+			}
+		}
+		if older {
+			args = append(args, "--new-bundle-format=false")
+		}
+		bin, err := cosignBinary()
+		require(t, "cosign", err)
+		if err := runAt(t, i.home, bin, args...); err != nil {
+			t.Errorf("cosign 3: %s: %v", command, err)
+		}
+	}
+	if !haveCosign2() {
+		t.Log("COSIGN 2 HAS NOT JUDGED: it is built with HALLMARK_CI=nightly, or by 'go -C interop/cosign2 build -o CACHE/hallmark-interop/cosign2 …'")
+	}
+}
+
+// haveCosign2 reports whether cosign 2 was built before, or there is time to do so.
+func haveCosign2() bool {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return false
+	}
+	_, err = exec.LookPath(filepath.Join(cache, "hallmark-interop", "cosign2"))
+	return err == nil || os.Getenv("HALLMARK_CI") == "nightly"
+}
