@@ -50,6 +50,7 @@ func registryCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ts.Check(remote.WriteIndex(ref.Context().Tag("index"), index))
 	ts.Setenv(args[0], repo)
+	ts.Setenv(args[0]+"_HOST", strings.TrimSuffix(repo, "/a/b"))
 	ts.Setenv(args[0]+"_DIGEST", digest.String())
 }
 

@@ -56,6 +56,7 @@ func TestScripts(t *testing.T) {
 			"age":         ageCommand,
 			"registry":    registryCommand,
 			"answer":      answerCommand,
+			"documented":  documentedCommand,
 			"sbom":        sbomCommand,
 			"witness":     witnessScriptCommand,
 			"witnesslog":  witnessLogCommand,
