@@ -79,6 +79,7 @@ func initInstance(ctx context.Context, env environment, dir string, o instance.O
 		return err
 	}
 	env.say("made an instance in %s, to be reached at %s", dir, i.Config.URL)
+	sayLeft(env, dir)
 	env.say("  fingerprint  %s", fingerprint(files))
 	env.say("  offline      take %s off this machine", filepath.Join(dir, "keys", "root-ca.pem"))
 	env.say("  add users    %s user add -c %s EMAIL", env.command(), filepath.Join(dir, config.File))

@@ -141,12 +141,12 @@ func (f logRestoreFlags) open(backup, dir string) (*ownLogs, *logbackup.Tree, ow
 	return logs, tree, log, nil
 }
 
-// sayLeft names what restores that were killed have left beside dir: whether one is still
-// running nobody knows.
+// sayLeft names what runs that were killed have left beside dir, where it could not be
+// removed: whether one is still running nobody knows.
 func sayLeft(env environment, dir string) {
 	left, _ := filepath.Glob(filepath.Join(filepath.Dir(filepath.Clean(dir)), durable.TemporaryDirs))
 	for _, one := range left {
-		env.say("  left     unless another restore is running: rm -r %s", verdict.Quoted(one))
+		env.say("  left         unless another init or restore is running: rm -r %s", verdict.Quoted(one))
 	}
 }
 

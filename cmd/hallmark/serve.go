@@ -134,6 +134,9 @@ func openInstance(path string, passphrase []byte) (*instance.Instance, error) {
 	if errors.Is(err, keys.ErrPassphrase) {
 		return nil, &problem{Exit: exitRefused, Subject: path, Code: "wrong-passphrase", Err: err}
 	}
+	if durable.Failing(err) {
+		return nil, diskProblem(path, err)
+	}
 	if err != nil {
 		return nil, &problem{Exit: exitUsage, Subject: path, Code: "configuration", Err: err}
 	}

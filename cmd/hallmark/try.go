@@ -132,11 +132,11 @@ func (t *trial) create() (err error) {
 			t.listener.Close()
 		}
 	}()
-	build, err := os.MkdirTemp(".", ".hallmark-try-")
+	build, remove, err := durable.TempDir(".", ".hallmark-try-*")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(build)
+	defer remove()
 	dir := filepath.Join(build, t.dir)
 	if err := t.furnish(dir, t.listener.Addr().String()); err != nil {
 		return err

@@ -112,6 +112,7 @@ func initWitness(ctx context.Context, env environment, dir string, c *config.Wit
 		return exists(dir, err)
 	}
 	env.say("made the witness %s in %s", c.Name, dir)
+	sayLeft(env, dir)
 	env.say("  its key      %s", public)
 	env.say("  add logs     under logs in %s", filepath.Join(dir, config.WitnessFile))
 	env.say("  run it       %s witness serve %s", env.command(), dir)

@@ -8,9 +8,62 @@ import (
 	"path/filepath"
 )
 
-// TemporaryDirs matches the directories that CreateDir fills, and that it leaves if it is
-// killed.
+// TemporaryDirs matches the directories that CreateDir fills. Those that it leaves when it
+// is killed the next CreateDir beside them removes, where the system can tell.
 const TemporaryDirs = ".hallmark-init-*"
+
+// TempDir makes a directory in parent, as os.MkdirTemp does. remove removes it; if this
+// process is killed before, the next TempDir of the same pattern does. Nobody need call
+// remove for a directory that was renamed.
+func TempDir(parent, pattern string) (dir string, remove func(), err error) {
+	clearAbandoned(filepath.Join(parent, pattern))
+	for range 100 { // one that is not locked yet may be taken for abandoned
+		if dir, err = os.MkdirTemp(parent, pattern); err != nil {
+			return "", nil, err
+		}
+		lock, failed := lockDir(dir)
+		if errors.Is(failed, errors.ErrUnsupported) {
+			return dir, func() { os.RemoveAll(dir) }, nil
+		}
+		if failed == nil && lock.stands(dir) {
+			return dir, func() { os.RemoveAll(dir); lock.Close() }, nil
+		}
+		if failed == nil {
+			lock.Close()
+		}
+		err = failed
+	}
+	return "", nil, fmt.Errorf("locking temporary directory: %w", err)
+}
+
+// clearAbandoned removes the directories of processes that have ended. What can't be
+// removed stays.
+func clearAbandoned(pattern string) {
+	left, _ := filepath.Glob(pattern) // the pattern is well-formed
+	for _, dir := range left {
+		if lock, err := lockDir(dir); err == nil {
+			os.RemoveAll(dir)
+			lock.Close()
+		}
+	}
+}
+
+// lockDir takes the lock of a directory, which the kernel gives back with the process.
+// Errors: ErrLocked, errors.ErrUnsupported.
+func lockDir(path string) (*FileLock, error) {
+	if !canLockDirs {
+		return nil, errors.ErrUnsupported
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := lockFile(f); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &FileLock{f}, nil
+}
 
 // CreateDir makes a directory with what fill puts into it, all at once: fill is
 // given another one beside it, which is renamed when it is full. dir must be missing
@@ -30,11 +83,11 @@ func createDir(dir string, perm fs.FileMode, fill func(dir string) error) error 
 	if err := MkdirAll(OS{}, parent, 0o755); err != nil {
 		return err
 	}
-	temporary, err := os.MkdirTemp(parent, TemporaryDirs)
+	temporary, remove, err := TempDir(parent, TemporaryDirs)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(temporary) // nothing is there once it has been renamed
+	defer remove() // nothing is there once it has been renamed
 	if err := os.Chmod(temporary, perm); err != nil {
 		return err
 	}

@@ -283,3 +283,60 @@ func FuzzJournal(f *testing.F) {
 		}
 	})
 }
+
+// A directory whose process was killed is removed by the next, one that is being filled is
+// not, and of many at once each gets its own.
+func TestTempDir(t *testing.T) {
+	if !canLockDirs {
+		t.Skip("directories are not locked here")
+	}
+	parent := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(parent, ".build-abandoned", "half"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var mine sync.Map
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 20 {
+				dir, remove, err := TempDir(parent, ".build-*")
+				if err == nil {
+					err = os.WriteFile(filepath.Join(dir, "f"), nil, 0o600)
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if _, taken := mine.LoadOrStore(dir, true); taken {
+					t.Errorf("%s is another's", dir)
+				}
+				if _, err := os.Stat(filepath.Join(dir, "f")); err != nil {
+					t.Error(err)
+				}
+				mine.Delete(dir)
+				remove()
+			}
+		})
+	}
+	wg.Wait()
+	if left := names(t, parent); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+// What a crash has left of Replace is in nobody's way, and Replace leaves nothing.
+func TestReplace(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "f")
+	if err := os.WriteFile(path+".new", []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, content := range []string{"one", "two"} {
+		if err := Replace(OS{}, path, []byte(content), 0o644); err != nil || read(t, path) != content {
+			t.Errorf("%v", err)
+		}
+	}
+	if got := names(t, dir); !slices.Equal(got, []string{"f"}) {
+		t.Errorf("left: %v", got)
+	}
+}

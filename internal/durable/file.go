@@ -3,6 +3,7 @@ package durable
 import (
 	"cmp"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -91,12 +92,46 @@ func (b *Batch) Sync() error {
 	return nil
 }
 
+// Replace is WriteFile by way of path.new, so that a crash leaves no more than that one
+// file, whose place the next Replace takes. It is for one caller a path at a time.
+func Replace(fsys FS, path string, data []byte, perm fs.FileMode) error {
+	temp := path + ".new"
+	if err := fsys.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("replacing file: %w", err)
+	}
+	if err := writeNew(fsys, temp, data, perm); err != nil {
+		return err
+	}
+	if err := fsys.Rename(temp, path); err != nil {
+		return fmt.Errorf("replacing file: %w", errors.Join(err, fsys.Remove(temp)))
+	}
+	return fsys.SyncDir(filepath.Dir(path))
+}
+
+// temporary begins the names of files that are being written.
+const temporary = ".tmp-"
+
+// ClearTemporary removes the files in dir that a process has left half-written, such as one
+// that was killed. Nobody else may be writing there.
+func ClearTemporary(dir string) error {
+	left, err := filepath.Glob(filepath.Join(dir, temporary+"*"))
+	for _, file := range left {
+		err = errors.Join(err, os.Remove(file))
+	}
+	return err
+}
+
 // writeTemp writes and syncs a file in dir and gives its name.
 func writeTemp(fsys FS, dir string, data []byte, perm fs.FileMode) (string, error) {
-	name := filepath.Join(dir, ".tmp-"+rand.Text())
+	name := filepath.Join(dir, temporary+rand.Text())
+	return name, writeNew(fsys, name, data, perm)
+}
+
+// writeNew writes and syncs a file that is not there yet, and leaves none if it fails.
+func writeNew(fsys FS, name string, data []byte, perm fs.FileMode) error {
 	f, err := fsys.Open(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return "", fmt.Errorf("writing file: %w", err)
+		return fmt.Errorf("writing file: %w", err)
 	}
 	_, err = f.WriteAt(data, 0)
 	if err == nil {
@@ -110,7 +145,7 @@ func writeTemp(fsys FS, dir string, data []byte, perm fs.FileMode) (string, erro
 	}
 	if err != nil {
 		fsys.Remove(name)
-		return "", fmt.Errorf("writing file: %w", err)
+		return fmt.Errorf("writing file: %w", err)
 	}
-	return name, nil
+	return nil
 }

@@ -22,6 +22,9 @@ func SyncDir(path string) error {
 	return nil
 }
 
+// canLockDirs: directories are opened and locked like files.
+const canLockDirs = true
+
 func lockFile(f *os.File) error {
 	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {

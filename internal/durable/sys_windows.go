@@ -11,6 +11,9 @@ import (
 // journals names itself.
 func SyncDir(string) error { return nil }
 
+// canLockDirs: a directory is not opened as a file.
+const canLockDirs = false
+
 func lockFile(f *os.File) error {
 	const flags = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY
 	err := windows.LockFileEx(windows.Handle(f.Fd()), flags, 0, 1, 0, new(windows.Overlapped))

@@ -79,6 +79,9 @@ func (i *Instance) FreezeLog(ctx context.Context, witnesses *rekorlog.Witnesses,
 // before anybody is told of them. Those that an interrupted rotation has left are
 // taken.
 func (i *Instance) NextKeys(passphrase []byte) (rekor, note crypto.Signer, err error) {
+	if err := i.clearTemporary(); err != nil {
+		return nil, nil, fmt.Errorf("making keys of the next log: %w", err)
+	}
 	n := len(i.Root.Logs)
 	if rekor, err = i.keep(fileRekor(n), "ecdsa-p256", passphrase); err == nil {
 		note, err = i.keep(fileNote(n), "ed25519", passphrase)
@@ -87,6 +90,11 @@ func (i *Instance) NextKeys(passphrase []byte) (rekor, note crypto.Signer, err e
 		return nil, nil, fmt.Errorf("making keys of the next log: %w", err)
 	}
 	return rekor, note, nil
+}
+
+// clearTemporary removes what a rotation that was killed has left half-written.
+func (i *Instance) clearTemporary() error {
+	return errors.Join(durable.ClearTemporary(i.Config.Path("keys")), durable.ClearTemporary(i.Config.Path("trust")))
 }
 
 // keep returns the key in a file, which it makes if there is none.
@@ -128,6 +136,9 @@ func ResumeRotation(path string) (bool, error) {
 	}
 	i.announce()
 	raw, err := i.Signing.Marshal()
+	if err == nil {
+		err = i.clearTemporary()
+	}
 	if err != nil {
 		return false, fmt.Errorf("resuming rotation: %w", err)
 	}

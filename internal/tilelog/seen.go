@@ -157,6 +157,5 @@ func (e *engine) inUse(dir string) bool {
 }
 
 func (e *engine) writeNote(path string, envelope []byte) error {
-	files := durable.Batch{FS: e.o.FS}
-	return errors.Join(files.Write(path, envelope, 0o644), files.Sync())
+	return durable.Replace(e.o.FS, path, envelope, 0o644)
 }

@@ -8,11 +8,15 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/durable/disktest"
 )
 
 // replaceDir puts a copy in the place of a directory.
@@ -201,23 +205,29 @@ func (l later) Cosign(context.Context, []byte, uint64, func(uint64) ([]tlog.Hash
 	return nil, l.err
 }
 
-// A disk on which no note can be written does not stop the log.
+// A note that can't be written does not stop the log, and is written once it can be.
 func TestNotesFail(t *testing.T) {
-	o := testOptions(t, filepath.Join(t.TempDir(), "log"))
-	l := mustOpen(t, o)
-	mustClose(t, l)
-	in := filepath.Join(filepath.Dir(o.Dir), "file")
-	if err := os.WriteFile(in, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	e := &engine{o: o, noted: make(map[string]uint64)}
-	if err := e.writeNote(filepath.Join(in, "note"), []byte("x")); err == nil {
-		t.Fatal("written below a file")
-	}
-	e.o.FS, e.o.Notes = durable.OS{}, nil
-	e.o.Dir = filepath.Join(in, "log")
-	e.head = head{size: 1}
-	if e.note() {
-		t.Error("noted below a file")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		disk := disktest.New(1)
+		o := testOptions(t, "/log")
+		o.FS = disk
+		l := mustOpen(t, o)
+		disk.Fail(func(op disktest.Operation) error {
+			if strings.HasPrefix(op.Path, StartMarker(o.Dir)) && op.Changes() {
+				return syscall.EROFS
+			}
+			return nil
+		})
+		mustAppend(t, l, "entry 0")
+		time.Sleep(time.Minute)
+		if err := l.Err(); err != nil {
+			t.Error(err)
+		}
+		disk.Fail(nil)
+		time.Sleep(2 * lastRetry)
+		if raw, err := durable.ReadFile(disk, StartMarker(o.Dir)); err != nil || !bytes.Contains(raw, []byte("\n1\n")) {
+			t.Errorf("%q, %v", raw, err)
+		}
+		mustClose(t, l)
+	})
 }

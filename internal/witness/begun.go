@@ -136,6 +136,5 @@ func (w *Witness) writeMarker() error {
 	w.mu.Lock()
 	raw := marshalMarker(w.noted)
 	w.mu.Unlock()
-	files := durable.Batch{FS: w.o.FS}
-	return errors.Join(files.Write(w.o.marker(), raw, 0o644), files.Sync())
+	return durable.Replace(w.o.FS, w.o.marker(), raw, 0o644)
 }
