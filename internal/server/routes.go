@@ -36,7 +36,8 @@ func (s *Server) routes() http.Handler {
 	mount("ct", s.ct.Handler(), "/ct/")
 	mount("tsa", s.tsa.Handler(), "/api/v1/timestamp", "/api/v1/timestamp/certchain")
 	mount("trust", http.HandlerFunc(s.serveTrust), "GET /trust/{file}")
-	mount("metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes}), "GET /metrics")
+	scrapes := admission.NewGate(admission.Limits{Requests: maxScrapes})
+	mount("metrics", scrapes.Handler(promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{}), refuse), "GET /metrics")
 	mux.Handle("GET /healthz", s.observe("health", http.HandlerFunc(s.serveHealth))) // answered however many wait
 	if s.login != nil {
 		mount("login", s.login.Handler(), "/.well-known/", "/login/")
