@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"flag"
 	"fmt"
@@ -15,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/hallmark-sign/hallmark/internal/publickey"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/policy"
 	"github.com/hallmark-sign/hallmark/trust"
@@ -65,7 +64,7 @@ func parse(args []string) (options, []string, error) {
 	flags.StringVar(&o.policy, "policy", "", "policy `FILE` that says who must have signed")
 	flags.StringVar(&o.identity, "identity", "", "who must have signed: the email or URI in the certificate")
 	flags.StringVar(&o.issuer, "issuer", "", "`URL` of the OpenID issuer that must have vouched for --identity")
-	flags.StringVar(&o.key, "key", "", "public key `FILE` (PEM) that must have signed")
+	flags.StringVar(&o.key, "key", "", "public key `FILE` that must have signed")
 	flags.Func("bundle", "`FILE` with the bundle (default: the artifact's name with "+verdict.Suffix+"); may be repeated", func(file string) error {
 		o.bundles = append(o.bundles, file)
 		return nil
@@ -222,11 +221,7 @@ func (o options) accepted() (*policy.Policy, error) {
 }
 
 func publicKey(name string, raw []byte) (*policy.Policy, error) {
-	block, _ := pem.Decode(raw)
-	if block == nil {
-		return nil, verdict.Unreadable(name, errors.New("no PEM in it"))
-	}
-	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	key, err := publickey.Parse(raw)
 	if err != nil {
 		return nil, verdict.Unreadable(name, err)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/hallmark-sign/hallmark/internal/keys"
+	"github.com/hallmark-sign/hallmark/internal/publickey"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/policy"
 	"github.com/hallmark-sign/hallmark/policy/cel"
@@ -99,7 +99,7 @@ func (f *policyFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.file, "policy", "", "policy `FILE` that says who must have signed")
 	cmd.Flags().StringVar(&f.identity, "identity", "", "who must have signed: the email or URI in the certificate")
 	cmd.Flags().StringVar(&f.issuer, "issuer", "", "`URL` of the OpenID issuer that must have vouched for --identity")
-	cmd.Flags().StringVar(&f.key, "key", "", "public key `FILE` (PEM) that must have signed, instead of an identity")
+	cmd.Flags().StringVar(&f.key, "key", "", "public key `FILE` that must have signed, instead of an identity: PEM, DER, a certificate or a line of OpenSSH")
 	cmd.Flags().StringVar(&f.kind, "type", "", "`TYPE` of what must have been attested: as for attest, or signature (default: any)")
 }
 
@@ -176,11 +176,11 @@ func (f policyFlags) readAny() (*policy.Policy, error) {
 }
 
 func readPublicKey(file string) (crypto.PublicKey, error) {
-	raw, err := readFile(file, keys.MaxFile)
+	raw, err := readFile(file, publickey.MaxFile)
 	if err != nil {
 		return nil, err
 	}
-	key, err := keys.ParsePublic(raw)
+	key, err := publickey.Parse(raw)
 	if err != nil {
 		return nil, unreadable(file, err)
 	}

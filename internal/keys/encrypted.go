@@ -143,9 +143,17 @@ func checkScrypt(der []byte) error {
 	if rest, err := asn1.Unmarshal(der, &p); err != nil || len(rest) > 0 {
 		return errors.New("malformed scrypt parameters")
 	}
+	if p.KeyLength > 64 {
+		return errors.New("scrypt parameters are out of bounds")
+	}
+	return checkScryptCost(p.N, p.R, p.P, len(p.Salt))
+}
+
+// checkScryptCost bounds what a file can have scrypt use up.
+func checkScryptCost(n, r, p int64, salt int) error {
 	// Each is checked first, so that the products can't overflow.
-	if p.N < 2 || p.N > 1<<24 || p.R < 1 || p.R > 1<<10 || p.P < 1 || p.P > 1<<10 || len(p.Salt) > maxSalt || p.KeyLength > 64 ||
-		128*p.N*p.R > maxScryptBytes || 128*p.N*p.R*p.P > maxScryptWork {
+	if n < 2 || n > 1<<24 || r < 1 || r > 1<<10 || p < 1 || p > 1<<10 || salt > maxSalt ||
+		128*n*r > maxScryptBytes || 128*n*r*p > maxScryptWork {
 		return errors.New("scrypt parameters are out of bounds")
 	}
 	return nil

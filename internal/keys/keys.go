@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
@@ -84,8 +85,12 @@ func Parse(data, passphrase []byte) (crypto.Signer, error) {
 		key, err = x509.ParseECPrivateKey(block.Bytes)
 	case "RSA PRIVATE KEY":
 		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
+	case "OPENSSH PRIVATE KEY":
+		key, err = parseOpenSSH(data, passphrase)
+	case typeCosign, typeCosignOld:
+		key, err = decryptCosign(block.Bytes, passphrase)
 	default:
-		err = fmt.Errorf("PEM of type %.64q", block.Type)
+		err = refuseBlock(block.Type)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("parsing private key: %w", err)
@@ -110,32 +115,28 @@ func ParseEncrypted(data, passphrase []byte) (crypto.Signer, error) {
 func checked(key any) (crypto.Signer, error) {
 	signer, ok := key.(crypto.Signer)
 	if !ok {
-		return nil, fmt.Errorf("parsing private key: %T: %w", key, sigalg.ErrUnknown)
+		return nil, fmt.Errorf("parsing private key: one that can't sign, such as X25519: %s: %w", wanted, sigalg.ErrUnknown)
 	}
 	if _, err := sigalg.ForKey(signer.Public()); err != nil {
-		return nil, fmt.Errorf("parsing private key: %w", err)
+		return nil, fmt.Errorf("parsing private key: %s: %w", wanted, err)
 	}
 	return signer, nil
 }
 
-// ParsePublic reads one public key from PEM, a SubjectPublicKeyInfo. Errors:
-// sigalg.ErrUnknown and sigalg.ErrWeakKey.
-func ParsePublic(data []byte) (crypto.PublicKey, error) {
-	block, err := onlyBlock(data)
-	if err != nil {
-		return nil, fmt.Errorf("parsing public key: %w", err)
+// wanted are the keys of the algorithm registry in words.
+const wanted = "want ECDSA on P-256, P-384 or P-521, Ed25519, or RSA of 2048, 3072 or 4096 bits"
+
+// refuseBlock says how to come from a block of PEM to a private key that is read.
+func refuseBlock(kind string) error {
+	switch {
+	case strings.Contains(kind, "PUBLIC KEY"), kind == "CERTIFICATE":
+		return fmt.Errorf("PEM of type %.64q, which has the public half alone", kind)
+	case strings.Contains(kind, "PGP"):
+		return errors.New("a PGP key, which signs in a form of its own: 'openssl genpkey' makes one that is read")
+	case kind == "DSA PRIVATE KEY":
+		return errors.New("a DSA key: " + wanted)
 	}
-	if block.Type != "PUBLIC KEY" {
-		return nil, fmt.Errorf("parsing public key: PEM of type %.64q", block.Type)
-	}
-	key, err := x509.ParsePKIXPublicKey(block.Bytes)
-	if err != nil {
-		return nil, fmt.Errorf("parsing public key: %w", err)
-	}
-	if _, err := sigalg.ForKey(key); err != nil {
-		return nil, fmt.Errorf("parsing public key: %w", err)
-	}
-	return key, nil
+	return fmt.Errorf("PEM of type %.64q", kind)
 }
 
 // MarshalPublic is the PEM that ParsePublic reads.
@@ -149,6 +150,21 @@ func MarshalPublic(key crypto.PublicKey) ([]byte, error) {
 
 // onlyBlock finds the one block of PEM. EC PARAMETERS, which openssl ecparam
 // writes before an EC key, is passed over; the key names its curve itself.
+// derBlock returns a key in DER as the block of PEM that it would be.
+func derBlock(der []byte) (*pem.Block, error) {
+	for kind, parse := range map[string]func([]byte) error{
+		"PRIVATE KEY":     func(der []byte) error { _, err := x509.ParsePKCS8PrivateKey(der); return err },
+		"EC PRIVATE KEY":  func(der []byte) error { _, err := x509.ParseECPrivateKey(der); return err },
+		"RSA PRIVATE KEY": func(der []byte) error { _, err := x509.ParsePKCS1PrivateKey(der); return err },
+		typeEncrypted:     checkCost,
+	} {
+		if parse(der) == nil {
+			return &pem.Block{Type: kind, Bytes: der}, nil
+		}
+	}
+	return nil, errors.New("neither PEM nor DER of a private key")
+}
+
 func onlyBlock(data []byte) (*pem.Block, error) {
 	if len(data) > MaxFile {
 		return nil, fmt.Errorf("more than %d bytes", MaxFile)
@@ -158,7 +174,7 @@ func onlyBlock(data []byte) (*pem.Block, error) {
 		block, rest = pem.Decode(rest)
 	}
 	if block == nil {
-		return nil, errors.New("no PEM")
+		return derBlock(data)
 	}
 	if len(block.Headers) > 0 {
 		return nil, errors.New("PEM has headers: rewrite the key as PKCS #8 with openssl pkcs8 -topk8")

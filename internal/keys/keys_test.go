@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/hallmark-sign/hallmark/internal/publickey"
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
@@ -51,7 +52,7 @@ func TestRoundTrip(t *testing.T) {
 		if _, err := ParseEncrypted(plain, nil); err == nil {
 			t.Errorf("%s: unencrypted is taken for encrypted", kind)
 		}
-		public, err := ParsePublic(must(MarshalPublic(key.Public())))
+		public, err := publickey.Parse(must(MarshalPublic(key.Public())))
 		if err != nil || !key.Public().(interface{ Equal(crypto.PublicKey) bool }).Equal(public) {
 			t.Errorf("%s public: %v", kind, err)
 		}
@@ -122,7 +123,7 @@ func TestRefused(t *testing.T) {
 		if _, err := Parse(data, passphrase); err == nil || errors.Is(err, ErrPassphrase) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if _, err := ParsePublic(data); err == nil {
+		if _, err := publickey.Parse(data); err == nil {
 			t.Errorf("%s is a public key", name)
 		}
 	}
@@ -214,7 +215,7 @@ func FuzzParse(f *testing.F) {
 				t.Error(err)
 			}
 		}
-		if key, err := ParsePublic(data); err == nil {
+		if key, err := publickey.Parse(data); err == nil {
 			if again, err := MarshalPublic(key); err != nil || len(again) == 0 {
 				t.Error(err)
 			}
