@@ -45,7 +45,7 @@ func TestDocumented(t *testing.T) {
 	if err := between(t, i, i, "save", i.image, dir); err != nil {
 		t.Fatal(err)
 	}
-	names := strings.NewReplacer("registry.example.com/app@sha256:HEX", i.image, "mirror.internal/app:v1", i.host+"/loaded/app:v1", "alice@example.com", r.identity,
+	names := strings.NewReplacer("registry.example.com/app@sha256:HEX", i.image, "mirror.internal/app:v1", laxRegistry(t, i.home).host+"/app:v1", "alice@example.com", r.identity,
 		"URL", r.issuer, "trusted_root.json", r.trustedRoot, "release/", dir)
 	all := documented(t, "images.md", "cosign")
 	if len(all) != 4 {

@@ -2,9 +2,15 @@ package interop
 
 import (
 	"encoding/json"
+	"io"
+	"log"
+	"net/http/httptest"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"github.com/google/go-containerregistry/pkg/registry"
 )
 
 // TestLayouts: what cosign saves hallmark loads with every signature, and cosign loads
@@ -33,15 +39,16 @@ func TestLayouts(t *testing.T) {
 			if err := between(t, i, i, "load", theirs, i.host+"/loaded/theirs:v1"); err != nil {
 				t.Fatal(err)
 			}
-			loaded := i
-			loaded.image = i.host + "/loaded/ours:v1"
+			lax := laxRegistry(t, i.home)
+			loaded := lax
+			loaded.image = lax.host + "/loaded/ours:v1"
 			if err := loaded.run(t, cosignBinary, "load", "--dir", ours); err != nil {
 				t.Error(err)
 			}
-			for _, repo := range []string{"loaded/theirs", "loaded/ours"} {
-				everyImageClient(t, repo, true, func(c imageClient) error { return c.verify(t, r, i.at(i, repo)) })
-				everyImageClient(t, repo+", attestation", true, func(c imageClient) error { return c.verifyAttestation(t, r, i.at(i, repo)) })
-				if n := i.at(i, repo).attached(t); n != 3 {
+			for repo, image := range map[string]images{"theirs": i.at(i, "loaded/theirs"), "ours": i.at(lax, "loaded/ours")} {
+				everyImageClient(t, repo, true, func(c imageClient) error { return c.verify(t, r, image) })
+				everyImageClient(t, repo+", attestation", true, func(c imageClient) error { return c.verifyAttestation(t, r, image) })
+				if n := image.attached(t); n != 3 {
 					t.Errorf("%s: %d bundles are attached, want 3", repo, n)
 				}
 			}
@@ -55,6 +62,15 @@ func TestLayouts(t *testing.T) {
 			}
 		})
 	}
+}
+
+// laxRegistry takes manifests before their blobs, as cosign 3.1.3 loads them. It fails at
+// the others, also with what it has saved itself.
+func laxRegistry(t *testing.T, home string) images {
+	t.Helper()
+	server := httptest.NewServer(registry.New(registry.WithReferrersSupport(true), registry.Logger(log.New(io.Discard, "", 0))))
+	t.Cleanup(server.Close)
+	return images{host: strings.TrimPrefix(server.URL, "http://"), home: home}
 }
 
 // attached is how many attachments hallmark sees on the image.

@@ -34,13 +34,15 @@ func (i *index) tagKinds() {
 	}
 }
 
+var kinds = []string{kindImage, kindIndex, kindSignatures, kindAttested}
+
 var kindSuffixes = map[string]string{kindSignatures: ".sig", kindAttested: ".att"}
 
 func isMarked(d oci.Descriptor, kind string) bool { return d.Annotations[noteKind] == kind }
 
 // mark marks the image for cosign where it is the only one that is listed, and what
-// cosign 1 and 2 left on it. Of several none is marked that was saved here, as cosign
-// would take the first for whatever is asked for. Where bundles are on the image, older
+// cosign 1 and 2 left on it. Of several none is, as cosign would take the first for
+// whatever is asked for. Where bundles are on the image, older
 // attestations are not marked: cosign loads no bundle beside them.
 func (i *index) mark(attached func(oci.Descriptor) bool, bundles func(oci.Descriptor) bool) {
 	images := map[string]oci.Descriptor{}
@@ -50,8 +52,8 @@ func (i *index) mark(attached func(oci.Descriptor) bool, bundles func(oci.Descri
 		}
 	}
 	for n, d := range i.Manifests {
-		if d.Annotations[noteName] == "" {
-			continue // somebody else's
+		if d.Annotations[noteKind] != "" && !slices.ContainsFunc(kinds, func(kind string) bool { return isMarked(d, kind) }) {
+			continue // of somebody else
 		}
 		kind := ""
 		for _, image := range images {

@@ -139,7 +139,7 @@ func TestMarks(t *testing.T) {
 	first := from.put(t, "v1", nil, "layer")
 	from.attach(t, from.resolve(t, "a/b:v1"), "one")
 	from.put(t, first.FallbackTag()+".att", nil, "attestation")
-	for _, tag := range []string{"v1", "v2"} { // of one image
+	for _, tag := range []string{"", "v1", "v2"} { // of one image
 		save(t, from, dir, first, tag)
 		if all := slices.Compact(kinds()); !slices.Equal(all, []string{"dev.cosignproject.cosign/image"}) {
 			t.Errorf("%s: %q", tag, all)
