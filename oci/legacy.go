@@ -35,21 +35,32 @@ func (s *session) legacyTags(ctx context.Context, image Image) ([]Attached, erro
 	var all []Attached
 	for _, suffix := range []string{signatureSuffix, attestationSuffix, sbomSuffix} {
 		tag := image.fallbackTag() + suffix
-		got, err := s.ask(ctx, question{
-			method: http.MethodHead, url: s.url("manifests", tag), header: map[string]string{"Accept": typeManifest + ", " + typeDockerManifest},
-			answers: []int{http.StatusOK, http.StatusNotFound},
-		})
+		there, err := s.hasTag(ctx, tag)
 		if err != nil {
 			return nil, err
 		}
-		if err := notManifest(got); err != nil {
-			return nil, err
-		}
-		if got.status == http.StatusOK {
+		if there {
 			all = append(all, Attached{Tag: tag, Type: "cosign 2 " + strings.TrimPrefix(suffix, ".")})
 		}
 	}
 	return all, nil
+}
+
+// hasTag asks whether there is a tag: by HEAD, which registries do not count as they
+// count reading, and by GET where the registry knows no HEAD.
+func (s *session) hasTag(ctx context.Context, tag string) (bool, error) {
+	got, err := s.ask(ctx, question{
+		method: http.MethodHead, url: s.url("manifests", tag), header: map[string]string{"Accept": acceptManifests},
+		answers: []int{http.StatusOK, http.StatusNotFound, http.StatusMethodNotAllowed},
+	})
+	if err != nil || got.status == http.StatusNotFound {
+		return false, err
+	}
+	if got.status == http.StatusOK {
+		return true, notManifest(got)
+	}
+	_, there, err := s.tagged(ctx, s.repo.Tag(tag))
+	return there, err
 }
 
 // notManifest refuses a page for people in place of a manifest: what stands under the

@@ -337,3 +337,24 @@ type remoteConn struct{ net.Conn }
 
 func (remoteConn) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 80} }
 func (remoteConn) Close() error         { return nil }
+
+// A registry that knows no HEAD is asked by GET, and a page for people in place of a
+// manifest says nothing of a tag.
+func TestNoHead(t *testing.T) {
+	p := newPlace(t, true)
+	p.legacy(t, signatureSuffix, Descriptor{MediaType: typeSimpleSigning}, "payload")
+	p.answer("HEAD /v2/a/b/manifests/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusMethodNotAllowed) })
+	if all, err := New(Options{}).Attachments(t.Context(), p.image); err != nil || len(all) != 1 {
+		t.Error(all, err)
+	}
+	if all, err := New(Options{}).Removables(t.Context(), p.image); err != nil || len(all) != 1 || all[0].Stays != "" {
+		t.Errorf("%+v, %v", all, err)
+	}
+	p.answer(signatureSuffix, body("text/html", loginPage))
+	if _, err := bundles(t, p.image); reasonFor(err) != Garbled {
+		t.Error(err)
+	}
+	if _, err := New(Options{}).Attachments(t.Context(), p.image); reasonFor(err) != Garbled {
+		t.Error(err)
+	}
+}

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/go-json-experiment/json"
@@ -78,12 +77,12 @@ func (s *session) namedBy(ctx context.Context, tag string, deep bool) (map[strin
 func (s *session) glance(ctx context.Context, tag string) (Image, error) {
 	got, err := s.ask(ctx, question{
 		method: http.MethodHead, url: s.url("manifests", tag), header: map[string]string{"Accept": acceptManifests},
-		answers: []int{http.StatusOK, http.StatusNotFound},
+		answers: []int{http.StatusOK, http.StatusNotFound, http.StatusMethodNotAllowed},
 	})
 	if err != nil || got.status == http.StatusNotFound {
 		return Image{}, err
 	}
-	mediaType, _, _ := strings.Cut(got.header.Get("Content-Type"), ";")
+	mediaType := mediaTypeIn(got.header)
 	digest := got.header.Get("Docker-Content-Digest")
 	if _, err := parseDigest(digest); err == nil && (mediaType == typeManifest || mediaType == typeDockerManifest) {
 		return Image{Repository: s.repo.Name(), Digest: digest, MediaType: mediaType, repo: s.repo}, nil
