@@ -33,20 +33,25 @@ var errShare = errors.New("too many requests at once from one address")
 
 // Limits are those of a Gate. Zero fields stand for the defaults.
 type Limits struct {
-	// Requests of each kind are admitted at once: those that read, those whose body is
-	// still coming, and those whose body has come.
+	// Requests of each kind are admitted at once: those that read files, those whose body
+	// is still coming, and those whose body has come. Of those that read short answers it
+	// is a quarter.
 	Requests int
 
 	// Uploads is how many bytes bodies may take in memory, with what is made of them.
 	Uploads int64
 }
 
+// shortShare is the part of Limits.Requests for those that read short answers.
+const shortShare = 4
+
 // kind is what a request is at. Each has a bound of its own, so that slow readers keep
 // no signer out.
 type kind int
 
 const (
-	reading   kind = iota // GET and HEAD
+	reading   kind = iota // GET and HEAD of short answers, such as the page to sign in at
+	fetching              // GET and HEAD of files, which can be slow
 	uploading             // the body has not come to its end
 	answering             // it has
 	kinds
@@ -94,13 +99,26 @@ type ticket struct {
 	large    int64     // bytes that are reserved
 }
 
-// Handler serves the requests that it admits with h, and answers the others with
-// refuse. The error is ErrBusy, or another for a client that has had its share.
-func (g *Gate) Handler(h http.Handler, refuse func(http.ResponseWriter, *http.Request, error)) http.Handler {
+// Refuse answers a request that is not admitted. The error is ErrBusy, or another for a
+// client that has had its share.
+type Refuse func(http.ResponseWriter, *http.Request, error)
+
+// Handler serves the requests that it admits with h, and answers the others with refuse.
+func (g *Gate) Handler(h http.Handler, refuse Refuse) http.Handler {
+	return g.admit(h, reading, refuse)
+}
+
+// FileHandler is Handler for what serves files: slow readers of these keep nobody from
+// anything else.
+func (g *Gate) FileHandler(h http.Handler, refuse Refuse) http.Handler {
+	return g.admit(h, fetching, refuse)
+}
+
+func (g *Gate) admit(h http.Handler, read kind, refuse Refuse) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithCancel(r.Context())
 		defer cancel()
-		t := &ticket{gate: g, client: ClientOf(ctx).Key(), conn: http.NewResponseController(w), cancel: cancel, done: ctx.Done(), kind: kindOf(r)}
+		t := &ticket{gate: g, client: ClientOf(ctx).Key(), conn: http.NewResponseController(w), cancel: cancel, done: ctx.Done(), kind: kindOf(r, read)}
 		if err := g.enter(t); err != nil {
 			refuse(w, r, err)
 			return
@@ -110,17 +128,17 @@ func (g *Gate) Handler(h http.Handler, refuse func(http.ResponseWriter, *http.Re
 		switch {
 		case t.kind == uploading:
 			r.Body = &body{in: r.Body, ticket: t, length: r.ContentLength}
-		case t.kind == reading && r.ProtoMajor == 2: // what nobody reads would wait in memory
+		case t.kind == read && r.ProtoMajor == 2: // what nobody reads would wait in memory
 			r.Body.Close()
 		}
 		h.ServeHTTP(w, r)
 	})
 }
 
-func kindOf(r *http.Request) kind {
+func kindOf(r *http.Request, read kind) kind {
 	switch {
 	case r.Method == http.MethodGet || r.Method == http.MethodHead:
-		return reading
+		return read
 	case r.ContentLength == 0:
 		return answering
 	}
@@ -137,10 +155,11 @@ func (g *Gate) enter(t *ticket) error {
 
 // join counts t among those of a kind.
 func (g *Gate) join(t *ticket, k kind) error {
-	if t.client != "" && g.of(t.client, k) >= max(1, g.limits.Requests/share) {
+	most := g.most(k)
+	if t.client != "" && g.of(t.client, k) >= max(1, most/share) {
 		return errShare
 	}
-	if len(g.held[k]) >= g.limits.Requests && !g.end(g.slowest(k)) {
+	if len(g.held[k]) >= most && !g.end(g.slowest(k)) {
 		return ErrBusy
 	}
 	delete(g.held[t.kind], t)
@@ -149,10 +168,18 @@ func (g *Gate) join(t *ticket, k kind) error {
 	return nil
 }
 
+// most is how many requests of a kind are admitted at once.
+func (g *Gate) most(k kind) int {
+	if k == reading {
+		return max(1, g.limits.Requests/shortShare)
+	}
+	return g.limits.Requests
+}
+
 // of counts the requests of a client. Few are many, so it counts only when they may be
 // too many.
 func (g *Gate) of(client string, k kind) (n int) {
-	if len(g.held[k]) < g.limits.Requests/share {
+	if len(g.held[k]) < g.most(k)/share {
 		return 0
 	}
 	for t := range g.held[k] {

@@ -13,7 +13,7 @@ import (
 
 // asked has the gate admit a request to h, or says why not.
 func asked(g *Gate, r *http.Request, h http.HandlerFunc) (refused error) {
-	g.Handler(h, func(_ http.ResponseWriter, _ *http.Request, err error) { refused = err }).ServeHTTP(httptest.NewRecorder(), r)
+	g.FileHandler(h, func(_ http.ResponseWriter, _ *http.Request, err error) { refused = err }).ServeHTTP(httptest.NewRecorder(), r)
 	return refused
 }
 
@@ -66,6 +66,9 @@ func TestGateShares(t *testing.T) {
 	if err := asked(g, from("192.0.2.2", "POST", nil), nothing); err != nil {
 		t.Errorf("a writer among readers: %v", err)
 	}
+	g.Handler(http.HandlerFunc(nothing), func(_ http.ResponseWriter, _ *http.Request, err error) {
+		t.Errorf("a short answer among files: %v", err)
+	}).ServeHTTP(httptest.NewRecorder(), from("192.0.2.2", "GET", nil))
 	one()
 	if err := asked(g, from("192.0.2.2", "GET", nil), nothing); err != nil {
 		t.Errorf("after one has gone: %v", err)

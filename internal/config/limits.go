@@ -16,8 +16,8 @@ type Limits struct {
 	// longest time. 4096 unless set.
 	Connections int `yaml:"connections,omitempty"`
 
-	// Requests are answered at once: so many that read, and so many that write. One
-	// address has at most half of them. 1024 unless set.
+	// Requests are answered at once: so many that read files, so many that are being sent,
+	// so many that have come. One address has at most half of them. 1024 unless set.
 	Requests int `yaml:"requests,omitempty"`
 
 	// UploadMiB is how much memory the bodies of requests may take, with what is made of
@@ -104,8 +104,8 @@ func (l Limits) check() error {
 	switch {
 	case l.Connections < 0 || l.Requests < 0 || l.UploadMiB < 0:
 		return errors.New("a limit is negative")
-	case l.Effective().Connections < 3*l.Effective().Requests+64:
-		return fmt.Errorf("connections must be at least three times requests, and 64: else requests that wait would keep others from asking")
+	case l.Effective().Connections < 4*l.Effective().Requests:
+		return errors.New("connections must be at least four times requests: else requests that wait would keep others from asking")
 	}
 	for _, r := range l.rates() {
 		if *r.rate != (Rate{}) && (r.rate.Burst < 1 || r.rate.PerMinute < 1 || r.rate.PerMinute > maxRate) {

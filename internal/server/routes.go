@@ -28,25 +28,27 @@ func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mount := func(service string, h http.Handler, patterns ...string) {
 		for _, pattern := range patterns {
-			mux.Handle(pattern, s.observe(service, s.gate.Handler(h, refuse)))
+			mux.Handle(pattern, s.observe(service, h))
 		}
 	}
-	mount("ca", s.ca.Handler(), "/api/v2/signingCert", "/api/v2/trustBundle", "/api/v2/configuration", "/api/v1/signingCert", "/api/v1/rootCert")
-	mount("rekor", s.logs(), "/api/v2/log/", "/api/v2/checkpoint", "/api/v2/tile/")
-	mount("ct", s.ct.Handler(), "/ct/")
-	mount("tsa", s.tsa.Handler(), "/api/v1/timestamp", "/api/v1/timestamp/certchain")
-	mount("trust", http.HandlerFunc(s.serveTrust), "GET /trust/{file}")
+	short := func(h http.Handler) http.Handler { return s.gate.Handler(h, refuse) }
+	files := func(h http.Handler) http.Handler { return s.gate.FileHandler(h, refuse) }
+	mount("ca", short(s.ca.Handler()), "/api/v2/signingCert", "/api/v2/trustBundle", "/api/v2/configuration", "/api/v1/signingCert", "/api/v1/rootCert")
+	mount("rekor", files(s.logs()), "/api/v2/log/", "/api/v2/checkpoint", "/api/v2/tile/")
+	mount("ct", files(s.ct.Handler()), "/ct/")
+	mount("tsa", short(s.tsa.Handler()), "/api/v1/timestamp", "/api/v1/timestamp/certchain")
+	mount("trust", short(http.HandlerFunc(s.serveTrust)), "GET /trust/{file}")
 	scrapes := admission.NewGate(admission.Limits{Requests: maxScrapes})
-	mount("metrics", scrapes.Handler(promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{}), refuse), "GET /metrics")
-	mux.Handle("GET /healthz", s.observe("health", http.HandlerFunc(s.serveHealth))) // answered however many wait
+	mount("metrics", scrapes.FileHandler(promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{}), refuse), "GET /metrics")
+	mount("health", http.HandlerFunc(s.serveHealth), "GET /healthz") // answered however many wait
 	if s.login != nil {
-		mount("login", s.login.Handler(), "/.well-known/", "/login/")
+		mount("login", short(s.login.Handler()), "/.well-known/", "/login/")
 	}
 	if s.evidence != nil {
-		mount("evidence", s.evidence.Handler(), "/api/v1/bundles/")
+		mount("evidence", files(s.evidence.Handler()), "/api/v1/bundles/")
 	}
-	mount("none", http.HandlerFunc(s.serveRekorV1), "/api/v1/log", "/api/v1/log/", "/api/v1/index/")
-	mount("none", http.NotFoundHandler(), "/")
+	mount("none", short(http.HandlerFunc(s.serveRekorV1)), "/api/v1/log", "/api/v1/log/", "/api/v1/index/")
+	mount("none", short(http.NotFoundHandler()), "/")
 	return mux
 }
 
