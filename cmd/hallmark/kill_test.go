@@ -23,7 +23,7 @@ const (
 	killPassphrase = "correct horse battery"
 
 	// steps is how many runs are killed.
-	steps = 4
+	steps = 3
 )
 
 // killer runs hallmark and kills it, by SIGKILL, as it does something to the disk.
