@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -127,9 +126,16 @@ func readPredicate(file string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	raw = bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf")) // which .NET writes, and no reader gets
 	predicate := jsontext.Value(bytes.TrimSpace(raw))
 	if !predicate.IsValid() || predicate.Kind() != '{' {
-		return nil, unreadable(file, errors.New("not a JSON object, or one that names something twice"))
+		return nil, unreadable(file, verdict.Encoding(raw, errors.New("it is not a JSON object")))
+	}
+	if s, err := intoto.Parse(predicate); err == nil {
+		return nil, &problem{
+			Exit: exitUsage, Subject: file, Code: "usage", Err: fmt.Errorf("it is a whole in-toto statement of type %s, not its predicate alone", s.PredicateType),
+			Try: "jq .predicate " + verdict.Quoted(file) + " >predicate.json, and that with --type " + verdict.Quoted(s.PredicateType),
+		}
 	}
 	return compact(predicate), nil
 }
@@ -159,7 +165,7 @@ func (s subject) named(ctx context.Context) (intoto.Subject, error) {
 	if s.image != nil {
 		return imageSubject(*s.image), nil
 	}
-	f, err := os.Open(s.name)
+	f, err := s.open()
 	if err != nil {
 		return intoto.Subject{}, unreadable(s.name, err)
 	}
@@ -236,9 +242,11 @@ func (s *session) seal(ctx context.Context, what statement) ([]byte, []*verify.R
 func (s *session) leave(ctx context.Context, one subject, raw []byte, predicateType string, r *verify.Result) error {
 	if one.image == nil {
 		out := s.left(one)
-		if err := s.write(out, raw); err != nil {
+		written, err := s.write(out, raw)
+		if err != nil {
 			return unwritable(out, err)
 		}
+		out = written
 		return s.tell(one.name, out, r)
 	}
 	manifest, err := s.hang(ctx, one, raw, predicateType)

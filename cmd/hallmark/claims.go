@@ -28,11 +28,7 @@ func (r *registry) claims(ctx context.Context, arg string) ([]claim, error) {
 	}
 	var all []claim
 	if !isImage {
-		bundles, err := verdict.ReadBundles(text)
-		for _, b := range bundles {
-			all = append(all, claim{name: text, bundle: b})
-		}
-		return all, err
+		return claimsBeside(text)
 	}
 	held, p := r.Look(ctx, text)
 	if p != nil {
@@ -52,6 +48,29 @@ func (r *registry) claims(ctx context.Context, arg string) ([]claim, error) {
 	}
 	if len(all) == 0 {
 		return nil, &problem{Exit: exitRefused, Subject: text, Code: "unsigned", Err: errors.New("the registry has the image, and no bundle on it")}
+	}
+	return all, nil
+}
+
+// claimsBeside are the bundles in a file, or in those beside it, if it is their artifact.
+func claimsBeside(file string) ([]claim, error) {
+	files := []string{file}
+	bundles, err := verdict.ReadBundles(file)
+	if beside := verdict.Beside(file); err != nil && len(beside) > 0 {
+		files = beside
+	} else if err != nil {
+		return nil, err
+	}
+	var all []claim
+	for _, name := range files {
+		if name != file {
+			if bundles, err = verdict.ReadBundles(name); err != nil {
+				return all, err
+			}
+		}
+		for _, b := range bundles {
+			all = append(all, claim{name: name, bundle: b})
+		}
 	}
 	return all, nil
 }

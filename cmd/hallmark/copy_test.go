@@ -63,7 +63,7 @@ func TestKeepAside(t *testing.T) {
 	t.Chdir(t.TempDir())
 	image := oci.Image{Repository: "r/a", Digest: "sha256:" + strings.Repeat("ab", 32)}
 	for _, raw := range []string{"one", "two"} {
-		p := problemOf(keepAside(subject{"r/a:v1", &image}, []byte(raw), &oci.Unseen{Reason: oci.Denied, Err: os.ErrPermission}))
+		p := problemOf(keepAside(subject{name: "r/a:v1", image: &image}, []byte(raw), &oci.Unseen{Reason: oci.Denied, Err: os.ErrPermission}))
 		if p.Exit != exitUndecided || p.Code != "could-not-look" || !strings.HasPrefix(p.Try, "hallmark load sha256-abab") || !strings.HasSuffix(p.Try, " "+image.String()) {
 			t.Errorf("%+v", p)
 		}
@@ -75,7 +75,7 @@ func TestKeepAside(t *testing.T) {
 	if err := os.Chmod(".", 0o500); err != nil || os.Getuid() == 0 {
 		return // root writes anywhere
 	}
-	if p := problemOf(keepAside(subject{"r/a:v1", &image}, nil, os.ErrPermission)); !strings.Contains(p.Error(), "lost") {
+	if p := problemOf(keepAside(subject{name: "r/a:v1", image: &image}, nil, os.ErrPermission)); !strings.Contains(p.Error(), "lost") {
 		t.Errorf("%+v", p)
 	}
 }

@@ -23,11 +23,12 @@ func inspectCommand(env environment) *cobra.Command {
 	var f registryFlags
 	var timeout time.Duration
 	cmd := &cobra.Command{
-		Use:   "inspect BUNDLE|IMAGE...",
+		Use:   "inspect BUNDLE|FILE|IMAGE...",
 		Short: "Tell in words what bundles claim",
-		Long: `Prints what is in each BUNDLE, a file, and in the bundles that hang on each IMAGE. Nothing
-of it is verified: these are claims, of whoever wrote the file or put it there.`,
+		Long: `Prints what is in each BUNDLE, in the bundles beside each FILE, and in those on each IMAGE.
+Nothing of it is verified: these are claims, of whoever wrote the file or put it there.`,
 		Example: `  hallmark inspect release.tar.gz.sigstore.json
+  hallmark inspect release.tar.gz                    # the bundles beside it
   hallmark inspect registry.example.com/app:v1`,
 		Args: usageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {

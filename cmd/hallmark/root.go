@@ -3,8 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
 // execute runs the verb that args name and gives the exit status.
@@ -26,8 +30,9 @@ Your own instance:
 
 Exit status: 0 yes, 1 refused, 2 usage or unreadable input, 3 could not decide.`,
 		SilenceErrors: true, SilenceUsage: true,
-		Args: usageArgs(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:              usageArgs(cobra.NoArgs),
+		PersistentPreRunE: stdinOnce,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetArgs(args)
 	root.SetIn(env.stdin)
@@ -42,6 +47,25 @@ Exit status: 0 yes, 1 refused, 2 usage or unreadable input, 3 could not decide.`
 		root.AddCommand(verb(env))
 	}
 	return env.report(root.ExecuteContext(ctx))
+}
+
+// stdinOnce refuses a command line that reads standard input for two things.
+func stdinOnce(cmd *cobra.Command, args []string) error {
+	var uses []string
+	for _, arg := range args {
+		if arg == verdict.Stdin {
+			uses = append(uses, "-")
+		}
+	}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if f.Value.String() == verdict.Stdin || f.Value.String() == "["+verdict.Stdin+"]" {
+			uses = append(uses, "--"+f.Name+" -")
+		}
+	})
+	if len(uses) > 1 {
+		return usageError(cmd, fmt.Errorf("standard input is read once, and was named for %s", strings.Join(uses, " and ")))
+	}
+	return nil
 }
 
 // usageArgs has a check of arguments answer with exit status 2.

@@ -31,6 +31,7 @@ type signFlags struct {
 	registry       registryFlags
 	evidence       evidenceFlags
 	beside         bool // add to the bundles that are there
+	replace        bool // put the bundle in the place of others'
 	manifest       bool // one statement about all
 	compat         string
 	timeout        time.Duration
@@ -47,6 +48,8 @@ func (f *signFlags) add(cmd *cobra.Command, env environment) {
 	f.evidence.add(cmd, env, "to leave the bundle there as well")
 	cmd.Flags().StringVar(&f.compat, "compat", "", "also leave on images what `cosign2` reads, without the log entry, which it has no place for")
 	cmd.Flags().BoolVar(&f.beside, "add", false, "add a line to FILE"+verdict.LinesSuffix+", or to --bundle FILE.jsonl, beside the signatures that are there")
+	cmd.Flags().BoolVar(&f.replace, "replace", false, "replace the bundle that is there, though somebody else has signed it")
+	cmd.MarkFlagsMutuallyExclusive("add", "replace")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "how long each service may take")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print the result as JSON")
 }
@@ -57,7 +60,9 @@ func signCommand(env environment) *cobra.Command {
 		Use:   "sign SUBJECT...",
 		Short: "Sign files and images with a login or a key, and log the signatures",
 		Long: `Signs each FILE and writes FILE.sigstore.json: the signature, a certificate for who
-signed, a timestamp and the log entry. The bundle is verified before it is written.
+signed, a timestamp and the log entry. The bundle is verified before it is written. Where
+somebody else's bundle is there already, it stays, and ours becomes a line of
+FILE.sigstore.jsonl, unless --replace is given. - is standard input, with --bundle.
 
 REGISTRY/REPO@sha256:HEX and REGISTRY/REPO:TAG are images; a tag is resolved, shown,
 and signed by digest. The bundle is put on the image in its registry, where cosign 3
@@ -66,8 +71,9 @@ file; file: and oci: say it outright.
 
 With --manifest it is one signature for a whole release: one statement that names every
 file, every file of a directory or a list of checksums, and every image, by path and
-digest. The bundle is one file, release.sigstore.json or --bundle, at or above all that
-it names; 'hallmark verify DIR' finds it in DIR. It may name 10,000 subjects; cosign and
+digest. The bundle is one file at or above all that it names: --bundle, else
+release.sigstore.json in the directory that is named, or here. Links that lead out of the
+directory are refused. 'hallmark verify DIR' finds it in DIR or above. A manifest may name 10,000 subjects; cosign and
 sigstore-go read up to 1,024.
 
 With --evidence URL the bundle is also left in the evidence store of an instance, where
@@ -84,7 +90,8 @@ Actions the workflow itself; else whoever logs in. With --key, the key.`,
 		Example: `  hallmark sign release.tar.gz
   hallmark sign --identity-token token.txt a.zip b.zip
   hallmark sign registry.example.com/app:v1
-  hallmark sign --manifest --bundle dist/release.sigstore.json dist/ registry.example.com/app:v1
+  hallmark sign --manifest dist/ registry.example.com/app:v1   # dist/release.sigstore.json
+  tar c dist | hallmark sign --bundle dist.tar.sigstore.json -
   hallmark sign --key key.pem --bundle release.bundle release.tar.gz`,
 		Args: usageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, files []string) error {
@@ -137,25 +144,13 @@ func (f signFlags) sign(ctx context.Context, env environment, args []string) err
 
 func (s *session) signOne(ctx context.Context, one subject) error {
 	if one.image == nil {
-		return s.signFile(ctx, one.name, s.flags.target(one.name))
+		return s.signFile(ctx, one, s.flags.target(one.name))
 	}
 	what, err := signed(imageSubject(*one.image))
 	if err != nil {
 		return err
 	}
 	return s.attest(ctx, []subject{one}, what)
-}
-
-// checkRegular refuses what can't be read twice: once to sign, once to verify.
-func checkRegular(file string) *problem {
-	info, err := os.Stat(file)
-	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("not a regular file")
-	}
-	if err != nil {
-		return verdict.Unreadable(file, err)
-	}
-	return nil
 }
 
 // session is what the signatures of one run share.
@@ -221,10 +216,10 @@ func loadKey(ctx context.Context, env environment, file, passphraseFile string) 
 }
 
 // signFile signs one file, verifies the bundle against the file, and writes it.
-func (s *session) signFile(ctx context.Context, file, out string) error {
-	artifact, err := os.Open(file)
+func (s *session) signFile(ctx context.Context, one subject, out string) error {
+	artifact, err := one.open()
 	if err != nil {
-		return unreadable(file, err)
+		return unreadable(one.name, err)
 	}
 	defer artifact.Close()
 	signer, policy, err := s.signer()
@@ -235,10 +230,14 @@ func (s *session) signFile(ctx context.Context, file, out string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := artifact.Seek(0, 0); err != nil {
-		return err
+	again := verify.FromDigest(b.Message.Hash, b.Message.Digest) // of what can't be read again
+	if file, ok := artifact.(*os.File); ok {
+		if _, err := file.Seek(0, 0); err != nil {
+			return err
+		}
+		again = verify.FromReader(verdict.UntilDone{Ctx: ctx, Reader: file})
 	}
-	return s.finish(ctx, b, verify.FromReader(verdict.UntilDone{Ctx: ctx, Reader: artifact}), policy, file, out)
+	return s.finish(ctx, b, again, policy, one.name, out)
 }
 
 // signer makes the key of one signature, and the policy that the bundle must meet.
@@ -262,7 +261,8 @@ func (s *session) finish(ctx context.Context, b *bundle.Bundle, artifact verify.
 	if err != nil {
 		return err
 	}
-	if err := s.write(out, raw); err != nil {
+	out, err = s.write(out, raw)
+	if err != nil {
 		return err
 	}
 	if err := s.tell(file, out, result); err != nil {

@@ -5,6 +5,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"os"
 	"strings"
 
 	"github.com/hallmark-sign/hallmark/bundle"
@@ -18,6 +21,15 @@ import (
 type subject struct {
 	name  string // as it was given, without its scheme
 	image *oci.Image
+	once  io.Reader // what can be read but once, in place of the file: standard input, a pipe
+}
+
+// open opens the file.
+func (s subject) open() (io.ReadCloser, error) {
+	if s.once != nil {
+		return io.NopCloser(s.once), nil
+	}
+	return os.Open(s.name)
 }
 
 // subjects says what the arguments name. Images are resolved, shown, and seen to
@@ -32,10 +44,11 @@ func (f signFlags) subjects(ctx context.Context, env environment, r *registry, a
 			return nil, p
 		}
 		if !isImage {
-			if p := checkRegular(text); p != nil {
+			one, p := f.file(env, text)
+			if p != nil {
 				return nil, finder.HintImage(p)
 			}
-			all = append(all, subject{name: text})
+			all = append(all, one)
 			continue
 		}
 		images, err := f.images(ctx, env, r, text)
@@ -45,6 +58,39 @@ func (f signFlags) subjects(ctx context.Context, env environment, r *registry, a
 		all = append(all, images...)
 	}
 	return all, nil
+}
+
+// file is the subject of an argument that names a file, a pipe or standard input.
+func (f signFlags) file(env environment, text string) (subject, *problem) {
+	if text == verdict.Stdin {
+		return f.once(text, env.stdin)
+	}
+	info, err := os.Stat(text)
+	switch {
+	case err != nil:
+		return subject{}, verdict.Unreadable(text, err)
+	case info.IsDir():
+		p := verdict.Unreadable(text, errors.New("is a directory"))
+		p.Try = "sign --manifest " + verdict.Quoted(text) + ", one signature for all that is in it"
+		return subject{}, p
+	case info.Mode().IsRegular():
+		return subject{name: text}, nil
+	case info.Mode()&(fs.ModeNamedPipe|fs.ModeCharDevice) == 0 || info.Mode()&fs.ModeSocket != 0:
+		return subject{}, verdict.Unreadable(text, errors.New("not a regular file"))
+	}
+	pipe, err := os.Open(text)
+	if err != nil {
+		return subject{}, verdict.Unreadable(text, err)
+	}
+	return f.once(text, pipe)
+}
+
+// once is a subject whose bundle has no file to lie beside.
+func (f signFlags) once(name string, content io.Reader) (subject, *problem) {
+	if f.bundle == "" {
+		return subject{}, &problem{Exit: exitUsage, Subject: name, Code: "usage", Err: errors.New("what is read from a pipe needs --bundle"), Try: "--bundle FILE" + verdict.Suffix}
+	}
+	return subject{name: name, once: content}, nil
 }
 
 // images are the image that an argument names, and its platforms if asked for.
@@ -68,9 +114,9 @@ func (f signFlags) images(ctx context.Context, env environment, r *registry, tex
 	if !strings.HasSuffix(text, image.Digest) {
 		env.say("%s is %s", text, image.Digest)
 	}
-	all := []subject{{text, &image}}
+	all := []subject{{name: text, image: &image}}
 	for _, one := range platforms {
-		all = append(all, subject{one.String(), &one})
+		all = append(all, subject{name: one.String(), image: &one})
 	}
 	return all, f.checkLegacy(ctx, r, all)
 }

@@ -5,8 +5,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/verify"
@@ -35,7 +37,7 @@ func (f signFlags) signManifest(ctx context.Context, env environment, args []str
 	if err != nil {
 		return err
 	}
-	m := &manifest{out: f.target(manifestName), seen: map[string]bool{}}
+	m := &manifest{out: f.target(filepath.Join(manifestDir(args), manifestName)), seen: map[string]bool{}}
 	for _, arg := range args {
 		if err := m.add(ctx, f, env, registry, arg); err != nil {
 			return err
@@ -93,13 +95,19 @@ func (m *manifest) add(ctx context.Context, f signFlags, env environment, r *reg
 }
 
 func (m *manifest) addFile(ctx context.Context, target verdict.Target) error {
-	sum, p := target.Sum(ctx)
-	if p != nil {
-		return p
-	}
 	name, err := below(filepath.Dir(m.out), target.Name)
 	if err != nil {
 		return &problem{Exit: exitUsage, Subject: target.Name, Code: "usage", Err: err, Try: "--bundle FILE, in a directory above all that is signed"}
+	}
+	if !utf8.ValidString(name) {
+		return &problem{Exit: exitUsage, Subject: target.Name, Code: "usage", Err: fmt.Errorf("the name %q is not UTF-8, and can't stand in a statement", name), Try: "a signed SHA256SUMS, or another name"}
+	}
+	if err := staysBelow(filepath.Dir(m.out), target.Name); err != nil {
+		return &problem{Exit: exitUsage, Subject: target.Name, Code: "usage", Err: err, Try: "a copy of the file in its place"}
+	}
+	sum, p := target.Sum(ctx)
+	if p != nil {
+		return p
 	}
 	return m.put(subject{name: target.Name}, intoto.Subject{Name: name, Digest: map[string]string{"sha256": hex.EncodeToString(sum)}})
 }
@@ -119,6 +127,38 @@ func below(dir, file string) (string, error) {
 		return "", fmt.Errorf("it is not below %s, where the manifest goes", from)
 	}
 	return filepath.ToSlash(name), nil
+}
+
+// staysBelow refuses a link that leads out of dir: its target is not part of what is
+// signed, and can change without it.
+func staysBelow(dir, file string) error {
+	from, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return err
+	}
+	to, err := filepath.EvalSymlinks(file)
+	if err != nil {
+		return nil // Sum says what is wrong with it
+	}
+	if _, err := below(from, to); err != nil {
+		return fmt.Errorf("it is a link to %s, which is not below %s", to, from)
+	}
+	return nil
+}
+
+// manifestDir is where a manifest goes unless --bundle says it: into the directory that
+// is signed, if there is one.
+func manifestDir(args []string) string {
+	dir := ""
+	for _, arg := range args {
+		if info, err := os.Stat(strings.TrimPrefix(arg, "file:")); err == nil && info.IsDir() {
+			if dir != "" {
+				return ""
+			}
+			dir = strings.TrimPrefix(arg, "file:")
+		}
+	}
+	return dir
 }
 
 // put adds a subject, unless it was named before.
@@ -147,9 +187,11 @@ func (s *session) signManifest(ctx context.Context, m *manifest) error {
 	if err != nil {
 		return err
 	}
-	if err := s.write(m.out, raw); err != nil {
+	written, err := s.write(m.out, raw)
+	if err != nil {
 		return unwritable(m.out, err)
 	}
+	m.out = written
 	var failed failures
 	for _, one := range m.subjects {
 		if one.image == nil {

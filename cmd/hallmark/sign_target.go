@@ -2,13 +2,17 @@ package main
 
 import (
 	"cmp"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/identity"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
@@ -61,7 +65,7 @@ func (f signFlags) checkTargets(targets, files []string) error {
 			}
 		}
 	}
-	return nil
+	return f.checkReplaced(targets)
 }
 
 func unwritable(out string, err error) error {
@@ -89,19 +93,79 @@ func probe(dir string) error {
 	return os.Remove(f.Name())
 }
 
-// write replaces what is at out, or adds a line to it.
-func (s *session) write(out string, bundle []byte) error {
-	if s.flags.beside {
-		return durable.AddLine(out, bundle, 0o644)
+// checkReplaced refuses to sign where the bundle would take the place of something that
+// can't be read, which may be somebody's signature.
+func (f signFlags) checkReplaced(targets []string) error {
+	if f.beside || f.replace {
+		return nil
 	}
-	if _, err := os.Stat(out); err == nil && !s.quiet && !s.flags.json {
+	for _, out := range targets {
+		if _, err := os.Stat(out); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if _, err := verdict.ReadBundles(out); err != nil {
+			p := *problemOf(err)
+			p.Subject, p.Err, p.Try = out, fmt.Errorf("it would be replaced, and is no bundle that can be read: %w", p.Err), "--replace"
+			return &p
+		}
+	}
+	return nil
+}
+
+// areBy reports whether all bundles of a file claim to be by the signer of this one.
+func areBy(file string, ours *bundle.Bundle) bool {
+	there, err := verdict.ReadBundles(file)
+	return err == nil && !slices.ContainsFunc(there, func(b *bundle.Bundle) bool { return !sameSigner(b, ours) })
+}
+
+// sameSigner reports whether two bundles name the same identity, or the same key.
+func sameSigner(a, b *bundle.Bundle) bool {
+	if len(a.Certificates) == 0 || len(b.Certificates) == 0 {
+		return len(a.Certificates) == len(b.Certificates) && a.KeyHint == b.KeyHint && a.KeyHint != ""
+	}
+	first, err := claimedIdentity(a)
+	if err != nil {
+		return false
+	}
+	second, err := claimedIdentity(b)
+	return err == nil && first.Issuer == second.Issuer && first.Subject == second.Subject
+}
+
+func claimedIdentity(b *bundle.Bundle) (identity.Identity, error) {
+	cert, err := x509.ParseCertificate(b.Certificates[0])
+	if err != nil {
+		return identity.Identity{}, err
+	}
+	return identity.FromCertificate(cert)
+}
+
+// write leaves a bundle at out, and returns the file that has it: beside others if it was
+// asked for or they are somebody else's, else in place of the signer's own.
+func (s *session) write(out string, raw []byte) (string, error) {
+	if s.flags.beside {
+		return out, durable.AddLine(out, raw, 0o644)
+	}
+	ours, err := bundle.Parse(raw)
+	if err != nil {
+		return "", err
+	}
+	_, err = os.Stat(out)
+	exists := err == nil
+	if exists && !s.flags.replace && !areBy(out, ours) {
+		if !s.flags.json && !s.quiet {
+			s.env.say("%s: kept, as somebody else has signed it; --replace replaces it", out)
+		}
+		lines := linesName(out)
+		return lines, durable.AddLine(lines, raw, 0o644)
+	}
+	if exists && !s.quiet && !s.flags.json {
 		keep := "sign --add"
 		if s.flags.bundle != "" {
 			keep += " --bundle " + verdict.Quoted(linesName(out))
 		}
 		s.env.say("%s: replaced; '%s' keeps the signatures that are there", out, keep)
 	}
-	return durable.WriteFile(out, append(bundle, '\n'), 0o644)
+	return out, durable.WriteFile(out, append(raw, '\n'), 0o644)
 }
 
 // linesName is the file of many bundles beside that of one.

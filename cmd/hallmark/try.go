@@ -69,7 +69,7 @@ type trial struct {
 }
 
 func (t *trial) run(ctx context.Context) error {
-	if p := checkRegular(t.file); p != nil {
+	if _, p := (signFlags{}).file(t.env, t.file); p != nil {
 		p.Try = t.env.command() + " try FILE"
 		return p
 	}
@@ -218,7 +218,7 @@ func (t *trial) sign(ctx context.Context) error {
 	}
 	s.quiet = true
 	start := time.Now()
-	if err := s.signFile(ctx, t.file, t.bundle()); err != nil {
+	if err := s.signFile(ctx, subject{name: t.file}, t.bundle()); err != nil {
 		return about(t.file, err)
 	}
 	t.env.say("4. Signed %s in %s: a certificate for a key of one signature, a timestamp, a log entry.\n   All of it is in %s.",

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -25,13 +24,10 @@ func (t Target) evidence() []string {
 	if len(t.bundles) > 0 {
 		return t.bundles
 	}
-	var found []string
-	for _, suffix := range []string{Suffix, LinesSuffix} {
-		if _, err := os.Lstat(t.path + suffix); t.path != "" && !errors.Is(err, fs.ErrNotExist) {
-			found = append(found, t.path+suffix)
-		}
+	if t.path == "" {
+		return nil
 	}
-	return found
+	return Beside(t.path)
 }
 
 // piece is a bundle and where it was found, or why it can't be read.
@@ -134,7 +130,7 @@ func readEvidence(file string, named bool) ([]byte, error) {
 func parsePiece(file string, raw []byte) piece {
 	b, err := bundle.Parse(raw)
 	if err != nil {
-		return piece{file: file, name: file, err: &Problem{Exit: ExitUsage, Subject: file, Code: "bundle-malformed", Err: err}}
+		return piece{file: file, name: file, err: &Problem{Exit: ExitUsage, Subject: file, Code: "bundle-malformed", Err: Encoding(raw, err)}}
 	}
 	return piece{file: file, name: file, bundle: b}
 }

@@ -16,12 +16,15 @@ import (
 	"github.com/hallmark-sign/hallmark/bundle"
 )
 
-// Suffix makes the name of a bundle out of its artifact's; LinesSuffix that of a
-// file with several bundles, one a line.
+// Suffix makes the name of a bundle out of its artifact's; LinesSuffix that of a file with
+// several bundles, one a line. OldSuffix is that of older clients, which is read alone.
 const (
 	Suffix      = ".sigstore.json"
 	LinesSuffix = ".sigstore.jsonl"
+	OldSuffix   = ".sigstore"
 )
+
+var suffixes = []string{Suffix, LinesSuffix, OldSuffix}
 
 // Target is an artifact to be judged, and where its bundles are.
 type Target struct {
@@ -160,7 +163,23 @@ func isBundle(name string) bool { return artifactOf(name) != name }
 
 // artifactOf is the name of a bundle's artifact; of what is no bundle, its own.
 func artifactOf(name string) string {
-	return strings.TrimSuffix(strings.TrimSuffix(name, LinesSuffix), Suffix)
+	for _, suffix := range suffixes {
+		if artifact, ok := strings.CutSuffix(name, suffix); ok && filepath.Base(name) != suffix {
+			return artifact
+		}
+	}
+	return name
+}
+
+// Beside returns the files with bundles that lie beside the artifact at path.
+func Beside(path string) []string {
+	var found []string
+	for _, suffix := range suffixes {
+		if _, err := os.Lstat(path + suffix); !errors.Is(err, fs.ErrNotExist) {
+			found = append(found, path+suffix)
+		}
+	}
+	return found
 }
 
 // Several says whether arguments name more than one artifact: by their number, a

@@ -193,13 +193,23 @@ func Quoted(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// ReadFile reads a file of at most limit bytes. Errors: Unreadable.
+// Stdin is the name of standard input in place of a file's; ./- is a file of that name.
+const Stdin = "-"
+
+// ReadFile reads a file of at most limit bytes, or standard input. Errors: Unreadable.
 func ReadFile(path string, limit int64) ([]byte, error) {
+	if path == Stdin {
+		return readAll(path, os.Stdin, limit)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, Unreadable(path, err)
 	}
 	defer f.Close()
+	return readAll(path, f, limit)
+}
+
+func readAll(path string, f *os.File, limit int64) ([]byte, error) {
 	var raw bytes.Buffer
 	if info, err := f.Stat(); err == nil {
 		if info.Mode().IsRegular() && info.Size() > limit {
