@@ -55,8 +55,12 @@ type Rule struct {
 
 // Condition says whether a statement is as an expression asks. An error says that
 // it can't be evaluated, as where a member that it names is missing, and counts
-// as no.
+// as no; ErrTooCostly is neither no nor yes.
 type Condition func(*intoto.Statement) (bool, error)
+
+// ErrTooCostly is what a Condition returns that would take too long, or too much
+// memory, on a statement.
+var ErrTooCostly = errors.New("evaluating the condition on this statement takes too many steps, or too much memory")
 
 // Compiler makes a Condition of an expression, and refuses one that is malformed.
 type Compiler func(expression string) (Condition, error)

@@ -3,25 +3,31 @@ package cel
 import (
 	"errors"
 	"fmt"
-	"strconv"
 
 	"cel.dev/cel-go/cel"
-	"cel.dev/cel-go/common/ast"
-	"cel.dev/cel-go/common/overloads"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/hallmark-sign/hallmark/policy"
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
-const (
-	maxExpression = 16 << 10  // bytes
-	maxCost       = 1_000_000 // of an evaluation, in units of CEL's cost model
-)
+const maxExpression = 16 << 10 // bytes
 
 // Compile is a policy.Compiler.
 func Compile(expression string) (policy.Condition, error) {
+	c, err := compile(expression)
+	if err != nil {
+		return nil, err
+	}
+	return func(s *intoto.Statement) (bool, error) {
+		holds, _, err := c.evaluate(s)
+		return holds, err
+	}, nil
+}
+
+func compile(expression string) (*condition, error) {
 	if len(expression) > maxExpression {
 		return nil, fmt.Errorf("expression of %d bytes, at most %d", len(expression), maxExpression)
 	}
@@ -40,73 +46,62 @@ func Compile(expression string) (policy.Condition, error) {
 	if out := checked.OutputType(); out != cel.BoolType && out != cel.DynType {
 		return nil, fmt.Errorf("compiling expression: it is a %s, want a truth value", out)
 	}
-	if err := checkPatterns(checked); err != nil {
-		return nil, fmt.Errorf("compiling expression: %w", err)
+	p, err := newPlanner(env, checked.NativeRep())
+	if err != nil {
+		return nil, fmt.Errorf("preparing expressions: %w", err)
 	}
-	program, err := env.Program(checked, cel.CostLimit(maxCost))
+	start, err := p.plan(checked.NativeRep().Expr())
 	if err != nil {
 		return nil, fmt.Errorf("compiling expression: %w", err)
 	}
-	return func(s *intoto.Statement) (bool, error) { return evaluate(program, s) }, nil
+	return &condition{start, p.most}, nil
 }
 
-// checkPatterns wants regular expressions to stand in the policy: one out of a
-// predicate could be megabytes, and compiling it is beyond every limit of cost.
-func checkPatterns(checked *cel.Ast) error {
-	var err error
-	ast.PreOrderVisit(checked.NativeRep().Expr(), ast.NewExprVisitor(func(e ast.Expr) {
-		if e.Kind() != ast.CallKind || e.AsCall().FunctionName() != overloads.Matches {
-			return
-		}
-		args := e.AsCall().Args()
-		if len(args) == 0 || args[len(args)-1].Kind() != ast.LiteralKind {
-			err = errors.New("matches wants a pattern that stands in the policy")
-		}
-	}))
-	return err
+// condition is an expression, ready to run; bound is how many values macros bind.
+type condition struct {
+	start step
+	bound int
 }
 
-func evaluate(program cel.Program, s *intoto.Statement) (bool, error) {
-	var predicate any = map[string]any{}
-	if len(s.Predicate) > 0 {
-		if err := json.Unmarshal(s.Predicate, &predicate, json.WithUnmarshalers(json.UnmarshalFromFunc(wholeNumbers))); err != nil {
-			return false, fmt.Errorf("reading predicate: %w", err)
-		}
-	}
-	subject := make([]any, len(s.Subject))
+// subject is what an expression sees of a subject.
+type subject struct {
+	Name   string            `json:"name"`
+	Digest map[string]string `json:"digest"`
+}
+
+// evaluate also returns the meter, with what is left.
+func (c *condition) evaluate(s *intoto.Statement) (bool, *meter, error) {
+	all := make([]subject, len(s.Subject))
 	for i, sub := range s.Subject {
-		subject[i] = map[string]any{"name": sub.Name, "digest": sub.Digest}
+		all[i] = subject{sub.Name, sub.Digest}
 	}
-	value, _, err := program.Eval(map[string]any{"predicate": predicate, "predicateType": s.PredicateType, "subject": subject})
+	subjects, err := json.Marshal(all, json.Deterministic(true))
 	if err != nil {
-		return false, fmt.Errorf("evaluating expression: %w", err)
+		return false, nil, fmt.Errorf("reading subjects: %w", err)
 	}
-	holds, ok := value.Value().(bool)
+	predicate := []byte(s.Predicate)
+	if len(predicate) == 0 {
+		predicate = []byte("{}")
+	}
+	m := newMeter(len(predicate) + len(subjects))
+	holds, err := m.within(func() (bool, error) {
+		return truth(c.start(&run{
+			meter: m, bound: make([]ref.Val, c.bound), lists: make([][]ref.Val, c.bound),
+			vars: map[string]ref.Val{
+				"predicate": newDocument(m, predicate).root(), "predicateType": types.String(s.PredicateType), "subject": newDocument(m, subjects).root(),
+			},
+		}))
+	})
+	return holds, m, err
+}
+
+func truth(value ref.Val) (bool, error) {
+	if err, ok := value.(*types.Err); ok {
+		return false, fmt.Errorf("evaluating expression: %.500s", err) // which may repeat megabytes
+	}
+	holds, ok := value.(types.Bool)
 	if !ok {
 		return false, errors.New("evaluating expression: the value is no truth value")
 	}
-	return holds, nil
-}
-
-// wholeNumbers reads numbers without fraction as int64 or uint64, which float64,
-// the decoder's own choice, is too coarse for.
-func wholeNumbers(d *jsontext.Decoder, v *any) error {
-	if d.PeekKind() != '0' {
-		return errors.ErrUnsupported
-	}
-	raw, err := d.ReadValue()
-	if err != nil {
-		return err
-	}
-	if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
-		*v = n
-		return nil
-	}
-	if n, err := strconv.ParseUint(string(raw), 10, 64); err == nil {
-		*v = n
-		return nil
-	}
-	f, err := strconv.ParseFloat(string(raw), 64)
-	*v = f
-	return err
+	return bool(holds), nil
 }
