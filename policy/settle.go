@@ -21,18 +21,34 @@ func (p *Policy) Settle(results []*verify.Result) error {
 	if len(p.Rules) == 0 {
 		return &verify.Error{Step: verify.StepIdentity, Code: verify.IdentityMismatch, Err: errors.New("the policy has no rule")}
 	}
+	var undecided error
 	for i := range p.Rules {
-		if err := p.settle(&p.Rules[i], results); err != nil {
+		switch err := p.settle(&p.Rules[i], results); {
+		case Undecided(err):
+			undecided = err
+		case err != nil:
 			return err
 		}
 	}
-	return nil
+	return undecided
 }
 
-// Counts says whether some rule accepts a result, be it enough for that rule or not.
+// Undecided says whether an error of Settle is none that refuses: a condition took too
+// long to know its answer, and what else was proved is not enough.
+func Undecided(err error) bool {
+	var refusal *verify.Error
+	return errors.As(err, &refusal) && refusal.Code == verify.ConditionTooCostly
+}
+
+// Counts says whether some rule accepts a result, be it enough for that rule or not,
+// or may accept it, where a condition is too costly.
 func (p *Policy) Counts(result *verify.Result) bool {
 	return slices.ContainsFunc(p.Rules, func(r Rule) bool {
-		return len(p.names(&r, result)) > 0 && r.admits(result) == nil
+		if len(p.names(&r, result)) == 0 {
+			return false
+		}
+		err := r.admits(result)
+		return err == nil || err.Code == verify.ConditionTooCostly
 	})
 }
 
@@ -61,7 +77,7 @@ func (p *Policy) settle(r *Rule, results []*verify.Result) error {
 	switch {
 	case found >= r.AtLeast:
 		return nil
-	case found == 0 && refused != nil:
+	case found == 0 && refused != nil, Undecided(refused):
 		return refused
 	}
 	return &verify.Error{
@@ -71,10 +87,14 @@ func (p *Policy) settle(r *Rule, results []*verify.Result) error {
 	}
 }
 
-// closer keeps the refusal that came further; a condition is looked at after the type.
+// closer keeps the refusal that came further; a condition is looked at after the type,
+// and one whose answer is not known comes before all.
 func closer(a error, b *verify.Error) error {
 	var earlier *verify.Error
-	if !errors.As(a, &earlier) || earlier.Step < b.Step {
+	if Undecided(a) {
+		return a
+	}
+	if !errors.As(a, &earlier) || earlier.Step < b.Step || Undecided(b) {
 		return b
 	}
 	if earlier.Code == verify.PredicateTypeMismatch && b.Code == verify.PredicateMismatch {
@@ -123,6 +143,9 @@ func (r *Rule) admits(result *verify.Result) *verify.Error {
 		return &verify.Error{Step: verify.StepStatement, Code: verify.PredicateTypeMismatch, Expected: "a statement, for " + r.Where, Found: found}
 	}
 	holds, err := r.holds(result.Statement)
+	if errors.Is(err, ErrTooCostly) {
+		return &verify.Error{Step: verify.StepStatement, Code: verify.ConditionTooCostly, Err: err, Expected: r.Where}
+	}
 	if err != nil || !holds {
 		return &verify.Error{Step: verify.StepStatement, Code: verify.PredicateMismatch, Err: err, Expected: r.Where, Found: fmt.Sprint(holds)}
 	}

@@ -101,6 +101,7 @@ const (
 	SubjectMismatch         Code = "subject-mismatch"
 	PredicateTypeMismatch   Code = "predicate-type-mismatch"
 	PredicateMismatch       Code = "predicate-mismatch"
+	ConditionTooCostly      Code = "condition-too-costly" // neither no nor yes
 	ThresholdIdentities     Code = "threshold-identities"
 )
 
@@ -137,6 +138,7 @@ var meanings = []struct {
 	{SubjectMismatch, "the statement is about other artifacts"},
 	{PredicateTypeMismatch, "what was signed, the artifact's bytes or a statement of some type, is not what the policy accepts"},
 	{PredicateMismatch, "the statement's predicate is not as the policy's condition asks"},
+	{ConditionTooCostly, "nobody knows whether the statement is as the policy's condition asks"},
 	{ThresholdIdentities, "fewer of the policy's signers have signed than it asks for"},
 }
 

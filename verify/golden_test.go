@@ -113,6 +113,7 @@ func refusals(t *testing.T, in, foreign *instance) map[verify.Code]refusal {
 		verify.SubjectMismatch:         {bundle: attested, artifact: []byte("changed")},
 		verify.PredicateTypeMismatch:   {bundle: attested, policy: &typed},
 		verify.PredicateMismatch:       {bundle: attested, file: strings.Replace(attestedPolicy, "bob]", "bob]\n    accepts: ['https://example.com/p']\n    where: predicate.level > 3", 1)},
+		verify.ConditionTooCostly:      {bundle: attested, file: strings.Replace(attestedPolicy, "bob]", "bob]\n    accepts: ['https://example.com/p']\n    where: '[\"x\"]"+strings.Repeat(".map(s, s + s + s + s)", 14)+" == []'", 1)},
 		verify.ThresholdIdentities:     {bundle: good(), file: attestedPolicy + "    atLeast: 2\n"},
 	}
 }

@@ -167,7 +167,9 @@ func (j *Judge) judge(ctx context.Context, v *Verdict) {
 		if v.Problem = j.hear(ctx, v, older, &h); v.Problem != nil {
 			return
 		}
-		err = j.Policy.Settle(v.Results)
+		if len(older) > 0 { // conditions may take seconds
+			err = j.Policy.Settle(v.Results)
+		}
 	}
 	refusal := new(verify.Error)
 	switch {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/hallmark-sign/hallmark/policy"
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
@@ -56,11 +57,15 @@ func (j *Judge) mentioned(ctx context.Context, t Target) Verdict {
 		said := j.once(ctx, m.list)
 		name := said.Target.Name
 		v.Explained = append(v.Explained, said.Explained...)
+		differs := unread != nil || !bytes.Equal(sums[m.hash], m.digest)
 		switch {
+		case m.list.counts && differs && said.Problem != nil && said.Problem.Code == string(verify.ConditionTooCostly):
+			v.Problem = t.notVouched(said.Problem, name+" names another file, and may count: "+said.Problem.Error())
+			return v
 		case m.list.counts && unread != nil:
 			v.Problem = unread.missingFrom(name)
 			return v
-		case m.list.counts && !bytes.Equal(sums[m.hash], m.digest):
+		case m.list.counts && differs:
 			v.Problem = mismatch(t.Name, DigestText(m.hash, m.digest)+", by "+name, DigestText(m.hash, sums[m.hash]))
 			return v
 		case m.list.malformed:
@@ -92,7 +97,7 @@ func (j *Judge) alone(ctx context.Context, v *Verdict, by []string, refused *Pro
 	err, refusal := j.Policy.Settle(v.Results), new(verify.Error)
 	switch {
 	case err == nil:
-	case own.Problem.Code != "unsigned":
+	case own.Problem.Code != "unsigned" && !policy.Undecided(err):
 		v.Problem = own.Problem
 	case len(by) > 0 && errors.As(err, &refusal):
 		v.Problem = j.dress(v.Target.Name, piece{file: by[0]}, Refused(refusal))

@@ -12,6 +12,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"github.com/hallmark-sign/hallmark/policy"
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
@@ -39,9 +40,14 @@ func (p *Problem) Error() string { return p.Err.Error() }
 // Unwrap gives the cause.
 func (p *Problem) Unwrap() error { return p.Err }
 
-// Refused is the problem that a refusal of package verify is.
+// Refused is the problem that a refusal of package verify is, or of a policy; a policy
+// may also not know.
 func Refused(e *verify.Error) *Problem {
-	return &Problem{Exit: ExitRefused, Code: string(e.Code), Expected: e.Expected, Found: e.Found, Err: reasonOf(e)}
+	exit := ExitRefused
+	if policy.Undecided(e) {
+		exit = ExitUndecided
+	}
+	return &Problem{Exit: exit, Code: string(e.Code), Expected: e.Expected, Found: e.Found, Err: reasonOf(e)}
 }
 
 // Unreadable is input that can't be read or makes no sense.
