@@ -13,6 +13,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/instance"
+	"github.com/hallmark-sign/hallmark/internal/keys"
 )
 
 const (
@@ -29,7 +30,8 @@ func initCommand(env environment) *cobra.Command {
 		Long: `Makes DIR with everything a Sigstore instance needs: hallmark.yaml, keys under a
 passphrase, and the trust files that clients get. DIR must be missing or empty.
 
-The passphrase comes from --passphrase-file, HALLMARK_PASSPHRASE or a prompt. Afterwards,
+The passphrase has ` + keys.PassphraseRule + `, and comes from --passphrase-file,
+HALLMARK_PASSPHRASE or a prompt. Afterwards,
 take DIR/keys/root-ca.pem off this machine: it is needed only to make new authorities.`,
 		Example: `  hallmark init my-instance
   hallmark init --url https://sign.example.com --listen 0.0.0.0:443 \
@@ -48,7 +50,7 @@ take DIR/keys/root-ca.pem off this machine: it is needed only to make new author
 	cmd.Flags().StringVar(&o.TLS.Certificate, "tls-certificate", "", "PEM `FILE` with the certificate to speak TLS with")
 	cmd.Flags().StringVar(&o.TLS.Key, "tls-key", "", "PEM `FILE` with its key")
 	cmd.MarkFlagsRequiredTogether("tls-certificate", "tls-key")
-	cmd.Flags().StringVar(&passphraseFile, "passphrase-file", "", "`FILE` with the passphrase for the keys")
+	cmd.Flags().StringVar(&passphraseFile, "passphrase-file", "", "`FILE` with the passphrase for the keys, of "+keys.PassphraseRule)
 	return cmd
 }
 
@@ -59,7 +61,7 @@ func initInstance(ctx context.Context, env environment, dir string, o instance.O
 	if here, err := os.Getwd(); err == nil && sameDir(dir, here) {
 		return &problem{Exit: exitUsage, Subject: dir, Code: "usage", Err: errors.New("the directory that you are in can't be replaced by an instance"), Try: env.command() + " init NEW-DIRECTORY"}
 	}
-	passphrase, err := env.secret(ctx, "passphrase", passphraseFile, "HALLMARK_PASSPHRASE", true)
+	passphrase, err := env.secret(ctx, "passphrase", passphraseFile, "HALLMARK_PASSPHRASE", keys.PassphraseRule)
 	if err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func (f rotateFlags) rotate(ctx context.Context, env environment) error {
 		env.say("%s: the rotation that was interrupted is ended", f.config)
 		return f.tellNext(env)
 	}
-	passphrase, err := env.secret(ctx, "passphrase", f.passphraseFile, "HALLMARK_PASSPHRASE", false)
+	passphrase, err := env.secret(ctx, "passphrase", f.passphraseFile, "HALLMARK_PASSPHRASE", "")
 	if err != nil {
 		return err
 	}

@@ -69,8 +69,9 @@ func readLine(ctx context.Context, r io.Reader) (string, error) {
 const maxSecret = 64 << 10
 
 // secret reads a passphrase or password: from a file, from a variable of the
-// environment (empty name: none), or from a prompt, twice if it is a new one.
-func (e environment) secret(ctx context.Context, what, file, variable string, isNew bool) ([]byte, error) {
+// environment (empty name: none), or from a prompt. A new one, with a rule, is asked for
+// twice.
+func (e environment) secret(ctx context.Context, what, file, variable, rule string) ([]byte, error) {
 	if file != "" && what == "passphrase" {
 		if err := keys.CheckMode(file); errors.Is(err, keys.ErrExposed) {
 			return nil, &problem{Exit: exitUsage, Subject: file, Code: "exposed-secret", Err: err, Try: "chmod 600 " + verdict.Quoted(file)}
@@ -86,9 +87,12 @@ func (e environment) secret(ctx context.Context, what, file, variable string, is
 	if !ok {
 		return nil, &problem{Exit: exitUsage, Code: "no-" + what, Err: fmt.Errorf("no %s was given and there is no terminal to ask at", what), Try: secretHint(what, variable)}
 	}
-	first, err := e.prompt(ctx, fd, "Enter "+what+": ")
-	if err != nil || !isNew {
-		return first, err
+	if rule == "" {
+		return e.prompt(ctx, fd, "Enter "+what+": ")
+	}
+	first, err := e.prompt(ctx, fd, "Enter a new "+what+" ("+rule+"): ")
+	if err != nil {
+		return nil, err
 	}
 	again, err := e.prompt(ctx, fd, "Enter it again: ")
 	if err != nil {

@@ -57,7 +57,7 @@ answers what it has accepted and ends. The log goes to stderr, one JSON object a
 }
 
 func (f serveFlags) serve(ctx context.Context, env environment, logger *slog.Logger) error {
-	passphrase, err := env.secret(ctx, "passphrase", f.passphraseFile, "HALLMARK_PASSPHRASE", false)
+	passphrase, err := env.secret(ctx, "passphrase", f.passphraseFile, "HALLMARK_PASSPHRASE", "")
 	if err != nil {
 		return err
 	}

@@ -201,7 +201,7 @@ func loadKey(ctx context.Context, env environment, file, passphraseFile string) 
 	}
 	key, err := keys.Parse(raw, nil)
 	if errors.Is(err, keys.ErrPassphrase) {
-		passphrase, asked := env.secret(ctx, "passphrase", passphraseFile, "HALLMARK_PASSPHRASE", false)
+		passphrase, asked := env.secret(ctx, "passphrase", passphraseFile, "HALLMARK_PASSPHRASE", "")
 		if asked != nil {
 			return nil, asked
 		}

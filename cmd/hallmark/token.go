@@ -144,7 +144,7 @@ func (f tokenFlags) login(ctx context.Context, env environment, issuer string) (
 	defer cancel()
 	o := login.Options{Issuer: issuer, ClientID: clientID}
 	if f.email != "" {
-		password, err := env.secret(ctx, "password", f.passwordFile, "", false)
+		password, err := env.secret(ctx, "password", f.passwordFile, "", "")
 		if err != nil {
 			return "", err
 		}

@@ -17,6 +17,7 @@ func userCommand(env environment) *cobra.Command {
 		Use:   "user",
 		Short: "Manage the accounts of an instance's login",
 		Example: `  hallmark user add -c my-instance/hallmark.yaml alice@example.com
+  hallmark user passwd -c my-instance/hallmark.yaml alice@example.com
   hallmark user list -c my-instance/hallmark.yaml`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -32,7 +33,7 @@ func userCommand(env environment) *cobra.Command {
 		}
 		return issuer.OpenAccounts(c.Path("issuer"))
 	}
-	cmd.AddCommand(userAddCommand(env, accounts), userListCommand(env, accounts), userRemoveCommand(env, accounts))
+	cmd.AddCommand(userAddCommand(env, accounts), userPasswdCommand(env, accounts), userListCommand(env, accounts), userRemoveCommand(env, accounts))
 	return cmd
 }
 
@@ -45,7 +46,8 @@ func userAddCommand(env environment, open openAccounts) *cobra.Command {
 		Use:   "add EMAIL",
 		Short: "Add an account",
 		Long: `Adds an account that can log in and sign as EMAIL, at once: a running server sees it.
-You vouch that the address belongs to whoever gets the password.`,
+You vouch that the address belongs to whoever gets the password, which has
+` + issuer.PasswordRule + `. Its holder can change it on the login page.`,
 		Example: `  hallmark user add -c my-instance/hallmark.yaml alice@example.com`,
 		Args:    usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -53,7 +55,7 @@ You vouch that the address belongs to whoever gets the password.`,
 			if err != nil {
 				return err
 			}
-			password, err := env.secret(cmd.Context(), "password", passwordFile, "", true)
+			password, err := env.secret(cmd.Context(), "password", passwordFile, "", issuer.PasswordRule)
 			if err != nil {
 				return err
 			}
@@ -64,7 +66,45 @@ You vouch that the address belongs to whoever gets the password.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&passwordFile, "password-file", "", "`FILE` with the password (default: a prompt)")
+	addPasswordFile(cmd, &passwordFile)
+	return cmd
+}
+
+// addPasswordFile is for verbs that take a new password.
+func addPasswordFile(cmd *cobra.Command, file *string) {
+	cmd.Flags().StringVar(file, "password-file", "", "`FILE` with the password, of "+issuer.PasswordRule+" (default: a prompt)")
+}
+
+func userPasswdCommand(env environment, open openAccounts) *cobra.Command {
+	var passwordFile string
+	cmd := &cobra.Command{
+		Use:   "passwd EMAIL",
+		Short: "Give an account another password",
+		Long: `Gives the account EMAIL another password, at once: a running server sees it. The account
+stays the same one: the sub of its tokens does not change. There are no sessions that
+would go on; a token that somebody has got with the old password is good for its ten minutes.
+
+A password has ` + issuer.PasswordRule + `.
+People who know theirs change it themselves, on the page URL/login/password-change.`,
+		Example: `  hallmark user passwd -c my-instance/hallmark.yaml alice@example.com`,
+		Args:    usageArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			accounts, err := open(cmd)
+			if err != nil {
+				return err
+			}
+			password, err := env.secret(cmd.Context(), "password", passwordFile, "", issuer.PasswordRule)
+			if err != nil {
+				return err
+			}
+			if err := accounts.SetPassword(args[0], password); err != nil {
+				return accountProblem(args[0], err)
+			}
+			env.say("%s has another password", args[0])
+			return nil
+		},
+	}
+	addPasswordFile(cmd, &passwordFile)
 	return cmd
 }
 
@@ -73,7 +113,14 @@ func accountProblem(email string, err error) error {
 	if durable.Failing(err) {
 		return diskProblem(email, err)
 	}
-	return &problem{Exit: exitRefused, Subject: email, Code: "account-refused", Err: err}
+	p := &problem{Exit: exitRefused, Subject: email, Code: "account-refused", Err: err}
+	switch {
+	case errors.Is(err, issuer.ErrExists):
+		p.Try = "hallmark user passwd, for another password"
+	case errors.Is(err, issuer.ErrNoAccount):
+		p.Try = "hallmark user list"
+	}
+	return p
 }
 
 func userListCommand(env environment, open openAccounts) *cobra.Command {

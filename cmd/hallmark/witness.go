@@ -49,7 +49,7 @@ func witnessInitCommand(env environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init DIR --name NAME [--log KEY]...",
 		Short: "Make a witness: a key and its configuration",
-		Long: `Makes DIR with a key under a passphrase, and witness.yaml. DIR must be missing or empty.
+		Long: `Makes DIR with a key under a passphrase, of ` + keys.PassphraseRule + `, and witness.yaml. DIR must be missing or empty.
 The key of a log is in DIR/trust/rekor.vkey of its instance, and served as
 /trust/rekor.vkey; logs can be added to witness.yaml later.
 
@@ -68,7 +68,7 @@ one, with a new key.`,
 	cmd.Flags().StringVar(&c.Name, "name", "", "`NAME` on the cosignatures, a URL without scheme; can't be changed later")
 	cmd.Flags().StringVar(&c.Listen, "listen", "127.0.0.1:7600", "address to listen on")
 	cmd.Flags().StringArrayVar(&c.Logs, "log", nil, "verifier `KEY` of a log to cosign; may be repeated")
-	cmd.Flags().StringVar(&passphraseFile, "passphrase-file", "", "`FILE` with the passphrase for the key")
+	cmd.Flags().StringVar(&passphraseFile, "passphrase-file", "", "`FILE` with the passphrase for the key, of "+keys.PassphraseRule)
 	return cmd
 }
 
@@ -88,7 +88,7 @@ func initWitness(ctx context.Context, env environment, dir string, c *config.Wit
 	if err != nil {
 		return &problem{Exit: exitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.command() + " witness init --help"}
 	}
-	passphrase, err := env.secret(ctx, "passphrase", passphraseFile, "HALLMARK_PASSPHRASE", true)
+	passphrase, err := env.secret(ctx, "passphrase", passphraseFile, "HALLMARK_PASSPHRASE", keys.PassphraseRule)
 	if err != nil {
 		return err
 	}

@@ -126,10 +126,7 @@ func (a *Accounts) Add(email string, password []byte) error {
 	if err != nil {
 		return fmt.Errorf("adding account: %w", err)
 	}
-	if err := checkPassword(password); err != nil {
-		return fmt.Errorf("adding account %s: %w", email, err)
-	}
-	hash, err := hashPassword(password, a.cost)
+	hash, err := newPassword(password, a.cost)
 	if err != nil {
 		return fmt.Errorf("adding account %s: %w", email, err)
 	}
@@ -181,6 +178,42 @@ func (a *Accounts) Remove(email string) error {
 	return nil
 }
 
+// SetPassword gives an account another password, and leaves its subject as it is. Tokens
+// that it holds live on for their minutes. Errors: ErrNoAccount, and what makes the
+// password unfit.
+func (a *Accounts) SetPassword(email string, password []byte) error {
+	email, err := parseEmail(email)
+	if err != nil {
+		return fmt.Errorf("changing password: %w", err)
+	}
+	return a.replacePassword(email, password, func(r record) bool { return r.Email == email })
+}
+
+// changePassword is SetPassword for whoever has signed in as r. Errors: ErrNoAccount also
+// if the account has got another password in the meantime.
+func (a *Accounts) changePassword(r record, password []byte) error {
+	return a.replacePassword(r.Email, password, func(now record) bool { return now.Subject == r.Subject && now.Password == r.Password })
+}
+
+func (a *Accounts) replacePassword(email string, password []byte, is func(record) bool) error {
+	hash, err := newPassword(password, a.cost)
+	if err != nil {
+		return fmt.Errorf("changing password of %s: %w", email, err)
+	}
+	err = a.change(func(f *file) error {
+		i := slices.IndexFunc(f.Accounts, is)
+		if i < 0 {
+			return ErrNoAccount
+		}
+		f.Accounts[i].Password = hash
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("changing password of %s: %w", email, err)
+	}
+	return nil
+}
+
 // bySubject finds the account that tokens are issued to. Errors: ErrNoAccount.
 func (a *Accounts) bySubject(subject string) (Account, error) {
 	f, err := a.read()
@@ -197,10 +230,10 @@ func (a *Accounts) bySubject(subject string) (Account, error) {
 // authenticate finds the account that email and password are of. Where there is
 // none it takes as long as where the password is wrong. Errors: ErrNoAccount for
 // both.
-func (a *Accounts) authenticate(email string, password []byte) (Account, error) {
+func (a *Accounts) authenticate(email string, password []byte) (record, error) {
 	f, err := a.read()
 	if err != nil {
-		return Account{}, err
+		return record{}, err
 	}
 	i := -1
 	if email, err := parseEmail(email); err == nil {
@@ -212,12 +245,12 @@ func (a *Accounts) authenticate(email string, password []byte) (Account, error) 
 			cost = costOf(f.Accounts[0].Password)
 		}
 		cost.waste(password)
-		return Account{}, ErrNoAccount
+		return record{}, ErrNoAccount
 	}
 	if !matchesPassword(f.Accounts[i].Password, password) {
-		return Account{}, ErrNoAccount
+		return record{}, ErrNoAccount
 	}
-	return f.Accounts[i].Account, nil
+	return f.Accounts[i], nil
 }
 
 func (f *file) find(email string) int {

@@ -36,7 +36,7 @@ func TestAccounts(t *testing.T) {
 		t.Fatalf("list is %v, %v", list, err)
 	}
 	found, err := other.authenticate("Alice@EXAMPLE.com", secret)
-	if err != nil || found != list[0] {
+	if err != nil || found.Account != list[0] {
 		t.Fatalf("authenticated %v, %v", found, err)
 	}
 	for _, email := range []string{"alice@example.com", "bob@example.com", "", "nonsense"} {

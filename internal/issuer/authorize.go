@@ -174,34 +174,43 @@ func (i *Issuer) backByHand(w http.ResponseWriter, response any) {
 	}
 }
 
-// signIn checks a password within the limits. Errors: *refusedLogin, of errPassword,
-// *admission.Throttled, errBusy.
+// signIn checks a password within the limits, and logs who has signed in. Errors: as
+// checkLogin.
 func (i *Issuer) signIn(r *http.Request, email, password string) (Account, error) {
+	signedIn, err := i.checkLogin(r, email, password)
+	if err == nil {
+		i.logger.InfoContext(r.Context(), "signed in", "account", signedIn.Email)
+	}
+	return signedIn.Account, err
+}
+
+// checkLogin checks a password within the limits. Errors: *refusedLogin, of errPassword,
+// *admission.Throttled, errBusy.
+func (i *Issuer) checkLogin(r *http.Request, email, password string) (record, error) {
 	attempt := i.throttle.attempt(admission.ClientOf(r.Context()), email)
 	if err := attempt.take(); err != nil {
-		return Account{}, &refusedLogin{email, err}
+		return record{}, &refusedLogin{email, err}
 	}
 	account, err := i.authenticate(r.Context(), email, password, attempt.familiar())
 	if err != nil {
 		if !errors.Is(err, errPassword) { // nobody has guessed
 			attempt.giveBack(allLimits)
 		}
-		return Account{}, &refusedLogin{email, err}
+		return record{}, &refusedLogin{email, err}
 	}
 	attempt.succeeded()
-	i.logger.InfoContext(r.Context(), "signed in", "account", account.Email)
 	return account, nil
 }
 
-func (i *Issuer) authenticate(ctx context.Context, email, password string, familiar bool) (Account, error) {
+func (i *Issuer) authenticate(ctx context.Context, email, password string, familiar bool) (record, error) {
 	done, err := i.turns.take(ctx, familiar)
 	if err != nil {
-		return Account{}, err
+		return record{}, err
 	}
 	defer done()
 	account, err := i.accounts.authenticate(email, []byte(password))
 	if errors.Is(err, ErrNoAccount) {
-		return Account{}, errPassword
+		return record{}, errPassword
 	}
 	return account, err
 }

@@ -241,7 +241,7 @@ func TestFormsOutOfForm(t *testing.T) {
 
 func TestHeaders(t *testing.T) {
 	r := run(t)
-	for _, path := range []string{authorizePath + "?" + asked().Encode(), authorizePath, devicePath, keysPath, tokenPath, "/login/nowhere"} {
+	for _, path := range []string{authorizePath + "?" + asked().Encode(), authorizePath, devicePath, changePath, keysPath, tokenPath, "/login/nowhere"} {
 		a := r.get(t, browse(t), path)
 		policy := a.Header.Get("Content-Security-Policy")
 		if a.Header.Get("Cache-Control") != "no-store" || a.Header.Get("X-Content-Type-Options") != "nosniff" ||

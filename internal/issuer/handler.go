@@ -25,6 +25,7 @@ const (
 	deviceAuthorizationPath = "/login/device_authorization"
 	devicePath              = "/login/device"
 	deviceAnswerPath        = "/login/device/answer"
+	changePath              = "/login/password-change"
 )
 
 const (
@@ -54,6 +55,8 @@ func (i *Issuer) Handler() http.Handler {
 	mux.HandleFunc("GET "+devicePath, i.serveDevice)
 	mux.HandleFunc("POST "+devicePath, i.serveUserCode)
 	mux.HandleFunc("POST "+deviceAnswerPath, i.serveDeviceAnswer)
+	mux.HandleFunc("GET "+changePath, i.serveChange)
+	mux.HandleFunc("POST "+changePath, i.serveChanged)
 	guard := http.NewCrossOriginProtection()
 	if err := guard.AddTrustedOrigin(i.url); err != nil {
 		panic(err) // checkURL has found a scheme and a host

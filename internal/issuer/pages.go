@@ -36,11 +36,16 @@ func newPages() *pages {
 
 // What the pages show.
 type (
-	signIn       struct{ Request, Email, Problem string }
-	userCode     struct{ Request, Code, Problem string }
-	deviceAnswer struct{ Request, Code, Email, Problem string }
-	message      struct{ Text string }
-	code         struct{ Code string }
+	signIn         struct{ Request, Email, Problem string }
+	userCode       struct{ Request, Code, Problem string }
+	deviceAnswer   struct{ Request, Code, Email, Problem string }
+	message        struct{ Text string }
+	code           struct{ Code string }
+	passwordChange struct {
+		Request, Email, Problem string
+		Rule                    string
+		Min                     int
+	}
 )
 
 // signInPage lets the form lead back to the client, for browsers hold the

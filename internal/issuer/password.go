@@ -13,6 +13,9 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
+// PasswordRule says which passwords an account may have.
+const PasswordRule = "12 characters or more, of any kind"
+
 const (
 	// minPassword is in characters, maxPassword in bytes.
 	minPassword = 12
@@ -50,18 +53,32 @@ func (c Cost) key(password, salt []byte, size int) []byte {
 // waste takes as long as a comparison does.
 func (c Cost) waste(password []byte) { c.key(password, make([]byte, saltSize), hashSize) }
 
+// unfit says why something is no password for an account. People are shown it.
+type unfit string
+
+// Error says it.
+func (u unfit) Error() string { return string(u) }
+
 // checkPassword asks for length alone: NIST SP 800-63B §5.1.1.2 advises against
 // rules of composition.
 func checkPassword(password []byte) error {
 	switch n := utf8.RuneCount(password); {
 	case n < minPassword:
-		return fmt.Errorf("password has %d characters, at least %d are needed", n, minPassword)
+		return unfit(fmt.Sprintf("password has %d characters, at least %d are needed", n, minPassword))
 	case len(password) > maxPassword:
-		return fmt.Errorf("password has %d bytes, at most %d are allowed", len(password), maxPassword)
+		return unfit(fmt.Sprintf("password has %d bytes, at most %d are allowed", len(password), maxPassword))
 	case !utf8.Valid(password):
-		return errors.New("password is not UTF-8, so no browser could send it")
+		return unfit("password is not UTF-8, so no browser could send it")
 	}
 	return nil
+}
+
+// newPassword checks and hashes a password.
+func newPassword(password []byte, c Cost) (string, error) {
+	if err := checkPassword(password); err != nil {
+		return "", err
+	}
+	return hashPassword(password, c)
 }
 
 // hashPassword gives a PHC string:

@@ -12,6 +12,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"github.com/hallmark-sign/hallmark/internal/admission"
+	"github.com/hallmark-sign/hallmark/internal/durable"
 )
 
 // retryAfter is how long clients are asked to stay away with 503.
@@ -28,7 +29,10 @@ type problem struct {
 func problemOf(err error) problem {
 	tooLarge := new(http.MaxBytesError)
 	throttled := new(admission.Throttled)
+	var bad unfit
 	switch {
+	case errors.As(err, &bad):
+		return problem{http.StatusBadRequest, "The new " + string(bad) + "."}
 	case errors.Is(err, errPassword):
 		return problem{http.StatusForbidden, "Email or password is wrong."}
 	case errors.As(err, &throttled):
@@ -47,10 +51,12 @@ func problemOf(err error) problem {
 		return problem{http.StatusUnsupportedMediaType, "The form must be application/x-www-form-urlencoded."}
 	case errors.Is(err, errParameters):
 		return problem{http.StatusBadRequest, "The request can't be read."}
-	case errors.Is(err, admission.ErrBusy), errors.Is(err, errBusy), errors.Is(err, errFull), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, admission.ErrBusy), errors.Is(err, errBusy), errors.Is(err, errFull), errors.Is(err, durable.ErrLocked), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return problem{http.StatusServiceUnavailable, "Too many people sign in just now. Try again in a moment."}
 	case errors.Is(err, errAccounts):
 		return problem{http.StatusServiceUnavailable, "The accounts can't be read now; the server's log says why. Try again later."}
+	case durable.Failing(err):
+		return problem{http.StatusServiceUnavailable, "The server's disk takes nothing now, and its log says why. Try again later."}
 	default:
 		return problem{http.StatusInternalServerError, "Something is wrong with this server; its log says what."}
 	}
@@ -148,7 +154,7 @@ func (i *Issuer) log(r *http.Request, status int, err error) {
 	if login := new(refusedLogin); errors.As(err, &login) {
 		attributes = append(attributes, "account", login.account())
 	}
-	if status == http.StatusInternalServerError || errors.Is(err, errAccounts) {
+	if status == http.StatusInternalServerError || errors.Is(err, errAccounts) || durable.Failing(err) {
 		i.logger.ErrorContext(r.Context(), "login failed", attributes...)
 		return
 	}

@@ -46,9 +46,10 @@ type sealed[T any] struct {
 
 // Purposes of fields.
 const (
-	forSignIn = "sign-in"       // holds an authRequest
-	forCode   = "user code"     // holds nothing
-	forDevice = "device answer" // holds a user code
+	forSignIn = "sign-in"         // holds an authRequest
+	forCode   = "user code"       // holds nothing
+	forDevice = "device answer"   // holds a user code
+	forChange = "password change" // holds nothing
 )
 
 func seal[T any](s *sealer, purpose, browser string, value T) (string, error) {

@@ -31,6 +31,9 @@ const (
 	maxSalt        = 1 << 10
 )
 
+// PassphraseRule says under which passphrases keys are written.
+const PassphraseRule = "8 characters or more"
+
 // minPassphrase is the shortest passphrase that keys are written under, in bytes.
 // What makes a passphrase good is not its length alone; a shorter one is none.
 const minPassphrase = 8
@@ -38,7 +41,7 @@ const minPassphrase = 8
 // MarshalEncrypted writes key as PEM under a passphrase, of 8 bytes or more.
 func MarshalEncrypted(key crypto.Signer, passphrase []byte) ([]byte, error) {
 	if len(passphrase) < minPassphrase {
-		return nil, fmt.Errorf("marshalling private key: it needs a passphrase of %d characters or more", minPassphrase)
+		return nil, errors.New("marshalling private key: it needs a passphrase of " + PassphraseRule)
 	}
 	if _, err := checked(key); err != nil {
 		return nil, err
