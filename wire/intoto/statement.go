@@ -56,6 +56,9 @@ type Subject struct {
 // are allowed, as statement.md asks of consumers. The predicate is a part of payload,
 // which may be a hundred megabytes, and no copy. Errors: ErrStatement.
 func Parse(payload []byte) (Statement, error) {
+	if err := checkNames(payload); err != nil {
+		return Statement{}, fmt.Errorf("parsing statement: %w: %w", ErrStatement, err)
+	}
 	var s Statement
 	count := &counter{}
 	part := func(d *jsontext.Decoder, v *jsontext.Value) error { return partOf(payload, d, v) }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -67,6 +68,24 @@ func TestRefusals(t *testing.T) {
 		if _, err := intoto.Parse([]byte(text)); !errors.Is(err, intoto.ErrStatement) {
 			t.Errorf("%s: got %v, want ErrStatement", name, err)
 		}
+	}
+}
+
+// TestManyNames shows that a statement can't have its readers remember names without end.
+func TestManyNames(t *testing.T) {
+	with := func(members int) []byte {
+		var predicate strings.Builder
+		predicate.WriteString(`"predicate":{"a":":{\"","b":[{"x":1},{"x":1}]`)
+		for n := range members {
+			fmt.Fprintf(&predicate, `,"%d":0`, n)
+		}
+		return []byte(strings.Replace(valid(), `"predicate":{"a":[1,2]}`, predicate.String()+"}", 1))
+	}
+	if _, err := intoto.Parse(with(999_990)); err != nil {
+		t.Errorf("a million names: %v", err)
+	}
+	if _, err := intoto.Parse(with(1_000_000)); !errors.Is(err, intoto.ErrStatement) || !strings.Contains(err.Error(), "1000000 members") {
+		t.Errorf("more than a million names: %v", err)
 	}
 }
 
