@@ -21,7 +21,6 @@ type benchFlags struct {
 	clients  int
 	runs     int
 	duration time.Duration
-	json     bool
 }
 
 func benchCommand(env environment) *cobra.Command {
@@ -46,7 +45,6 @@ Certificates and commands need an ID token.`,
 	cmd.Flags().IntVar(&f.clients, "clients", 64, "how many ask at once")
 	cmd.Flags().IntVar(&f.runs, "runs", 20, "how often each command is run")
 	cmd.Flags().DurationVar(&f.duration, "duration", 3*time.Second, "how long each measurement takes")
-	cmd.Flags().BoolVar(&f.json, "json", false, "print each figure as JSON, one a line")
 	return cmd
 }
 
@@ -149,7 +147,7 @@ func (f benchFlags) commands(ctx context.Context, env environment, id claims) er
 }
 
 func (f benchFlags) print(env environment, x bench.Figure) error {
-	if f.json {
+	if env.json {
 		return env.printJSON(x)
 	}
 	_, err := fmt.Fprintln(env.stdout, x)

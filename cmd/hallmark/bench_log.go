@@ -41,7 +41,6 @@ an instance that you can throw away.`,
 	}
 	f.trust.add(cmd, true)
 	cmd.Flags().DurationVar(&f.duration, "duration", 3*time.Second, "how long each measurement takes")
-	cmd.Flags().BoolVar(&f.json, "json", false, "print each figure as JSON, one a line")
 	return cmd
 }
 

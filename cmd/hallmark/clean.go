@@ -61,6 +61,30 @@ is used by another tag of the repository. The entries in the transparency log st
 type plan struct {
 	image oci.Image
 	all   []oci.Removable
+	stay  []oci.Removable
+}
+
+// cleanedImage is what was taken off an image, for machines.
+type cleanedImage struct {
+	Image   string    `json:"image"`
+	Deleted []hanging `json:"deleted"`
+	Stayed  []stayed  `json:"stayed"`
+}
+
+type stayed struct {
+	hanging
+	Why string `json:"why"`
+}
+
+func (p plan) cleaned() cleanedImage {
+	out := cleanedImage{p.image.String(), []hanging{}, []stayed{}}
+	for _, r := range p.all {
+		out.Deleted = append(out.Deleted, hanging(r.Attached))
+	}
+	for _, r := range p.stay {
+		out.Stayed = append(out.Stayed, stayed{hanging(r.Attached), r.Stays})
+	}
+	return out
 }
 
 func (f cleanFlags) clean(ctx context.Context, env environment, text string) error {
@@ -76,19 +100,28 @@ func (f cleanFlags) clean(ctx context.Context, env environment, text string) err
 	for _, one := range plans {
 		total += len(one.all)
 	}
-	if total == 0 {
+	if total == 0 && !env.json {
 		env.say("%s: nothing to delete", text)
 		return nil
 	}
-	if err := f.confirm(ctx, env, total); err != nil {
-		return err
+	if total > 0 {
+		if err := f.confirm(ctx, env, total); err != nil {
+			return err
+		}
 	}
 	for _, one := range plans {
 		if err := r.client.Remove(ctx, one.image, one.all); err != nil {
 			return undeleted(one.image.String(), err)
 		}
+		if env.json {
+			if err := env.printJSON(one.cleaned()); err != nil {
+				return err
+			}
+		}
 	}
-	env.say("%s: %d deleted", text, total)
+	if !env.json {
+		env.say("%s: %d deleted", text, total)
+	}
 	return nil
 }
 
@@ -108,35 +141,36 @@ func (f cleanFlags) plans(ctx context.Context, env environment, r *registry, tex
 		if err != nil {
 			return nil, unseen(text, err)
 		}
-		going, err := f.show(env, one, all)
+		one, err := f.show(env, plan{image: one, all: all})
 		if err != nil {
 			return nil, err
 		}
-		plans = append(plans, plan{one, going})
+		plans = append(plans, one)
 	}
 	return plans, nil
 }
 
 // show names what would go, and what of that can't.
-func (f cleanFlags) show(env environment, image oci.Image, all []oci.Removable) ([]oci.Removable, error) {
-	var going []oci.Removable
+func (f cleanFlags) show(env environment, p plan) (plan, error) {
+	going := plan{image: p.image}
 	var text strings.Builder
-	for _, r := range all {
+	for _, r := range p.all {
 		if !f.fits(r) {
 			continue
 		}
 		word, note := "goes ", ""
 		if r.Stays != "" {
 			word, note = "stays", ": "+r.Stays
+			going.stay = append(going.stay, r)
 		} else {
-			going = append(going, r)
+			going.all = append(going.all, r)
 		}
 		fmt.Fprintf(&text, "  %s  %s  %s%s\n", word, printable(r.Digest), printable(cmp.Or(r.Tag, r.PredicateType, r.Type, "of no type")), printable(note))
 	}
-	if text.Len() == 0 {
-		return nil, nil
+	if text.Len() == 0 || env.json {
+		return going, nil
 	}
-	_, err := fmt.Fprintf(env.stdout, "%s\n%s", printable(image.String()), text.String())
+	_, err := fmt.Fprintf(env.stdout, "%s\n%s", printable(p.image.String()), text.String())
 	return going, err
 }
 

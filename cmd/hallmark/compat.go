@@ -50,7 +50,7 @@ func (s *session) leaveLegacy(ctx context.Context, one subject, raw []byte, kind
 	if err := s.registry.client.AttachLegacy(ctx, *one.image, legacy); err != nil {
 		return unseen(one.name, fmt.Errorf("the bundle is on the image, and what cosign 2 reads is not: %w", err))
 	}
-	if !s.flags.json && !s.quiet {
+	if !s.env.json && !s.quiet {
 		verify := "verify --insecure-ignore-tlog --use-signed-timestamps --trusted-root FILE"
 		if kind != intoto.TypeSigned {
 			verify = "verify-attestation --type TYPE --insecure-ignore-tlog --insecure-ignore-sct --use-signed-timestamps --certificate-chain FILE --timestamp-certificate-chain FILE"

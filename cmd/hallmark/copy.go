@@ -14,15 +14,14 @@ import (
 
 // carryFlags are those of the verbs that carry images from one place to another.
 type carryFlags struct {
-	registry    registryFlags
-	timeout     time.Duration
-	json, quiet bool
+	registry registryFlags
+	timeout  time.Duration
+	quiet    bool
 }
 
 func (f *carryFlags) add(cmd *cobra.Command) {
 	f.registry.reach(cmd)
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 2*time.Minute, "how long a registry may take for an answer, or be silent while a blob comes or goes")
-	cmd.Flags().BoolVar(&f.json, "json", false, "print the report as JSON, one a line")
 	cmd.Flags().BoolVar(&f.quiet, "quiet", false, "say nothing on the way")
 }
 
@@ -153,7 +152,7 @@ func amount(n int64) string {
 const maxNotes = 20
 
 func (f carryFlags) show(env environment, source, target string, r *transfer.Report) error {
-	if f.json {
+	if env.json {
 		return env.printJSON(struct {
 			Source string `json:"source"`
 			Target string `json:"target"`

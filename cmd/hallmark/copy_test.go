@@ -42,18 +42,19 @@ func TestReportIsPrintable(t *testing.T) {
 	for range maxNotes + 5 {
 		r.Missing = append(r.Missing, transfer.Note{What: "x\r", Why: "y\ny"})
 	}
-	for _, f := range []carryFlags{{}, {json: true}} {
+	for _, env := range []environment{{}, {json: true}} {
 		var out bytes.Buffer
-		if err := f.show(environment{stdout: &out}, "from\x1b", "to\x07", r); err != nil {
+		env.stdout = &out
+		if err := (carryFlags{}).show(env, "from\x1b", "to\x07", r); err != nil {
 			t.Fatal(err)
 		}
-		if strings.ContainsAny(out.String(), "\x1b\x07\r") || !f.json && (strings.Count(out.String(), "\n") > maxNotes+10 || !strings.Contains(out.String(), "and 5 more, see --json")) {
+		if strings.ContainsAny(out.String(), "\x1b\x07\r") || !env.json && (strings.Count(out.String(), "\n") > maxNotes+10 || !strings.Contains(out.String(), "and 5 more, see --json")) {
 			t.Errorf("%q", out.String())
 		}
 	}
 	var out bytes.Buffer
 	odd := oci.Removable{Attached: oci.Attached{Digest: "sha256:x", Type: "a\x1b[2Jb"}, Stays: "c\x1bd"}
-	if _, err := (cleanFlags{kind: allThere}).show(environment{stdout: &out}, oci.Image{}, []oci.Removable{odd}); err != nil || strings.Contains(out.String(), "\x1b") {
+	if _, err := (cleanFlags{kind: allThere}).show(environment{stdout: &out}, plan{all: []oci.Removable{odd}}); err != nil || strings.Contains(out.String(), "\x1b") {
 		t.Errorf("%q, %v", out.String(), err)
 	}
 }

@@ -185,6 +185,9 @@ func (f downloadFlags) write(env environment, image oci.Image, lines []string) e
 	if err := durable.WriteFile(out, []byte(all), 0o644); err != nil {
 		return &problem{Exit: exitUsage, Subject: out, Code: "unwritable", Err: err, Try: "--output FILE"}
 	}
+	if env.json {
+		return env.printJSON(map[string]any{"image": image.String(), "file": out, "bundles": len(lines)})
+	}
 	env.say("%s: %s, not verified", out, counted(len(lines), "bundle", "bundles"))
 	env.say("  try       hallmark verify %s --bundle %s --identity … --issuer …", image.Digest, out)
 	return nil

@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -9,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/hallmark-sign/hallmark/client"
+	"github.com/hallmark-sign/hallmark/client/login"
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
@@ -82,6 +85,26 @@ func TestExitStatus(t *testing.T) {
 		env := environment{stderr: new(strings.Builder)}
 		if got := env.report(c.err); got != c.want {
 			t.Errorf("%s: exit %d, want %d", name, got, c.want)
+		}
+	}
+}
+
+// A service that is away is not for the user to run, unless it is on this machine.
+func TestRemedyFitsTheCase(t *testing.T) {
+	for name, c := range map[string]struct {
+		cause error
+		serve bool
+	}{
+		"nothing listens here":  {&net.OpError{Op: "dial", Addr: &net.TCPAddr{IP: net.IPv6loopback}}, true},
+		"nothing listens there": {&net.OpError{Op: "dial", Addr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1)}}, false},
+		"no such host":          {&net.OpError{Op: "dial", Err: &net.DNSError{IsNotFound: true}}, false},
+		"it answers 503":        {&client.StatusError{Status: 503}, false},
+	} {
+		for _, kind := range []error{client.ErrUnavailable, login.ErrUnavailable} {
+			p := problemOf(fmt.Errorf("%w: %w", kind, c.cause))
+			if p.Exit != exitUndecided || p.Try == "" || strings.Contains(p.Try, "hallmark serve") != c.serve {
+				t.Errorf("%s: try %q, exit %d", name, p.Try, p.Exit)
+			}
 		}
 	}
 }

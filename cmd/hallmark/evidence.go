@@ -70,7 +70,7 @@ func (s *session) keep(ctx context.Context, out string, raw []byte, results ...*
 			return s.unkept(out, r, err)
 		}
 	}
-	if !s.quiet && !s.flags.json {
+	if !s.quiet && !s.env.json {
 		s.env.say("  kept by   %s", s.store.Name())
 	}
 	return nil

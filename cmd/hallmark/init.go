@@ -80,6 +80,9 @@ func initInstance(ctx context.Context, env environment, dir string, o instance.O
 	if err != nil {
 		return err
 	}
+	if env.json {
+		return env.printJSON(madeInstance{dir, i.Config.URL, fingerprint(files), filepath.Join(dir, "keys", "root-ca.pem")})
+	}
 	env.say("made an instance in %s, to be reached at %s", dir, i.Config.URL)
 	sayLeft(env, dir)
 	env.say("  fingerprint  %s", fingerprint(files))
@@ -87,6 +90,14 @@ func initInstance(ctx context.Context, env environment, dir string, o instance.O
 	env.say("  add users    %s user add -c %s EMAIL", env.command(), filepath.Join(dir, config.File))
 	env.say("  run it       %s serve -c %s", env.command(), filepath.Join(dir, config.File))
 	return nil
+}
+
+// madeInstance is what init made, for machines.
+type madeInstance struct {
+	Dir         string `json:"dir"`
+	URL         string `json:"url"`
+	Fingerprint string `json:"fingerprint"`
+	RootKey     string `json:"rootKey"` // file to take off the machine
 }
 
 // exists is the refusal to make what is there; other errors stay what they are.

@@ -60,7 +60,7 @@ func inspect(ctx context.Context, env environment, registry *registry, args []st
 				failed = append(failed, c.problem)
 				continue
 			}
-			if _, err := fmt.Fprint(env.stdout, c.describe()); err != nil {
+			if err := c.tell(env); err != nil {
 				return err
 			}
 		}
@@ -69,29 +69,55 @@ func inspect(ctx context.Context, env environment, registry *registry, args []st
 }
 
 // account is a text of lines with a name each.
-type account struct{ strings.Builder }
+type account struct {
+	strings.Builder
+	lines []accountLine
+}
+
+type accountLine struct {
+	Name string `json:"name"`
+	Text string `json:"text"`
+}
 
 func (a *account) line(name, format string, args ...any) {
-	fmt.Fprintf(a, "  %-11s %s\n", name, printable(fmt.Sprintf(format, args...)))
+	text := printable(fmt.Sprintf(format, args...))
+	a.lines = append(a.lines, accountLine{name, text})
+	fmt.Fprintf(a, "  %-11s %s\n", name, text)
+}
+
+// claimedBundle is what a bundle claims, for machines: nothing of it is verified.
+type claimedBundle struct {
+	Name    string        `json:"name"`
+	Version string        `json:"version"`
+	Claims  []accountLine `json:"claims"`
+}
+
+func (c claim) tell(env environment) error {
+	a := c.describe()
+	if env.json {
+		return env.printJSON(claimedBundle{Name: c.name, Version: fmt.Sprintf("0.%d", c.bundle.Version), Claims: a.lines})
+	}
+	_, err := fmt.Fprint(env.stdout, a.String())
+	return err
 }
 
 // describe is a bundle in words.
-func (c claim) describe() string {
-	var a account
+func (c claim) describe() *account {
+	a := new(account)
 	b := c.bundle
-	fmt.Fprintf(&a, "%s: a Sigstore bundle v0.%d; nothing in it has been verified\n", printable(c.name), b.Version)
-	describeContent(&a, b)
+	fmt.Fprintf(a, "%s: a Sigstore bundle v0.%d; nothing in it has been verified\n", printable(c.name), b.Version)
+	describeContent(a, b)
 	if c.payload != nil {
 		a.line("payload", "in the form of cosign 1 and 2, %s", shortened(c.payload))
 	}
-	describeKey(&a, b)
+	describeKey(a, b)
 	for _, raw := range b.Timestamps {
-		describeTimestamp(&a, raw)
+		describeTimestamp(a, raw)
 	}
 	for _, entry := range b.Entries {
-		describeEntry(&a, entry)
+		describeEntry(a, entry)
 	}
-	return a.String()
+	return a
 }
 
 func describeContent(a *account, b *bundle.Bundle) {

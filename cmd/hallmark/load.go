@@ -121,17 +121,40 @@ func (f carryFlags) loadBundles(ctx context.Context, env environment, file, targ
 		return unseen(target, err)
 	}
 	for _, a := range all {
-		if slices.ContainsFunc(there, func(f oci.Found) bool { return bytes.Equal(f.Bundle, a.Bundle) }) {
-			env.say("%s: is on %s already", file, image)
+		if i := slices.IndexFunc(there, func(f oci.Found) bool { return bytes.Equal(f.Bundle, a.Bundle) }); i >= 0 {
+			if err := env.tellLoaded(loadedBundle{file, image.String(), image.Repository + "@" + there[i].Manifest, false}); err != nil {
+				return err
+			}
 			continue
 		}
 		manifest, err := r.client.Attach(ctx, image, a)
 		if err != nil {
 			return unseen(target, err)
 		}
-		env.say("%s: put on %s", file, image)
-		env.say("  bundle    %s@%s", image.Repository, manifest)
+		if err := env.tellLoaded(loadedBundle{file, image.String(), image.Repository + "@" + manifest, true}); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// loadedBundle is a bundle that is on an image now, for machines.
+type loadedBundle struct {
+	File   string `json:"file"`
+	Image  string `json:"image"`
+	Bundle string `json:"bundle"`
+	New    bool   `json:"new"` // it was not there before
+}
+
+func (e environment) tellLoaded(b loadedBundle) error {
+	switch {
+	case e.json:
+		return e.printJSON(b)
+	case !b.New:
+		e.say("%s: is on %s already", b.File, b.Image)
+		return nil
+	}
+	e.say("%s: put on %s\n  bundle    %s", b.File, b.Image, b.Bundle)
 	return nil
 }
 

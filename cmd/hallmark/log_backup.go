@@ -20,7 +20,6 @@ import (
 type logBackupFlags struct {
 	config string
 	full   bool
-	json   bool
 }
 
 func logBackupCommand(env environment) *cobra.Command {
@@ -48,7 +47,6 @@ Entries that were acknowledged in the last moment may not be in it: see 'log res
 	}
 	cmd.Flags().StringVarP(&f.config, "config", "c", "", "configuration `FILE` of the instance (default: the one above LOGDIR)")
 	cmd.Flags().BoolVar(&f.full, "full", false, "verify everything in the backup, and mend it")
-	cmd.Flags().BoolVar(&f.json, "json", false, "print what was done as JSON, a line for each log")
 	return cmd
 }
 
@@ -94,5 +92,5 @@ func (f logBackupFlags) one(ctx context.Context, env environment, logs *ownLogs,
 	if err != nil {
 		return logProblem(target, err)
 	}
-	return env.tell("backed up", tree, s, f.json)
+	return env.tell("backed up", tree, s)
 }

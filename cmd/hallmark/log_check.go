@@ -82,7 +82,7 @@ func (f logFlags) check(ctx context.Context, env environment, name string) error
 			malformed++
 		}
 	}
-	if err := out.print(env, f.json); err != nil {
+	if err := out.print(env); err != nil {
 		return err
 	}
 	what := errors.New(counted(len(out.Findings)+out.More, "finding", "findings") + ", listed above")
@@ -95,8 +95,8 @@ func (f logFlags) check(ctx context.Context, env environment, name string) error
 	return &problem{Exit: exitRefused, Subject: name, Code: "log-damaged", Err: what}
 }
 
-func (c checkedLog) print(env environment, json bool) error {
-	if json {
+func (c checkedLog) print(env environment) error {
+	if env.json {
 		return env.printJSON(c)
 	}
 	for _, one := range c.Findings {

@@ -48,7 +48,6 @@ off, and none is left out.`,
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().Lookup("json").Hidden = true // it is what there is
 	cmd.Flags().Uint64Var(&f.from, "from", 0, "`INDEX` of the first entry (default: after --state, or the next that comes)")
 	cmd.Flags().Uint64Var(&f.until, "until-size", 0, "end when the log has `N` entries, all printed")
 	cmd.Flags().StringVar(&f.state, "state", "", "`FILE` with the last checkpoint that was seen; is written")

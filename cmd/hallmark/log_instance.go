@@ -157,8 +157,8 @@ type logSummary struct {
 }
 
 // tell says what was done to a log.
-func (e environment) tell(verb string, tree *logbackup.Tree, s logbackup.Summary, asJSON bool) error {
-	if asJSON {
+func (e environment) tell(verb string, tree *logbackup.Tree, s logbackup.Summary) error {
+	if e.json {
 		return e.printJSON(logSummary{tree.Head.Origin, s.Size, s.Root.String(), s.Copied, s.Skipped, s.Bytes})
 	}
 	e.say("%s %s: %s, root %s; %s copied, %d there already, %d bytes", verb, tree.Head.Origin,

@@ -23,7 +23,6 @@ type logFlags struct {
 	trust       trustFlags
 	key, origin string
 	timeout     time.Duration
-	json        bool
 }
 
 func (f *logFlags) add(cmd *cobra.Command) {
@@ -31,7 +30,6 @@ func (f *logFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.key, "key", "", "the log's `KEY` instead of a trusted root: a verifier key (name+id+key), or a PEM file with --origin")
 	cmd.Flags().StringVar(&f.origin, "origin", "", "first `LINE` of the log's checkpoints (default: the name in --key)")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "how long the log may take for an answer")
-	cmd.Flags().BoolVar(&f.json, "json", false, "print JSON")
 }
 
 // openLog is a log with its checkpoint.

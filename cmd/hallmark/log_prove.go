@@ -56,7 +56,7 @@ func (f logFlags) prove(ctx context.Context, env environment, name string, index
 		return l.problem(env, err)
 	}
 	out := provenEntry{index, proof.Size, e.Leaf, l.head.Root, append([]tlog.Hash{}, proof.Hashes...), string(l.head.Envelope)}
-	if f.json {
+	if env.json {
 		return env.printJSON(out)
 	}
 	var a account
@@ -134,7 +134,7 @@ func (f logFlags) consistency(ctx context.Context, env environment, name, a, b s
 		return l.problem(env, err)
 	}
 	out := provenTrees{old.Size, old.Root, later.Size, later.Root, append([]tlog.Hash{}, proof...)}
-	if f.json {
+	if env.json {
 		return env.printJSON(out)
 	}
 	var text account

@@ -24,7 +24,6 @@ type logRestoreFlags struct {
 	config  string
 	seen    []string
 	mayFork bool
-	json    bool
 }
 
 func logRestoreCommand(env environment) *cobra.Command {
@@ -62,7 +61,6 @@ there is, and begin the next with 'hallmark log rotate'.`,
 	cmd.Flags().StringVarP(&f.config, "config", "c", "", "configuration `FILE` of the instance (default: the one above LOGDIR)")
 	cmd.Flags().StringArrayVar(&f.seen, "seen", nil, "`FILE|SIZE` that the log was seen with last; may be repeated")
 	cmd.Flags().BoolVar(&f.mayFork, "may-fork-unsafe", false, "go on where nobody knows what was seen last; what is known to be more is refused all the same")
-	cmd.Flags().BoolVar(&f.json, "json", false, "print what was done as JSON")
 	return cmd
 }
 
@@ -108,7 +106,7 @@ func (f logRestoreFlags) run(ctx context.Context, env environment, backup, dir s
 		return logProblem(dir, err)
 	}
 	sayLeft(env, dir)
-	return env.tell("restored", tree, s, f.json)
+	return env.tell("restored", tree, s)
 }
 
 // open reads what is to be restored, and refuses to put it where the instance has

@@ -59,8 +59,7 @@ func (f rotateFlags) rotate(ctx context.Context, env environment) error {
 		return &problem{Exit: exitUsage, Subject: f.config, Code: "configuration", Err: err}
 	}
 	if resumed {
-		env.say("%s: the rotation that was interrupted is ended", f.config)
-		return f.tellNext(env)
+		return f.tellNext(env, "")
 	}
 	passphrase, err := env.secret(ctx, "passphrase", f.passphraseFile, "HALLMARK_PASSPHRASE", "")
 	if err != nil {
@@ -90,15 +89,27 @@ func (f rotateFlags) rotate(ctx context.Context, env environment) error {
 	if err != nil {
 		return fmt.Errorf("%w; the log is frozen: do it again", err)
 	}
-	env.say("froze the log at %s; entries go to %s", old, f.url)
-	return f.tellNext(env)
+	return f.tellNext(env, old)
 }
 
-// tellNext says what is to be done after a rotation.
-func (f rotateFlags) tellNext(env environment) error {
+// tellNext says which log was frozen, unless an earlier run has done that, and what is to
+// be done after a rotation.
+func (f rotateFlags) tellNext(env environment, frozen string) error {
 	logs, err := openLogs(f.config, "")
 	if err != nil {
 		return err
+	}
+	current := logs.root.Logs[len(logs.root.Logs)-1].BaseURL
+	if env.json {
+		return env.printJSON(struct {
+			Frozen string `json:"frozen,omitempty"`
+			Log    string `json:"log"`
+		}{frozen, current})
+	}
+	if frozen == "" {
+		env.say("%s: the rotation that was interrupted is ended", f.config)
+	} else {
+		env.say("froze the log at %s; entries go to %s", frozen, current)
 	}
 	if logs.config.Witnesses != nil {
 		key, err := readFile(logs.config.Path("trust", config.LogKeyFile), 1<<10)
@@ -121,7 +132,7 @@ func (f rotateFlags) confirm(ctx context.Context, env environment, old string) e
 }
 
 func (f rotateFlags) freeze(ctx context.Context, env environment, i *instance.Instance) error {
-	logger := slog.New(slog.NewJSONHandler(env.stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+	logger := slog.New(slog.NewJSONHandler(env.machine(), &slog.HandlerOptions{Level: slog.LevelError}))
 	witnesses, err := server.Witnesses(i.Config)
 	if err != nil {
 		return err

@@ -47,7 +47,7 @@ func (f logFlags) show(ctx context.Context, env environment, name string, index 
 		if err != nil {
 			return l.problem(env, err)
 		}
-		if f.json {
+		if env.json {
 			return env.printJSON(newShownEntry(l.head.Format, e))
 		}
 		if _, err := fmt.Fprint(env.stdout, describeLogged(l.head, e)); err != nil {

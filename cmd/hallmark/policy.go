@@ -52,14 +52,30 @@ but wider than most would want.`,
 					failed = append(failed, err)
 					continue
 				}
-				fmt.Fprintf(env.stdout, "%s: good: signers %d, rules %d\n", printable(file), len(p.Signers), len(p.Rules))
-				for _, warning := range p.Warnings() {
-					env.say("hallmark: %s: warning: %s", file, warning)
+				if err := tellPolicy(env, file, p); err != nil {
+					return err
 				}
 			}
 			return failed.orNil()
 		},
 	}
+}
+
+// tellPolicy says that a policy can be read, and what to think over.
+func tellPolicy(env environment, file string, p *policy.Policy) error {
+	if env.json {
+		return env.printJSON(struct {
+			File     string   `json:"file"`
+			Signers  int      `json:"signers"`
+			Rules    int      `json:"rules"`
+			Warnings []string `json:"warnings"`
+		}{file, len(p.Signers), len(p.Rules), append([]string{}, p.Warnings()...)})
+	}
+	for _, warning := range p.Warnings() {
+		env.say("hallmark: %s: warning: %s", file, warning)
+	}
+	_, err := fmt.Fprintf(env.stdout, "%s: good: signers %d, rules %d\n", printable(file), len(p.Signers), len(p.Rules))
+	return err
 }
 
 func policyExplainCommand(env environment) *cobra.Command {
@@ -72,6 +88,9 @@ func policyExplainCommand(env environment) *cobra.Command {
 			p, err := readPolicy(args[0])
 			if err != nil {
 				return err
+			}
+			if env.json {
+				return env.printJSON(map[string]any{"file": args[0], "sentences": p.Describe()})
 			}
 			for _, line := range p.Describe() {
 				fmt.Fprintln(env.stdout, printable(line))
@@ -144,6 +163,9 @@ func (f testFlags) testPolicy(ctx context.Context, env environment, file, casesF
 	defer func() { env.say("hallmark: %d cases, %d failed", len(cases), len(failed)) }()
 	for i, c := range cases {
 		got, err := c.run(ctx, judge, registry, filepath.Dir(casesFile))
+		if env.json && err == nil {
+			err = env.printJSON(testedCase{i + 1, c.Artifact, c.Expect, got})
+		}
 		switch {
 		case err != nil:
 			failed = append(failed, unreadable(casesFile, fmt.Errorf("case %d: %w", i+1, err)))
@@ -152,11 +174,19 @@ func (f testFlags) testPolicy(ctx context.Context, env environment, file, casesF
 				Exit: exitRefused, Subject: fmt.Sprintf("%s, case %d", casesFile, i+1), Code: "policy-test-failed",
 				Err: fmt.Errorf("the verdict on %s is another", c.Artifact), Expected: c.Expect, Found: got,
 			})
-		default:
+		case !env.json:
 			fmt.Fprintf(env.stdout, "case %d: %s: %s, as expected\n", i+1, printable(c.Artifact), got)
 		}
 	}
 	return failed.orNil()
+}
+
+// testedCase is a case and its verdict, for machines.
+type testedCase struct {
+	Case     int    `json:"case"`
+	Artifact string `json:"artifact"`
+	Expected string `json:"expected"`
+	Found    string `json:"found"`
 }
 
 func readCases(file string) ([]policyCase, error) {
@@ -287,6 +317,9 @@ func (f proposeFlags) propose(ctx context.Context, env environment, args []strin
 	text, err := policy.Propose(results)
 	if err != nil {
 		return err
+	}
+	if env.json {
+		return env.printJSON(map[string]string{"policy": string(text)})
 	}
 	_, err = env.stdout.Write(text)
 	return err

@@ -2,17 +2,22 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
-
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
 // execute runs the verb that args name and gives the exit status.
 func execute(ctx context.Context, env environment, args []string) int {
+	if env.json = wantsJSON(args); env.json {
+		env.stderr = notices{env.stderr}
+	}
+	root := newRoot(env)
+	root.SetArgs(args)
+	return env.report(root.ExecuteContext(ctx))
+}
+
+func newRoot(env environment) *cobra.Command {
+	var showVersion bool
 	root := &cobra.Command{
 		Use:   "hallmark",
 		Short: "Sigstore, whole, in one binary",
@@ -28,17 +33,24 @@ Your own instance:
   hallmark init my-instance
   hallmark serve -c my-instance/hallmark.yaml
 
-Exit status: 0 yes, 1 refused, 2 usage or unreadable input, 3 could not decide.`,
+Exit status: 0 yes, 1 refused, 2 usage or unreadable input, 3 could not decide. With --json,
+results are lines of JSON on stdout; errors and notices are lines of JSON on stderr.`,
 		SilenceErrors: true, SilenceUsage: true,
 		Args:              usageArgs(cobra.NoArgs),
 		PersistentPreRunE: stdinOnce,
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if showVersion {
+				return version(env)
+			}
+			return cmd.Help()
+		},
 	}
-	root.SetArgs(args)
+	root.Flags().BoolVar(&showVersion, "version", false, "print the version, as 'hallmark version' does")
+	root.PersistentFlags().Bool("json", false, "print results, errors and notices as JSON, one a line") // read by wantsJSON
 	root.SetIn(env.stdin)
 	root.SetOut(env.stdout)
 	root.SetErr(env.stderr)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError(cmd, err) })
+	root.SetFlagErrorFunc(flagProblem)
 	for _, verb := range []func(environment) *cobra.Command{
 		tryCommand, initCommand, serveCommand, userCommand, tokenCommand, trustCommand,
 		signCommand, attestCommand, verifyCommand, inspectCommand, treeCommand, copyCommand, saveCommand, loadCommand, cleanCommand, downloadCommand, policyCommand, signBundleCommand, verifyBundleCommand,
@@ -46,38 +58,27 @@ Exit status: 0 yes, 1 refused, 2 usage or unreadable input, 3 could not decide.`
 	} {
 		root.AddCommand(verb(env))
 	}
-	return env.report(root.ExecuteContext(ctx))
-}
-
-// stdinOnce refuses a command line that reads standard input for two things.
-func stdinOnce(cmd *cobra.Command, args []string) error {
-	var uses []string
-	for _, arg := range args {
-		if arg == verdict.Stdin {
-			uses = append(uses, "-")
+	root.SetHelpCommand(helpCommand(root))
+	root.InitDefaultCompletionCmd()
+	for _, sub := range root.Commands() {
+		if sub.Name() == "completion" {
+			sub.Args = usageArgs(cobra.NoArgs)
+			sub.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 		}
 	}
-	cmd.Flags().Visit(func(f *pflag.Flag) {
-		if f.Value.String() == verdict.Stdin || f.Value.String() == "["+verdict.Stdin+"]" {
-			uses = append(uses, "--"+f.Name+" -")
-		}
-	})
-	if len(uses) > 1 {
-		return usageError(cmd, fmt.Errorf("standard input is read once, and was named for %s", strings.Join(uses, " and ")))
-	}
-	return nil
+	return root
 }
 
-// usageArgs has a check of arguments answer with exit status 2.
-func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usageError(cmd, err)
-		}
-		return nil
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [VERB]...",
+		Short: "Help about any verb",
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 && cmd.HasSubCommands() {
+				return unknownVerb(cmd, args[len(args)-max(len(rest), 1)])
+			}
+			return cmd.Help()
+		},
 	}
-}
-
-func usageError(cmd *cobra.Command, err error) error {
-	return &problem{Exit: exitUsage, Code: "usage", Err: err, Try: fmt.Sprintf("%s --help", cmd.CommandPath())}
 }

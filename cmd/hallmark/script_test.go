@@ -69,6 +69,8 @@ func TestScripts(t *testing.T) {
 			"fetch":       fetchCommand,
 			"waitstatus":  waitStatusCommand,
 			"jsonlines":   jsonLinesCommand,
+			"conforms":    conformsCommand,
+			"complains":   complainsCommand,
 		},
 		Condition:           condition,
 		RequireExplicitExec: true, RequireUniqueNames: true,

@@ -116,9 +116,9 @@ func (f serveFlags) inJSON(env environment, run func(*slog.Logger) error) error 
 func (f serveFlags) logger(env environment) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
-		return nil, &problem{Exit: exitUsage, Code: "usage", Err: err, Try: "--log-level info"}
+		return nil, &problem{Exit: exitUsage, Code: "usage", Err: fmt.Errorf("--log-level: %q is none of debug, info, warn and error", f.logLevel), Try: "--log-level info"}
 	}
-	return slog.New(slog.NewJSONHandler(env.stderr, &slog.HandlerOptions{Level: level})), nil
+	return slog.New(slog.NewJSONHandler(env.machine(), &slog.HandlerOptions{Level: level})), nil
 }
 
 // configPath lets an instance be named by its directory too.

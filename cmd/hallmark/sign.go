@@ -35,7 +35,6 @@ type signFlags struct {
 	manifest       bool // one statement about all
 	compat         string
 	timeout        time.Duration
-	json           bool
 }
 
 func (f *signFlags) add(cmd *cobra.Command, env environment) {
@@ -51,7 +50,6 @@ func (f *signFlags) add(cmd *cobra.Command, env environment) {
 	cmd.Flags().BoolVar(&f.replace, "replace", false, "replace the bundle that is there, though somebody else has signed it")
 	cmd.MarkFlagsMutuallyExclusive("add", "replace")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "how long each service may take")
-	cmd.Flags().BoolVar(&f.json, "json", false, "print the result as JSON")
 }
 
 func signCommand(env environment) *cobra.Command {
@@ -275,7 +273,7 @@ func (s *session) tell(file, out string, r *verify.Result) error {
 	if s.quiet {
 		return nil
 	}
-	if s.flags.json {
+	if s.env.json {
 		report := verdict.Verdict{Target: verdict.Target{Name: file}, Results: []*verify.Result{r}}.Report()
 		report.Bundle = out
 		return s.env.printJSON(report)

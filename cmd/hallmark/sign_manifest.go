@@ -212,7 +212,7 @@ func (s *session) signManifest(ctx context.Context, m *manifest) error {
 
 // tellManifest tells people of all at once, machines of each.
 func (s *session) tellManifest(m *manifest, results []*verify.Result) error {
-	if s.flags.json {
+	if s.env.json {
 		for i, one := range m.subjects {
 			if err := s.tell(one.name, m.out, results[i]); err != nil {
 				return err

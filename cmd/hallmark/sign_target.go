@@ -152,13 +152,13 @@ func (s *session) write(out string, raw []byte) (string, error) {
 	_, err = os.Stat(out)
 	exists := err == nil
 	if exists && !s.flags.replace && !areBy(out, ours) {
-		if !s.flags.json && !s.quiet {
+		if !s.env.json && !s.quiet {
 			s.env.say("%s: kept, as somebody else has signed it; --replace replaces it", out)
 		}
 		lines := linesName(out)
 		return lines, durable.AddLine(lines, raw, 0o644)
 	}
-	if exists && !s.quiet && !s.flags.json {
+	if exists && !s.quiet && !s.env.json {
 		keep := "sign --add"
 		if s.flags.bundle != "" {
 			keep += " --bundle " + verdict.Quoted(linesName(out))

@@ -76,6 +76,9 @@ With --email and --password-file nobody has to be there.`,
 			if err != nil {
 				return err
 			}
+			if env.json {
+				return env.printJSON(map[string]string{"token": token})
+			}
 			if file, ok := env.stdout.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 				token += "\n" // which other clients take for part of it, in a file
 			}

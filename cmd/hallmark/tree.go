@@ -15,7 +15,6 @@ import (
 type treeFlags struct {
 	registry registryFlags
 	timeout  time.Duration
-	json     bool
 }
 
 func treeCommand(env environment) *cobra.Command {
@@ -33,7 +32,6 @@ verified: 'hallmark verify' does that.`,
 	}
 	f.registry.add(cmd)
 	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "how long a registry may take for an image")
-	cmd.Flags().BoolVar(&f.json, "json", false, "print each image as JSON, one a line")
 	return cmd
 }
 
@@ -79,7 +77,7 @@ func (f treeFlags) show(env environment, image oci.Image, attached []oci.Attache
 	for _, a := range attached {
 		all = append(all, hanging(a))
 	}
-	if f.json {
+	if env.json {
 		return env.printJSON(struct {
 			Image    string    `json:"image"`
 			Attached []hanging `json:"attached"`

@@ -184,12 +184,14 @@ func (f trustAddFlags) keep(env environment, h home, dir string, files client.Tr
 		}
 		current = f.name
 	}
+	if env.json {
+		return env.printJSON(trustedInstance{f.name, fingerprint(files), f.name == current})
+	}
 	env.say("trusted as %s; the default instance is %s", f.name, current)
 	return nil
 }
 
 func trustListCommand(env environment) *cobra.Command {
-	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the instances that this client trusts",
@@ -210,14 +212,20 @@ func trustListCommand(env environment) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return listInstances(env, h, names, current, asJSON)
+			return listInstances(env, h, names, current)
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print each as JSON, one a line")
 	return cmd
 }
 
-func listInstances(env environment, h home, names []string, current string, asJSON bool) error {
+// trustedInstance is an instance that the client trusts, for machines.
+type trustedInstance struct {
+	Name        string `json:"name"`
+	Fingerprint string `json:"fingerprint"`
+	Default     bool   `json:"default"`
+}
+
+func listInstances(env environment, h home, names []string, current string) error {
 	for _, name := range names {
 		dir, err := h.instance(name)
 		if err != nil {
@@ -228,8 +236,8 @@ func listInstances(env environment, h home, names []string, current string, asJS
 			return unreadable(dir, err)
 		}
 		print := fingerprint(files)
-		if asJSON {
-			err = env.printJSON(map[string]any{"name": name, "fingerprint": print, "default": name == current})
+		if env.json {
+			err = env.printJSON(trustedInstance{name, print, name == current})
 		} else {
 			mark := map[bool]string{true: "*", false: " "}[name == current]
 			_, err = fmt.Fprintf(env.stdout, "%s %-24s %s\n", mark, name, print)
@@ -262,9 +270,13 @@ func trustRemoveCommand(env environment) *cobra.Command {
 			if err := os.RemoveAll(dir); err != nil {
 				return err
 			}
-			env.say("%s is trusted no more", args[0])
-			if current, err := h.defaultInstance(); err != nil || current != args[0] {
-				return err
+			if env.json {
+				err = env.printJSON(map[string]string{"name": args[0], "done": "removed"})
+			} else {
+				env.say("%s is trusted no more", args[0])
+			}
+			if current, none := h.defaultInstance(); err != nil || none != nil || current != args[0] {
+				return errors.Join(err, none)
 			}
 			env.say("it was the default: choose another with --instance, or make one with trust add --default")
 			return os.Remove(filepath.Join(h.dir, "default"))

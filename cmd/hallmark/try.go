@@ -50,7 +50,9 @@ that a changed byte is refused. Nothing leaves this machine.`,
 				file = args[0]
 			}
 			// Here the story is the data, so all of it goes to stdout.
-			env.stderr = env.stdout
+			if !env.json {
+				env.stderr = env.stdout
+			}
 			return (&trial{env: env, dir: tryDir, file: file, yes: yes}).run(cmd.Context())
 		},
 	}
@@ -210,7 +212,7 @@ func (t *trial) sign(ctx context.Context) error {
 	}
 	t.env.say("3. Logged in as %s through the instance's own OpenID provider.", demoUser)
 	f := signFlags{
-		trust: t.trust(), token: tokenFlags{token: token}, timeout: 30 * time.Second,
+		trust: t.trust(), token: tokenFlags{token: token}, timeout: 30 * time.Second, replace: true, // which was asked
 	}
 	s, err := f.session(ctx, t.env)
 	if err != nil {
@@ -258,12 +260,16 @@ func (t *trial) tamper(ctx context.Context) error {
 	judge.Stdin = &flipped{r: content}
 	for target := range (verdict.Finder{Bundles: []string{t.bundle()}}).Find("-") {
 		target.Name = t.file + " (changed copy)"
-		p := judge.Judge(ctx, target).Problem
+		v := judge.Judge(ctx, target)
+		p := v.Problem
 		if p == nil || p.Exit != exitRefused {
 			return fmt.Errorf("a changed %s was not refused: %v", t.file, p)
 		}
 		t.env.say("6. Verifying a copy with one bit changed:")
-		t.env.report(p)
+		if t.env.json {
+			return t.env.printJSON(v.Report())
+		}
+		t.env.complain(p)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"path/filepath"
 	"runtime/debug"
@@ -33,6 +34,7 @@ type environment struct {
 	stdout, stderr io.Writer
 	getenv         func(string) string
 	args           []string
+	json           bool // results, errors and notices are for machines
 }
 
 // say writes a line for people. Text in args may be others'.
@@ -53,16 +55,53 @@ func (e environment) http(timeout time.Duration) *http.Client {
 	return client.NewHTTP(timeout, func(notice string) { e.say("%s", notice) })
 }
 
-// printJSON writes v for machines, on one line.
-func (e environment) printJSON(v any) error {
+// printJSON writes a result for machines, on one line.
+func (e environment) printJSON(v any) error { return writeJSON(e.stdout, v) }
+
+func writeJSON(w io.Writer, v any) error {
 	var line bytes.Buffer
 	encoder := json.NewEncoder(&line)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(v); err != nil {
 		return err
 	}
-	_, err := e.stdout.Write(verdict.EscapeJSON(line.Bytes()))
+	_, err := w.Write(verdict.EscapeJSON(line.Bytes()))
 	return err
+}
+
+// notices is stderr for machines: what is said becomes a line of JSON. A text without an
+// end is a question, to somebody at a terminal.
+type notices struct{ stderr io.Writer }
+
+// Write takes one notice.
+func (n notices) Write(text []byte) (int, error) {
+	said, ended := strings.CutSuffix(string(text), "\n")
+	switch {
+	case !ended:
+		return n.stderr.Write(text)
+	case strings.TrimSpace(said) == "":
+		return len(text), nil
+	}
+	return len(text), writeJSON(n.stderr, struct {
+		Notice string `json:"notice"`
+	}{said})
+}
+
+// machine is stderr for what is JSON already.
+func (e environment) machine() io.Writer {
+	if n, ok := e.stderr.(notices); ok {
+		return n.stderr
+	}
+	return e.stderr
+}
+
+// complain prints a problem.
+func (e environment) complain(p *problem) {
+	if e.json {
+		_ = writeJSON(e.machine(), p.Report())
+		return
+	}
+	fmt.Fprint(e.stderr, p.Text())
 }
 
 // command is how the user called this program, for hints that can be pasted.
@@ -122,11 +161,11 @@ func (e environment) report(err error) int {
 		return int(status)
 	}
 	if worst := new(verdict.Worst); errors.As(err, &worst) {
-		fmt.Fprint(e.stderr, worst.Text())
+		e.complain(worst.Problem)
 		return worst.Status
 	}
 	p := problemOf(err)
-	fmt.Fprint(e.stderr, p.Text())
+	e.complain(p)
 	return p.Exit
 }
 
@@ -157,16 +196,27 @@ func problemOf(err error) *problem {
 		return verdict.Interrupted("")
 	case errors.Is(err, login.ErrPassword), errors.As(err, &denied):
 		return &problem{Exit: exitRefused, Code: "login-refused", Err: err}
-	case errors.Is(err, client.ErrUnavailable) && errors.As(err, &status): // it runs, and says why not
-		return &problem{Exit: exitUndecided, Code: "service-unavailable", Err: err, Try: "again, later"}
 	case errors.Is(err, client.ErrUnavailable), errors.Is(err, login.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
-		return &problem{Exit: exitUndecided, Code: "service-unavailable", Err: err, Try: "again, once the instance runs (hallmark serve)"}
+		return &problem{Exit: exitUndecided, Code: "service-unavailable", Err: err, Try: againWhen(err)}
 	case errors.As(err, &status):
 		return &problem{Exit: exitRefused, Code: "service-refused", Err: err}
 	case durable.Failing(err):
 		return diskProblem("", err)
 	}
 	return &problem{Exit: exitUsage, Code: "failed", Err: err}
+}
+
+// againWhen says when a service may answer: an instance on this machine, where nothing
+// listens, is for the user to run.
+func againWhen(err error) string {
+	dial := new(net.OpError)
+	if errors.As(err, &dial) && dial.Op == "dial" {
+		if address, ok := dial.Addr.(*net.TCPAddr); ok && address.IP.IsLoopback() {
+			return "again, once the instance runs (hallmark serve)"
+		}
+		return "again, once the network and the service are there"
+	}
+	return "again, later"
 }
 
 // printable keeps text that others wrote from drawing on the terminal.

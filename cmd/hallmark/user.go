@@ -62,8 +62,7 @@ You vouch that the address belongs to whoever gets the password, which has
 			if err := accounts.Add(args[0], password); err != nil {
 				return accountProblem(args[0], err)
 			}
-			env.say("%s can log in", args[0])
-			return nil
+			return env.tellAccount(args[0], "added", "%s can log in")
 		},
 	}
 	addPasswordFile(cmd, &passwordFile)
@@ -108,6 +107,15 @@ People who know theirs change it themselves, on the page URL/login/password-chan
 	return cmd
 }
 
+// tellAccount says what was done to an account; words have a place for its address.
+func (e environment) tellAccount(email, done, words string) error {
+	if e.json {
+		return e.printJSON(map[string]string{"email": email, "done": done})
+	}
+	e.say(words, email)
+	return nil
+}
+
 // accountProblem is what a change of an account ended with.
 func accountProblem(email string, err error) error {
 	if durable.Failing(err) {
@@ -124,7 +132,6 @@ func accountProblem(email string, err error) error {
 }
 
 func userListCommand(env environment, open openAccounts) *cobra.Command {
-	var asJSON bool
 	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List the accounts",
@@ -140,7 +147,7 @@ func userListCommand(env environment, open openAccounts) *cobra.Command {
 				return err
 			}
 			for _, account := range all {
-				if asJSON {
+				if env.json {
 					err = env.printJSON(account)
 				} else {
 					_, err = fmt.Fprintln(env.stdout, account.Email)
@@ -152,7 +159,6 @@ func userListCommand(env environment, open openAccounts) *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print each as JSON, one a line")
 	return cmd
 }
 
@@ -170,8 +176,7 @@ func userRemoveCommand(env environment, open openAccounts) *cobra.Command {
 			if err := accounts.Remove(args[0]); err != nil {
 				return accountProblem(args[0], err)
 			}
-			env.say("%s can't log in any more", args[0])
-			return nil
+			return env.tellAccount(args[0], "removed", "%s can't log in any more")
 		},
 	}
 }

@@ -35,7 +35,6 @@ type verifyFlags struct {
 	evidence evidenceFlags
 	timeout  time.Duration
 	explain  bool
-	json     bool
 	quiet    bool
 }
 
@@ -90,7 +89,6 @@ up: the answer is no. A store that can't be looked at is exit status 3.`,
 	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "how long a registry may take for an image, and a store for a file")
 	cmd.Flags().StringArrayVar(&f.bundles, "bundle", nil, "`FILE` with the bundle (default: the artifact's name with "+verdict.Suffix+"); may be repeated")
 	cmd.Flags().BoolVar(&f.explain, "explain", false, "show what each of the nine steps saw")
-	cmd.Flags().BoolVar(&f.json, "json", false, "print each verdict as JSON, one a line")
 	cmd.Flags().BoolVar(&f.quiet, "quiet", false, "print refusals only")
 	return cmd
 }
@@ -301,7 +299,7 @@ func (t *teller) tell(v verdict.Verdict) error {
 	}
 	var err error
 	switch {
-	case t.json:
+	case t.env.json:
 		err = t.env.printJSON(v.Report())
 	case t.many && !t.explain:
 		t.progress()
@@ -328,7 +326,7 @@ func (t *teller) end() error {
 	if !t.drawn.IsZero() {
 		fmt.Fprint(t.env.stderr, "\r\x1b[K")
 	}
-	if t.many && !t.quiet && !t.json {
+	if t.many && !t.quiet && !t.env.json {
 		t.env.say("hallmark: %s", t.summary.String())
 	}
 	return t.summary.Err()

@@ -11,29 +11,28 @@ import (
 )
 
 func versionCommand(env environment) *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
+	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version, build and FIPS facts",
 		Args:  usageArgs(cobra.NoArgs),
-		RunE: func(*cobra.Command, []string) error {
-			v := struct {
-				Version  string `json:"version"`
-				Commit   string `json:"commit,omitempty"`
-				Go       string `json:"go"`
-				Platform string `json:"platform"`
-				FIPS140  bool   `json:"fips140"`
-			}{Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, FIPS140: fips140.Enabled()}
-			v.Version, v.Commit = built()
-			if asJSON {
-				return env.printJSON(v)
-			}
-			_, err := fmt.Fprintf(env.stdout, "hallmark %s, %s, %s, FIPS 140-3 mode %t\n", strings.TrimSpace(v.Version+" "+v.Commit), v.Go, v.Platform, v.FIPS140)
-			return err
-		},
+		RunE:  func(*cobra.Command, []string) error { return version(env) },
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
-	return cmd
+}
+
+func version(env environment) error {
+	v := struct {
+		Version  string `json:"version"`
+		Commit   string `json:"commit,omitempty"`
+		Go       string `json:"go"`
+		Platform string `json:"platform"`
+		FIPS140  bool   `json:"fips140"`
+	}{Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, FIPS140: fips140.Enabled()}
+	v.Version, v.Commit = built()
+	if env.json {
+		return env.printJSON(v)
+	}
+	_, err := fmt.Fprintf(env.stdout, "hallmark %s, %s, %s, FIPS 140-3 mode %t\n", strings.TrimSpace(v.Version+" "+v.Commit), v.Go, v.Platform, v.FIPS140)
+	return err
 }
 
 // built returns the version that this is, and the commit that it was built from if that

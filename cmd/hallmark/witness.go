@@ -111,6 +111,9 @@ func initWitness(ctx context.Context, env environment, dir string, c *config.Wit
 	if err != nil {
 		return exists(dir, err)
 	}
+	if env.json {
+		return env.printJSON(map[string]string{"dir": dir, "name": c.Name, "key": public.String()})
+	}
 	env.say("made the witness %s in %s", c.Name, dir)
 	sayLeft(env, dir)
 	env.say("  its key      %s", public)

@@ -108,6 +108,22 @@ func (p *Problem) Text() string {
 	return b.String()
 }
 
+// Failure is a problem for machines: docs/error.schema.json.
+type Failure struct {
+	Code     string `json:"code"`
+	Exit     int    `json:"exit"`
+	Subject  string `json:"subject,omitempty"`
+	Reason   string `json:"reason"`
+	Expected string `json:"expected,omitempty"`
+	Found    string `json:"found,omitempty"`
+	Try      string `json:"try,omitempty"`
+}
+
+// Report is the problem for machines.
+func (p *Problem) Report() Failure {
+	return Failure{p.Code, p.Exit, bounded(p.Subject), bounded(p.Err.Error()), bounded(p.Expected), bounded(p.Found), bounded(p.Try)}
+}
+
 // maxPrinted is how many bytes of a text that others wrote are printed.
 const maxPrinted = 8 << 10
 

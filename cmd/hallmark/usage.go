@@ -1,0 +1,182 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/hallmark-sign/hallmark/internal/verdict"
+)
+
+// wantsJSON reports whether --json stands on a command line, be the rest of it right or
+// wrong: also what is wrong with it is told in JSON.
+func wantsJSON(args []string) bool {
+	wants := false
+	for _, arg := range args {
+		switch value, given := strings.CutPrefix(arg, "--json="); {
+		case arg == "--":
+			return wants
+		case arg == "--json":
+			wants = true
+		case given:
+			wants, _ = strconv.ParseBool(value)
+		}
+	}
+	return wants
+}
+
+// stdinOnce refuses a command line that reads standard input for two things.
+func stdinOnce(cmd *cobra.Command, args []string) error {
+	var uses []string
+	for _, arg := range args {
+		if arg == verdict.Stdin {
+			uses = append(uses, "-")
+		}
+	}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if f.Value.String() == verdict.Stdin || f.Value.String() == "["+verdict.Stdin+"]" {
+			uses = append(uses, "--"+f.Name+" -")
+		}
+	})
+	if len(uses) > 1 {
+		return usageError(cmd, fmt.Errorf("standard input is read once, and was named for %s", strings.Join(uses, " and ")))
+	}
+	return groups(cmd)
+}
+
+// groups refuses flags that exclude each other, or one that is nothing without another.
+func groups(cmd *cobra.Command) error {
+	err := cmd.ValidateFlagGroups()
+	if err == nil {
+		return nil
+	}
+	lists := regexp.MustCompile(`\[([^\]]*)\]`).FindAllStringSubmatch(err.Error(), -1)
+	if len(lists) != 2 {
+		return usageError(cmd, err)
+	}
+	of := func(list string) string { return "--" + strings.Join(strings.Fields(list), " and --") }
+	if strings.Contains(err.Error(), "none of the others") {
+		return usageError(cmd, fmt.Errorf("%s exclude each other", of(lists[1][1])))
+	}
+	return usageError(cmd, fmt.Errorf("%s go together, and %s is missing", of(lists[0][1]), of(lists[1][1])))
+}
+
+// usageArgs has a check of arguments answer with exit status 2.
+func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case check(cmd, args) == nil:
+			return nil
+		case cmd.HasSubCommands():
+			return unknownVerb(cmd, args[0])
+		case len(args) == 0:
+			return usageError(cmd, fmt.Errorf("an argument is missing: %s", cmd.UseLine()))
+		}
+		return usageError(cmd, fmt.Errorf("it is used as %s, and was given %s", cmd.UseLine(), counted(len(args), "argument", "arguments")))
+	}
+}
+
+func unknownVerb(cmd *cobra.Command, word string) error {
+	var verbs []string
+	for _, sub := range cmd.Commands() {
+		if !sub.Hidden {
+			verbs = append(verbs, sub.Name())
+		}
+	}
+	p := usageError(cmd, fmt.Errorf("%s has no verb %q", cmd.CommandPath(), word))
+	if verb := nearest(word, verbs); verb != "" {
+		p.Try = fmt.Sprintf("did you mean '%s %s'?", cmd.CommandPath(), verb)
+	}
+	return p
+}
+
+// flagProblem is a flag that can't be read, in the words of this program.
+func flagProblem(cmd *cobra.Command, err error) error {
+	unknown, valueless, wrong, syntax := new(pflag.NotExistError), new(pflag.ValueRequiredError), new(pflag.InvalidValueError), new(pflag.InvalidSyntaxError)
+	switch {
+	case errors.As(err, &unknown):
+		return unknownFlag(cmd, unknown)
+	case errors.As(err, &valueless):
+		name, usage := pflag.UnquoteUsage(valueless.GetFlag())
+		return usageError(cmd, fmt.Errorf("--%s needs a value: %s, %s", valueless.GetFlag().Name, name, usage))
+	case errors.As(err, &wrong):
+		return usageError(cmd, fmt.Errorf("--%s: %q is no %s", wrong.GetFlag().Name, wrong.GetValue(), valueKind(wrong.GetFlag())))
+	case errors.As(err, &syntax):
+		return usageError(cmd, fmt.Errorf("%q is no flag", syntax.GetSpecifiedFlag()))
+	}
+	return usageError(cmd, err)
+}
+
+func unknownFlag(cmd *cobra.Command, e *pflag.NotExistError) error {
+	word := "--" + e.GetSpecifiedName()
+	if e.GetSpecifiedShortnames() != "" {
+		word = "-" + e.GetSpecifiedName()
+	}
+	p := usageError(cmd, fmt.Errorf("%s has no flag %s", cmd.CommandPath(), word))
+	var flags []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { flags = append(flags, f.Name) })
+	if flag := nearest(strings.TrimLeft(word, "-"), flags); flag != "" && strings.HasPrefix(word, "--") {
+		p.Try = fmt.Sprintf("did you mean --%s? %s", flag, p.Try)
+	}
+	return p
+}
+
+// valueKind says what a flag takes.
+func valueKind(f *pflag.Flag) string {
+	switch f.Value.Type() {
+	case "duration":
+		return "duration, such as 30s or 2m"
+	case "bool":
+		return "true or false"
+	case "int", "uint64":
+		return "number that fits"
+	}
+	return "value for it"
+}
+
+// nearest is the one of names that somebody who typed word may have meant; empty if none
+// is near.
+func nearest(word string, names []string) string {
+	best, least := "", 3
+	for _, name := range names {
+		if d := distance(word, name); d < least && d < len(name)-1 {
+			best, least = name, d
+		}
+	}
+	return best
+}
+
+// distance is how many letters must be put in, left out, replaced or swapped with the next
+// to make one word of the other.
+func distance(a, b string) int {
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			other := 0
+			if a[i-1] != b[j-1] {
+				other = 1
+			}
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+other)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
+}
+
+func usageError(cmd *cobra.Command, err error) *problem {
+	return &problem{Exit: exitUsage, Code: "usage", Err: err, Try: fmt.Sprintf("%s --help", cmd.CommandPath())}
+}
