@@ -99,8 +99,7 @@ People who know theirs change it themselves, on the page URL/login/password-chan
 			if err := accounts.SetPassword(args[0], password); err != nil {
 				return accountProblem(args[0], err)
 			}
-			env.say("%s has another password", args[0])
-			return nil
+			return env.tellAccount(args[0], "changed", "%s has another password")
 		},
 	}
 	addPasswordFile(cmd, &passwordFile)
