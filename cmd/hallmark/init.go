@@ -14,6 +14,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/instance"
 	"github.com/hallmark-sign/hallmark/internal/keys"
+	"github.com/hallmark-sign/hallmark/internal/server"
 )
 
 const (
@@ -32,7 +33,10 @@ passphrase, and the trust files that clients get. DIR must be missing or empty.
 
 The passphrase has ` + keys.PassphraseRule + `, and comes from --passphrase-file,
 HALLMARK_PASSPHRASE or a prompt. Afterwards,
-take DIR/keys/root-ca.pem off this machine: it is needed only to make new authorities.`,
+take DIR/keys/root-ca.pem off this machine: it is needed only to make new authorities.
+
+The files for TLS are read and checked, stay where they are, and are written into
+hallmark.yaml with their full paths.`,
 		Example: `  hallmark init my-instance
   hallmark init --url https://sign.example.com --listen 0.0.0.0:443 \
       --tls-certificate /etc/tls/cert.pem --tls-key /etc/tls/key.pem my-instance
@@ -42,12 +46,12 @@ take DIR/keys/root-ca.pem off this machine: it is needed only to make new author
 			return initInstance(cmd.Context(), env, args[0], o, passphraseFile)
 		},
 	}
-	cmd.Flags().StringVar(&o.URL, "url", "", "where clients reach the instance; can't be changed later (default http://LISTEN)")
+	cmd.Flags().StringVar(&o.URL, "url", "", "where clients reach the instance; can't be changed later (default http://LISTEN, https:// with TLS)")
 	cmd.Flags().StringVar(&o.Listen, "listen", defaultListen, "address to listen on")
 	cmd.Flags().StringVar(&o.Organization, "organization", defaultOrganization, "name in the certificates")
 	cmd.Flags().StringVar(&o.CAKey, "ca-key", "ecdsa-p256", "kind of the issuing key, and of the root's unless it is RSA: ecdsa-p256, ecdsa-p384, ecdsa-p521, rsa-3072, rsa-4096")
 	cmd.Flags().BoolVar(&o.PlainHTTPUnsafe, "plain-http-unsafe", false, "allow plain HTTP beyond loopback, behind a proxy that speaks TLS")
-	cmd.Flags().StringVar(&o.TLS.Certificate, "tls-certificate", "", "PEM `FILE` with the certificate to speak TLS with")
+	cmd.Flags().StringVar(&o.TLS.Certificate, "tls-certificate", "", "PEM `FILE` with the certificate to speak TLS with, and those between it and its root")
 	cmd.Flags().StringVar(&o.TLS.Key, "tls-key", "", "PEM `FILE` with its key")
 	cmd.MarkFlagsRequiredTogether("tls-certificate", "tls-key")
 	cmd.Flags().StringVar(&passphraseFile, "passphrase-file", "", "`FILE` with the passphrase for the keys, of "+keys.PassphraseRule)
@@ -57,9 +61,15 @@ take DIR/keys/root-ca.pem off this machine: it is needed only to make new author
 func initInstance(ctx context.Context, env environment, dir string, o instance.Options, passphraseFile string) error {
 	if o.URL == "" {
 		o.URL = "http://" + o.Listen
+		if o.TLS != (config.TLS{}) {
+			o.URL = "https://" + o.Listen
+		}
 	}
 	if here, err := os.Getwd(); err == nil && sameDir(dir, here) {
 		return &problem{Exit: exitUsage, Subject: dir, Code: "usage", Err: errors.New("the directory that you are in can't be replaced by an instance"), Try: env.command() + " init NEW-DIRECTORY"}
+	}
+	if err := checkTLS(env, &o); err != nil {
+		return &problem{Exit: exitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.command() + " init --help"}
 	}
 	passphrase, err := env.secret(ctx, "passphrase", passphraseFile, "HALLMARK_PASSPHRASE", keys.PassphraseRule)
 	if err != nil {
@@ -98,6 +108,32 @@ type madeInstance struct {
 	URL         string `json:"url"`
 	Fingerprint string `json:"fingerprint"`
 	RootKey     string `json:"rootKey"` // file to take off the machine
+}
+
+// checkTLS reads the files that the instance is to speak TLS with, makes their paths good
+// from everywhere, and warns of what clients would refuse.
+func checkTLS(env environment, o *instance.Options) error {
+	if o.TLS == (config.TLS{}) {
+		return nil
+	}
+	for _, path := range []*string{&o.TLS.Certificate, &o.TLS.Key} {
+		absolute, err := filepath.Abs(*path)
+		if err != nil {
+			return err
+		}
+		*path = absolute
+	}
+	c, err := server.ReadCertificate(o.TLS.Certificate, o.TLS.Key)
+	if err != nil {
+		return err
+	}
+	if err := c.Leaf.VerifyHostname(config.Hostname(o.URL)); err != nil {
+		env.say("warning: clients will refuse the certificate at %s: %s", o.URL, err)
+	}
+	if now := time.Now(); now.Before(c.Leaf.NotBefore) || now.After(c.Leaf.NotAfter) {
+		env.say("warning: the certificate is valid from %s to %s, which is not now", c.Leaf.NotBefore.UTC(), c.Leaf.NotAfter.UTC())
+	}
+	return nil
 }
 
 // exists is the refusal to make what is there; other errors stay what they are.

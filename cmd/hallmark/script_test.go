@@ -71,6 +71,8 @@ func TestScripts(t *testing.T) {
 			"jsonlines":   jsonLinesCommand,
 			"conforms":    conformsCommand,
 			"complains":   complainsCommand,
+			"certificate": certificateCommand,
+			"waitline":    waitLineCommand,
 		},
 		Condition:           condition,
 		RequireExplicitExec: true, RequireUniqueNames: true,

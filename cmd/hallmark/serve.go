@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -38,7 +40,11 @@ func serveCommand(env environment) *cobra.Command {
 		Use:   "serve -c DIR/hallmark.yaml",
 		Short: "Run an instance",
 		Long: `Runs every service of an instance on one address, until SIGTERM or Ctrl-C: then it
-answers what it has accepted and ends. The log goes to stderr, one JSON object a line.`,
+answers what it has accepted and ends. The log goes to stderr, one JSON object a line;
+"serving" is written once connections are accepted.
+
+TLS certificates are read again when their files change, and on SIGHUP. New files that
+can't be used are logged as an error, and the old certificate is kept.`,
 		Example: `  hallmark serve -c my-instance/hallmark.yaml
   HALLMARK_PASSPHRASE=… hallmark serve -c my-instance/hallmark.yaml --listen 127.0.0.1:8080`,
 		Args: usageArgs(cobra.NoArgs),
@@ -61,6 +67,8 @@ func (f serveFlags) serve(ctx context.Context, env environment, logger *slog.Log
 	if err != nil {
 		return err
 	}
+	hangups, ignore := hangups()
+	defer ignore()
 	i, err := openInstance(f.config, passphrase)
 	if err != nil {
 		return err
@@ -77,14 +85,30 @@ func (f serveFlags) serve(ctx context.Context, env environment, logger *slog.Log
 	if err != nil {
 		return err
 	}
-	s, err := newServer(i, listener, logger)
+	s, err := newServer(i, listener, logger, hangups)
 	if err != nil {
 		return err
 	}
 	if f.listen != "" && i.Config.TLS == nil && f.listen != i.Config.Host() {
 		logger.Warn("clients are told the configuration's URL all the same: it must lead here", "url", i.Config.URL)
 	}
-	return s.Serve(ctx, listener)
+	return servingProblem(i.Config.Dir, s.Serve(ctx, listener))
+}
+
+// hangups gives the SIGHUPs of this process, which don't end it any more until ignore is
+// called.
+func hangups() (signals <-chan os.Signal, ignore func()) {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGHUP)
+	return c, func() { signal.Stop(c) }
+}
+
+// servingProblem is what a server ended with.
+func servingProblem(dir string, err error) error {
+	if errors.Is(err, server.ErrCertificate) {
+		return &problem{Exit: exitUsage, Subject: dir, Code: "configuration", Err: err, Try: "tls in the configuration"}
+	}
+	return err
 }
 
 // logged is the exit status of a server whose log says why it ended.
@@ -152,8 +176,8 @@ func listen(address string) (net.Listener, error) {
 }
 
 // newServer opens the logs of i, to be served at l. It closes l when it fails.
-func newServer(i *instance.Instance, l net.Listener, logger *slog.Logger) (*server.Server, error) {
-	s, err := server.New(server.Options{Config: i.Config, Keys: i.Keys, CAChain: i.CAChain, TSAChain: i.TSAChain, Root: i.Root, Logger: logger})
+func newServer(i *instance.Instance, l net.Listener, logger *slog.Logger, reload <-chan os.Signal) (*server.Server, error) {
+	s, err := server.New(server.Options{Config: i.Config, Keys: i.Keys, CAChain: i.CAChain, TSAChain: i.TSAChain, Root: i.Root, Logger: logger, Reload: reload})
 	if err == nil {
 		return s, nil
 	}

@@ -188,7 +188,7 @@ func listenAnywhere() (net.Listener, error) {
 func (t *trial) whileServing(ctx context.Context, do func(context.Context) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	s, err := newServer(t.instance, t.listener, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	s, err := newServer(t.instance, t.listener, slog.New(slog.NewTextHandler(io.Discard, nil)), nil)
 	if err != nil {
 		return err
 	}

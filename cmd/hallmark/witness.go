@@ -164,12 +164,18 @@ func (f serveFlags) witness(ctx context.Context, env environment, logger *slog.L
 	if err != nil {
 		return errors.Join(err, w.Close())
 	}
-	logger.Info("serving", "witness", c.Name, "logs", len(c.Logs), "address", l.Addr().String(), "tls", c.TLS != nil)
-	service := server.Service{Handler: server.Gated(w.Handler()), Logger: logger, Close: func(context.Context) error { return w.Close() }}
+	hangups, ignore := hangups()
+	defer ignore()
+	service := server.Service{
+		Handler: server.Gated(w.Handler()), Logger: logger, Reload: hangups, Close: func(context.Context) error { return w.Close() },
+		Announce: func() {
+			logger.Info("serving", "witness", c.Name, "logs", len(c.Logs), "address", l.Addr().String(), "tls", c.TLS != nil)
+		},
+	}
 	if c.TLS != nil {
 		service.Certificate, service.Key = c.Path(c.TLS.Certificate), c.Path(c.TLS.Key)
 	}
-	return service.Answer(ctx, l)
+	return servingProblem(dir, service.Answer(ctx, l))
 }
 
 func (f serveFlags) witnessKey(ctx context.Context, env environment, c *config.Witness) (ed25519.PrivateKey, error) {

@@ -2,11 +2,14 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"sync"
 	"time"
 
 	"github.com/hallmark-sign/hallmark/internal/admission"
@@ -36,8 +39,10 @@ const (
 type Service struct {
 	Handler          http.Handler
 	Limits           config.Limits
-	Certificate, Key string // PEM files to speak TLS with; empty: plain HTTP
+	Certificate, Key string           // PEM files to speak TLS with; empty: plain HTTP
+	Reload           <-chan os.Signal // has these files read again at once; may be nil
 	Logger           *slog.Logger
+	Announce         func()                      // called once connections are accepted; may be nil
 	Close            func(context.Context) error // gives back what the handler uses
 }
 
@@ -52,8 +57,13 @@ func Gated(h http.Handler) http.Handler {
 }
 
 // Answer answers on l until ctx ends, then answers what has been accepted, for at
-// most ShutdownTimeout, and closes the service. It closes l.
+// most ShutdownTimeout, and closes the service. It closes l. Errors: ErrCertificate.
 func (s Service) Answer(ctx context.Context, l net.Listener) error {
+	config, end, err := s.tls(ctx)
+	if err != nil {
+		return errors.Join(err, l.Close(), s.Close(context.WithoutCancel(ctx)))
+	}
+	defer end()
 	open := newConnections(s.Limits.Effective().Connections)
 	h := &http.Server{
 		Handler: open.handler(s.Handler), ConnState: open.state, ConnContext: open.context,
@@ -61,12 +71,16 @@ func (s Service) Answer(ctx context.Context, l net.Listener) error {
 		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeader,
 		HTTP2:          &http.HTTP2Config{MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerConnection: http2Buffer, MaxReceiveBufferPerStream: http2Buffer},
+		TLSConfig:      config,
 		ErrorLog:       slog.NewLogLogger(s.Logger.Handler(), slog.LevelWarn),
+	}
+	if s.Announce != nil {
+		l = &announced{Listener: l, say: sync.OnceFunc(s.Announce)}
 	}
 	served := make(chan error, 1)
 	go func() {
-		if s.Certificate != "" {
-			served <- h.ServeTLS(l, s.Certificate, s.Key)
+		if config != nil {
+			served <- h.ServeTLS(l, "", "")
 		} else {
 			served <- h.Serve(l)
 		}
@@ -77,11 +91,39 @@ func (s Service) Answer(ctx context.Context, l net.Listener) error {
 	case <-ctx.Done():
 	}
 	s.Logger.Info("shutting down")
-	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), ShutdownTimeout)
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), ShutdownTimeout)
 	defer cancel()
-	err := h.Shutdown(end)
+	err = h.Shutdown(closing)
 	if err != nil {
 		err = fmt.Errorf("shutting down: %w", errors.Join(err, h.Close()))
 	}
-	return errors.Join(err, s.Close(end))
+	return errors.Join(err, s.Close(closing))
+}
+
+// tls reads the certificate, and watches its files until end is called. The configuration
+// is nil without a certificate.
+func (s Service) tls(ctx context.Context) (config *tls.Config, end func(), err error) {
+	if s.Certificate == "" {
+		return nil, func() {}, nil
+	}
+	c, err := openCertificate(s.Certificate, s.Key, s.Logger)
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() { c.watch(ctx, s.Reload) })
+	return &tls.Config{GetCertificate: c.get}, func() { stop(); watching.Wait() }, nil
+}
+
+// announced is a listener that says so before it waits for its first connection.
+type announced struct {
+	net.Listener
+	say func()
+}
+
+// Accept waits for a connection.
+func (a *announced) Accept() (net.Conn, error) {
+	a.say()
+	return a.Listener.Accept()
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
@@ -38,7 +39,7 @@ type Keys struct {
 	Issuer, IssuerRSA crypto.Signer
 }
 
-// Options say what to serve. All fields are required.
+// Options say what to serve. All fields but Reload are required.
 type Options struct {
 	Config   *config.Config
 	Keys     Keys
@@ -46,6 +47,10 @@ type Options struct {
 	TSAChain []*x509.Certificate // the authority's own certificate first, root last
 	Root     *trust.Root         // what clients are told
 	Logger   *slog.Logger
+
+	// Reload has the server read its TLS certificate again at once, as it does anyway
+	// when the files change; may be nil.
+	Reload <-chan os.Signal
 }
 
 // Server is an instance with its logs open.
@@ -62,6 +67,7 @@ type Server struct {
 	metrics  *metrics
 	proxies  admission.Proxies
 	gate     *admission.Gate
+	reload   <-chan os.Signal
 	handler  http.Handler
 }
 
@@ -69,7 +75,7 @@ type Server struct {
 // it. Errors: durable.ErrLocked when another process serves the same directory;
 // keys and chains that do not belong together.
 func New(o Options) (*Server, error) {
-	s := &Server{config: o.Config, logger: slog.New(withRequest{o.Logger.Handler()})}
+	s := &Server{config: o.Config, reload: o.Reload, logger: slog.New(withRequest{o.Logger.Handler()})}
 	for _, open := range []func(Options) error{s.openGate, s.openLogs, s.publishLogPolicy, s.openTimestamps, s.openLogin, s.openAuthority, s.openEvidence} {
 		if err := open(o); err != nil {
 			return nil, errors.Join(err, s.Close(context.Background()))
@@ -215,11 +221,13 @@ func (s *Server) openEvidence(o Options) (err error) {
 
 // Serve answers on l until ctx ends, and closes the logs; see Answer.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	service := Service{Handler: s.handler, Limits: s.config.Limits, Logger: s.logger, Close: s.Close}
+	service := Service{
+		Handler: s.handler, Limits: s.config.Limits, Logger: s.logger, Close: s.Close,
+		Reload: s.reload, Announce: func() { s.announce(l) },
+	}
 	if tls := s.config.TLS; tls != nil {
 		service.Certificate, service.Key = s.config.Path(tls.Certificate), s.config.Path(tls.Key)
 	}
-	s.announce(l)
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	ctx, stop := context.WithCancel(ctx)

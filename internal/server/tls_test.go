@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"io"
 	"log/slog"
 	"math/big"
@@ -15,6 +16,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -107,5 +110,150 @@ func TestTLSWithoutCertificate(t *testing.T) {
 	s, l := start(t, made)
 	if err := s.Serve(t.Context(), l); err == nil {
 		t.Error("served without a certificate")
+	}
+}
+
+// served is an instance that speaks TLS with the files in dir, and what it logs.
+func served(t *testing.T, reload <-chan os.Signal) (address, dir string, logged *lockedBuffer) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address = l.Addr().String()
+	made, _, err := instance.New(instance.Options{URL: "https://" + address, Listen: address, Organization: "test", CAKey: "ecdsa-p256", Now: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir = t.TempDir()
+	made.Config.Dir = dir
+	certificate(t, dir)
+	made.Config.TLS = &config.TLS{Certificate: "cert.pem", Key: "key.pem"}
+	logged = new(lockedBuffer)
+	s, err := server.New(server.Options{
+		Config: made.Config, Keys: made.Keys, CAChain: made.CAChain, TSAChain: made.TSAChain, Root: made.Root,
+		Logger: slog.New(slog.NewTextHandler(logged, nil)), Reload: reload,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx, l) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	logged.wait(t, "msg=serving", 1)
+	return address, dir, logged
+}
+
+// presented is the certificate that a server shows.
+func presented(t *testing.T, address string) *x509.Certificate {
+	t.Helper()
+	conn, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	return conn.ConnectionState().PeerCertificates[0]
+}
+
+// A new certificate is served once its files are there, without a restart; files that
+// can't be used leave the old one in place, and are logged once.
+func TestCertificateReloaded(t *testing.T) {
+	address, dir, logged := served(t, nil)
+	first := presented(t, address)
+	certificate(t, dir)
+	logged.wait(t, "TLS certificate read", 2)
+	second := presented(t, address)
+	if second.Equal(first) {
+		t.Error("the first certificate is served after the second was put in place")
+	}
+	const refusal = "new TLS certificate can't be used, the old one is kept"
+	whole, err := os.ReadFile(filepath.Join(dir, "cert.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := t.TempDir()
+	certificate(t, other)
+	for n, spoil := range []func() error{
+		func() error { return os.WriteFile(filepath.Join(dir, "cert.pem"), whole[:len(whole)/2], 0o600) },
+		func() error { return os.Rename(filepath.Join(other, "cert.pem"), filepath.Join(dir, "cert.pem")) }, // not of this key
+		func() error { return os.Remove(filepath.Join(dir, "cert.pem")) },
+	} {
+		if err := spoil(); err != nil {
+			t.Fatal(err)
+		}
+		logged.wait(t, refusal, n+1)
+		if now := presented(t, address); !now.Equal(second) {
+			t.Errorf("spoiled %d: another certificate is served", n)
+		}
+	}
+	time.Sleep(2500 * time.Millisecond)
+	if n := strings.Count(logged.String(), refusal); n != 3 {
+		t.Errorf("three faults are logged %d times", n)
+	}
+	certificate(t, dir)
+	logged.wait(t, "TLS certificate read", 3)
+	if now := presented(t, address); now.Equal(second) {
+		t.Error("a good certificate after bad ones is not served")
+	}
+}
+
+// A signal has the files read at once, and what is wrong with them logged at once.
+func TestCertificateReloadedBySignal(t *testing.T) {
+	signals := make(chan os.Signal, 1)
+	address, dir, logged := served(t, signals)
+	before := presented(t, address)
+	if err := os.WriteFile(filepath.Join(dir, "key.pem"), []byte("no key"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	signals <- syscall.SIGHUP
+	logged.wait(t, "new TLS certificate can't be used", 1)
+	if !presented(t, address).Equal(before) {
+		t.Error("another certificate is served")
+	}
+	certificate(t, dir)
+	signals <- syscall.SIGHUP
+	logged.wait(t, "TLS certificate read", 2)
+	if presented(t, address).Equal(before) {
+		t.Error("the certificate from before the signal is served")
+	}
+}
+
+// A server that can't speak TLS does not say that it serves.
+func TestServingIsSaidAfterwards(t *testing.T) {
+	made, _ := newInstance(t)
+	made.Config.TLS = &config.TLS{Certificate: "missing.pem", Key: "missing.pem"}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	logged := new(lockedBuffer)
+	s, err := server.New(server.Options{
+		Config: made.Config, Keys: made.Keys, CAChain: made.CAChain, TSAChain: made.TSAChain, Root: made.Root,
+		Logger: slog.New(slog.NewTextHandler(logged, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Serve(t.Context(), l); !errors.Is(err, server.ErrCertificate) {
+		t.Errorf("ended with %v", err)
+	}
+	if strings.Contains(logged.String(), "msg=serving") {
+		t.Errorf("logged: %s", logged)
+	}
+}
+
+// wait waits until text was logged n times.
+func (l *lockedBuffer) wait(t *testing.T, text string, n int) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); strings.Count(l.String(), text) < n; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%q is not logged %d times: %s", text, n, l)
+		}
 	}
 }
