@@ -3,6 +3,8 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -44,7 +46,14 @@ const idleConnections = 64
 // taken the time given. notice, which may be nil, is told what is waited for, and
 // is called by many goroutines at once.
 func NewHTTP(timeout time.Duration, notice func(string)) *http.Client {
+	return NewHTTPFor(nil, timeout, notice)
+}
+
+// NewHTTPFor is NewHTTP for services whose TLS certificates are of these authorities; nil:
+// of the system's.
+func NewHTTPFor(roots *x509.CertPool, timeout time.Duration, notice func(string)) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{RootCAs: roots}
 	transport.MaxIdleConnsPerHost = idleConnections
 	return &http.Client{
 		Transport: patient{transport, notice},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net/http"
 	"os"
@@ -41,6 +42,7 @@ Certificates and commands need an ID token.`,
 	}
 	cmd.AddCommand(benchLogCommand(env))
 	f.trust.add(cmd, true)
+	f.trust.addCACert(cmd)
 	f.token.add(cmd)
 	cmd.Flags().IntVar(&f.clients, "clients", 64, "how many ask at once")
 	cmd.Flags().IntVar(&f.runs, "runs", 20, "how often each command is run")
@@ -56,11 +58,16 @@ func (f benchFlags) run(ctx context.Context, env environment) error {
 	if err != nil {
 		return err
 	}
-	s, err := selectServices(config, time.Now(), env.http(time.Minute))
+	roots, err := f.trust.authorities(env)
 	if err != nil {
 		return err
 	}
-	s.http.Transport = &http.Transport{MaxIdleConnsPerHost: f.clients, MaxConnsPerHost: f.clients}
+	s, err := selectServices(config, time.Now(), env.http(roots, time.Minute))
+	if err != nil {
+		return err
+	}
+	s.http.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, MaxIdleConnsPerHost: f.clients, MaxConnsPerHost: f.clients}
+	f.token.roots = roots
 	id, err := f.token.claims(ctx, env, s.issuer)
 	if err != nil {
 		return err

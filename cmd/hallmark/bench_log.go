@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net/http"
 	"time"
@@ -40,6 +41,7 @@ an instance that you can throw away.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.log(cmd.Context(), env) },
 	}
 	f.trust.add(cmd, true)
+	f.trust.addCACert(cmd)
 	cmd.Flags().DurationVar(&f.duration, "duration", 3*time.Second, "how long each measurement takes")
 	return cmd
 }
@@ -50,11 +52,15 @@ func (f benchFlags) log(ctx context.Context, env environment) error {
 	if err != nil {
 		return err
 	}
-	s, err := selectServices(config, time.Now(), env.http(time.Minute))
+	roots, err := f.trust.authorities(env)
 	if err != nil {
 		return err
 	}
-	s.http.Transport = &http.Transport{MaxIdleConnsPerHost: manyClients, MaxConnsPerHost: manyClients, ReadBufferSize: readBuffer}
+	s, err := selectServices(config, time.Now(), env.http(roots, time.Minute))
+	if err != nil {
+		return err
+	}
+	s.http.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, MaxIdleConnsPerHost: manyClients, MaxConnsPerHost: manyClients, ReadBufferSize: readBuffer}
 	log, err := logOf(s)
 	if err != nil {
 		return err

@@ -27,7 +27,7 @@ func (f *evidenceFlags) add(cmd *cobra.Command, env environment, use string) {
 
 // store is the evidence store at the address given, and nil without one. Nothing
 // is asked yet.
-func (f evidenceFlags) store(env environment, timeout time.Duration) (*store, error) {
+func (f evidenceFlags) store(env environment, t trustFlags, timeout time.Duration) (*store, error) {
 	if f.url == "" {
 		return nil, nil
 	}
@@ -35,7 +35,11 @@ func (f evidenceFlags) store(env environment, timeout time.Duration) (*store, er
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
 		return nil, &problem{Exit: exitUsage, Subject: f.url, Code: "usage", Err: errors.New("not the address of an evidence store"), Try: "--evidence https://HOST"}
 	}
-	return &store{client: client.Evidence{URL: strings.TrimRight(f.url, "/"), HTTP: env.http(timeout)}}, nil
+	h, err := t.http(env, timeout)
+	if err != nil {
+		return nil, err
+	}
+	return &store{client: client.Evidence{URL: strings.TrimRight(f.url, "/"), HTTP: h}}, nil
 }
 
 // maxKept is how many subjects of one statement a bundle is kept for: the store has

@@ -13,7 +13,9 @@ import (
 
 func evidenceAt(t *testing.T, url string) (*store, error) {
 	t.Helper()
-	return evidenceFlags{url}.store(environment{stderr: new(strings.Builder)}, time.Minute)
+	home := map[string]string{"HALLMARK_HOME": t.TempDir()}
+	env := environment{stderr: new(strings.Builder), getenv: func(name string) string { return home[name] }}
+	return evidenceFlags{url}.store(env, trustFlags{}, time.Minute)
 }
 
 // What a store would not keep is refused before anything is signed; no address is no

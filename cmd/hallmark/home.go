@@ -25,6 +25,7 @@ import (
 //	HOME/instances/NAME/trusted_root.json   pinned by hallmark trust add
 //	HOME/instances/NAME/signing_config.v0.2.json
 //	HOME/instances/NAME/log_policy          where the instance has one
+//	HOME/instances/NAME/ca.pem              where its TLS certificate is of a private authority
 type home struct{ dir string }
 
 func (e environment) home() (home, error) {
@@ -105,7 +106,7 @@ func nameOf(base string) string {
 
 // trustFlags select the instance that a verb works with.
 type trustFlags struct {
-	instance, trustedRoot, signingConfig, logPolicy string
+	instance, trustedRoot, signingConfig, logPolicy, cacert string
 }
 
 func (f *trustFlags) add(cmd *cobra.Command, signing bool) {
@@ -189,6 +190,19 @@ func (f trustFlags) path(env environment, given, name string) (string, error) {
 	if given != "" {
 		return given, nil
 	}
+	dir, err := f.dir(env)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, name)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return "", &problem{Exit: exitUndecided, Code: "no-instance", Err: fmt.Errorf("this client does not know the instance %s", filepath.Base(dir)), Try: env.command() + " trust list"}
+	}
+	return path, nil
+}
+
+// dir is the directory of the instance that the flags select, which may not be there.
+func (f trustFlags) dir(env environment) (string, error) {
 	h, err := env.home()
 	if err != nil {
 		return "", err
@@ -208,13 +222,5 @@ func (f trustFlags) path(env environment, given, name string) (string, error) {
 	if instance == "" {
 		return "", &problem{Exit: exitUndecided, Code: "no-instance", Err: errors.New("this client trusts no instance yet"), Try: env.command() + " trust add URL"}
 	}
-	dir, err := h.instance(instance)
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, name)
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return "", &problem{Exit: exitUndecided, Code: "no-instance", Err: fmt.Errorf("this client does not know the instance %s", instance), Try: env.command() + " trust list"}
-	}
-	return path, nil
+	return h.instance(instance)
 }

@@ -27,6 +27,7 @@ type logFlags struct {
 
 func (f *logFlags) add(cmd *cobra.Command) {
 	f.trust.add(cmd, false)
+	f.trust.addCACert(cmd)
 	cmd.Flags().StringVar(&f.key, "key", "", "the log's `KEY` instead of a trusted root: a verifier key (name+id+key), or a PEM file with --origin")
 	cmd.Flags().StringVar(&f.origin, "origin", "", "first `LINE` of the log's checkpoints (default: the name in --key)")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "how long the log may take for an answer")
@@ -51,7 +52,10 @@ func (f logFlags) open(ctx context.Context, env environment, name string) (*open
 		l.head, err = l.Head(ctx)
 		return l, l.problem(env, err)
 	}
-	h := env.http(f.timeout)
+	h, err := f.trust.http(env, f.timeout)
+	if err != nil {
+		return nil, err
+	}
 	source := logread.HTTP{URL: strings.TrimRight(name, "/"), Client: h}
 	l.Source = source
 	if l.head, err = l.Head(ctx); errors.Is(err, fs.ErrNotExist) && !strings.HasSuffix(source.URL, rekorPrefix) {

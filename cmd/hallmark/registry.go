@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"strings"
@@ -14,9 +13,6 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/oci"
 )
-
-// maxRoots is how many bytes a file of certificate authorities may have.
-const maxRoots = 4 << 20
 
 // registryFlags say how registries are reached.
 type registryFlags struct {
@@ -40,13 +36,9 @@ func (f *registryFlags) reach(cmd *cobra.Command) {
 func (f registryFlags) registry(timeout time.Duration) (*registry, error) {
 	o := oci.Options{Timeout: timeout, PlainHTTPUnsafe: f.plain}
 	if f.cacert != "" {
-		raw, err := readFile(f.cacert, maxRoots)
-		if err != nil {
+		var err error
+		if o.Roots, _, err = readAuthorities(f.cacert); err != nil {
 			return nil, err
-		}
-		o.Roots = x509.NewCertPool()
-		if !o.Roots.AppendCertsFromPEM(raw) {
-			return nil, unreadable(f.cacert, errors.New("no certificate in it"))
 		}
 	}
 	return &registry{oci.New(o)}, nil

@@ -39,6 +39,7 @@ type signFlags struct {
 
 func (f *signFlags) add(cmd *cobra.Command, env environment) {
 	f.trust.add(cmd, true)
+	f.trust.addCACert(cmd)
 	f.token.add(cmd)
 	cmd.Flags().StringVar(&f.key, "key", "", "private key `FILE` (PEM) to sign with, instead of a login")
 	cmd.Flags().StringVar(&f.passphraseFile, "passphrase-file", "", "`FILE` with the passphrase of --key (default: HALLMARK_PASSPHRASE, then a prompt)")
@@ -174,18 +175,25 @@ func (f signFlags) session(ctx context.Context, env environment) (*session, erro
 		return nil, err
 	}
 	s := &session{env: env, flags: f}
-	if s.store, err = f.evidence.store(env, f.timeout); err != nil {
+	if s.store, err = f.evidence.store(env, f.trust, f.timeout); err != nil {
 		return nil, err
 	}
 	if s.verifier, err = verify.New(root); err != nil {
 		return nil, err
 	}
-	if s.services, err = selectServices(config, time.Now(), env.http(f.timeout)); err != nil {
+	h, err := f.trust.http(env, f.timeout)
+	if err != nil {
+		return nil, err
+	}
+	if s.services, err = selectServices(config, time.Now(), h); err != nil {
 		return nil, err
 	}
 	if f.key != "" {
 		s.key, err = loadKey(ctx, env, f.key, f.passphraseFile)
 		return s, err
+	}
+	if f.token.roots, err = f.trust.authorities(env); err != nil {
+		return nil, err
 	}
 	s.identity, err = f.token.claims(ctx, env, s.services.issuer)
 	return s, err

@@ -44,7 +44,7 @@ func (f signFlags) checkTargets(targets, files []string) error {
 	if err := f.checkLines(); err != nil {
 		return err
 	}
-	inputs := append([]string{f.key, f.passphraseFile, f.token.token, f.token.passwordFile, f.trust.trustedRoot, f.trust.signingConfig, f.registry.cacert}, files...)
+	inputs := append([]string{f.key, f.passphraseFile, f.token.token, f.token.passwordFile, f.trust.trustedRoot, f.trust.signingConfig, f.trust.cacert, f.registry.cacert}, files...)
 	var read []os.FileInfo // of the inputs, once a target is there that could be one
 	probed := map[string]bool{}
 	for _, out := range targets {

@@ -25,10 +25,12 @@ func certificateCommand(ts *testscript.TestScript, _ bool, args []string) {
 	dir := ts.MkAbs(args[0])
 	ts.Check(os.MkdirAll(dir, 0o700))
 	authority, authorityKey := authorityIn(ts, dir)
-	template := x509.Certificate{DNSNames: args[1:], ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	template := x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
 	for _, host := range args[1:] {
 		if ip := net.ParseIP(host); ip != nil {
 			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, host)
 		}
 	}
 	issue(ts, filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), template, authority, authorityKey)

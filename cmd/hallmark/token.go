@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net/http"
@@ -31,6 +33,8 @@ type tokenFlags struct {
 	email        string
 	passwordFile string
 	device       bool
+
+	roots *x509.CertPool // whose TLS certificate the issuer may have; nil: the system's
 }
 
 func (f *tokenFlags) add(cmd *cobra.Command) {
@@ -60,13 +64,17 @@ With --email and --password-file nobody has to be there.`,
   SIGSTORE_ID_TOKEN=$(hallmark token) cosign sign-blob ...`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			var err error
+			if f.roots, err = t.authorities(env); err != nil {
+				return err
+			}
 			issuer := f.issuer
 			if issuer == "" {
 				config, err := t.config(env)
 				if err != nil {
 					return err
 				}
-				services, err := selectServices(config, time.Now(), env.http(time.Minute))
+				services, err := selectServices(config, time.Now(), env.http(f.roots, time.Minute))
 				if err != nil {
 					return err
 				}
@@ -87,6 +95,7 @@ With --email and --password-file nobody has to be there.`,
 		},
 	}
 	t.add(cmd, true)
+	t.addCACert(cmd)
 	f.addLogin(cmd)
 	return cmd
 }
@@ -145,7 +154,7 @@ func (f tokenFlags) login(ctx context.Context, env environment, issuer string) (
 	}
 	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
 	defer cancel()
-	o := login.Options{Issuer: issuer, ClientID: clientID}
+	o := login.Options{Issuer: issuer, ClientID: clientID, HTTP: &http.Client{Transport: transport(f.roots)}}
 	if f.email != "" {
 		password, err := env.secret(ctx, "password", f.passwordFile, "", "")
 		if err != nil {
@@ -160,6 +169,13 @@ func (f tokenFlags) login(ctx context.Context, env environment, issuer string) (
 		return login.Device(ctx, o, env.stderr)
 	}
 	return login.Browser(ctx, o, openBrowser, env.stderr)
+}
+
+// transport is that of net/http, for services whose TLS certificates are of these authorities.
+func transport(roots *x509.CertPool) *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.TLSClientConfig = &tls.Config{RootCAs: roots}
+	return t
 }
 
 // hasBrowser guesses whether a browser opened here would be seen.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/subtle"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -37,12 +38,14 @@ func trustCommand(env environment) *cobra.Command {
 // trustAddFlags are those of trust add.
 type trustAddFlags struct {
 	name, fingerprint string
+	cacert            *string // nil: what is kept
 	yes, isDefault    bool
 	timeout           time.Duration
 }
 
 func trustAddCommand(env environment) *cobra.Command {
 	var f trustAddFlags
+	var cacert string
 	cmd := &cobra.Command{
 		Use:   "add URL",
 		Short: "Fetch and pin the trusted root and signing config of an instance",
@@ -50,18 +53,27 @@ func trustAddCommand(env environment) *cobra.Command {
 From then on nothing is fetched: verifying uses what was pinned. The first instance
 becomes the default one. Over plain HTTP to another machine, --fingerprint is required.
 
+With --cacert FILE, the instance's TLS certificate may be of a private certificate
+authority. It is kept with the instance, for sign, token, log and whatever else asks it,
+and for the next trust add; --cacert '' forgets it.
+
 Compare the fingerprint with what the operator reads to you from 'hallmark init', or
 from: cat trust/trusted_root.json trust/signing_config.v0.2.json trust/log_policy | sha256sum
 (the last where the instance has one: which witnesses must have cosigned its log).`,
 		Example: `  hallmark trust add http://127.0.0.1:7500
-  hallmark trust add https://sign.example.com --name work --fingerprint 9f86d081…`,
+  hallmark trust add https://sign.example.com --name work --fingerprint 9f86d081…
+  hallmark trust add https://sign.corp.example --cacert corp-ca.pem`,
 		Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("cacert") {
+				f.cacert = &cacert
+			}
 			return f.run(cmd.Context(), env, strings.TrimSuffix(args[0], "/"))
 		},
 	}
 	cmd.Flags().StringVar(&f.name, "name", "", "what to call the instance (default: its host)")
 	cmd.Flags().StringVar(&f.fingerprint, "fingerprint", "", "accept exactly this fingerprint, without asking")
+	cmd.Flags().StringVar(&cacert, "cacert", "", "PEM `FILE` with the certificate authority of the instance's TLS, besides the system's")
 	cmd.Flags().BoolVar(&f.isDefault, "default", false, "make it the default instance even if there is one")
 	cmd.Flags().BoolVar(&f.yes, "yes", false, "accept whatever the connection brings, without asking")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 30*time.Second, "how long fetching may take")
@@ -89,7 +101,15 @@ func (f trustAddFlags) run(ctx context.Context, env environment, url string) err
 	if err != nil {
 		return err
 	}
-	files, err := client.Trust(ctx, env.http(f.timeout), url)
+	authorities, err := f.authorities(dir)
+	if err != nil {
+		return err
+	}
+	var roots *x509.CertPool
+	if authorities != nil {
+		roots = withSystems(authorities)
+	}
+	files, err := client.Trust(ctx, env.http(roots, f.timeout), url)
 	if errors.Is(err, trust.ErrMalformed) || errors.Is(err, checkpoint.ErrPolicy) {
 		return &problem{Exit: exitUndecided, Subject: url, Code: "trust-malformed", Err: err}
 	}
@@ -99,7 +119,19 @@ func (f trustAddFlags) run(ctx context.Context, env environment, url string) err
 	if err := f.accept(ctx, env, url, dir, files); err != nil {
 		return err
 	}
-	return f.keep(env, h, dir, files)
+	return f.keep(env, h, dir, files, authorities)
+}
+
+// authorities returns the certificate authorities that are given, or kept in dir.
+func (f trustAddFlags) authorities(dir string) ([]byte, error) {
+	switch {
+	case f.cacert == nil:
+		return authoritiesIn(dir)
+	case *f.cacert == "":
+		return nil, nil
+	}
+	_, kept, err := readAuthorities(*f.cacert)
+	return kept, err
 }
 
 // isPlainBeyondLoopback reports whether what comes from a URL may have been changed on the way.
@@ -155,10 +187,13 @@ func pinnedIn(dir string) (files client.TrustFiles, err error) {
 	return files, err
 }
 
-func (f trustAddFlags) keep(env environment, h home, dir string, files client.TrustFiles) error {
+func (f trustAddFlags) keep(env environment, h home, dir string, files client.TrustFiles, authorities []byte) error {
 	all := map[string][]byte{trust.RootFile: files.Root, trust.SigningConfigFile: files.SigningConfig}
 	if files.LogPolicy != nil {
 		all[trust.LogPolicyFile] = files.LogPolicy
+	}
+	if authorities != nil {
+		all[caFile] = authorities
 	}
 	var batch durable.Batch
 	for name, data := range all {
@@ -169,9 +204,11 @@ func (f trustAddFlags) keep(env environment, h home, dir string, files client.Tr
 	if err := batch.Sync(); err != nil {
 		return err
 	}
-	if files.LogPolicy == nil { // the pinned one counts until the others are in place
-		if err := os.Remove(filepath.Join(dir, trust.LogPolicyFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
+	for _, name := range []string{trust.LogPolicyFile, caFile} { // the pinned one counts until the others are in place
+		if all[name] == nil {
+			if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
 		}
 	}
 	current, err := h.defaultInstance()

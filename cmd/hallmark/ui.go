@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -51,8 +53,8 @@ func (e environment) say(format string, args ...any) {
 }
 
 // http asks services, and says when it has to wait for one.
-func (e environment) http(timeout time.Duration) *http.Client {
-	return client.NewHTTP(timeout, func(notice string) { e.say("%s", notice) })
+func (e environment) http(roots *x509.CertPool, timeout time.Duration) *http.Client {
+	return client.NewHTTPFor(roots, timeout, func(notice string) { e.say("%s", notice) })
 }
 
 // printJSON writes a result for machines, on one line.
@@ -207,8 +209,11 @@ func problemOf(err error) *problem {
 }
 
 // againWhen says when a service may answer: an instance on this machine, where nothing
-// listens, is for the user to run.
+// listens, is for the user to run. A certificate that is not trusted does not become so.
 func againWhen(err error) string {
+	if errors.As(err, new(*tls.CertificateVerificationError)) {
+		return "--cacert FILE, if its TLS certificate is of a private authority; 'hallmark trust add URL --cacert FILE' keeps it"
+	}
 	dial := new(net.OpError)
 	if errors.As(err, &dial) && dial.Op == "dial" {
 		if address, ok := dial.Addr.(*net.TCPAddr); ok && address.IP.IsLoopback() {

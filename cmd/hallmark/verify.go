@@ -81,6 +81,7 @@ up: the answer is no. A store that can't be looked at is exit status 3.`,
 		},
 	}
 	f.trust.add(cmd, false)
+	f.trust.addCACert(cmd)
 	f.trust.addLogPolicy(cmd)
 	f.policy.add(cmd)
 	f.detached.add(cmd)
@@ -257,7 +258,7 @@ func (f verifyFlags) verify(ctx context.Context, env environment, files []string
 		return err
 	}
 	judge.Explain = f.explain
-	if store, err := f.evidence.store(env, f.timeout); err != nil {
+	if store, err := f.evidence.store(env, f.trust, f.timeout); err != nil {
 		return err
 	} else if store != nil {
 		judge.Store = store

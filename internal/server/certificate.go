@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -74,8 +75,12 @@ func (c *certificate) take(read *tls.Certificate, v version) {
 	c.current.Store(read)
 	c.taken = v
 	leaf := read.Leaf
+	names := slices.Clone(leaf.DNSNames)
+	for _, ip := range leaf.IPAddresses {
+		names = append(names, ip.String())
+	}
 	attributes := []any{
-		"path", c.certificate, "serial", leaf.SerialNumber.Text(16), "names", leaf.DNSNames,
+		"path", c.certificate, "serial", leaf.SerialNumber.Text(16), "names", names,
 		"not_before", leaf.NotBefore.UTC(), "not_after", leaf.NotAfter.UTC(),
 	}
 	if now := time.Now(); now.Before(leaf.NotBefore) || now.After(leaf.NotAfter) {
