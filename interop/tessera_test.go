@@ -285,14 +285,14 @@ func TestTesseraWrites(t *testing.T) {
 			{"check", log}, {"show", log, "300"}, {"prove", log, "300"}, {"consistency", log, "17", "513"},
 			{"follow", log, "--from", "250", "--until-size", "600"},
 		} {
-			if err := hallmark(t, append(append([]string{"log"}, args...), "--key", vkey)...); err != nil {
+			if err := hallmark(t, append(append([]string{"log"}, args...), "--log-key", vkey)...); err != nil {
 				t.Errorf("%v: %v", args, err)
 			}
 		}
 	}
 	flipByte(t, filepath.Join(dir, "tile/entries/001"), 7)
 	for _, log := range []string{dir, server.URL} {
-		if err := hallmark(t, "log", "check", log, "--key", vkey); err == nil || !strings.Contains(err.Error(), "tile/entries/001: damaged") {
+		if err := hallmark(t, "log", "check", log, "--log-key", vkey); err == nil || !strings.Contains(err.Error(), "tile/entries/001: damaged") {
 			t.Errorf("%s: a flipped byte: %v", log, err)
 		}
 	}

@@ -32,7 +32,11 @@ func predicateType(text string) (string, error) {
 		return uri, nil
 	}
 	if scheme, rest, ok := strings.Cut(text, ":"); !ok || scheme == "" || rest == "" {
-		return "", fmt.Errorf("--type %q is neither slsaprovenance1, spdx, cyclonedx, vuln, openvex, link nor a URI", text)
+		hint := ""
+		if name := nearest(text, intoto.Names()); name != "" {
+			hint = "; did you mean " + name + "?"
+		}
+		return "", fmt.Errorf("--type %q is none of %s%s", text, oneOf(append(intoto.Names(), "a URI")), hint)
 	}
 	return text, nil
 }
@@ -76,7 +80,8 @@ URL it is also left in the evidence store of an instance, with each SUBJECT's di
 	}
 	f.add(cmd, env)
 	cmd.Flags().StringVar(&f.predicate, "predicate", "", "`FILE` with the predicate (JSON, at most 100 MiB)")
-	cmd.Flags().StringVar(&f.kind, "type", "", "`TYPE` of the predicate: slsaprovenance1, spdx, cyclonedx, vuln, openvex, link or a URI")
+	cmd.Flags().StringVar(&f.kind, "type", "", "`TYPE` of the predicate: "+oneOf(append(intoto.Names(), "a URI")))
+	complete(cmd, "type", intoto.Names()...)
 	cmd.MarkFlagsMutuallyExclusive("key", "identity-token", "email")
 	return cmd
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/oci"
+	"github.com/hallmark-sign/hallmark/policy"
 )
 
 // cleanFlags are those of clean.
@@ -23,9 +24,9 @@ type cleanFlags struct {
 
 // What clean --type takes besides types of predicates and artifacts.
 const (
-	allSignatures   = "signatures"
-	allAttestations = "attestations"
-	allThere        = "all"
+	allSignatures   = policy.Signature
+	allAttestations = "attestation"
+	allThere        = ""
 )
 
 func cleanCommand(env environment) *cobra.Command {
@@ -35,15 +36,15 @@ func cleanCommand(env environment) *cobra.Command {
 		Short: "Take signatures and attestations off an image",
 		Long: `Lists what hangs on IMAGE and would be deleted from its registry, and deletes it once that
 is confirmed. The image itself stays, and so does whatever is a part of it, is an image, or
-is used by another tag of the repository. The entries in the transparency log stay in any case.`,
-		Example: `  hallmark clean registry.example.com/app:v1 --type signatures
+is used by another tag of the repository. --type may also be a media type. The entries in the transparency log stay in any case.`,
+		Example: `  hallmark clean registry.example.com/app:v1 --type signature
   hallmark clean registry.example.com/app:v1 --type https://example.com/test-result --yes`,
 		Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.kind != allSignatures && f.kind != allAttestations && f.kind != allThere {
 				kind, err := predicateType(f.kind)
 				if err != nil && !strings.Contains(f.kind, "/") { // or a media type
-					return usageError(cmd, fmt.Errorf("%w; nor signatures, attestations or all", err))
+					return usageError(cmd, fmt.Errorf("%w; nor signature or attestation", err))
 				}
 				f.kind = cmp.Or(kind, f.kind)
 			}
@@ -51,8 +52,8 @@ is used by another tag of the repository. The entries in the transparency log st
 		},
 	}
 	f.registry.add(cmd)
-	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "how long a registry may take for an image")
-	cmd.Flags().StringVar(&f.kind, "type", allThere, "`TYPE` of what is deleted: signatures, attestations, all; or of predicate, as for attest; or of artifact")
+	addTimeout(cmd, &f.timeout, time.Minute)
+	addType(cmd, &f.kind, allAttestations)
 	cmd.Flags().BoolVar(&f.yes, "yes", false, "delete without asking")
 	return cmd
 }

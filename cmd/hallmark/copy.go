@@ -21,8 +21,8 @@ type carryFlags struct {
 
 func (f *carryFlags) add(cmd *cobra.Command) {
 	f.registry.reach(cmd)
-	cmd.Flags().DurationVar(&f.timeout, "timeout", 2*time.Minute, "how long a registry may take for an answer, or be silent while a blob comes or goes")
-	cmd.Flags().BoolVar(&f.quiet, "quiet", false, "say nothing on the way")
+	addTimeout(cmd, &f.timeout, 2*time.Minute)
+	addQuiet(cmd, &f.quiet)
 }
 
 func copyCommand(env environment) *cobra.Command {
@@ -152,6 +152,9 @@ func amount(n int64) string {
 const maxNotes = 20
 
 func (f carryFlags) show(env environment, source, target string, r *transfer.Report) error {
+	if f.quiet && r.Complete {
+		return nil
+	}
 	if env.json {
 		return env.printJSON(struct {
 			Source string `json:"source"`

@@ -39,7 +39,7 @@ func downloadCommand(env environment) *cobra.Command {
 without its registry: 'hallmark verify sha256:HEX --bundle FILE'. 'hallmark load FILE IMAGE'
 puts them on an image again. Nothing is verified here.`,
 		Example: `  hallmark download registry.example.com/app:v1
-  hallmark download registry.example.com/app:v1 --type spdx --predicate >sbom.json`,
+  hallmark download registry.example.com/app:v1 --type spdx --print-predicate >sbom.json`,
 		Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.kind != "" && f.kind != policy.Signature {
@@ -53,11 +53,11 @@ puts them on an image again. Nothing is verified here.`,
 		},
 	}
 	f.registry.reach(cmd)
-	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "how long a registry may take for an image")
+	addTimeout(cmd, &f.timeout, time.Minute)
 	cmd.Flags().StringVar(&f.output, "output", "", "`FILE` for the bundles, - for standard output (default: REPO-sha256-HEX"+verdict.LinesSuffix+")")
-	cmd.Flags().StringVar(&f.kind, "type", "", "`TYPE` of what is attested: as for attest, or signature (default: any)")
-	cmd.Flags().BoolVar(&f.predicate, "predicate", false, "print what is attested instead, one predicate a line, unverified")
-	cmd.MarkFlagsMutuallyExclusive("predicate", "output")
+	addType(cmd, &f.kind)
+	cmd.Flags().BoolVar(&f.predicate, "print-predicate", false, "print what is attested instead, one predicate a line, unverified")
+	cmd.MarkFlagsMutuallyExclusive("print-predicate", "output")
 	return cmd
 }
 

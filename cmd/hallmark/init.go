@@ -50,6 +50,7 @@ hallmark.yaml with their full paths.`,
 	cmd.Flags().StringVar(&o.Listen, "listen", defaultListen, "address to listen on")
 	cmd.Flags().StringVar(&o.Organization, "organization", defaultOrganization, "name in the certificates")
 	cmd.Flags().StringVar(&o.CAKey, "ca-key", "ecdsa-p256", "kind of the issuing key, and of the root's unless it is RSA: ecdsa-p256, ecdsa-p384, ecdsa-p521, rsa-3072, rsa-4096")
+	complete(cmd, "ca-key", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "rsa-3072", "rsa-4096")
 	cmd.Flags().BoolVar(&o.PlainHTTPUnsafe, "plain-http-unsafe", false, "allow plain HTTP beyond loopback, behind a proxy that speaks TLS")
 	cmd.Flags().StringVar(&o.TLS.Certificate, "tls-certificate", "", "PEM `FILE` with the certificate to speak TLS with, and those between it and its root")
 	cmd.Flags().StringVar(&o.TLS.Key, "tls-key", "", "PEM `FILE` with its key")

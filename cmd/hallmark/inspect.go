@@ -43,7 +43,7 @@ Nothing of it is verified: these are claims, of whoever wrote the file or put it
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().DurationVar(&timeout, "timeout", time.Minute, "how long a registry may take for an image")
+	addTimeout(cmd, &timeout, time.Minute)
 	return cmd
 }
 

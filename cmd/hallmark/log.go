@@ -10,7 +10,7 @@ func logCommand(env environment) *cobra.Command {
 CT log (…/ct, or the monitoring prefix of any static-ct log), of anything in the layout of
 tlog-tiles. Directories: rekor/ and ct/ of an instance, also while it runs, or a copy.
 
-The log's key is in the trusted root of an instance. For another log say --key and
+The log's key is in the trusted root of an instance. For another log say --log-key and
 --origin. Nothing is printed that does not lead to a checkpoint with the log's signature.`,
 		Example: `  hallmark log check my-instance/rekor
   hallmark log show https://sign.example.com 17

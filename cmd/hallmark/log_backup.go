@@ -45,7 +45,7 @@ Entries that were acknowledged in the last moment may not be in it: see 'log res
 			return f.run(cmd.Context(), env, args[0], args[1])
 		},
 	}
-	cmd.Flags().StringVarP(&f.config, "config", "c", "", "configuration `FILE` of the instance (default: the one above LOGDIR)")
+	addConfig(cmd.Flags(), &f.config, " (default: the one above LOGDIR)")
 	cmd.Flags().BoolVar(&f.full, "full", false, "verify everything in the backup, and mend it")
 	return cmd
 }

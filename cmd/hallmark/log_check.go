@@ -26,7 +26,7 @@ by their issuers. The log may be running and growing; what counts is the checkpo
 beginning. An instance's journal and leaves/ are its own to check, when it starts.`,
 		Example: `  hallmark log check my-instance/rekor
   hallmark log check https://sign.example.com/ct
-  hallmark log check https://log.example.com --key "$(cat log.vkey)"`,
+  hallmark log check https://log.example.com --log-key "$(cat log.vkey)"`,
 		Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.check(cmd.Context(), env, args[0])

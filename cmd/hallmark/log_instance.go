@@ -52,7 +52,7 @@ func openLogs(given, dir string) (*ownLogs, error) {
 	o := new(ownLogs)
 	var err error
 	if o.config, err = config.Load(configPath(given)); err != nil {
-		return nil, &problem{Exit: exitUsage, Subject: given, Code: "configuration", Err: err, Try: "-c DIR/" + config.File + " of the instance"}
+		return nil, &problem{Exit: exitUsage, Subject: given, Code: "configuration", Err: err, Try: "-c DIR, of the instance"}
 	}
 	path := o.config.Path("trust", trust.RootFile)
 	raw, err := readFile(path, trust.MaxSize)

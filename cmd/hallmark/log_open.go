@@ -28,9 +28,9 @@ type logFlags struct {
 func (f *logFlags) add(cmd *cobra.Command) {
 	f.trust.add(cmd, false)
 	f.trust.addCACert(cmd)
-	cmd.Flags().StringVar(&f.key, "key", "", "the log's `KEY` instead of a trusted root: a verifier key (name+id+key), or a PEM file with --origin")
-	cmd.Flags().StringVar(&f.origin, "origin", "", "first `LINE` of the log's checkpoints (default: the name in --key)")
-	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "how long the log may take for an answer")
+	cmd.Flags().StringVar(&f.key, "log-key", "", "the log's `KEY` instead of a trusted root: a verifier key (name+id+key), or a PEM file with --origin")
+	cmd.Flags().StringVar(&f.origin, "origin", "", "first `LINE` of the log's checkpoints (default: the name in --log-key)")
+	addTimeout(cmd, &f.timeout, time.Minute)
 }
 
 // openLog is a log with its checkpoint.
@@ -112,11 +112,11 @@ func (f logFlags) verifierKey(text string) ([]logread.Key, error) {
 		err = errors.New("it is the key of a witness")
 	}
 	if err != nil {
-		return nil, unreadable("--key", err)
+		return nil, unreadable("--log-key", err)
 	}
 	verifier, err := key.Verifier()
 	if err != nil {
-		return nil, unreadable("--key", err)
+		return nil, unreadable("--log-key", err)
 	}
 	origin := key.Name
 	if f.origin != "" {
@@ -139,7 +139,7 @@ func (l *openLog) problem(env environment, err error) error {
 	case errors.Is(err, logread.ErrCheckpoint):
 		return &problem{Exit: exitRefused, Subject: l.name, Code: "checkpoint-invalid", Err: err}
 	case errors.Is(err, logread.ErrUnknown):
-		return &problem{Exit: exitUndecided, Subject: l.name, Code: "log-key-missing", Err: err, Try: "--instance NAME, --trusted-root FILE, or --key KEY --origin LINE"}
+		return &problem{Exit: exitUndecided, Subject: l.name, Code: "log-key-missing", Err: err, Try: "--instance NAME, --trusted-root FILE, or --log-key KEY --origin LINE"}
 	case errors.Is(err, logread.ErrBehind):
 		return &problem{Exit: exitUndecided, Subject: l.name, Code: "log-behind", Err: err}
 	case isDir && errors.Is(err, fs.ErrNotExist) && isDirectory(filepath.Join(string(dir), "tile")):

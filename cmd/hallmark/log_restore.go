@@ -58,7 +58,7 @@ there is, and begin the next with 'hallmark log rotate'.`,
 			return f.run(cmd.Context(), env, args[0], args[1])
 		},
 	}
-	cmd.Flags().StringVarP(&f.config, "config", "c", "", "configuration `FILE` of the instance (default: the one above LOGDIR)")
+	addConfig(cmd.Flags(), &f.config, " (default: the one above LOGDIR)")
 	cmd.Flags().StringArrayVar(&f.seen, "seen", nil, "`FILE|SIZE` that the log was seen with last; may be repeated")
 	cmd.Flags().BoolVar(&f.mayFork, "may-fork-unsafe", false, "go on where nobody knows what was seen last; what is known to be more is refused all the same")
 	return cmd

@@ -26,7 +26,7 @@ type rotateFlags struct {
 func logRotateCommand(env environment) *cobra.Command {
 	var f rotateFlags
 	cmd := &cobra.Command{
-		Use:   "rotate -c DIR/hallmark.yaml --url URL",
+		Use:   "rotate -c DIR --url URL",
 		Short: "End an instance's transparency log and begin the next",
 		Long: `Freezes the log that takes entries: its last checkpoint says so and it never takes another.
 Begins the next one, with a new key, at URL, whose host name must lead to this instance and
@@ -46,7 +46,7 @@ which is printed.`,
 			return f.rotate(cmd.Context(), env)
 		},
 	}
-	cmd.Flags().StringVarP(&f.config, "config", "c", "", "configuration `FILE` of the instance")
+	addConfig(cmd.Flags(), &f.config, "")
 	cmd.Flags().StringVar(&f.url, "url", "", "base `URL` of the next log: https://HOST")
 	cmd.Flags().StringVar(&f.passphraseFile, "passphrase-file", "", "`FILE` with the passphrase of the keys")
 	cmd.Flags().BoolVar(&f.yes, "yes", false, "do not ask")

@@ -138,7 +138,7 @@ expected. CASES is a YAML list; paths are relative to it, and images are images:
 	f.trust.add(cmd, false)
 	f.trust.addLogPolicy(cmd)
 	f.registry.add(cmd)
-	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "how long a registry may take for an image")
+	addTimeout(cmd, &f.timeout, time.Minute)
 	return cmd
 }
 
@@ -273,7 +273,7 @@ trusts the forger, and anybody who may write there can put a bundle on an image.
 	}
 	f.trust.add(cmd, false)
 	f.registry.add(cmd)
-	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "how long a registry may take for an image")
+	addTimeout(cmd, &f.timeout, time.Minute)
 	cmd.Flags().StringArrayVar(&f.keys, "key", nil, "public key `FILE` (PEM) of bundles that were made with a key; may be repeated")
 	return cmd
 }

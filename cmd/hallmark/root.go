@@ -58,6 +58,7 @@ results are lines of JSON on stdout; errors and notices are lines of JSON on std
 	} {
 		root.AddCommand(verb(env))
 	}
+	completeInstances(root, env)
 	root.SetHelpCommand(helpCommand(root))
 	root.InitDefaultCompletionCmd()
 	for _, sub := range root.Commands() {

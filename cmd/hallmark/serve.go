@@ -37,7 +37,7 @@ const serverMiB = 96
 func serveCommand(env environment) *cobra.Command {
 	var f serveFlags
 	cmd := &cobra.Command{
-		Use:   "serve -c DIR/hallmark.yaml",
+		Use:   "serve -c DIR",
 		Short: "Run an instance",
 		Long: `Runs every service of an instance on one address, until SIGTERM or Ctrl-C: then it
 answers what it has accepted and ends. The log goes to stderr, one JSON object a line;
@@ -50,16 +50,22 @@ can't be used are logged as an error, and the old certificate is kept.`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.config == "" {
-				return usageError(cmd, errors.New("which instance? give -c DIR/hallmark.yaml"))
+				return usageError(cmd, errors.New("which instance? give -c DIR"))
 			}
 			return f.inJSON(env, func(logger *slog.Logger) error { return f.serve(cmd.Context(), env, logger) })
 		},
 	}
-	cmd.Flags().StringVarP(&f.config, "config", "c", "", "configuration `FILE` of the instance")
+	addConfig(cmd.Flags(), &f.config, "")
 	cmd.Flags().StringVar(&f.listen, "listen", "", "address to listen on, instead of the configuration's")
 	cmd.Flags().StringVar(&f.passphraseFile, "passphrase-file", "", "`FILE` with the passphrase of the keys")
-	cmd.Flags().StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.addLevel(cmd)
 	return cmd
+}
+
+func (f *serveFlags) addLevel(cmd *cobra.Command) {
+	levels := []string{"debug", "info", "warn", "error"}
+	cmd.Flags().StringVar(&f.logLevel, "log-level", "info", oneOf(levels))
+	complete(cmd, "log-level", levels...)
 }
 
 func (f serveFlags) serve(ctx context.Context, env environment, logger *slog.Logger) error {

@@ -49,8 +49,9 @@ func (f *signFlags) add(cmd *cobra.Command, env environment) {
 	cmd.Flags().StringVar(&f.compat, "compat", "", "also leave on images what `cosign2` reads, without the log entry, which it has no place for")
 	cmd.Flags().BoolVar(&f.beside, "add", false, "add a line to FILE"+verdict.LinesSuffix+", or to --bundle FILE.jsonl, beside the signatures that are there")
 	cmd.Flags().BoolVar(&f.replace, "replace", false, "replace the bundle that is there, though somebody else has signed it")
+	complete(cmd, "compat", "cosign2")
 	cmd.MarkFlagsMutuallyExclusive("add", "replace")
-	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "how long each service may take")
+	addTimeout(cmd, &f.timeout, time.Minute)
 }
 
 func signCommand(env environment) *cobra.Command {

@@ -31,7 +31,7 @@ verified: 'hallmark verify' does that.`,
 		},
 	}
 	f.registry.add(cmd)
-	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "how long a registry may take for an image")
+	addTimeout(cmd, &f.timeout, time.Minute)
 	return cmd
 }
 

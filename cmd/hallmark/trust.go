@@ -76,7 +76,7 @@ from: cat trust/trusted_root.json trust/signing_config.v0.2.json trust/log_polic
 	cmd.Flags().StringVar(&cacert, "cacert", "", "PEM `FILE` with the certificate authority of the instance's TLS, besides the system's")
 	cmd.Flags().BoolVar(&f.isDefault, "default", false, "make it the default instance even if there is one")
 	cmd.Flags().BoolVar(&f.yes, "yes", false, "accept whatever the connection brings, without asking")
-	cmd.Flags().DurationVar(&f.timeout, "timeout", 30*time.Second, "how long fetching may take")
+	addTimeout(cmd, &f.timeout, 30*time.Second)
 	return cmd
 }
 
@@ -292,6 +292,9 @@ func trustRemoveCommand(env environment) *cobra.Command {
 		Short:   "Trust an instance no more",
 		Example: `  hallmark trust remove work`,
 		Args:    usageArgs(cobra.ExactArgs(1)),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			return env.instances(), cobra.ShellCompDirectiveNoFileComp
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			h, err := env.home()
 			if err != nil {

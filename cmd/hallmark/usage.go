@@ -139,11 +139,14 @@ func valueKind(f *pflag.Flag) string {
 	return "value for it"
 }
 
-// nearest is the one of names that somebody who typed word may have meant; empty if none
-// is near.
+// nearest is the one of names that somebody who typed word may have meant, the end of one
+// for instance; empty if none is near.
 func nearest(word string, names []string) string {
 	best, least := "", 3
 	for _, name := range names {
+		if word != "" && strings.HasSuffix(name, "-"+word) {
+			return name
+		}
 		if d := distance(word, name); d < least && d < len(name)-1 {
 			best, least = name, d
 		}

@@ -22,23 +22,36 @@ func userCommand(env environment) *cobra.Command {
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.PersistentFlags().StringVarP(&configFile, "config", "c", "", "configuration `FILE` of the instance")
-	accounts := func(cmd *cobra.Command) (*issuer.Accounts, error) {
+	addConfig(cmd.PersistentFlags(), &configFile, "")
+	accounts := openAccounts(func(cmd *cobra.Command) (*issuer.Accounts, error) {
 		if configFile == "" {
-			return nil, usageError(cmd, errors.New("which instance? give -c DIR/hallmark.yaml"))
+			return nil, usageError(cmd, errors.New("which instance? give -c DIR"))
 		}
 		c, err := config.Load(configPath(configFile))
 		if err != nil {
 			return nil, &problem{Exit: exitUsage, Subject: configFile, Code: "configuration", Err: err}
 		}
 		return issuer.OpenAccounts(c.Path("issuer"))
-	}
+	})
 	cmd.AddCommand(userAddCommand(env, accounts), userPasswdCommand(env, accounts), userListCommand(env, accounts), userRemoveCommand(env, accounts))
 	return cmd
 }
 
 // openAccounts opens the accounts of the instance that the flags select.
 type openAccounts func(*cobra.Command) (*issuer.Accounts, error)
+
+// complete has shells offer the accounts of the instance.
+func (open openAccounts) complete(cmd *cobra.Command, _ []string, _ string) (emails []cobra.Completion, _ cobra.ShellCompDirective) {
+	accounts, err := open(cmd)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	all, _ := accounts.List()
+	for _, account := range all {
+		emails = append(emails, account.Email)
+	}
+	return emails, cobra.ShellCompDirectiveNoFileComp
+}
 
 func userAddCommand(env environment, open openAccounts) *cobra.Command {
 	var passwordFile string
@@ -85,8 +98,9 @@ would go on; a token that somebody has got with the old password is good for its
 
 A password has ` + issuer.PasswordRule + `.
 People who know theirs change it themselves, on the page URL/login/password-change.`,
-		Example: `  hallmark user passwd -c my-instance/hallmark.yaml alice@example.com`,
-		Args:    usageArgs(cobra.ExactArgs(1)),
+		Example:           `  hallmark user passwd -c my-instance/hallmark.yaml alice@example.com`,
+		Args:              usageArgs(cobra.ExactArgs(1)),
+		ValidArgsFunction: open.complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			accounts, err := open(cmd)
 			if err != nil {
@@ -163,10 +177,11 @@ func userListCommand(env environment, open openAccounts) *cobra.Command {
 
 func userRemoveCommand(env environment, open openAccounts) *cobra.Command {
 	return &cobra.Command{
-		Use:     "remove EMAIL",
-		Short:   "Remove an account; what it has signed stays signed",
-		Example: `  hallmark user remove -c my-instance/hallmark.yaml alice@example.com`,
-		Args:    usageArgs(cobra.ExactArgs(1)),
+		Use:               "remove EMAIL",
+		Short:             "Remove an account; what it has signed stays signed",
+		Example:           `  hallmark user remove -c my-instance/hallmark.yaml alice@example.com`,
+		Args:              usageArgs(cobra.ExactArgs(1)),
+		ValidArgsFunction: open.complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			accounts, err := open(cmd)
 			if err != nil {

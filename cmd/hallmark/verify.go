@@ -87,10 +87,10 @@ up: the answer is no. A store that can't be looked at is exit status 3.`,
 	f.detached.add(cmd)
 	f.registry.add(cmd)
 	f.evidence.add(cmd, env, "to ask for those of what has none")
-	cmd.Flags().DurationVar(&f.timeout, "timeout", time.Minute, "how long a registry may take for an image, and a store for a file")
+	addTimeout(cmd, &f.timeout, time.Minute)
 	cmd.Flags().StringArrayVar(&f.bundles, "bundle", nil, "`FILE` with the bundle (default: the artifact's name with "+verdict.Suffix+"); may be repeated")
 	cmd.Flags().BoolVar(&f.explain, "explain", false, "show what each of the nine steps saw")
-	cmd.Flags().BoolVar(&f.quiet, "quiet", false, "print refusals only")
+	addQuiet(cmd, &f.quiet)
 	return cmd
 }
 
@@ -99,7 +99,7 @@ func (f *policyFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.identity, "identity", "", "who must have signed: the email or URI in the certificate")
 	cmd.Flags().StringVar(&f.issuer, "issuer", "", "`URL` of the OpenID issuer that must have vouched for --identity")
 	cmd.Flags().StringVar(&f.key, "key", "", "public key `FILE` that must have signed, instead of an identity: PEM, DER, a certificate or a line of OpenSSH")
-	cmd.Flags().StringVar(&f.kind, "type", "", "`TYPE` of what must have been attested: as for attest, or signature (default: any)")
+	addType(cmd, &f.kind)
 }
 
 // check wants exactly one way of saying who is accepted.

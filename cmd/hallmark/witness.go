@@ -139,7 +139,7 @@ log that lies.`,
 	}
 	cmd.Flags().StringVar(&f.listen, "listen", "", "address to listen on, instead of the configuration's")
 	cmd.Flags().StringVar(&f.passphraseFile, "passphrase-file", "", "`FILE` with the passphrase of the key")
-	cmd.Flags().StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.addLevel(cmd)
 	return cmd
 }
 

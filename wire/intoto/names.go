@@ -1,5 +1,10 @@
 package intoto
 
+// Names are the short names that PredicateType knows.
+func Names() []string {
+	return []string{"slsaprovenance1", "spdx", "cyclonedx", "vuln", "openvex", "link"}
+}
+
 // PredicateType is the URI of a predicate type that has a short name, the one that
 // cosign has for it too. False: the name is of none.
 func PredicateType(name string) (uri string, ok bool) {
