@@ -32,6 +32,7 @@
 //	client/login       an ID token: browser, device, password, or what a CI gives
 //	hallmarktest       an entire instance in a test
 //	internal/admission bounds on what strangers use up: requests, bytes, attempts
+//	internal/webpage   pages for people: a layout, a style, no scripts
 //	internal/durable   fsynced files, locks and journals
 //	internal/keys      signing keys from encrypted PKCS #8 files
 //	internal/leafindex which index an entry has, for a log that is asked again

@@ -2,6 +2,8 @@ package client
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -37,6 +39,20 @@ func Trust(ctx context.Context, h *http.Client, url string) (TrustFiles, error) 
 		return TrustFiles{}, fmt.Errorf("fetching log policy: %w", err)
 	}
 	return files, files.check()
+}
+
+// Fingerprint names all trust files of an instance at once, so that none can be exchanged or
+// left out: the SHA-256 of one behind the other, as
+//
+//	cat trust/trusted_root.json trust/signing_config.v0.2.json trust/log_policy | sha256sum
+//
+// and without the last where there is none.
+func (f TrustFiles) Fingerprint() string {
+	h := sha256.New()
+	h.Write(f.Root)
+	h.Write(f.SigningConfig)
+	h.Write(f.LogPolicy)
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 func (f TrustFiles) check() error {

@@ -35,6 +35,6 @@ func witnessOf(t testing.TB, i *instance.Instance, logger *slog.Logger) *config.
 	if err != nil {
 		t.Fatalf("hallmarktest: %v", err)
 	}
-	serve(t, server.Service{Handler: server.Gated(w.Handler()), Logger: logger, Close: func(context.Context) error { return w.Close() }}.Answer, l)
+	serve(t, server.Service{Handler: server.WitnessHandler(w, logger), Logger: logger, Close: func(context.Context) error { return w.Close() }}.Answer, l)
 	return &config.Witnesses{Quorum: 1, Required: true, Peers: []config.Peer{{URL: "http://" + l.Addr().String(), Key: key.String()}}}
 }

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
@@ -78,20 +75,6 @@ func (h home) list() ([]string, error) {
 		}
 	}
 	return names, err
-}
-
-// fingerprint names all trust files of an instance at once, so that none can be
-// exchanged or left out: the SHA-256 of one behind the other, as
-//
-//	cat trust/trusted_root.json trust/signing_config.v0.2.json trust/log_policy | sha256sum
-//
-// and without the last where there is none.
-func fingerprint(f client.TrustFiles) string {
-	h := sha256.New()
-	h.Write(f.Root)
-	h.Write(f.SigningConfig)
-	h.Write(f.LogPolicy)
-	return hex.EncodeToString(h.Sum(nil))
 }
 
 // nameOf is what an instance is called when nobody says otherwise: its host, with

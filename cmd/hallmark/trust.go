@@ -146,7 +146,7 @@ func isPlainBeyondLoopback(base string) bool {
 
 // accept has somebody vouch for what was fetched.
 func (f trustAddFlags) accept(ctx context.Context, env environment, url, dir string, files client.TrustFiles) error {
-	print := fingerprint(files)
+	print := files.Fingerprint()
 	env.say("%s has the fingerprint\n  %s", url, print)
 	if config, err := trust.ParseSigningConfig(files.SigningConfig); err == nil && len(config.CertificateAuthorities) > 0 && config.CertificateAuthorities[0].URL != url {
 		env.say("  it has clients sign at %s", config.CertificateAuthorities[0].URL)
@@ -154,8 +154,8 @@ func (f trustAddFlags) accept(ctx context.Context, env environment, url, dir str
 	if p, err := checkpoint.ParsePolicy(files.LogPolicy); err == nil {
 		env.say("  it has you ask that its log is cosigned by %s", p.Quorum.String())
 	}
-	if pinned, err := pinnedIn(dir); err == nil && fingerprint(pinned) != print {
-		env.say("  another one is pinned as %s: %s", f.name, fingerprint(pinned))
+	if pinned, err := pinnedIn(dir); err == nil && pinned.Fingerprint() != print {
+		env.say("  another one is pinned as %s: %s", f.name, pinned.Fingerprint())
 		if pinned.LogPolicy != nil && files.LogPolicy == nil {
 			env.say("  which has you ask that its log is cosigned; this one does not")
 		}
@@ -222,7 +222,7 @@ func (f trustAddFlags) keep(env environment, h home, dir string, files client.Tr
 		current = f.name
 	}
 	if env.json {
-		return env.printJSON(trustedInstance{f.name, fingerprint(files), f.name == current})
+		return env.printJSON(trustedInstance{f.name, files.Fingerprint(), f.name == current})
 	}
 	env.say("trusted as %s; the default instance is %s", f.name, current)
 	return nil
@@ -272,7 +272,7 @@ func listInstances(env environment, h home, names []string, current string) erro
 		if err != nil {
 			return unreadable(dir, err)
 		}
-		print := fingerprint(files)
+		print := files.Fingerprint()
 		if env.json {
 			err = env.printJSON(trustedInstance{name, print, name == current})
 		} else {

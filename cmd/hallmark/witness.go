@@ -127,9 +127,12 @@ func witnessServeCommand(env environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve DIR",
 		Short: "Run a witness",
-		Long: `Runs the witness in DIR until SIGTERM or Ctrl-C. It answers POST /add-checkpoint. The log
-goes to stderr, one JSON object a line; "not cosigned" at level ERROR may be evidence of a
-log that lies.`,
+		Long: `Runs the witness in DIR until SIGTERM or Ctrl-C. It answers POST /add-checkpoint, and
+GET /healthz and /metrics for its operator. TLS certificates are read again when their
+files change, and on SIGHUP.
+
+The log goes to stderr, one JSON object a line; "not cosigned" at level ERROR may be
+evidence of a log that lies.`,
 		Example: `  hallmark witness serve my-witness
   HALLMARK_PASSPHRASE=… hallmark witness serve my-witness --listen 127.0.0.1:8080`,
 		Args: usageArgs(cobra.ExactArgs(1)),
@@ -167,7 +170,7 @@ func (f serveFlags) witness(ctx context.Context, env environment, logger *slog.L
 	hangups, ignore := hangups()
 	defer ignore()
 	service := server.Service{
-		Handler: server.Gated(w.Handler()), Logger: logger, Reload: hangups, Close: func(context.Context) error { return w.Close() },
+		Handler: server.WitnessHandler(w, logger), Logger: logger, Reload: hangups, Close: func(context.Context) error { return w.Close() },
 		Announce: func() {
 			logger.Info("serving", "witness", c.Name, "logs", len(c.Logs), "address", l.Addr().String(), "tls", c.TLS != nil)
 		},

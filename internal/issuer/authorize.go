@@ -168,9 +168,9 @@ func (i *Issuer) back(w http.ResponseWriter, r *http.Request, redirect string, r
 func (i *Issuer) backByHand(w http.ResponseWriter, response any) {
 	switch response := response.(type) {
 	case *op.CodeResponseType:
-		i.pages.write(w, http.StatusOK, "code.html", "Signed in", "", code{response.Code})
+		i.pages.Write(w, http.StatusOK, "code.html", "Signed in", "", code{response.Code})
 	case *oidc.Error:
-		i.pages.write(w, http.StatusBadRequest, "message.html", "Sign-in stopped", "", message{"The program asked for something that this server does not do: " + response.Description})
+		i.pages.Write(w, http.StatusBadRequest, "message.html", "Sign-in stopped", "", message{"The program asked for something that this server does not do: " + response.Description})
 	}
 }
 

@@ -21,7 +21,7 @@ func (i *Issuer) changePage(w http.ResponseWriter, r *http.Request, status int, 
 		return
 	}
 	data.Request, data.Rule, data.Min = field, PasswordRule, minPassword
-	i.pages.write(w, status, "change.html", "Change your password", "", data)
+	i.pages.Write(w, status, "change.html", "Change your password", "", data)
 }
 
 // serveChanged takes the form of the page.
@@ -36,7 +36,7 @@ func (i *Issuer) serveChanged(w http.ResponseWriter, r *http.Request) {
 		i.changePage(w, r, status, passwordChange{Email: form.Get("email"), Problem: problem})
 		return
 	}
-	i.pages.write(w, http.StatusOK, "message.html", "Done", "", message{"You have the new password from now on. You may close this page."})
+	i.pages.Write(w, http.StatusOK, "message.html", "Done", "", message{"You have the new password from now on. You may close this page."})
 }
 
 // changePassword exchanges a password, with the old one and within the limits of signing

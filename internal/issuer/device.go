@@ -27,7 +27,7 @@ func (i *Issuer) userCodePage(w http.ResponseWriter, r *http.Request, status int
 		return
 	}
 	data.Request = field
-	i.pages.write(w, status, "usercode.html", "Sign in a device", "", data)
+	i.pages.Write(w, status, "usercode.html", "Sign in a device", "", data)
 }
 
 // serveUserCode takes the code and asks who allows it.
@@ -47,7 +47,7 @@ func (i *Issuer) serveUserCode(w http.ResponseWriter, r *http.Request) {
 		i.refusePage(w, r, err)
 		return
 	}
-	i.pages.write(w, http.StatusOK, "device.html", "Allow a device", "", deviceAnswer{Request: field, Code: code})
+	i.pages.Write(w, http.StatusOK, "device.html", "Allow a device", "", deviceAnswer{Request: field, Code: code})
 }
 
 // checkUserCode limits guesses. Errors: *admission.Throttled, errUnknown.
@@ -77,7 +77,7 @@ func (i *Issuer) serveDeviceAnswer(w http.ResponseWriter, r *http.Request) {
 		account, problem := i.signIn(r, r.PostForm.Get("email"), r.PostForm.Get("password"))
 		if problem != nil {
 			status, text := i.pageProblem(w, r, problem)
-			i.pages.write(w, status, "device.html", "Allow a device", "", deviceAnswer{
+			i.pages.Write(w, status, "device.html", "Allow a device", "", deviceAnswer{
 				Request: r.PostForm.Get("request"), Code: code, Email: r.PostForm.Get("email"), Problem: text,
 			})
 			return
@@ -94,7 +94,7 @@ func (i *Issuer) serveDeviceAnswer(w http.ResponseWriter, r *http.Request) {
 	if r.PostForm.Get("answer") == "deny" {
 		text = "The device was refused. You may close this page."
 	}
-	i.pages.write(w, http.StatusOK, "message.html", "Done", "", message{text})
+	i.pages.Write(w, http.StatusOK, "message.html", "Done", "", message{text})
 }
 
 // normalUserCode writes what somebody typed as the device shows it: RFC 8628

@@ -13,6 +13,8 @@
 // memory holds is bounded and expires: codes of those who have signed in, and
 // devices that wait.
 //
+// People change their passwords on a page of their own, with the old one.
+//
 // Refused are plain PKCE and none, redirects that are not to loopback, parameters
 // that come twice, bodies above 16 KiB, and forms from other sites. A wrong
 // password, an unknown address and an account being removed get the same answer

@@ -16,6 +16,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/webpage"
 )
 
 const (
@@ -91,7 +92,7 @@ type Issuer struct {
 	turns    turns // of passwords that are hashed
 	sealer   *sealer
 	provider *op.Provider
-	pages    *pages
+	pages    *webpage.Pages
 }
 
 // New opens the accounts and makes an issuer. What it seals and remembers ends
@@ -118,7 +119,7 @@ func newIssuer(o Options) (*Issuer, error) {
 	}
 	i := &Issuer{
 		url: o.URL, audience: cmp.Or(o.Audience, DefaultAudience), clock: o.Clock, logger: o.Logger,
-		keys: keys, accounts: accounts, pages: newPages(),
+		keys: keys, accounts: accounts, pages: webpage.New(pageFiles, "pages/*.html"),
 	}
 	clients, err := newClients(i.audience, o.Clients)
 	if err != nil {

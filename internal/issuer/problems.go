@@ -91,7 +91,7 @@ func oauthOf(err error) (*oidc.Error, int) {
 // refusePage answers a browser that cannot go on.
 func (i *Issuer) refusePage(w http.ResponseWriter, r *http.Request, err error) {
 	status, text := i.pageProblem(w, r, err)
-	i.pages.write(w, status, "message.html", "Sign-in stopped", "", message{text})
+	i.pages.Write(w, status, "message.html", "Sign-in stopped", "", message{text})
 }
 
 // pageProblem logs the cause and gives what the page says.

@@ -12,7 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hallmark-sign/hallmark/internal/admission"
 	"github.com/hallmark-sign/hallmark/internal/config"
 )
 
@@ -44,16 +43,6 @@ type Service struct {
 	Logger           *slog.Logger
 	Announce         func()                      // called once connections are accepted; may be nil
 	Close            func(context.Context) error // gives back what the handler uses
-}
-
-// Gated returns a handler that answers with h as many requests at once as an instance
-// does without limits in its configuration.
-func Gated(h http.Handler) http.Handler {
-	gated := admission.NewGate(admission.Limits{}).Handler(h, refuse)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		client := admission.Proxies(nil).Client(r)
-		gated.ServeHTTP(w, r.WithContext(admission.WithClient(r.Context(), client)))
-	})
 }
 
 // Answer answers on l until ctx ends, then answers what has been accepted, for at

@@ -9,6 +9,7 @@
 //	POST GET /api/v1/bundles/sha256:HEX                                evidence store, if enabled
 //	GET  /.well-known/openid-configuration  /login/…                   login
 //	GET  /trust/{trusted_root.json,signing_config.v0.2.json}           what clients trust
+//	GET  /                                                             what this is, for people
 //	GET  /healthz  /metrics                                            for operators
 //
 // Each authority is an http.Handler that knows nothing of its listener; this

@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/hallmark-sign/hallmark/internal/admission"
 )
@@ -21,10 +22,17 @@ type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec   // by service, method and status
 	duration *prometheus.HistogramVec // seconds, by service
+	logger   *slog.Logger
+	proxies  admission.Proxies
 }
 
-func newMetrics(s *Server) *metrics {
+// maxScrapes is how many requests for metrics are answered at once: each gathers them.
+const maxScrapes = 4
+
+// newMetrics counts the requests of any server.
+func newMetrics(logger *slog.Logger, proxies admission.Proxies) *metrics {
 	m := &metrics{
+		logger: logger, proxies: proxies,
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "hallmark_http_requests_total", Help: "Requests answered.",
@@ -36,6 +44,18 @@ func newMetrics(s *Server) *metrics {
 	}
 	m.registry.MustRegister(m.requests, m.duration, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// handler answers GET /metrics.
+func (m *metrics) handler() http.Handler {
+	scrapes := admission.NewGate(admission.Limits{Requests: maxScrapes})
+	return scrapes.FileHandler(promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}), refuse)
+}
+
+// gauges are those of an instance.
+func (s *Server) gauges() {
+	m := s.metrics
 	for name, log := range map[string]interface {
 		Size() uint64
 		Err() error
@@ -51,7 +71,6 @@ func newMetrics(s *Server) *metrics {
 		m.gauge("hallmark_evidence_bytes", "Bytes of the bundles in the evidence store.", nil, func() float64 { return float64(e.Bytes()) })
 		m.gauge("hallmark_evidence_failed", "1 while the evidence store takes no bundles.", nil, func() float64 { return oneIf(e.Failed()) })
 	}
-	return m
 }
 
 func (m *metrics) gauge(name, help string, labels prometheus.Labels, value func() float64) {
@@ -67,21 +86,21 @@ func oneIf(yes bool) float64 {
 
 // observe gives a request its id and its line in the log, and counts it. The path
 // is logged without its query, which may hold a login's code.
-func (s *Server) observe(service string, h http.Handler) http.Handler {
-	duration := s.metrics.duration.WithLabelValues(service)
+func (m *metrics) observe(service string, h http.Handler) http.Handler {
+	duration := m.duration.WithLabelValues(service)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		id := newRequestID()
 		w.Header().Set("X-Request-Id", id)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		ctx := admission.WithClient(context.WithValue(r.Context(), requestIDKey{}, id), s.proxies.Client(r))
+		ctx := admission.WithClient(context.WithValue(r.Context(), requestIDKey{}, id), m.proxies.Client(r))
 		r = r.WithContext(ctx)
 		answer := &recorder{ResponseWriter: w, status: http.StatusOK}
 		defer func() {
 			took := time.Since(start)
 			duration.Observe(took.Seconds())
-			s.metrics.requests.WithLabelValues(service, method(r.Method), strconv.Itoa(answer.status)).Inc()
-			s.logger.LogAttrs(r.Context(), slog.LevelDebug, "request",
+			m.requests.WithLabelValues(service, method(r.Method), strconv.Itoa(answer.status)).Inc()
+			m.logger.LogAttrs(r.Context(), slog.LevelDebug, "request",
 				slog.String("service", service), slog.String("method", method(r.Method)), slog.String("path", cut(r.URL.Path)),
 				slog.Int("status", answer.status), slog.Duration("took", took))
 		}()

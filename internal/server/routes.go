@@ -11,8 +11,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-
 	"github.com/hallmark-sign/hallmark/internal/admission"
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
@@ -20,15 +18,12 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/rpcstatus"
 )
 
-// maxScrapes is how many requests for metrics are answered at once: each gathers them.
-const maxScrapes = 4
-
 // routes gives each service the paths that Sigstore clients expect it at.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mount := func(service string, h http.Handler, patterns ...string) {
 		for _, pattern := range patterns {
-			mux.Handle(pattern, s.observe(service, h))
+			mux.Handle(pattern, s.metrics.observe(service, h))
 		}
 	}
 	short := func(h http.Handler) http.Handler { return s.gate.Handler(h, refuse) }
@@ -38,8 +33,8 @@ func (s *Server) routes() http.Handler {
 	mount("ct", files(s.ct.Handler()), "/ct/")
 	mount("tsa", short(s.tsa.Handler()), "/api/v1/timestamp", "/api/v1/timestamp/certchain")
 	mount("trust", short(http.HandlerFunc(s.serveTrust)), "GET /trust/{file}")
-	scrapes := admission.NewGate(admission.Limits{Requests: maxScrapes})
-	mount("metrics", scrapes.FileHandler(promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{}), refuse), "GET /metrics")
+	mount("home", short(s.serveHome()), "GET /{$}")
+	mount("metrics", s.metrics.handler(), "GET /metrics")
 	mount("health", http.HandlerFunc(s.serveHealth), "GET /healthz") // answered however many wait
 	if s.login != nil {
 		mount("login", short(s.login.Handler()), "/.well-known/", "/login/")
@@ -109,9 +104,7 @@ func (s *Server) serveTrust(w http.ResponseWriter, r *http.Request) {
 		case errors.Is(err, fs.ErrNotExist):
 			http.NotFound(w, r)
 		case err != nil:
-			s.logger.ErrorContext(r.Context(), "trust file can't be read", "cause", err)
-			w.Header().Set("Retry-After", "10")
-			http.Error(w, "this file can't be read now", http.StatusServiceUnavailable)
+			s.trustUnreadable(w, r, err)
 		default:
 			w.Header().Set("Cache-Control", "no-cache")
 			http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(raw))
@@ -121,12 +114,17 @@ func (s *Server) serveTrust(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// trustUnreadable answers while a trust file can't be read.
+func (s *Server) trustUnreadable(w http.ResponseWriter, r *http.Request, err error) {
+	s.logger.ErrorContext(r.Context(), "trust file can't be read", "cause", err)
+	w.Header().Set("Retry-After", "10")
+	http.Error(w, "this file can't be read now", http.StatusServiceUnavailable)
+}
+
 // serveHealth says whether every service of the instance works: 503 while the disk of one
 // fails, or witnesses do not cosign.
 func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	status := "ok"
+	status := healthy
 	switch err := cmp.Or(s.rekor.Err(), s.ct.Err()); {
 	case errors.Is(err, tilelog.ErrUnwitnessed):
 		status = "too few witnesses cosign the log; see the server's log"
@@ -137,7 +135,19 @@ func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) {
 	case s.evidence != nil && s.evidence.Failed():
 		status = "the evidence store has stopped after an error; see the server's log"
 	}
-	if status != "ok" {
+	writeHealth(w, status)
+}
+
+// healthy is the status of a service that works.
+const healthy = "ok"
+
+// writeHealth answers a question for the health of a service: 503 unless it is healthy.
+//
+//	{"status":"ok"}
+func writeHealth(w http.ResponseWriter, status string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	if status != healthy {
 		w.Header().Set("Retry-After", "10")
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}

@@ -81,7 +81,8 @@ func New(o Options) (*Server, error) {
 			return nil, errors.Join(err, s.Close(context.Background()))
 		}
 	}
-	s.metrics = newMetrics(s)
+	s.metrics = newMetrics(s.logger, s.proxies)
+	s.gauges()
 	s.handler = s.routes()
 	return s, nil
 }

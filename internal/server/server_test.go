@@ -72,7 +72,7 @@ func TestRoutes(t *testing.T) {
 		"/trust/signing_config.v0.2.json":   200,
 		"/healthz":                          200,
 		"/metrics":                          200,
-		"/":                                 404,
+		"/":                                 200,
 		"/trust/":                           404,
 		"/trust/..%2fhallmark.yaml":         404,
 		"/trust/%2e%2e/keys/ct.pem":         404,

@@ -101,17 +101,44 @@ func (w *Witness) note(c checkpoint.Checkpoint) error {
 			w.mu.Lock()
 			delete(w.noted, c.Origin)
 			w.mu.Unlock()
+			w.failing()
 		}
 		return err
 	}
+	w.wake()
+	return nil
+}
+
+// wake has noteAll write the start marker.
+func (w *Witness) wake() {
 	select {
 	case w.behind <- struct{}{}:
 	default:
 	}
-	return nil
 }
 
-// noteAll writes the start marker whenever it is behind, until Close.
+// failing remembers that the disk takes nothing. noteAll finds out when it does again.
+func (w *Witness) failing() {
+	w.failed.Store(true)
+	w.wake()
+}
+
+// Failed reports whether what is cosigned can't be written down, so that nothing is.
+func (w *Witness) Failed() bool { return w.failed.Load() }
+
+// Sizes returns the size of the checkpoint that was cosigned last of each log, by origin.
+func (w *Witness) Sizes() map[string]uint64 {
+	sizes := make(map[string]uint64, len(w.logs))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for origin := range w.logs {
+		sizes[origin] = w.noted[origin].size
+	}
+	return sizes
+}
+
+// noteAll writes the start marker whenever it is behind, until Close, and again while that
+// fails.
 func (w *Witness) noteAll() {
 	defer close(w.stopped)
 	for open := true; open; {
@@ -120,8 +147,14 @@ func (w *Witness) noteAll() {
 		case <-w.closing:
 			open = false
 		}
-		if err := w.writeMarker(); err != nil {
+		switch err := w.writeMarker(); {
+		case err == nil:
+			w.failed.Store(false)
+		case !w.failed.Load() || !open:
 			w.o.Logger.Error("what was cosigned last can't be noted", "path", w.o.marker(), "cause", err)
+			w.failing()
+		default:
+			w.wake()
 		}
 		select {
 		case <-time.After(noteInterval):

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/hallmark-sign/hallmark/internal/durable/disktest"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
@@ -127,4 +128,31 @@ func FuzzParseMarker(f *testing.F) {
 			t.Errorf("%q comes back as %v, %v", raw, again, err)
 		}
 	})
+}
+
+// A witness whose disk takes nothing says so until it does again, also if no log asks.
+func TestFailureIsSaid(t *testing.T) {
+	disk := disktest.New(1)
+	w := open(t, options("witness.example.com", 2, disk, "/witness/state"))
+	if sizes := w.Sizes(); w.Failed() || len(sizes) != 1 || sizes[origin] != 0 {
+		t.Errorf("a new witness: failed %v, sizes %v", w.Failed(), sizes)
+	}
+	disk.Fail(func(disktest.Operation) error { return syscall.ENOSPC })
+	tr := newTree(t, seeded(1), 0)
+	if _, err := w.cosign(tr.request(t, 0, 3)); !errors.Is(err, errPersist) {
+		t.Fatal(err)
+	}
+	time.Sleep(noteInterval + noteInterval/2)
+	if !w.Failed() {
+		t.Error("the disk is full still, and the witness says nothing")
+	}
+	disk.Fail(nil)
+	for deadline := time.Now().Add(10 * noteInterval); w.Failed(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the disk is good, and the witness says that it is not")
+		}
+	}
+	if _, err := w.cosign(tr.request(t, 0, 3)); err != nil || w.Sizes()[origin] != 3 {
+		t.Errorf("sizes %v, %v", w.Sizes(), err)
+	}
 }

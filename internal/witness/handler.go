@@ -18,7 +18,7 @@ const (
 	retryAfter = "10"
 )
 
-// Handler answers add-checkpoint, and nothing else.
+// Handler answers add-checkpoint, and nothing else: what operators ask is for the server.
 func (w *Witness) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+witness.Path, w.serve)

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -61,6 +62,7 @@ type Witness struct {
 	noted   map[string]seen // what the start marker is to have
 	writing sync.Mutex      // held while the start marker is written
 
+	failed  atomic.Bool   // what is cosigned could not be written the last time
 	behind  chan struct{} // capacity 1: the start marker is behind
 	once    sync.Once
 	closing chan struct{} // closed by Close
@@ -237,6 +239,7 @@ func (l *log) persist(w *Witness, c checkpoint.Checkpoint, n *note.Note) error {
 	}
 	files := durable.Batch{FS: w.o.FS}
 	if err := errors.Join(files.Write(l.file, raw, 0o644), files.Sync()); err != nil {
+		w.failing()
 		return fmt.Errorf("%w: %w", errPersist, err)
 	}
 	l.last = c

@@ -1,0 +1,36 @@
+package server
+
+import (
+	"log/slog"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hallmark-sign/hallmark/internal/admission"
+	"github.com/hallmark-sign/hallmark/internal/witness"
+)
+
+// WitnessHandler serves a witness, to as many requests at once as an instance does without
+// limits in its configuration:
+//
+//	POST /add-checkpoint        for logs
+//	GET  /healthz  /metrics     for operators
+func WitnessHandler(w *witness.Witness, logger *slog.Logger) http.Handler {
+	m := newMetrics(slog.New(withRequest{logger.Handler()}), nil)
+	m.gauge("hallmark_witness_failed", "1 while the witness can't write down what it cosigns.", nil, func() float64 { return oneIf(w.Failed()) })
+	for origin := range w.Sizes() {
+		m.gauge("hallmark_witness_log_entries", "Entries of the log in the checkpoint that was cosigned last.",
+			prometheus.Labels{"log": origin}, func() float64 { return float64(w.Sizes()[origin]) })
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /healthz", m.observe("health", http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		status := healthy
+		if w.Failed() {
+			status = "what is cosigned can't be written down; see the witness's log"
+		}
+		writeHealth(rw, status)
+	})))
+	mux.Handle("GET /metrics", m.observe("metrics", m.handler()))
+	mux.Handle("/", m.observe("witness", admission.NewGate(admission.Limits{}).Handler(w.Handler(), refuse)))
+	return mux
+}

@@ -1,0 +1,60 @@
+package webpage
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"strconv"
+)
+
+//go:embed layout.html style.css
+var files embed.FS
+
+// Pages are templates with the layout and the style of all pages. It is safe for concurrent
+// use.
+type Pages struct {
+	templates *template.Template
+	style     template.CSS
+	styleHash string // as a content security policy names it
+}
+
+// New parses the templates in pages, which are embedded in the program, that match pattern.
+// It panics if they are malformed.
+func New(pages fs.FS, pattern string) *Pages {
+	style, err := files.ReadFile("style.css")
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	hash := sha256.Sum256(style)
+	return &Pages{
+		templates: template.Must(template.Must(template.ParseFS(files, "layout.html")).ParseFS(pages, pattern)),
+		style:     template.CSS(style),
+		styleHash: "'sha256-" + base64.StdEncoding.EncodeToString(hash[:]) + "'",
+	}
+}
+
+// Write answers with the page of a template. Its forms may lead to this site, and to target
+// unless that is empty.
+func (p *Pages) Write(w http.ResponseWriter, status int, name, title, target string, data any) {
+	var b bytes.Buffer
+	err := p.templates.ExecuteTemplate(&b, name, struct {
+		Title string
+		Style template.CSS
+		Data  any
+	}{title, p.style, data})
+	if err != nil {
+		http.Error(w, "page can't be written", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(b.Len()))
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src "+p.styleHash+
+		"; form-action 'self' "+target+"; frame-ancestors 'none'; base-uri 'none'")
+	w.WriteHeader(status)
+	w.Write(b.Bytes()) // an error is the client's, who has gone
+}
