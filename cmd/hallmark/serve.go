@@ -135,7 +135,7 @@ func (f serveFlags) inJSON(env environment, run func(*slog.Logger) error) error 
 	logger.Info("starting", "version", version, "commit", commit)
 	if err := run(logger); err != nil {
 		p := problemOf(err)
-		logger.Error("ended", "code", p.Code, "subject", p.Subject, "reason", p.Error(), "try", p.Try, "exit", p.Exit)
+		logger.Error("ended", "code", p.Code, "subject", p.Subject, "reason", plain(p).Error(), "try", p.Try, "exit", p.Exit)
 		return logged(p.Exit)
 	}
 	logger.Info("ended")

@@ -97,6 +97,9 @@ func (f trustAddFlags) run(ctx context.Context, env environment, url string) err
 	if f.name == "" {
 		f.name = nameOf(url)
 	}
+	if f.name == "" {
+		return &problem{Exit: exitUsage, Subject: url, Code: "usage", Err: errors.New("it is no URL, or names no host"), Try: env.command() + " trust add https://HOST"}
+	}
 	dir, err := h.instance(f.name)
 	if err != nil {
 		return err

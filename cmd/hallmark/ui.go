@@ -99,6 +99,7 @@ func (e environment) machine() io.Writer {
 
 // complain prints a problem.
 func (e environment) complain(p *problem) {
+	p = plain(p)
 	if e.json {
 		_ = writeJSON(e.machine(), p.Report())
 		return

@@ -301,7 +301,9 @@ func (t *teller) tell(v verdict.Verdict) error {
 	var err error
 	switch {
 	case t.env.json:
-		err = t.env.printJSON(v.Report())
+		report := v.Report()
+		report.Reason = plainly(report.Reason)
+		err = t.env.printJSON(report)
 	case t.many && !t.explain:
 		t.progress()
 		_, err = fmt.Fprint(t.env.stdout, v.Line())

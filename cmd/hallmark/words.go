@@ -1,0 +1,40 @@
+package main
+
+import (
+	"errors"
+	"regexp"
+)
+
+// plain is a problem whose reason has no voice of a library in it.
+func plain(p *problem) *problem {
+	told := *p
+	told.Err = errors.New(plainly(p.Err.Error()))
+	return &told
+}
+
+// plainly returns an error's text without the voices of the libraries that read a file:
+// where it is wrong, and what is wrong there, but no types of this program. What it does not
+// know stays as it is.
+func plainly(text string) string {
+	for _, rule := range []struct{ voice, words string }{
+		{`proto:[\s\x{a0}]+\(line (\d+):(\d+)\): `, "line $1, column $2: "},
+		{`proto:[\s\x{a0}]+syntax error \(line (\d+):(\d+)\): `, "line $1, column $2: not JSON of this kind: "},
+		{`invalid value for \w+ field (\w+): `, "$1 can't be "},
+		{`yaml: unmarshal errors:\s*`, ""},
+		{`yaml: (line \d+: )?`, "${1}not YAML: "},
+		{`field (\S+) not found in type [\w.*\[\]]+`, "there is no member $1"},
+		{`field (\S+) already set in type [\w.*\[\]]+`, "the member $1 is there twice"},
+		{"cannot unmarshal !!\\w+ (`.*?`) into [\\w.*\\[\\]]+", "$1 is no value for this member"},
+		{`cannot unmarshal !!map into [\w.*\[\]]+`, "members are no value for this member"},
+		{`cannot unmarshal !!seq into [\w.*\[\]]+`, "a list is no value for this member"},
+		{`json: (?:cannot|unable to) unmarshal (?:JSON )?(\w+)(?: [^:]*?)? into Go [^:;]*`, "a JSON $1 where something else belongs"},
+		{`\b(?:json|jsontext): `, ""},
+		{`strconv\.\w+: parsing (".*?"): invalid syntax`, "$1 is no number"},
+		{`strconv\.\w+: parsing (".*?"): value out of range`, "$1 is out of range"},
+		{`asn1: (?:structure|syntax) error: `, "not DER: "},
+		{`\b(?:x509|asn1|pem): `, ""},
+	} {
+		text = regexp.MustCompile(rule.voice).ReplaceAllString(text, rule.words)
+	}
+	return text
+}
