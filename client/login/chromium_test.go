@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -256,4 +257,32 @@ func TestDeviceWithChromium(t *testing.T) {
 	b.until("The device is signed in.")
 	<-done
 	isToken(t, token, err)
+}
+
+func TestPasswordChangeWithChromium(t *testing.T) {
+	o := runIssuer(t)
+	b := chromium(t)
+	b.call("Page.navigate", map[string]any{"url": o.Issuer + "/login/password-change"}, nil)
+	b.until("12 characters or more")
+	b.styled()
+	const other = "another horse battery"
+	change := func(before, after, again string) {
+		b.fill("Email", alice)
+		b.fill("Old password", before)
+		b.fill("New password", after)
+		b.fill("New password, again", again)
+		b.press("Change")
+	}
+	change(secret, other, other+"!")
+	b.until("The new password is not the same both times.")
+	b.picture("password-change")
+	change("something else", other, other)
+	b.until("Email or password is wrong.")
+	change(secret, other, other)
+	b.until("You have the new password")
+	token, err := Password(t.Context(), o, alice, []byte(other))
+	isToken(t, token, err)
+	if _, err := Password(t.Context(), o, alice, []byte(secret)); !errors.Is(err, ErrPassword) {
+		t.Errorf("the old password: %v", err)
+	}
 }
