@@ -109,7 +109,7 @@ func parseDigest(text string) ([]byte, error) {
 	digits, ok := strings.CutPrefix(text, "sha256:")
 	sum, err := hex.DecodeString(digits)
 	if strings.HasPrefix(text, "sha512:") {
-		return nil, fmt.Errorf("%.160q: digests by SHA-512 are not supported, want sha256:", text)
+		return nil, fmt.Errorf("%.160q: digests by SHA-512 are not supported, want one by SHA-256", text)
 	}
 	if !ok || err != nil || len(sum) != sha256.Size || digits != strings.ToLower(digits) {
 		return nil, fmt.Errorf("%q is not sha256: and 64 lower-case hexadecimal digits", text)

@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
@@ -56,9 +59,16 @@ func (r *registry) claims(ctx context.Context, arg string) ([]claim, error) {
 func claimsBeside(file string) ([]claim, error) {
 	files := []string{file}
 	bundles, err := verdict.ReadBundles(file)
-	if beside := verdict.Beside(file); err != nil && len(beside) > 0 {
+	info, statErr := os.Stat(file)
+	switch beside := verdict.Beside(file); {
+	case err == nil:
+	case len(beside) > 0:
 		files = beside
-	} else if err != nil {
+	case statErr == nil && info.IsDir():
+		return nil, &problem{Exit: exitUsage, Subject: file, Code: "unreadable", Err: errors.New("is a directory"), Try: "the bundles in it, " + verdict.Quoted(filepath.Join(file, "*"+verdict.Suffix))}
+	case statErr == nil && !verdict.IsBundle(file):
+		return nil, &problem{Exit: exitRefused, Subject: file, Code: "unsigned", Err: fmt.Errorf("it is no bundle, and there is no %s%s", file, verdict.Suffix)}
+	default:
 		return nil, err
 	}
 	var all []claim

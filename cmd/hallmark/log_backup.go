@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/logbackup"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
 // logBackupFlags are those of log backup.
@@ -65,6 +67,9 @@ func (f logBackupFlags) run(ctx context.Context, env environment, source, target
 	if err != nil {
 		return err
 	}
+	if err := checkBackup(target); err != nil {
+		return err
+	}
 	var failed failures
 	for _, one := range logs.all {
 		if err := f.one(ctx, env, logs, filepath.Join(source, one.dir), filepath.Join(target, one.dir)); err != nil {
@@ -75,6 +80,25 @@ func (f logBackupFlags) run(ctx context.Context, env environment, source, target
 		}
 	}
 	return failed.orNil()
+}
+
+// checkBackup refuses a directory that has other things than backups of logs.
+func checkBackup(target string) error {
+	entries, err := os.ReadDir(target)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return &problem{Exit: exitUsage, Subject: target, Code: "unwritable", Err: err}
+	}
+	for _, entry := range entries {
+		if name := entry.Name(); name != "ct" && name != "lost+found" && !strings.HasPrefix(name, "rekor") && !strings.HasPrefix(name, ".") {
+			return &problem{
+				Exit: exitUsage, Subject: target, Code: "exists", Err: fmt.Errorf("%s is in it, which is of no backup", name), Try: "a directory of its own, such as " + verdict.Quoted(filepath.Join(target, "hallmark-backup")),
+			}
+		}
+	}
+	return nil
 }
 
 func (f logBackupFlags) one(ctx context.Context, env environment, logs *ownLogs, source, target string) error {

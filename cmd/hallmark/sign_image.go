@@ -44,6 +44,10 @@ func (f signFlags) subjects(ctx context.Context, env environment, r *registry, a
 			return nil, p
 		}
 		if !isImage {
+			if len(args) > 1 && verdict.IsBundle(text) { // of a pattern that the shell has filled in
+				env.say("%s: a bundle, not signed", text)
+				continue
+			}
 			one, p := f.file(env, text)
 			if p != nil {
 				return nil, finder.HintImage(p)
@@ -56,6 +60,9 @@ func (f signFlags) subjects(ctx context.Context, env environment, r *registry, a
 			return nil, err
 		}
 		all = append(all, images...)
+	}
+	if len(all) == 0 {
+		return nil, &problem{Exit: exitUsage, Code: "usage", Err: errors.New("there is nothing to sign in what was named")}
 	}
 	return all, nil
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/client/login"
 	"github.com/hallmark-sign/hallmark/identity"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
 // clientID is what Sigstore clients call themselves, and the audience of tokens.
@@ -144,7 +145,25 @@ func (f tokenFlags) given() (string, error) {
 		return f.token, nil
 	}
 	raw, err := readSecret(f.token)
-	return strings.TrimSpace(string(raw)), err
+	if err != nil {
+		return "", err
+	}
+	return bareToken(f.token, string(raw))
+}
+
+// bareToken takes off what people copy along with a token: a byte order mark, quotes, the
+// word Bearer. An answer of a token endpoint has several tokens, and is refused.
+func bareToken(file, text string) (string, error) {
+	text = strings.TrimSpace(strings.TrimPrefix(text, "\ufeff"))
+	if strings.HasPrefix(text, "{") {
+		return "", &problem{
+			Exit: exitUsage, Subject: file, Code: "unreadable", Err: errors.New("it is JSON, not the token alone"), Try: "jq -r .id_token " + verdict.Quoted(file) + " | hallmark … --identity-token -",
+		}
+	}
+	if scheme, token, ok := strings.Cut(text, " "); ok && strings.EqualFold(scheme, "Bearer") {
+		text = strings.TrimSpace(token)
+	}
+	return strings.Trim(text, "\"'"), nil
 }
 
 // login asks somebody to log in, or logs in with a password.

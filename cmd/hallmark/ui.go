@@ -156,7 +156,7 @@ func (e environment) report(err error) int {
 	if all := failures(nil); errors.As(err, &all) {
 		worst := 0
 		for _, one := range all {
-			worst = max(worst, e.report(one))
+			worst = verdict.WorseExit(worst, e.report(one))
 		}
 		return worst
 	}
@@ -197,10 +197,10 @@ func problemOf(err error) *problem {
 		return verdict.Refused(refused)
 	case errors.Is(err, context.Canceled):
 		return verdict.Interrupted("")
-	case errors.Is(err, login.ErrPassword), errors.As(err, &denied):
-		return &problem{Exit: exitRefused, Code: "login-refused", Err: err}
 	case errors.Is(err, client.ErrUnavailable), errors.Is(err, login.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		return &problem{Exit: exitUndecided, Code: "service-unavailable", Err: err, Try: againWhen(err)}
+	case errors.Is(err, login.ErrPassword), errors.As(err, &denied):
+		return &problem{Exit: exitRefused, Code: "login-refused", Err: err}
 	case errors.As(err, &status):
 		return &problem{Exit: exitRefused, Code: "service-refused", Err: err}
 	case durable.Failing(err):

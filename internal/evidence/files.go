@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/hallmark-sign/hallmark/internal/durable"
@@ -128,11 +129,16 @@ func (s *Store) keep(ctx context.Context) {
 	}
 }
 
+// waitFor waits until nobody holds l.
+func waitFor(l sync.Locker) {
+	l.Lock()
+	defer l.Unlock()
+}
+
 // mend tries to open the store again until that goes well.
 func (s *Store) mend(ctx context.Context) {
 	for i := range s.subjects { // those that write still come to an end; others are refused
-		s.subjects[i].Lock()
-		s.subjects[i].Unlock()
+		waitFor(&s.subjects[i])
 	}
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 		select {

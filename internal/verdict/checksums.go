@@ -20,7 +20,7 @@ const maxChecksums = 4 << 20
 // widget_1.0_SHA512SUMS, CHECKSUM and checksums.txt are.
 func IsChecksums(name string) bool {
 	base := strings.ToLower(filepath.Base(name))
-	return !isBundle(base) && (isNamedForSums(base) || strings.Contains(base, "checksum"))
+	return !IsBundle(base) && (isNamedForSums(base) || strings.Contains(base, "checksum"))
 }
 
 // isNamedForSums reports whether a file of this name can only be a list.

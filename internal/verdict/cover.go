@@ -131,7 +131,7 @@ func (c *coverage) read(dir string) {
 		path := filepath.Join(dir, entry.Name())
 		switch {
 		case entry.IsDir():
-		case isBundle(path):
+		case IsBundle(path):
 			c.readManifest(dir, path, here, &budget)
 		case IsChecksums(path):
 			c.readSigned(path, here)

@@ -159,7 +159,8 @@ func digestTarget(arg string) Target {
 	return Target{Name: arg, digest: digest}
 }
 
-func isBundle(name string) bool { return artifactOf(name) != name }
+// IsBundle reports whether a file of this name is a bundle.
+func IsBundle(name string) bool { return artifactOf(name) != name }
 
 // artifactOf is the name of a bundle's artifact; of what is no bundle, its own.
 func artifactOf(name string) string {
@@ -209,7 +210,7 @@ func (f Finder) Files(arg string) iter.Seq[Target] {
 			switch {
 			case err != nil:
 				return stopUnless(yield(Target{Name: path, problem: couldNotLook(path, err)}), entry)
-			case entry.IsDir(), isBundle(path):
+			case entry.IsDir(), IsBundle(path):
 				return nil
 			}
 			return stopUnless(yield(Target{Name: path, path: path, found: true}), nil)
@@ -268,7 +269,7 @@ func (f Finder) inDirectory(path string) (target Target, wanted bool) {
 	switch {
 	case isManifest:
 		return Target{Name: path, problem: problem}, problem != nil
-	case isBundle(path) && !f.covered.byManifest(path):
+	case IsBundle(path) && !f.covered.byManifest(path):
 		if f.covered.byManifest(artifactOf(path)) {
 			return Target{}, false // which is among the rest
 		}

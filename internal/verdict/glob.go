@@ -80,7 +80,7 @@ func (f Finder) fitting(parts []string, top, name string, entry fs.DirEntry, err
 	case entry.IsDir():
 		f.covered.read(name)
 		return Target{}, false, nil
-	case isBundle(name), !fit(parts, names):
+	case IsBundle(name), !fit(parts, names):
 		return Target{}, false, nil
 	}
 	return f.target(Target{Name: name, path: name, found: true}), true, nil

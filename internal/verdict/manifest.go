@@ -228,8 +228,12 @@ func (j *Judge) shared(ctx context.Context, t Target) Verdict {
 		}
 	}
 	if len(v.Results) == 0 {
+		code := verify.SubjectMismatch
+		if !slices.ContainsFunc(said.Results, func(r *verify.Result) bool { return r.Statement != nil }) {
+			code = verify.ArtifactMismatch
+		}
 		v.Problem = Refused(&verify.Error{
-			Step: verify.StepStatement, Code: verify.SubjectMismatch, Expected: "one that " + l.target.Name + " names",
+			Step: verify.StepStatement, Code: code, Expected: "one that " + l.target.Name + " names",
 			Found: DigestText(crypto.SHA256, v.Digest),
 		})
 		v.Problem.Subject = t.Name

@@ -219,6 +219,7 @@ func DigestText(hash crypto.Hash, digest []byte) string {
 type Summary struct {
 	verified, refused, unreadable, undecided int
 	First                                    *Problem // the first that is not verified
+	exit                                     int
 }
 
 // Add counts one.
@@ -239,18 +240,18 @@ func (s *Summary) Add(v Verdict) {
 	if s.First == nil {
 		s.First = p
 	}
+	s.exit = WorseExit(s.exit, p.Exit)
 }
 
-// exit returns the exit status of all: a refusal outweighs what could not be decided,
-// and that what could not be read.
-func (s *Summary) exit() int {
-	switch {
-	case s.refused > 0:
-		return ExitRefused
-	case s.undecided > 0:
-		return ExitUndecided
+// WorseExit returns the exit status of two runs: a refusal outweighs what could not be
+// decided, and that what could not be read.
+func WorseExit(a, b int) int {
+	for _, status := range []int{ExitRefused, ExitUndecided, ExitUsage} {
+		if a == status || b == status {
+			return status
+		}
 	}
-	return ExitUsage
+	return max(a, b)
 }
 
 // Err is a *Worst, and nil when all are verified.
@@ -258,7 +259,7 @@ func (s *Summary) Err() error {
 	if s.First == nil {
 		return nil
 	}
-	return &Worst{s.First, s.exit()}
+	return &Worst{s.First, s.exit}
 }
 
 // Count is how many there are.

@@ -354,7 +354,7 @@ func (p *planner) call(e ast.Expr) (step, error) {
 		return logical(args, types.True), nil
 	case operators.Conditional:
 		return conditional(args), nil
-	case operators.NotStrictlyFalse, operators.OldNotStrictlyFalse:
+	case operators.NotStrictlyFalse:
 		return notStrictlyFalse(args[0]), nil
 	case "matches":
 		return matches(args[0], nodes[1])
