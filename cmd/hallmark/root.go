@@ -37,7 +37,7 @@ Exit status: 0 yes, 1 refused, 2 usage or unreadable input, 3 could not decide. 
 results are lines of JSON on stdout; errors and notices are lines of JSON on stderr.`,
 		SilenceErrors: true, SilenceUsage: true,
 		Args:              usageArgs(cobra.NoArgs),
-		PersistentPreRunE: stdinOnce,
+		PersistentPreRunE: checkFlags,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if showVersion {
 				return version(env)

@@ -30,8 +30,9 @@ func wantsJSON(args []string) bool {
 	return wants
 }
 
-// stdinOnce refuses a command line that reads standard input for two things.
-func stdinOnce(cmd *cobra.Command, args []string) error {
+// checkFlags refuses a command line that reads standard input for two things, or whose flags
+// do not go together.
+func checkFlags(cmd *cobra.Command, args []string) error {
 	var uses []string
 	for _, arg := range args {
 		if arg == verdict.Stdin {
@@ -45,6 +46,9 @@ func stdinOnce(cmd *cobra.Command, args []string) error {
 	})
 	if len(uses) > 1 {
 		return usageError(cmd, fmt.Errorf("standard input is read once, and was named for %s", strings.Join(uses, " and ")))
+	}
+	if limit, err := cmd.Flags().GetDuration("timeout"); err == nil && limit <= 0 {
+		return usageError(cmd, errors.New("--timeout must be more than 0"))
 	}
 	return groups(cmd)
 }

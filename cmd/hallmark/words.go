@@ -28,11 +28,11 @@ func plainly(text string) string {
 		{`cannot unmarshal !!map into [\w.*\[\]]+`, "members are no value for this member"},
 		{`cannot unmarshal !!seq into [\w.*\[\]]+`, "a list is no value for this member"},
 		{`json: (?:cannot|unable to) unmarshal (?:JSON )?(\w+)(?: [^:]*?)? into Go [^:;]*`, "a JSON $1 where something else belongs"},
-		{`\b(?:json|jsontext): `, ""},
+		{`(^|: )(?:json|jsontext): `, "$1"},
 		{`strconv\.\w+: parsing (".*?"): invalid syntax`, "$1 is no number"},
 		{`strconv\.\w+: parsing (".*?"): value out of range`, "$1 is out of range"},
 		{`asn1: (?:structure|syntax) error: `, "not DER: "},
-		{`\b(?:x509|asn1|pem): `, ""},
+		{`(^|: )(?:x509|asn1|pem): `, "$1"},
 	} {
 		text = regexp.MustCompile(rule.voice).ReplaceAllString(text, rule.words)
 	}
