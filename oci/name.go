@@ -57,6 +57,8 @@ func misnamed(text string) *NameError {
 		return likely(fmt.Sprintf("%.200q has no registry; Docker Hub is docker.io", text), hub(text, whole))
 	case path != strings.ToLower(path):
 		return likely("a repository is written in lower case", registry+"/"+strings.ToLower(path)+text[len(repo):])
+	case !hasGoodPort(registry):
+		return &NameError{Reason: fmt.Sprintf("%.200q has a port above 65535", registry)}
 	case !isHost.MatchString(registry), !isRepository.MatchString(path):
 		return &NameError{Reason: fmt.Sprintf("%.200q is no repository", repo)}
 	case byDigest:

@@ -11,6 +11,7 @@ import (
 func TestMisnamed(t *testing.T) {
 	hex := strings.Repeat("ab", 32)
 	for text, want := range map[string]struct{ reason, try string }{
+		"127.0.0.1:99999/app:v1":                   {"has a port above 65535", ""},
 		"https://r.io/app:v1":                      {"remove https://", "r.io/app:v1"},
 		"HTTP://r.io:5000/app:v1":                  {"remove HTTP://", "r.io:5000/app:v1"},
 		"docker://r.io/app@sha256:" + hex:          {"remove docker://", "r.io/app@sha256:" + hex},

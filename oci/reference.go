@@ -4,7 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"net"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -45,10 +47,24 @@ func parse(text string) (name.Reference, error) {
 	} else if !isTag.MatchString(id) {
 		err = fmt.Errorf("%.200q is no tag", id)
 	}
-	if !isHost.MatchString(ref.Context().RegistryStr()) || !isRepository.MatchString(ref.Context().RepositoryStr()) {
+	host := ref.Context().RegistryStr()
+	if !hasGoodPort(host) {
+		err = fmt.Errorf("%.200q has a port that is none", host)
+	}
+	if !isHost.MatchString(host) || !isRepository.MatchString(ref.Context().RepositoryStr()) {
 		err = fmt.Errorf("%.200q is no repository", ref.Context())
 	}
 	return ref, err
+}
+
+// hasGoodPort reports whether the port of a registry, if it has one, is one of TCP.
+func hasGoodPort(registry string) bool {
+	_, port, err := net.SplitHostPort(registry)
+	if err != nil {
+		return true
+	}
+	_, err = strconv.ParseUint(port, 10, 16)
+	return err == nil
 }
 
 // String is the reference as it was written.

@@ -157,8 +157,11 @@ func (f trustAddFlags) accept(ctx context.Context, env environment, url, dir str
 	if p, err := checkpoint.ParsePolicy(files.LogPolicy); err == nil {
 		env.say("  it has you ask that its log is cosigned by %s", p.Quorum.String())
 	}
+	question := fmt.Sprintf("Trust it as %s?", f.name)
 	if pinned, err := pinnedIn(dir); err == nil && pinned.Fingerprint() != print {
+		question = fmt.Sprintf("Replace the one that is pinned as %s?", f.name)
 		env.say("  another one is pinned as %s: %s", f.name, pinned.Fingerprint())
+		env.say("  what it has signed verifies with it alone; --name NAME keeps both")
 		if pinned.LogPolicy != nil && files.LogPolicy == nil {
 			env.say("  which has you ask that its log is cosigned; this one does not")
 		}
@@ -172,7 +175,7 @@ func (f trustAddFlags) accept(ctx context.Context, env environment, url, dir str
 	case f.yes:
 		return nil
 	}
-	return env.confirm(ctx, fmt.Sprintf("Trust it as %s?", f.name), "--fingerprint HEX, with what the operator tells you")
+	return env.confirm(ctx, question, "--fingerprint HEX, with what the operator tells you")
 }
 
 // pinnedIn reads the trust files in dir.
