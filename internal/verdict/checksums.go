@@ -52,7 +52,7 @@ func (f Finder) checksums(path string, yield func(Target) bool) {
 		name := filepath.Join(filepath.Dir(path), line.name)
 		target := f.target(Target{Name: name, path: name, found: true, listed: line})
 		if signed != nil && len(target.mentions) == 0 { // by a bundle that was given
-			target.mentions, target.list = []mention{{signed, line, name}}, nil
+			target.mentions, target.list = []mention{{list: signed, checksum: line, place: name}}, nil
 		}
 		if !yield(target) {
 			return

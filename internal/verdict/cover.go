@@ -1,6 +1,8 @@
 package verdict
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,23 +21,25 @@ type mention struct {
 	list *list
 	checksum
 	place string // the file, as shown to users
+	at    string // the file, by the list's directory without links and the name in the list
 }
 
 // coverage holds the signed lists of checksums and the manifests of the directories
 // that have been searched, and what they say about files. Files and directories are
-// keyed by absolute path. A nil coverage covers nothing.
+// keyed by absolute path, in which no directory is a link: a file has the same key
+// however the user names it. A nil coverage covers nothing.
 type coverage struct {
-	mute    bool // bundles are given: only tells manifests from other bundles
-	cwd     string
+	mute    bool   // bundles are given: only tells manifests from other bundles
+	cwd     string // without links
 	folders map[string]*folder
 	files   map[string][]mention
+	real    map[string]string // directories without links, by absolute path
 }
 
 // folder is the lists and manifests of one directory.
 type folder struct {
-	signed    map[string]*list    // lists of checksums that have a bundle, by path
-	manifests map[string]*Problem // by path; nil: the manifest can be used
-	names     []string            // of all of these, as shown to users
+	manifests map[string]*Problem // by key; nil: the manifest can be used
+	names     []string            // of manifests and of lists with a bundle, as shown to users
 
 	// unread is a bundle that may be a manifest and is no valid one: what it names is
 	// not known, but it can't count for a policy. unseen is why a list or bundle could not
@@ -45,29 +49,76 @@ type folder struct {
 }
 
 func newCoverage(mute bool) *coverage {
-	cwd, err := os.Getwd()
-	if err != nil {
-		cwd = "" // absolute paths are covered nevertheless
+	c := &coverage{mute: mute, folders: map[string]*folder{}, files: map[string][]mention{}, real: map[string]string{}}
+	if cwd, err := os.Getwd(); err == nil { // else absolute paths are covered nevertheless
+		c.cwd = c.resolve(cwd)
 	}
-	return &coverage{mute: mute, cwd: cwd, folders: map[string]*folder{}, files: map[string][]mention{}}
+	return c
 }
 
-// key returns the absolute form of path.
-func (c *coverage) key(path string) string {
+// abs returns the absolute form of path.
+func (c *coverage) abs(path string) string {
 	if c == nil || filepath.IsAbs(path) {
 		return filepath.Clean(path)
 	}
 	return filepath.Join(c.cwd, path)
 }
 
-// search reads the lists and manifests of dir and of the directories above it.
+// key returns the key of the file at path.
+func (c *coverage) key(path string) string {
+	at := c.abs(path)
+	return filepath.Join(c.resolve(filepath.Dir(at)), filepath.Base(at))
+}
+
+// resolve returns an absolute directory without links. Of one that is missing, links
+// are resolved as far as it is there.
+func (c *coverage) resolve(dir string) string {
+	if c == nil {
+		return dir
+	}
+	if real, ok := c.real[dir]; ok {
+		return real
+	}
+	real, err := filepath.EvalSymlinks(dir)
+	if parent := filepath.Dir(dir); err != nil && parent != dir {
+		real = filepath.Join(c.resolve(parent), filepath.Base(dir))
+	} else if err != nil {
+		real = dir
+	}
+	c.real[dir] = real
+	return real
+}
+
+// search reads the lists and manifests of dir and of the directories above it, both of
+// those in the path that the user named and of those without links.
 func (c *coverage) search(dir string) {
 	if c == nil || c.mute {
 		return
 	}
-	for _, above := range c.above(dir) {
+	named := c.abs(dir)
+	all, real := c.above(dir), c.resolve(named)
+	if rel, err := filepath.Rel(c.cwd, real); err == nil && filepath.IsLocal(rel) {
+		all = append(all, c.above(rel)...)
+	} else if real != named {
+		all = append(all, c.above(real)...)
+	}
+	for _, above := range all {
 		c.read(above)
 	}
+}
+
+// direct returns a path without "..", but at its beginning, as the system follows it: to
+// the parent of a link's target, where a link stands before it.
+func direct(path string) string {
+	end := strings.LastIndex("/"+filepath.ToSlash(path)+"/", "/../")
+	if end < 0 {
+		return path
+	}
+	upward, rest := path[:end+2], path[min(end+3, len(path)):]
+	if target, err := filepath.EvalSymlinks(upward); err == nil {
+		return filepath.Join(target, rest)
+	}
+	return path
 }
 
 // above returns dir and its parents, up to the working directory or the root of the
@@ -82,7 +133,7 @@ func (c *coverage) above(dir string) []string {
 	}
 	last := 0 // index of the highest directory that is searched
 	met := false
-	for at, path := c.key(dir), dir; ; {
+	for at, path := c.abs(dir), dir; ; {
 		if !met && c.holdsWorkingDirectory(at) {
 			last, met = len(all)-1, true
 		}
@@ -112,11 +163,14 @@ func (c *coverage) holdsWorkingDirectory(at string) bool {
 
 // read reads the lists and manifests of one directory, once.
 func (c *coverage) read(dir string) {
-	key := c.key(dir)
-	if c == nil || c.folders[key] != nil {
+	if c == nil {
 		return
 	}
-	here := &folder{signed: map[string]*list{}, manifests: map[string]*Problem{}}
+	key := c.resolve(c.abs(dir))
+	if c.folders[key] != nil {
+		return
+	}
+	here := &folder{manifests: map[string]*Problem{}}
 	c.folders[key] = here
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -127,31 +181,40 @@ func (c *coverage) read(dir string) {
 		return
 	}
 	budget := manifestBudget{bytes: maxManifests, bundles: maxBundles}
+	var raw bytes.Buffer
 	for _, entry := range entries {
 		path := filepath.Join(dir, entry.Name())
 		switch {
 		case entry.IsDir():
+		case IsBundle(path) && entry.Type().IsRegular() && isPlainSignature(path, &raw):
 		case IsBundle(path):
 			c.readManifest(dir, path, here, &budget)
 		case IsChecksums(path):
-			c.readSigned(path, here)
+			c.readSigned(path, here, &budget)
 		}
 	}
 }
 
 // readSigned adds a list of checksums, if it has a bundle.
-func (c *coverage) readSigned(path string, here *folder) {
+func (c *coverage) readSigned(path string, here *folder, budget *manifestBudget) {
 	info, err := os.Stat(path)
-	if err == nil && !info.Mode().IsRegular() || errors.Is(err, fs.ErrNotExist) {
-		return // no list can be there
+	if err != nil && !errors.Is(err, fs.ErrPermission) || err == nil && !info.Mode().IsRegular() || len(Beside(path)) == 0 {
+		return // no list can be there, or nobody has signed it
+	}
+	if err != nil {
+		here.unseen = couldNotLook(path, err)
+		return
+	}
+	if budget.bytes -= info.Size(); budget.bytes < 0 {
+		here.unseen = tooMany(path)
+		return
 	}
 	lines, signed, err := Finder{}.readList(path)
 	switch p := new(Problem); {
-	case errors.As(err, &p) && errors.Is(err, fs.ErrPermission):
+	case errors.As(err, &p) && (errors.Is(err, fs.ErrPermission) || info.Size() > maxChecksums):
 		here.unseen = couldNotLook(path, p.Err)
 	case err != nil || signed == nil:
 	default:
-		here.signed[path] = signed
 		here.names = append(here.names, path)
 		for _, line := range lines {
 			c.mention(filepath.Dir(path), line, signed)
@@ -163,7 +226,8 @@ func (c *coverage) readSigned(path string, here *folder) {
 func (c *coverage) mention(dir string, line checksum, by *list) {
 	place := filepath.Join(dir, line.name)
 	key := c.key(place)
-	c.files[key] = append(c.files[key], mention{by, line, place})
+	at := filepath.Join(c.resolve(c.abs(dir)), line.name)
+	c.files[key] = append(c.files[key], mention{by, line, place, at})
 }
 
 // annotate adds to a target what lists and manifests say about its file.
@@ -171,27 +235,31 @@ func (c *coverage) annotate(t Target) Target {
 	if c == nil || c.mute || t.path == "" {
 		return t
 	}
-	key := c.key(t.path)
-	t.mentions = c.files[key]
-	for dir := filepath.Dir(key); ; dir = filepath.Dir(dir) {
-		if here := c.folders[dir]; here != nil {
-			t.asked = append(t.asked, here.names...)
-			t.unread = firstOf(t.unread, here.unread)
-			if t.unseen == nil {
-				t.unseen = here.unseen
-			}
-		}
-		if dir == filepath.Dir(dir) {
-			return t
-		}
+	t.mentions = c.files[c.key(t.path)]
+	for _, here := range c.foldersAbove(t.path) {
+		t.asked = append(t.asked, here.names...)
+		t.unread = cmp.Or(t.unread, here.unread)
+		t.unseen = cmp.Or(t.unseen, here.unseen)
 	}
+	return t
 }
 
-func firstOf(a, b string) string {
-	if a != "" {
-		return a
+// foldersAbove returns the directories above the file at path that have been read, both
+// in the path that the user named and without links.
+func (c *coverage) foldersAbove(path string) []*folder {
+	var all []*folder
+	named, real := filepath.Dir(c.abs(path)), filepath.Dir(c.key(path))
+	for _, dir := range slices.Compact([]string{named, real}) {
+		for ; ; dir = filepath.Dir(dir) {
+			if here := c.folders[c.resolve(dir)]; here != nil && !slices.Contains(all, here) {
+				all = append(all, here)
+			}
+			if dir == filepath.Dir(dir) {
+				break
+			}
+		}
 	}
-	return b
+	return all
 }
 
 // byManifest reports whether a manifest names the file at path.
@@ -204,11 +272,12 @@ func (c *coverage) manifest(path string) (*Problem, bool) {
 	if c == nil {
 		return nil, false
 	}
-	here := c.folders[filepath.Dir(c.key(path))]
+	key := c.key(path)
+	here := c.folders[filepath.Dir(key)]
 	if here == nil {
 		return nil, false
 	}
-	problem, ok := here.manifests[path]
+	problem, ok := here.manifests[key]
 	return problem, ok
 }
 
@@ -221,10 +290,11 @@ func (c *coverage) rest(within func(path string) bool, found map[string]bool) []
 	}
 	var all []Target
 	for _, key := range slices.Sorted(maps.Keys(c.files)) {
-		place := c.files[key][0].place
-		if found[key] || !c.byManifest(place) || !within(key) { // a list may name more than is kept
+		byManifest := func(m mention) bool { return m.list.manifest() && within(m.at) } // a list may name more than is kept
+		if found[key] || !slices.ContainsFunc(c.files[key], byManifest) {
 			continue
 		}
+		place := c.files[key][0].place
 		t := Target{Name: place, path: place, found: true}
 		info, err := os.Stat(place)
 		if err == nil && info.IsDir() {
@@ -238,12 +308,16 @@ func (c *coverage) rest(within func(path string) bool, found map[string]bool) []
 	return all
 }
 
-// below returns a predicate for paths below dir.
-func (c *coverage) below(dir string) func(path string) bool {
-	top := c.key(dir)
+// below returns a predicate for absolute paths below dir that fit from there, be dir
+// named by the path that the user gave or without links.
+func (c *coverage) below(dir string, fits func(rel string) bool) func(path string) bool {
+	named := c.abs(dir)
+	tops := slices.Compact([]string{named, c.resolve(named)})
 	return func(path string) bool {
-		rel, err := filepath.Rel(top, path)
-		return err == nil && filepath.IsLocal(rel)
+		return slices.ContainsFunc(tops, func(top string) bool {
+			rel, err := filepath.Rel(top, path)
+			return err == nil && filepath.IsLocal(rel) && fits(rel)
+		})
 	}
 }
 

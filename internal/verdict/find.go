@@ -108,6 +108,7 @@ func (f Finder) find(arg string) iter.Seq[Target] {
 			yield(f.image(arg, problem))
 			return
 		}
+		arg = direct(arg)
 		info, err := os.Stat(arg)
 		switch {
 		case arg == "-":
@@ -197,6 +198,7 @@ func Several(args []string) bool {
 // the files as they are, whatever vouches for them, and of a list of checksums the
 // list too.
 func (f Finder) Files(arg string) iter.Seq[Target] {
+	arg = direct(arg)
 	info, err := os.Stat(arg)
 	return func(yield func(Target) bool) {
 		if err != nil || !info.IsDir() {
@@ -251,7 +253,7 @@ func (f Finder) directory(dir string, yield func(Target) bool) {
 		}
 		return nil
 	})
-	for _, target := range f.covered.rest(f.covered.below(dir), found) {
+	for _, target := range f.covered.rest(f.covered.below(dir, func(string) bool { return true }), found) {
 		if stopped {
 			return
 		}

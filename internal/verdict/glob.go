@@ -32,20 +32,21 @@ func (f Finder) glob(pattern string, yield func(Target) bool) {
 		top = "."
 	}
 	f.covered.search(filepath.FromSlash(top))
+	fits := func(rel string) bool { return fit(parts[fixed:], strings.Split(filepath.ToSlash(rel), "/")) }
 	found, stopped := map[string]bool{}, false
 	tell := func(t Target) error {
 		found[f.covered.key(t.Name)] = true
 		stopped = !yield(t)
 		return stopUnless(!stopped, nil)
 	}
-	err := filepath.WalkDir(filepath.FromSlash(top), func(name string, entry fs.DirEntry, err error) error {
+	err := walk(filepath.FromSlash(top), func(name string, entry fs.DirEntry, err error) error {
 		target, fits, next := f.fitting(parts[fixed:], top, name, entry, err)
 		if !fits {
 			return next
 		}
 		return tell(target)
 	})
-	for _, target := range f.covered.rest(f.covered.fitting(parts[fixed:], top), found) {
+	for _, target := range f.covered.rest(f.covered.below(filepath.FromSlash(top), fits), found) {
 		if stopped {
 			return
 		}
@@ -84,15 +85,6 @@ func (f Finder) fitting(parts []string, top, name string, entry fs.DirEntry, err
 		return Target{}, false, nil
 	}
 	return f.target(Target{Name: name, path: name, found: true}), true, nil
-}
-
-// fitting returns a predicate for paths below top that fit the parts of a pattern.
-func (c *coverage) fitting(parts []string, top string) func(path string) bool {
-	key := c.key(filepath.FromSlash(top))
-	return func(path string) bool {
-		rel, err := filepath.Rel(key, path)
-		return err == nil && filepath.IsLocal(rel) && fit(parts, strings.Split(filepath.ToSlash(rel), "/"))
-	}
 }
 
 // fit matches all names with all parts.

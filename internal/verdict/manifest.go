@@ -54,10 +54,15 @@ const (
 	maxManifests = bundle.MaxSize
 )
 
-// manifestBudget is what is left to be read of the manifests of a directory.
+// manifestBudget is what is left to be read of the manifests and lists of a directory.
 type manifestBudget struct {
 	bytes   int64
 	bundles int
+}
+
+// tooMany is what a list or manifest is that the budget does not allow for.
+func tooMany(path string) *Problem {
+	return Unreadable(path, fmt.Errorf("the manifests and lists of a directory have more than %d bytes together, or %d bundles", int64(maxManifests), maxBundles))
 }
 
 // errStatement: what a bundle names is not known, as its statement is malformed.
@@ -68,12 +73,13 @@ var errStatement = errors.New("statement can't be read")
 // left to the artifact that it lies beside.
 func (c *coverage) readManifest(dir, path string, here *folder, budget *manifestBudget) {
 	pieces, problem := readCandidate(path)
+	key := c.key(path)
 	switch {
 	case problem != nil && problem.Exit == ExitUndecided:
 		here.unseen = problem
 		return
 	case problem != nil && besideOf(path) == "":
-		here.manifests[path], here.unread = problem, path
+		here.manifests[key], here.unread = problem, path
 		return
 	}
 	var named [][]checksum
@@ -82,32 +88,51 @@ func (c *coverage) readManifest(dir, path string, here *folder, budget *manifest
 		if errors.Is(err, errStatement) {
 			here.unread = path
 		} else if err != nil {
-			here.manifests[path] = &Problem{Exit: ExitUsage, Subject: path, Code: "manifest-malformed", Err: err, Try: "--bundle " + Quoted(path) + ", to verify files by their digests alone"}
+			here.manifests[key] = &Problem{Exit: ExitUsage, Subject: path, Code: "manifest-malformed", Err: err, Try: "--bundle " + Quoted(path) + ", to verify files by their digests alone"}
 		}
 		named = append(named, files)
-		budget.bytes -= int64(len(p.bundle.Envelope.Payload))
+		if len(files) > 0 {
+			budget.bytes -= int64(len(p.bundle.Envelope.Payload))
+			budget.bundles--
+		}
 	}
-	if budget.bundles -= len(pieces); budget.bundles < 0 || budget.bytes < 0 {
-		here.manifests[path] = Unreadable(path, fmt.Errorf("the manifests of a directory have more than %d bytes together, or %d bundles", int64(maxManifests), maxBundles))
-		here.unseen = here.manifests[path]
+	if budget.bundles < 0 || budget.bytes < 0 {
+		here.manifests[key] = tooMany(path)
+		here.unseen = here.manifests[key]
 		return
 	}
 	for i, files := range named {
 		if len(files) == 0 {
 			continue
 		}
-		_, malformed := here.manifests[path]
-		if !malformed {
-			here.manifests[path] = nil
+		if _, malformed := here.manifests[key]; !malformed {
+			here.manifests[key] = nil
 		}
-		by := &list{target: Target{Name: path, held: []piece{pieces[i]}, claimed: true}, malformed: here.manifests[path] != nil}
+		by := &list{target: Target{Name: path, held: []piece{pieces[i]}, claimed: true}, malformed: here.manifests[key] != nil}
 		for _, file := range files {
 			c.mention(dir, file, by)
 		}
 	}
-	if _, ok := here.manifests[path]; ok {
+	if _, ok := here.manifests[key]; ok {
 		here.names = append(here.names, path)
 	}
+}
+
+// envelopeMember is in every bundle that has a statement.
+const envelopeMember = "dsseEnvelope"
+
+// isPlainSignature reports whether the file at path is a bundle without a statement, as
+// most are: such a bundle is no manifest. There may be ten thousand, for which raw is the
+// space to read into. It is false for what can't be read.
+func isPlainSignature(path string, raw *bytes.Buffer) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	raw.Reset()
+	read, err := raw.ReadFrom(io.LimitReader(f, maxManifest+1))
+	return err == nil && read <= maxManifest && !bytes.Contains(raw.Bytes(), []byte(envelopeMember))
 }
 
 // readCandidate returns the bundles of a file that may be manifests: those with a
@@ -128,18 +153,12 @@ func readCandidate(path string) ([]piece, *Problem) {
 		return nil, nil
 	case errors.As(err, &p):
 		return nil, couldNotLook(path, p.Err)
-	case !mayHaveEnvelope(raw):
+	case !bytes.Contains(raw, []byte(envelopeMember)):
 		return nil, nil
 	}
 	return slices.DeleteFunc(parsePieces(path, raw), func(p piece) bool {
 		return p.err != nil || p.bundle.Envelope == nil || p.bundle.Envelope.PayloadType != dsse.PayloadTypeInToto
 	}), nil
-}
-
-// mayHaveEnvelope reports whether a member of the JSON in raw may be called dsseEnvelope:
-// most bundles of files have a plain signature and are not parsed twice.
-func mayHaveEnvelope(raw []byte) bool {
-	return bytes.Contains(raw, []byte("dsse")) || bytes.IndexByte(raw, '\\') >= 0
 }
 
 // besideOf returns the file that a bundle lies beside; empty: there is none.
@@ -193,18 +212,37 @@ func (p piece) filesNamed() ([]checksum, error) {
 
 // isOf reports whether a statement is about the file that its bundle lies beside, rather
 // than about a directory. What 'sign --manifest' makes is about the directory, unless it
-// names that file alone. An attestation is about the file if it names it; or if it is
-// about one file of this content, which has been renamed.
+// names that file alone. An attestation is about the file if it names it; or, where the
+// files that it names by paths are not there, if it names it by another path, or is about
+// one file of this content, which has been renamed.
 func isOf(s intoto.Statement, file string) bool {
-	named := slices.ContainsFunc(s.Subject, func(r intoto.Subject) bool { return path.Base(r.Name) == filepath.Base(file) })
-	switch {
-	case s.PredicateType == intoto.TypeSigned:
-		return named && len(s.Subject) == 1
-	case named || len(s.Subject) > 1:
-		return named
+	name, one := filepath.Base(file), len(s.Subject) == 1
+	if s.PredicateType == intoto.TypeSigned {
+		return one && s.Subject[0].Name == name
+	}
+	there, called := false, false
+	for _, r := range s.Subject {
+		if r.Name == name {
+			return true
+		}
+		called = called || path.Base(r.Name) == name
+		there = there || (!one || strings.Contains(r.Name, "/")) && stands(filepath.Dir(file), r.Name)
+	}
+	if there || called || !one {
+		return !there && called // else a file could be added that takes the bundle for itself
 	}
 	sum, problem := Target{path: file, found: true}.Sum(context.Background())
 	return problem == nil && s.Subject[0].Digest["sha256"] == hex.EncodeToString(sum)
+}
+
+// stands reports whether something stands below dir at the path that a statement names.
+func stands(dir, name string) bool {
+	local, err := filepath.Localize(name)
+	if err != nil {
+		return false
+	}
+	_, err = os.Lstat(filepath.Join(dir, local))
+	return err == nil
 }
 
 // shared judges the bundles that were given once, each by what it names itself, and
