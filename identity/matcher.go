@@ -3,6 +3,7 @@ package identity
 import (
 	"maps"
 	"slices"
+	"sort"
 )
 
 // Matcher names the identities that a verifier accepts. Subject and Issuer are
@@ -46,8 +47,15 @@ func (m Matcher) Differences(id Identity) []Difference {
 	if m.Type != 0 {
 		differ("subject's type", 0, Exact(m.Type.String()), id.Subject.Type.String())
 	}
-	for _, field := range slices.Sorted(maps.Keys(m.Build)) {
+	for _, field := range m.Fields() {
 		differ(field.String(), field, m.Build[field], id.Build.Get(field))
 	}
 	return all
+}
+
+// Fields returns the fields that Build has patterns for, in order.
+func (m Matcher) Fields() []Field {
+	fields := slices.Collect(maps.Keys(m.Build))
+	sort.Slice(fields, func(a, b int) bool { return fields[a] < fields[b] })
+	return fields
 }

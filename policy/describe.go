@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -78,7 +77,7 @@ func (s Signer) describe() []string {
 		return []string{s.Name + " is the key sha256:" + hex.EncodeToString(sum[:])}
 	}
 	lines := []string{fmt.Sprintf("%s is %s, vouched for by %s", s.Name, words(s.Matcher.Subject), words(s.Matcher.Issuer))}
-	for _, f := range slices.Sorted(maps.Keys(s.Matcher.Build)) {
+	for _, f := range s.Matcher.Fields() {
 		lines = append(lines, fmt.Sprintf("%s has the %v %s", s.Name, f, words(s.Matcher.Build[f])))
 	}
 	return lines

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sort"
 )
 
 // Artifact is what a signature is meant to be of: bytes to be read, or a digest
@@ -83,7 +84,7 @@ func (a Artifact) digests(wanted []crypto.Hash) (digests, error) {
 		}
 		return digests{a.hash: a.digest}, nil
 	}
-	slices.Sort(wanted)
+	sort.Slice(wanted, func(a, b int) bool { return wanted[a] < wanted[b] })
 	wanted = slices.Compact(wanted)
 	sums := make([]io.Writer, len(wanted))
 	for i, hash := range wanted {
