@@ -61,8 +61,8 @@ func signCommand(env environment) *cobra.Command {
 		Short: "Sign files and images with a login or a key, and log the signatures",
 		Long: `Signs each FILE and writes FILE.sigstore.json: the signature, a certificate for who
 signed, a timestamp and the log entry. The bundle is verified before it is written. Where
-somebody else's bundle is there already, it stays, and ours becomes a line of
-FILE.sigstore.jsonl, unless --replace is given. - is standard input, with --bundle.
+somebody else's bundle is there already, or a manifest, it stays, and ours becomes a line
+of FILE.sigstore.jsonl, unless --replace is given. - is standard input, with --bundle.
 
 REGISTRY/REPO@sha256:HEX and REGISTRY/REPO:TAG are images; a tag is resolved, shown,
 and signed by digest. The bundle is put on the image in its registry, where cosign 3

@@ -49,8 +49,8 @@ func (f signFlags) checkTargets(targets, files []string) error {
 	probed := map[string]bool{}
 	for _, out := range targets {
 		target, err := os.Stat(out)
-		if err == nil && target.IsDir() {
-			return unwritable(out, errors.New("the bundle can't be written over a directory"))
+		if err == nil && !target.Mode().IsRegular() {
+			return unwritable(out, errors.New("the bundle can't be written over a directory, a pipe or a device"))
 		}
 		if err == nil && read == nil {
 			read = statAll(inputs)
@@ -112,10 +112,14 @@ func (f signFlags) checkReplaced(targets []string) error {
 	return nil
 }
 
-// areBy reports whether all bundles of a file claim to be by the signer of this one.
-func areBy(file string, ours *bundle.Bundle) bool {
+// mayReplace reports whether all bundles of a file claim to be by the signer of ours, and
+// to be a signature like it: a manifest is not replaced by the signature of one file, nor
+// the other way round.
+func mayReplace(file string, ours *bundle.Bundle) bool {
 	there, err := verdict.ReadBundles(file)
-	return err == nil && !slices.ContainsFunc(there, func(b *bundle.Bundle) bool { return !sameSigner(b, ours) })
+	return err == nil && !slices.ContainsFunc(there, func(b *bundle.Bundle) bool {
+		return !sameSigner(b, ours) || (b.Envelope == nil) != (ours.Envelope == nil)
+	})
 }
 
 // sameSigner reports whether two bundles name the same identity, or the same key.
@@ -140,7 +144,7 @@ func claimedIdentity(b *bundle.Bundle) (identity.Identity, error) {
 }
 
 // write leaves a bundle at out, and returns the file that has it: beside others if it was
-// asked for or they are somebody else's, else in place of the signer's own.
+// asked for or they may not be replaced, else in place of the signer's own.
 func (s *session) write(out string, raw []byte) (string, error) {
 	if s.flags.beside {
 		return out, durable.AddLine(out, raw, 0o644)
@@ -151,9 +155,9 @@ func (s *session) write(out string, raw []byte) (string, error) {
 	}
 	_, err = os.Stat(out)
 	exists := err == nil
-	if exists && !s.flags.replace && !areBy(out, ours) {
+	if exists && !s.flags.replace && !mayReplace(out, ours) {
 		if !s.env.json && !s.quiet {
-			s.env.say("%s: kept, as somebody else has signed it; --replace replaces it", out)
+			s.env.say("%s: kept, as it is somebody else's or of another kind; --replace replaces it", out)
 		}
 		lines := linesName(out)
 		return lines, durable.AddLine(lines, raw, 0o644)
