@@ -73,8 +73,8 @@ With --manifest it is one signature for a whole release: one statement that name
 file, every file of a directory or a list of checksums, and every image, by path and
 digest. The bundle is one file at or above all that it names: --bundle, else
 release.sigstore.json in the directory that is named, or here. Links that lead out of the
-directory are refused. 'hallmark verify DIR' finds it in DIR or above. A manifest may name 10,000 subjects; cosign and
-sigstore-go read up to 1,024.
+directory are refused. 'hallmark verify DIR' finds it in DIR or above. A manifest may
+name 10,000 subjects; cosign and sigstore-go read up to 1,024.
 
 With --evidence URL the bundle is also left in the evidence store of an instance, where
 'verify --evidence' finds it by the digest of what was signed. If that fails, the bundle

@@ -148,8 +148,6 @@ func MarshalPublic(key crypto.PublicKey) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), nil
 }
 
-// onlyBlock finds the one block of PEM. EC PARAMETERS, which openssl ecparam
-// writes before an EC key, is passed over; the key names its curve itself.
 // derBlock returns a key in DER as the block of PEM that it would be.
 func derBlock(der []byte) (*pem.Block, error) {
 	for kind, parse := range map[string]func([]byte) error{
@@ -165,6 +163,8 @@ func derBlock(der []byte) (*pem.Block, error) {
 	return nil, errors.New("neither PEM nor DER of a private key")
 }
 
+// onlyBlock returns the one block of PEM, or what stands for a key in DER. EC PARAMETERS, which openssl ecparam
+// writes before an EC key, is passed over; the key names its curve itself.
 func onlyBlock(data []byte) (*pem.Block, error) {
 	if len(data) > MaxFile {
 		return nil, fmt.Errorf("more than %d bytes", MaxFile)
