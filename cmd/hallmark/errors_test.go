@@ -76,11 +76,12 @@ func TestExitStatus(t *testing.T) {
 		err  error
 		want int
 	}{
-		"none":        {nil, 0},
-		"refusal":     {&verify.Error{Code: verify.IdentityMismatch}, exitRefused},
-		"unavailable": {client.ErrUnavailable, exitUndecided},
-		"several":     {failures{&verify.Error{Code: verify.IdentityMismatch}, client.ErrUnavailable}, exitUndecided},
-		"other":       {errors.New("anything"), exitUsage},
+		"none":                  {nil, 0},
+		"refusal":               {&verify.Error{Code: verify.IdentityMismatch}, exitRefused},
+		"unavailable":           {client.ErrUnavailable, exitUndecided},
+		"several":               {failures{&verify.Error{Code: verify.IdentityMismatch}, client.ErrUnavailable}, exitRefused},
+		"several, none refused": {failures{errors.New("anything"), client.ErrUnavailable}, exitUndecided},
+		"other":                 {errors.New("anything"), exitUsage},
 	} {
 		env := environment{stderr: new(strings.Builder)}
 		if got := env.report(c.err); got != c.want {

@@ -19,7 +19,7 @@ import (
 // disk, life after life, while bundles are posted. What was acknowledged is there,
 // once and whole.
 func TestPowerLoss(t *testing.T) {
-	lives := 200
+	lives := 100
 	switch {
 	case os.Getenv("HALLMARK_CI") == "nightly":
 		lives = 5000

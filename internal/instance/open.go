@@ -75,6 +75,9 @@ func (i *Instance) readKeys(passphrase []byte) error {
 	to := map[string]*crypto.Signer{
 		fileCA: &i.Keys.CA, fileTSA: &i.Keys.TSA, fileRekor(n): &i.Keys.Rekor, fileNote(n): &i.Keys.Note, fileCT: &i.Keys.CT, fileIssuer: &i.Keys.Issuer,
 	}
+	if _, err := os.Stat(i.Config.Path("keys", fileIssuerRSA)); err == nil {
+		to[fileIssuerRSA] = &i.Keys.IssuerRSA // else see addLoginKey
+	}
 	return together(to, func(name string, to *crypto.Signer) error {
 		path := i.Config.Path("keys", name)
 		raw, err := os.ReadFile(path)
@@ -91,9 +94,12 @@ func (i *Instance) readKeys(passphrase []byte) error {
 	})
 }
 
-// addLoginKey reads the login's RSA key. An instance of before 2026-12 has none: it is
-// made, once all other keys have been opened with the same passphrase.
+// addLoginKey makes the login's RSA key for an instance of before 2026-12, which has none,
+// once all other keys have been opened with the same passphrase.
 func (i *Instance) addLoginKey(passphrase []byte) error {
+	if i.Keys.IssuerRSA != nil {
+		return nil
+	}
 	key, err := i.keep(fileIssuerRSA, kindIssuerRSA, passphrase)
 	if err != nil {
 		return fmt.Errorf("key of the login for RS256: %w", err)
