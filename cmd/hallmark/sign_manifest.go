@@ -220,7 +220,7 @@ func (s *session) tellManifest(m *manifest, results []*verify.Result) error {
 		}
 		return nil
 	}
-	s.env.say("%d subjects: signed by %s, log entry %s", len(m.named), verdict.Who(results[0]), verdict.EntryWords(results[0]))
+	s.env.say("%s: signed by %s, log entry %s", counted(len(m.named), "subject", "subjects"), verdict.Who(results[0]), verdict.EntryWords(results[0]))
 	s.env.say("  bundle    %s", m.out)
 	if len(m.named) > widelyRead {
 		s.env.say("  note      cosign and sigstore-go refuse statements of more than %d subjects", widelyRead)
