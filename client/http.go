@@ -49,8 +49,8 @@ func NewHTTP(timeout time.Duration, notice func(string)) *http.Client {
 	return NewHTTPFor(nil, timeout, notice)
 }
 
-// NewHTTPFor is NewHTTP for services whose TLS certificates are of these authorities; nil:
-// of the system's.
+// NewHTTPFor returns a client like that of [NewHTTP] that trusts the TLS certificates of
+// roots. If roots is nil, it trusts those of the system.
 func NewHTTPFor(roots *x509.CertPool, timeout time.Duration, notice func(string)) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots}

@@ -61,8 +61,8 @@ func parseToken(token string) (claims, error) {
 	return c, nil
 }
 
-// challenge returns the claim of a token that a proof of possession signs: email where
-// there is one, else sub, as Fulcio's clients do.
+// challenge returns the claim of a token that a proof of possession signs: email if the
+// token has that claim, otherwise sub, as Fulcio's clients do.
 func (c claims) challenge() (string, error) {
 	if challenge := cmp.Or(c.Email, c.Subject); challenge != "" {
 		return challenge, nil

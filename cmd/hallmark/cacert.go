@@ -67,7 +67,7 @@ func authoritiesIn(dir string) ([]byte, error) {
 	return kept, err
 }
 
-// addCACert is for verbs that ask the services of an instance.
+// addCACert adds --cacert to a verb that asks the services of an instance.
 func (f *trustFlags) addCACert(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.cacert, "cacert", "", "PEM `FILE` with the certificate authority of the instance's TLS, besides the system's (default: what 'trust add --cacert' has kept)")
 }

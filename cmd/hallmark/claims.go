@@ -55,7 +55,8 @@ func (r *registry) claims(ctx context.Context, arg string) ([]claim, error) {
 	return all, nil
 }
 
-// claimsBeside are the bundles in a file, or in those beside it, if it is their artifact.
+// claimsBeside returns the bundles in a file or, if it is an artifact, in the bundle files
+// beside it.
 func claimsBeside(file string) ([]claim, error) {
 	files := []string{file}
 	bundles, err := verdict.ReadBundles(file)

@@ -65,7 +65,7 @@ type plan struct {
 	stay  []oci.Removable
 }
 
-// cleanedImage is what was taken off an image, for machines.
+// A cleanedImage is the JSON result of removing attachments from an image.
 type cleanedImage struct {
 	Image   string    `json:"image"`
 	Deleted []hanging `json:"deleted"`

@@ -35,5 +35,5 @@ func documentedCommand(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// docs is the folder of the pages, wherever the script runs.
+// docs holds the path of the docs folder, as scripts run in directories of their own.
 var docs, _ = filepath.Abs("../../docs")

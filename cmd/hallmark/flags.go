@@ -25,14 +25,14 @@ func addConfig(flags *pflag.FlagSet, path *string, usual string) {
 	flags.StringVarP(path, "config", "c", "", "`DIR` of the instance, or its hallmark.yaml"+usual)
 }
 
-// addType is for verbs that take only what was signed with a type.
+// addType adds --type to a verb that selects signatures by their type.
 func addType(cmd *cobra.Command, kind *string, more ...string) {
 	names := append([]string{policy.Signature}, more...)
 	cmd.Flags().StringVar(kind, "type", "", "`TYPE` of what was signed: "+oneOf(slices.Concat(names, intoto.Names(), []string{"a URI"}))+" (default: any)")
 	complete(cmd, "type", slices.Concat(names, intoto.Names())...)
 }
 
-// oneOf is a list of words, of which one is meant.
+// oneOf joins alternatives for a help text.
 func oneOf(words []string) string {
 	text := words[0]
 	for i, word := range words[1:] {

@@ -54,7 +54,6 @@ func (open openAccounts) complete(cmd *cobra.Command, _ []string, _ string) (ema
 }
 
 func userAddCommand(env environment, open openAccounts) *cobra.Command {
-	var passwordFile string
 	cmd := &cobra.Command{
 		Use:   "add EMAIL",
 		Short: "Add an account",
@@ -63,32 +62,33 @@ You vouch that the address belongs to whoever gets the password, which has
 ` + issuer.PasswordRule + `. Its holder can change it on the login page.`,
 		Example: `  hallmark user add -c my-instance/hallmark.yaml alice@example.com`,
 		Args:    usageArgs(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			accounts, err := open(cmd)
-			if err != nil {
-				return err
-			}
-			password, err := env.secret(cmd.Context(), "password", passwordFile, "", issuer.PasswordRule)
-			if err != nil {
-				return err
-			}
-			if err := accounts.Add(args[0], password); err != nil {
-				return accountProblem(args[0], err)
-			}
-			return env.tellAccount(args[0], "added", "%s can log in")
-		},
 	}
-	addPasswordFile(cmd, &passwordFile)
+	takePassword(cmd, env, open, (*issuer.Accounts).Add, "added", "%s can log in")
 	return cmd
 }
 
-// addPasswordFile is for verbs that take a new password.
-func addPasswordFile(cmd *cobra.Command, file *string) {
-	cmd.Flags().StringVar(file, "password-file", "", "`FILE` with the password, of "+issuer.PasswordRule+" (default: a prompt)")
+// takePassword makes cmd ask for a new password and pass it to set, with the account that
+// is named. done and words tell what happened, as in tellAccount.
+func takePassword(cmd *cobra.Command, env environment, open openAccounts, set func(a *issuer.Accounts, email string, password []byte) error, done, words string) {
+	var file string
+	cmd.Flags().StringVar(&file, "password-file", "", "`FILE` with the password, of "+issuer.PasswordRule+" (default: a prompt)")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		accounts, err := open(cmd)
+		if err != nil {
+			return err
+		}
+		password, err := env.secret(cmd.Context(), "password", file, "", issuer.PasswordRule)
+		if err != nil {
+			return err
+		}
+		if err := set(accounts, args[0], password); err != nil {
+			return accountProblem(args[0], err)
+		}
+		return env.tellAccount(args[0], done, words)
+	}
 }
 
 func userPasswdCommand(env environment, open openAccounts) *cobra.Command {
-	var passwordFile string
 	cmd := &cobra.Command{
 		Use:   "passwd EMAIL",
 		Short: "Give an account another password",
@@ -101,22 +101,8 @@ People who know theirs change it themselves, on the page URL/login/password-chan
 		Example:           `  hallmark user passwd -c my-instance/hallmark.yaml alice@example.com`,
 		Args:              usageArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: open.complete,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			accounts, err := open(cmd)
-			if err != nil {
-				return err
-			}
-			password, err := env.secret(cmd.Context(), "password", passwordFile, "", issuer.PasswordRule)
-			if err != nil {
-				return err
-			}
-			if err := accounts.SetPassword(args[0], password); err != nil {
-				return accountProblem(args[0], err)
-			}
-			return env.tellAccount(args[0], "changed", "%s has another password")
-		},
 	}
-	addPasswordFile(cmd, &passwordFile)
+	takePassword(cmd, env, open, (*issuer.Accounts).SetPassword, "changed", "%s has another password")
 	return cmd
 }
 

@@ -1,7 +1,6 @@
 package server_test
 
 import (
-	"io"
 	"net/http"
 	"os"
 	"regexp"
@@ -20,16 +19,7 @@ func home(t *testing.T, url, accept string) (*http.Response, string) {
 		t.Fatal(err)
 	}
 	req.Header.Set("Accept", accept)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp, string(body)
+	return fetch(t, req)
 }
 
 // Who opens the address of an instance learns what it is, what to type, and that the
