@@ -29,7 +29,7 @@ func documented(t *testing.T, page, program string) []string {
 	return all
 }
 
-// TestDocumented runs cosign's commands of docs/images.md as they stand there, but for
+// TestDocumented runs cosign's commands of docs/guides/containers.md as they stand there, but for
 // the names in them. Cosign 2 takes minutes to build, so it is run where that was done
 // before, and at night.
 func TestDocumented(t *testing.T) {
@@ -47,7 +47,7 @@ func TestDocumented(t *testing.T) {
 	}
 	names := strings.NewReplacer("registry.example.com/app@sha256:HEX", i.image, "mirror.internal/app:v1", laxRegistry(t, i.home).host+"/app:v1", "alice@example.com", r.identity,
 		"URL", r.issuer, "trusted_root.json", r.trustedRoot, "release/", dir)
-	all := documented(t, "images.md", "cosign")
+	all := documented(t, "guides/containers.md", "cosign")
 	if len(all) != 4 {
 		t.Errorf("%d commands of cosign are documented, want 4: %q", len(all), all)
 	}

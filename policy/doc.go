@@ -26,6 +26,6 @@
 // holds what the bundles of one artifact have proved to the rules. Conditions are
 // compiled by the caller's Compiler: package policy/cel, or none.
 //
-// Source: docs/policy.md and docs/policy.schema.json. Proof: TestSchema holds
+// Source: docs/guides/policies.md and docs/reference/policy.schema.json. Proof: TestSchema holds
 // Parse and the schema to each other.
 package policy

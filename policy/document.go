@@ -16,7 +16,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
-// document is the file as it is written. docs/policy.md is its manual.
+// document is the file as it is written. docs/guides/policies.md is its manual.
 type document struct {
 	Version    count             `yaml:"version"`
 	Signers    map[string]signer `yaml:"signers"`

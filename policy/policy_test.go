@@ -69,7 +69,7 @@ require:
 
 func schema(t *testing.T) *jsonschema.Schema {
 	t.Helper()
-	raw, err := os.ReadFile("../docs/policy.schema.json")
+	raw, err := os.ReadFile("../docs/reference/policy.schema.json")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,6 @@
 //
 // Each verb is a file. Data goes to stdout, all else to stderr; --json is for
 // machines. Exit status: 0 yes, 1 refused, 2 usage or unreadable input, 3 could
-// not decide. Every refusal has a code, which docs/errors.md explains.
+// not decide. Every refusal has a code, which docs/reference/errors.md explains.
 // testdata/script has the product as scripts.
 package main

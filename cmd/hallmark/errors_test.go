@@ -15,10 +15,10 @@ import (
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
-// TestErrorsAreDocumented: docs/errors.md has every code that can be printed, and
+// TestErrorsAreDocumented: docs/reference/errors.md has every code that can be printed, and
 // no other.
 func TestErrorsAreDocumented(t *testing.T) {
-	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "errors.md"))
+	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "reference", "errors.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,12 +37,12 @@ func TestErrorsAreDocumented(t *testing.T) {
 	}
 	for code := range given {
 		if !documented[code] {
-			t.Errorf("%s is not in docs/errors.md", code)
+			t.Errorf("%s is not in docs/reference/errors.md", code)
 		}
 	}
 	for code := range documented {
 		if !given[code] {
-			t.Errorf("docs/errors.md has %s, which nothing gives", code)
+			t.Errorf("docs/reference/errors.md has %s, which nothing gives", code)
 		}
 	}
 }

@@ -12,16 +12,16 @@ import (
 )
 
 // conformsCommand: conforms NAME holds each line of stdout to NAME in
-// docs/results.schema.json. There is at least one.
+// docs/reference/results.schema.json. There is at least one.
 func conformsCommand(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Check(conform(filepath.Join(docs, "results.schema.json")+"#/$defs/"+args[0], ts.ReadFile("stdout")))
+	ts.Check(conform(filepath.Join(docs, "reference", "results.schema.json")+"#/$defs/"+args[0], ts.ReadFile("stdout")))
 }
 
-// complainsCommand: complains CODE holds each line of stderr to docs/error.schema.json;
+// complainsCommand: complains CODE holds each line of stderr to docs/reference/error.schema.json;
 // one is an error with this code.
 func complainsCommand(ts *testscript.TestScript, _ bool, args []string) {
 	text := ts.ReadFile("stderr")
-	ts.Check(conform(filepath.Join(docs, "error.schema.json"), text))
+	ts.Check(conform(filepath.Join(docs, "reference", "error.schema.json"), text))
 	if !strings.Contains(text, `{"code":"`+args[0]+`",`) {
 		ts.Fatalf("no %s in %s", args[0], text)
 	}
@@ -50,7 +50,7 @@ func conform(schema, lines string) error {
 
 // compile reads a schema of docs/; what others refer to comes from there too.
 func compile(schema string) (*jsonschema.Schema, error) {
-	f, err := os.Open(filepath.Join(docs, "verdict.schema.json"))
+	f, err := os.Open(filepath.Join(docs, "reference", "verdict.schema.json"))
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func compile(schema string) (*jsonschema.Schema, error) {
 }
 
 // TestEveryVerbHasASchema: what each verb prints with --json is in
-// docs/results.schema.json.
+// docs/reference/results.schema.json.
 func TestEveryVerbHasASchema(t *testing.T) {
 	without := map[string]bool{ // what they print is not theirs to shape, or a log
 		"serve": true, "witness-serve": true, "sign-bundle": true, "verify-bundle": true,
@@ -83,7 +83,7 @@ func TestEveryVerbHasASchema(t *testing.T) {
 		if cmd.HasSubCommands() && path != "bench" || without[path] {
 			return
 		}
-		if _, err := compile(filepath.Join(docs, "results.schema.json") + "#/$defs/" + path); err != nil {
+		if _, err := compile(filepath.Join(docs, "reference", "results.schema.json") + "#/$defs/" + path); err != nil {
 			t.Errorf("%s: %v", path, err)
 		}
 		if cmd.Flags().Lookup("json") != cmd.Root().PersistentFlags().Lookup("json") && cmd.LocalNonPersistentFlags().Lookup("json") != nil {

@@ -164,7 +164,7 @@ func (r *restoration) wouldFork(found string, err error) error {
 	return &problem{
 		Exit: exitRefused, Subject: r.backup, Code: "log-would-fork", Err: err, Found: found,
 		Expected: fmt.Sprintf("the %d entries of the backup, and nothing that goes on beyond them", r.tree.Head.Size),
-		Try:      "a newer backup; if there is none, end this log where the backup does: docs/operations.md, \"Back it up\"",
+		Try:      "a newer backup; if there is none, end this log where the backup does: docs/operating/backup-restore.md",
 	}
 }
 

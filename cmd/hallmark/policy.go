@@ -24,8 +24,8 @@ func policyCommand(env environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "policy",
 		Short: "Say who is trusted, as a file",
-		Long: `A policy names signers, and says how many of them must have signed what. docs/policy.md
-is its manual, docs/policy.schema.json its schema for editors.`,
+		Long: `A policy names signers, and says how many of them must have signed what. docs/guides/policies.md
+is its manual, docs/reference/policy.schema.json its schema for editors.`,
 		Example: `  hallmark policy propose release.tar.gz.sigstore.json >policy.yaml
   hallmark policy explain policy.yaml
   hallmark verify --policy policy.yaml release.tar.gz`,
@@ -218,7 +218,7 @@ func (c policyCase) run(ctx context.Context, judge *verdict.Judge, registry *reg
 		return "", errors.New("artifact and expect are needed")
 	}
 	if !slices.Contains(outcomes(), c.Expect) {
-		return "", fmt.Errorf("expect: %q is neither verified nor a code of docs/errors.md", c.Expect)
+		return "", fmt.Errorf("expect: %q is neither verified nor a code of docs/reference/errors.md", c.Expect)
 	}
 	finder := verdict.Finder{Registry: registry}
 	if c.Bundle != "" {

@@ -198,7 +198,7 @@ func newServer(i *instance.Instance, l net.Listener, logger *slog.Logger, reload
 		return nil, lost
 	}
 	if errors.Is(err, server.ErrDemand) {
-		return nil, &problem{Exit: exitUsage, Subject: i.Config.Dir, Code: "configuration", Err: err, Try: "docs/operations.md, \"Witnesses\""}
+		return nil, &problem{Exit: exitUsage, Subject: i.Config.Dir, Code: "configuration", Err: err, Try: "docs/operating/witnesses.md"}
 	}
 	if errors.Is(err, tilelog.ErrFrozen) {
 		return nil, &problem{Exit: exitUsage, Subject: i.Config.Dir, Code: "configuration", Err: fmt.Errorf("a rotation was interrupted: %w", err), Try: "hallmark log rotate, once more"}

@@ -193,7 +193,7 @@ func readPolicy(file string) (*policy.Policy, error) {
 	}
 	p, err := policy.Parse(raw, cel.Compile)
 	if err != nil {
-		return nil, &problem{Exit: exitUsage, Subject: file, Code: "policy-malformed", Err: err, Try: "docs/policy.md, or 'hallmark policy propose' for an example"}
+		return nil, &problem{Exit: exitUsage, Subject: file, Code: "policy-malformed", Err: err, Try: "docs/guides/policies.md, or 'hallmark policy propose' for an example"}
 	}
 	return p, nil
 }

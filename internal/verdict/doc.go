@@ -6,6 +6,6 @@
 // not there; what could not be looked at is undecided. A bundle that is refused
 // does no harm beside one that meets the policy, as anybody can add one.
 //
-// Source: docs/errors.md for codes and exit statuses, docs/verdict.schema.json for
+// Source: docs/reference/errors.md for codes and exit statuses, docs/reference/verdict.schema.json for
 // the JSON of a Report.
 package verdict

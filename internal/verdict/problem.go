@@ -24,7 +24,7 @@ const (
 )
 
 // Problem is an error as people see it: what is wrong, in which words of
-// docs/errors.md, and what to type next.
+// docs/reference/errors.md, and what to type next.
 type Problem struct {
 	Exit            int
 	Subject         string // the file or URL that it is about; may be empty
@@ -108,7 +108,7 @@ func (p *Problem) Text() string {
 	return b.String()
 }
 
-// Failure is a problem for machines: docs/error.schema.json.
+// Failure is a problem for machines: docs/reference/error.schema.json.
 type Failure struct {
 	Code     string `json:"code"`
 	Exit     int    `json:"exit"`

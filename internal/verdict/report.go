@@ -12,7 +12,7 @@ import (
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
-// Report is a verdict for machines: docs/verdict.schema.json.
+// Report is a verdict for machines: docs/reference/verdict.schema.json.
 type Report struct {
 	File       string      `json:"file"`
 	Verdict    string      `json:"verdict"`          // verified, refused, undecided, unreadable

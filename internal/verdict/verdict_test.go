@@ -108,7 +108,7 @@ func code(t *testing.T, all []verdict.Verdict) string {
 
 func schema(t *testing.T) *jsonschema.Schema {
 	t.Helper()
-	s, err := jsonschema.NewCompiler().Compile("../../docs/verdict.schema.json")
+	s, err := jsonschema.NewCompiler().Compile("../../docs/reference/verdict.schema.json")
 	if err != nil {
 		t.Fatal(err)
 	}
