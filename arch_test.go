@@ -43,7 +43,7 @@ const (
 	waysOut                 // L3 client, trust/tuf, oci, policy/cel
 	carriers                // L3 client/logread, oci/layout, oci/transfer: what stands on client or oci
 	storage                 // L4 durable, admission: files that outlive a crash, and bounds on strangers
-	lookup                  // L4 leafindex: what tilelog alone stands on
+	lookup                  // L4 tilelog/dedup: what tilelog alone stands on
 	foundation              // L4 tilelog, keys: what services stand on
 	service                 // L4 every other internal package
 	settings                // L5 internal/config
@@ -61,7 +61,7 @@ var rooms = map[string]level{
 	"policy": policies, "policy/cel": waysOut, "client/retry": asking,
 	"client": waysOut, "client/login": waysOut, "trust/tuf": waysOut, "oci": waysOut,
 	"client/logread": carriers, "oci/layout": carriers, "oci/transfer": carriers,
-	"internal/durable": storage, "internal/admission": storage, "internal/publickey": storage, "internal/webpage": storage, "internal/leafindex": lookup, "internal/tilelog": foundation, "internal/keys": foundation,
+	"internal/durable": storage, "internal/admission": storage, "internal/publickey": storage, "internal/webpage": storage, "internal/tilelog/dedup": lookup, "internal/tilelog": foundation, "internal/keys": foundation,
 	"internal/config": settings, "internal/server": server, "internal/instance": making,
 	"hallmarktest": testServer,
 }

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/hallmark-sign/hallmark/internal/durable"
-	"github.com/hallmark-sign/hallmark/internal/leafindex"
+	"github.com/hallmark-sign/hallmark/internal/tilelog/dedup"
 )
 
 const (
@@ -36,7 +36,7 @@ const (
 type engine struct {
 	o       Options
 	journal *durable.Journal // sequencer only, once open
-	known   *leafindex.Index // sequencer only, once open; nil without Dedup
+	known   *dedup.Index     // sequencer only, once open; nil without Dedup
 	tree    *tree
 	files   durable.Batch // publisher only, once open
 	public  durable.Batch // exposer only

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/hallmark-sign/hallmark/internal/durable"
-	"github.com/hallmark-sign/hallmark/internal/leafindex"
+	"github.com/hallmark-sign/hallmark/internal/tilelog/dedup"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
@@ -220,7 +220,7 @@ func (e *engine) loadKnown(size uint64) (err error) {
 	if !e.o.Dedup {
 		return nil
 	}
-	e.known, err = leafindex.Open(leafindex.Options{FS: e.o.FS, Dir: e.o.path("leaves"), Logger: e.o.Logger}, size,
+	e.known, err = dedup.Open(dedup.Options{FS: e.o.FS, Dir: e.o.path("leaves"), Logger: e.o.Logger}, size,
 		func(from uint64, each func([32]byte) error) error { return e.leaves(from, size, each) })
 	return err
 }

@@ -1,4 +1,4 @@
-package leafindex
+package dedup
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-// Package leafindex is a log's map from leaf hashes to indices, on disk: by it
+// Package dedup is a log's map from leaf hashes to indices, on disk: by it
 // the same entry submitted again gets its first index, at any size of the log
 // and after restarts, in a few megabytes of memory.
 //
@@ -39,4 +39,4 @@
 // from bytes whose checksum is wrong.
 //
 // Proof: TestModel, TestEveryByteDamaged, TestCrash, TestPowerFails.
-package leafindex
+package dedup
