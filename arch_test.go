@@ -69,9 +69,8 @@ var rooms = map[string]level{
 // libraries are the modules that formats may stand on: the ones of every
 // format, then those of one package.
 var libraries = map[string][]string{
-	"":            {"golang.org/x/crypto", "golang.org/x/mod/sumdb", "github.com/go-json-experiment/json"},
-	"wire/rekor":  {"github.com/sigstore/protobuf-specs", "google.golang.org/protobuf"},
-	"wire/sigalg": {"filippo.io/nistec"},
+	"":           {"golang.org/x/crypto", "golang.org/x/mod/sumdb", "github.com/go-json-experiment/json"},
+	"wire/rekor": {"github.com/sigstore/protobuf-specs", "google.golang.org/protobuf"},
 }
 
 // Packages of the standard library that the pure floors may not import:

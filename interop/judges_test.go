@@ -20,7 +20,6 @@ import (
 	"github.com/hallmark-sign/hallmark/identity"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/verify"
-	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
 // judge answers a seed's question for any bundle: nil accepts it. It keeps
@@ -63,7 +62,7 @@ func hallmarkJudge(t testing.TB, s seed) judge {
 	}
 	policy := verify.Policy{Identities: []identity.Matcher{identity.Exactly(s.identity, s.issuer)}}
 	if s.key != nil {
-		policy = verify.Policy{Keys: []crypto.PublicKey{new(sigalg.Preparer).Prepare(s.key)}}
+		policy = verify.Policy{Keys: []crypto.PublicKey{s.key}}
 	}
 	return judge{
 		name:  "hallmark",

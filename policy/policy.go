@@ -13,7 +13,6 @@ import (
 	"github.com/hallmark-sign/hallmark/verify"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/intoto"
-	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
 // Words that a rule may accept besides predicate types.
@@ -127,10 +126,9 @@ func (p *Policy) Verification() verify.Policy {
 
 // union accepts what any signer of any rule may have signed.
 func (p *Policy) union() (v verify.Policy) {
-	var preparer sigalg.Preparer
 	for _, s := range p.Signers {
 		if s.Key != nil {
-			v.Keys = append(v.Keys, preparer.Prepare(s.Key))
+			v.Keys = append(v.Keys, s.Key)
 		} else {
 			v.Identities = append(v.Identities, s.Matcher)
 		}

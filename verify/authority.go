@@ -5,10 +5,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/hallmark-sign/hallmark/trust"
-	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
 // authority is a certificate or timestamp authority of the root, made ready.
@@ -17,33 +17,35 @@ type authority struct {
 	usage         x509.ExtKeyUsage
 	roots         *x509.CertPool // its root alone
 	intermediates *x509.CertPool
-	links         []link // of its certificates
+	own           *x509.Certificate                   // what a timestamp authority signs with, if the root names it
+	ownPath       atomic.Pointer[[]*x509.Certificate] // of own, once crypto/x509 has found it
 }
 
-func newAuthority(a *trust.Authority, usage x509.ExtKeyUsage, keys *sigalg.Preparer) (*authority, error) {
+func newAuthority(a *trust.Authority, usage x509.ExtKeyUsage) (*authority, error) {
 	if len(a.Chain) == 0 {
 		return nil, errors.New("no certificates")
 	}
-	out := &authority{Authority: a, usage: usage, roots: x509.NewCertPool(), intermediates: x509.NewCertPool()}
+	out := &authority{Authority: a, usage: usage, roots: x509.NewCertPool(), intermediates: x509.NewCertPool(), own: stamper(a.Chain[0])}
 	last := len(a.Chain) - 1
 	out.roots.AddCert(a.Chain[last])
 	for _, cert := range a.Chain[:last] {
 		out.intermediates.AddCert(cert)
 	}
-	for _, cert := range a.Chain {
-		out.links = append(out.links, out.newLink(cert, keys))
-	}
 	return out, nil
 }
 
-// path verifies leaf up to the authority's root at a time (RFC 5280 §6), and
-// gives the certificates on the way, leaf first. extra may be on it, as may
-// what the root has; a root among extra is no root.
+// path verifies leaf up to the authority's root at a time (RFC 5280 §6) with
+// crypto/x509, and returns the certificates on the way, leaf first. The path may
+// lead through the authority's intermediates and through extra; a root among
+// extra is no root.
+//
+// The path of the authority's own certificate is the same for every token, so it
+// is verified once and used again while all of its certificates are valid: of
+// RFC 5280's checks only the validity depends on the time.
 func (a *authority) path(leaf *x509.Certificate, extra []*x509.Certificate, at time.Time) ([]*x509.Certificate, error) {
-	for _, l := range a.links {
-		if path := l.path(leaf, a.usage, at); path != nil {
-			return path, nil
-		}
+	own := a.own != nil && a.own.Equal(leaf)
+	if known := a.ownPath.Load(); own && known != nil && validAt(*known, at) {
+		return *known, nil
 	}
 	intermediates := a.intermediates
 	if len(extra) > 0 {
@@ -52,15 +54,14 @@ func (a *authority) path(leaf *x509.Certificate, extra []*x509.Certificate, at t
 			intermediates.AddCert(cert)
 		}
 	}
-	return verifyPath(leaf, a.roots, intermediates, a.usage, at)
-}
-
-func verifyPath(leaf *x509.Certificate, roots, intermediates *x509.CertPool, usage x509.ExtKeyUsage, at time.Time) ([]*x509.Certificate, error) {
 	paths, err := leaf.Verify(x509.VerifyOptions{
-		Roots: roots, Intermediates: intermediates, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{usage},
+		Roots: a.roots, Intermediates: intermediates, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{a.usage},
 	})
 	if err != nil {
 		return nil, err
+	}
+	if own {
+		a.ownPath.Store(&paths[0])
 	}
 	return paths[0], nil
 }
@@ -102,13 +103,13 @@ func (a *authority) party(leaf *x509.Certificate) party {
 	return party{name, string(leaf.RawSubjectPublicKeyInfo)}
 }
 
-// stamper is the certificate that a timestamp authority signs with; nil where
-// the root leaves it open. Where it does not, no other of the same issuer counts:
+// stamper returns the first certificate of a chain if it is the one that a
+// timestamp authority signs with, and nil where the root leaves that open. Where
+// the root names it, no other certificate of the same issuer counts:
 // "a single root cert may appear in multiple chains but with different
 // intermediate and/or leaf certificates", each of which the root has to list
 // (sigstore_trustroot.proto, TrustedRoot).
-func (a *authority) stamper() *x509.Certificate {
-	leaf := a.Chain[0]
+func stamper(leaf *x509.Certificate) *x509.Certificate {
 	if leaf.IsCA || !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageTimeStamping) {
 		return nil
 	}

@@ -3,11 +3,11 @@ package verify
 import (
 	"bytes"
 	"crypto"
+	"crypto/x509"
 	"encoding/hex"
 	"fmt"
 
 	"github.com/hallmark-sign/hallmark/wire/rekor"
-	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
 // matchEntry holds the entry to the bundle: digest, signature and key are each
@@ -48,7 +48,7 @@ func (c *claim) matchVerifier(logged rekor.Verifier) error {
 		return refuse(LogEntryMismatch, "entry of a certificate, the bundle has a key")
 	}
 	for _, key := range c.keys {
-		der, err := sigalg.PKIX(key)
+		der, err := x509.MarshalPKIXPublicKey(key)
 		if err == nil && bytes.Equal(der, logged.PublicKey) {
 			c.keys = []crypto.PublicKey{key}
 			return nil

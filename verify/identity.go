@@ -3,6 +3,7 @@ package verify
 import (
 	"crypto"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"fmt"
 	"strings"
@@ -67,9 +68,9 @@ func person(subject, issuer string) string { return fmt.Sprintf("%s from %s", su
 
 // keyName names a key by the SHA-256 of its PKIX DER.
 func keyName(key crypto.PublicKey) string {
-	der, err := sigalg.PKIX(key)
+	der, err := x509.MarshalPKIXPublicKey(key)
 	if err != nil {
-		return fmt.Sprintf("a key of type %T", sigalg.Bare(key))
+		return fmt.Sprintf("a key of type %T", key)
 	}
 	sum := sha256.Sum256(der)
 	return "the key sha256:" + hex.EncodeToString(sum[:])

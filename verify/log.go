@@ -203,7 +203,7 @@ func (l *log) openV1(envelope []byte) (checkpoint.Checkpoint, error) {
 		head, _, err := checkpoint.Open(envelope, l.verifiers[i])
 		return head, err
 	}
-	verifier, err := checkpoint.NewVerifier(name, l.key)
+	verifier, err := checkpoint.NewVerifier(name, l.Key)
 	if err != nil {
 		return checkpoint.Checkpoint{}, err
 	}

@@ -17,7 +17,7 @@ import (
 // neither ever satisfies the other.
 type Policy struct {
 	Identities []identity.Matcher // any one of them
-	Keys       []crypto.PublicKey // any one of them, each with its algorithm of the registry; prepared for many bundles (sigalg.Preparer)
+	Keys       []crypto.PublicKey // any one of them, each with its algorithm of the registry
 
 	// PredicateTypes are what attestations may state, compared byte for byte.
 	// Empty allows any, and signatures over the artifact's bytes, which state

@@ -36,7 +36,7 @@ func (c *claim) sct() error {
 			if err := verifySCT(s, signed, l); err != nil {
 				return refuse(SCTInvalid, "%w", err)
 			}
-			c.scts = append(c.scts, promise{at, l.Log})
+			c.scts = append(c.scts, promise{at, l})
 		}
 	}
 	switch {
@@ -54,8 +54,8 @@ type promise struct {
 	log *trust.Log
 }
 
-func verifySCT(s sct.SCT, signed sct.Precert, l *ctLog) error {
-	if err := s.VerifyEntry(signed, l.key); err != nil {
+func verifySCT(s sct.SCT, signed sct.Precert, l *trust.Log) error {
+	if err := s.VerifyEntry(signed, l.Key); err != nil {
 		return fmt.Errorf("%s: %w", l.BaseURL, err)
 	}
 	return nil

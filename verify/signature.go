@@ -34,7 +34,7 @@ func (c *claim) signature() error {
 		}
 		for _, alg := range algorithms {
 			if err = c.verifySignature(alg, key); err == nil {
-				c.result.Key, c.alg = sigalg.Bare(key), alg
+				c.result.Key, c.alg = key, alg
 				return nil
 			}
 		}

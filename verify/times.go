@@ -78,7 +78,7 @@ func (e *entry) verifyPromise() error {
 			err = differ(LogUnknown, window(l.BaseURL, l.Validity), stamp(e.IntegratedTime))
 			continue
 		}
-		cause := rekor.VerifySET(*e.Entry, l.key)
+		cause := rekor.VerifySET(*e.Entry, l.Key)
 		if cause == nil {
 			e.log, e.promised = l, true
 			return nil
@@ -106,12 +106,11 @@ func (c *claim) verifyTimestamp(raw []byte) (Time, source, error) {
 	if err := token.CheckImprint(c.bundle.Signature()); err != nil {
 		return Time{}, source{}, err
 	}
-	signer, ok := c.stamper(token)
-	if !ok {
+	leaf := c.stamper(token)
+	if leaf == nil {
 		return Time{}, source{err: errors.New("its signer's certificate is neither in the token nor in the trusted root")}, nil
 	}
-	leaf := signer.cert
-	if err := token.VerifySignatureBy(leaf, signer.key); err != nil {
+	if err := token.VerifySignature(leaf); err != nil {
 		return Time{}, source{}, err
 	}
 	others := slices.DeleteFunc(slices.Clone(token.Certificates), leaf.Equal)
@@ -119,7 +118,7 @@ func (c *claim) verifyTimestamp(raw []byte) (Time, source, error) {
 		if !a.knows(leaf, others) {
 			continue
 		}
-		if own := a.stamper(); own != nil && !own.Equal(leaf) {
+		if a.own != nil && !a.own.Equal(leaf) {
 			err = fmt.Errorf("%s is not the certificate that the trusted root has of %s", name(leaf), a.URI)
 			continue
 		}
@@ -141,18 +140,13 @@ func (c *claim) verifyTimestamp(raw []byte) (Time, source, error) {
 
 // stamper finds the certificate that the token names as its signer's, among the
 // root's and those in the token.
-func (c *claim) stamper(token *timestamp.Token) (stamper, bool) {
-	for _, s := range c.stampers {
-		if token.Names(s.cert) {
-			return s, true
+func (c *claim) stamper(token *timestamp.Token) *x509.Certificate {
+	for _, certs := range [][]*x509.Certificate{c.stampers, token.Certificates} {
+		if i := slices.IndexFunc(certs, token.Names); i >= 0 {
+			return certs[i]
 		}
 	}
-	for _, cert := range token.Certificates {
-		if token.Names(cert) {
-			return stamper{cert, cert.PublicKey}, true
-		}
-	}
-	return stamper{}, false
+	return nil
 }
 
 // foreign says whether nothing in the bundle that names its maker names one of

@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"crypto"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -13,37 +12,23 @@ import (
 
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
-	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
 // Verifier verifies bundles against one trusted root. It is safe for concurrent
 // use.
 type Verifier struct {
-	logs     map[string][]*log   // by log ID
-	ctLogs   map[string][]*ctLog // by log ID
+	logs     map[string][]*log       // by log ID
+	ctLogs   map[string][]*trust.Log // by log ID
 	cas      []*authority
 	tsas     []*authority
-	stampers []stamper // timestamp authorities' own certificates
+	stampers []*x509.Certificate // timestamp authorities' own certificates
 }
 
 // log is a transparency log with what is derived of it once.
 type log struct {
 	*trust.Log
-	key       *sigalg.Prepared
 	names     []string // what its address allows as origin of checkpoints
 	verifiers []note.Verifier
-}
-
-// ctLog is a CT log with its key made ready.
-type ctLog struct {
-	*trust.Log
-	key *sigalg.Prepared
-}
-
-// stamper is a certificate that signs timestamps.
-type stamper struct {
-	cert *x509.Certificate
-	key  crypto.PublicKey // the certificate's, prepared if it is of the root
 }
 
 // New prepares a root, which must not be changed afterwards.
@@ -51,10 +36,9 @@ func New(root *trust.Root) (*Verifier, error) {
 	if root == nil {
 		return nil, errors.New("making verifier: no trusted root")
 	}
-	v := &Verifier{logs: map[string][]*log{}, ctLogs: map[string][]*ctLog{}}
-	keys := new(sigalg.Preparer) // the root's keys verify every bundle
+	v := &Verifier{logs: map[string][]*log{}, ctLogs: map[string][]*trust.Log{}}
 	for i := range root.Logs {
-		l, err := newLog(&root.Logs[i], keys)
+		l, err := newLog(&root.Logs[i])
 		if err != nil {
 			return nil, fmt.Errorf("making verifier: log %d: %w", i, err)
 		}
@@ -62,23 +46,23 @@ func New(root *trust.Root) (*Verifier, error) {
 	}
 	for i := range root.CTLogs {
 		l := &root.CTLogs[i]
-		v.ctLogs[string(l.ID)] = append(v.ctLogs[string(l.ID)], &ctLog{l, keys.Prepare(l.Key)})
+		v.ctLogs[string(l.ID)] = append(v.ctLogs[string(l.ID)], l)
 	}
 	for i := range root.CertificateAuthorities {
-		a, err := newAuthority(&root.CertificateAuthorities[i], x509.ExtKeyUsageCodeSigning, keys)
+		a, err := newAuthority(&root.CertificateAuthorities[i], x509.ExtKeyUsageCodeSigning)
 		if err != nil {
 			return nil, fmt.Errorf("making verifier: certificate authority %d: %w", i, err)
 		}
 		v.cas = append(v.cas, a)
 	}
 	for i := range root.TimestampAuthorities {
-		a, err := newAuthority(&root.TimestampAuthorities[i], x509.ExtKeyUsageTimeStamping, keys)
+		a, err := newAuthority(&root.TimestampAuthorities[i], x509.ExtKeyUsageTimeStamping)
 		if err != nil {
 			return nil, fmt.Errorf("making verifier: timestamp authority %d: %w", i, err)
 		}
 		v.tsas = append(v.tsas, a)
-		if leaf := a.stamper(); leaf != nil {
-			v.stampers = append(v.stampers, stamper{leaf, keys.Prepare(leaf.PublicKey)})
+		if a.own != nil {
+			v.stampers = append(v.stampers, a.own)
 		}
 	}
 	return v, nil
@@ -87,8 +71,8 @@ func New(root *trust.Root) (*Verifier, error) {
 // newLog derives the names that the log's checkpoints may carry: the base URL
 // without its scheme, with path or without, with port or without. It is "the
 // expected server name" (Rekor v2 specification §7.2).
-func newLog(l *trust.Log, keys *sigalg.Preparer) (*log, error) {
-	out := &log{Log: l, key: keys.Prepare(l.Key)}
+func newLog(l *trust.Log) (*log, error) {
+	out := &log{Log: l}
 	u, err := url.Parse(l.BaseURL)
 	if err != nil || u.Host == "" {
 		return out, nil // has no name: its promises count, its checkpoints can't
@@ -98,7 +82,7 @@ func newLog(l *trust.Log, keys *sigalg.Preparer) (*log, error) {
 		if slices.Contains(out.names, name) {
 			continue
 		}
-		verifier, err := checkpoint.NewVerifier(name, out.key)
+		verifier, err := checkpoint.NewVerifier(name, l.Key)
 		if err != nil {
 			return nil, err
 		}

@@ -34,7 +34,7 @@ const (
 //	ECDSA    SHA-256(PKIX DER), without the name
 //	RSA      SHA-256(name ‖ 0x0A ‖ 0xFF ‖ "PKIX-RSA-PKCS#1v1.5" ‖ PKIX DER)
 func LogID(name string, key crypto.PublicKey) ([]byte, error) {
-	switch key := sigalg.Bare(key).(type) {
+	switch key := key.(type) {
 	case ed25519.PublicKey:
 		return keyHash(name, typeEd25519, key), nil
 	case *ecdsa.PublicKey:
@@ -54,7 +54,7 @@ func LogID(name string, key crypto.PublicKey) ([]byte, error) {
 // LegacyLogID is the log ID of Rekor v1 and of CT logs: the SHA-256 of the
 // key's PKIX DER (RFC 6962 §3.2).
 func LegacyLogID(key crypto.PublicKey) ([32]byte, error) {
-	der, err := sigalg.PKIX(key)
+	der, err := x509.MarshalPKIXPublicKey(key)
 	if err != nil {
 		return [32]byte{}, fmt.Errorf("marshalling log key: %w", err)
 	}
@@ -93,7 +93,7 @@ func (s *signer) Sign(text []byte) ([]byte, error) { return s.sign(text) }
 
 // NewVerifier verifies the signature lines that carry this name and the key ID
 // of key (see LogID). The key is ECDSA, Ed25519 or RSA (PKCS #1 v1.5), of a
-// size in the registry, and may be prepared; its size decides the hash.
+// size in the registry; its size decides the hash.
 func NewVerifier(name string, key crypto.PublicKey) (note.Verifier, error) {
 	alg, id, err := noteKey(name, key)
 	if err != nil {

@@ -41,7 +41,7 @@ func newTreeHeadKey(name string, key crypto.PublicKey) (treeHeadKey, error) {
 	var t treeHeadKey
 	// RFC 6962 §2.1.4: "either elliptic curve signatures using the NIST P-256
 	// curve … or RSA signatures … using a key of at least 2048 bits".
-	switch key := sigalg.Bare(key).(type) {
+	switch key := key.(type) {
 	case *ecdsa.PublicKey:
 		if key.Curve != elliptic.P256() {
 			return treeHeadKey{}, fmt.Errorf("tree head key: %s: %w", key.Params().Name, sigalg.ErrWeakKey)

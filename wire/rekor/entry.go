@@ -175,8 +175,6 @@ func (p *Proof) proto() *rekorpb.InclusionProof {
 // promise, over canonical JSON, that it has the entry since IntegratedTime.
 //
 //	{"body":"<base64>","integratedTime":1675209600,"logID":"<hex>","logIndex":4288993}
-//
-// The key may be prepared.
 func VerifySET(e Entry, key crypto.PublicKey) error {
 	if len(e.SignedEntryTimestamp) == 0 || e.IntegratedTime.IsZero() {
 		return errors.New("verifying signed entry timestamp: there is none")

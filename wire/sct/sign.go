@@ -35,7 +35,7 @@ type logKey struct {
 // RSA signatures … using a key of at least 2048 bits" (RFC 6962 §2.1.4).
 func newLogKey(pub crypto.PublicKey) (logKey, error) {
 	k := logKey{pub: pub}
-	switch pub := sigalg.Bare(pub).(type) {
+	switch pub := pub.(type) {
 	case *ecdsa.PublicKey:
 		if pub.Curve != elliptic.P256() {
 			return logKey{}, fmt.Errorf("CT log key: %s: %w", pub.Params().Name, sigalg.ErrWeakKey)
@@ -50,7 +50,7 @@ func newLogKey(pub crypto.PublicKey) (logKey, error) {
 	if k.alg, err = sigalg.ForKey(pub); err != nil {
 		return logKey{}, fmt.Errorf("CT log key: %w", err)
 	}
-	der, err := sigalg.PKIX(pub)
+	der, err := x509.MarshalPKIXPublicKey(pub)
 	if err != nil {
 		return logKey{}, fmt.Errorf("CT log key: %w", err)
 	}
@@ -90,7 +90,7 @@ func (s SCT) Verify(cert, issuer *x509.Certificate, logKey crypto.PublicKey) err
 	return s.VerifyEntry(entry, logKey)
 }
 
-// VerifyEntry is Verify for an entry at hand. The key may be prepared.
+// VerifyEntry verifies as Verify does, for an entry that the caller has already.
 func (s SCT) VerifyEntry(entry Precert, logKey crypto.PublicKey) error {
 	k, err := newLogKey(logKey)
 	if err != nil {

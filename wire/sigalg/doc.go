@@ -9,11 +9,6 @@
 // old signatures carry them; Sign and SignDigest refuse them. HMAC, LMS, LM-OTS
 // and the unbounded RSA entries are not here and are answered with ErrUnknown.
 //
-// A key that many signatures are verified with can be prepared (Preparer): what
-// trusts a few keys for long verifies faster with their multiples at hand.
-// TestPreparedAnswersAsTheStandardLibrary and FuzzPrepared compare the answers
-// with those of crypto/ecdsa.
-//
 // Source: https://github.com/sigstore/architecture-docs/blob/main/algorithm-registry.md,
 // RFC 8017 (RSA), FIPS 186-5 (ECDSA), RFC 8032 (Ed25519, Ed25519ph).
 package sigalg

@@ -92,7 +92,7 @@ func ForKey(pub crypto.PublicKey) (Algorithm, error) {
 		weak = max(weak, bits)
 	}
 	if weak == 0 {
-		return Algorithm{}, fmt.Errorf("key of type %T: %w", Bare(pub), ErrUnknown)
+		return Algorithm{}, fmt.Errorf("key of type %T: %w", pub, ErrUnknown)
 	}
 	return Algorithm{}, fmt.Errorf("key of %d bits: %w", weak, ErrWeakKey)
 }
@@ -120,7 +120,7 @@ func (a Algorithm) CheckKey(pub crypto.PublicKey) error {
 	case a.size:
 		return nil
 	case 0:
-		return fmt.Errorf("key of type %T for %s: %w", Bare(pub), a.Name, ErrUnknown)
+		return fmt.Errorf("key of type %T for %s: %w", pub, a.Name, ErrUnknown)
 	default:
 		return fmt.Errorf("key of %d bits for %s: %w", bits, a.Name, ErrWeakKey)
 	}
@@ -128,7 +128,7 @@ func (a Algorithm) CheckKey(pub crypto.PublicKey) error {
 
 // bits is the size of a key of this algorithm's type, and 0 for others.
 func (a Algorithm) bits(pub crypto.PublicKey) int {
-	switch k := Bare(pub).(type) {
+	switch k := pub.(type) {
 	case *ecdsa.PublicKey:
 		if a.scheme == schemeECDSA {
 			return curveBits(k.Curve)
@@ -178,7 +178,7 @@ func (a Algorithm) Verify(pub crypto.PublicKey, message, sig []byte) error {
 	if err := a.CheckKey(pub); err != nil {
 		return err
 	}
-	if !ed25519.Verify(Bare(pub).(ed25519.PublicKey), message, sig) {
+	if !ed25519.Verify(pub.(ed25519.PublicKey), message, sig) {
 		return ErrSignature
 	}
 	return nil
@@ -201,11 +201,9 @@ func (a Algorithm) VerifyDigest(pub crypto.PublicKey, digest, sig []byte) error 
 }
 
 func (a Algorithm) verifyDigest(pub crypto.PublicKey, digest, sig []byte) bool {
-	if a.scheme == schemeECDSA {
-		return VerifyECDSA(pub, digest, sig)
-	}
-	pub = Bare(pub)
 	switch a.scheme {
+	case schemeECDSA:
+		return ecdsa.VerifyASN1(pub.(*ecdsa.PublicKey), digest, sig)
 	case schemePKCS1v15:
 		return rsa.VerifyPKCS1v15(pub.(*rsa.PublicKey), a.Hash, digest, sig) == nil
 	case schemePSS:

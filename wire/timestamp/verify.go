@@ -11,8 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-
-	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
 // minRSA is the shortest RSA key that may sign tokens, in bits.
@@ -55,12 +53,6 @@ func (t *Token) Names(leaf *x509.Certificate) bool { return t.signer.checkNames(
 // §2.2.1) and that leaf is for time-stamping alone (RFC 3161 §2.3). It checks
 // neither leaf's validity at Time nor its path to a root.
 func (t *Token) VerifySignature(leaf *x509.Certificate) error {
-	return t.VerifySignatureBy(leaf, leaf.PublicKey)
-}
-
-// VerifySignatureBy is VerifySignature where the caller has prepared the key,
-// which must be leaf's own.
-func (t *Token) VerifySignatureBy(leaf *x509.Certificate, key crypto.PublicKey) error {
 	if err := checkLeaf(leaf); err != nil {
 		return fmt.Errorf("verifying time-stamp: %w", err)
 	}
@@ -70,7 +62,7 @@ func (t *Token) VerifySignatureBy(leaf *x509.Certificate, key crypto.PublicKey) 
 	if !bytes.Equal(digest(t.signer.digest, t.info), t.signer.messageDigest) {
 		return errors.New("verifying time-stamp: message digest is not the content's")
 	}
-	if err := t.signer.verify(key); err != nil {
+	if err := t.signer.verify(leaf.PublicKey); err != nil {
 		return fmt.Errorf("verifying time-stamp: %w", err)
 	}
 	return nil
@@ -125,10 +117,10 @@ func (n issuerSerial) names(leaf *x509.Certificate) bool {
 // verify verifies the signature over the signed attributes.
 func (s *signerInfo) verify(pub crypto.PublicKey) error {
 	ok := false
-	switch key := sigalg.Bare(pub).(type) {
+	switch key := pub.(type) {
 	case *ecdsa.PublicKey:
 		hash, known := s.signatureHash(true)
-		ok = known && sigalg.VerifyECDSA(pub, digest(hash, s.attributes), s.signature)
+		ok = known && ecdsa.VerifyASN1(key, digest(hash, s.attributes), s.signature)
 	case *rsa.PublicKey:
 		if key.N.BitLen() < minRSA {
 			return errors.New("RSA key is shorter than 2048 bits")
