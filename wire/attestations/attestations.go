@@ -14,35 +14,35 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// MaxPage is how many bundles an answer has at most: "The number of results per
-// page (max 100)".
+// MaxPage bounds the bundles of one response: "The number of results per page
+// (max 100)".
 const MaxPage = 100
 
-// MaxBundle is how many bytes a bundle may have that is kept, and all bundles of an
-// answer together: a statement of 20 MiB. Larger ones have their places on images
-// and disks.
+// MaxBundle bounds a bundle that a store accepts, in bytes, and all bundles of
+// one response together. A statement of 20 MiB fits. Larger bundles belong on
+// images and disks.
 const MaxBundle = 32 << 20
 
-// Limits of what one subject has: as much as whoever asks for it takes, so that
-// nobody can bury a bundle under others.
+// Limits of one subject. A client reads that much, so that nobody can hide a
+// bundle behind others.
 const (
 	MaxBundles = 1000
-	MaxBytes   = 2 * MaxBundle // of all of them
+	MaxBytes   = 2 * MaxBundle // of all bundles together
 )
 
-// NotFound is the message of 404, which tells a store that has nothing from an
-// address where there is no store: GitHub and others say "Not Found" of whatever
-// they don't know.
+// NotFound is the message of a 404 from a store that has no bundle of the
+// digest. It tells a store from other servers: GitHub and others respond "Not
+// Found" to any unknown path.
 const NotFound = "no bundle of this digest is kept here"
 
-// ErrMalformed is the cause of every refusal of ParseRequest and ParsePage.
+// ErrMalformed is matched by the errors of all functions that parse.
 var ErrMalformed = errors.New("malformed attestations message")
 
 // digestBytes is the length of a SHA-256.
 const digestBytes = 32
 
-// ParseDigest reads sha256: and 64 lower-case hexadecimal digits, the one spelling
-// that a digest has in a path.
+// ParseDigest parses "sha256:" and 64 lower-case hexadecimal digits, the only
+// spelling of a digest that is allowed in a path.
 func ParseDigest(text string) ([]byte, error) {
 	digits, ok := strings.CutPrefix(text, "sha256:")
 	digest, err := hex.DecodeString(digits)
@@ -52,17 +52,17 @@ func ParseDigest(text string) ([]byte, error) {
 	return digest, nil
 }
 
-// FormatDigest writes what ParseDigest reads.
+// FormatDigest returns the form of digest that [ParseDigest] reads.
 func FormatDigest(digest []byte) string { return "sha256:" + hex.EncodeToString(digest) }
 
-// ParseRequest gives the bundle that is to be kept, a part of body. Errors:
-// ErrMalformed.
+// ParseRequest returns the bundle that the client wants stored. The bundle
+// aliases body. Errors match [ErrMalformed].
 func ParseRequest(body []byte) ([]byte, error) {
 	var bundle []byte
 	d := decoder(body)
 	err := object(d, func(name string) (err error) {
 		if name != "bundle" || bundle != nil {
-			return fmt.Errorf("member %.60q is unknown or comes twice", name)
+			return fmt.Errorf("member %.60q is unknown or occurs twice", name)
 		}
 		bundle, err = objectIn(d, body)
 		return err
@@ -79,15 +79,16 @@ func ParseRequest(body []byte) ([]byte, error) {
 	return bundle, nil
 }
 
-// MarshalRequest is the request that ParseRequest reads, for a bundle in JSON.
+// MarshalRequest returns the request to store a bundle, which must be JSON.
+// [ParseRequest] reads it.
 func MarshalRequest(bundle []byte) ([]byte, error) {
 	return json.Marshal(struct {
 		Bundle jsontext.Value `json:"bundle"`
 	}{bundle}, jsontext.AllowDuplicateNames(true))
 }
 
-// ParsePage gives the bundles of an answer, parts of body, in its order. Errors:
-// ErrMalformed.
+// ParsePage returns the bundles of a response in order. They alias body. Errors
+// match [ErrMalformed].
 func ParsePage(body []byte) ([][]byte, error) {
 	var bundles [][]byte
 	found := false
@@ -97,7 +98,7 @@ func ParsePage(body []byte) ([][]byte, error) {
 			return d.SkipValue()
 		}
 		if found {
-			return errors.New("attestations come twice")
+			return errors.New("attestations occur twice")
 		}
 		found = true
 		return array(d, func() error {
@@ -118,8 +119,9 @@ func ParsePage(body []byte) ([][]byte, error) {
 	return bundles, nil
 }
 
-// attestation is one of the answer's. "bundle" may be missing there beside
-// "bundle_url", which is not followed: evidence comes from where it was asked for.
+// attestation returns the bundle of one attestation in a response. An
+// attestation with a "bundle_url" instead of a bundle is refused: following the
+// URL would let the store send its client elsewhere.
 func attestation(d *jsontext.Decoder, body []byte) (bundle []byte, err error) {
 	err = object(d, func(name string) (err error) {
 		if name != "bundle" {
@@ -132,12 +134,12 @@ func attestation(d *jsontext.Decoder, body []byte) (bundle []byte, err error) {
 		return err
 	})
 	if err == nil && bundle == nil {
-		err = errors.New("an attestation without its bundle")
+		err = errors.New("an attestation without a bundle")
 	}
 	return bundle, err
 }
 
-// The answer around its bundles.
+// The parts of a response around its bundles.
 const (
 	pageStart   = `{"attestations":[`
 	bundleStart = `{"bundle":`
@@ -145,8 +147,8 @@ const (
 	pageEnd     = `]}`
 )
 
-// WritePage writes the answer that ParsePage reads, of bundles in JSON. Errors: the
-// writer's and the bundles'.
+// WritePage writes the response that [ParsePage] reads. The bundles must be
+// JSON. It returns the first error of w or of the bundles.
 func WritePage(w io.Writer, bundles iter.Seq2[io.Reader, error]) error {
 	before := pageStart + bundleStart
 	for bundle, err := range bundles {
@@ -169,13 +171,15 @@ func WritePage(w io.Writer, bundles iter.Seq2[io.Reader, error]) error {
 	return err
 }
 
-// PageSize is how many bytes WritePage writes for n bundles of size bytes together.
+// PageSize returns the number of bytes that [WritePage] writes for n bundles of
+// size bytes together.
 func PageSize(n int, size int64) int64 {
 	commas := max(n-1, 0)
 	return size + int64(len(pageStart)+len(pageEnd)+n*len(bundleStart+bundleEnd)+commas)
 }
 
-// MarshalProblem is an answer that is a refusal, as package rpcstatus reads it.
+// MarshalProblem returns an error response in the form that package rpcstatus
+// reads.
 func MarshalProblem(status int, message string) []byte {
 	body, err := json.Marshal(struct {
 		Message string `json:"message"`
@@ -187,14 +191,14 @@ func MarshalProblem(status int, message string) []byte {
 	return body
 }
 
-// decoder compares no names: a stranger's object of a million names would have it
-// remember them all. object's callers compare those that matter; within a bundle,
-// package bundle does.
+// decoder returns a decoder that does not look for duplicate names, since it
+// would have to remember every name of an untrusted object. The callers of
+// object compare the names that matter; package bundle does so within a bundle.
 func decoder(body []byte) *jsontext.Decoder {
 	return jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true))
 }
 
-// object reads an object, and has member read the value of each name.
+// object reads an object and calls member to read the value of each name.
 func object(d *jsontext.Decoder, member func(name string) error) error {
 	if err := open(d, '{'); err != nil {
 		return err
@@ -235,19 +239,19 @@ func open(d *jsontext.Decoder, kind jsontext.Kind) error {
 		return err
 	}
 	if token.Kind() != kind {
-		return fmt.Errorf("%v where %v belongs", token.Kind(), kind)
+		return fmt.Errorf("got %v, want %v", token.Kind(), kind)
 	}
 	return nil
 }
 
-// objectIn reads an object as the part of body that it is.
+// objectIn reads an object and returns it as a subslice of body.
 func objectIn(d *jsontext.Decoder, body []byte) ([]byte, error) {
 	value, err := d.ReadValue()
 	if err != nil {
 		return nil, err
 	}
 	if value.Kind() != '{' {
-		return nil, errors.New("a bundle that is no object")
+		return nil, errors.New("a bundle is not an object")
 	}
 	at := d.InputOffset()
 	return body[at-int64(len(value)) : at : at], nil
@@ -255,7 +259,7 @@ func objectIn(d *jsontext.Decoder, body []byte) ([]byte, error) {
 
 func end(d *jsontext.Decoder) error {
 	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows")
+		return errors.New("trailing data")
 	}
 	return nil
 }

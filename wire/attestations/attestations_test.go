@@ -35,7 +35,7 @@ func TestRequest(t *testing.T) {
 		t.Errorf("%s, %v", bundle, err)
 	}
 	if _, err := MarshalRequest([]byte("{")); err == nil {
-		t.Error("what is no JSON was written")
+		t.Error("invalid JSON was written")
 	}
 	for _, bad := range []string{
 		"", "null", "[]", "{}", `"x"`, `{"bundle":null}`, `{"bundle":[]}`, `{"bundle":"{}"}`, `{"Bundle":{}}`, `{"bundle":{}`,
@@ -47,7 +47,7 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-// readers are bundles as files would be.
+// readers returns the bundles as readers.
 func readers(bundles ...string) iter.Seq2[io.Reader, error] {
 	return func(yield func(io.Reader, error) bool) {
 		for _, b := range bundles {
@@ -78,7 +78,7 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// What GitHub says beside the bundles does not matter.
+// TestPageOfOthers checks that other members in GitHub's responses are ignored.
 func TestPageOfOthers(t *testing.T) {
 	got, err := ParsePage([]byte(`{"attestations":[{"bundle":{"mediaType":"m"},"repository_id":1,"bundle_url":"https://u","initiator":"user"}],"more":{"a":[1]}}`))
 	if err != nil || len(got) != 1 || string(got[0]) != `{"mediaType":"m"}` {
@@ -122,7 +122,8 @@ func TestProblem(t *testing.T) {
 	}
 }
 
-// FuzzRequest: what is taken is a bundle and nothing else, and is taken again.
+// FuzzRequest checks that an accepted bundle is an object and is accepted
+// again.
 func FuzzRequest(f *testing.F) {
 	for _, seed := range []string{`{"bundle":{}}`, `{"bundle":{"a":[1,{"b":null}]}}`, `{"bundle":{},"bundle":{}}`, " { \"bundle\" : { } } "} {
 		f.Add([]byte(seed))
@@ -142,7 +143,7 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// FuzzPage: an answer and its links are never more than they may be.
+// FuzzPage checks the limits of a response and its links.
 func FuzzPage(f *testing.F) {
 	f.Add([]byte(`{"attestations":[{"bundle":{}}]}`), Link("https://a?after=1", "next"))
 	f.Add([]byte(`{"a":{},"attestations":[{"repository_id":1,"bundle":{"x":[]}},{"bundle":{}}]}`), `<a>; rel="prev", <b?c>; rel=next`)

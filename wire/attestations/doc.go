@@ -1,5 +1,6 @@
-// Package attestations is GitHub's attestations API: bundles by the digest of what
-// they are about, without the bundles' own format, which package bundle reads.
+// Package attestations reads and writes the messages of GitHub's attestations
+// API, which stores bundles by the digest of their subject. It does not parse
+// the bundles; package bundle does.
 //
 //	GET  …/sha256:9f86…  200 {"attestations":[{"bundle":{…}},{"bundle":{…}}]}
 //	                     Link: <https://…?after=2&per_page=2>; rel="next"
@@ -7,9 +8,10 @@
 //	POST …/sha256:9f86…  {"bundle":{…}}
 //	                     201 {"id":3}
 //
-// A request is refused when it has another member than bundle; in an answer, whose
-// writer may be newer, others are passed by. The bundle itself is left as the bytes
-// that came, in which nothing is known yet to be in order but the JSON.
+// A request may have no member other than bundle. In a response, other members
+// are ignored, since the server may be newer. A bundle is returned as the bytes
+// that were received. It is valid JSON, but nothing else about it has been
+// checked.
 //
 // Source: docs.github.com, REST API, "List attestations" and "Create an
 // attestation" (version 2022-11-28); RFC 8288 for Link.

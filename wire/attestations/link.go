@@ -6,14 +6,15 @@ import (
 	"strings"
 )
 
-// Link writes one link of a Link header (RFC 8288 §3):
+// Link returns one link of a Link header (RFC 8288 §3):
 //
 //	<https://sign.example.com/api/v1/bundles/sha256:9f86…?after=30>; rel="next"
 func Link(target, relation string) string { return fmt.Sprintf(`<%s>; rel="%s"`, target, relation) }
 
-// Next gives the query of the next page, and whether there is one, out of the
-// values of Link headers. Of the link's address nothing else counts: whoever
-// answers does not say whom to ask next. Errors: ErrMalformed.
+// Next returns the query of the next page and reports whether there is one.
+// headers are the values of Link headers. Only the query of the link's address
+// is used, so that a server can't direct its client to another host or path.
+// Errors match [ErrMalformed].
 func Next(headers []string) (query string, more bool, err error) {
 	for _, header := range headers {
 		for rest := header; rest != ""; {
@@ -34,8 +35,8 @@ func Next(headers []string) (query string, more bool, err error) {
 	return "", false, nil
 }
 
-// cutLink splits off the first link: "<" URI ">" and parameters up to a comma that
-// is not within quotes.
+// cutLink splits off the first link: "<" URI ">" and parameters, up to a comma
+// outside quotes.
 func cutLink(text string) (target, parameters, rest string, err error) {
 	target, rest, ok := strings.Cut(strings.TrimLeft(text, " \t,"), ">")
 	target, opened := strings.CutPrefix(target, "<")
@@ -54,7 +55,7 @@ func cutLink(text string) (target, parameters, rest string, err error) {
 	return target, rest, "", nil
 }
 
-// relation is the value of the parameter rel.
+// relation returns the value of the parameter rel.
 func relation(parameters string) string {
 	for parameter := range strings.SplitSeq(parameters, ";") {
 		name, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")

@@ -20,7 +20,8 @@ const (
 	maxText = 16 << 10
 )
 
-// Checkpoint is the text that a log signs (tlog-checkpoint, "Note text").
+// A Checkpoint is a signed tree head: the text that a log signs
+// (tlog-checkpoint, "Note text").
 type Checkpoint struct {
 	Origin     string    // names the log: non-empty, one line
 	Size       uint64    // number of leaves
@@ -69,8 +70,8 @@ func parseText(text string) (Checkpoint, error) {
 	return c, nil
 }
 
-// parseSize: "the ASCII decimal representation of the number of leaves in the
-// tree, with no leading zeroes".
+// parseSize parses "the ASCII decimal representation of the number of leaves in
+// the tree, with no leading zeroes".
 func parseSize(line string) (uint64, error) {
 	size, err := strconv.ParseUint(line, 10, 64)
 	if err != nil || strconv.FormatUint(size, 10) != line {
@@ -79,7 +80,8 @@ func parseSize(line string) (uint64, error) {
 	return size, nil
 }
 
-// parseRoot: "the base64 encoding of the root of the RFC 6962 Merkle hash tree".
+// parseRoot parses "the base64 encoding of the root of the RFC 6962 Merkle hash
+// tree".
 func parseRoot(line string) (tlog.Hash, error) {
 	raw, err := base64.StdEncoding.Strict().DecodeString(line)
 	if err != nil || len(raw) != tlog.HashSize || strings.ContainsAny(line, "\r\n") {
@@ -88,7 +90,7 @@ func parseRoot(line string) (tlog.Hash, error) {
 	return tlog.Hash(raw), nil
 }
 
-// Text is the text that ParseText reads.
+// Text returns the checkpoint in the form that [ParseText] reads.
 func (c Checkpoint) Text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n%d\n%s\n", c.Origin, c.Size, c.Root)
@@ -98,12 +100,13 @@ func (c Checkpoint) Text() string {
 	return b.String()
 }
 
-// Open parses a signed checkpoint and verifies the signatures of the verifiers
-// given: at least one must be there, and none of theirs may be wrong. The note
-// tells which; lines of other keys end up in its UnverifiedSigs. No two
-// verifiers may share a name and key ID.
+// Open parses a signed checkpoint and verifies the signatures of the given
+// verifiers. At least one of them must have signed, and none of their
+// signatures may be wrong. The note lists the verified signatures in Sigs and
+// those of other keys in UnverifiedSigs. No two verifiers may share a name and
+// key ID.
 //
-// Open does not compare the origin with anything: that is the caller's to do.
+// Open does not check the origin. The caller must.
 func Open(envelope []byte, verifiers ...note.Verifier) (Checkpoint, *note.Note, error) {
 	if len(envelope) > maxEnvelope {
 		return Checkpoint{}, nil, fmt.Errorf("opening checkpoint: envelope is longer than %d bytes", maxEnvelope)
@@ -112,8 +115,8 @@ func Open(envelope []byte, verifiers ...note.Verifier) (Checkpoint, *note.Note, 
 	if err != nil {
 		return Checkpoint{}, nil, fmt.Errorf("opening checkpoint: %w", err)
 	}
-	// "standard Base64 encoding" (signed-note) has one spelling, which package
-	// note does not insist on.
+	// Package note also accepts base64 with nonzero padding bits. signed-note
+	// requires "standard Base64 encoding", so that a signature has one spelling.
 	for _, sig := range n.Sigs {
 		if _, err := base64.StdEncoding.Strict().DecodeString(sig.Base64); err != nil {
 			return Checkpoint{}, nil, fmt.Errorf("opening checkpoint: signature of %.100q: %w", sig.Name, err)

@@ -127,7 +127,8 @@ func TestSignAndOpen(t *testing.T) {
 	}
 }
 
-// x/mod's own Ed25519 signer and verifier are the oracle for ours.
+// TestEd25519IsSignedNote uses x/mod's own Ed25519 signer and verifier as the
+// oracle.
 func TestEd25519IsSignedNote(t *testing.T) {
 	skey, vkey, err := note.GenerateKey(rand.Reader, origin)
 	if err != nil {
@@ -162,8 +163,8 @@ func TestEd25519IsSignedNote(t *testing.T) {
 	}
 }
 
-// TestUnknownLinesIgnored: "clients MUST ignore unknown signatures", wherever
-// they stand, and a known key's wrong signature is never ignored.
+// TestUnknownLinesIgnored checks that "clients MUST ignore unknown signatures",
+// wherever they stand, and that a known key's wrong signature is never ignored.
 func TestUnknownLinesIgnored(t *testing.T) {
 	ours, v := newPair(t, newP256(t))
 	before, _ := newPair(t, newEd25519(t))
@@ -187,7 +188,7 @@ func TestUnknownLinesIgnored(t *testing.T) {
 	forged := append(append(append([]byte{}, text...), "\n\n"...), append(append([]byte{}, line...), lines...)...)
 	var invalid *note.InvalidSignatureError
 	if _, _, err := Open(forged, v); !errors.As(err, &invalid) {
-		t.Errorf("a signature over another text was passed over: %v", err)
+		t.Errorf("a wrong signature was ignored: %v", err)
 	}
 }
 
@@ -234,7 +235,7 @@ func TestSignRefuses(t *testing.T) {
 		}
 	}
 	if _, err := Sign(example()); err == nil {
-		t.Error("signed by nobody")
+		t.Error("signed without a signer")
 	}
 }
 
@@ -346,7 +347,8 @@ func FuzzTreeHeadSignature(f *testing.F) {
 	})
 }
 
-// The bits that base64 pads with are zero: a signature has one spelling.
+// TestOpenRefusesOtherSpelling checks that the padding bits of base64 must be
+// zero, so that a signature has one spelling.
 func TestOpenRefusesOtherSpelling(t *testing.T) {
 	s, v := newPair(t, newEd25519(t)) // 4 + 64 bytes: one padding sign
 	envelope, err := Sign(example(), s)

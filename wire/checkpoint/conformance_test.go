@@ -15,7 +15,7 @@ import (
 
 const conformance = "../../../shared/conformance"
 
-// trustedRoot is the part of trusted_root.json that these tests need.
+// A trustedRoot is the part of trusted_root.json that these tests need.
 type trustedRoot struct {
 	Tlogs []struct {
 		BaseURL   string `json:"baseUrl"`
@@ -39,7 +39,8 @@ func readJSON(t *testing.T, path string, v any) {
 	}
 }
 
-// verifiers also checks that the log IDs in the trusted root are those of LogID.
+// verifiers returns verifiers for the logs of the trusted root. It also checks
+// that their log IDs are those of LogID.
 func verifiers(t *testing.T, path string) []note.Verifier {
 	t.Helper()
 	var root trustedRoot

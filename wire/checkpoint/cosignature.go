@@ -18,12 +18,14 @@ import (
 // "Format").
 const typeCosignature = 0x04
 
-// cosignatureSize: "struct { u64 timestamp; … opaque ed25519_signature[64]; }".
+// cosignatureSize is the size of "struct { u64 timestamp; … opaque
+// ed25519_signature[64]; }", in bytes.
 const cosignatureSize = 8 + ed25519.SignatureSize
 
-// NewCosigner makes the cosignature lines of a witness, which say that at the time
-// of clock the checkpoint was the largest that the witness has seen of its log, and
-// consistent with those before. A key is for one witness and one name.
+// NewCosigner returns a signer for the cosignature lines of a witness. A
+// cosignature states that, at the time clock returns, the checkpoint was the
+// largest that the witness had seen of its log and was consistent with all
+// earlier ones. A key must be used by one witness under one name only.
 func NewCosigner(name string, key ed25519.PrivateKey, clock func() time.Time) (note.Signer, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
@@ -39,7 +41,7 @@ func NewCosigner(name string, key ed25519.PrivateKey, clock func() time.Time) (n
 	return &signer{name: name, id: cosignerID(name, key.Public().(ed25519.PublicKey)), sign: sign}, nil
 }
 
-// NewCosignatureVerifier verifies the lines that NewCosigner makes.
+// NewCosignatureVerifier returns a verifier for the lines of [NewCosigner].
 func NewCosignatureVerifier(name string, key ed25519.PublicKey) (note.Verifier, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
@@ -50,7 +52,7 @@ func NewCosignatureVerifier(name string, key ed25519.PublicKey) (note.Verifier, 
 		}
 		at := binary.BigEndian.Uint64(sig)
 		if at > math.MaxInt64 { // "It MUST NOT exceed 2^63 - 1"
-			return errors.New("cosignature of no time")
+			return errors.New("cosignature time is out of range")
 		}
 		if !ed25519.Verify(key, cosigned(at, text), sig[8:]) {
 			return errors.New("cosignature is wrong")
@@ -60,7 +62,7 @@ func NewCosignatureVerifier(name string, key ed25519.PublicKey) (note.Verifier, 
 	return &verifier{name: name, id: cosignerID(name, key), verify: verify}, nil
 }
 
-// CosignatureTime is when a cosignature that Open has verified was made.
+// CosignatureTime returns the time of a cosignature that [Open] has verified.
 func CosignatureTime(sig note.Signature) (time.Time, error) {
 	raw, err := base64.StdEncoding.Strict().DecodeString(sig.Base64)
 	if err != nil || len(raw) != 4+cosignatureSize {
@@ -69,8 +71,8 @@ func CosignatureTime(sig note.Signature) (time.Time, error) {
 	return time.Unix(int64(binary.BigEndian.Uint64(raw[4:])), 0), nil
 }
 
-// cosigned is the signed message: "two newline (U+000A) terminated lines (one
-// header line and one timestamp line) followed by the whole note body".
+// cosigned returns the signed message: "two newline (U+000A) terminated lines
+// (one header line and one timestamp line) followed by the whole note body".
 func cosigned(at uint64, text []byte) []byte {
 	return append([]byte("cosignature/v1\ntime "+strconv.FormatUint(at, 10)+"\n"), text...)
 }
@@ -79,19 +81,20 @@ func cosignerID(name string, key ed25519.PublicKey) uint32 {
 	return binary.BigEndian.Uint32(keyHash(name, typeCosignature, key))
 }
 
-// Key is a verifier key (vkey) of an Ed25519 key:
+// A Key is a verifier key (vkey) with an Ed25519 key:
 //
 //	sum.example.com+8075dfc6+AZfo92bPNw0RGqdm3sPQZRQAPj+Mz7THKb0sVOBVVDmd
 //
-// name, key ID, and base64 of the signature type and the key (signed-note, "Verifier
-// keys").
+// The parts are the name, the key ID, and the base64 of the signature type and
+// the key (signed-note, "Verifier keys").
 type Key struct {
 	Name      string
 	Public    ed25519.PublicKey
-	Cosigning bool // of a witness; otherwise of a log
+	Cosigning bool // whether the key is a witness's; otherwise it is a log's
 }
 
-// ParseKey reads a verifier key of a log (type 0x01) or of a witness (type 0x04).
+// ParseKey parses the verifier key of a log (type 0x01) or of a witness (type
+// 0x04).
 func ParseKey(text string) (Key, error) {
 	name, rest, _ := strings.Cut(text, "+")
 	id, encoded, _ := strings.Cut(rest, "+")
@@ -112,7 +115,7 @@ func ParseKey(text string) (Key, error) {
 	return k, nil
 }
 
-// String is what ParseKey reads.
+// String returns the key in the form that [ParseKey] reads.
 func (k Key) String() string {
 	kind := byte(typeEd25519)
 	if k.Cosigning {
@@ -122,7 +125,7 @@ func (k Key) String() string {
 	return fmt.Sprintf("%s+%08x+%s", k.Name, id, base64.StdEncoding.EncodeToString(append([]byte{kind}, k.Public...)))
 }
 
-// Verifier verifies the lines of the log or witness.
+// Verifier returns a verifier for the signature lines of the log or witness.
 func (k Key) Verifier() (note.Verifier, error) {
 	if k.Cosigning {
 		return NewCosignatureVerifier(k.Name, k.Public)

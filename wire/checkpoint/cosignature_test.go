@@ -53,7 +53,7 @@ func TestCosignature(t *testing.T) {
 	if _, err := CosignatureTime(n.Sigs[0]); err == nil {
 		t.Error("the log's own signature has a time")
 	}
-	// What is signed, as the specification shows it.
+	// The signed message, as the specification shows it.
 	raw, err := base64.StdEncoding.DecodeString(n.Sigs[1].Base64)
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +64,8 @@ func TestCosignature(t *testing.T) {
 	}
 }
 
-// No byte of the text or of the cosignature can be changed.
+// TestCosignatureMangled checks that every byte of the text and the cosignature
+// counts.
 func TestCosignatureMangled(t *testing.T) {
 	envelope, log, witness := cosignedCheckpoint(t, time.Unix(1679315147, 0))
 	_, n, err := Open(envelope, log, witness)
@@ -96,7 +97,8 @@ func TestCosignatureMangled(t *testing.T) {
 	}
 }
 
-// x/mod's own keys of logs are read, and written the same.
+// TestKeyAgainstNote checks that log keys of x/mod are read and written
+// unchanged.
 func TestKeyAgainstNote(t *testing.T) {
 	_, vkey, err := note.GenerateKey(nil, "log.example.com")
 	if err != nil {

@@ -1,5 +1,6 @@
-// Package checkpoint is the signed tree head of a transparency log: a short
-// text naming the log, its size and its root, under note signatures.
+// Package checkpoint reads, writes and verifies checkpoints. A checkpoint is
+// the signed tree head of a transparency log: a short text with the log's name,
+// size and root, under note signatures.
 //
 //	rekor.example.com
 //	20852163
@@ -8,17 +9,18 @@
 //	— rekor.example.com Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe…
 //
 // It refuses sizes with leading zeros, roots that are not 32 bytes of canonical
-// base64, empty extension lines, and envelopes that no given key has signed.
-// Signature lines of unknown keys are ignored wherever they stand, because
-// rotated keys and witnesses add them.
+// base64, empty extension lines, and envelopes without a signature by a given
+// key. Signature lines of unknown keys are ignored wherever they stand, because
+// rotated keys and witnesses add such lines.
 //
-// The signature kinds are Ed25519 (signed-note), ECDSA and RSA PKCS #1 v1.5
-// (as Rekor logs use them; see [LogID]) and the RFC 6962 tree head signature
-// of static-ct-api. TestOpenConformance reads the checkpoints that public
-// Sigstore logs have signed.
+// The signature types are Ed25519 (signed-note), ECDSA and RSA PKCS #1 v1.5 (as
+// Rekor logs use them; see [LogID]) and the RFC 6962 tree head signature of
+// static-ct-api. TestOpenConformance reads checkpoints of public Sigstore logs.
 //
-// A [Policy] (tlog-policy) says whose cosignatures a checkpoint must have.
+// A [Policy] (tlog-policy) lists the witnesses whose cosignatures a checkpoint
+// must carry.
 //
-// Source: https://c2sp.org/tlog-checkpoint, https://c2sp.org/tlog-policy, https://c2sp.org/signed-note,
-// https://c2sp.org/static-ct-api (Checkpoints), RFC 6962 §3.2 and §3.5.
+// Source: https://c2sp.org/tlog-checkpoint, https://c2sp.org/tlog-policy,
+// https://c2sp.org/signed-note, https://c2sp.org/static-ct-api (Checkpoints),
+// RFC 6962 §3.2 and §3.5.
 package checkpoint

@@ -23,12 +23,12 @@ import (
 const (
 	typeEd25519   = 0x01
 	typeRFC6962   = 0x05
-	typeExtension = 0xff // followed by a name of the algorithm
+	typeExtension = 0xff // followed by the algorithm's name
 	nameRSA       = "PKIX-RSA-PKCS#1v1.5"
 )
 
-// LogID is the full SHA-256 whose first four bytes are the note key ID of a
-// log's key (Rekor v2 specification, "Log ID"):
+// LogID returns the full SHA-256 whose first four bytes are the note key ID of
+// a log's key (Rekor v2 specification, "Log ID"):
 //
 //	Ed25519  SHA-256(name ‖ 0x0A ‖ 0x01 ‖ 32-byte key)
 //	ECDSA    SHA-256(PKIX DER), without the name
@@ -51,7 +51,7 @@ func LogID(name string, key crypto.PublicKey) ([]byte, error) {
 	}
 }
 
-// LegacyLogID is the log ID of Rekor v1 and of CT logs: the SHA-256 of the
+// LegacyLogID returns the log ID of Rekor v1 and of CT logs: the SHA-256 of the
 // key's PKIX DER (RFC 6962 §3.2).
 func LegacyLogID(key crypto.PublicKey) ([32]byte, error) {
 	der, err := x509.MarshalPKIXPublicKey(key)
@@ -69,7 +69,7 @@ func keyHash(name string, kind byte, key []byte) []byte {
 	return h.Sum(nil)
 }
 
-// verifier is a note.Verifier for one key.
+// A verifier is a note.Verifier for one key.
 type verifier struct {
 	name   string
 	id     uint32
@@ -80,7 +80,7 @@ func (v *verifier) Name() string                 { return v.name }
 func (v *verifier) KeyHash() uint32              { return v.id }
 func (v *verifier) Verify(text, sig []byte) bool { return v.verify(text, sig) == nil }
 
-// signer is a note.Signer for one key.
+// A signer is a note.Signer for one key.
 type signer struct {
 	name string
 	id   uint32
@@ -103,7 +103,7 @@ func NewVerifier(name string, key crypto.PublicKey) (note.Verifier, error) {
 	return &verifier{name: name, id: id, verify: verify}, nil
 }
 
-// NewSigner makes the signature lines that NewVerifier verifies.
+// NewSigner returns a signer for the lines that [NewVerifier] verifies.
 func NewSigner(name string, key crypto.Signer) (note.Signer, error) {
 	alg, id, err := noteKey(name, key.Public())
 	if err != nil {
@@ -128,11 +128,11 @@ func noteKey(name string, key crypto.PublicKey) (sigalg.Algorithm, uint32, error
 	return alg, binary.BigEndian.Uint32(id), nil
 }
 
-// checkName: "key name … MUST be non-empty and it MUST NOT contain any Unicode
-// spaces or plus (U+002B)" (signed-note, "Signatures").
+// checkName checks that "key name … MUST be non-empty and it MUST NOT contain
+// any Unicode spaces or plus (U+002B)" (signed-note, "Signatures").
 func checkName(name string) error {
 	if name == "" || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsSpace) || strings.Contains(name, "+") {
-		return fmt.Errorf("%q is not a note key name", name)
+		return fmt.Errorf("%q is not a valid note key name", name)
 	}
 	return nil
 }

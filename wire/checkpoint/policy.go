@@ -8,16 +8,17 @@ import (
 	"strings"
 )
 
-// Limits of a policy: the specification asks for 32 of each at least.
+// Limits of a policy. The specification requires at least 32 of each.
 const (
 	MaxPolicy  = 64 << 10 // bytes
 	maxDefined = 128      // logs, witnesses and groups together
 )
 
-// ErrPolicy is the cause of every error about a policy file.
+// ErrPolicy is matched by every error about a policy file.
 var ErrPolicy = errors.New("malformed log policy")
 
-// Policy says by whom a checkpoint must be cosigned (C2SP tlog-policy).
+// A Policy lists the witnesses that must cosign a checkpoint (C2SP
+// tlog-policy).
 //
 //	log sign.example.com+8075dfc6+AZfo…
 //	witness w1 witness.example.com+2ce6c6f4+BP0X…
@@ -25,18 +26,18 @@ var ErrPolicy = errors.New("malformed log policy")
 //	group both all w1 w2
 //	quorum both
 type Policy struct {
-	Logs   []Key  // whose checkpoints it is about; none: those of every log
-	Quorum Quorum // the zero value asks for nobody
+	Logs   []Key  // logs that the policy covers; empty: every log
+	Quorum Quorum // the zero value requires no cosignature
 }
 
-// Quorum is one witness, or so many of some quorums.
+// A Quorum is one witness, or at least AtLeast of the quorums Of.
 type Quorum struct {
-	Witness *Key // nil: Of
+	Witness *Key // nil: AtLeast and Of apply
 	AtLeast int
 	Of      []Quorum
 }
 
-// AtLeast is the policy that so many of these witnesses have cosigned.
+// AtLeast returns the policy that k of the witnesses must have cosigned.
 func AtLeast(k int, witnesses []Key, logs ...Key) Policy {
 	q := Quorum{AtLeast: k}
 	for i := range witnesses {
@@ -45,12 +46,13 @@ func AtLeast(k int, witnesses []Key, logs ...Key) Policy {
 	return Policy{Logs: logs, Quorum: q}
 }
 
-// Covers says whether the policy is about the log of an origin.
+// Covers reports whether the policy applies to the log with the given origin.
 func (p Policy) Covers(origin string) bool {
 	return len(p.Logs) == 0 || slices.ContainsFunc(p.Logs, func(k Key) bool { return k.Name == origin })
 }
 
-// Witnesses are all whose cosignatures count, in their order.
+// Witnesses returns the witnesses whose cosignatures count, in the policy's
+// order.
 func (p Policy) Witnesses() []Key { return p.Quorum.witnesses(nil) }
 
 func (q Quorum) witnesses(all []Key) []Key {
@@ -63,7 +65,8 @@ func (q Quorum) witnesses(all []Key) []Key {
 	return all
 }
 
-// Met says whether those for whom cosigned is true are enough.
+// Met reports whether the witnesses for which cosigned returns true form a
+// quorum.
 func (q Quorum) Met(cosigned func(Key) bool) bool {
 	if q.Witness != nil {
 		return cosigned(*q.Witness)
@@ -77,7 +80,7 @@ func (q Quorum) Met(cosigned func(Key) bool) bool {
 	return met >= q.AtLeast
 }
 
-// String is the quorum in words: "2 of a, b, (1 of c, d)".
+// String returns the quorum in words: "2 of a, b, (1 of c, d)".
 func (q Quorum) String() string {
 	if q.Witness != nil {
 		return q.Witness.Name
@@ -93,7 +96,8 @@ func (q Quorum) String() string {
 	return fmt.Sprintf("%d of %s", q.AtLeast, strings.Join(of, ", "))
 }
 
-// Marshal writes a policy whose quorum is a group of witnesses, as AtLeast makes it.
+// Marshal returns the policy file. The quorum must be a group of witnesses, as
+// [AtLeast] returns it.
 func (p Policy) Marshal() []byte {
 	var b []byte
 	for _, log := range p.Logs {
@@ -107,8 +111,8 @@ func (p Policy) Marshal() []byte {
 	return fmt.Appendf(b, "%s\nquorum witnesses\n", group)
 }
 
-// ParsePolicy reads a policy file. Logs and witnesses have Ed25519 keys. Errors:
-// ErrPolicy.
+// ParsePolicy parses a policy file. Logs and witnesses must have Ed25519 keys.
+// Errors match [ErrPolicy].
 func ParsePolicy(raw []byte) (Policy, error) {
 	p, err := parsePolicy(raw)
 	if err != nil {
@@ -125,7 +129,7 @@ func parsePolicy(raw []byte) (Policy, error) {
 		return Policy{}, fmt.Errorf("byte %d is a control character", i)
 	}
 	if len(raw) == 0 || raw[len(raw)-1] != '\n' {
-		return Policy{}, errors.New("the last line does not end")
+		return Policy{}, errors.New("the last line does not end in a newline")
 	}
 	r := policyReader{defined: map[string]Quorum{}, member: map[string]bool{}}
 	for n, line := range strings.Split(string(raw), "\n") {
@@ -143,13 +147,13 @@ func parsePolicy(raw []byte) (Policy, error) {
 	return r.Policy, nil
 }
 
-// policyReader reads a policy, line by line.
+// A policyReader reads a policy line by line.
 type policyReader struct {
 	Policy
 	defined   map[string]Quorum // witnesses and groups, by name
 	member    map[string]bool   // names that are in a group
 	witnesses []Key
-	done      bool // there was a quorum
+	done      bool // a quorum line was read
 }
 
 func (r *policyReader) line(words []string) error {
@@ -173,26 +177,26 @@ func (r *policyReader) line(words []string) error {
 	case kind == "quorum" && len(words) == 2:
 		return r.quorum(words[1])
 	}
-	return fmt.Errorf("%.40q with %d words is none of log, witness, group, quorum", words[0], len(words))
+	return fmt.Errorf("%.40q with %d words is not a log, witness, group or quorum line", words[0], len(words))
 }
 
-// distinctKey reads a key that none before has under whatever name.
+// distinctKey parses a key and refuses one that already occurs in before.
 func distinctKey(text string, cosigning bool, before []Key) (Key, error) {
 	key, err := ParseKey(text)
 	switch {
 	case err != nil:
 		return key, err
 	case key.Cosigning != cosigning:
-		return key, errors.New("a log has the key of a witness, or a witness that of a log")
+		return key, errors.New("the key of a witness is used for a log, or that of a log for a witness")
 	case slices.ContainsFunc(before, func(k Key) bool { return k.Public.Equal(key.Public) }):
-		return key, errors.New("the key is there before")
+		return key, errors.New("the key occurs twice")
 	}
 	return key, nil
 }
 
 func (r *policyReader) define(name string, q Quorum) error {
 	if _, twice := r.defined[name]; twice || name == "none" {
-		return fmt.Errorf("%.40q is defined before", name)
+		return fmt.Errorf("%.40q is already defined", name)
 	}
 	r.defined[name] = q
 	return nil
@@ -203,7 +207,7 @@ func (r *policyReader) group(name, least string, members []string) error {
 	for _, member := range members {
 		one, ok := r.defined[member]
 		if !ok || r.member[member] {
-			return fmt.Errorf("member %.40q is not defined before, or in a group already", member)
+			return fmt.Errorf("member %.40q is not yet defined, or already in a group", member)
 		}
 		r.member[member] = true
 		q.Of = append(q.Of, one)
@@ -226,7 +230,7 @@ func (r *policyReader) group(name, least string, members []string) error {
 func (r *policyReader) quorum(name string) error {
 	q, ok := r.defined[name]
 	if r.done || !ok && name != "none" {
-		return fmt.Errorf("quorum %.40q is not defined before, or is the second", name)
+		return fmt.Errorf("quorum %.40q is not defined, or there is a second quorum", name)
 	}
 	r.Quorum, r.done = q, true
 	return nil

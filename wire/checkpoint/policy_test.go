@@ -15,7 +15,7 @@ func policyKey(name string, seed byte, cosigning bool) Key {
 	return Key{Name: name, Public: public.(ed25519.PublicKey), Cosigning: cosigning}
 }
 
-// witnesses are lines that define so many, x1, x2 and so on.
+// witnessLines returns n lines that define the witnesses x1, x2 and so on.
 func witnessLines(n int) string {
 	var b strings.Builder
 	for i := range n {

@@ -24,16 +24,17 @@ const (
 	signatureECDSA = 3
 )
 
-// treeHeadKey is a CT log's key as it signs tree heads.
+// A treeHeadKey is a CT log's key as it is used to sign tree heads.
 type treeHeadKey struct {
 	alg       sigalg.Algorithm
 	signature byte   // TLS SignatureAlgorithm
 	id        uint32 // note key ID
 }
 
-// newTreeHeadKey: "the first four bytes … of the SHA-256 hash of … the key
-// name, a newline character (0x0A), the signature type identifier byte 0x05,
-// and the 32-byte RFC 6962 LogID" (static-ct-api, "Checkpoints").
+// newTreeHeadKey derives the key ID: "the first four bytes … of the SHA-256
+// hash of … the key name, a newline character (0x0A), the signature type
+// identifier byte 0x05, and the 32-byte RFC 6962 LogID" (static-ct-api,
+// "Checkpoints").
 func newTreeHeadKey(name string, key crypto.PublicKey) (treeHeadKey, error) {
 	if err := checkName(name); err != nil {
 		return treeHeadKey{}, err
@@ -64,8 +65,9 @@ func newTreeHeadKey(name string, key crypto.PublicKey) (treeHeadKey, error) {
 	return t, nil
 }
 
-// NewTreeHeadSigner makes RFC6962NoteSignature lines (static-ct-api), for a CT
-// log's P-256 or RSA key. clock gives the tree head's timestamp.
+// NewTreeHeadSigner returns a signer for RFC6962NoteSignature lines
+// (static-ct-api), with a CT log's P-256 or RSA key. The tree head's timestamp
+// is the time that clock returns.
 func NewTreeHeadSigner(name string, key crypto.Signer, clock func() time.Time) (note.Signer, error) {
 	t, err := newTreeHeadKey(name, key.Public())
 	if err != nil {
@@ -91,8 +93,8 @@ func NewTreeHeadSigner(name string, key crypto.Signer, clock func() time.Time) (
 	return &signer{name: name, id: t.id, sign: sign}, nil
 }
 
-// NewTreeHeadVerifier verifies the lines that NewTreeHeadSigner makes. The
-// signature covers size, root and time; the origin is not authenticated.
+// NewTreeHeadVerifier returns a verifier for the lines of [NewTreeHeadSigner].
+// The signature covers size, root and time; the origin is not authenticated.
 func NewTreeHeadVerifier(name string, key crypto.PublicKey) (note.Verifier, error) {
 	t, err := newTreeHeadKey(name, key)
 	if err != nil {
@@ -119,7 +121,7 @@ func NewTreeHeadVerifier(name string, key crypto.PublicKey) (note.Verifier, erro
 	return &verifier{name: name, id: t.id, verify: verify}, nil
 }
 
-// treeHead is the struct that a TreeHeadSignature is over (RFC 6962 §3.5).
+// treeHead returns the struct that a TreeHeadSignature covers (RFC 6962 §3.5).
 func treeHead(text []byte, timestamp uint64) ([]byte, error) {
 	c, err := ParseText(string(text))
 	if err != nil {

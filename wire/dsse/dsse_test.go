@@ -9,7 +9,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/dsse"
 )
 
-// The vector of protocol.md, "Test vectors".
+// TestPAEOfTheSpecification uses the vector of protocol.md, "Test vectors".
 func TestPAEOfTheSpecification(t *testing.T) {
 	e := dsse.Envelope{PayloadType: "http://example.com/HelloWorld", Payload: []byte("hello world")}
 	want := "DSSEv1 29 http://example.com/HelloWorld 11 hello world"
@@ -18,7 +18,8 @@ func TestPAEOfTheSpecification(t *testing.T) {
 	}
 }
 
-// Lengths are of bytes, not of characters, and empty parts keep their spaces.
+// TestPAEEdges checks that lengths count bytes, not characters, and that empty
+// parts keep their spaces.
 func TestPAEEdges(t *testing.T) {
 	for want, got := range map[string][]byte{
 		"DSSEv1 0  0 ":           dsse.PAE("", nil),
@@ -31,7 +32,7 @@ func TestPAEEdges(t *testing.T) {
 	}
 }
 
-// What goes into a hash is what would be signed.
+// TestWritePAE checks that WritePAE hashes the bytes that PAE returns.
 func TestWritePAE(t *testing.T) {
 	for _, payload := range []string{"", "{}", strings.Repeat("x", 1<<16)} {
 		h := sha256.New()
@@ -42,7 +43,8 @@ func TestWritePAE(t *testing.T) {
 	}
 }
 
-// Moving a byte from the type to the payload must change the encoding.
+// FuzzPAEIsInjective checks that moving a byte from the type to the payload
+// changes the encoding.
 func FuzzPAEIsInjective(f *testing.F) {
 	f.Add("a", []byte("b"), "a ", []byte("b"))
 	f.Add("application/vnd.in-toto+json", []byte("{}"), "application/vnd.in-toto+json 2", []byte("{}"))

@@ -6,8 +6,8 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// Configuration is the issuers whose tokens the authority takes: the answer of
-// GET /api/v2/configuration.
+// A Configuration lists the issuers whose tokens the authority accepts. It is
+// the response to GET /api/v2/configuration.
 //
 //	{"issuers":[{"issuerUrl":"https://login.example.com","audience":"sigstore",
 //	 "challengeClaim":"email","issuerType":"email"}]}
@@ -15,25 +15,26 @@ type Configuration struct {
 	Issuers []Issuer `json:"issuers"`
 }
 
-// Issuer is one OpenID issuer, by URL or, for families of issuers, by a
-// wildcard in which * stands for one part of it.
+// An Issuer is one OpenID issuer. It has a URL or, for a family of issuers, a
+// wildcard URL in which * stands for one part.
 type Issuer struct {
 	URL               string `json:"issuerUrl,omitzero"`
 	WildcardURL       string `json:"wildcardIssuerUrl,omitzero"`
 	Audience          string `json:"audience"`
-	ChallengeClaim    string `json:"challengeClaim"` // "email" or "sub": what a proof of possession signs
+	ChallengeClaim    string `json:"challengeClaim"` // claim that a proof of possession signs: "email" or "sub"
 	SPIFFETrustDomain string `json:"spiffeTrustDomain,omitzero"`
 	Type              string `json:"issuerType,omitzero"` // "email", "uri", …
 	SubjectDomain     string `json:"subjectDomain,omitzero"`
 }
 
-// Marshal writes the configuration; ParseConfiguration reads it back.
+// Marshal returns the configuration in the form that [ParseConfiguration]
+// reads.
 func (c Configuration) Marshal() ([]byte, error) { return json.Marshal(c) }
 
-// ParseConfiguration reads the configuration. Errors: ErrResponse.
+// ParseConfiguration parses a configuration. Errors match [ErrResponse].
 func ParseConfiguration(body []byte) (Configuration, error) {
 	var c Configuration
-	if err := unmarshalAnswer(body, &c); err != nil {
+	if err := unmarshalResponse(body, &c); err != nil {
 		return Configuration{}, fmt.Errorf("parsing configuration: %w: %w", ErrResponse, err)
 	}
 	return c, nil

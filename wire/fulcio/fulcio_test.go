@@ -90,7 +90,7 @@ func TestProof(t *testing.T) {
 	}
 	empty := must(SignProof(rand.Reader, all["P-256"], ""))
 	if err := empty.Verify(all["P-256"].Public(), ""); !errors.Is(err, ErrProof) {
-		t.Error("a proof of nothing:", err)
+		t.Error("a proof of an empty challenge:", err)
 	}
 }
 
@@ -114,8 +114,8 @@ func TestRequestRoundTrip(t *testing.T) {
 	}
 }
 
-// TestClientForms are the bodies of sigstore-go, of sigstore-js and, for v1, of
-// cosign 2, with the key as PEM and as DER.
+// TestClientForms reads the requests of sigstore-go, of sigstore-js and, for
+// v1, of cosign 2, with the key as PEM and as DER.
 func TestClientForms(t *testing.T) {
 	key := keys(t)["P-256"]
 	text, proof := keyPEM(t, key), must(SignProof(rand.Reader, key, challenge))
@@ -261,7 +261,7 @@ func FuzzParseRequestV1(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// What v1 takes, v2 takes in its own form.
+		// A key and proof that v1 accepts must survive a round trip through v2.
 		again, err := ParseRequest(must(r.Marshal()))
 		if err != nil || !reflect.DeepEqual(again, r) {
 			t.Errorf("read back as %+v, %v", again, err)
@@ -269,7 +269,7 @@ func FuzzParseRequestV1(f *testing.F) {
 	})
 }
 
-// FuzzAnswers is of all that a client reads.
+// FuzzAnswers parses input as each response that a client reads.
 func FuzzAnswers(f *testing.F) {
 	f.Add([]byte(`{"signedCertificateEmbeddedSct":{"chain":{"certificates":["-----BEGIN CERTIFICATE-----"]}}}`))
 	f.Add([]byte(`{"chains":[{"certificates":[""]}]}`))

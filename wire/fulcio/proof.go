@@ -9,15 +9,17 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
-// ErrProof means that whoever asks does not hold the key: answer 400.
-var ErrProof = errors.New("proof of possession does not fit key and challenge")
+// ErrProof reports that the requester did not prove possession of the key. A
+// server responds with 400.
+var ErrProof = errors.New("proof of possession does not match key and challenge")
 
-// ProofOfPossession is a signature by the key to be certified over the
-// challenge, a claim of the token: email for issuers of people, else sub. The
-// digest is the SHA-2 that fits the key; RSA is PKCS #1 v1.5.
+// A ProofOfPossession is a signature by the key to be certified over the
+// challenge. The challenge is a claim of the token: email for issuers of
+// people, else sub. The hash is the SHA-2 that matches the key; RSA is PKCS #1
+// v1.5.
 type ProofOfPossession []byte
 
-// Verify checks the proof. Errors: ErrProof.
+// Verify verifies the proof. Errors match [ErrProof].
 func (p ProofOfPossession) Verify(pub crypto.PublicKey, challenge string) error {
 	if challenge == "" {
 		return fmt.Errorf("verifying proof of possession: %w: no challenge", ErrProof)
@@ -32,8 +34,8 @@ func (p ProofOfPossession) Verify(pub crypto.PublicKey, challenge string) error 
 	return nil
 }
 
-// SignProof makes the proof that Verify accepts. random is for the signature
-// schemes that want it, as in crypto.Signer.
+// SignProof returns a proof that [ProofOfPossession.Verify] accepts. random is
+// the source of randomness for the signature, as in [crypto.Signer].
 func SignProof(random io.Reader, key crypto.Signer, challenge string) (ProofOfPossession, error) {
 	algorithm, err := sigalg.ForKey(key.Public())
 	if err != nil {

@@ -12,32 +12,35 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
-// MaxRequest is how many bytes a request may have: a token of 16 KiB and an
-// RSA-4096 signing request fit several times.
+// MaxRequest bounds a request, in bytes: several times a token of 16 KiB and an
+// RSA-4096 signing request.
 const MaxRequest = 64 << 10
 
-// ErrRequest is the cause of every refusal of a request's form: answer 400.
+// ErrRequest is matched by every error about a malformed request. A server
+// responds with 400.
 var ErrRequest = errors.New("not a signing certificate request")
 
-// Request asks for a certificate over a key. Either PublicKey comes with
-// ProofOfPossession, or CSR proves itself and PublicKey is the key inside it.
+// A Request asks for a certificate over a key. It has either PublicKey and
+// ProofOfPossession, or CSR; then PublicKey is the key inside the CSR, whose
+// signature proves possession.
 //
 //	{"credentials":{"oidcIdentityToken":"eyJ…"},
 //	 "publicKeyRequest":{
 //	  "publicKey":{"algorithm":"ECDSA","content":"-----BEGIN PUBLIC KEY-----…"},
 //	  "proofOfPossession":"MEUC…"}}
 type Request struct {
-	Token             string // ID token; empty when it comes as Authorization: Bearer
+	Token             string // ID token; empty if it is sent as Authorization: Bearer
 	PublicKey         crypto.PublicKey
 	ProofOfPossession ProofOfPossession
-	CSR               *x509.CertificateRequest // nil without one; its signature is good
+	CSR               *x509.CertificateRequest // may be nil; its signature has been verified
 }
 
 type credentials struct {
 	OIDCIdentityToken string `json:"oidcIdentityToken"`
 }
 
-// publicKey of v2: PEM. Algorithm is ignored, the key decides.
+// A publicKey is the key of a v2 request, in PEM. Algorithm is ignored: the key
+// states its own.
 type publicKey struct {
 	Algorithm string `json:"algorithm,omitzero"`
 	Content   string `json:"content"`
@@ -54,7 +57,7 @@ type requestV2 struct {
 	CSR              []byte            `json:"certificateSigningRequest,omitzero"`
 }
 
-// requestV1 has the key as base64 of PEM or DER.
+// A requestV1 carries the key as base64 of PEM or DER.
 type requestV1 struct {
 	PublicKey *struct {
 		Algorithm string `json:"algorithm"`
@@ -64,9 +67,9 @@ type requestV1 struct {
 	CSR                []byte `json:"certificateSigningRequest"`
 }
 
-// ParseRequest reads the body of POST /api/v2/signingCert. The proof of
-// possession is not verified yet: the challenge is in the token. Errors:
-// ErrRequest.
+// ParseRequest parses the body of POST /api/v2/signingCert. It does not verify
+// the proof of possession, because the challenge is in the token. Errors match
+// [ErrRequest].
 func ParseRequest(body []byte) (Request, error) {
 	var m requestV2
 	if err := unmarshal(body, &m); err != nil {
@@ -84,8 +87,8 @@ func ParseRequest(body []byte) (Request, error) {
 	return r.finish(key, m.PublicKeyRequest != nil, m.CSR)
 }
 
-// ParseRequestV1 reads the body of POST /api/v1/signingCert, whose token comes
-// as Authorization: Bearer. Errors: ErrRequest.
+// ParseRequestV1 parses the body of POST /api/v1/signingCert. The token of such
+// a request is sent as Authorization: Bearer. Errors match [ErrRequest].
 func ParseRequestV1(body []byte) (Request, error) {
 	var m requestV1
 	if err := unmarshal(body, &m); err != nil {
@@ -109,7 +112,8 @@ func unmarshal(body []byte, v any) error {
 	return nil
 }
 
-// finish reads the key or the signing request, of which there must be one.
+// finish parses the key or the signing request. Exactly one of them must be
+// present.
 func (r Request) finish(key []byte, hasKey bool, csr []byte) (Request, error) {
 	var err error
 	switch {
@@ -120,7 +124,7 @@ func (r Request) finish(key []byte, hasKey bool, csr []byte) (Request, error) {
 	case hasKey:
 		r.PublicKey, err = parseKey(key)
 	case len(r.ProofOfPossession) > 0:
-		err = errors.New("proof of possession beside a certificate signing request")
+		err = errors.New("both a proof of possession and a certificate signing request")
 	default:
 		r.CSR, err = parseCSR(csr)
 	}
@@ -133,7 +137,7 @@ func (r Request) finish(key []byte, hasKey bool, csr []byte) (Request, error) {
 	return r, nil
 }
 
-// parseKey reads PEM or DER of a SubjectPublicKeyInfo.
+// parseKey parses a SubjectPublicKeyInfo in PEM or DER.
 func parseKey(content []byte) (crypto.PublicKey, error) {
 	if block, rest := pem.Decode(content); block != nil {
 		if block.Type != "PUBLIC KEY" || len(rest) > 0 {
@@ -169,8 +173,8 @@ func parseCSR(content []byte) (*x509.CertificateRequest, error) {
 	return csr, nil
 }
 
-// Marshal writes the body of POST /api/v2/signingCert; ParseRequest reads it
-// back. Without Token there are no credentials in it.
+// Marshal returns the body of POST /api/v2/signingCert, which [ParseRequest]
+// reads. Without Token, the body has no credentials.
 func (r Request) Marshal() ([]byte, error) {
 	var m requestV2
 	if r.Token != "" {

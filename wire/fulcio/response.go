@@ -10,27 +10,28 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// Bounds of the answers that this package reads.
+// Limits of the responses that this package parses.
 const (
 	MaxResponse = 1 << 20 // bytes
 	MaxChain    = 16      // certificates in a chain, chains in a trust bundle
 )
 
-// ErrResponse is the cause of every refusal of an answer.
-var ErrResponse = errors.New("not an answer of a certificate authority")
+// ErrResponse is matched by every error about a malformed response.
+var ErrResponse = errors.New("malformed response of the certificate authority")
 
 type chain struct {
 	Certificates []string `json:"certificates"` // PEM, one each
 }
 
-// response: {"signedCertificateEmbeddedSct":{"chain":{"certificates":["PEM leaf","PEM …","PEM root"]}}}
+// A response is {"signedCertificateEmbeddedSct":{"chain":{"certificates":["PEM
+// leaf","PEM …","PEM root"]}}}
 type response struct {
 	Embedded struct {
 		Chain chain `json:"chain"`
 	} `json:"signedCertificateEmbeddedSct"`
 }
 
-// MarshalResponse writes the answer to a request: the leaf with its embedded
+// MarshalResponse returns the response to a request: the leaf with its embedded
 // SCT first, the root last.
 func MarshalResponse(certificates []*x509.Certificate) ([]byte, error) {
 	if len(certificates) == 0 {
@@ -41,11 +42,12 @@ func MarshalResponse(certificates []*x509.Certificate) ([]byte, error) {
 	return json.Marshal(m)
 }
 
-// ParseResponse reads the answer to a request, leaf first. Whether the
-// certificates belong together is for the caller. Errors: ErrResponse.
+// ParseResponse parses the response to a request and returns its certificates,
+// leaf first. It does not check that the certificates form a chain. Errors
+// match [ErrResponse].
 func ParseResponse(body []byte) ([]*x509.Certificate, error) {
 	var m response
-	if err := unmarshalAnswer(body, &m); err != nil {
+	if err := unmarshalResponse(body, &m); err != nil {
 		return nil, fmt.Errorf("parsing response: %w: %w", ErrResponse, err)
 	}
 	certificates, err := m.Embedded.Chain.parse()
@@ -55,8 +57,8 @@ func ParseResponse(body []byte) ([]*x509.Certificate, error) {
 	return certificates, nil
 }
 
-// TrustBundle is the chains that the authority issues under, each without the
-// leaf: the issuing certificate first, its root last.
+// A TrustBundle lists the chains that the authority issues under. Each chain
+// starts with the issuing certificate and ends with its root.
 //
 //	{"chains":[{"certificates":["PEM intermediate","PEM root"]}]}
 type TrustBundle [][]*x509.Certificate
@@ -65,7 +67,7 @@ type trustBundle struct {
 	Chains []chain `json:"chains"`
 }
 
-// Marshal writes the answer of GET /api/v2/trustBundle.
+// Marshal returns the response to GET /api/v2/trustBundle.
 func (b TrustBundle) Marshal() ([]byte, error) {
 	m := trustBundle{Chains: make([]chain, len(b))}
 	for i, certificates := range b {
@@ -74,11 +76,11 @@ func (b TrustBundle) Marshal() ([]byte, error) {
 	return json.Marshal(m)
 }
 
-// ParseTrustBundle reads the answer of GET /api/v2/trustBundle. Errors:
-// ErrResponse.
+// ParseTrustBundle parses the response to GET /api/v2/trustBundle. Errors match
+// [ErrResponse].
 func ParseTrustBundle(body []byte) (TrustBundle, error) {
 	var m trustBundle
-	if err := unmarshalAnswer(body, &m); err != nil {
+	if err := unmarshalResponse(body, &m); err != nil {
 		return nil, fmt.Errorf("parsing trust bundle: %w: %w", ErrResponse, err)
 	}
 	if len(m.Chains) == 0 || len(m.Chains) > MaxChain {
@@ -94,18 +96,20 @@ func ParseTrustBundle(body []byte) (TrustBundle, error) {
 	return b, nil
 }
 
-// MarshalPEM writes certificates one after the other: the answers of API v1.
+// MarshalPEM returns the concatenated PEM of the certificates. API v1 responds
+// in this form.
 func MarshalPEM(certificates []*x509.Certificate) []byte {
 	var all bytes.Buffer
 	for _, c := range certificates {
 		all.Grow(2*len(c.Raw) + 64) // more than base64 and its frame take
-		// No error: a bytes.Buffer has none, and the block no headers.
+		// Encode can't fail: a bytes.Buffer accepts every write and the block has no
+		// headers.
 		pem.Encode(&all, &pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
 	}
 	return all.Bytes()
 }
 
-func unmarshalAnswer(body []byte, v any) error {
+func unmarshalResponse(body []byte, v any) error {
 	if len(body) > MaxResponse {
 		return fmt.Errorf("%d bytes, at most %d", len(body), MaxResponse)
 	}

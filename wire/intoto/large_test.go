@@ -11,7 +11,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
-// allocated is how many bytes f allocates, freed or not.
+// allocated returns the number of bytes that f allocates, freed or not.
 func allocated(f func()) int {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -20,13 +20,13 @@ func allocated(f func()) int {
 	return int(after.TotalAlloc - before.TotalAlloc)
 }
 
-// with is a statement with a predicate.
+// with returns a statement with the given predicate.
 func with(predicate string) []byte {
 	return []byte(strings.Replace(valid(), `{"a":[1,2]}`, predicate, 1))
 }
 
-// A predicate of megabytes is no copy when it is read, and one when it is
-// written.
+// TestLargePredicate checks that a predicate of megabytes is not copied when it
+// is read, and copied once when it is written.
 func TestLargePredicate(t *testing.T) {
 	const size, slack = 20 << 20, 1 << 20
 	predicate := `{"x": [` + strings.Repeat(`{"name": "package", "version": 1.0}, `, size/37) + `null]} `
@@ -44,12 +44,13 @@ func TestLargePredicate(t *testing.T) {
 	}
 	s.Predicate = s.Predicate[1:]
 	if _, err := s.Marshal(); !errors.Is(err, intoto.ErrStatement) {
-		t.Errorf("what is no JSON is written: %v", err)
+		t.Errorf("invalid JSON is written: %v", err)
 	}
 }
 
-// What is large in another way is refused before there is memory for it: arrays in
-// arrays, a million subjects, a million digests.
+// TestLargeAndRefused checks that other large statements are refused before
+// memory is allocated for them: nested arrays, a million subjects, a million
+// digests.
 func TestLargeAndRefused(t *testing.T) {
 	const size = 50 << 20
 	subject := func(n int) string {

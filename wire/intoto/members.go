@@ -2,21 +2,21 @@ package intoto
 
 import "fmt"
 
-// maxNames is how many members an object of a statement may have: whoever reads JSON
-// strictly remembers the names of one. longStatement is how many bytes a statement has
-// that may have more.
+// maxNames bounds the members of each object of a statement, because a strict
+// JSON decoder keeps all names of an object in memory. A statement shorter than
+// longStatement, in bytes, cannot have more.
 const (
 	maxNames      = 1_000_000
 	longStatement = 4 * maxNames // {"":0,
 )
 
-// checkNames bounds the names of each object before anybody remembers them. It takes any
-// text: what is no JSON is refused later.
+// checkNames bounds the number of members of each object before the text is
+// decoded. It accepts invalid JSON, which the decoder refuses later.
 func checkNames(text []byte) error {
 	if len(text) < longStatement {
 		return nil
 	}
-	var names []int // of the objects and arrays that are open
+	var names []int // number of members of each open object or array
 	inString := false
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {
@@ -41,5 +41,5 @@ func checkNames(text []byte) error {
 	return nil
 }
 
-// maxDepth is how deep values may be nested, which the decoder holds to as well.
+// maxDepth bounds the nesting of values. The decoder has the same limit.
 const maxDepth = 10_000

@@ -1,12 +1,12 @@
 package intoto
 
-// Names are the short names that PredicateType knows.
+// Names returns the short names that [PredicateType] accepts.
 func Names() []string {
 	return []string{"slsaprovenance1", "spdx", "cyclonedx", "vuln", "openvex", "link"}
 }
 
-// PredicateType is the URI of a predicate type that has a short name, the one that
-// cosign has for it too. False: the name is of none.
+// PredicateType returns the URI of the predicate type with the given short
+// name, which is the one that cosign uses. ok is false if there is none.
 func PredicateType(name string) (uri string, ok bool) {
 	switch name {
 	case "slsaprovenance1":

@@ -10,29 +10,27 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// The statement types that Parse accepts: v1, which New writes, and the v0.1
-// that older attestations carry.
+// The statement types that [Parse] accepts: v1, which this package writes, and
+// v0.1, which older attestations carry.
 const (
 	TypeV1  = "https://in-toto.io/Statement/v1"
 	TypeV01 = "https://in-toto.io/Statement/v0.1"
 )
 
-// TypeSigned is the predicate type of a statement that says no more than that its
-// subjects are signed: what signing an image makes, as cosign 3 does. Its
-// predicate is empty.
+// TypeSigned is the predicate type of a statement that only signs its subjects,
+// with an empty predicate. Like cosign 3, hallmark uses it to sign images.
 const TypeSigned = "https://sigstore.dev/cosign/sign/v1"
 
-// MaxSubjects is how many subjects a statement may name, maxDigests how many
-// digests they may have together. Both are counted while it is read.
+// Limits of a statement. They are checked while it is decoded.
 const (
-	MaxSubjects = 10_000
-	maxDigests  = 3 * MaxSubjects
+	MaxSubjects = 10_000          // subjects
+	maxDigests  = 3 * MaxSubjects // digests of all subjects together
 )
 
-// ErrStatement is the cause of every refusal of Parse.
+// ErrStatement is matched by every error of [Parse].
 var ErrStatement = errors.New("not an in-toto statement")
 
-// Statement is an in-toto statement:
+// A Statement is an in-toto statement:
 //
 //	{"_type":"https://in-toto.io/Statement/v1",
 //	 "subject":[{"name":"hallmark.tar.gz","digest":{"sha256":"5891b5…"}}],
@@ -45,16 +43,17 @@ type Statement struct {
 	Predicate     jsontext.Value `json:"predicate,omitempty"`
 }
 
-// Subject is a resource descriptor: an artifact by digest. Name is a label; the
-// digest is what counts (statement.md, "subject").
+// A Subject is a resource descriptor: an artifact by digest. Name is a label;
+// only the digest identifies the artifact (statement.md, "subject").
 type Subject struct {
 	Name   string            `json:"name,omitempty"`
 	Digest map[string]string `json:"digest"` // algorithm → lower-case hex
 }
 
-// Parse reads a statement. Unknown members of the statement and of its subjects
-// are allowed, as statement.md asks of consumers. The predicate is a part of payload,
-// which may be a hundred megabytes, and no copy. Errors: ErrStatement.
+// Parse parses a statement. Unknown members of the statement and of its
+// subjects are allowed, as statement.md requires of consumers. The returned
+// predicate aliases payload, since it may have a hundred megabytes. Errors
+// match [ErrStatement].
 func Parse(payload []byte) (Statement, error) {
 	if err := checkNames(payload); err != nil {
 		return Statement{}, fmt.Errorf("parsing statement: %w: %w", ErrStatement, err)
@@ -72,7 +71,7 @@ func Parse(payload []byte) (Statement, error) {
 	return s, nil
 }
 
-// partOf reads a value as the part of the payload that it is.
+// partOf reads a value as a subslice of payload.
 func partOf(payload []byte, d *jsontext.Decoder, v *jsontext.Value) error {
 	read, err := d.ReadValue()
 	if err != nil {
@@ -83,7 +82,8 @@ func partOf(payload []byte, d *jsontext.Decoder, v *jsontext.Value) error {
 	return nil
 }
 
-// counter counts what a statement names before there is memory for more.
+// A counter bounds the subjects and digests of a statement while they are
+// decoded.
 type counter struct{ digested int }
 
 func (c *counter) subjects(d *jsontext.Decoder, all *[]Subject) error {
@@ -128,8 +128,8 @@ func (c *counter) digests(d *jsontext.Decoder, all *map[string]string) error {
 	return err
 }
 
-// Marshal writes the statement as JSON; Parse reads it back. The predicate is
-// written as it is, and copied once.
+// Marshal returns the statement as JSON, which [Parse] reads. The predicate is
+// copied once, unchanged.
 func (s Statement) Marshal() ([]byte, error) {
 	if err := s.check(); err != nil {
 		return nil, fmt.Errorf("marshalling statement: %w: %w", ErrStatement, err)
@@ -141,7 +141,7 @@ func (s Statement) Marshal() ([]byte, error) {
 		return raw, err
 	}
 	if !predicate.IsValid() {
-		return nil, fmt.Errorf("marshalling statement: %w: the predicate is no JSON", ErrStatement)
+		return nil, fmt.Errorf("marshalling statement: %w: the predicate is not JSON", ErrStatement)
 	}
 	const name = `,"predicate":`
 	out := make([]byte, 0, len(raw)+len(name)+len(predicate))
@@ -167,9 +167,9 @@ func (s Statement) check() error {
 	return nil
 }
 
-// check holds the digests to digest_set.md: at least one, values in lower-case
-// hex for the algorithms that are hashes of bytes. Others (git trees, for
-// example) are kept without looking.
+// check checks the digests against digest_set.md: at least one, and values in
+// lower-case hex for the algorithms that hash bytes. Digests of other
+// algorithms (git trees, for example) are not checked.
 func (s Subject) check() error {
 	if len(s.Digest) == 0 {
 		return errors.New("no digest")
@@ -187,8 +187,8 @@ func (s Subject) check() error {
 	return nil
 }
 
-// HasSubject says whether the statement speaks of the artifact with this
-// digest. algorithm is a name of digest_set.md, for example sha256.
+// HasSubject reports whether one of the subjects has this digest. algorithm is
+// a name from digest_set.md, for example sha256.
 func (s Statement) HasSubject(algorithm string, digest []byte) bool {
 	want := []byte(hex.EncodeToString(digest))
 	for _, subject := range s.Subject {

@@ -71,7 +71,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestManyNames shows that a statement can't have its readers remember names without end.
+// TestManyNames checks that the number of names that a reader must remember is
+// bounded.
 func TestManyNames(t *testing.T) {
 	with := func(members int) []byte {
 		var predicate strings.Builder

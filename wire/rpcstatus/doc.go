@@ -1,11 +1,11 @@
-// Package rpcstatus is how Sigstore's REST APIs say no: the status of gRPC as
-// JSON, under an HTTP status.
+// Package rpcstatus reads and writes the error responses of Sigstore's REST
+// APIs: the status of gRPC as JSON, with an HTTP status.
 //
 //	{"code":3,"message":"digest is not as long as the hash of keyDetails","details":[]}
 //
-// Marshal writes no details. Parse reads what others write: unknown members are
-// ignored, doubled ones and trailing data refused.
+// [Status.Marshal] writes no details. [Parse] ignores unknown members and
+// refuses duplicate members and trailing data.
 //
-// Source: google.rpc.Status (googleapis, google/rpc/status.proto and code.proto)
-// as grpc-gateway writes it.
+// Source: google.rpc.Status (googleapis, google/rpc/status.proto and
+// code.proto) as grpc-gateway writes it.
 package rpcstatus

@@ -8,10 +8,10 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Code is a code of google.rpc.Code.
+// A Code is a code of google.rpc.Code.
 type Code int
 
-// The codes that hallmark gives.
+// The codes that hallmark uses.
 const (
 	InvalidArgument    Code = 3
 	FailedPrecondition Code = 9
@@ -23,10 +23,10 @@ const (
 	Unauthenticated    Code = 16
 )
 
-// MaxSize is how many bytes Parse reads.
+// MaxSize is the size of the largest body that [Parse] accepts, in bytes.
 const MaxSize = 16 << 10
 
-// Status is an answer that is a refusal. Message is for people.
+// A Status is an error response. Message is for people.
 type Status struct {
 	Code    Code
 	Message string
@@ -38,8 +38,8 @@ type document struct {
 	Details jsontext.Value `json:"details,omitzero"`
 }
 
-// Marshal writes the status; Parse reads it back. Bytes of the message that are
-// not UTF-8 are replaced.
+// Marshal returns the status in the form that [Parse] reads. Bytes of the
+// message that are not UTF-8 are replaced.
 func (s Status) Marshal() []byte {
 	body, err := json.Marshal(document{s.Code, s.Message, jsontext.Value("[]")}, jsontext.AllowInvalidUTF8(true))
 	if err != nil {
@@ -48,7 +48,7 @@ func (s Status) Marshal() []byte {
 	return body
 }
 
-// Parse reads a status.
+// Parse parses a status.
 func Parse(body []byte) (Status, error) {
 	if len(body) > MaxSize {
 		return Status{}, fmt.Errorf("parsing status: more than %d bytes", MaxSize)

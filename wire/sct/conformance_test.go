@@ -16,7 +16,7 @@ type rawBytes struct {
 	RawBytes []byte `json:"rawBytes"`
 }
 
-// trustedRoot is the part of trusted_root.json that these tests need.
+// A trustedRoot is the part of trusted_root.json that these tests need.
 type trustedRoot struct {
 	CertificateAuthorities []struct {
 		CertChain struct {

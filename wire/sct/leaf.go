@@ -10,23 +10,23 @@ import (
 // maxChain bounds the issuers of one logged precertificate.
 const maxChain = 16
 
-// Leaf is one entry of a CT log, as its data tiles hold it (static-ct-api,
+// A Leaf is one entry of a CT log, as its data tiles contain it (static-ct-api,
 // "Log entries", TileLeaf).
 type Leaf struct {
 	Timestamp      uint64     // milliseconds since 1970
 	Entry          Precert    // what the log signed
-	Extensions     []byte     // those of the SCT
-	PreCertificate []byte     // DER, as it was submitted
+	Extensions     []byte     // extensions of the SCT
+	PreCertificate []byte     // DER, as submitted
 	Chain          [][32]byte // SHA-256 of each issuer's certificate
 }
 
-// MerkleTreeLeaf is the bytes whose leaf hash is in the tree (RFC 6962 §3.4):
-// version v1, type timestamped_entry, TimestampedEntry.
+// MerkleTreeLeaf returns the bytes whose leaf hash is in the tree (RFC 6962
+// §3.4): version v1, type timestamped_entry, TimestampedEntry.
 func (l Leaf) MerkleTreeLeaf() ([]byte, error) {
 	return timestamped(l.Timestamp, l.Entry, l.Extensions)
 }
 
-// Marshal is the TileLeaf of l.
+// Marshal returns the TileLeaf.
 func (l Leaf) Marshal() ([]byte, error) {
 	leaf, err := l.MerkleTreeLeaf()
 	if err != nil {
@@ -47,9 +47,9 @@ func (l Leaf) Marshal() ([]byte, error) {
 	return raw, nil
 }
 
-// ParseLeaf reads the first entry of a data tile and gives the rest of the
-// tile. Entries of final certificates (x509_entry) are refused: Sigstore logs
-// hold precertificates only.
+// ParseLeaf parses the first entry of a data tile and returns the rest of the
+// tile. It refuses entries of final certificates (x509_entry), since Sigstore
+// logs contain precertificates only.
 func ParseLeaf(tile []byte) (Leaf, []byte, error) {
 	var l Leaf
 	var kind uint16
@@ -79,14 +79,14 @@ func ParseLeaf(tile []byte) (Leaf, []byte, error) {
 	return l, in, nil
 }
 
-// leafIndex is the type of the one extension that static-ct-api defines.
+// leafIndex is the type of the only extension that static-ct-api defines.
 const leafIndex = 0
 
-// MaxLeafIndex is the largest index that a leaf_index extension holds: it has
-// 40 bits.
+// MaxLeafIndex is the largest index that fits the 40 bits of a leaf_index
+// extension.
 const MaxLeafIndex = 1<<40 - 1
 
-// LeafIndexExtension is the extensions field with leaf_index alone
+// LeafIndexExtension returns an extensions field with leaf_index only
 // (static-ct-api, "SCT Extension"): 00 0005 and the index in 40 bits.
 func LeafIndexExtension(index uint64) ([]byte, error) {
 	if index > MaxLeafIndex {
@@ -96,8 +96,9 @@ func LeafIndexExtension(index uint64) ([]byte, error) {
 		byte(index >> 32), byte(index >> 24), byte(index >> 16), byte(index >> 8), byte(index)}, nil
 }
 
-// ParseLeafIndex finds leaf_index among the extensions of an SCT; ok is false
-// when it is not there. Other extensions are skipped, doubled ones refused.
+// ParseLeafIndex returns leaf_index from the extensions of an SCT and reports
+// whether it is present. Unknown extensions are skipped; duplicate extensions
+// are refused.
 func ParseLeafIndex(extensions []byte) (index uint64, ok bool, err error) {
 	in := cryptobyte.String(extensions)
 	var seen [256]bool

@@ -21,18 +21,18 @@ const (
 	derOIDPoison = "\x06\x0a\x2b\x06\x01\x04\x01\xd6\x79\x02\x04\x03"
 )
 
-// OIDList is the extension that holds a certificate's SCT list.
+// OIDList returns the OID of the extension with a certificate's SCT list.
 func OIDList() asn1.ObjectIdentifier {
 	return asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 11129, 2, 4, 2}
 }
 
-// OIDPoison is the critical extension, with the value NULL, that marks a
-// precertificate.
+// OIDPoison returns the OID of the critical extension, with the value NULL,
+// that marks a precertificate.
 func OIDPoison() asn1.ObjectIdentifier {
 	return asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 11129, 2, 4, 3}
 }
 
-// Embedded gives the timestamps inside cert: nil, nil when it has none.
+// Embedded returns the timestamps inside cert: nil, nil if there are none.
 func Embedded(cert *x509.Certificate) ([]SCT, error) {
 	var scts []SCT
 	for _, ext := range cert.Extensions {
@@ -50,14 +50,15 @@ func Embedded(cert *x509.Certificate) ([]SCT, error) {
 	return scts, nil
 }
 
-// Precert is what a log signs of a precertificate (RFC 6962 §3.2, PreCert).
+// A Precert is the part of a precertificate that a log signs (RFC 6962 §3.2,
+// PreCert).
 type Precert struct {
 	IssuerKeyHash [32]byte // SHA-256 of the issuer's SubjectPublicKeyInfo
 	TBS           []byte   // TBSCertificate without poison and SCT list
 }
 
-// NewPrecert gives the entry of cert, which may be the precertificate or the
-// final certificate: both give the same. It does not verify that issuer has
+// NewPrecert returns the entry for cert, which may be the precertificate or the
+// final certificate; the result is the same. It does not verify that issuer
 // signed cert.
 func NewPrecert(cert, issuer *x509.Certificate) (Precert, error) {
 	tbs, err := PrecertTBS(cert.RawTBSCertificate)
@@ -67,8 +68,8 @@ func NewPrecert(cert, issuer *x509.Certificate) (Precert, error) {
 	return Precert{IssuerKeyHash: sha256.Sum256(issuer.RawSubjectPublicKeyInfo), TBS: tbs}, nil
 }
 
-// PrecertTBS gives rawTBS, a DER TBSCertificate, without the poison and the
-// SCT list extension, all else byte for byte (RFC 6962 §3.2).
+// PrecertTBS returns rawTBS, a DER TBSCertificate, without the poison and SCT
+// list extensions and otherwise unchanged (RFC 6962 §3.2).
 func PrecertTBS(rawTBS []byte) ([]byte, error) {
 	tbs, err := precertTBS(rawTBS)
 	if err != nil {
@@ -109,8 +110,8 @@ func precertTBS(rawTBS []byte) ([]byte, error) {
 	return b.Bytes()
 }
 
-// withoutCT gives the extensions field without the two CT extensions, and
-// nothing at all when there were no others ("SIZE (1..MAX)", RFC 5280 §4.1).
+// withoutCT returns the extensions field without the two CT extensions. It
+// returns nothing if no extension is left ("SIZE (1..MAX)", RFC 5280 §4.1).
 func withoutCT(field cryptobyte.String, tag cbasn1.Tag) ([]byte, error) {
 	var explicit, extensions cryptobyte.String
 	if !field.ReadASN1(&explicit, tag) || !explicit.ReadASN1(&extensions, cbasn1.SEQUENCE) || !explicit.Empty() {
@@ -137,7 +138,7 @@ func withoutCT(field cryptobyte.String, tag cbasn1.Tag) ([]byte, error) {
 		}
 	}
 	if lists > 1 || poisons > 1 {
-		return nil, errors.New("doubled CT extension")
+		return nil, errors.New("duplicate CT extension")
 	}
 	if len(kept) == 0 {
 		return nil, nil

@@ -9,11 +9,11 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// maxList bounds the timestamps of one certificate. Web certificates carry two
+// maxList bounds the timestamps of one certificate. Web certificates have two
 // or three, Sigstore certificates one.
 const maxList = 16
 
-// SCT is a signed certificate timestamp, version 1 (RFC 6962 §3.2).
+// An SCT is a signed certificate timestamp, version 1 (RFC 6962 §3.2).
 type SCT struct {
 	LogID              [32]byte // SHA-256 of the log key's PKIX DER
 	Timestamp          uint64   // milliseconds since 1970, UTC
@@ -53,7 +53,7 @@ func Parse(raw []byte) (SCT, error) {
 	return s, nil
 }
 
-// Marshal is the bytes that Parse reads.
+// Marshal returns the timestamp in the form that [Parse] reads.
 func (s SCT) Marshal() ([]byte, error) {
 	var b cryptobyte.Builder
 	b.AddUint8(0)
@@ -70,9 +70,9 @@ func (s SCT) Marshal() ([]byte, error) {
 	return raw, nil
 }
 
-// ParseList parses the value of the certificate extension OIDList: a DER OCTET
-// STRING around a SignedCertificateTimestampList (RFC 6962 §3.3) of 1 to 16
-// timestamps.
+// ParseList parses the value of the certificate extension [OIDList]: a DER
+// OCTET STRING around a SignedCertificateTimestampList (RFC 6962 §3.3) of 1 to
+// 16 timestamps.
 func ParseList(ext []byte) ([]SCT, error) {
 	in := cryptobyte.String(ext)
 	var octets, list cryptobyte.String
@@ -101,7 +101,7 @@ func ParseList(ext []byte) ([]SCT, error) {
 	return scts, nil
 }
 
-// MarshalList is the extension value that ParseList reads.
+// MarshalList returns the extension value that [ParseList] reads.
 func MarshalList(scts []SCT) ([]byte, error) {
 	if len(scts) == 0 || len(scts) > maxList {
 		return nil, fmt.Errorf("marshalling SCT list: %d timestamps, want 1 to %d", len(scts), maxList)

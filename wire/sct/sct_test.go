@@ -29,7 +29,7 @@ func newP256(t testing.TB) *ecdsa.PrivateKey {
 	return key
 }
 
-// issuer is a root that signs the certificates of these tests.
+// An issuer is a root that signs the certificates of these tests.
 type issuer struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
@@ -59,7 +59,7 @@ func create(t testing.TB, template, parent *x509.Certificate, pub, key *ecdsa.Pr
 	return cert
 }
 
-// issue makes a precertificate, has it signed by the log, and makes the final
+// issue creates a precertificate, has the log sign it, and creates the final
 // certificate with the timestamp inside, as a Fulcio CA does.
 func (ca issuer) issue(t testing.TB, logKey crypto.Signer) (precert, final *x509.Certificate, s SCT) {
 	t.Helper()

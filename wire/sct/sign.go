@@ -23,7 +23,8 @@ const (
 	signatureECDSA = 3
 )
 
-// logKey is a CT log's public key and what RFC 6962 derives from it.
+// A logKey is a CT log's public key with the values that RFC 6962 derives from
+// it.
 type logKey struct {
 	pub       crypto.PublicKey
 	id        [32]byte
@@ -31,8 +32,9 @@ type logKey struct {
 	signature byte // TLS SignatureAlgorithm
 }
 
-// newLogKey: "either elliptic curve signatures using the NIST P-256 curve … or
-// RSA signatures … using a key of at least 2048 bits" (RFC 6962 §2.1.4).
+// newLogKey accepts "either elliptic curve signatures using the NIST P-256
+// curve … or RSA signatures … using a key of at least 2048 bits" (RFC 6962
+// §2.1.4).
 func newLogKey(pub crypto.PublicKey) (logKey, error) {
 	k := logKey{pub: pub}
 	switch pub := pub.(type) {
@@ -58,7 +60,7 @@ func newLogKey(pub crypto.PublicKey) (logKey, error) {
 	return k, nil
 }
 
-// Sign makes the timestamp of a precertificate entry: what a log answers with.
+// Sign returns the timestamp of a precertificate entry, as a log issues it.
 // timestamp is in milliseconds since 1970.
 func Sign(key crypto.Signer, entry Precert, timestamp uint64, extensions []byte) (SCT, error) {
 	k, err := newLogKey(key.Public())
@@ -79,9 +81,9 @@ func Sign(key crypto.Signer, entry Precert, timestamp uint64, extensions []byte)
 	return s, nil
 }
 
-// Verify checks that the log with this key has signed this timestamp for cert,
-// the final certificate, which issuer has issued. That cert carries the
-// timestamp, and that its time is acceptable, is the caller's to check.
+// Verify verifies that the log with this key signed the timestamp for cert, a
+// final certificate issued by issuer. The caller must check that cert contains
+// the timestamp, and that its time is acceptable.
 func (s SCT) Verify(cert, issuer *x509.Certificate, logKey crypto.PublicKey) error {
 	entry, err := NewPrecert(cert, issuer)
 	if err != nil {
@@ -100,7 +102,7 @@ func (s SCT) VerifyEntry(entry Precert, logKey crypto.PublicKey) error {
 		return errors.New("verifying SCT: log ID is of another key")
 	}
 	if s.HashAlgorithm != hashSHA256 || s.SignatureAlgorithm != k.signature {
-		return fmt.Errorf("verifying SCT: algorithms %d and %d do not fit the key", s.HashAlgorithm, s.SignatureAlgorithm)
+		return fmt.Errorf("verifying SCT: algorithms %d and %d do not match the key", s.HashAlgorithm, s.SignatureAlgorithm)
 	}
 	signed, err := s.SignedEntry(entry)
 	if err != nil {
@@ -112,7 +114,7 @@ func (s SCT) VerifyEntry(entry Precert, logKey crypto.PublicKey) error {
 	return nil
 }
 
-// SignedEntry is the struct that the signature is over (RFC 6962 §3.2):
+// SignedEntry returns the struct that the signature covers (RFC 6962 §3.2):
 //
 //	digitally-signed struct {
 //	    Version sct_version;                          0: v1
@@ -126,8 +128,9 @@ func (s SCT) SignedEntry(entry Precert) ([]byte, error) {
 	return timestamped(s.Timestamp, entry, s.Extensions)
 }
 
-// timestamped gives the two structs that begin with two zero bytes and hold the
-// same fields: the signed entry (§3.2) and the MerkleTreeLeaf (§3.4).
+// timestamped returns the bytes of both the signed entry (§3.2) and the
+// MerkleTreeLeaf (§3.4). The two structs begin with two zero bytes and have the
+// same fields.
 func timestamped(timestamp uint64, entry Precert, extensions []byte) ([]byte, error) {
 	var b cryptobyte.Builder
 	b.AddUint8(0)

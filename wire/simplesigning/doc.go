@@ -1,8 +1,8 @@
-// Package simplesigning is the payload that cosign 1 and 2 signed for a container
-// image: which manifest the signature is about.
+// Package simplesigning reads and writes the payload that cosign 1 and 2 sign
+// for a container image. It contains the digest of the image manifest.
 //
-// Parse refuses duplicate keys, trailing data and other types of payload. What the
-// payload says beside the digest is the signer's and is not read.
+// [Parse] refuses duplicate keys, trailing data and other types of payload. It
+// does not interpret other members, which the signer chooses freely.
 //
 // Source: containers/image docs/containers-signature.5.md ("JSON data format");
 // cosign specs/SIGNATURE_SPEC.md ("Payload").

@@ -8,8 +8,8 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// Marshal writes the payload as cosign 1 and 2 do, without optional members; Parse
-// reads it back. Errors: ErrMalformed, for a digest that is no SHA-256.
+// Marshal returns the payload as cosign 1 and 2 write it, without optional
+// members. Errors match [ErrMalformed]: the digest is not a SHA-256.
 func (p Payload) Marshal() ([]byte, error) {
 	if len(p.Digest) != sha256.Size {
 		return nil, fmt.Errorf("%w: a digest of %d bytes", ErrMalformed, len(p.Digest))

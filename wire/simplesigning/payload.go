@@ -10,13 +10,13 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// MaxSize is how many bytes a payload may have.
+// MaxSize is the size of the largest payload that [Parse] accepts, in bytes.
 const MaxSize = 1 << 20
 
-// ErrMalformed is the cause of every refusal of Parse.
-var ErrMalformed = errors.New("not a payload of an image's signature")
+// ErrMalformed is matched by every error of this package.
+var ErrMalformed = errors.New("malformed payload of an image signature")
 
-// Payload is what was signed:
+// A Payload is the signed part of an image signature:
 //
 //	{"critical":{
 //	   "identity":{"docker-reference":"registry.example.com/app"},
@@ -24,11 +24,12 @@ var ErrMalformed = errors.New("not a payload of an image's signature")
 //	   "type":"cosign container image signature"},
 //	 "optional":null}
 type Payload struct {
-	Reference string // under which name the image was signed; the signer's claim
-	Digest    []byte // SHA-256 of the image's manifest
+	Reference string // name of the image when it was signed, as claimed by the signer
+	Digest    []byte // SHA-256 of the image manifest
 }
 
-// typeImage is what Marshal writes; Parse reads a later spelling too.
+// typeImage is the type that Marshal writes. Parse accepts a later spelling
+// too.
 const typeImage = "cosign container image signature"
 
 type critical struct {
@@ -41,7 +42,7 @@ type critical struct {
 	Type string `json:"type"`
 }
 
-// Parse reads a payload. Errors: ErrMalformed.
+// Parse parses a payload. Errors match [ErrMalformed].
 func Parse(raw []byte) (Payload, error) {
 	var p struct {
 		Critical critical `json:"critical"`

@@ -11,7 +11,7 @@ import (
 
 const digest = "c605cc9e1d4f0dd709fd6a7a20bb615eefb73197595cb1a8a9a8505e6d1ad302"
 
-// payload is one as cosign 2 writes it.
+// payload is a payload as cosign 2 writes it.
 const payload = `{"critical":{"identity":{"docker-reference":"registry.example.com/app"},"image":{"docker-manifest-digest":"sha256:` + digest +
 	`"},"type":"cosign container image signature"},"optional":{"creator":"cosign"}}`
 
@@ -46,7 +46,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// What is written is read, in the bytes that cosign writes.
+// TestMarshal checks that Marshal writes the bytes that cosign writes.
 func TestMarshal(t *testing.T) {
 	sum, err := hex.DecodeString(digest)
 	if err != nil {

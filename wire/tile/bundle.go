@@ -6,7 +6,8 @@ import (
 	"fmt"
 )
 
-// MaxEntry is the longest entry that an entry bundle can hold, in bytes.
+// MaxEntry is the size of the largest entry that an entry bundle can hold, in
+// bytes.
 const MaxEntry = 1<<16 - 1
 
 // AppendEntry appends entry to an entry bundle: "big-endian uint16

@@ -7,20 +7,20 @@ import (
 )
 
 const (
-	// Width is how many hashes or entries a full tile has.
+	// Width is the number of hashes or entries in a full tile.
 	Width = 256
 
-	// MaxLevel is the highest level that a tree of MaxSize leaves reaches.
+	// MaxLevel is the highest level of a tree of [MaxSize] leaves.
 	MaxLevel = 7
 
-	// LevelEntries and LevelData stand in place of a level in the paths of
-	// entry bundles (tlog-tiles) and of data tiles (static-ct-api).
+	// LevelEntries and LevelData take the place of a level in the paths of entry
+	// bundles (tlog-tiles) and of data tiles (static-ct-api).
 	LevelEntries = -1
 	LevelData    = -2
 )
 
-// Path is where a tile is served, relative to the log's prefix: "tile/", the
-// level, the index in elements of three digits and, for a width below Width,
+// Path returns the path of a tile, relative to the log's prefix: "tile/", the
+// level, the index in elements of three digits and, for a width below [Width],
 // ".p/" and the width.
 //
 //	Path(0, 1234067, 256) = "tile/0/x001/x234/067"
@@ -45,8 +45,8 @@ func levelName(level int) string {
 	}
 }
 
-// indexPath: "a non-negative integer encoded into zero-padded 3-digit path
-// elements. All but the last path element MUST begin with an x".
+// indexPath returns "a non-negative integer encoded into zero-padded 3-digit
+// path elements. All but the last path element MUST begin with an x".
 func indexPath(n uint64) string {
 	path := fmt.Sprintf("%03d", n%1000)
 	for n >= 1000 {
@@ -56,10 +56,10 @@ func indexPath(n uint64) string {
 	return path
 }
 
-// ParsePath reads what Path writes and nothing else.
+// ParsePath parses a path that [Path] returns and refuses any other.
 func ParsePath(path string) (level int, n uint64, width int, err error) {
 	refuse := func() (int, uint64, int, error) {
-		return 0, 0, 0, fmt.Errorf("parsing tile path: %.64q is not one", path)
+		return 0, 0, 0, fmt.Errorf("parsing tile path: %.64q is not a tile path", path)
 	}
 	rest, ok := strings.CutPrefix(path, "tile/")
 	if !ok {
@@ -80,7 +80,7 @@ func ParsePath(path string) (level int, n uint64, width int, err error) {
 			return refuse()
 		}
 	}
-	// Whatever is left that is not canonical shows in the path made anew.
+	// Writing the path again reveals any other spelling.
 	if Path(level, n, width) != path {
 		return refuse()
 	}

@@ -8,33 +8,35 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// MaxSize is the largest tree that proofs are checked for: more than any log
-// holds, and small enough that no arithmetic on indices overflows.
+// MaxSize is the size of the largest tree for which proofs are checked, in
+// leaves. It is beyond any real log, and small enough that no arithmetic on
+// indices overflows.
 const MaxSize = 1 << 60
 
-// ErrProof says that a proof does not lead to the root it was given with.
-// There is no second opinion: refuse what it was to prove.
+// ErrProof reports that a proof does not lead to the expected root. The caller
+// must refuse the claim that the proof was to support.
 var ErrProof = errors.New("proof does not lead to the root")
 
-// InclusionProof shows that a leaf is in a tree (RFC 6962 §2.1.1).
+// An InclusionProof proves that a leaf is in a tree (RFC 6962 §2.1.1).
 type InclusionProof struct {
 	Index  uint64      // of the leaf, from 0
 	Size   uint64      // of the tree, in leaves
 	Hashes []tlog.Hash // siblings, from the leaf up
 }
 
-// LeafHash is the hash of an entry as a leaf: SHA-256(0x00 ‖ entry).
+// LeafHash returns the hash of an entry as a leaf: SHA-256(0x00 ‖ entry).
 func LeafHash(entry []byte) tlog.Hash { return tlog.RecordHash(entry) }
 
-// Root computes the root of the tree of p.Size leaves in which leaf is at
-// p.Index. It refuses an index beyond the tree and a proof of another length
-// than the tree's shape has.
+// Root returns the root of the tree of p.Size leaves with leaf at p.Index. It
+// refuses an index beyond the tree and a proof whose length does not match the
+// tree.
 func (p InclusionProof) Root(leaf tlog.Hash) (tlog.Hash, error) {
 	if p.Size > MaxSize || p.Index >= p.Size {
 		return tlog.Hash{}, fmt.Errorf("leaf %d is not in a tree of %d", p.Index, p.Size)
 	}
-	// Up to the level where leaf and last leaf meet, siblings are on either
-	// side, as the bits of the index say; above it they are all on the left.
+	// Below the level where the paths of the leaf and of the last leaf meet, the
+	// bits of the index tell on which side a sibling is. Above, every sibling is
+	// on the left.
 	inner := bits.Len64(p.Index ^ (p.Size - 1))
 	border := bits.OnesCount64(p.Index >> inner)
 	if len(p.Hashes) != inner+border {
@@ -51,7 +53,8 @@ func (p InclusionProof) Root(leaf tlog.Hash) (tlog.Hash, error) {
 	return root, nil
 }
 
-// Verify checks that the proof leads from leaf to root, or answers ErrProof.
+// Verify verifies that the proof leads from leaf to root. Errors match
+// [ErrProof].
 func (p InclusionProof) Verify(root, leaf tlog.Hash) error {
 	computed, err := p.Root(leaf)
 	if err != nil {
@@ -63,12 +66,13 @@ func (p InclusionProof) Verify(root, leaf tlog.Hash) error {
 	return nil
 }
 
-// VerifyConsistency checks that the tree of oldSize leaves is a prefix of the
-// tree of newSize leaves (RFC 6962 §2.1.2), or answers ErrProof. Trees of one
-// size have equal roots and an empty proof, and so has the empty tree with any.
+// VerifyConsistency verifies that the tree of oldSize leaves is a prefix of the
+// tree of newSize leaves (RFC 6962 §2.1.2). Trees of one size have equal roots
+// and an empty proof. The empty tree is a prefix of every tree, with an empty
+// proof. Errors match [ErrProof].
 func VerifyConsistency(proof []tlog.Hash, oldSize uint64, oldRoot tlog.Hash, newSize uint64, newRoot tlog.Hash) error {
 	if oldSize > newSize || newSize > MaxSize {
-		return fmt.Errorf("a tree of %d is no prefix of one of %d: %w", oldSize, newSize, ErrProof)
+		return fmt.Errorf("a tree of %d leaves is not a prefix of a tree of %d: %w", oldSize, newSize, ErrProof)
 	}
 	if oldSize == 0 {
 		empty, err := tlog.TreeHash(0, nil)

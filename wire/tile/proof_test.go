@@ -9,7 +9,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// tree is an in-memory tree by x/mod/sumdb/tlog, the oracle of these tests.
+// A tree is an in-memory tree by x/mod/sumdb/tlog, the oracle of these tests.
 type tree struct {
 	stored []tlog.Hash
 	leaves []tlog.Hash
@@ -52,8 +52,8 @@ func newTree(t testing.TB, size int) *tree {
 	return tr
 }
 
-// Leaves and roots that every RFC 6962 implementation is tested with; they come
-// from the Certificate Transparency project.
+// TestRFC6962Vectors uses the leaves and roots of the Certificate Transparency
+// project, which every RFC 6962 implementation is tested with.
 func TestRFC6962Vectors(t *testing.T) {
 	leaves := []string{"", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"}
 	roots := []string{

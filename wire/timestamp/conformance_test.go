@@ -24,7 +24,8 @@ type conformanceBundle struct {
 	} `json:"messageSignature"`
 }
 
-// conformanceLeaf is the certificate of the authority that stamped the rekor2 bundles.
+// conformanceLeaf returns the certificate of the authority that signed the
+// time-stamps of the rekor2 bundles.
 func conformanceLeaf(t testing.TB) *x509.Certificate {
 	t.Helper()
 	token := conformanceTokens(t, "rekor2-timestamp-with-embedded-cert")[0].token

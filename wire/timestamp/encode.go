@@ -11,7 +11,7 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// explicit0 is [0], constructed.
+// explicit0 is the tag [0], constructed.
 const explicit0 = cbasn1.Tag(0x80 | 0x20)
 
 // marshalInfo encodes TSTInfo.
@@ -63,7 +63,7 @@ func (s *Signer) attributes(info []byte) ([]byte, error) {
 	return set.Bytes()
 }
 
-// addSigningCertificate adds SigningCertificateV2 of one ESSCertIDv2, whose
+// addSigningCertificate adds a SigningCertificateV2 with one ESSCertIDv2, whose
 // hash algorithm is the default.
 func (s *Signer) addSigningCertificate(b *cryptobyte.Builder) {
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
@@ -73,7 +73,7 @@ func (s *Signer) addSigningCertificate(b *cryptobyte.Builder) {
 	})
 }
 
-// marshal encodes the response around what is signed.
+// marshal encodes the response with the signed parts.
 func (s *Signer) marshal(certificates bool, info, attributes, signature []byte) ([]byte, error) {
 	digestAlgorithm, err := digestOID(s.digest)
 	if err != nil {
@@ -106,7 +106,7 @@ func (s *Signer) marshal(certificates bool, info, attributes, signature []byte) 
 	return der, nil
 }
 
-// addSigner adds SignerInfo, by issuer and serial number.
+// addSigner adds a SignerInfo, identified by issuer and serial number.
 func (s *Signer) addSigner(b *cryptobyte.Builder, digestAlgorithm asn1.ObjectIdentifier, attributes, signature []byte) {
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddASN1Int64(1)

@@ -11,11 +11,11 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// wholeSeconds is GeneralizedTime as DER and RFC 3161 §2.4.2 want it, less the
-// fraction and the closing Z.
+// wholeSeconds is the layout of GeneralizedTime as DER and RFC 3161 §2.4.2
+// require it, without the fraction and the final Z.
 const wholeSeconds = "20060102150405"
 
-// parseInfo reads the TSTInfo of a token (RFC 3161 §2.4.2).
+// parseInfo parses the TSTInfo of a token (RFC 3161 §2.4.2).
 func (t *Token) parseInfo(der []byte) error {
 	var body cryptobyte.String
 	var version int
@@ -42,7 +42,7 @@ func (t *Token) parseInfo(der []byte) error {
 	return t.parseInfoOptional(&body)
 }
 
-// parseInfoOptional reads what follows genTime.
+// parseInfoOptional parses the fields after genTime.
 func (t *Token) parseInfoOptional(in *cryptobyte.String) error {
 	var err error
 	if t.Accuracy, err = readAccuracy(in); err != nil {
@@ -54,14 +54,14 @@ func (t *Token) parseInfoOptional(in *cryptobyte.String) error {
 	if t.Nonce, err = readOptionalInteger(in); err != nil {
 		return fmt.Errorf("nonce: %w", err)
 	}
-	// "The purpose of the tsa field is to give a hint": it is not read further.
+	// "The purpose of the tsa field is to give a hint": its content is ignored.
 	if !in.SkipOptionalASN1(cbasn1.Tag(0).ContextSpecific().Constructed()) {
 		return errors.New("tsa is malformed")
 	}
 	var extensions cryptobyte.String
 	var present bool
 	if !in.ReadOptionalASN1(&extensions, &present, cbasn1.Tag(1).ContextSpecific().Constructed()) || !in.Empty() {
-		return errors.New("extensions are malformed, or data trails")
+		return errors.New("extensions are malformed, or there is trailing data")
 	}
 	if present {
 		return checkExtensions(extensions)
@@ -69,7 +69,7 @@ func (t *Token) parseInfoOptional(in *cryptobyte.String) error {
 	return nil
 }
 
-// checkExtensions refuses critical extensions: none is known.
+// checkExtensions refuses critical extensions, since no extension is known.
 func checkExtensions(in cryptobyte.String) error {
 	for !in.Empty() {
 		var ext, value cryptobyte.String
@@ -82,14 +82,14 @@ func checkExtensions(in cryptobyte.String) error {
 			return errors.New("extension is malformed")
 		}
 		if critical {
-			return fmt.Errorf("critical extension %v is not known", oid)
+			return fmt.Errorf("unknown critical extension %v", oid)
 		}
 	}
 	return nil
 }
 
-// readTime reads GeneralizedTime: "YYYYMMDDhhmmss[.s...]Z", the fraction without
-// trailing zeros.
+// readTime reads a GeneralizedTime: "YYYYMMDDhhmmss[.s...]Z", the fraction
+// without trailing zeros.
 func readTime(in *cryptobyte.String) (time.Time, error) {
 	var raw cryptobyte.String
 	malformed := errors.New("genTime is malformed")
@@ -114,8 +114,8 @@ func readTime(in *cryptobyte.String) (time.Time, error) {
 	return at, nil
 }
 
-// readAccuracy reads Accuracy if it comes next: seconds, [0] milliseconds and
-// [1] microseconds, each optional.
+// readAccuracy reads an Accuracy if it comes next: seconds, [0] milliseconds
+// and [1] microseconds, each optional.
 func readAccuracy(in *cryptobyte.String) (time.Duration, error) {
 	if !in.PeekASN1Tag(cbasn1.SEQUENCE) {
 		return 0, nil

@@ -13,7 +13,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// jsonRequest is TimestampRequest of sigstore/timestamp-authority.
+// A jsonRequest is the TimestampRequest of sigstore/timestamp-authority.
 type jsonRequest struct {
 	ArtifactHash  []byte         `json:"artifactHash"`
 	HashAlgorithm string         `json:"hashAlgorithm"`
@@ -27,7 +27,7 @@ type jsonRequest struct {
 //	{"artifactHash":"oM/HEnHW4n…","hashAlgorithm":"sha256",
 //	  "certificates":true,"nonce":123,"tsaPolicyOID":"1.3.6.1.4.1.57264.2"}
 //
-// The last three may be absent. Its errors are *RequestError.
+// The last three members are optional. Errors are of type *[RequestError].
 func ParseRequestJSON(body []byte) (Request, error) {
 	if len(body) > maxMessage {
 		return Request{}, refuse(errors.New("longer than 1 MiB"))
@@ -62,7 +62,7 @@ func digestByName(name string) (crypto.Hash, error) {
 	return 0, errHash
 }
 
-// parseNonce reads a JSON integer without fraction or exponent.
+// parseNonce parses a JSON integer without fraction or exponent.
 func parseNonce(raw jsontext.Value) (*big.Int, error) {
 	if len(raw) == 0 {
 		return nil, nil
@@ -78,7 +78,7 @@ func parseNonce(raw jsontext.Value) (*big.Int, error) {
 	return n, nil
 }
 
-// parsePolicy reads a dotted object identifier.
+// parsePolicy parses a dotted object identifier.
 func parsePolicy(dotted string) (asn1.ObjectIdentifier, error) {
 	if dotted == "" {
 		return nil, nil

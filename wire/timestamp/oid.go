@@ -37,7 +37,7 @@ var digests = []struct {
 	{asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 3}, crypto.SHA512, "sha512"},
 }
 
-// errHash is an imprint or digest algorithm other than SHA-256, -384 and -512.
+// errHash reports a digest algorithm other than SHA-256, SHA-384 and SHA-512.
 var errHash = errors.New("digest algorithm is not SHA-256, SHA-384 or SHA-512")
 
 func digestByOID(oid asn1.ObjectIdentifier) (crypto.Hash, error) {
@@ -58,7 +58,7 @@ func digestOID(h crypto.Hash) (asn1.ObjectIdentifier, error) {
 	return nil, errHash
 }
 
-// readOID reads an object identifier of a bounded size.
+// readOID reads an object identifier of at most maxOID bytes.
 func readOID(in *cryptobyte.String, oid *asn1.ObjectIdentifier) bool {
 	var element cryptobyte.String
 	if !in.ReadASN1Element(&element, cbasn1.OBJECT_IDENTIFIER) || len(element) > maxOID {
@@ -67,8 +67,8 @@ func readOID(in *cryptobyte.String, oid *asn1.ObjectIdentifier) bool {
 	return element.ReadASN1ObjectIdentifier(oid)
 }
 
-// readAlgorithm reads an AlgorithmIdentifier whose parameters, if there are
-// any, are NULL.
+// readAlgorithm reads an AlgorithmIdentifier. Its parameters must be absent or
+// NULL.
 func readAlgorithm(in *cryptobyte.String, oid *asn1.ObjectIdentifier) bool {
 	var alg, null cryptobyte.String
 	if !in.ReadASN1(&alg, cbasn1.SEQUENCE) || !readOID(&alg, oid) {
@@ -84,8 +84,8 @@ func addAlgorithm(b *cryptobyte.Builder, oid asn1.ObjectIdentifier) {
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(oid) })
 }
 
-// readImprint reads MessageImprint, or the digest algorithm and value that
-// stand like it elsewhere.
+// readImprint reads a MessageImprint, or a digest algorithm and value in the
+// same form.
 func readImprint(in *cryptobyte.String) (crypto.Hash, []byte, error) {
 	var body, digest cryptobyte.String
 	var oid asn1.ObjectIdentifier

@@ -31,7 +31,8 @@ func readCertificate(t testing.TB, path string) *x509.Certificate {
 	return must(x509.ParseCertificate(block.Bytes))(t)
 }
 
-// checkOpenSSL holds a token over "hello" to everything that openssl put in.
+// checkOpenSSL checks a token over "hello" against the parameters given to
+// openssl.
 func checkOpenSSL(t *testing.T, der []byte, leaf, other *x509.Certificate, hash crypto.Hash, embedded bool) {
 	t.Helper()
 	token, err := ParseResponse(der)
@@ -39,7 +40,7 @@ func checkOpenSSL(t *testing.T, der []byte, leaf, other *x509.Certificate, hash 
 		t.Fatal(err)
 	}
 	if !token.Names(leaf) || token.Names(other) || len(token.signer.certIDs) != 1 || token.signer.certIDs[0].hash != hash {
-		t.Error("the signer's certificate is not named, or not so")
+		t.Error("the signer's certificate is not named as requested")
 	}
 	if err := token.VerifySignature(leaf); err != nil {
 		t.Error(err)
@@ -48,12 +49,12 @@ func checkOpenSSL(t *testing.T, der []byte, leaf, other *x509.Certificate, hash 
 		t.Error(err)
 	}
 	if token.VerifySignature(other) == nil || slices.ContainsFunc(token.Certificates, leaf.Equal) != embedded {
-		t.Error("another's, or the certificate is not where it was asked to be")
+		t.Error("wrong certificate, or embedded against the request")
 	}
 }
 
-// Tokens of openssl ts, whose certificates are named by SHA-1 (ESSCertID) and
-// SHA-256 (ESSCertIDv2), alone and with their chain.
+// TestOpenSSLVectors reads tokens of openssl ts. Their certificates are named
+// by SHA-1 (ESSCertID) and SHA-256 (ESSCertIDv2), alone and with their chain.
 func TestOpenSSLVectors(t *testing.T) {
 	rsa, ecdsa := readCertificate(t, "testdata/rsa.pem"), readCertificate(t, "testdata/ecdsa.pem")
 	files := must(filepath.Glob("testdata/*.tsr"))(t)
@@ -74,11 +75,11 @@ func TestOpenSSLVectors(t *testing.T) {
 	}
 }
 
-// tsConfig asks for each way of naming the certificate.
+// tsConfig requests each way of naming the certificate.
 const tsConfig = "[tsa]\ndefault_tsa=t\n[t]\nserial=serial\nsigner_digest=sha256\ndefault_policy=1.2.3.4\ndigests=sha256\n" +
 	"tsa_name=yes\naccuracy=secs:1\ness_cert_id_alg=%s\ness_cert_id_chain=%s\n"
 
-// The same with the openssl that is here.
+// TestOpenSSLTokens does the same with the installed openssl.
 func TestOpenSSLTokens(t *testing.T) {
 	openssl, err := exec.LookPath("openssl")
 	if err != nil {
@@ -127,7 +128,7 @@ func opensslReply(t *testing.T, openssl string, key crypto.Signer, chain []*x509
 	return must(os.ReadFile(filepath.Join(dir, "reply")))(t)
 }
 
-// certID is a signing certificate attribute, of one version or the other.
+// certID returns a signing certificate attribute of version 1 or 2.
 func certID(oid asn1.ObjectIdentifier, hash []byte) func(*cryptobyte.Builder) {
 	return func(b *cryptobyte.Builder) {
 		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
@@ -143,7 +144,8 @@ func certID(oid asn1.ObjectIdentifier, hash []byte) func(*cryptobyte.Builder) {
 	}
 }
 
-// signWith makes a token with these attributes beside content type and digest.
+// signWith returns a token with these attributes besides content type and
+// digest.
 func signWith(t *testing.T, s *Signer, ids ...func(*cryptobyte.Builder)) []byte {
 	t.Helper()
 	info := must(marshalInfo(request("hello"), stampNow()))(t)
@@ -173,7 +175,8 @@ func attribute(oid asn1.ObjectIdentifier, value func(*cryptobyte.Builder)) func(
 	}
 }
 
-// One of the two versions is needed; where both are there, both count.
+// TestSigningCertificateAttributes checks that one of the two versions is
+// required, and that both must match if both are present.
 func TestSigningCertificateAttributes(t *testing.T) {
 	key := keysOfEachKind(t)["P-256"]
 	chain := chainFor(t, key)
@@ -208,7 +211,8 @@ func TestSigningCertificateAttributes(t *testing.T) {
 	}
 }
 
-// Certificates in a token are held to a number and a size before one is parsed.
+// TestTokenCertificatesAreBounded checks that number and size of the
+// certificates in a token are bounded before one is parsed.
 func TestTokenCertificatesAreBounded(t *testing.T) {
 	key := keysOfEachKind(t)["P-256"]
 	chain := chainFor(t, key)

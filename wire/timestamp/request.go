@@ -12,25 +12,26 @@ import (
 )
 
 const (
-	// maxMessage bounds every message, in bytes. A token with a chain has some
-	// thousands.
+	// maxMessage bounds every message, in bytes. A token with a chain has a few
+	// thousand.
 	maxMessage = 1 << 20
 	// maxInteger bounds nonces and serial numbers, in bits. RFC 3161 §2.4.2
-	// wants serial numbers of 160 bits to be accepted; nonces have 64 as a rule.
+	// requires that serial numbers of 160 bits are accepted; nonces usually have
+	// 64.
 	maxInteger = 256
 )
 
-// Request is a TimeStampReq (RFC 3161 §2.4.1).
+// A Request is a TimeStampReq (RFC 3161 §2.4.1).
 type Request struct {
 	Hash    crypto.Hash           // SHA-256, SHA-384 or SHA-512
-	Imprint []byte                // digest of what is to be stamped
-	Nonce   *big.Int              // nil: none
-	Policy  asn1.ObjectIdentifier // nil: the authority's own
-	CertReq bool                  // the token is to hold its signer's certificate
+	Imprint []byte                // digest of the data to be time-stamped
+	Nonce   *big.Int              // may be nil
+	Policy  asn1.ObjectIdentifier // nil: the authority's default
+	CertReq bool                  // whether the token must contain its signer's certificate
 }
 
-// RequestError is a request that cannot be granted. Answer it with
-// [MarshalRejection] of its Fail.
+// A RequestError reports a request that cannot be granted. A server responds
+// with [MarshalRejection] of its Fail.
 type RequestError struct {
 	Fail FailInfo
 	Err  error
@@ -40,7 +41,7 @@ func (e *RequestError) Error() string { return "parsing time-stamp request: " + 
 
 func (e *RequestError) Unwrap() error { return e.Err }
 
-// refuse makes the RequestError of err, with badAlg for an unknown digest.
+// refuse returns a RequestError for err, with badAlg for an unknown digest.
 func refuse(err error) error {
 	fail := BadDataFormat
 	if errors.Is(err, errHash) {
@@ -49,8 +50,9 @@ func refuse(err error) error {
 	return &RequestError{Fail: fail, Err: err}
 }
 
-// ParseRequest parses a DER request of at most 1 MiB. Its errors are
-// *RequestError. Extensions are refused: none is known (RFC 3161 §2.4.1).
+// ParseRequest parses a DER request of at most 1 MiB. Errors are of type
+// *[RequestError]. Extensions are refused, since none is known (RFC 3161
+// §2.4.1).
 func ParseRequest(der []byte) (Request, error) {
 	if len(der) > maxMessage {
 		return Request{}, refuse(errors.New("longer than 1 MiB"))
@@ -75,7 +77,7 @@ func ParseRequest(der []byte) (Request, error) {
 	return r, nil
 }
 
-// readOptional reads what follows the imprint.
+// readOptional reads the fields after the imprint.
 func (r *Request) readOptional(in *cryptobyte.String) error {
 	if in.PeekASN1Tag(cbasn1.OBJECT_IDENTIFIER) && !readOID(in, &r.Policy) {
 		return refuse(errors.New("policy is malformed"))
@@ -96,7 +98,7 @@ func (r *Request) readOptional(in *cryptobyte.String) error {
 	return nil
 }
 
-// Marshal is the DER that ParseRequest reads.
+// Marshal returns the request in the DER that [ParseRequest] reads.
 func (r Request) Marshal() ([]byte, error) {
 	if r.Nonce != nil && r.Nonce.BitLen() > maxInteger {
 		return nil, fmt.Errorf("marshalling time-stamp request: nonce is longer than %d bits", maxInteger)
@@ -123,7 +125,8 @@ func (r Request) Marshal() ([]byte, error) {
 	return der, nil
 }
 
-// readOptionalInteger reads an INTEGER if one comes next, and nil otherwise.
+// readOptionalInteger reads an INTEGER if one comes next, and returns nil
+// otherwise.
 func readOptionalInteger(in *cryptobyte.String) (*big.Int, error) {
 	if !in.PeekASN1Tag(cbasn1.INTEGER) {
 		return nil, nil
@@ -137,7 +140,7 @@ func readOptionalInteger(in *cryptobyte.String) (*big.Int, error) {
 	return n, nil
 }
 
-// readDefaultFalse reads BOOLEAN DEFAULT FALSE. DER leaves a default out.
+// readDefaultFalse reads a BOOLEAN DEFAULT FALSE. DER omits a default value.
 func readDefaultFalse(in *cryptobyte.String) (bool, error) {
 	if !in.PeekASN1Tag(cbasn1.BOOLEAN) {
 		return false, nil

@@ -174,7 +174,7 @@ func FuzzParseRequestJSON(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// What comes as JSON can come as DER.
+		// A request that is valid as JSON must be valid as DER.
 		der, err := r.Marshal()
 		if err != nil {
 			t.Fatalf("%+v: %v", r, err)

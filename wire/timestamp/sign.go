@@ -16,15 +16,15 @@ import (
 	"time"
 )
 
-// Stamp is what an authority says of a request.
+// A Stamp has the values that the authority adds to a request.
 type Stamp struct {
-	Time   time.Time             // cut to whole seconds: sigstore-js reads no other
-	Serial *big.Int              // unique for the authority, at most 256 bits
-	Policy asn1.ObjectIdentifier // a request for another is refused
+	Time   time.Time             // truncated to whole seconds, because sigstore-js accepts no fraction
+	Serial *big.Int              // unique for the authority, at most 256 bits long
+	Policy asn1.ObjectIdentifier // requests for another policy are refused
 }
 
-// Signer signs time-stamps with one key. It is safe for concurrent use when
-// its key is.
+// A Signer signs time-stamps with one key. It is safe for concurrent use if its
+// key is.
 type Signer struct {
 	key       crypto.Signer
 	leaf      *x509.Certificate
@@ -34,8 +34,8 @@ type Signer struct {
 	certHash  []byte // SHA-256 of leaf
 }
 
-// NewSigner makes a signer of key and its chain, leaf first. A self-issued
-// certificate at the chain's end is not put into tokens.
+// NewSigner returns a signer for key and its chain, leaf first. A self-issued
+// certificate in the chain is not included in tokens unless it is the leaf.
 func NewSigner(key crypto.Signer, chain []*x509.Certificate) (*Signer, error) {
 	if len(chain) == 0 || len(chain) > maxCertificates {
 		return nil, errors.New("making time-stamp signer: no certificates, or too many")
@@ -62,7 +62,7 @@ func NewSigner(key crypto.Signer, chain []*x509.Certificate) (*Signer, error) {
 	return s, nil
 }
 
-// choose picks the algorithms of the key.
+// choose sets the algorithms for the key.
 func (s *Signer) choose() error {
 	isECDSA := false
 	switch key := s.key.Public().(type) {
@@ -98,7 +98,7 @@ func (s *Signer) choose() error {
 	return nil
 }
 
-// Sign encodes the TimeStampResp that grants r.
+// Sign returns the TimeStampResp that grants r.
 func (s *Signer) Sign(r Request, stamp Stamp) ([]byte, error) {
 	if r.Policy != nil && !r.Policy.Equal(stamp.Policy) {
 		return nil, errors.New("signing time-stamp: request is for another policy")

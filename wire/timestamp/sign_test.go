@@ -22,7 +22,7 @@ import (
 	"time"
 )
 
-// must gives v, or ends the test.
+// must returns a function that returns v, or ends the test if err is set.
 func must[T any](v T, err error) func(testing.TB) T {
 	return func(t testing.TB) T {
 		t.Helper()
@@ -33,7 +33,8 @@ func must[T any](v T, err error) func(testing.TB) T {
 	}
 }
 
-// chainFor certifies key for time-stamping under a new root: leaf, root.
+// chainFor certifies key for time-stamping under a new root and returns leaf,
+// root.
 func chainFor(t testing.TB, key crypto.Signer) []*x509.Certificate {
 	t.Helper()
 	rootKey := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
@@ -92,7 +93,7 @@ func TestSignRoundTrip(t *testing.T) {
 	}
 }
 
-// hugeKey is an RSA key that signs nothing, and takes long to find that out.
+// A hugeKey is an RSA key that can't sign. Computing with it would take long.
 type hugeKey struct{ rsa.PublicKey }
 
 func (k *hugeKey) Public() crypto.PublicKey { return &k.PublicKey }
@@ -185,13 +186,14 @@ func BenchmarkSign(b *testing.B) {
 	}
 }
 
-// An authority's certificate stamps nothing, whatever its usages.
+// TestSignerIsNoAuthority checks that an authority's certificate can't be used
+// to sign time-stamps, whatever its usages.
 func TestSignerIsNoAuthority(t *testing.T) {
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
 	leaf := *chainFor(t, key)[0]
 	leaf.IsCA, leaf.BasicConstraintsValid, leaf.ExtraExtensions = true, true, leaf.Extensions
 	ca := must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, &leaf, &leaf, key.Public(), key))(t)))(t)
-	if _, err := NewSigner(key, []*x509.Certificate{ca}); err == nil || !strings.Contains(err.Error(), "an authority's") {
+	if _, err := NewSigner(key, []*x509.Certificate{ca}); err == nil || !strings.Contains(err.Error(), "belongs to an authority") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// signerInfo is SignerInfo (RFC 5652 §5.3).
+// A signerInfo is a SignerInfo (RFC 5652 §5.3).
 type signerInfo struct {
 	sid        issuerSerial // zero when keyID is set
 	keyID      []byte
@@ -25,18 +25,18 @@ type signerInfo struct {
 	certIDs       []essCertID // one or two, see readSigningCertificates
 }
 
-// issuerSerial names a certificate.
+// An issuerSerial identifies a certificate.
 type issuerSerial struct {
 	issuer []byte // DER Name
 	serial *big.Int
 }
 
-// essCertID is ESSCertIDv2 (RFC 5035 §4), or with SHA-1 ESSCertID (RFC 2634
-// §5.4).
+// An essCertID is an ESSCertIDv2 (RFC 5035 §4) or, with SHA-1, an ESSCertID
+// (RFC 2634 §5.4).
 type essCertID struct {
 	hash  crypto.Hash
 	value []byte
-	name  *issuerSerial // nil: not given
+	name  *issuerSerial // nil if absent
 }
 
 func readSigner(in *cryptobyte.String) (signerInfo, error) {
@@ -74,7 +74,7 @@ func readSigner(in *cryptobyte.String) (signerInfo, error) {
 	return s, nil
 }
 
-// readIdentifier reads version and SignerIdentifier.
+// readIdentifier reads the version and the SignerIdentifier.
 func (s *signerInfo) readIdentifier(in *cryptobyte.String) error {
 	var version int
 	if !in.ReadASN1Integer(&version) {
@@ -105,8 +105,9 @@ func (s *signerInfo) readIdentifier(in *cryptobyte.String) error {
 	return nil
 }
 
-// readAttributes reads the three attributes that a token must have, each once;
-// others are signed but say nothing here. The set is in DER order.
+// readAttributes reads the three attributes that a token must have, each once.
+// Other attributes are covered by the signature but ignored. The set must be in
+// DER order.
 func (s *signerInfo) readAttributes(in cryptobyte.String) error {
 	var previous []byte
 	found := map[string]cryptobyte.String{}
@@ -122,7 +123,7 @@ func (s *signerInfo) readAttributes(in cryptobyte.String) error {
 			return errors.New("malformed")
 		}
 		if _, twice := found[oid.String()]; twice {
-			return fmt.Errorf("attribute %v is there twice", oid)
+			return fmt.Errorf("attribute %v occurs twice", oid)
 		}
 		found[oid.String()] = values
 	}
@@ -145,11 +146,11 @@ func (s *signerInfo) readKnown(contentType, digest cryptobyte.String) error {
 	return nil
 }
 
-// readSigningCertificates reads what names the signer's certificate. Version 1
-// of the attribute does so by SHA-1, version 2 by any hash: "Both ESSCertID and
-// ESSCertIDv2 identifiers can be used" (RFC 5816 §2.2.1). SHA-1 is good enough
-// for a name, as it is the signature that proves. Where both are there, both
-// must fit.
+// readSigningCertificates reads the attributes that name the signer's
+// certificate. Version 1 uses SHA-1, version 2 any hash: "Both ESSCertID and
+// ESSCertIDv2 identifiers can be used" (RFC 5816 §2.2.1). SHA-1 is acceptable
+// here because the hash only selects the certificate; the signature is the
+// proof. If both versions are present, both must match.
 func (s *signerInfo) readSigningCertificates(found map[string]cryptobyte.String) error {
 	for _, v := range []struct {
 		oid  asn1.ObjectIdentifier
@@ -179,7 +180,7 @@ func (s *signerInfo) readSigningCertificates(found map[string]cryptobyte.String)
 	return nil
 }
 
-// readV2 reads ESSCertIDv2, whose hash algorithm is SHA-256 by default.
+// readV2 reads an ESSCertIDv2, whose hash algorithm is SHA-256 by default.
 func (id *essCertID) readV2(in *cryptobyte.String) error {
 	var body cryptobyte.String
 	if !in.ReadASN1(&body, cbasn1.SEQUENCE) {
@@ -195,7 +196,7 @@ func (id *essCertID) readV2(in *cryptobyte.String) error {
 	return id.readValue(body)
 }
 
-// readV1 reads ESSCertID, whose hash is SHA-1.
+// readV1 reads an ESSCertID, whose hash is SHA-1.
 func (id *essCertID) readV1(in *cryptobyte.String) error {
 	var body cryptobyte.String
 	if !in.ReadASN1(&body, cbasn1.SEQUENCE) {
@@ -205,7 +206,7 @@ func (id *essCertID) readV1(in *cryptobyte.String) error {
 	return id.readValue(body)
 }
 
-// readValue reads hash and name, in which the versions do not differ.
+// readValue reads hash and name, which both versions encode alike.
 func (id *essCertID) readValue(body cryptobyte.String) error {
 	var value cryptobyte.String
 	if !body.ReadASN1(&value, cbasn1.OCTET_STRING) || len(value) != id.hash.Size() {
@@ -218,7 +219,7 @@ func (id *essCertID) readValue(body cryptobyte.String) error {
 	return id.readName(&body)
 }
 
-// readName reads IssuerSerial, with one directoryName.
+// readName reads an IssuerSerial with one directoryName.
 func (id *essCertID) readName(in *cryptobyte.String) error {
 	var body, names, directory, name cryptobyte.String
 	if !in.ReadASN1(&body, cbasn1.SEQUENCE) || !in.Empty() ||

@@ -11,11 +11,11 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// FailInfo is why an authority refuses a request: the bit of PKIFailureInfo
-// (RFC 3161 §2.4.2).
+// A FailInfo is the reason why an authority refuses a request: a bit of
+// PKIFailureInfo (RFC 3161 §2.4.2).
 type FailInfo int
 
-// The reasons that RFC 3161 names.
+// The reasons that RFC 3161 defines.
 const (
 	BadAlg              FailInfo = 0  // digest algorithm is not supported
 	BadRequest          FailInfo = 2  // transaction is not permitted or supported
@@ -31,24 +31,25 @@ const (
 	statusGranted   = 0
 	statusRejection = 2
 
-	// maxFailBytes bounds PKIFailureInfo: its highest bit is 25.
+	// maxFailBytes bounds PKIFailureInfo, whose highest bit is 25.
 	maxFailBytes = 4
 )
 
-// StatusError is an authority's answer that grants nothing. Asking again with
-// the same request does not help unless Fail is SystemFailure or
-// TimeNotAvailable.
+// A StatusError reports that an authority did not grant the request. Repeating
+// the request can only succeed if Fail is [SystemFailure] or
+// [TimeNotAvailable].
 type StatusError struct {
 	Status int      // PKIStatus; 2 is rejection
-	Fail   FailInfo // the lowest bit that is set; -1: none is
-	Text   string   // the authority's words, unchecked
+	Fail   FailInfo // lowest bit that is set; -1 if none is
+	Text   string   // text of the authority, not authenticated
 }
 
 func (e *StatusError) Error() string {
 	return fmt.Sprintf("time-stamp not granted: status %d, failure %d: %q", e.Status, e.Fail, e.Text)
 }
 
-// MarshalRejection is the response that refuses a request (RFC 3161 §2.4.2).
+// MarshalRejection returns the response that refuses a request (RFC 3161
+// §2.4.2).
 func MarshalRejection(fail FailInfo, text string) ([]byte, error) {
 	if fail < 0 || fail >= 8*maxFailBytes || !utf8.ValidString(text) {
 		return nil, errors.New("marshalling time-stamp rejection: no such failure, or text that is not UTF-8")
@@ -72,7 +73,8 @@ func MarshalRejection(fail FailInfo, text string) ([]byte, error) {
 	return b.Bytes()
 }
 
-// readStatus reads PKIStatusInfo; a status other than granted is a *StatusError.
+// readStatus reads a PKIStatusInfo. It returns a *StatusError for a status
+// other than granted.
 func readStatus(in *cryptobyte.String) error {
 	var body cryptobyte.String
 	e := &StatusError{Fail: -1}
@@ -94,7 +96,7 @@ func readStatus(in *cryptobyte.String) error {
 	return e
 }
 
-// readFreeText reads PKIFreeText, one line for each of its strings.
+// readFreeText reads a PKIFreeText and joins its strings with newlines.
 func readFreeText(in *cryptobyte.String, text *string) bool {
 	var list, line cryptobyte.String
 	if !in.ReadASN1(&list, cbasn1.SEQUENCE) {

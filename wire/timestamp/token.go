@@ -14,37 +14,39 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// maxCertificates and maxChain bound the certificates of one token, in number and
-// in bytes: a parsed one takes many times its size.
+// Limits of the certificates of one token. A parsed certificate takes many
+// times its encoded size.
 const (
-	maxCertificates = 16
-	maxChain        = 32 << 10
+	maxCertificates = 16       // certificates
+	maxChain        = 32 << 10 // bytes of all certificates together
 )
 
-// maxRSA bounds the keys of a token's certificates, which anybody can write: one
-// of 240,000 bits takes seconds for a signature.
+// maxRSA bounds the RSA keys of a token's certificates, in bits. The
+// certificates are untrusted, and a signature by a key of 240,000 bits takes
+// seconds to verify.
 const maxRSA = 8192
 
-// Token is a time-stamp token (RFC 3161 §2.4.2). Its fields are the signer's
-// claims: trust them after VerifySignature only.
+// A Token is a time-stamp token (RFC 3161 §2.4.2). Its fields are claims until
+// [Token.VerifySignature] succeeds.
 type Token struct {
 	Time         time.Time             // genTime, UTC
-	Accuracy     time.Duration         // 0: not given
-	Ordering     bool                  // tokens of one authority order by Time
+	Accuracy     time.Duration         // 0 if absent
+	Ordering     bool                  // whether Time alone orders the authority's tokens
 	Hash         crypto.Hash           // of Imprint
-	Imprint      []byte                // digest of what was stamped
-	Nonce        *big.Int              // nil: none
+	Imprint      []byte                // digest of the time-stamped data
+	Nonce        *big.Int              // nil if absent
 	Policy       asn1.ObjectIdentifier // the authority's policy
-	Serial       *big.Int              // unique for its authority
-	Certificates []*x509.Certificate   // as the token holds them, in no order
+	Serial       *big.Int              // unique for the authority
+	Certificates []*x509.Certificate   // in no particular order
 	Raw          []byte                // DER of the token, a ContentInfo
 
 	info   []byte // DER of TSTInfo
 	signer signerInfo
 }
 
-// ParseResponse parses a TimeStampResp of at most 1 MiB. An answer that grants
-// nothing, or grants with modifications, is a *StatusError.
+// ParseResponse parses a TimeStampResp of at most 1 MiB. If the authority
+// granted nothing, or granted with modifications, the error is a
+// *[StatusError].
 func ParseResponse(der []byte) (*Token, error) {
 	if len(der) > maxMessage {
 		return nil, errors.New("parsing time-stamp response: longer than 1 MiB")
@@ -64,8 +66,8 @@ func ParseResponse(der []byte) (*Token, error) {
 	return token, nil
 }
 
-// ParseToken parses a token: a ContentInfo that holds SignedData, of at most 1
-// MiB. It keeps der.
+// ParseToken parses a token of at most 1 MiB: a ContentInfo with SignedData.
+// The token retains der.
 func ParseToken(der []byte) (*Token, error) {
 	if len(der) > maxMessage {
 		return nil, errors.New("parsing time-stamp token: longer than 1 MiB")
@@ -86,7 +88,7 @@ func ParseToken(der []byte) (*Token, error) {
 	return t, nil
 }
 
-// parseSignedData reads the fields of SignedData (RFC 5652 §5.1).
+// parseSignedData parses the fields of SignedData (RFC 5652 §5.1).
 func (t *Token) parseSignedData(in cryptobyte.String) error {
 	var version int
 	var algorithms cryptobyte.String
@@ -95,7 +97,7 @@ func (t *Token) parseSignedData(in cryptobyte.String) error {
 	}
 	digest, err := readDigestAlgorithm(&algorithms)
 	if err != nil || !algorithms.Empty() {
-		return errors.New("signed data has not exactly one digest algorithm, or not a known one")
+		return errors.New("signed data does not have exactly one known digest algorithm")
 	}
 	if t.info, err = readContent(&in); err != nil {
 		return err
@@ -106,13 +108,14 @@ func (t *Token) parseSignedData(in cryptobyte.String) error {
 	if t.Certificates, err = readCertificates(&in); err != nil {
 		return err
 	}
-	// Revocation lists are the business of whoever checks the path.
+	// Revocation lists are ignored here; the caller that verifies the chain may
+	// use them.
 	if !in.SkipOptionalASN1(cbasn1.Tag(1).ContextSpecific().Constructed()) {
 		return errors.New("revocation lists are malformed")
 	}
 	var signers cryptobyte.String
 	if !in.ReadASN1(&signers, cbasn1.SET) || !in.Empty() {
-		return errors.New("signers are malformed, or data trails")
+		return errors.New("signers are malformed, or there is trailing data")
 	}
 	if t.signer, err = readSigner(&signers); err != nil {
 		return fmt.Errorf("signer: %w", err)
@@ -126,19 +129,20 @@ func (t *Token) parseSignedData(in cryptobyte.String) error {
 	return nil
 }
 
-// readContent reads EncapsulatedContentInfo: the DER of TSTInfo.
+// readContent reads an EncapsulatedContentInfo with the DER of a TSTInfo.
 func readContent(in *cryptobyte.String) ([]byte, error) {
 	var content, explicit, octets cryptobyte.String
 	var contentType asn1.ObjectIdentifier
 	if !in.ReadASN1(&content, cbasn1.SEQUENCE) || !readOID(&content, &contentType) || !contentType.Equal(oidTSTInfo) ||
 		!content.ReadASN1(&explicit, cbasn1.Tag(0).ContextSpecific().Constructed()) || !content.Empty() ||
 		!explicit.ReadASN1(&octets, cbasn1.OCTET_STRING) || !explicit.Empty() {
-		return nil, errors.New("content is malformed or no time-stamp info")
+		return nil, errors.New("content is malformed or not time-stamp info")
 	}
 	return octets, nil
 }
 
-// readCertificates reads the optional CertificateSet, of X.509 certificates only.
+// readCertificates reads the optional CertificateSet, which must contain X.509
+// certificates only.
 func readCertificates(in *cryptobyte.String) ([]*x509.Certificate, error) {
 	var set, element cryptobyte.String
 	var present bool

@@ -16,13 +16,13 @@ import (
 // minRSA is the shortest RSA key that may sign tokens, in bits.
 const minRSA = 2048
 
-// The signature algorithms whose digest is the signer's digest algorithm.
+// Signature algorithms that take the digest algorithm from the SignerInfo.
 var (
 	oidRSA     = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}
 	oidEd25519 = asn1.ObjectIdentifier{1, 3, 101, 112}
 )
 
-// signatures are the signature algorithms that name their digest.
+// signatures lists the signature algorithms that specify their digest.
 var signatures = []struct {
 	oid   asn1.ObjectIdentifier
 	ecdsa bool // else RSA PKCS #1 v1.5
@@ -36,8 +36,7 @@ var signatures = []struct {
 	{asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 13}, false, crypto.SHA512},
 }
 
-// CheckImprint checks that the token stamps message: that its imprint is the
-// digest of it.
+// CheckImprint checks that the imprint of the token is the digest of message.
 func (t *Token) CheckImprint(message []byte) error {
 	if !bytes.Equal(digest(t.Hash, message), t.Imprint) {
 		return errors.New("checking time-stamp imprint: not the message's digest")
@@ -45,13 +44,14 @@ func (t *Token) CheckImprint(message []byte) error {
 	return nil
 }
 
-// Names says whether the token names leaf as its signer's certificate, by hash.
-// It is how to choose among certificates; VerifySignature then decides.
+// Names reports whether the token names leaf, by hash, as its signer's
+// certificate. It selects among certificates; only VerifySignature proves
+// anything.
 func (t *Token) Names(leaf *x509.Certificate) bool { return t.signer.checkNames(leaf) == nil }
 
 // VerifySignature verifies that leaf signed the token (RFC 5652 §5.6, RFC 5816
 // §2.2.1) and that leaf is for time-stamping alone (RFC 3161 §2.3). It checks
-// neither leaf's validity at Time nor its path to a root.
+// neither leaf's validity at Time nor its chain.
 func (t *Token) VerifySignature(leaf *x509.Certificate) error {
 	if err := checkLeaf(leaf); err != nil {
 		return fmt.Errorf("verifying time-stamp: %w", err)
@@ -82,7 +82,7 @@ func checkLeaf(leaf *x509.Certificate) error {
 		return errors.New("certificate is not for time-stamping alone, as a critical usage")
 	}
 	if leaf.IsCA {
-		return errors.New("certificate is an authority's, not a signer's")
+		return errors.New("certificate belongs to an authority, not to a signer")
 	}
 	if leaf.KeyUsage != 0 && leaf.KeyUsage&(x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) == 0 {
 		return errors.New("certificate's key is not for signatures")
@@ -90,8 +90,8 @@ func checkLeaf(leaf *x509.Certificate) error {
 	return nil
 }
 
-// checkNames checks that both the signer identifier and the signing certificate
-// attributes, all there are, name leaf.
+// checkNames checks that the signer identifier and all signing certificate
+// attributes name leaf.
 func (s *signerInfo) checkNames(leaf *x509.Certificate) error {
 	if s.keyID != nil && !bytes.Equal(s.keyID, leaf.SubjectKeyId) {
 		return errors.New("signer's key identifier is not the certificate's")
@@ -138,7 +138,7 @@ func (s *signerInfo) verify(pub crypto.PublicKey) error {
 	return nil
 }
 
-// signatureHash is the digest of an ECDSA or RSA signature.
+// signatureHash returns the digest algorithm of an ECDSA or RSA signature.
 func (s *signerInfo) signatureHash(ecdsa bool) (crypto.Hash, bool) {
 	for _, a := range signatures {
 		if a.ecdsa == ecdsa && a.oid.Equal(s.algorithm) {

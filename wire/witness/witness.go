@@ -11,27 +11,31 @@ import (
 )
 
 const (
-	// Path is where requests are posted, below the witness's submission prefix.
+	// Path is the path that requests are posted to, below the witness's submission
+	// prefix.
 	Path = "/add-checkpoint"
 
-	// TypeSize is the content type of the answer that another size was seen.
+	// TypeSize is the content type of the response with the size of another
+	// checkpoint.
 	TypeSize = "text/x.tlog.size"
 
-	// MaxRequest bounds a request, in bytes: a checkpoint with a hundred signatures,
-	// and a proof.
+	// MaxRequest bounds a request, in bytes. A checkpoint with a hundred
+	// signatures and a proof fit.
 	MaxRequest = 512 << 10
 
-	// MaxProof: "The client MUST NOT send more than 63 consistency proof lines."
+	// MaxProof bounds the hashes of a proof: "The client MUST NOT send more than
+	// 63 consistency proof lines."
 	MaxProof = 63
 
-	// maxSize bounds what ParseSize reads, in bytes: 20 digits and a newline.
+	// maxSize bounds the text that ParseSize reads, in bytes: 20 digits and a
+	// newline.
 	maxSize = 21
 )
 
-// ErrMalformed is the cause of every refusal here.
+// ErrMalformed is matched by every error of this package.
 var ErrMalformed = errors.New("malformed witness request")
 
-// Request asks for a cosignature:
+// A Request asks for a cosignature:
 //
 //	old 20852014
 //	PlRNCrwHpqhGrupue0L7gxbjbMiKA9temvuZZDDpkaw=
@@ -43,12 +47,12 @@ var ErrMalformed = errors.New("malformed witness request")
 //
 //	— example.com/behind-the-sofa Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+…
 type Request struct {
-	Old        uint64      // size of the checkpoint that the witness cosigned last; 0: none
-	Proof      []tlog.Hash // that the new checkpoint is consistent with it
-	Checkpoint []byte      // signed note; what is in it is for package checkpoint
+	Old        uint64      // size of the checkpoint that the witness cosigned last; 0 if none
+	Proof      []tlog.Hash // consistency proof from Old to the new checkpoint
+	Checkpoint []byte      // signed note, not parsed; see package checkpoint
 }
 
-// ParseRequest reads what Marshal writes. Errors: ErrMalformed.
+// ParseRequest parses a request. Errors match [ErrMalformed].
 func ParseRequest(raw []byte) (Request, error) {
 	r, err := parseRequest(raw)
 	if err != nil {
@@ -64,7 +68,7 @@ func parseRequest(raw []byte) (Request, error) {
 	line, rest, ok := bytes.Cut(raw, []byte("\n"))
 	digits, isOld := bytes.CutPrefix(line, []byte("old "))
 	if !ok || !isOld {
-		return Request{}, errors.New("no line with the old size")
+		return Request{}, errors.New("the first line is not the old size")
 	}
 	var r Request
 	var err error
@@ -80,17 +84,17 @@ func parseRequest(raw []byte) (Request, error) {
 			return r, nil
 		}
 		if len(r.Proof) == MaxProof {
-			return Request{}, fmt.Errorf("more than %d lines of proof", MaxProof)
+			return Request{}, fmt.Errorf("more than %d proof lines", MaxProof)
 		}
 		hash, err := base64.StdEncoding.Strict().DecodeString(string(line))
 		if err != nil || len(hash) != tlog.HashSize || bytes.ContainsRune(line, '\r') {
-			return Request{}, errors.New("a line of the proof is not the base64 of 32 bytes")
+			return Request{}, errors.New("a proof line is not the base64 of 32 bytes")
 		}
 		r.Proof = append(r.Proof, tlog.Hash(hash))
 	}
 }
 
-// Marshal writes the request.
+// Marshal returns the request in the form that [ParseRequest] reads.
 func (r Request) Marshal() ([]byte, error) {
 	b := fmt.Appendf(nil, "old %d\n", r.Old)
 	for _, h := range r.Proof {
@@ -98,14 +102,14 @@ func (r Request) Marshal() ([]byte, error) {
 	}
 	b = append(append(b, '\n'), r.Checkpoint...)
 	if len(r.Proof) > MaxProof || len(b) > MaxRequest {
-		return nil, fmt.Errorf("%w: more than %d lines of proof, or than %d bytes", ErrMalformed, MaxProof, MaxRequest)
+		return nil, fmt.Errorf("%w: more than %d proof lines, or more than %d bytes", ErrMalformed, MaxProof, MaxRequest)
 	}
 	return b, nil
 }
 
-// ParseSize reads the size that a witness has seen instead: "the tree size of the
-// latest cosigned checkpoint in decimal, followed by a newline". Errors:
-// ErrMalformed.
+// ParseSize parses the response of a witness that has cosigned another size:
+// "the tree size of the latest cosigned checkpoint in decimal, followed by a
+// newline". Errors match [ErrMalformed].
 func ParseSize(raw []byte) (uint64, error) {
 	digits, ok := bytes.CutSuffix(raw, []byte("\n"))
 	if !ok || len(raw) > maxSize {
