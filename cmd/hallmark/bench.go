@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/bench"
+	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/trust"
 )
 
@@ -62,13 +63,14 @@ func (f benchFlags) run(ctx context.Context, env environment) error {
 	if err != nil {
 		return err
 	}
-	s, err := selectServices(config, time.Now(), env.http(roots, time.Minute))
+	h := env.http(roots, time.Minute)
+	h.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, MaxIdleConnsPerHost: f.clients, MaxConnsPerHost: f.clients}
+	s, err := client.Open(config, time.Now(), h)
 	if err != nil {
 		return err
 	}
-	s.http.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, MaxIdleConnsPerHost: f.clients, MaxConnsPerHost: f.clients}
 	f.token.roots = roots
-	id, err := f.token.claims(ctx, env, s.issuer)
+	id, err := f.token.claims(ctx, env, s.OIDC)
 	if err != nil {
 		return err
 	}
@@ -94,20 +96,19 @@ func (f benchFlags) measure(ctx context.Context, env environment, w bench.Work, 
 	return f.print(env, figure)
 }
 
-func worksOf(s *services, id claims) ([]bench.Work, error) {
-	log, err := logOf(s)
+func worksOf(s *client.Services, id claims) ([]bench.Work, error) {
+	if len(s.Rekor) == 0 || len(s.TSA) == 0 {
+		return nil, client.ErrNoService
+	}
+	entries, err := bench.Entries(s.Fulcio.HTTP, s.Rekor[0].URL, 0)
 	if err != nil {
 		return nil, err
 	}
-	entries, err := bench.Entries(s.http, log, 0)
+	certificates, err := bench.Certificates(s.Fulcio.HTTP, s.Fulcio.URL, id.token, id.challenge)
 	if err != nil {
 		return nil, err
 	}
-	certificates, err := bench.Certificates(s.http, s.authority, id.token, id.challenge)
-	if err != nil {
-		return nil, err
-	}
-	return []bench.Work{entries, bench.Timestamps(s.timestampers[0]), certificates}, nil
+	return []bench.Work{entries, bench.Timestamps(s.TSA[0]), certificates}, nil
 }
 
 // commands measures sign and verify of a small file, as processes of their own.

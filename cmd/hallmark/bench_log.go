@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -56,16 +55,17 @@ func (f benchFlags) log(ctx context.Context, env environment) error {
 	if err != nil {
 		return err
 	}
-	s, err := selectServices(config, time.Now(), env.http(roots, time.Minute))
+	h := env.http(roots, time.Minute)
+	h.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, MaxIdleConnsPerHost: manyClients, MaxConnsPerHost: manyClients, ReadBufferSize: readBuffer}
+	s, err := client.Open(config, time.Now(), h)
+	if err == nil && len(s.Rekor) == 0 {
+		err = client.ErrNoService
+	}
 	if err != nil {
 		return err
 	}
-	s.http.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, MaxIdleConnsPerHost: manyClients, MaxConnsPerHost: manyClients, ReadBufferSize: readBuffer}
-	log, err := logOf(s)
-	if err != nil {
-		return err
-	}
-	entries, err := bench.Entries(s.http, log, int(manyPerSecond*3*f.duration.Seconds()))
+	log := s.Rekor[0].URL
+	entries, err := bench.Entries(h, log, int(manyPerSecond*3*f.duration.Seconds()))
 	if err != nil {
 		return err
 	}
@@ -74,18 +74,9 @@ func (f benchFlags) log(ctx context.Context, env environment) error {
 			return err
 		}
 	}
-	tiles, err := bench.Tiles(ctx, s.http, log+"/api/v2")
+	tiles, err := bench.Tiles(ctx, h, log+"/api/v2")
 	if err != nil {
 		return err
 	}
 	return f.measure(ctx, env, tiles, f.clients)
-}
-
-// logOf is the address of the log that is measured.
-func logOf(s *services) (string, error) {
-	log, ok := s.logs[0].(client.Rekor)
-	if !ok {
-		return "", fmt.Errorf("%T is no log that can be measured", s.logs[0])
-	}
-	return log.URL, nil
 }

@@ -158,7 +158,7 @@ type session struct {
 	env      environment
 	flags    signFlags
 	verifier *verify.Verifier
-	services *services
+	services *client.Services
 	registry *registry     // nil: files alone
 	store    *store        // nil: bundles are kept nowhere else
 	key      crypto.Signer // nil: a new one for each signature
@@ -186,7 +186,7 @@ func (f signFlags) session(ctx context.Context, env environment) (*session, erro
 	if err != nil {
 		return nil, err
 	}
-	if s.services, err = selectServices(config, time.Now(), h); err != nil {
+	if s.services, err = client.Open(config, time.Now(), h); err != nil {
 		return nil, err
 	}
 	if f.key != "" {
@@ -196,7 +196,7 @@ func (f signFlags) session(ctx context.Context, env environment) (*session, erro
 	if f.token.roots, err = f.trust.authorities(env); err != nil {
 		return nil, err
 	}
-	s.identity, err = f.token.claims(ctx, env, s.services.issuer)
+	s.identity, err = f.token.claims(ctx, env, s.services.OIDC)
 	return s, err
 }
 
@@ -249,7 +249,7 @@ func (s *session) signFile(ctx context.Context, one subject, out string) error {
 
 // signer makes the key of one signature, and the policy that the bundle must meet.
 func (s *session) signer() (sign.Signer, verify.Policy, error) {
-	signer := sign.Signer{Key: s.key, Timestampers: s.services.timestampers, Logs: s.services.logs}
+	signer := s.services.Signer(s.key)
 	if s.key != nil {
 		return signer, verify.Policy{Keys: []crypto.PublicKey{s.key.Public()}}, nil
 	}
@@ -258,7 +258,9 @@ func (s *session) signer() (sign.Signer, verify.Policy, error) {
 		return signer, verify.Policy{}, fmt.Errorf("making a key: %w", err)
 	}
 	signer.Key = key
-	signer.Certifier = client.Fulcio{URL: s.services.authority, Token: s.identity.token, Challenge: s.identity.challenge, HTTP: s.services.http}
+	certifier := s.services.Fulcio
+	certifier.Token, certifier.Challenge = s.identity.token, s.identity.challenge
+	signer.Certifier = certifier
 	return signer, verify.Policy{AnyIdentityUnsafe: true}, nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/client/login"
 	"github.com/hallmark-sign/hallmark/identity"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
@@ -75,11 +76,11 @@ With --email and --password-file nobody has to be there.`,
 				if err != nil {
 					return err
 				}
-				services, err := selectServices(config, time.Now(), env.http(f.roots, time.Minute))
+				services, err := client.Open(config, time.Now(), env.http(f.roots, time.Minute))
 				if err != nil {
 					return err
 				}
-				issuer = services.issuer
+				issuer = services.OIDC
 			}
 			token, err := f.login(cmd.Context(), env, issuer)
 			if err != nil {

@@ -201,6 +201,8 @@ func problemOf(err error) *problem {
 		return &problem{Exit: exitUndecided, Code: "service-unavailable", Err: err, Try: againWhen(err)}
 	case errors.Is(err, login.ErrPassword), errors.As(err, &denied):
 		return &problem{Exit: exitRefused, Code: "login-refused", Err: err}
+	case errors.Is(err, client.ErrNoService):
+		return &problem{Exit: exitUndecided, Code: "no-service", Err: err}
 	case errors.As(err, &status):
 		return &problem{Exit: exitRefused, Code: "service-refused", Err: err}
 	case durable.Failing(err):

@@ -1,0 +1,36 @@
+package client_test
+
+import (
+	"errors"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/client"
+	"github.com/hallmark-sign/hallmark/trust"
+)
+
+// Open takes the services of versions that it speaks, and fails where logs are asked for and
+// none of them can be used.
+func TestOpen(t *testing.T) {
+	now := time.Now()
+	service := func(url string, version uint32) trust.Service {
+		return trust.Service{URL: url, APIVersion: version, Operator: url, Validity: trust.Validity{Start: now.Add(-time.Hour)}}
+	}
+	c := &trust.SigningConfig{
+		CertificateAuthorities: []trust.Service{service("https://ca", 1)},
+		Logs:                   []trust.Service{service("https://v1", 1), service("https://v2", 2)},
+		LogSelector:            trust.Selector{Mode: "ANY"},
+	}
+	s, err := client.Open(c, now, http.DefaultClient)
+	if err != nil || s.Fulcio.URL != "https://ca" || len(s.Rekor) != 1 || s.Rekor[0].URL != "https://v2" || len(s.TSA) != 0 || s.OIDC != "" {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if signer := s.Signer(nil); len(signer.Logs) != 1 || len(signer.Timestampers) != 0 {
+		t.Errorf("%+v", signer)
+	}
+	c.Logs = c.Logs[:1]
+	if _, err := client.Open(c, now, http.DefaultClient); !errors.Is(err, client.ErrNoService) {
+		t.Error(err)
+	}
+}
