@@ -17,9 +17,9 @@ import (
 type claim struct {
 	name    string
 	bundle  *bundle.Bundle
-	problem *problem // in place of the bundle
-	image   []byte   // SHA-256 of the image; nil: the bundle is in a file
-	payload []byte   // what is signed in place of the image (wire/simplesigning)
+	problem *verdict.Problem // in place of the bundle
+	image   []byte           // SHA-256 of the image; nil: the bundle is in a file
+	payload []byte           // what is signed in place of the image (wire/simplesigning)
 }
 
 // claims are the bundles in a file, all of which must be good, or those that hang on
@@ -50,7 +50,7 @@ func (r *registry) claims(ctx context.Context, arg string) ([]claim, error) {
 		all = append(all, c)
 	}
 	if len(all) == 0 {
-		return nil, &problem{Exit: exitRefused, Subject: text, Code: "unsigned", Err: errors.New("the registry has the image, and no bundle on it")}
+		return nil, &verdict.Problem{Exit: verdict.ExitRefused, Subject: text, Code: "unsigned", Err: errors.New("the registry has the image, and no bundle on it")}
 	}
 	return all, nil
 }
@@ -66,9 +66,9 @@ func claimsBeside(file string) ([]claim, error) {
 	case len(beside) > 0:
 		files = beside
 	case statErr == nil && info.IsDir():
-		return nil, &problem{Exit: exitUsage, Subject: file, Code: "unreadable", Err: errors.New("is a directory"), Try: "the bundles in it, " + verdict.Quoted(filepath.Join(file, "*"+verdict.Suffix))}
+		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: file, Code: "unreadable", Err: errors.New("is a directory"), Try: "the bundles in it, " + verdict.Quoted(filepath.Join(file, "*"+verdict.Suffix))}
 	case statErr == nil && !verdict.IsBundle(file):
-		return nil, &problem{Exit: exitRefused, Subject: file, Code: "unsigned", Err: fmt.Errorf("it is no bundle, and there is no %s%s", file, verdict.Suffix)}
+		return nil, &verdict.Problem{Exit: verdict.ExitRefused, Subject: file, Code: "unsigned", Err: fmt.Errorf("it is no bundle, and there is no %s%s", file, verdict.Suffix)}
 	default:
 		return nil, err
 	}

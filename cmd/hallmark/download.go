@@ -18,8 +18,6 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/oci"
 	"github.com/hallmark-sign/hallmark/policy"
-	"github.com/hallmark-sign/hallmark/wire/dsse"
-	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
 // downloadFlags are those of download.
@@ -144,23 +142,6 @@ func (f downloadFlags) line(image oci.Image, one oci.Found) (string, error) {
 		return "", unreadableBundle(h.Name, err)
 	}
 	return string(value), nil
-}
-
-func unreadableBundle(name string, err error) *problem {
-	return &problem{Exit: exitUsage, Subject: name, Code: "bundle-malformed", Err: err}
-}
-
-// content says of which type a bundle's statement is, and what it attests; a
-// signature attests nothing.
-func content(b *bundle.Bundle) (kind string, predicate []byte) {
-	if b.Envelope == nil || b.Envelope.PayloadType != dsse.PayloadTypeInToto {
-		return policy.Signature, nil
-	}
-	s, err := intoto.Parse(b.Envelope.Payload)
-	if err != nil || s.PredicateType == intoto.TypeSigned {
-		return policy.Signature, nil
-	}
-	return s.PredicateType, s.Predicate
 }
 
 func (f downloadFlags) write(env environment, image oci.Image, lines []string) error {

@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -94,49 +92,6 @@ func (s *session) unkept(out string, r *verify.Result, err error) error {
 		p.Try = noStore
 	case out != "":
 		p.Try = fmt.Sprintf(`(printf '{"bundle":'; tail -n 1 %s; printf '}') | curl --json @- %s`, verdict.Quoted(out), verdict.Quoted(s.store.client.Address(r.Digest)))
-	}
-	return p
-}
-
-// noStore is what to try where an instance keeps no bundles.
-const noStore = "evidence: {enabled: true} in the instance's hallmark.yaml, if it is yours; or --evidence URL of another"
-
-// store is an evidence store, as a verdict.Store.
-type store struct {
-	client client.Evidence
-	down   atomic.Pointer[problem] // seen not to answer: is not waited for again in this run
-}
-
-// Name is the store's address.
-func (s *store) Name() string { return s.client.URL }
-
-// Bundles asks for what the store has of an artifact.
-func (s *store) Bundles(ctx context.Context, digest []byte) ([]verdict.Hanging, *problem) {
-	if p := s.down.Load(); p != nil {
-		return nil, p
-	}
-	found, err := s.client.Get(ctx, digest)
-	if err != nil {
-		return nil, s.unseen(err)
-	}
-	bundles := make([]verdict.Hanging, len(found))
-	for i, raw := range found {
-		bundles[i] = verdict.Hanging{Name: fmt.Sprintf("%s sha256:%s %d", s.client.URL, hex.EncodeToString(digest), i+1), Raw: raw}
-	}
-	return bundles, nil
-}
-
-// unseen is an answer of the store that says nothing.
-func (s *store) unseen(err error) *problem {
-	if errors.Is(err, context.Canceled) {
-		return verdict.Interrupted("")
-	}
-	p := &problem{Exit: exitUndecided, Code: "could-not-look", Err: err, Try: "again, later; or --evidence URL of a store that is there"}
-	if errors.Is(err, client.ErrNoStore) {
-		p.Try = noStore
-	}
-	if errors.Is(err, client.ErrUnavailable) || errors.Is(err, client.ErrNoStore) {
-		s.down.Store(p)
 	}
 	return p
 }

@@ -60,7 +60,7 @@ func inspect(ctx context.Context, env environment, registry *registry, args []st
 				failed = append(failed, c.problem)
 				continue
 			}
-			if err := c.tell(env); err != nil {
+			if err := tellClaim(env, c); err != nil {
 				return err
 			}
 		}
@@ -92,8 +92,8 @@ type claimedBundle struct {
 	Claims  []accountLine `json:"claims"`
 }
 
-func (c claim) tell(env environment) error {
-	a := c.describe()
+func tellClaim(env environment, c claim) error {
+	a := describeClaim(c)
 	if env.json {
 		return env.printJSON(claimedBundle{Name: c.name, Version: fmt.Sprintf("0.%d", c.bundle.Version), Claims: a.lines})
 	}
@@ -101,8 +101,8 @@ func (c claim) tell(env environment) error {
 	return err
 }
 
-// describe is a bundle in words.
-func (c claim) describe() *account {
+// describeClaim returns a bundle in words.
+func describeClaim(c claim) *account {
 	a := new(account)
 	b := c.bundle
 	fmt.Fprintf(a, "%s: a Sigstore bundle v0.%d; nothing in it has been verified\n", printable(c.name), b.Version)

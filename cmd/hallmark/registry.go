@@ -5,44 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
-
-	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/oci"
 )
-
-// registryFlags say how registries are reached.
-type registryFlags struct {
-	cacert    string
-	plain     bool
-	recursive bool
-}
-
-func (f *registryFlags) add(cmd *cobra.Command) {
-	f.reach(cmd)
-	cmd.Flags().BoolVar(&f.recursive, "recursive", false, "take every platform of an image as well")
-}
-
-// reach are the flags of verbs that take an image as a whole in any case, or alone.
-func (f *registryFlags) reach(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.cacert, "registry-cacert", "", "`FILE` with the certificate authorities (PEM) of registries, instead of the system's")
-	cmd.Flags().BoolVar(&f.plain, "registry-plain-http", false, "allow registries on other machines that speak no TLS: anyone on the network can read the credentials, and alter what they answer")
-}
-
-// registry reaches them. Nothing is asked yet.
-func (f registryFlags) registry(timeout time.Duration) (*registry, error) {
-	o := oci.Options{Timeout: timeout, PlainHTTPUnsafe: f.plain}
-	if f.cacert != "" {
-		var err error
-		if o.Roots, _, err = readAuthorities(f.cacert); err != nil {
-			return nil, err
-		}
-	}
-	return &registry{oci.New(o)}, nil
-}
 
 // registry is where images are, as a verdict.Registry.
 type registry struct {
@@ -53,7 +20,7 @@ type registry struct {
 func (r *registry) IsImage(text string) bool { return oci.LooksLikeImage(text) }
 
 // Misnamed says what is wrong with what can only be meant for an image, and is none.
-func (r *registry) Misnamed(text string) *problem {
+func (r *registry) Misnamed(text string) *verdict.Problem {
 	if !oci.MeansImage(text) {
 		return nil
 	}
@@ -62,7 +29,7 @@ func (r *registry) Misnamed(text string) *problem {
 }
 
 // Look finds an image and the bundles on it.
-func (r *registry) Look(ctx context.Context, reference string) (verdict.Held, *problem) {
+func (r *registry) Look(ctx context.Context, reference string) (verdict.Held, *verdict.Problem) {
 	var held verdict.Held
 	image, p := r.image(ctx, reference, false)
 	if p != nil {
@@ -78,7 +45,7 @@ func (r *registry) Look(ctx context.Context, reference string) (verdict.Held, *p
 		return held, nil
 	}
 	known := manifests(found)
-	held.More = func(ctx context.Context) ([]verdict.Hanging, *problem) {
+	held.More = func(ctx context.Context) ([]verdict.Hanging, *verdict.Problem) {
 		found, err := r.client.Older(ctx, image, known)
 		if err != nil {
 			return nil, unseen(reference, err)
@@ -121,7 +88,7 @@ func hang(image oci.Image, f oci.Found) verdict.Hanging {
 
 // image is what a reference names. One by digest is asked for only when its
 // manifest matters.
-func (r *registry) image(ctx context.Context, text string, whole bool) (oci.Image, *problem) {
+func (r *registry) image(ctx context.Context, text string, whole bool) (oci.Image, *verdict.Problem) {
 	reference, p := parseReference(text)
 	if p != nil {
 		return oci.Image{}, p
@@ -136,23 +103,20 @@ func (r *registry) image(ctx context.Context, text string, whole bool) (oci.Imag
 	return image, nil
 }
 
-func parseReference(text string) (oci.Reference, *problem) {
+func parseReference(text string) (oci.Reference, *verdict.Problem) {
 	reference, err := oci.ParseReference(text)
 	if err == nil {
 		return reference, nil
 	}
-	p := &problem{Exit: exitUsage, Subject: text, Code: "usage", Err: err}
+	p := &verdict.Problem{Exit: verdict.ExitUsage, Subject: text, Code: "usage", Err: err}
 	if wrong := new(oci.NameError); errors.As(err, &wrong) {
 		p.Try = wrong.Try
 	}
 	return reference, p
 }
 
-// platforms are those of an image, if they are asked for.
-func (f registryFlags) platforms(ctx context.Context, r *registry, image oci.Image) ([]oci.Image, *problem) {
-	if !f.recursive {
-		return nil, nil
-	}
+// platforms returns the images of an image's platforms.
+func (r *registry) platforms(ctx context.Context, image oci.Image) ([]oci.Image, *verdict.Problem) {
 	all, err := r.client.Platforms(ctx, image)
 	if err != nil {
 		return nil, unseen(image.String(), err)
@@ -160,11 +124,8 @@ func (f registryFlags) platforms(ctx context.Context, r *registry, image oci.Ima
 	return all, nil
 }
 
-// expand puts the platforms of images behind them.
-func (f registryFlags) expand(ctx context.Context, r *registry, args []string) ([]string, error) {
-	if !f.recursive {
-		return args, nil
-	}
+// expand returns args with the platforms of each image after it.
+func (r *registry) expand(ctx context.Context, args []string) ([]string, error) {
 	var all []string
 	for _, arg := range args {
 		all = append(all, arg)
@@ -176,7 +137,7 @@ func (f registryFlags) expand(ctx context.Context, r *registry, args []string) (
 		if p != nil {
 			return nil, p
 		}
-		platforms, p := f.platforms(ctx, r, image)
+		platforms, p := r.platforms(ctx, image)
 		if p != nil {
 			return nil, p
 		}
@@ -206,14 +167,14 @@ func remedy(reason oci.Reason) string {
 }
 
 // unseen tells what could not be looked at from what was seen and is no good.
-func unseen(subject string, err error) *problem {
-	p := &problem{Exit: exitUndecided, Subject: subject, Code: "could-not-look", Err: err}
+func unseen(subject string, err error) *verdict.Problem {
+	p := &verdict.Problem{Exit: verdict.ExitUndecided, Subject: subject, Code: "could-not-look", Err: err}
 	u := new(oci.Unseen)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return verdict.Interrupted(subject)
 	case errors.Is(err, oci.ErrMalformed):
-		p.Exit, p.Code = exitUsage, "bundle-malformed"
+		p.Exit, p.Code = verdict.ExitUsage, "bundle-malformed"
 	case errors.As(err, &u):
 		p.Try = remedy(u.Reason)
 	}

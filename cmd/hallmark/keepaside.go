@@ -1,0 +1,28 @@
+package main
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/oci"
+)
+
+// keepAside writes a bundle into a file that could not be put on its image, as it is in
+// the log already, and says how to go on.
+func keepAside(one subject, raw []byte, cause error) error {
+	p := unseen(one.name, cause)
+	out := "sha256-" + hex.EncodeToString(one.image.Sum()) + verdict.LinesSuffix
+	if err := durable.AddLine(out, raw, 0o644); err != nil {
+		p.Err = fmt.Errorf("the signature is logged, is not on the image, and its bundle is lost: %w; %w", cause, err)
+		return p
+	}
+	p.Err = fmt.Errorf("the signature is logged, is not on the image, and is kept in %s: %w", out, cause)
+	p.Try = "hallmark load " + out + " " + one.image.String()
+	if u := new(oci.Unseen); errors.As(cause, &u) && u.Reason == oci.Refused { // which it would do again
+		p.Try = "hallmark verify " + one.image.Digest + " --bundle " + out
+	}
+	return p
+}

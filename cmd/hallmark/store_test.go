@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/client"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
+)
+
+// A store that does not answer is waited for once, however many files there are; one
+// that answers with nonsense may have something for the next.
+func TestStoreIsDown(t *testing.T) {
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	h := client.NewHTTP(time.Minute, nil)
+	s := &store{client: client.Evidence{URL: gone.URL, HTTP: h}}
+	_, first := s.Bundles(t.Context(), make([]byte, 32))
+	start := time.Now()
+	for range 1000 {
+		if _, p := s.Bundles(t.Context(), make([]byte, 32)); p != first || p.Exit != verdict.ExitUndecided {
+			t.Fatalf("got %v", p)
+		}
+	}
+	if took := time.Since(start); took > time.Minute {
+		t.Errorf("took %v", took)
+	}
+	var asked atomic.Int64
+	odd := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	defer odd.Close()
+	s = &store{client: client.Evidence{URL: odd.URL, HTTP: h}}
+	for range 3 {
+		if _, p := s.Bundles(t.Context(), make([]byte, 32)); p == nil || p.Code != "could-not-look" {
+			t.Errorf("got %v", p)
+		}
+	}
+	if asked.Load() != 3 {
+		t.Errorf("asked %d times", asked.Load())
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, p := s.Bundles(ctx, make([]byte, 32)); p == nil || p.Code != "interrupted" || errors.Is(p, context.DeadlineExceeded) || s.down.Load() != nil {
+		t.Errorf("got %v", p)
+	}
+}
