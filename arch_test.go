@@ -35,22 +35,24 @@ const (
 type level int
 
 const (
-	formats    level = iota // L0 wire/*, identity
-	documents               // L1 bundle, trust, revocation
-	verbs                   // L2 verify, sign
-	policies                // L3 policy: whose bundles are accepted
-	asking                  // L3 client/retry: what client and oci have in common
-	waysOut                 // L3 client, trust/tuf, oci, policy/cel
-	carriers                // L3 client/logread, oci/layout, oci/transfer: what stands on client or oci
-	storage                 // L4 durable, admission: files that outlive a crash, and bounds on strangers
-	lookup                  // L4 tilelog/dedup: what tilelog alone stands on
-	foundation              // L4 tilelog, keys: what services stand on
-	service                 // L4 every other internal package
-	settings                // L5 internal/config
-	server                  // L5 internal/server
-	making                  // L5 internal/instance: what server needs, made and opened
-	testServer              // L5 hallmarktest
-	command                 // L6 cmd/hallmark
+	formats     level = iota // L0 wire/*, identity
+	documents                // L1 bundle, trust, revocation
+	verbs                    // L2 verify, sign
+	policies                 // L3 policy: whose bundles are accepted
+	asking                   // L3 client/retry: what client and oci have in common
+	waysOut                  // L3 client, trust/tuf, oci, policy/cel
+	carriers                 // L3 client/logread, oci/layout, oci/transfer: what stands on client or oci
+	storage                  // L4 durable, admission: files that outlive a crash, and bounds on strangers
+	lookup                   // L4 tilelog/dedup: what tilelog alone stands on
+	foundation               // L4 tilelog, keys: what services stand on
+	service                  // L4 every other internal package
+	settings                 // L5 internal/config
+	server                   // L5 internal/server
+	making                   // L5 internal/instance: what server needs, made and opened
+	testServer               // L5 hallmarktest
+	finding                  // L5 internal/lookup: what the application has in common
+	application              // L5 what the verbs of the command call
+	command                  // L6 cmd/hallmark
 	unknown
 )
 
@@ -63,7 +65,8 @@ var rooms = map[string]level{
 	"client/logread": carriers, "oci/layout": carriers, "oci/transfer": carriers,
 	"internal/durable": storage, "internal/admission": storage, "internal/publickey": storage, "internal/webpage": storage, "internal/tilelog/dedup": lookup, "internal/tilelog": foundation, "internal/keys": foundation,
 	"internal/config": settings, "internal/server": server, "internal/instance": making,
-	"hallmarktest": testServer,
+	"hallmarktest":    testServer,
+	"internal/lookup": finding,
 }
 
 // libraries are the modules that formats may stand on: the ones of every
@@ -201,7 +204,7 @@ func mayImport(from, to unit) bool {
 	case testServer:
 		return t <= waysOut || t == server || t == making || t == settings || to.room == "internal/witness"
 	}
-	return f == command
+	return f == command || t < f && t != testServer && (f == finding || f == application)
 }
 
 func TestImportsGoDownwards(t *testing.T) {

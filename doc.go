@@ -51,6 +51,7 @@
 //	internal/server    all of it on one listener
 //	internal/instance  the directory of an instance: made once, opened to be served
 //	internal/verdict   judges files by a policy, many at once, and says what came of it
+//	internal/lookup    finds bundles on images and in evidence stores
 //	cmd/hallmark       the command, one file a verb
 //	cmd/hallmark-verify  the verify verb alone, in a small binary
 //	bench              measurements of a running instance, which hallmark bench prints

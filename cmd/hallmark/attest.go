@@ -263,7 +263,7 @@ func (s *session) leave(ctx context.Context, one subject, raw []byte, predicateT
 
 // hang puts a bundle on an image, and gives the manifest that holds it.
 func (s *session) hang(ctx context.Context, one subject, raw []byte, predicateType string) (string, error) {
-	manifest, err := s.registry.client.Attach(ctx, *one.image, oci.Attachment{Bundle: raw, PredicateType: predicateType, Created: time.Now()})
+	manifest, err := s.registry.Client.Attach(ctx, *one.image, oci.Attachment{Bundle: raw, PredicateType: predicateType, Created: time.Now()})
 	if err != nil {
 		return "", keepAside(one, raw, err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/oci"
 	"github.com/hallmark-sign/hallmark/policy"
 )
@@ -48,7 +49,7 @@ is used by another tag of the repository. --type may also be a media type. The e
 				}
 				f.kind = cmp.Or(kind, f.kind)
 			}
-			return f.clean(cmd.Context(), env, imageName(args[0]))
+			return f.clean(cmd.Context(), env, lookup.ImageName(args[0]))
 		},
 	}
 	f.registry.add(cmd)
@@ -111,7 +112,7 @@ func (f cleanFlags) clean(ctx context.Context, env environment, text string) err
 		}
 	}
 	for _, one := range plans {
-		if err := r.client.Remove(ctx, one.image, one.all); err != nil {
+		if err := r.Client.Remove(ctx, one.image, one.all); err != nil {
 			return undeleted(one.image.String(), err)
 		}
 		if env.json {
@@ -127,8 +128,8 @@ func (f cleanFlags) clean(ctx context.Context, env environment, text string) err
 }
 
 // plans are those of the image, and of its platforms if asked for. They are shown.
-func (f cleanFlags) plans(ctx context.Context, env environment, r *registry, text string) ([]plan, error) {
-	image, p := r.image(ctx, text, true)
+func (f cleanFlags) plans(ctx context.Context, env environment, r *lookup.Registry, text string) ([]plan, error) {
+	image, p := r.Image(ctx, text, true)
 	if p != nil {
 		return nil, p
 	}
@@ -138,9 +139,9 @@ func (f cleanFlags) plans(ctx context.Context, env environment, r *registry, tex
 	}
 	var plans []plan
 	for _, one := range append([]oci.Image{image}, platforms...) {
-		all, err := r.client.Removables(ctx, one)
+		all, err := r.Client.Removables(ctx, one)
 		if err != nil {
-			return nil, unseen(text, err)
+			return nil, lookup.RegistryError(text, err)
 		}
 		one, err := f.show(env, plan{image: one, all: all})
 		if err != nil {
@@ -207,5 +208,5 @@ func undeleted(subject string, err error) *problem {
 			Try: "its operator: distribution needs storage.delete.enabled, others have their own pages for it",
 		}
 	}
-	return unseen(subject, err)
+	return lookup.RegistryError(subject, err)
 }

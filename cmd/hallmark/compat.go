@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/oci"
 	"github.com/hallmark-sign/hallmark/verify"
@@ -24,13 +25,13 @@ func (f signFlags) checkCompat() error {
 }
 
 // checkLegacy sees that what cosign 2 reads can be left on images.
-func (f signFlags) checkLegacy(ctx context.Context, r *registry, images []subject) error {
+func (f signFlags) checkLegacy(ctx context.Context, r *lookup.Registry, images []subject) error {
 	if f.compat == "" {
 		return nil
 	}
 	for _, one := range images {
-		if err := r.client.CheckLegacy(ctx, *one.image); err != nil {
-			return unseen(one.name, err)
+		if err := r.Client.CheckLegacy(ctx, *one.image); err != nil {
+			return lookup.RegistryError(one.name, err)
 		}
 	}
 	return nil
@@ -47,8 +48,8 @@ func (s *session) leaveLegacy(ctx context.Context, one subject, raw []byte, kind
 	if err != nil {
 		return err
 	}
-	if err := s.registry.client.AttachLegacy(ctx, *one.image, legacy); err != nil {
-		return unseen(one.name, fmt.Errorf("the bundle is on the image, and what cosign 2 reads is not: %w", err))
+	if err := s.registry.Client.AttachLegacy(ctx, *one.image, legacy); err != nil {
+		return lookup.RegistryError(one.name, fmt.Errorf("the bundle is on the image, and what cosign 2 reads is not: %w", err))
 	}
 	if !s.env.json && !s.quiet {
 		verify := "verify --insecure-ignore-tlog --use-signed-timestamps --trusted-root FILE"

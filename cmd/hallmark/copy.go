@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/oci"
 	"github.com/hallmark-sign/hallmark/oci/transfer"
 )
@@ -54,28 +55,28 @@ func (f carryFlags) copy(ctx context.Context, env environment, source, target st
 	if err != nil {
 		return err
 	}
-	source = imageName(source)
-	image, p := r.image(ctx, source, true)
+	source = lookup.ImageName(source)
+	image, p := r.Image(ctx, source, true)
 	if p != nil {
 		return p
 	}
-	from, p := parseReference(source)
+	from, p := lookup.ParseReference(source)
 	if p != nil {
 		return p
 	}
-	job := transfer.Job{From: r.client.Repository(from), Image: image.Descriptor()}
+	job := transfer.Job{From: r.Client.Repository(from), Image: image.Descriptor()}
 	to, err := f.to(ctx, r, &job, target)
 	if err != nil {
 		return err
 	}
-	job.To = to.Beside(r.client.Repository(from))
-	return f.run(ctx, env, source, imageName(target), job)
+	job.To = to.Beside(r.Client.Repository(from))
+	return f.run(ctx, env, source, lookup.ImageName(target), job)
 }
 
 // to is the repository that an image goes to, which may be written to, and under
 // which tag.
-func (f carryFlags) to(ctx context.Context, r *registry, job *transfer.Job, target string) (*oci.Repository, error) {
-	to, p := parseReference(imageName(target))
+func (f carryFlags) to(ctx context.Context, r *lookup.Registry, job *transfer.Job, target string) (*oci.Repository, error) {
+	to, p := lookup.ParseReference(lookup.ImageName(target))
 	if p != nil {
 		return nil, p
 	}
@@ -86,9 +87,9 @@ func (f carryFlags) to(ctx context.Context, r *registry, job *transfer.Job, targ
 		}
 	}
 	job.Tag = to.Tag()
-	place := r.client.Repository(to)
+	place := r.Client.Repository(to)
 	if err := place.CheckPut(ctx); err != nil {
-		return nil, unseen(target, err)
+		return nil, lookup.RegistryError(target, err)
 	}
 	return place, nil
 }
@@ -103,7 +104,7 @@ func (f carryFlags) run(ctx context.Context, env environment, source, target str
 	report, err := transfer.Run(ctx, job)
 	close(stop)
 	if err != nil {
-		return unseen(source, err)
+		return lookup.RegistryError(source, err)
 	}
 	if err := f.show(env, source, target, report); err != nil || report.Complete {
 		return err

@@ -15,6 +15,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/oci"
 	"github.com/hallmark-sign/hallmark/policy"
@@ -47,7 +48,7 @@ puts them on an image again. Nothing is verified here.`,
 				}
 				f.kind = kind
 			}
-			return f.download(cmd.Context(), env, imageName(args[0]))
+			return f.download(cmd.Context(), env, lookup.ImageName(args[0]))
 		},
 	}
 	f.registry.reach(cmd)
@@ -64,19 +65,19 @@ func (f downloadFlags) download(ctx context.Context, env environment, text strin
 	if err != nil {
 		return err
 	}
-	image, p := r.image(ctx, text, false)
+	image, p := r.Image(ctx, text, false)
 	if p != nil {
 		return p
 	}
-	found, err := r.client.Bundles(ctx, image)
+	found, err := r.Client.Bundles(ctx, image)
 	if err != nil {
-		return unseen(text, err)
+		return lookup.RegistryError(text, err)
 	}
 	lines, failed := f.lines(image, found)
 	if len(lines) == 0 && len(found) > 0 {
-		older, err := r.client.Older(ctx, image, manifests(found))
+		older, err := r.Client.Older(ctx, image, lookup.Manifests(found))
 		if err != nil {
-			return unseen(text, err)
+			return lookup.RegistryError(text, err)
 		}
 		more, also := f.lines(image, older)
 		lines, failed = more, append(failed, also...)
@@ -108,7 +109,7 @@ func (f downloadFlags) lines(image oci.Image, found []oci.Found) (lines []string
 // line is what is written of something that hangs on the image; nothing of what is
 // of another type.
 func (f downloadFlags) line(image oci.Image, one oci.Found) (string, error) {
-	h := hang(image, one)
+	h := lookup.Attached(image, one)
 	if h.Err != nil {
 		return "", h.Err
 	}
@@ -117,9 +118,9 @@ func (f downloadFlags) line(image oci.Image, one oci.Found) (string, error) {
 		b, err = bundle.Parse(raw)
 	}
 	if err != nil {
-		return "", unreadableBundle(h.Name, err)
+		return "", lookup.UnreadableBundle(h.Name, err)
 	}
-	kind, predicate := content(b)
+	kind, predicate := lookup.Content(b)
 	if f.kind != "" && f.kind != kind {
 		return "", nil
 	}
@@ -139,7 +140,7 @@ func (f downloadFlags) line(image oci.Image, one oci.Found) (string, error) {
 	}
 	value := jsontext.Value(bytes.Clone(raw))
 	if err := value.Compact(); err != nil {
-		return "", unreadableBundle(h.Name, err)
+		return "", lookup.UnreadableBundle(h.Name, err)
 	}
 	return string(value), nil
 }

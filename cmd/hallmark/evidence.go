@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/client"
+	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/verify"
 )
@@ -25,7 +26,7 @@ func (f *evidenceFlags) add(cmd *cobra.Command, env environment, use string) {
 
 // store is the evidence store at the address given, and nil without one. Nothing
 // is asked yet.
-func (f evidenceFlags) store(env environment, t trustFlags, timeout time.Duration) (*store, error) {
+func (f evidenceFlags) store(env environment, t trustFlags, timeout time.Duration) (*lookup.Store, error) {
 	if f.url == "" {
 		return nil, nil
 	}
@@ -37,7 +38,7 @@ func (f evidenceFlags) store(env environment, t trustFlags, timeout time.Duratio
 	if err != nil {
 		return nil, err
 	}
-	return &store{client: client.Evidence{URL: strings.TrimRight(f.url, "/"), HTTP: h}}, nil
+	return &lookup.Store{Client: client.Evidence{URL: strings.TrimRight(f.url, "/"), HTTP: h}}, nil
 }
 
 // maxKept is how many subjects of one statement a bundle is kept for: the store has
@@ -68,7 +69,7 @@ func (s *session) keep(ctx context.Context, out string, raw []byte, results ...*
 		return nil
 	}
 	for _, r := range results {
-		if err := s.store.client.Put(ctx, r.Digest, raw); err != nil {
+		if err := s.store.Client.Put(ctx, r.Digest, raw); err != nil {
 			return s.unkept(out, r, err)
 		}
 	}
@@ -89,9 +90,9 @@ func (s *session) unkept(out string, r *verify.Result, err error) error {
 	}
 	switch {
 	case errors.Is(err, client.ErrNoStore):
-		p.Try = noStore
+		p.Try = lookup.NoStoreHint
 	case out != "":
-		p.Try = fmt.Sprintf(`(printf '{"bundle":'; tail -n 1 %s; printf '}') | curl --json @- %s`, verdict.Quoted(out), verdict.Quoted(s.store.client.Address(r.Digest)))
+		p.Try = fmt.Sprintf(`(printf '{"bundle":'; tail -n 1 %s; printf '}') | curl --json @- %s`, verdict.Quoted(out), verdict.Quoted(s.store.Client.Address(r.Digest)))
 	}
 	return p
 }

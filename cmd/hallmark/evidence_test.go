@@ -1,12 +1,13 @@
 package main
 
 import (
+	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"strings"
 	"testing"
 	"time"
 )
 
-func evidenceAt(t *testing.T, url string) (*store, error) {
+func evidenceAt(t *testing.T, url string) (*lookup.Store, error) {
 	t.Helper()
 	home := map[string]string{"HALLMARK_HOME": t.TempDir()}
 	env := environment{stderr: new(strings.Builder), getenv: func(name string) string { return home[name] }}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/identity"
+	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
@@ -48,16 +49,16 @@ Nothing of it is verified: these are claims, of whoever wrote the file or put it
 }
 
 // inspect describes all that can be read, and then fails for the rest.
-func inspect(ctx context.Context, env environment, registry *registry, args []string) error {
+func inspect(ctx context.Context, env environment, registry *lookup.Registry, args []string) error {
 	var failed failures
 	for _, arg := range args {
-		claims, err := registry.claims(ctx, arg)
+		claims, err := registry.Claims(ctx, arg)
 		if err != nil {
 			failed = append(failed, err)
 		}
 		for _, c := range claims {
-			if c.problem != nil {
-				failed = append(failed, c.problem)
+			if c.Problem != nil {
+				failed = append(failed, c.Problem)
 				continue
 			}
 			if err := tellClaim(env, c); err != nil {
@@ -92,23 +93,23 @@ type claimedBundle struct {
 	Claims  []accountLine `json:"claims"`
 }
 
-func tellClaim(env environment, c claim) error {
+func tellClaim(env environment, c lookup.Claim) error {
 	a := describeClaim(c)
 	if env.json {
-		return env.printJSON(claimedBundle{Name: c.name, Version: fmt.Sprintf("0.%d", c.bundle.Version), Claims: a.lines})
+		return env.printJSON(claimedBundle{Name: c.Name, Version: fmt.Sprintf("0.%d", c.Bundle.Version), Claims: a.lines})
 	}
 	_, err := fmt.Fprint(env.stdout, a.String())
 	return err
 }
 
 // describeClaim returns a bundle in words.
-func describeClaim(c claim) *account {
+func describeClaim(c lookup.Claim) *account {
 	a := new(account)
-	b := c.bundle
-	fmt.Fprintf(a, "%s: a Sigstore bundle v0.%d; nothing in it has been verified\n", printable(c.name), b.Version)
+	b := c.Bundle
+	fmt.Fprintf(a, "%s: a Sigstore bundle v0.%d; nothing in it has been verified\n", printable(c.Name), b.Version)
 	describeContent(a, b)
-	if c.payload != nil {
-		a.line("payload", "in the form of cosign 1 and 2, %s", shortened(c.payload))
+	if c.Payload != nil {
+		a.line("payload", "in the form of cosign 1 and 2, %s", shortened(c.Payload))
 	}
 	describeKey(a, b)
 	for _, raw := range b.Timestamps {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/oci"
 )
@@ -13,7 +14,7 @@ import (
 // keepAside writes a bundle into a file that could not be put on its image, as it is in
 // the log already, and says how to go on.
 func keepAside(one subject, raw []byte, cause error) error {
-	p := unseen(one.name, cause)
+	p := lookup.RegistryError(one.name, cause)
 	out := "sha256-" + hex.EncodeToString(one.image.Sum()) + verdict.LinesSuffix
 	if err := durable.AddLine(out, raw, 0o644); err != nil {
 		p.Err = fmt.Errorf("the signature is logged, is not on the image, and its bundle is lost: %w; %w", cause, err)

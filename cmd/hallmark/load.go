@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/oci"
 	"github.com/hallmark-sign/hallmark/oci/layout"
@@ -33,8 +34,8 @@ Nothing is verified here.`,
   hallmark load app` + verdict.LinesSuffix + ` mirror.example.com/app:v1`,
 		Args: usageArgs(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			target := imageName(args[1])
-			if holdsBundles(args[0]) {
+			target := lookup.ImageName(args[1])
+			if lookup.HoldsBundles(args[0]) {
 				return f.loadBundles(cmd.Context(), env, args[0], target)
 			}
 			return f.load(cmd.Context(), env, args[0], image, target)
@@ -77,17 +78,17 @@ func (f carryFlags) loadBundles(ctx context.Context, env environment, file, targ
 	if err != nil {
 		return err
 	}
-	image, p := r.image(ctx, target, true)
+	image, p := r.Image(ctx, target, true)
 	if p != nil {
 		return p
 	}
-	all, err := attachments(file, image)
+	all, err := lookup.Attachments(file, image)
 	if err != nil {
 		return err
 	}
-	there, err := r.client.Bundles(ctx, image)
+	there, err := r.Client.Bundles(ctx, image)
 	if err != nil {
-		return unseen(target, err)
+		return lookup.RegistryError(target, err)
 	}
 	for _, a := range all {
 		if i := slices.IndexFunc(there, func(f oci.Found) bool { return bytes.Equal(f.Bundle, a.Bundle) }); i >= 0 {
@@ -96,9 +97,9 @@ func (f carryFlags) loadBundles(ctx context.Context, env environment, file, targ
 			}
 			continue
 		}
-		manifest, err := r.client.Attach(ctx, image, a)
+		manifest, err := r.Client.Attach(ctx, image, a)
 		if err != nil {
-			return unseen(target, err)
+			return lookup.RegistryError(target, err)
 		}
 		if err := env.tellLoaded(loadedBundle{file, image.String(), image.Repository + "@" + manifest, true}); err != nil {
 			return err

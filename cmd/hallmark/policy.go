@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/policy"
 	"github.com/hallmark-sign/hallmark/verify"
@@ -213,7 +214,7 @@ func readCases(file string) ([]policyCase, error) {
 }
 
 // run gives the code of the verdict.
-func (c policyCase) run(ctx context.Context, judge *verdict.Judge, registry *registry, dir string) (string, error) {
+func (c policyCase) run(ctx context.Context, judge *verdict.Judge, registry *lookup.Registry, dir string) (string, error) {
 	if c.Artifact == "" || c.Expect == "" {
 		return "", errors.New("artifact and expect are needed")
 	}
@@ -304,7 +305,7 @@ func (f proposeFlags) propose(ctx context.Context, env environment, args []strin
 	}
 	var results []*verify.Result
 	for _, arg := range args {
-		claims, err := registry.claims(ctx, arg)
+		claims, err := registry.Claims(ctx, arg)
 		if err != nil {
 			return err
 		}
@@ -327,19 +328,19 @@ func (f proposeFlags) propose(ctx context.Context, env environment, args []strin
 
 // provedOf verifies all bundles of a file, or those on an image that can be: at
 // least one.
-func provedOf(env environment, v *verify.Verifier, accept verify.Policy, arg string, claims []claim) ([]*verify.Result, error) {
+func provedOf(env environment, v *verify.Verifier, accept verify.Policy, arg string, claims []lookup.Claim) ([]*verify.Result, error) {
 	var results []*verify.Result
 	var first error
 	for _, c := range claims {
-		result, err := c.proved(v, accept)
+		result, err := c.Proved(v, accept)
 		switch {
 		case err == nil:
 			results = append(results, result)
-		case c.image == nil:
+		case c.Image == nil:
 			return nil, proposalRefused(env, arg, err)
 		default:
 			p := problemOf(err)
-			env.say("hallmark: %s: left out: %s", c.name, p.Code)
+			env.say("hallmark: %s: left out: %s", c.Name, p.Code)
 			if first == nil {
 				first = proposalRefused(env, arg, err)
 			}

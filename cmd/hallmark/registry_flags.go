@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/oci"
 )
 
@@ -28,7 +29,7 @@ func (f *registryFlags) reach(cmd *cobra.Command) {
 }
 
 // registry reaches them. Nothing is asked yet.
-func (f registryFlags) registry(timeout time.Duration) (*registry, error) {
+func (f registryFlags) registry(timeout time.Duration) (*lookup.Registry, error) {
 	o := oci.Options{Timeout: timeout, PlainHTTPUnsafe: f.plain}
 	if f.cacert != "" {
 		var err error
@@ -36,21 +37,21 @@ func (f registryFlags) registry(timeout time.Duration) (*registry, error) {
 			return nil, err
 		}
 	}
-	return &registry{oci.New(o)}, nil
+	return &lookup.Registry{Client: oci.New(o)}, nil
 }
 
 // platforms returns the images of an image's platforms if --recursive is given.
-func (f registryFlags) platforms(ctx context.Context, r *registry, image oci.Image) ([]oci.Image, *problem) {
+func (f registryFlags) platforms(ctx context.Context, r *lookup.Registry, image oci.Image) ([]oci.Image, *problem) {
 	if !f.recursive {
 		return nil, nil
 	}
-	return r.platforms(ctx, image)
+	return r.Platforms(ctx, image)
 }
 
 // expand returns args with the platforms of each image after it if --recursive is given.
-func (f registryFlags) expand(ctx context.Context, r *registry, args []string) ([]string, error) {
+func (f registryFlags) expand(ctx context.Context, r *lookup.Registry, args []string) ([]string, error) {
 	if !f.recursive {
 		return args, nil
 	}
-	return r.expand(ctx, args)
+	return r.Expand(ctx, args)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/oci/layout"
 	"github.com/hallmark-sign/hallmark/oci/transfer"
@@ -45,7 +46,7 @@ func (f carryFlags) save(ctx context.Context, env environment, images []string, 
 	}
 	var failed failures
 	for _, one := range images {
-		if err := f.saveOne(ctx, env, r, imageName(one), dir); err != nil {
+		if err := f.saveOne(ctx, env, r, lookup.ImageName(one), dir); err != nil {
 			failed = append(failed, err)
 		}
 		if ctx.Err() != nil {
@@ -55,12 +56,12 @@ func (f carryFlags) save(ctx context.Context, env environment, images []string, 
 	return failed.orNil()
 }
 
-func (f carryFlags) saveOne(ctx context.Context, env environment, r *registry, source, dir string) error {
-	from, p := parseReference(source)
+func (f carryFlags) saveOne(ctx context.Context, env environment, r *lookup.Registry, source, dir string) error {
+	from, p := lookup.ParseReference(source)
 	if p != nil {
 		return p
 	}
-	image, p := r.image(ctx, source, true)
+	image, p := r.Image(ctx, source, true)
 	if p != nil {
 		return p
 	}
@@ -72,5 +73,5 @@ func (f carryFlags) saveOne(ctx context.Context, env environment, r *registry, s
 		return &problem{Exit: exitUsage, Subject: dir, Code: "unwritable", Err: err, Try: "another directory"}
 	}
 	defer to.Close()
-	return f.run(ctx, env, source, dir, transfer.Job{From: r.client.Repository(from), To: to, Image: image.Descriptor(), Tag: from.Tag()})
+	return f.run(ctx, env, source, dir, transfer.Job{From: r.Client.Repository(from), To: to, Image: image.Descriptor(), Tag: from.Tag()})
 }

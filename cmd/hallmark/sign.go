@@ -16,6 +16,7 @@ import (
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/internal/keys"
+	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/sign"
 	"github.com/hallmark-sign/hallmark/verify"
@@ -159,11 +160,11 @@ type session struct {
 	flags    signFlags
 	verifier *verify.Verifier
 	services *client.Services
-	registry *registry     // nil: files alone
-	store    *store        // nil: bundles are kept nowhere else
-	key      crypto.Signer // nil: a new one for each signature
-	identity claims        // who signs, when key is nil
-	quiet    bool          // tell nobody what was signed
+	registry *lookup.Registry // nil: files alone
+	store    *lookup.Store    // nil: bundles are kept nowhere else
+	key      crypto.Signer    // nil: a new one for each signature
+	identity claims           // who signs, when key is nil
+	quiet    bool             // tell nobody what was signed
 }
 
 func (f signFlags) session(ctx context.Context, env environment) (*session, error) {

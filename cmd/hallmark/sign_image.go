@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/oci"
 	"github.com/hallmark-sign/hallmark/verify"
@@ -35,7 +36,7 @@ func (s subject) open() (io.ReadCloser, error) {
 // subjects says what the arguments name. Images are resolved, shown, and seen to
 // take bundles before anybody is asked to log in: once a signature is logged, it
 // is too late.
-func (f signFlags) subjects(ctx context.Context, env environment, r *registry, args []string) ([]subject, error) {
+func (f signFlags) subjects(ctx context.Context, env environment, r *lookup.Registry, args []string) ([]subject, error) {
 	var all []subject
 	for _, arg := range args {
 		finder := verdict.Finder{Registry: r}
@@ -101,13 +102,13 @@ func (f signFlags) once(name string, content io.Reader) (subject, *problem) {
 }
 
 // images are the image that an argument names, and its platforms if asked for.
-func (f signFlags) images(ctx context.Context, env environment, r *registry, text string) ([]subject, error) {
+func (f signFlags) images(ctx context.Context, env environment, r *lookup.Registry, text string) ([]subject, error) {
 	if f.bundle != "" && !f.manifest {
 		return nil, &problem{
 			Exit: exitUsage, Subject: text, Code: "usage", Err: errors.New("--bundle goes with a file; the bundle of an image goes to its registry"),
 		}
 	}
-	image, p := r.image(ctx, text, true)
+	image, p := r.Image(ctx, text, true)
 	if p != nil {
 		return nil, p
 	}
@@ -115,8 +116,8 @@ func (f signFlags) images(ctx context.Context, env environment, r *registry, tex
 	if p != nil {
 		return nil, p
 	}
-	if err := r.client.CheckAttach(ctx, image); err != nil {
-		return nil, unseen(text, err)
+	if err := r.Client.CheckAttach(ctx, image); err != nil {
+		return nil, lookup.RegistryError(text, err)
 	}
 	if !strings.HasSuffix(text, image.Digest) {
 		env.say("%s is %s", text, image.Digest)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/verify"
 	"github.com/hallmark-sign/hallmark/wire/intoto"
@@ -67,7 +68,7 @@ func (f signFlags) signManifest(ctx context.Context, env environment, args []str
 }
 
 // add adds what one argument names.
-func (m *manifest) add(ctx context.Context, f signFlags, env environment, r *registry, arg string) error {
+func (m *manifest) add(ctx context.Context, f signFlags, env environment, r *lookup.Registry, arg string) error {
 	text, isImage, p := verdict.Finder{Registry: r}.Subject(arg)
 	if p != nil {
 		return p

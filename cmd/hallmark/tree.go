@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/oci"
 )
 
@@ -41,8 +42,8 @@ func (f treeFlags) tree(ctx context.Context, env environment, args []string) err
 		return err
 	}
 	for _, arg := range args {
-		text := imageName(arg)
-		image, p := registry.image(ctx, text, true)
+		text := lookup.ImageName(arg)
+		image, p := registry.Image(ctx, text, true)
 		if p != nil {
 			return p
 		}
@@ -51,9 +52,9 @@ func (f treeFlags) tree(ctx context.Context, env environment, args []string) err
 			return p
 		}
 		for _, one := range append([]oci.Image{image}, platforms...) {
-			attached, err := registry.client.Attachments(ctx, one)
+			attached, err := registry.Client.Attachments(ctx, one)
 			if err != nil {
-				return unseen(text, err)
+				return lookup.RegistryError(text, err)
 			}
 			if err := f.show(env, one, attached); err != nil {
 				return err

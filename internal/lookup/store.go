@@ -1,4 +1,4 @@
-package main
+package lookup
 
 import (
 	"context"
@@ -11,42 +11,42 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
-// noStore is what to try where an instance keeps no bundles.
-const noStore = "evidence: {enabled: true} in the instance's hallmark.yaml, if it is yours; or --evidence URL of another"
+// NoStoreHint is what to try where an instance keeps no bundles.
+const NoStoreHint = "evidence: {enabled: true} in the instance's hallmark.yaml, if it is yours; or --evidence URL of another"
 
-// store is an evidence store, as a verdict.Store.
-type store struct {
-	client client.Evidence
+// Store is an evidence store, as a verdict.Store.
+type Store struct {
+	Client client.Evidence
 	down   atomic.Pointer[verdict.Problem] // seen not to answer: is not waited for again in this run
 }
 
 // Name is the store's address.
-func (s *store) Name() string { return s.client.URL }
+func (s *Store) Name() string { return s.Client.URL }
 
 // Bundles asks for what the store has of an artifact.
-func (s *store) Bundles(ctx context.Context, digest []byte) ([]verdict.Hanging, *verdict.Problem) {
+func (s *Store) Bundles(ctx context.Context, digest []byte) ([]verdict.Hanging, *verdict.Problem) {
 	if p := s.down.Load(); p != nil {
 		return nil, p
 	}
-	found, err := s.client.Get(ctx, digest)
+	found, err := s.Client.Get(ctx, digest)
 	if err != nil {
 		return nil, s.unseen(err)
 	}
 	bundles := make([]verdict.Hanging, len(found))
 	for i, raw := range found {
-		bundles[i] = verdict.Hanging{Name: fmt.Sprintf("%s sha256:%s %d", s.client.URL, hex.EncodeToString(digest), i+1), Raw: raw}
+		bundles[i] = verdict.Hanging{Name: fmt.Sprintf("%s sha256:%s %d", s.Client.URL, hex.EncodeToString(digest), i+1), Raw: raw}
 	}
 	return bundles, nil
 }
 
-// unseen is an answer of the store that says nothing.
-func (s *store) unseen(err error) *verdict.Problem {
+// RegistryError is an answer of the store that says nothing.
+func (s *Store) unseen(err error) *verdict.Problem {
 	if errors.Is(err, context.Canceled) {
 		return verdict.Interrupted("")
 	}
 	p := &verdict.Problem{Exit: verdict.ExitUndecided, Code: "could-not-look", Err: err, Try: "again, later; or --evidence URL of a store that is there"}
 	if errors.Is(err, client.ErrNoStore) {
-		p.Try = noStore
+		p.Try = NoStoreHint
 	}
 	if errors.Is(err, client.ErrUnavailable) || errors.Is(err, client.ErrNoStore) {
 		s.down.Store(p)

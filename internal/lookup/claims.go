@@ -1,4 +1,4 @@
-package main
+package lookup
 
 import (
 	"context"
@@ -12,24 +12,24 @@ import (
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
-// claim is a bundle that an argument names: one in a file, or one that hangs on an
+// Claim is a bundle that an argument names: one in a file, or one that hangs on an
 // image.
-type claim struct {
-	name    string
-	bundle  *bundle.Bundle
-	problem *verdict.Problem // in place of the bundle
-	image   []byte           // SHA-256 of the image; nil: the bundle is in a file
-	payload []byte           // what is signed in place of the image (wire/simplesigning)
+type Claim struct {
+	Name    string
+	Bundle  *bundle.Bundle
+	Problem *verdict.Problem // in place of the bundle
+	Image   []byte           // SHA-256 of the image; nil: the bundle is in a file
+	Payload []byte           // what is signed in place of the image (wire/simplesigning)
 }
 
-// claims are the bundles in a file, all of which must be good, or those that hang on
+// Claims are the bundles in a file, all of which must be good, or those that hang on
 // an image, each with what is wrong with it. There is at least one.
-func (r *registry) claims(ctx context.Context, arg string) ([]claim, error) {
+func (r *Registry) Claims(ctx context.Context, arg string) ([]Claim, error) {
 	text, isImage, p := verdict.Finder{Registry: r}.Subject(arg)
 	if p != nil {
 		return nil, p
 	}
-	var all []claim
+	var all []Claim
 	if !isImage {
 		return claimsBeside(text)
 	}
@@ -45,8 +45,8 @@ func (r *registry) claims(ctx context.Context, arg string) ([]claim, error) {
 		held.Bundles = append(held.Bundles, older...)
 	}
 	for _, h := range held.Bundles {
-		c := claim{name: h.Name, image: held.Digest, payload: h.Payload}
-		c.bundle, c.problem = h.Read()
+		c := Claim{Name: h.Name, Image: held.Digest, Payload: h.Payload}
+		c.Bundle, c.Problem = h.Read()
 		all = append(all, c)
 	}
 	if len(all) == 0 {
@@ -57,7 +57,7 @@ func (r *registry) claims(ctx context.Context, arg string) ([]claim, error) {
 
 // claimsBeside returns the bundles in a file or, if it is an artifact, in the bundle files
 // beside it.
-func claimsBeside(file string) ([]claim, error) {
+func claimsBeside(file string) ([]Claim, error) {
 	files := []string{file}
 	bundles, err := verdict.ReadBundles(file)
 	info, statErr := os.Stat(file)
@@ -72,7 +72,7 @@ func claimsBeside(file string) ([]claim, error) {
 	default:
 		return nil, err
 	}
-	var all []claim
+	var all []Claim
 	for _, name := range files {
 		if name != file {
 			if bundles, err = verdict.ReadBundles(name); err != nil {
@@ -80,32 +80,32 @@ func claimsBeside(file string) ([]claim, error) {
 			}
 		}
 		for _, b := range bundles {
-			all = append(all, claim{name: name, bundle: b})
+			all = append(all, Claim{Name: name, Bundle: b})
 		}
 	}
 	return all, nil
 }
 
-// proved verifies a bundle: of its image, or in a file of the artifact that it names
+// Proved verifies a bundle: of its image, or in a file of the artifact that it names
 // itself.
-func (c claim) proved(v *verify.Verifier, accept verify.Policy) (*verify.Result, error) {
-	if c.problem != nil {
-		return nil, c.problem
+func (c Claim) Proved(v *verify.Verifier, accept verify.Policy) (*verify.Result, error) {
+	if c.Problem != nil {
+		return nil, c.Problem
 	}
 	artifact, err := c.artifact()
 	if err != nil {
 		return nil, err
 	}
-	result, err := v.Verify(c.bundle, artifact, accept)
-	if err == nil && c.payload != nil {
-		verdict.OfImage(result, c.image)
+	result, err := v.Verify(c.Bundle, artifact, accept)
+	if err == nil && c.Payload != nil {
+		verdict.OfImage(result, c.Image)
 	}
 	return result, err
 }
 
-func (c claim) artifact() (verify.Artifact, error) {
-	if c.image == nil {
-		return verdict.Claimed(c.bundle)
+func (c Claim) artifact() (verify.Artifact, error) {
+	if c.Image == nil {
+		return verdict.Claimed(c.Bundle)
 	}
-	return verdict.Image(c.image, c.payload)
+	return verdict.Image(c.Image, c.Payload)
 }

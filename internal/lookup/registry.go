@@ -1,4 +1,4 @@
-package main
+package lookup
 
 import (
 	"context"
@@ -11,52 +11,52 @@ import (
 	"github.com/hallmark-sign/hallmark/oci"
 )
 
-// registry is where images are, as a verdict.Registry.
-type registry struct {
-	client *oci.Client
+// Registry is where images are, as a verdict.Registry.
+type Registry struct {
+	Client *oci.Client
 }
 
 // IsImage says whether an argument reads as an image, whole.
-func (r *registry) IsImage(text string) bool { return oci.LooksLikeImage(text) }
+func (r *Registry) IsImage(text string) bool { return oci.LooksLikeImage(text) }
 
 // Misnamed says what is wrong with what can only be meant for an image, and is none.
-func (r *registry) Misnamed(text string) *verdict.Problem {
+func (r *Registry) Misnamed(text string) *verdict.Problem {
 	if !oci.MeansImage(text) {
 		return nil
 	}
-	_, p := parseReference(text)
+	_, p := ParseReference(text)
 	return p
 }
 
 // Look finds an image and the bundles on it.
-func (r *registry) Look(ctx context.Context, reference string) (verdict.Held, *verdict.Problem) {
+func (r *Registry) Look(ctx context.Context, reference string) (verdict.Held, *verdict.Problem) {
 	var held verdict.Held
-	image, p := r.image(ctx, reference, false)
+	image, p := r.Image(ctx, reference, false)
 	if p != nil {
 		return held, p
 	}
 	held.Digest = image.Sum()
-	found, err := r.client.Bundles(ctx, image)
+	found, err := r.Client.Bundles(ctx, image)
 	if err != nil {
-		return held, unseen(reference, err)
+		return held, RegistryError(reference, err)
 	}
 	held.Bundles = hangAll(image, found)
 	if len(found) == 0 {
 		return held, nil
 	}
-	known := manifests(found)
+	known := Manifests(found)
 	held.More = func(ctx context.Context) ([]verdict.Hanging, *verdict.Problem) {
-		found, err := r.client.Older(ctx, image, known)
+		found, err := r.Client.Older(ctx, image, known)
 		if err != nil {
-			return nil, unseen(reference, err)
+			return nil, RegistryError(reference, err)
 		}
 		return hangAll(image, found), nil
 	}
 	return held, nil
 }
 
-// manifests are those that hold what was found.
-func manifests(found []oci.Found) []string {
+// Manifests are those that hold what was found.
+func Manifests(found []oci.Found) []string {
 	var all []string
 	for _, f := range found {
 		all = append(all, f.Manifest)
@@ -67,12 +67,12 @@ func manifests(found []oci.Found) []string {
 func hangAll(image oci.Image, found []oci.Found) []verdict.Hanging {
 	var all []verdict.Hanging
 	for _, f := range found {
-		all = append(all, hang(image, f))
+		all = append(all, Attached(image, f))
 	}
 	return all
 }
 
-func hang(image oci.Image, f oci.Found) verdict.Hanging {
+func Attached(image oci.Image, f oci.Found) verdict.Hanging {
 	h := verdict.Hanging{Name: image.Repository + "@" + f.Manifest, Raw: f.Bundle, Payload: f.Payload}
 	err := f.Err
 	if err == nil && f.Detached != nil {
@@ -81,29 +81,29 @@ func hang(image oci.Image, f oci.Found) verdict.Hanging {
 		}
 	}
 	if err != nil {
-		h.Err = unseen(h.Name, err)
+		h.Err = RegistryError(h.Name, err)
 	}
 	return h
 }
 
-// image is what a reference names. One by digest is asked for only when its
+// Image is what a reference names. One by digest is asked for only when its
 // manifest matters.
-func (r *registry) image(ctx context.Context, text string, whole bool) (oci.Image, *verdict.Problem) {
-	reference, p := parseReference(text)
+func (r *Registry) Image(ctx context.Context, text string, whole bool) (oci.Image, *verdict.Problem) {
+	reference, p := ParseReference(text)
 	if p != nil {
 		return oci.Image{}, p
 	}
 	if image, ok := reference.Named(); ok && !whole {
 		return image, nil
 	}
-	image, err := r.client.Resolve(ctx, reference)
+	image, err := r.Client.Resolve(ctx, reference)
 	if err != nil {
-		return image, unseen(text, err)
+		return image, RegistryError(text, err)
 	}
 	return image, nil
 }
 
-func parseReference(text string) (oci.Reference, *verdict.Problem) {
+func ParseReference(text string) (oci.Reference, *verdict.Problem) {
 	reference, err := oci.ParseReference(text)
 	if err == nil {
 		return reference, nil
@@ -115,17 +115,17 @@ func parseReference(text string) (oci.Reference, *verdict.Problem) {
 	return reference, p
 }
 
-// platforms returns the images of an image's platforms.
-func (r *registry) platforms(ctx context.Context, image oci.Image) ([]oci.Image, *verdict.Problem) {
-	all, err := r.client.Platforms(ctx, image)
+// Platforms returns the images of an image's platforms.
+func (r *Registry) Platforms(ctx context.Context, image oci.Image) ([]oci.Image, *verdict.Problem) {
+	all, err := r.Client.Platforms(ctx, image)
 	if err != nil {
-		return nil, unseen(image.String(), err)
+		return nil, RegistryError(image.String(), err)
 	}
 	return all, nil
 }
 
-// expand returns args with the platforms of each image after it.
-func (r *registry) expand(ctx context.Context, args []string) ([]string, error) {
+// Expand returns args with the platforms of each image after it.
+func (r *Registry) Expand(ctx context.Context, args []string) ([]string, error) {
 	var all []string
 	for _, arg := range args {
 		all = append(all, arg)
@@ -133,11 +133,11 @@ func (r *registry) expand(ctx context.Context, args []string) ([]string, error) 
 		if p != nil || !isImage {
 			continue // told of when it is judged
 		}
-		image, p := r.image(ctx, text, true)
+		image, p := r.Image(ctx, text, true)
 		if p != nil {
 			return nil, p
 		}
-		platforms, p := r.platforms(ctx, image)
+		platforms, p := r.Platforms(ctx, image)
 		if p != nil {
 			return nil, p
 		}
@@ -166,8 +166,8 @@ func remedy(reason oci.Reason) string {
 	return ""
 }
 
-// unseen tells what could not be looked at from what was seen and is no good.
-func unseen(subject string, err error) *verdict.Problem {
+// RegistryError tells what could not be looked at from what was seen and is no good.
+func RegistryError(subject string, err error) *verdict.Problem {
 	p := &verdict.Problem{Exit: verdict.ExitUndecided, Subject: subject, Code: "could-not-look", Err: err}
 	u := new(oci.Unseen)
 	switch {
@@ -181,8 +181,8 @@ func unseen(subject string, err error) *verdict.Problem {
 	return p
 }
 
-// imageName is an argument without oci:, which says outright that it is an image.
-func imageName(arg string) string {
+// ImageName is an argument without oci:, which says outright that it is an image.
+func ImageName(arg string) string {
 	if strings.HasPrefix(arg, "oci://") {
 		return arg // no scheme of ours
 	}

@@ -1,4 +1,4 @@
-package main
+package lookup
 
 import (
 	"context"
@@ -19,7 +19,7 @@ func TestStoreIsDown(t *testing.T) {
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
 	h := client.NewHTTP(time.Minute, nil)
-	s := &store{client: client.Evidence{URL: gone.URL, HTTP: h}}
+	s := &Store{Client: client.Evidence{URL: gone.URL, HTTP: h}}
 	_, first := s.Bundles(t.Context(), make([]byte, 32))
 	start := time.Now()
 	for range 1000 {
@@ -33,7 +33,7 @@ func TestStoreIsDown(t *testing.T) {
 	var asked atomic.Int64
 	odd := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
 	defer odd.Close()
-	s = &store{client: client.Evidence{URL: odd.URL, HTTP: h}}
+	s = &Store{Client: client.Evidence{URL: odd.URL, HTTP: h}}
 	for range 3 {
 		if _, p := s.Bundles(t.Context(), make([]byte, 32)); p == nil || p.Code != "could-not-look" {
 			t.Errorf("got %v", p)

@@ -1,4 +1,4 @@
-package main
+package lookup
 
 import (
 	"bytes"
@@ -18,9 +18,9 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
-// holdsBundles reports whether a file has bundles in it, by its name or because it
+// HoldsBundles reports whether a file has bundles in it, by its name or because it
 // begins as JSON does and no archive of an image does.
-func holdsBundles(file string) bool {
+func HoldsBundles(file string) bool {
 	if strings.HasSuffix(file, verdict.Suffix) || strings.HasSuffix(file, verdict.LinesSuffix) {
 		return true
 	}
@@ -39,8 +39,8 @@ func holdsBundles(file string) bool {
 	return bytes.HasPrefix(text, []byte("{")) && !bytes.Contains(text, []byte("ustar"))
 }
 
-// attachments are the bundles of a file, which must all be about the image.
-func attachments(file string, image oci.Image) ([]oci.Attachment, error) {
+// Attachments are the bundles of a file, which must all be about the image.
+func Attachments(file string, image oci.Image) ([]oci.Attachment, error) {
 	raw, err := verdict.ReadFile(file, bundle.MaxSize)
 	if err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func attachments(file string, image oci.Image) ([]oci.Attachment, error) {
 			b, err = bundle.Parse(value)
 		}
 		if err != nil {
-			return nil, unreadableBundle(file, err)
+			return nil, UnreadableBundle(file, err)
 		}
 		predicateType, err := statementAbout(b, image)
 		if err != nil {
@@ -81,13 +81,13 @@ func statementAbout(b *bundle.Bundle, image oci.Image) (predicateType string, er
 	return s.PredicateType, nil
 }
 
-func unreadableBundle(name string, err error) *verdict.Problem {
+func UnreadableBundle(name string, err error) *verdict.Problem {
 	return &verdict.Problem{Exit: verdict.ExitUsage, Subject: name, Code: "bundle-malformed", Err: err}
 }
 
-// content says of which type a bundle's statement is, and what it attests; a
+// Content says of which type a bundle's statement is, and what it attests; a
 // signature attests nothing.
-func content(b *bundle.Bundle) (kind string, predicate []byte) {
+func Content(b *bundle.Bundle) (kind string, predicate []byte) {
 	if b.Envelope == nil || b.Envelope.PayloadType != dsse.PayloadTypeInToto {
 		return policy.Signature, nil
 	}
