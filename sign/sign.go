@@ -42,7 +42,7 @@ type Log interface {
 // Signer makes bundles with one key. It is not changed by signing, but a key
 // that has been certified is meant for one signature.
 type Signer struct {
-	Key          crypto.Signer
+	Key          crypto.Signer // required
 	Certifier    Certifier     // nil: the bundle names the key itself, by its hint
 	Timestampers []Timestamper // each must answer
 	Logs         []Log         // each must answer
@@ -50,7 +50,7 @@ type Signer struct {
 
 // Message signs the bytes of an artifact, which it reads once.
 func (s Signer) Message(ctx context.Context, artifact io.Reader) (*bundle.Bundle, error) {
-	alg, err := algorithm(s.Key.Public())
+	alg, err := s.algorithm()
 	if err != nil {
 		return nil, fmt.Errorf("signing: %w", err)
 	}
@@ -70,7 +70,7 @@ func (s Signer) Message(ctx context.Context, artifact io.Reader) (*bundle.Bundle
 // Envelope signs a payload of a type, for example an in-toto statement as
 // dsse.PayloadTypeInToto.
 func (s Signer) Envelope(ctx context.Context, payloadType string, payload []byte) (*bundle.Bundle, error) {
-	alg, err := algorithm(s.Key.Public())
+	alg, err := s.algorithm()
 	if err != nil {
 		return nil, fmt.Errorf("signing: %w", err)
 	}
@@ -84,9 +84,13 @@ func (s Signer) Envelope(ctx context.Context, payloadType string, payload []byte
 	return b, nil
 }
 
-// algorithm is what a key signs with: its first in the registry that a log can
-// check by digest.
-func algorithm(pub crypto.PublicKey) (sigalg.Algorithm, error) {
+// algorithm returns what the key signs with: its first algorithm in the registry
+// that a log can check by digest.
+func (s Signer) algorithm() (sigalg.Algorithm, error) {
+	if s.Key == nil {
+		return sigalg.Algorithm{}, errors.New("the Signer has no Key")
+	}
+	pub := s.Key.Public()
 	if _, ok := pub.(ed25519.PublicKey); ok {
 		return sigalg.ByName(sigalg.Ed25519ph)
 	}

@@ -141,3 +141,14 @@ func TestOrder(t *testing.T) {
 		t.Errorf("got %q, %v", b.Timestamps, err)
 	}
 }
+
+// A signer without a key names the mistake.
+func TestZeroSigner(t *testing.T) {
+	_, message := sign.Signer{}.Message(t.Context(), strings.NewReader("artifact"))
+	_, envelope := sign.Signer{}.Envelope(t.Context(), dsse.PayloadTypeInToto, []byte("{}"))
+	for _, err := range []error{message, envelope} {
+		if err == nil || !strings.Contains(err.Error(), "no Key") {
+			t.Errorf("got %v", err)
+		}
+	}
+}

@@ -175,10 +175,10 @@ func TestArtifactDigestIsCompared(t *testing.T) {
 		"file": fromBytes([]byte("other")), "digest": verify.FromDigest(crypto.SHA256, sum256([]byte("other"))),
 	} {
 		_, err := v.Verify(b, a, trustAlice)
-		t.Run(name, func(t *testing.T) { refused(t, err, verify.StepLog, verify.ArtifactMismatch) })
+		t.Run(name, func(t *testing.T) { refused(t, err, verify.StepSignature, verify.ArtifactMismatch) })
 	}
 	_, err := v.Verify(b, verify.FromDigest(crypto.SHA512, make([]byte, 64)), trustAlice)
-	refused(t, err, verify.StepLog, verify.DigestAlgorithmMismatch)
+	refused(t, err, verify.StepSignature, verify.DigestAlgorithmMismatch)
 	// The right artifact under another digest in the bundle.
 	b.Message.Digest = sum256([]byte("other"))
 	_, err = v.Verify(b, fromBytes(artifact), trustAlice)
@@ -189,7 +189,7 @@ func TestArtifactDigestIsCompared(t *testing.T) {
 		t.Errorf("no digest: %v", err)
 	}
 	_, err = v.Verify(b, fromBytes([]byte("other")), trustAlice)
-	refused(t, err, verify.StepLog, verify.ArtifactMismatch)
+	refused(t, err, verify.StepSignature, verify.ArtifactMismatch)
 }
 
 func TestAttestationOfAnotherPredicateType(t *testing.T) {

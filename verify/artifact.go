@@ -8,20 +8,53 @@ import (
 	"io"
 	"slices"
 	"sort"
+	"sync/atomic"
 )
 
 // Artifact is what a signature is meant to be of: bytes to be read, or a digest
 // of them. The zero Artifact is none.
 type Artifact struct {
-	reader io.Reader
+	stream *stream
 	hash   crypto.Hash
 	digest []byte
 	sums   digests // every digest that a signature may be of
 }
 
-// FromReader is the artifact that r yields. It is read once, as a stream, so its
-// length costs no memory; the artifact serves one Verify.
-func FromReader(r io.Reader) Artifact { return Artifact{reader: r} }
+// ErrArtifactRead is the cause of the error for an artifact whose reader has been
+// used up by an earlier verification, so that what it yields now is not the artifact.
+var ErrArtifactRead = errors.New("its reader has been read before; verify.ReadArtifact returns an artifact for several verifications")
+
+// stream is a reader that yields an artifact once. Copies of an Artifact share it.
+type stream struct {
+	io.Reader
+	used atomic.Bool
+}
+
+// FromReader returns the artifact that r yields. It is read once, as a stream, so
+// its length costs no memory. The artifact is good for one verification that reads
+// it; another one fails with [ErrArtifactRead], as does one with a file or another
+// io.Seeker that stands at its end.
+func FromReader(r io.Reader) Artifact { return Artifact{stream: &stream{Reader: r}} }
+
+// copyTo writes the artifact to w.
+func (s *stream) copyTo(w io.Writer) error {
+	if s.Reader == nil {
+		return errors.New("reading artifact: no reader")
+	}
+	if s.used.Swap(true) {
+		return fmt.Errorf("reading artifact: %w", ErrArtifactRead)
+	}
+	n, err := io.Copy(w, s.Reader)
+	if err != nil {
+		return fmt.Errorf("reading artifact: %w", err)
+	}
+	if seeker, ok := s.Reader.(io.Seeker); ok && n == 0 {
+		if at, err := seeker.Seek(0, io.SeekCurrent); err == nil && at > 0 {
+			return fmt.Errorf("reading artifact: %w", ErrArtifactRead)
+		}
+	}
+	return nil
+}
 
 // FromDigest is the artifact with this SHA-256, SHA-384 or SHA-512. Verifying
 // then needs no artifact, but trusts the caller to have hashed it; signatures
@@ -30,8 +63,8 @@ func FromDigest(hash crypto.Hash, digest []byte) Artifact {
 	return Artifact{hash: hash, digest: bytes.Clone(digest)}
 }
 
-// ReadArtifact is the artifact that r yields, read to its end at once. It serves
-// any number of Verify, at the price of every hash.
+// ReadArtifact reads r to EOF and returns an artifact that can be verified any
+// number of times. It computes all supported digests.
 func ReadArtifact(r io.Reader) (Artifact, error) {
 	sums, err := FromReader(r).digests([]crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512})
 	return Artifact{sums: sums}, err
@@ -78,7 +111,7 @@ func (a Artifact) digests(wanted []crypto.Hash) (digests, error) {
 	if a.sums != nil {
 		return a.sums, nil
 	}
-	if a.reader == nil {
+	if a.stream == nil {
 		if hashName(a.hash) == "" || len(a.digest) != a.hash.Size() {
 			return nil, errors.New("artifact: neither bytes nor a SHA-256, SHA-384 or SHA-512 digest")
 		}
@@ -90,8 +123,8 @@ func (a Artifact) digests(wanted []crypto.Hash) (digests, error) {
 	for i, hash := range wanted {
 		sums[i] = hash.New()
 	}
-	if _, err := io.Copy(io.MultiWriter(sums...), a.reader); err != nil {
-		return nil, fmt.Errorf("reading artifact: %w", err)
+	if err := a.stream.copyTo(io.MultiWriter(sums...)); err != nil {
+		return nil, err
 	}
 	out := digests{}
 	for i, hash := range wanted {

@@ -179,7 +179,7 @@ func TestDetachedConformance(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		_, err := v.Verify(read, fromBytes(append([]byte("x"), c.artifact...)), c.policy)
-		refused(t, err, verify.StepLog, verify.ArtifactMismatch)
+		refused(t, err, verify.StepSignature, verify.ArtifactMismatch)
 		_, err = v.Verify(read, fromBytes(c.artifact), verify.Policy{Keys: trustSigner(t)})
 		refused(t, err, verify.StepIdentity, verify.IdentityMismatch)
 		spoiled := *read.Message

@@ -115,5 +115,5 @@ func TestEntryOfTheOtherContent(t *testing.T) {
 		t.Errorf("got %+v, %v", r, err)
 	}
 	_, err = v.Verify(&plain, fromBytes(artifact), trustAlice)
-	refused(t, err, verify.StepLog, verify.ArtifactMismatch)
+	refused(t, err, verify.StepSignature, verify.ArtifactMismatch)
 }

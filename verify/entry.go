@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/x509"
 	"encoding/hex"
+	"errors"
 	"fmt"
 
 	"github.com/hallmark-sign/hallmark/wire/rekor"
@@ -76,21 +77,27 @@ func (c *claim) matchContent(body rekor.Body) error {
 	return nil
 }
 
-// matchData compares the digest of a hashedrekord. Where it is the one that the
-// bundle states, the artifact is what is wrong.
+// matchData compares the digest of a hashedrekord. Where the bundle states the
+// same digest, entry and bundle agree and the artifact is another one, which
+// step 7 refuses.
 func (c *claim) matchData(logged rekor.Digest) error {
 	digest, err := c.signedDigest(logged.Hash)
+	if refusal := new(Error); errors.As(err, &refusal) {
+		c.changed = refusal // the artifact was given by a digest of another hash
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	if bytes.Equal(digest, logged.Value) {
 		return nil
 	}
-	code := LogEntryMismatch
+	expected, found := digestName(logged.Hash, logged.Value), digestName(logged.Hash, digest)
 	if m := c.bundle.Message; m != nil && (m.Digest == nil || bytes.Equal(m.Digest, logged.Value)) {
-		code = ArtifactMismatch
+		c.changed = differ(ArtifactMismatch, expected, found)
+		return nil
 	}
-	return differ(code, digestName(logged.Hash, logged.Value), digestName(logged.Hash, digest))
+	return differ(LogEntryMismatch, expected, found)
 }
 
 func digestName(hash crypto.Hash, digest []byte) string {

@@ -41,7 +41,7 @@ type Explanation struct {
 	Err    error
 }
 
-// Explain verifies as Verify does, and tells how.
+// Explain verifies as [Verifier.Verify] does, and reports what each step saw.
 func (v *Verifier) Explain(b *bundle.Bundle, a Artifact, p Policy) Explanation {
 	c := &claim{Verifier: v, bundle: b, artifact: a, policy: p}
 	e := Explanation{Steps: make([]Seen, StepRevocation)}

@@ -197,7 +197,7 @@ func judged(t *testing.T, v *verify.Verifier, b *bundle.Bundle, policy verify.Po
 		t.Errorf("by digest: %v", err)
 	}
 	_, err = v.Verify(b, fromBytes([]byte("other")), policy)
-	step, code := verify.StepLog, verify.ArtifactMismatch
+	step, code := verify.StepSignature, verify.ArtifactMismatch
 	if b.Envelope != nil {
 		step, code = verify.StepStatement, verify.SubjectMismatch
 	}

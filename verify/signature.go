@@ -16,6 +16,9 @@ import (
 // against the key in the leaf of the certificate chain." (client specification
 // §4.5)
 func (c *claim) signature() error {
+	if c.changed != nil {
+		return c.changed
+	}
 	if m := c.bundle.Message; m != nil && m.Hash != 0 {
 		digest, err := c.artifactDigest(m.Hash)
 		if err != nil {

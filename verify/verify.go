@@ -13,8 +13,9 @@ import (
 )
 
 // Verify decides whether b proves of a what p asks. A refusal is an *Error; any
-// other error says that the artifact could not be read, and decides nothing. The
-// artifact is read at most once, and not at all when b is refused before.
+// other error reports that the artifact could not be read (see [ErrArtifactRead])
+// or that v was not made by [New], and decides nothing. The artifact is read at
+// most once, and not at all when b is refused before.
 func (v *Verifier) Verify(b *bundle.Bundle, a Artifact, p Policy) (*Result, error) {
 	c := &claim{Verifier: v, bundle: b, artifact: a, policy: p}
 	if err := c.run(func(Step, error) {}); err != nil {
@@ -26,6 +27,9 @@ func (v *Verifier) Verify(b *bundle.Bundle, a Artifact, p Policy) (*Result, erro
 // run takes the steps in their order up to the first that refuses, and tells
 // taken of each.
 func (c *claim) run(taken func(Step, error)) error {
+	if c.Verifier == nil || c.logs == nil {
+		return errors.New("verifying bundle: the Verifier was not made by verify.New, so it has no trusted root")
+	}
 	for _, step := range []struct {
 		step  Step
 		check func() error
@@ -72,6 +76,7 @@ type claim struct {
 	leaf    *x509.Certificate   // shape; nil for a bundle with a key
 	extra   []*x509.Certificate // shape: what an old bundle's chain has above the leaf
 	entries []entry             // shape: those of logs that the root knows
+	changed error               // log: why the artifact is not the one that bundle and entry are about
 	route   route               // chain: of leaf, at the last of the times
 	issuer  *x509.Certificate   // chain: of leaf
 	scts    []promise           // sct: those that have verified

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -338,5 +339,52 @@ func BenchmarkVerify(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// A reader that an earlier verification has used up is a mistake of the caller's
+// and no refusal: nobody has changed the artifact.
+func TestArtifactIsReadOnce(t *testing.T) {
+	in := newInstance(t, "example.com")
+	v, b := in.verifier(t), in.sign(t, artifact, order{})
+	file := must(os.CreateTemp(t.TempDir(), ""))(t)
+	defer file.Close()
+	if _, err := file.WriteAt(artifact, 0); err != nil {
+		t.Fatal(err)
+	}
+	once, seeker := verify.FromReader(bytes.NewBuffer(artifact)), bytes.NewReader(artifact)
+	for name, again := range map[string]func() verify.Artifact{
+		"artifact": func() verify.Artifact { return once },
+		"file":     func() verify.Artifact { return verify.FromReader(file) },
+		"seeker":   func() verify.Artifact { return verify.FromReader(seeker) },
+	} {
+		if _, err := v.Verify(b, again(), trustAlice); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		_, err := v.Verify(b, again(), trustAlice)
+		if refusal := new(verify.Error); !errors.Is(err, verify.ErrArtifactRead) || errors.As(err, &refusal) {
+			t.Errorf("%s, used up: got %v", name, err)
+		}
+		if e := v.Explain(b, again(), trustAlice); !errors.Is(e.Err, verify.ErrArtifactRead) {
+			t.Errorf("%s, explained: got %v", name, e.Err)
+		}
+	}
+	if _, err := v.Verify(b, verify.FromReader(nil), trustAlice); err == nil || !strings.Contains(err.Error(), "no reader") {
+		t.Errorf("no reader: got %v", err)
+	}
+	// An empty file is a changed file.
+	_, err := v.Verify(b, fromBytes(nil), trustAlice)
+	refused(t, err, verify.StepSignature, verify.ArtifactMismatch)
+}
+
+// A verifier that nobody has made names the mistake.
+func TestZeroVerifier(t *testing.T) {
+	b := newInstance(t, "example.com").sign(t, artifact, order{})
+	for name, v := range map[string]*verify.Verifier{"zero": {}, "nil": nil} {
+		_, err := v.Verify(b, fromBytes(artifact), trustAlice)
+		explained := v.Explain(b, fromBytes(artifact), trustAlice).Err
+		if refusal := new(verify.Error); err == nil || errors.As(err, &refusal) || !strings.Contains(err.Error(), "verify.New") || explained == nil || explained.Error() != err.Error() {
+			t.Errorf("%s: got %v; explained: %v", name, err, explained)
+		}
 	}
 }
