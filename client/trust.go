@@ -16,12 +16,12 @@ import (
 type TrustFiles struct {
 	Root          []byte // see trust.Parse
 	SigningConfig []byte // see trust.ParseSigningConfig
-	LogPolicy     []byte // see checkpoint.ParsePolicy; nil: there is none
+	LogPolicy     []byte // see checkpoint.ParseWitnessPolicy; nil: there is none
 }
 
 // Trust fetches the trust files of the instance at url. Nothing vouches for them but
 // the connection: whoever pins them compares a fingerprint. Errors: ErrUnavailable,
-// *StatusError, trust.ErrMalformed, checkpoint.ErrPolicy.
+// *StatusError, trust.ErrMalformed, checkpoint.ErrWitnessPolicy.
 func Trust(ctx context.Context, h *http.Client, url string) (TrustFiles, error) {
 	var files TrustFiles
 	var err error
@@ -31,7 +31,7 @@ func Trust(ctx context.Context, h *http.Client, url string) (TrustFiles, error) 
 	if files.SigningConfig, err = Get(ctx, h, url+"/trust/"+trust.SigningConfigFile, trust.MaxSize); err != nil {
 		return TrustFiles{}, fmt.Errorf("fetching signing config: %w", err)
 	}
-	files.LogPolicy, err = Get(ctx, h, url+"/trust/"+trust.LogPolicyFile, checkpoint.MaxPolicy)
+	files.LogPolicy, err = Get(ctx, h, url+"/trust/"+trust.LogPolicyFile, checkpoint.MaxWitnessPolicy)
 	if refusal := new(StatusError); errors.As(err, &refusal) && refusal.Status == http.StatusNotFound {
 		files.LogPolicy, err = nil, nil
 	}
@@ -65,6 +65,6 @@ func (f TrustFiles) check() error {
 	if f.LogPolicy == nil {
 		return nil
 	}
-	_, err := checkpoint.ParsePolicy(f.LogPolicy)
+	_, err := checkpoint.ParseWitnessPolicy(f.LogPolicy)
 	return err
 }

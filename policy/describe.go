@@ -32,7 +32,7 @@ func (p *Policy) Describe() []string {
 	return lines
 }
 
-func describeCosigned(p checkpoint.Policy) string {
+func describeCosigned(p checkpoint.WitnessPolicy) string {
 	of := "each log entry"
 	if len(p.Logs) > 0 {
 		var logs []string

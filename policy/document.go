@@ -96,7 +96,7 @@ type witnesses struct {
 func (w witnesses) IsZero() bool { return w.AtLeast == 0 && w.Keys == nil }
 
 // compile reads the keys. One that is there twice would count twice.
-func (w witnesses) compile() ([]checkpoint.Policy, error) {
+func (w witnesses) compile() ([]checkpoint.WitnessPolicy, error) {
 	if w.IsZero() {
 		return nil, nil
 	}
@@ -116,7 +116,7 @@ func (w witnesses) compile() ([]checkpoint.Policy, error) {
 		}
 		keys = append(keys, key)
 	}
-	return []checkpoint.Policy{checkpoint.AtLeast(int(w.AtLeast), keys)}, nil
+	return []checkpoint.WitnessPolicy{checkpoint.AtLeast(int(w.AtLeast), keys)}, nil
 }
 
 type trustRoot struct {

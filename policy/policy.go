@@ -29,7 +29,7 @@ type Policy struct {
 	TimestampThreshold int           // distinct sources of each bundle's time; 0 means 1
 	MaxRootAge         time.Duration // of the trusted root; 0: any
 
-	LogPolicies []checkpoint.Policy // whose cosignatures the logs' checkpoints must have, of each
+	LogPolicies []checkpoint.WitnessPolicy // whose cosignatures the logs' checkpoints must have, of each
 
 	prepared verify.Policy // by union, once for all bundles
 }

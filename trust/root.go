@@ -21,7 +21,7 @@ const mediaTypeRoot02 = "application/vnd.dev.sigstore.trustedroot.v0.2+json"
 
 // RootFile, SigningConfigFile and LogPolicyFile are what the files are called wherever
 // they lie. The last, which may be missing, has which witnesses must have cosigned what
-// logs (checkpoint.Policy): the trusted root has no place for that.
+// logs (checkpoint.WitnessPolicy): the trusted root has no place for that.
 const (
 	RootFile          = "trusted_root.json"
 	SigningConfigFile = "signing_config.v0.2.json"

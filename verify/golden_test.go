@@ -74,7 +74,7 @@ func refusals(t *testing.T, in, foreign *instance) map[verify.Code]refusal {
 	two.LogThreshold = 2
 	witnessed := trustAlice
 	_, witness := newWitness(t, 1)
-	witnessed.LogPolicies = []checkpoint.Policy{checkpoint.AtLeast(1, []checkpoint.Key{witness})}
+	witnessed.LogPolicies = []checkpoint.WitnessPolicy{checkpoint.AtLeast(1, []checkpoint.Key{witness})}
 	twice := trustAlice
 	twice.TimestampThreshold = 2
 	typed := trustAlice

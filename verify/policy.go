@@ -35,7 +35,7 @@ type Policy struct {
 	// LogPolicies say which witnesses must have cosigned the checkpoint of each entry,
 	// each of the logs that it covers: one that they have seen the log has shown to
 	// others too.
-	LogPolicies []checkpoint.Policy
+	LogPolicies []checkpoint.WitnessPolicy
 
 	// AnyIdentityUnsafe accepts every identity that the root's authorities
 	// certify: anyone who can log in. It is for looking at a bundle, where the

@@ -72,7 +72,7 @@ func TestWitnesses(t *testing.T) {
 			signed.Entries[0].Proof.Checkpoint = slices.Concat(signed.Entries[0].Proof.Checkpoint, lines[len(lines)-2])
 		}
 		policy := trustAlice
-		policy.LogPolicies = []checkpoint.Policy{checkpoint.AtLeast(one.want, []checkpoint.Key{keyA, keyB})}
+		policy.LogPolicies = []checkpoint.WitnessPolicy{checkpoint.AtLeast(one.want, []checkpoint.Key{keyA, keyB})}
 		result, err := v.Verify(signed, verify.FromReader(bytes.NewReader(artifact)), policy)
 		if one.refused {
 			refused(t, err, verify.StepLog, verify.ThresholdWitnesses)
@@ -98,15 +98,15 @@ func TestLogPolicies(t *testing.T) {
 	other := checkpoint.Key{Name: "other." + string(origin), Public: keyA.Public}
 	byA, byB := []checkpoint.Key{keyA}, []checkpoint.Key{keyB}
 	for name, one := range map[string]struct {
-		policies []checkpoint.Policy
+		policies []checkpoint.WitnessPolicy
 		refused  bool
 	}{
-		"of this log":         {[]checkpoint.Policy{checkpoint.AtLeast(1, byA, log)}, false},
-		"of this log, b":      {[]checkpoint.Policy{checkpoint.AtLeast(1, byB, log)}, true},
-		"of another log":      {[]checkpoint.Policy{checkpoint.AtLeast(1, byB, other)}, false},
-		"of this and another": {[]checkpoint.Policy{checkpoint.AtLeast(1, byB, other, log)}, true},
-		"two, one not met":    {[]checkpoint.Policy{checkpoint.AtLeast(1, byA), checkpoint.AtLeast(1, byB, log)}, true},
-		"two":                 {[]checkpoint.Policy{checkpoint.AtLeast(1, byA), checkpoint.AtLeast(1, byA, log)}, false},
+		"of this log":         {[]checkpoint.WitnessPolicy{checkpoint.AtLeast(1, byA, log)}, false},
+		"of this log, b":      {[]checkpoint.WitnessPolicy{checkpoint.AtLeast(1, byB, log)}, true},
+		"of another log":      {[]checkpoint.WitnessPolicy{checkpoint.AtLeast(1, byB, other)}, false},
+		"of this and another": {[]checkpoint.WitnessPolicy{checkpoint.AtLeast(1, byB, other, log)}, true},
+		"two, one not met":    {[]checkpoint.WitnessPolicy{checkpoint.AtLeast(1, byA), checkpoint.AtLeast(1, byB, log)}, true},
+		"two":                 {[]checkpoint.WitnessPolicy{checkpoint.AtLeast(1, byA), checkpoint.AtLeast(1, byA, log)}, false},
 	} {
 		signed := in.sign(t, artifact, order{})
 		cosign(t, signed, a)

@@ -178,10 +178,10 @@ func (o options) judge(stdin io.Reader) (*verdict.Judge, error) {
 		return nil, err
 	}
 	if o.logPolicy != "" {
-		if raw, err = verdict.ReadFile(o.logPolicy, checkpoint.MaxPolicy); err != nil {
+		if raw, err = verdict.ReadFile(o.logPolicy, checkpoint.MaxWitnessPolicy); err != nil {
 			return nil, err
 		}
-		demanded, err := checkpoint.ParsePolicy(raw)
+		demanded, err := checkpoint.ParseWitnessPolicy(raw)
 		if err != nil {
 			return nil, verdict.Unreadable(o.logPolicy, err)
 		}

@@ -107,7 +107,7 @@ func (f *trustFlags) addLogPolicy(cmd *cobra.Command) {
 
 // logPolicies are those that bundles are held to: the one given, else that of the
 // instance. A trusted root that was given brings none.
-func (f trustFlags) logPolicies(env environment) ([]checkpoint.Policy, error) {
+func (f trustFlags) logPolicies(env environment) ([]checkpoint.WitnessPolicy, error) {
 	path := f.logPolicy
 	if path == "" {
 		root, err := f.rootPath(env)
@@ -119,15 +119,15 @@ func (f trustFlags) logPolicies(env environment) ([]checkpoint.Policy, error) {
 			return nil, nil
 		}
 	}
-	raw, err := readFile(path, checkpoint.MaxPolicy)
+	raw, err := readFile(path, checkpoint.MaxWitnessPolicy)
 	if err != nil {
 		return nil, err
 	}
-	p, err := checkpoint.ParsePolicy(raw)
+	p, err := checkpoint.ParseWitnessPolicy(raw)
 	if err != nil {
 		return nil, unreadable(path, err)
 	}
-	return []checkpoint.Policy{p}, nil
+	return []checkpoint.WitnessPolicy{p}, nil
 }
 
 // root reads the trusted root that the flags select.

@@ -113,7 +113,7 @@ func (f trustAddFlags) run(ctx context.Context, env environment, url string) err
 		roots = withSystems(authorities)
 	}
 	files, err := client.Trust(ctx, env.http(roots, f.timeout), url)
-	if errors.Is(err, trust.ErrMalformed) || errors.Is(err, checkpoint.ErrPolicy) {
+	if errors.Is(err, trust.ErrMalformed) || errors.Is(err, checkpoint.ErrWitnessPolicy) {
 		return &problem{Exit: exitUndecided, Subject: url, Code: "trust-malformed", Err: err}
 	}
 	if err != nil {
@@ -154,7 +154,7 @@ func (f trustAddFlags) accept(ctx context.Context, env environment, url, dir str
 	if config, err := trust.ParseSigningConfig(files.SigningConfig); err == nil && len(config.CertificateAuthorities) > 0 && config.CertificateAuthorities[0].URL != url {
 		env.say("  it has clients sign at %s", config.CertificateAuthorities[0].URL)
 	}
-	if p, err := checkpoint.ParsePolicy(files.LogPolicy); err == nil {
+	if p, err := checkpoint.ParseWitnessPolicy(files.LogPolicy); err == nil {
 		env.say("  it has you ask that its log is cosigned by %s", p.Quorum.String())
 	}
 	question := fmt.Sprintf("Trust it as %s?", f.name)

@@ -56,12 +56,12 @@ func (s *Server) publishLogPolicy(o Options) error {
 
 // demanded is the policy that the configuration says, of the logs of the one that is
 // published, if any: its witnesses must be the same.
-func demanded(published []byte, w *config.Witnesses) (checkpoint.Policy, error) {
+func demanded(published []byte, w *config.Witnesses) (checkpoint.WitnessPolicy, error) {
 	witnesses, err := cosigners(w)
 	if err != nil || published == nil {
 		return checkpoint.AtLeast(w.Quorum, witnesses), err
 	}
-	before, err := checkpoint.ParsePolicy(published)
+	before, err := checkpoint.ParseWitnessPolicy(published)
 	if err != nil {
 		return before, err
 	}

@@ -165,7 +165,7 @@ func TestTrustFiles(t *testing.T) {
 		"broken":    {http.StatusInternalServerError, "", "500"},
 		"empty":     {http.StatusOK, "", "malformed"},
 		"malformed": {http.StatusOK, "quorum of friends\n", "malformed"},
-		"too long":  {http.StatusOK, strings.Repeat("#\n", checkpoint.MaxPolicy), "too long"},
+		"too long":  {http.StatusOK, strings.Repeat("#\n", checkpoint.MaxWitnessPolicy), "too long"},
 	} {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			switch path.Base(r.URL.Path) {

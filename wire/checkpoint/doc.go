@@ -17,7 +17,7 @@
 // Rekor logs use them; see [LogID]) and the RFC 6962 tree head signature of
 // static-ct-api. TestOpenConformance reads checkpoints of public Sigstore logs.
 //
-// A [Policy] (tlog-policy) lists the witnesses whose cosignatures a checkpoint
+// A [WitnessPolicy] (tlog-policy) lists the witnesses whose cosignatures a checkpoint
 // must carry.
 //
 // Source: https://c2sp.org/tlog-checkpoint, https://c2sp.org/tlog-policy,

@@ -10,14 +10,14 @@ import (
 
 // Limits of a policy. The specification requires at least 32 of each.
 const (
-	MaxPolicy  = 64 << 10 // bytes
-	maxDefined = 128      // logs, witnesses and groups together
+	MaxWitnessPolicy = 64 << 10 // bytes
+	maxDefined       = 128      // logs, witnesses and groups together
 )
 
-// ErrPolicy is matched by every error about a policy file.
-var ErrPolicy = errors.New("malformed log policy")
+// ErrWitnessPolicy is matched by every error about a policy file.
+var ErrWitnessPolicy = errors.New("malformed log policy")
 
-// A Policy lists the witnesses that must cosign a checkpoint (C2SP
+// A WitnessPolicy lists the witnesses that must cosign a checkpoint (C2SP
 // tlog-policy).
 //
 //	log sign.example.com+8075dfc6+AZfo…
@@ -25,7 +25,7 @@ var ErrPolicy = errors.New("malformed log policy")
 //	witness w2 witness.example.net+8f3c9b1a+BEt2…
 //	group both all w1 w2
 //	quorum both
-type Policy struct {
+type WitnessPolicy struct {
 	Logs   []Key  // logs that the policy covers; empty: every log
 	Quorum Quorum // the zero value requires no cosignature
 }
@@ -38,22 +38,22 @@ type Quorum struct {
 }
 
 // AtLeast returns the policy that k of the witnesses must have cosigned.
-func AtLeast(k int, witnesses []Key, logs ...Key) Policy {
+func AtLeast(k int, witnesses []Key, logs ...Key) WitnessPolicy {
 	q := Quorum{AtLeast: k}
 	for i := range witnesses {
 		q.Of = append(q.Of, Quorum{Witness: &witnesses[i]})
 	}
-	return Policy{Logs: logs, Quorum: q}
+	return WitnessPolicy{Logs: logs, Quorum: q}
 }
 
 // Covers reports whether the policy applies to the log with the given origin.
-func (p Policy) Covers(origin string) bool {
+func (p WitnessPolicy) Covers(origin string) bool {
 	return len(p.Logs) == 0 || slices.ContainsFunc(p.Logs, func(k Key) bool { return k.Name == origin })
 }
 
 // Witnesses returns the witnesses whose cosignatures count, in the policy's
 // order.
-func (p Policy) Witnesses() []Key { return p.Quorum.witnesses(nil) }
+func (p WitnessPolicy) Witnesses() []Key { return p.Quorum.witnesses(nil) }
 
 func (q Quorum) witnesses(all []Key) []Key {
 	if q.Witness != nil {
@@ -98,7 +98,7 @@ func (q Quorum) String() string {
 
 // Marshal returns the policy file. The quorum must be a group of witnesses, as
 // [AtLeast] returns it.
-func (p Policy) Marshal() []byte {
+func (p WitnessPolicy) Marshal() []byte {
 	var b []byte
 	for _, log := range p.Logs {
 		b = fmt.Appendf(b, "log %s\n", log)
@@ -111,25 +111,25 @@ func (p Policy) Marshal() []byte {
 	return fmt.Appendf(b, "%s\nquorum witnesses\n", group)
 }
 
-// ParsePolicy parses a policy file. Logs and witnesses must have Ed25519 keys.
-// Errors match [ErrPolicy].
-func ParsePolicy(raw []byte) (Policy, error) {
+// ParseWitnessPolicy parses a policy file. Logs and witnesses must have Ed25519 keys.
+// Errors match [ErrWitnessPolicy].
+func ParseWitnessPolicy(raw []byte) (WitnessPolicy, error) {
 	p, err := parsePolicy(raw)
 	if err != nil {
-		return Policy{}, fmt.Errorf("%w: %w", ErrPolicy, err)
+		return WitnessPolicy{}, fmt.Errorf("%w: %w", ErrWitnessPolicy, err)
 	}
 	return p, nil
 }
 
-func parsePolicy(raw []byte) (Policy, error) {
-	if len(raw) > MaxPolicy {
-		return Policy{}, fmt.Errorf("longer than %d bytes", MaxPolicy)
+func parsePolicy(raw []byte) (WitnessPolicy, error) {
+	if len(raw) > MaxWitnessPolicy {
+		return WitnessPolicy{}, fmt.Errorf("longer than %d bytes", MaxWitnessPolicy)
 	}
 	if i := slices.IndexFunc(raw, func(c byte) bool { return c < ' ' && c != '\t' && c != '\n' || c == 0x7f }); i >= 0 {
-		return Policy{}, fmt.Errorf("byte %d is a control character", i)
+		return WitnessPolicy{}, fmt.Errorf("byte %d is a control character", i)
 	}
 	if len(raw) == 0 || raw[len(raw)-1] != '\n' {
-		return Policy{}, errors.New("the last line does not end in a newline")
+		return WitnessPolicy{}, errors.New("the last line does not end in a newline")
 	}
 	r := policyReader{defined: map[string]Quorum{}, member: map[string]bool{}}
 	for n, line := range strings.Split(string(raw), "\n") {
@@ -138,18 +138,18 @@ func parsePolicy(raw []byte) (Policy, error) {
 			continue
 		}
 		if err := r.line(words); err != nil {
-			return Policy{}, fmt.Errorf("line %d: %w", n+1, err)
+			return WitnessPolicy{}, fmt.Errorf("line %d: %w", n+1, err)
 		}
 	}
 	if !r.done {
-		return Policy{}, errors.New("no quorum")
+		return WitnessPolicy{}, errors.New("no quorum")
 	}
-	return r.Policy, nil
+	return r.WitnessPolicy, nil
 }
 
 // A policyReader reads a policy line by line.
 type policyReader struct {
-	Policy
+	WitnessPolicy
 	defined   map[string]Quorum // witnesses and groups, by name
 	member    map[string]bool   // names that are in a group
 	witnesses []Key

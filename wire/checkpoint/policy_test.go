@@ -42,7 +42,7 @@ func TestPolicy(t *testing.T) {
 		"urls":    {log + " https://a\nwitness ü " + policyKey("w", 1, true).String() + " https://b\nquorum ü\n", "1", "-"},
 		"unnamed": {witnessLines(2) + "group g 1 x1\nquorum g\n", "1", "- 2"},
 	} {
-		p, err := ParsePolicy([]byte(c.text))
+		p, err := ParseWitnessPolicy([]byte(c.text))
 		if name == "bare" {
 			if err == nil {
 				t.Error("a line that does not end is read")
@@ -69,11 +69,11 @@ func TestPolicy(t *testing.T) {
 			}
 		}
 	}
-	p, err := ParsePolicy([]byte(log + "\n" + witnessLines(3) + "group X 1 x1 x2\ngroup g 2 X x3\nquorum g\n"))
+	p, err := ParseWitnessPolicy([]byte(log + "\n" + witnessLines(3) + "group X 1 x1 x2\ngroup g 2 X x3\nquorum g\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Covers("other.example.com") || !p.Covers("log.example.com") || !(Policy{}).Covers("other.example.com") {
+	if p.Covers("other.example.com") || !p.Covers("log.example.com") || !(WitnessPolicy{}).Covers("other.example.com") {
 		t.Error("logs are mistaken")
 	}
 	if got, want := p.Quorum.String(), "2 of (1 of witness.example.com/1, witness.example.com/2), witness.example.com/3"; got != want {
@@ -118,12 +118,12 @@ func TestPolicyRefuses(t *testing.T) {
 		"carriage returns":      witnessLines(1) + "quorum x1\r\n",
 		"a zero":                witnessLines(1) + "quorum x1\x00\n",
 		"too many words":        witnessLines(1) + "quorum x1 x1\n",
-		"too long":              "#" + strings.Repeat("x", MaxPolicy) + "\nquorum none\n",
+		"too long":              "#" + strings.Repeat("x", MaxWitnessPolicy) + "\nquorum none\n",
 		"too many":              many + "quorum none\n",
 		"a comment behind":      witnessLines(1) + "quorum x1 # one\n",
 		"the last line is open": witnessLines(1) + "quorum x1",
 	} {
-		if p, err := ParsePolicy([]byte(text)); !errors.Is(err, ErrPolicy) {
+		if p, err := ParseWitnessPolicy([]byte(text)); !errors.Is(err, ErrWitnessPolicy) {
 			t.Errorf("%s: %+v, %v", name, p, err)
 		}
 	}
@@ -133,7 +133,7 @@ func FuzzPolicy(f *testing.F) {
 	f.Add([]byte(witnessLines(3) + "group g 2 x1 x2 x3\nquorum g\n"))
 	f.Add(AtLeast(1, []Key{policyKey("w", 1, true), policyKey("v", 2, true)}, policyKey("log.example.com", 3, false)).Marshal())
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		p, err := ParsePolicy(raw)
+		p, err := ParseWitnessPolicy(raw)
 		if err != nil {
 			return
 		}
@@ -148,7 +148,7 @@ func FuzzPolicy(f *testing.F) {
 			return
 		}
 		flat := AtLeast(len(all), all, p.Logs...)
-		again, err := ParsePolicy(flat.Marshal())
+		again, err := ParseWitnessPolicy(flat.Marshal())
 		if err != nil || !reflect.DeepEqual(again, flat) {
 			t.Errorf("%s\nis read as %+v, %v", flat.Marshal(), again, err)
 		}
