@@ -44,7 +44,7 @@ func TestLegacyImages(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p := verify.Policy{Keys: []crypto.PublicKey{key}, NoLogUnsafe: true, NoTimestampUnsafe: true}
+			p := verify.Requirements{Keys: []crypto.PublicKey{key}, NoLogUnsafe: true, NoTimestampUnsafe: true}
 			if _, err := verifier.Verify(b, verify.FromReader(bytes.NewReader(found[0].Payload)), p); err != nil {
 				t.Error(err)
 			}

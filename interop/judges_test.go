@@ -60,9 +60,9 @@ func hallmarkJudge(t testing.TB, s seed) judge {
 	if err != nil {
 		t.Fatalf("%s: %v", s.name, err)
 	}
-	policy := verify.Policy{Identities: []identity.Matcher{identity.Exactly(s.identity, s.issuer)}}
+	policy := verify.Requirements{Identities: []identity.Matcher{identity.Exactly(s.identity, s.issuer)}}
 	if s.key != nil {
-		policy = verify.Policy{Keys: []crypto.PublicKey{s.key}}
+		policy = verify.Requirements{Keys: []crypto.PublicKey{s.key}}
 	}
 	return judge{
 		name:  "hallmark",

@@ -23,7 +23,7 @@ func (p *Policy) Describe() []string {
 	}
 	lines = append(lines,
 		fmt.Sprintf("each bundle is in %d or more distinct logs and has %d or more distinct sources of time", max(p.LogThreshold, 1), max(p.TimestampThreshold, 1)))
-	for _, l := range p.LogPolicies {
+	for _, l := range p.WitnessPolicies {
 		lines = append(lines, describeCosigned(l))
 	}
 	if p.MaxRootAge > 0 {

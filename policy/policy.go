@@ -29,9 +29,9 @@ type Policy struct {
 	TimestampThreshold int           // distinct sources of each bundle's time; 0 means 1
 	MaxRootAge         time.Duration // of the trusted root; 0: any
 
-	LogPolicies []checkpoint.WitnessPolicy // whose cosignatures the logs' checkpoints must have, of each
+	WitnessPolicies []checkpoint.WitnessPolicy // whose cosignatures the logs' checkpoints must have, of each
 
-	prepared verify.Policy // by union, once for all bundles
+	prepared verify.Requirements // by union, once for all bundles
 }
 
 // Signer is somebody who may sign: an identity, or a key.
@@ -115,17 +115,17 @@ func (p *Policy) Accepting(types ...string) (*Policy, error) {
 
 // Verification is what each bundle is held to, whatever rule it is to serve:
 // any of the signers, any of the types, the thresholds.
-func (p *Policy) Verification() verify.Policy {
+func (p *Policy) Verification() verify.Requirements {
 	v := p.prepared
 	if len(v.Identities)+len(v.Keys) != len(p.Signers) { // put together by hand
 		v = p.union()
 	}
-	v.LogThreshold, v.TimestampThreshold, v.LogPolicies = p.LogThreshold, p.TimestampThreshold, p.LogPolicies
+	v.LogThreshold, v.TimestampThreshold, v.WitnessPolicies = p.LogThreshold, p.TimestampThreshold, p.WitnessPolicies
 	return v
 }
 
 // union accepts what any signer of any rule may have signed.
-func (p *Policy) union() (v verify.Policy) {
+func (p *Policy) union() (v verify.Requirements) {
 	for _, s := range p.Signers {
 		if s.Key != nil {
 			v.Keys = append(v.Keys, s.Key)
@@ -157,7 +157,7 @@ func (d document) policy(compile Compiler) (*Policy, error) {
 		MaxRootAge: time.Duration(d.TrustRoot.MaxAge),
 	}
 	var err error
-	if p.LogPolicies, err = d.Witnesses.compile(); err != nil {
+	if p.WitnessPolicies, err = d.Witnesses.compile(); err != nil {
 		return nil, fmt.Errorf("witnesses: %w", err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.Signers)) {

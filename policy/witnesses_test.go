@@ -23,7 +23,7 @@ func TestWitnesses(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := p.Verification()
-	if len(v.LogPolicies) != 1 || len(v.LogPolicies[0].Witnesses()) != 2 || v.LogPolicies[0].Quorum.AtLeast != 2 {
+	if len(v.WitnessPolicies) != 1 || len(v.WitnessPolicies[0].Witnesses()) != 2 || v.WitnessPolicies[0].Quorum.AtLeast != 2 {
 		t.Errorf("%+v", v)
 	}
 	if text := strings.Join(p.Describe(), "\n"); !strings.Contains(text, "at least 2 of witness.example.com/1, witness.example.com/2") {

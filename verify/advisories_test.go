@@ -122,20 +122,20 @@ func TestIdentityIsExact(t *testing.T) {
 		{Subject: identity.Exact(alice.Subject.Value), Issuer: identity.Exact(alice.Issuer), Type: identity.URI},
 		{Subject: identity.Glob("*@example.co"), Issuer: identity.Exact(alice.Issuer)}, {Subject: identity.Glob("lice@*"), Issuer: identity.Exact(alice.Issuer)},
 	} {
-		_, err := v.Verify(b, fromBytes(artifact), verify.Policy{Identities: []identity.Matcher{m}})
+		_, err := v.Verify(b, fromBytes(artifact), verify.Requirements{Identities: []identity.Matcher{m}})
 		refused(t, err, verify.StepIdentity, verify.IdentityMismatch)
 		var refusal *verify.Error
 		if errors.As(err, &refusal); refusal.Found != "alice@example.com from https://login.example.com" {
 			t.Errorf("found %q", refusal.Found)
 		}
 	}
-	_, err := v.Verify(b, fromBytes(artifact), verify.Policy{Identities: []identity.Matcher{{}, trustAlice.Identities[0]}})
+	_, err := v.Verify(b, fromBytes(artifact), verify.Requirements{Identities: []identity.Matcher{{}, trustAlice.Identities[0]}})
 	if err != nil {
 		t.Errorf("one of two: %v", err)
 	}
 	// Usernames are the subject that crypto/x509 can't read.
 	name := identity.Identity{Issuer: alice.Issuer, Subject: identity.Subject{Type: identity.Username, Value: "alice!example.com"}}
-	policy := verify.Policy{Identities: []identity.Matcher{identity.Exactly(name.Subject.Value, name.Issuer)}}
+	policy := verify.Requirements{Identities: []identity.Matcher{identity.Exactly(name.Subject.Value, name.Issuer)}}
 	if r, err := v.Verify(in.sign(t, artifact, order{who: name}), fromBytes(artifact), policy); err != nil || r.Identity != name {
 		t.Errorf("username: %+v, %v", r, err)
 	}

@@ -40,7 +40,7 @@ var (
 
 // judge writes the bundle, reads it and verifies it within time and memory: what
 // is alive at a time is at most four times the input and a constant.
-func (want outcome) judge(t *testing.T, v *verify.Verifier, b *bundle.Bundle, p verify.Policy) {
+func (want outcome) judge(t *testing.T, v *verify.Verifier, b *bundle.Bundle, p verify.Requirements) {
 	t.Helper()
 	raw, err := b.Marshal()
 	if err != nil {

@@ -32,7 +32,7 @@ type suiteCase struct {
 	raw      []byte
 	artifact []byte
 	root     []byte
-	policy   verify.Policy
+	policy   verify.Requirements
 	noPolicy error // the key is none
 }
 

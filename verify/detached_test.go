@@ -101,7 +101,7 @@ func TestDetached(t *testing.T) {
 			b := in.legacyBundle(t, o, artifact)
 			policy := trustAlice
 			if o.keyed {
-				policy = verify.Policy{Keys: trustSigner(t)}
+				policy = verify.Requirements{Keys: trustSigner(t)}
 			}
 			if o.ca != nil {
 				b.Certificates = append(b.Certificates, o.ca.cert.Raw, in.ca.cert.Raw)
@@ -180,7 +180,7 @@ func TestDetachedConformance(t *testing.T) {
 		}
 		_, err := v.Verify(read, fromBytes(append([]byte("x"), c.artifact...)), c.policy)
 		refused(t, err, verify.StepSignature, verify.ArtifactMismatch)
-		_, err = v.Verify(read, fromBytes(c.artifact), verify.Policy{Keys: trustSigner(t)})
+		_, err = v.Verify(read, fromBytes(c.artifact), verify.Requirements{Keys: trustSigner(t)})
 		refused(t, err, verify.StepIdentity, verify.IdentityMismatch)
 		spoiled := *read.Message
 		spoiled.Signature = append([]byte{}, spoiled.Signature...)

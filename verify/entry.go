@@ -59,7 +59,7 @@ func (c *claim) matchVerifier(logged rekor.Verifier) error {
 	if key, err := logged.Key(); err == nil {
 		found = keyName(key)
 	}
-	return differ(KeyMismatch, c.policy.names(), found)
+	return differ(KeyMismatch, c.required.names(), found)
 }
 
 // matchContent compares what was signed: the artifact or the envelope.

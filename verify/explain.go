@@ -42,8 +42,8 @@ type Explanation struct {
 }
 
 // Explain verifies as [Verifier.Verify] does, and reports what each step saw.
-func (v *Verifier) Explain(b *bundle.Bundle, a Artifact, p Policy) Explanation {
-	c := &claim{Verifier: v, bundle: b, artifact: a, policy: p}
+func (v *Verifier) Explain(b *bundle.Bundle, a Artifact, r Requirements) Explanation {
+	c := &claim{Verifier: v, bundle: b, artifact: a, required: r}
 	e := Explanation{Steps: make([]Seen, StepRevocation)}
 	for i := range e.Steps {
 		e.Steps[i].Step = Step(i + 1)
@@ -161,7 +161,7 @@ func (c *claim) sawSCTs() (facts []string) {
 
 func (c *claim) sawIdentity() (facts []string) {
 	if c.leaf == nil {
-		for _, key := range c.policy.Keys {
+		for _, key := range c.required.Keys {
 			facts = append(facts, "accepted: "+keyName(key))
 		}
 		return facts

@@ -44,11 +44,11 @@ func harmless(b *bundle.Bundle) *bundle.Bundle {
 // flipCase is a bundle whose every byte is flipped.
 type flipCase struct {
 	b      *bundle.Bundle
-	policy verify.Policy
+	policy verify.Requirements
 }
 
 func flipCases(t testing.TB, in *instance) map[string]flipCase {
-	keys := verify.Policy{Keys: trustSigner(t)}
+	keys := verify.Requirements{Keys: trustSigner(t)}
 	payload := statementOf("sha256", sum256(artifact), "p")
 	promised := in.sign(t, artifact, order{logs: []*logServer{}, tsas: []*stamper{}})
 	promised.Entries = append(promised.Entries, in.logs[0].entryV1(t, promised, "hashedrekord", "0.0.1"))

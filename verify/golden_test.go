@@ -27,11 +27,11 @@ var update = flag.Bool("update", false, "write testdata/refusals.txt anew")
 // refusal is how a code comes about: a bundle, and what else is unusual.
 type refusal struct {
 	bundle   *bundle.Bundle
-	artifact []byte         // default: the artifact
-	policy   *verify.Policy // default: trustAlice
-	root     *trust.Root    // default: the instance's
-	file     string         // a policy file, in place of policy
-	digest   crypto.Hash    // the artifact is given as this digest
+	artifact []byte               // default: the artifact
+	policy   *verify.Requirements // default: trustAlice
+	root     *trust.Root          // default: the instance's
+	file     string               // a policy file, in place of policy
+	digest   crypto.Hash          // the artifact is given as this digest
 }
 
 // repository is a build of a repository by name and number.
@@ -74,12 +74,12 @@ func refusals(t *testing.T, in, foreign *instance) map[verify.Code]refusal {
 	two.LogThreshold = 2
 	witnessed := trustAlice
 	_, witness := newWitness(t, 1)
-	witnessed.LogPolicies = []checkpoint.WitnessPolicy{checkpoint.AtLeast(1, []checkpoint.Key{witness})}
+	witnessed.WitnessPolicies = []checkpoint.WitnessPolicy{checkpoint.AtLeast(1, []checkpoint.Key{witness})}
 	twice := trustAlice
 	twice.TimestampThreshold = 2
 	typed := trustAlice
 	typed.PredicateTypes = []string{"https://slsa.dev/provenance/v1"}
-	keys := verify.Policy{Keys: []crypto.PublicKey{in.ct.Public()}}
+	keys := verify.Requirements{Keys: []crypto.PublicKey{in.ct.Public()}}
 	later := *in.root
 	later.CTLogs = []trust.Log{in.root.CTLogs[0]}
 	later.CTLogs[0].Key = foreign.ct.Public()
@@ -243,7 +243,7 @@ func TestExplain(t *testing.T) {
 			}
 		}
 	}
-	keyed := v.Explain(in.sign(t, artifact, order{keyed: true}), fromBytes(artifact), verify.Policy{Keys: []crypto.PublicKey{fixedKey(t, "signer").Public()}})
+	keyed := v.Explain(in.sign(t, artifact, order{keyed: true}), fromBytes(artifact), verify.Requirements{Keys: []crypto.PublicKey{fixedKey(t, "signer").Public()}})
 	if keyed.Err != nil || keyed.Steps[verify.StepChain-1].Outcome != verify.NotAsked {
 		t.Errorf("a key: %+v", keyed)
 	}

@@ -29,33 +29,33 @@ func (c *claim) identity() error {
 	}
 	c.result.Identity, c.result.Certificate = id, c.leaf
 	c.keys = []crypto.PublicKey{c.leaf.PublicKey}
-	if c.policy.AnyIdentityUnsafe {
+	if c.required.AnyIdentityUnsafe {
 		return nil
 	}
-	return c.policy.admits(id)
+	return c.required.admits(id)
 }
 
 // keyed takes the policy's keys as those that may have signed.
 func (c *claim) keyed() error {
-	if len(c.policy.Keys) == 0 {
-		return differ(KeyMismatch, c.policy.names(), "a signature with a key")
+	if len(c.required.Keys) == 0 {
+		return differ(KeyMismatch, c.required.names(), "a signature with a key")
 	}
-	for i, key := range c.policy.Keys {
+	for i, key := range c.required.Keys {
 		if _, err := sigalg.ForKey(key); err != nil {
 			return refuse(KeyMismatch, "key %d of the policy: %w", i, err)
 		}
 	}
-	c.keys = c.policy.Keys
+	c.keys = c.required.Keys
 	return nil
 }
 
-// names is what the policy accepts, in words.
-func (p Policy) names() string {
+// names returns in words whom the requirements accept.
+func (r Requirements) names() string {
 	var all []string
-	for _, m := range p.Identities {
+	for _, m := range r.Identities {
 		all = append(all, person(m.Subject.String(), m.Issuer.String()))
 	}
-	for _, key := range p.Keys {
+	for _, key := range r.Keys {
 		all = append(all, keyName(key))
 	}
 	if len(all) == 0 {

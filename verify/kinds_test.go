@@ -139,7 +139,7 @@ func TestEveryBundle(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)
 	key := fixedKey(t, "signer")
-	keys := verify.Policy{Keys: []crypto.PublicKey{key.Public()}}
+	keys := verify.Requirements{Keys: []crypto.PublicKey{key.Public()}}
 	seen := 0
 	for _, e := range evidences() {
 		for mediaType, version := range mediaTypes {
@@ -184,7 +184,7 @@ func TestEveryBundle(t *testing.T) {
 
 // judged checks that the bundle is accepted for the artifact, by file and
 // digest, and for no other.
-func judged(t *testing.T, v *verify.Verifier, b *bundle.Bundle, policy verify.Policy) {
+func judged(t *testing.T, v *verify.Verifier, b *bundle.Bundle, policy verify.Requirements) {
 	t.Helper()
 	r, err := v.Verify(b, fromBytes(artifact), policy)
 	if err != nil {
@@ -257,7 +257,7 @@ func TestEveryAlgorithm(t *testing.T) {
 				b := resigned(t, in, key, name, order{keyed: keyed, payload: payload})
 				policy := trustAlice
 				if keyed {
-					policy = verify.Policy{Keys: []crypto.PublicKey{key.Public()}}
+					policy = verify.Requirements{Keys: []crypto.PublicKey{key.Public()}}
 				}
 				signer := rekor.Verifier{KeyDetails: name, PublicKey: must(x509.MarshalPKIXPublicKey(key.Public()))(t)}
 				if !keyed {
@@ -285,7 +285,7 @@ func TestEveryAlgorithm(t *testing.T) {
 	}
 }
 
-func judgedUnlogged(t *testing.T, v *verify.Verifier, b *bundle.Bundle, policy verify.Policy) {
+func judgedUnlogged(t *testing.T, v *verify.Verifier, b *bundle.Bundle, policy verify.Requirements) {
 	t.Helper()
 	if _, err := v.Verify(b, fromBytes(artifact), policy); err != nil {
 		t.Errorf("without log: %v", err)

@@ -42,9 +42,9 @@ func (c *claim) log() error {
 		c.result.Entries = append(c.result.Entries, Entry{verified, e.log.Log, witnesses})
 		logs = append(logs, logParty(e.log.Log))
 	}
-	found, want := distinct(logs), threshold(c.policy.LogThreshold)
+	found, want := distinct(logs), threshold(c.required.LogThreshold)
 	switch {
-	case found >= want, c.policy.NoLogUnsafe:
+	case found >= want, c.required.NoLogUnsafe:
 		return nil
 	case len(c.bundle.Entries) == 0:
 		return &Error{Code: LogMissing}
@@ -102,7 +102,7 @@ func (c *claim) proved(e *entry) error {
 // be a quorum of every policy that covers its log. A cosignature that is wrong is
 // none: the line is not the log's, anybody can have added it.
 func (c *claim) witnessed(e *entry) (names []string, err error) {
-	for _, p := range c.policy.LogPolicies {
+	for _, p := range c.required.WitnessPolicies {
 		if !slices.ContainsFunc(e.log.names, p.Covers) {
 			continue
 		}

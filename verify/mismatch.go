@@ -9,9 +9,9 @@ import (
 
 // admits refuses an identity that the policy does not name. Of several matchers
 // the one that comes closest tells what is wrong.
-func (p Policy) admits(id identity.Identity) error {
+func (r Requirements) admits(id identity.Identity) error {
 	var closest mismatch
-	for _, m := range p.Identities {
+	for _, m := range r.Identities {
 		differences := m.Differences(id)
 		if len(differences) == 0 {
 			return nil
@@ -20,8 +20,8 @@ func (p Policy) admits(id identity.Identity) error {
 			closest = mismatch{m, differences}
 		}
 	}
-	refusal := &Error{Code: closest.code(), Expected: p.names(), Found: person(id.Subject.Value, id.Issuer)}
-	if refusal.Code != IdentityMismatch || len(p.Identities) == 1 {
+	refusal := &Error{Code: closest.code(), Expected: r.names(), Found: person(id.Subject.Value, id.Issuer)}
+	if refusal.Code != IdentityMismatch || len(r.Identities) == 1 {
 		if expected, found := closest.fields(); expected != "" {
 			refusal.Expected, refusal.Found = expected, found
 		}

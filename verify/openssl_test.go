@@ -70,7 +70,7 @@ func TestOpenSSLTimestamps(t *testing.T) {
 	template := caTemplate("tsa root")
 	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
 	root := issue(t, template, fixedKey(t, "tsa root"), nil)
-	policy := verify.Policy{Keys: trustSigner(t), NoLogUnsafe: true}
+	policy := verify.Requirements{Keys: trustSigner(t), NoLogUnsafe: true}
 	for kind, key := range map[string]crypto.Signer{"RSA": must(rsa.GenerateKey(rand.Reader, 2048))(t), "ECDSA": fixedKey(t, "tsa")} {
 		leaf := stampingCertificate(t, key, &root)
 		impostor := stampingCertificate(t, key, &root) // of the same key, name and number

@@ -14,7 +14,7 @@ import (
 // certificate, and verify it as in RFC 6962 §3.2, using the verification key
 // from the Certificate Transparency Log." (client specification §4.3)
 func (c *claim) sct() error {
-	if c.leaf == nil || c.policy.SkipSCTUnsafe {
+	if c.leaf == nil || c.required.SkipSCTUnsafe {
 		return nil
 	}
 	stamps, err := sct.Embedded(c.leaf)

@@ -18,7 +18,7 @@ import (
 func (c *claim) statement() error {
 	envelope := c.bundle.Envelope
 	if envelope == nil {
-		if allowed := c.policy.PredicateTypes; len(allowed) > 0 {
+		if allowed := c.required.PredicateTypes; len(allowed) > 0 {
 			return differ(PredicateTypeMismatch, strings.Join(allowed, " or "), "a signature that states nothing")
 		}
 		return nil
@@ -30,7 +30,7 @@ func (c *claim) statement() error {
 	if err != nil {
 		return refuse(StatementInvalid, "%w", err)
 	}
-	if allowed := c.policy.PredicateTypes; len(allowed) > 0 && !slices.Contains(allowed, s.PredicateType) {
+	if allowed := c.required.PredicateTypes; len(allowed) > 0 && !slices.Contains(allowed, s.PredicateType) {
 		return differ(PredicateTypeMismatch, strings.Join(allowed, " or "), s.PredicateType)
 	}
 	c.result.Statement = &s

@@ -52,9 +52,9 @@ func (c *claim) times() error {
 // timestamp(s) …, and, if so, how many" (client specification §4). untrusted is
 // why one did not count.
 func (c *claim) enoughTimes(sources []party, untrusted error) error {
-	found, want := distinct(sources), threshold(c.policy.TimestampThreshold)
+	found, want := distinct(sources), threshold(c.required.TimestampThreshold)
 	switch {
-	case found >= want, found == 0 && c.policy.NoTimestampUnsafe && c.leaf == nil:
+	case found >= want, found == 0 && c.required.NoTimestampUnsafe && c.leaf == nil:
 		return nil
 	case found == 0 && c.foreign():
 		return &Error{Code: OtherInstance}

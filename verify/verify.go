@@ -12,12 +12,12 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
-// Verify decides whether b proves of a what p asks. A refusal is an *Error; any
+// Verify decides whether b proves of a what r asks. A refusal is an *Error; any
 // other error reports that the artifact could not be read (see [ErrArtifactRead])
 // or that v was not made by [New], and decides nothing. The artifact is read at
 // most once, and not at all when b is refused before.
-func (v *Verifier) Verify(b *bundle.Bundle, a Artifact, p Policy) (*Result, error) {
-	c := &claim{Verifier: v, bundle: b, artifact: a, policy: p}
+func (v *Verifier) Verify(b *bundle.Bundle, a Artifact, r Requirements) (*Result, error) {
+	c := &claim{Verifier: v, bundle: b, artifact: a, required: r}
 	if err := c.run(func(Step, error) {}); err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ type claim struct {
 	*Verifier
 	bundle   *bundle.Bundle
 	artifact Artifact
-	policy   Policy
+	required Requirements
 
 	leaf    *x509.Certificate   // shape; nil for a bundle with a key
 	extra   []*x509.Certificate // shape: what an old bundle's chain has above the leaf

@@ -91,7 +91,7 @@ func TestVerify(t *testing.T) {
 			}
 		}
 		keyed := in.sign(t, artifact, order{key: key, keyed: true})
-		policy := verify.Policy{Keys: []crypto.PublicKey{in.ct.Public(), key.Public()}}
+		policy := verify.Requirements{Keys: []crypto.PublicKey{in.ct.Public(), key.Public()}}
 		if r, err := v.Verify(keyed, fromBytes(artifact), policy); err != nil || !sameKey(r.Key, key.Public()) || r.Identity != (identity.Identity{}) {
 			t.Errorf("%s, key: got %+v, %v", name, r, err)
 		}
@@ -112,11 +112,11 @@ func TestVerifyParsed(t *testing.T) {
 func TestZeroPolicyAcceptsNothing(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)
-	_, err := v.Verify(in.sign(t, artifact, order{}), fromBytes(artifact), verify.Policy{})
+	_, err := v.Verify(in.sign(t, artifact, order{}), fromBytes(artifact), verify.Requirements{})
 	refused(t, err, verify.StepIdentity, verify.IdentityMismatch)
-	_, err = v.Verify(in.sign(t, artifact, order{keyed: true}), fromBytes(artifact), verify.Policy{})
+	_, err = v.Verify(in.sign(t, artifact, order{keyed: true}), fromBytes(artifact), verify.Requirements{})
 	refused(t, err, verify.StepIdentity, verify.KeyMismatch)
-	if r, err := v.Verify(in.sign(t, artifact, order{}), fromBytes(artifact), verify.Policy{AnyIdentityUnsafe: true}); err != nil || r.Identity != alice {
+	if r, err := v.Verify(in.sign(t, artifact, order{}), fromBytes(artifact), verify.Requirements{AnyIdentityUnsafe: true}); err != nil || r.Identity != alice {
 		t.Errorf("any identity: %v, %v", r, err)
 	}
 }
@@ -125,14 +125,14 @@ func TestZeroPolicyAcceptsNothing(t *testing.T) {
 func TestKeysAndIdentitiesAreApart(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v, key := in.verifier(t), fixedKey(t, "signer").Public()
-	_, err := v.Verify(in.sign(t, artifact, order{}), fromBytes(artifact), verify.Policy{Keys: []crypto.PublicKey{key}})
+	_, err := v.Verify(in.sign(t, artifact, order{}), fromBytes(artifact), verify.Requirements{Keys: []crypto.PublicKey{key}})
 	refused(t, err, verify.StepIdentity, verify.IdentityMismatch)
 	keyed := in.sign(t, artifact, order{keyed: true})
 	_, err = v.Verify(keyed, fromBytes(artifact), trustAlice)
 	refused(t, err, verify.StepIdentity, verify.KeyMismatch)
-	_, err = v.Verify(keyed, fromBytes(artifact), verify.Policy{Keys: []crypto.PublicKey{in.ct.Public()}})
+	_, err = v.Verify(keyed, fromBytes(artifact), verify.Requirements{Keys: []crypto.PublicKey{in.ct.Public()}})
 	refused(t, err, verify.StepLog, verify.KeyMismatch)
-	_, err = v.Verify(keyed, fromBytes(artifact), verify.Policy{Keys: []crypto.PublicKey{nil}})
+	_, err = v.Verify(keyed, fromBytes(artifact), verify.Requirements{Keys: []crypto.PublicKey{nil}})
 	refused(t, err, verify.StepIdentity, verify.KeyMismatch)
 }
 
@@ -140,11 +140,11 @@ func TestWithoutLogOrTime(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v, keys := in.verifier(t), []crypto.PublicKey{fixedKey(t, "signer").Public()}
 	bare := in.sign(t, artifact, order{keyed: true, logs: []*logServer{}, tsas: []*stamper{}})
-	_, err := v.Verify(bare, fromBytes(artifact), verify.Policy{Keys: keys})
+	_, err := v.Verify(bare, fromBytes(artifact), verify.Requirements{Keys: keys})
 	refused(t, err, verify.StepTimes, verify.TimestampMissing)
-	_, err = v.Verify(bare, fromBytes(artifact), verify.Policy{Keys: keys, NoTimestampUnsafe: true})
+	_, err = v.Verify(bare, fromBytes(artifact), verify.Requirements{Keys: keys, NoTimestampUnsafe: true})
 	refused(t, err, verify.StepLog, verify.LogMissing)
-	unsafe := verify.Policy{Keys: keys, NoTimestampUnsafe: true, NoLogUnsafe: true}
+	unsafe := verify.Requirements{Keys: keys, NoTimestampUnsafe: true, NoLogUnsafe: true}
 	if r, err := v.Verify(bare, fromBytes(artifact), unsafe); err != nil || len(r.Times)+len(r.Entries) != 0 {
 		t.Errorf("got %+v, %v", r, err)
 	}
@@ -169,7 +169,7 @@ func TestPureEd25519Envelope(t *testing.T) {
 	b := in.sign(t, artifact, order{
 		key: must(key, err)(t), keyed: true, payload: statementOf("sha256", sum256(artifact), "p"), logs: []*logServer{}, tsas: []*stamper{},
 	})
-	policy := verify.Policy{Keys: []crypto.PublicKey{key.Public()}, NoLogUnsafe: true, NoTimestampUnsafe: true}
+	policy := verify.Requirements{Keys: []crypto.PublicKey{key.Public()}, NoLogUnsafe: true, NoTimestampUnsafe: true}
 	if _, err := in.verifier(t).Verify(b, fromBytes(artifact), policy); err != nil {
 		t.Errorf("prehashed: %v", err)
 	}
@@ -255,7 +255,7 @@ func TestArtifactIsStreamed(t *testing.T) {
 	}
 	// Who is refused anyway is not read for.
 	unread := &zeros{size, io.EOF}
-	_, err = v.Verify(b, verify.FromReader(unread), verify.Policy{})
+	_, err = v.Verify(b, verify.FromReader(unread), verify.Requirements{})
 	refused(t, err, verify.StepIdentity, verify.IdentityMismatch)
 	if unread.left != size {
 		t.Error("the artifact was read for a bundle that says somebody else")

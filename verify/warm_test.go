@@ -39,7 +39,7 @@ func TestWarmVerifier(t *testing.T) {
 	good := must(in.sign(t, artifact, order{}).Marshal())(t)
 	keyed := in.sign(t, artifact, order{keyed: true})
 	key := fixedKey(t, "signer").Public()
-	trusted := verify.Policy{Keys: []crypto.PublicKey{key}}
+	trusted := verify.Requirements{Keys: []crypto.PublicKey{key}}
 	var group sync.WaitGroup
 	for range 4 {
 		group.Go(func() {
@@ -61,7 +61,7 @@ func TestWarmVerifier(t *testing.T) {
 			t.Errorf("%s: a spoilt signature is accepted", name)
 		}
 	}
-	other := verify.Policy{Keys: []crypto.PublicKey{in.ct.Public()}}
+	other := verify.Requirements{Keys: []crypto.PublicKey{in.ct.Public()}}
 	_, err := v.Verify(keyed, fromBytes(artifact), other)
 	refused(t, err, verify.StepLog, verify.KeyMismatch)
 }

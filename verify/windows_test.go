@@ -97,7 +97,7 @@ func TestCertificatesIncludeBothEnds(t *testing.T) {
 	} {
 		v := in.rooted(t, func(r *trust.Root) { r.TimestampAuthorities[0].Validity.Start = time.Unix(0, 0) })
 		b := in.sign(t, artifact, order{keyed: true, at: c.at, logs: []*logServer{}})
-		policy := verify.Policy{Keys: trustSigner(t), NoLogUnsafe: true}
+		policy := verify.Requirements{Keys: trustSigner(t), NoLogUnsafe: true}
 		_, err := v.Verify(b, fromBytes(artifact), policy)
 		if c.ok && err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -258,10 +258,10 @@ func TestKeyHintDecidesNothing(t *testing.T) {
 	b := in.sign(t, artifact, order{keyed: true})
 	for _, hint := range []string{"", "hint", "../../etc/passwd", strings.Repeat("x", 1<<20)} {
 		b.KeyHint = hint
-		if _, err := v.Verify(b, fromBytes(artifact), verify.Policy{Keys: trustSigner(t)}); err != nil {
+		if _, err := v.Verify(b, fromBytes(artifact), verify.Requirements{Keys: trustSigner(t)}); err != nil {
 			t.Errorf("%.20q: %v", hint, err)
 		}
-		_, err := v.Verify(b, fromBytes(artifact), verify.Policy{Keys: append(trustSigner(t)[:0:0], in.ct.Public())})
+		_, err := v.Verify(b, fromBytes(artifact), verify.Requirements{Keys: append(trustSigner(t)[:0:0], in.ct.Public())})
 		refused(t, err, verify.StepLog, verify.KeyMismatch)
 	}
 }
@@ -346,7 +346,7 @@ func checkpointID(t testing.TB, l *logServer) []byte {
 func TestWindowsWithoutTime(t *testing.T) {
 	in := newInstance(t, "example.com")
 	b := in.sign(t, artifact, order{keyed: true, tsas: []*stamper{}})
-	policy := verify.Policy{Keys: []crypto.PublicKey{fixedKey(t, "signer").Public()}, NoTimestampUnsafe: true}
+	policy := verify.Requirements{Keys: []crypto.PublicKey{fixedKey(t, "signer").Public()}, NoTimestampUnsafe: true}
 	for name, c := range map[string]struct {
 		window trust.Validity
 		want   verify.Code

@@ -72,7 +72,7 @@ func TestWitnesses(t *testing.T) {
 			signed.Entries[0].Proof.Checkpoint = slices.Concat(signed.Entries[0].Proof.Checkpoint, lines[len(lines)-2])
 		}
 		policy := trustAlice
-		policy.LogPolicies = []checkpoint.WitnessPolicy{checkpoint.AtLeast(one.want, []checkpoint.Key{keyA, keyB})}
+		policy.WitnessPolicies = []checkpoint.WitnessPolicy{checkpoint.AtLeast(one.want, []checkpoint.Key{keyA, keyB})}
 		result, err := v.Verify(signed, verify.FromReader(bytes.NewReader(artifact)), policy)
 		if one.refused {
 			refused(t, err, verify.StepLog, verify.ThresholdWitnesses)
@@ -111,7 +111,7 @@ func TestLogPolicies(t *testing.T) {
 		signed := in.sign(t, artifact, order{})
 		cosign(t, signed, a)
 		policy := trustAlice
-		policy.LogPolicies = one.policies
+		policy.WitnessPolicies = one.policies
 		_, err := v.Verify(signed, verify.FromReader(bytes.NewReader(artifact)), policy)
 		if one.refused {
 			refused(t, err, verify.StepLog, verify.ThresholdWitnesses)

@@ -185,7 +185,7 @@ func (o options) judge(stdin io.Reader) (*verdict.Judge, error) {
 		if err != nil {
 			return nil, verdict.Unreadable(o.logPolicy, err)
 		}
-		p.LogPolicies = append(p.LogPolicies, demanded)
+		p.WitnessPolicies = append(p.WitnessPolicies, demanded)
 	}
 	return &verdict.Judge{Verifier: verifier, Policy: p, Explain: o.explain, Stdin: stdin}, nil
 }

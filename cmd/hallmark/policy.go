@@ -288,7 +288,7 @@ func (f proposeFlags) propose(ctx context.Context, env environment, args []strin
 	if err != nil {
 		return err
 	}
-	accept := verify.Policy{AnyIdentityUnsafe: true} // who it is is the question
+	accept := verify.Requirements{AnyIdentityUnsafe: true} // who it is is the question
 	for _, file := range f.keys {
 		key, err := readPublicKey(file)
 		if err != nil {
@@ -328,7 +328,7 @@ func (f proposeFlags) propose(ctx context.Context, env environment, args []strin
 
 // provedOf verifies all bundles of a file, or those on an image that can be: at
 // least one.
-func provedOf(env environment, v *verify.Verifier, accept verify.Policy, arg string, claims []lookup.Claim) ([]*verify.Result, error) {
+func provedOf(env environment, v *verify.Verifier, accept verify.Requirements, arg string, claims []lookup.Claim) ([]*verify.Result, error) {
 	var results []*verify.Result
 	var first error
 	for _, c := range claims {

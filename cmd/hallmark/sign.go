@@ -249,24 +249,24 @@ func (s *session) signFile(ctx context.Context, one subject, out string) error {
 }
 
 // signer makes the key of one signature, and the policy that the bundle must meet.
-func (s *session) signer() (sign.Signer, verify.Policy, error) {
+func (s *session) signer() (sign.Signer, verify.Requirements, error) {
 	signer := s.services.Signer(s.key)
 	if s.key != nil {
-		return signer, verify.Policy{Keys: []crypto.PublicKey{s.key.Public()}}, nil
+		return signer, verify.Requirements{Keys: []crypto.PublicKey{s.key.Public()}}, nil
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return signer, verify.Policy{}, fmt.Errorf("making a key: %w", err)
+		return signer, verify.Requirements{}, fmt.Errorf("making a key: %w", err)
 	}
 	signer.Key = key
 	certifier := s.services.Fulcio
 	certifier.Token, certifier.Challenge = s.identity.token, s.identity.challenge
 	signer.Certifier = certifier
-	return signer, verify.Policy{AnyIdentityUnsafe: true}, nil
+	return signer, verify.Requirements{AnyIdentityUnsafe: true}, nil
 }
 
 // finish verifies our own bundle, as anybody would, and writes it at once.
-func (s *session) finish(ctx context.Context, b *bundle.Bundle, artifact verify.Artifact, policy verify.Policy, file, out string) error {
+func (s *session) finish(ctx context.Context, b *bundle.Bundle, artifact verify.Artifact, policy verify.Requirements, file, out string) error {
 	raw, result, err := s.check(b, artifact, policy)
 	if err != nil {
 		return err

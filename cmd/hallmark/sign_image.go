@@ -153,7 +153,7 @@ func imageSubject(image oci.Image) intoto.Subject {
 }
 
 // check verifies our own bundle, as anybody would.
-func (s *session) check(b *bundle.Bundle, artifact verify.Artifact, policy verify.Policy) ([]byte, *verify.Result, error) {
+func (s *session) check(b *bundle.Bundle, artifact verify.Artifact, policy verify.Requirements) ([]byte, *verify.Result, error) {
 	raw, err := b.Marshal()
 	if err != nil {
 		return nil, nil, err

@@ -223,7 +223,7 @@ func (f trustFlags) judge(env environment, p *policy.Policy) (*verdict.Judge, er
 	if err != nil {
 		return nil, err
 	}
-	p.LogPolicies = append(p.LogPolicies, demanded...)
+	p.WitnessPolicies = append(p.WitnessPolicies, demanded...)
 	return &verdict.Judge{Verifier: verifier, Policy: p, Stdin: env.stdin, Command: env.command()}, nil
 }
 

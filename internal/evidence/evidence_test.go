@@ -165,7 +165,7 @@ func TestRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := v.Verify(b, verify.FromReader(strings.NewReader("content")), verify.Policy{AnyIdentityUnsafe: true}); err != nil {
+	if _, err := v.Verify(b, verify.FromReader(strings.NewReader("content")), verify.Requirements{AnyIdentityUnsafe: true}); err != nil {
 		t.Error(err)
 	}
 	other := sha256.Sum256([]byte("other"))

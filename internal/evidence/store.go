@@ -170,7 +170,7 @@ func (s *Store) verify(b *bundle.Bundle, digest []byte) (*verify.Result, error) 
 	if len(b.Certificates) == 0 {
 		return nil, errKey
 	}
-	result, err := s.verifier.Verify(b, verify.FromDigest(crypto.SHA256, digest), verify.Policy{AnyIdentityUnsafe: true, LogPolicies: []checkpoint.WitnessPolicy{checkpoint.AtLeast(0, s.o.Witnesses)}})
+	result, err := s.verifier.Verify(b, verify.FromDigest(crypto.SHA256, digest), verify.Requirements{AnyIdentityUnsafe: true, WitnessPolicies: []checkpoint.WitnessPolicy{checkpoint.AtLeast(0, s.o.Witnesses)}})
 	if err != nil {
 		return nil, err
 	}

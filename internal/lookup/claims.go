@@ -88,7 +88,7 @@ func claimsBeside(file string) ([]Claim, error) {
 
 // Proved verifies a bundle: of its image, or in a file of the artifact that it names
 // itself.
-func (c Claim) Proved(v *verify.Verifier, accept verify.Policy) (*verify.Result, error) {
+func (c Claim) Proved(v *verify.Verifier, accept verify.Requirements) (*verify.Result, error) {
 	if c.Problem != nil {
 		return nil, c.Problem
 	}

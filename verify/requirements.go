@@ -10,12 +10,12 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 )
 
-// Policy says what a verifier accepts. The zero Policy accepts nothing: it names
-// nobody.
+// Requirements lists what a bundle must prove. The zero value accepts nothing: it
+// names nobody.
 //
 // A bundle with a certificate is held to Identities, one with a key to Keys;
 // neither ever satisfies the other.
-type Policy struct {
+type Requirements struct {
 	Identities []identity.Matcher // any one of them
 	Keys       []crypto.PublicKey // any one of them, each with its algorithm of the registry
 
@@ -32,10 +32,10 @@ type Policy struct {
 	// signed entry timestamps. 0 means 1.
 	TimestampThreshold int
 
-	// LogPolicies say which witnesses must have cosigned the checkpoint of each entry,
+	// WitnessPolicies say which witnesses must have cosigned the checkpoint of each entry,
 	// each of the logs that it covers: one that they have seen the log has shown to
 	// others too.
-	LogPolicies []checkpoint.WitnessPolicy
+	WitnessPolicies []checkpoint.WitnessPolicy
 
 	// AnyIdentityUnsafe accepts every identity that the root's authorities
 	// certify: anyone who can log in. It is for looking at a bundle, where the
@@ -76,7 +76,7 @@ func (t Time) Source() string {
 type Entry struct {
 	rekor.Entry
 	Log       *trust.Log
-	Witnesses []string // names of those in LogPolicies that have cosigned its checkpoint
+	Witnesses []string // names of those in WitnessPolicies that have cosigned its checkpoint
 }
 
 func threshold(n int) int { return max(n, 1) }
