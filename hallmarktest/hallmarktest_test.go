@@ -50,7 +50,7 @@ func judge(t *testing.T, i *hallmarktest.Instance, b *bundle.Bundle, a verify.Ar
 	if err != nil {
 		t.Fatal(err)
 	}
-	return v.Verify(b, a, verify.Requirements{Identities: []identity.Matcher{identity.Exactly(alice, i.URL)}})
+	return v.Verify(b, a, verify.Requirements{Identities: []identity.Matcher{identity.NewMatcher(alice, i.URL)}})
 }
 
 // The instance signs, and its trusted root verifies: files and statements.

@@ -178,14 +178,14 @@ func TestMatcher(t *testing.T) {
 		m    Matcher
 		want bool
 	}{
-		{Exactly("alice@example.com", issuer), true},
+		{NewMatcher("alice@example.com", issuer), true},
 		{named(name, from, Email), true},
 		{named(name, from, URI), false},
 		{named(Glob("*@example.com"), from, Email), true},
 		{named(Glob("**"), Glob("**"), 0), true},
-		{Exactly("Alice@example.com", issuer), false},
-		{Exactly("*@example.com", issuer), false},
-		{Exactly("alice@example.com", issuer+"/"), false},
+		{NewMatcher("Alice@example.com", issuer), false},
+		{NewMatcher("*@example.com", issuer), false},
+		{NewMatcher("alice@example.com", issuer+"/"), false},
 		{named(name, Pattern{}, 0), false},
 		{named(Pattern{}, from, 0), false},
 		{Matcher{Subject: name, Issuer: from, Build: map[Field]Pattern{Trigger: Glob("**")}}, false},
@@ -195,7 +195,7 @@ func TestMatcher(t *testing.T) {
 			t.Errorf("%+v: want %v", c.m, c.want)
 		}
 	}
-	if (Matcher{}).Match(Identity{}) || Exactly("", "").Match(Identity{}) {
+	if (Matcher{}).Match(Identity{}) || NewMatcher("", "").Match(Identity{}) {
 		t.Error("a matcher of nothing matches")
 	}
 }
@@ -203,7 +203,7 @@ func TestMatcher(t *testing.T) {
 // TestDifferences names each field that is off, by its extension.
 func TestDifferences(t *testing.T) {
 	for _, id := range identities() {
-		m := Exactly(id.Subject.Value, id.Issuer)
+		m := NewMatcher(id.Subject.Value, id.Issuer)
 		m.Build = map[Field]Pattern{}
 		for _, f := range Fields() {
 			if value := id.Build.Get(f); value != "" {

@@ -16,9 +16,9 @@ type Matcher struct {
 	Build   map[Field]Pattern // what must hold besides; absent fields may be anything
 }
 
-// Exactly matches one subject of one issuer, both byte for byte: no folding of
+// NewMatcher returns a matcher of one subject of one issuer, both byte for byte: no folding of
 // case, no slash forgiven.
-func Exactly(subject, issuer string) Matcher {
+func NewMatcher(subject, issuer string) Matcher {
 	return Matcher{Subject: Exact(subject), Issuer: Exact(issuer)}
 }
 

@@ -60,7 +60,7 @@ func hallmarkJudge(t testing.TB, s seed) judge {
 	if err != nil {
 		t.Fatalf("%s: %v", s.name, err)
 	}
-	policy := verify.Requirements{Identities: []identity.Matcher{identity.Exactly(s.identity, s.issuer)}}
+	policy := verify.Requirements{Identities: []identity.Matcher{identity.NewMatcher(s.identity, s.issuer)}}
 	if s.key != nil {
 		policy = verify.Requirements{Keys: []crypto.PublicKey{s.key}}
 	}

@@ -153,7 +153,7 @@ func hallmarkOld(t *testing.T, l legacy, b *bundle.Bundle, err error) error {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256(l.file)
-	_, err = verifier.Verify(b, verify.FromDigest(crypto.SHA256, sum[:]), verify.Requirements{Identities: []identity.Matcher{identity.Exactly(suiteIdentity, suiteIssuer)}})
+	_, err = verifier.Verify(b, verify.FromDigest(crypto.SHA256, sum[:]), verify.Requirements{Identities: []identity.Matcher{identity.NewMatcher(suiteIdentity, suiteIssuer)}})
 	return err
 }
 

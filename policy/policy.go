@@ -84,7 +84,7 @@ func Parse(raw []byte, compile Compiler) (*Policy, error) {
 
 // ForIdentity is --identity and --issuer: one signer, whatever was signed.
 func ForIdentity(subject, issuer string) *Policy {
-	return one(Signer{Name: subject, Kind: "certificate", Matcher: identity.Exactly(subject, issuer)})
+	return one(Signer{Name: subject, Kind: "certificate", Matcher: identity.NewMatcher(subject, issuer)})
 }
 
 // ForKey is --key: one key, whatever was signed.

@@ -115,10 +115,10 @@ func TestIdentityIsExact(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v, b := in.verifier(t), in.sign(t, artifact, order{})
 	for _, m := range []identity.Matcher{
-		identity.Exactly("alice@example.co.", alice.Issuer), identity.Exactly(".*", alice.Issuer), identity.Exactly("*", alice.Issuer),
-		identity.Exactly("alice@example", alice.Issuer), identity.Exactly("Alice@example.com", alice.Issuer),
-		identity.Exactly(alice.Subject.Value, alice.Issuer+"/"), identity.Exactly(alice.Subject.Value, "https://login.example"),
-		{Subject: identity.Exact(alice.Subject.Value)}, {Issuer: identity.Exact(alice.Issuer)}, {}, identity.Exactly("", ""),
+		identity.NewMatcher("alice@example.co.", alice.Issuer), identity.NewMatcher(".*", alice.Issuer), identity.NewMatcher("*", alice.Issuer),
+		identity.NewMatcher("alice@example", alice.Issuer), identity.NewMatcher("Alice@example.com", alice.Issuer),
+		identity.NewMatcher(alice.Subject.Value, alice.Issuer+"/"), identity.NewMatcher(alice.Subject.Value, "https://login.example"),
+		{Subject: identity.Exact(alice.Subject.Value)}, {Issuer: identity.Exact(alice.Issuer)}, {}, identity.NewMatcher("", ""),
 		{Subject: identity.Exact(alice.Subject.Value), Issuer: identity.Exact(alice.Issuer), Type: identity.URI},
 		{Subject: identity.Glob("*@example.co"), Issuer: identity.Exact(alice.Issuer)}, {Subject: identity.Glob("lice@*"), Issuer: identity.Exact(alice.Issuer)},
 	} {
@@ -135,7 +135,7 @@ func TestIdentityIsExact(t *testing.T) {
 	}
 	// Usernames are the subject that crypto/x509 can't read.
 	name := identity.Identity{Issuer: alice.Issuer, Subject: identity.Subject{Type: identity.Username, Value: "alice!example.com"}}
-	policy := verify.Requirements{Identities: []identity.Matcher{identity.Exactly(name.Subject.Value, name.Issuer)}}
+	policy := verify.Requirements{Identities: []identity.Matcher{identity.NewMatcher(name.Subject.Value, name.Issuer)}}
 	if r, err := v.Verify(in.sign(t, artifact, order{who: name}), fromBytes(artifact), policy); err != nil || r.Identity != name {
 		t.Errorf("username: %+v, %v", r, err)
 	}

@@ -198,7 +198,7 @@ func TestNameConstraints(t *testing.T) {
 				who.Subject.Type = identity.URI
 			}
 			b := in.sign(t, artifact, order{ca: &ca, who: who})
-			_, err := v.Verify(b, fromBytes(artifact), verify.Requirements{Identities: []identity.Matcher{identity.Exactly(c.who, alice.Issuer)}})
+			_, err := v.Verify(b, fromBytes(artifact), verify.Requirements{Identities: []identity.Matcher{identity.NewMatcher(c.who, alice.Issuer)}})
 			c.want.check(t, err)
 		})
 	}
@@ -287,8 +287,8 @@ func TestHomoglyphs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			who := identity.Identity{Issuer: c.issuer, Subject: identity.Subject{Type: identity.Username, Value: c.subject}}
 			b := in.sign(t, artifact, order{who: who})
-			noIdentity.judge(t, v, b, verify.Requirements{Identities: []identity.Matcher{identity.Exactly(c.want, c.from)}})
-			accepted.judge(t, v, b, verify.Requirements{Identities: []identity.Matcher{identity.Exactly(c.subject, c.issuer)}})
+			noIdentity.judge(t, v, b, verify.Requirements{Identities: []identity.Matcher{identity.NewMatcher(c.want, c.from)}})
+			accepted.judge(t, v, b, verify.Requirements{Identities: []identity.Matcher{identity.NewMatcher(c.subject, c.issuer)}})
 			noIdentity.judge(t, v, b, verify.Requirements{Identities: []identity.Matcher{{Subject: identity.Glob("alice!*"), Issuer: identity.Exact("https://login.example.net")}}})
 		})
 	}

@@ -74,7 +74,7 @@ func readCase(t testing.TB, dir string) suiteCase {
 	if key := read(filepath.Join(dir, "key.pub")); key != nil {
 		c.policy.Keys, c.noPolicy = parseKey(key)
 	} else {
-		c.policy.Identities = []identity.Matcher{identity.Exactly(text("identity", suiteIdentity), text("issuer", suiteIssuer))}
+		c.policy.Identities = []identity.Matcher{identity.NewMatcher(text("identity", suiteIdentity), text("issuer", suiteIssuer))}
 	}
 	return c
 }

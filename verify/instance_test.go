@@ -195,7 +195,7 @@ var alice = identity.Identity{
 	Issuer: "https://login.example.com", Subject: identity.Subject{Type: identity.Email, Value: "alice@example.com"},
 }
 
-var trustAlice = verify.Requirements{Identities: []identity.Matcher{identity.Exactly(alice.Subject.Value, alice.Issuer)}}
+var trustAlice = verify.Requirements{Identities: []identity.Matcher{identity.NewMatcher(alice.Subject.Value, alice.Issuer)}}
 
 func (in *instance) complete(t testing.TB, o order) order {
 	if o.key == nil {
