@@ -7,6 +7,9 @@
 // and chains that are no certificates are refused, so what Parse gives out can
 // be used without looking again. Validity windows include both ends.
 //
+// [Material] is all that an instance publishes, with the fingerprint that people compare:
+// the files are listed in one place, and unknown ones are refused.
+//
 // Source: protobuf-specs trustroot/v1/sigstore_trustroot.proto, Sigstore client
 // specification §"Trusted root". Proof: TestPublicGood reads the public
 // instance's files, TestConformance those of the conformance suite.

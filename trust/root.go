@@ -19,15 +19,6 @@ const MediaTypeRoot = "application/vnd.dev.sigstore.trustedroot+json;version=0.1
 
 const mediaTypeRoot02 = "application/vnd.dev.sigstore.trustedroot.v0.2+json"
 
-// RootFile, SigningConfigFile and LogPolicyFile are what the files are called wherever
-// they lie. The last, which may be missing, has which witnesses must have cosigned what
-// logs (checkpoint.WitnessPolicy): the trusted root has no place for that.
-const (
-	RootFile          = "trusted_root.json"
-	SigningConfigFile = "signing_config.v0.2.json"
-	LogPolicyFile     = "log_policy"
-)
-
 // MaxSize is how many bytes of JSON Parse and ParseSigningConfig accept.
 const MaxSize = 4 << 20
 

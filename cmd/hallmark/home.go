@@ -18,11 +18,10 @@ import (
 
 // home is what this client remembers:
 //
-//	HOME/default                            name of the default instance
-//	HOME/instances/NAME/trusted_root.json   pinned by hallmark trust add
-//	HOME/instances/NAME/signing_config.v0.2.json
-//	HOME/instances/NAME/log_policy          where the instance has one
-//	HOME/instances/NAME/ca.pem              where its TLS certificate is of a private authority
+//	HOME/default                 name of the default instance
+//	HOME/instances/NAME/FILE     each of trust.Files, pinned by hallmark trust add
+//	HOME/instances/NAME/url      from where it was fetched; builds before 2026-12 wrote none
+//	HOME/instances/NAME/ca.pem   where its TLS certificate is of a private authority
 type home struct{ dir string }
 
 func (e environment) home() (home, error) {
@@ -76,6 +75,28 @@ func (h home) list() ([]string, error) {
 	}
 	return names, err
 }
+
+// urlFile has the URL from which an instance was pinned, beside its trusted root.
+const urlFile = "url"
+
+// pinnedIn reads what is pinned in the directory of an instance.
+func pinnedIn(dir string) (*trust.Material, error) { return trust.ReadMaterial(os.DirFS(dir)) }
+
+// urlIn returns the URL from which m was pinned in dir. For pins without one, it returns
+// the URL of the certificate authority, which is the instance's where it is of hallmark.
+func urlIn(dir string, m *trust.Material) (string, error) {
+	raw, err := readFile(filepath.Join(dir, urlFile), maxURL)
+	if all := m.SigningConfig.CertificateAuthorities; errors.Is(err, fs.ErrNotExist) && len(all) > 0 {
+		return all[0].URL, nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	return strings.TrimSpace(string(raw)), nil
+}
+
+// maxURL is how many bytes of urlFile are read.
+const maxURL = 8 << 10
 
 // nameOf is what an instance is called when nobody says otherwise: its host, with
 // the port if it has one.

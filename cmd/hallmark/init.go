@@ -87,16 +87,16 @@ func initInstance(ctx context.Context, env environment, dir string, o instance.O
 	if err != nil {
 		return &problem{Exit: exitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.command() + " init --help"}
 	}
-	files, err := pinnedIn(filepath.Join(dir, "trust"))
+	m, err := pinnedIn(filepath.Join(dir, "trust"))
 	if err != nil {
 		return err
 	}
 	if env.json {
-		return env.printJSON(madeInstance{dir, i.Config.URL, files.Fingerprint(), filepath.Join(dir, "keys", "root-ca.pem")})
+		return env.printJSON(madeInstance{dir, i.Config.URL, m.Fingerprint(), filepath.Join(dir, "keys", "root-ca.pem")})
 	}
 	env.say("made an instance in %s, to be reached at %s", dir, i.Config.URL)
 	sayLeft(env, dir)
-	env.say("  fingerprint  %s", files.Fingerprint())
+	env.say("  fingerprint  %s", m.Fingerprint())
 	env.say("  offline      take %s off this machine", filepath.Join(dir, "keys", "root-ca.pem"))
 	env.say("  add users    %s user add -c %s EMAIL", env.command(), filepath.Join(dir, config.File))
 	env.say("  run it       %s serve -c %s", env.command(), filepath.Join(dir, config.File))

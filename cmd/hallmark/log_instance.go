@@ -103,7 +103,7 @@ func (o *ownLogs) list() error {
 
 // noteKey is the key by which witnesses know the log that takes entries.
 func (o *ownLogs) noteKey() (note.Verifier, error) {
-	raw, err := os.ReadFile(o.config.Path("trust", config.LogKeyFile))
+	raw, err := os.ReadFile(o.config.Path("trust", trust.LogKeyFile))
 	if err != nil {
 		return nil, err
 	}

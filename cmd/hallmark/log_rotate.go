@@ -15,6 +15,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/instance"
 	"github.com/hallmark-sign/hallmark/internal/server"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/trust"
 )
 
 // rotateFlags are those of log rotate.
@@ -35,8 +36,8 @@ it counts for, so what was signed before verifies as before. The instance goes o
 the frozen log to those who read it.
 
 The instance must not be running. An interrupted rotation is ended by doing it again.
-Clients need the trust files again: 'hallmark trust add'. Witnesses need the new log's key,
-which is printed.`,
+Clients need the trust files again: 'hallmark trust add', with the fingerprint that is
+printed. Witnesses need the new log's key, which is printed too.`,
 		Example: `  hallmark log rotate -c my-instance/hallmark.yaml --url https://log2.sign.example.com`,
 		Args:    usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -100,11 +101,16 @@ func (f rotateFlags) tellNext(env environment, frozen string) error {
 		return err
 	}
 	current := logs.root.Logs[len(logs.root.Logs)-1].BaseURL
+	m, err := pinnedIn(logs.config.Path("trust"))
+	if err != nil {
+		return err
+	}
 	if env.json {
 		return env.printJSON(struct {
-			Frozen string `json:"frozen,omitempty"`
-			Log    string `json:"log"`
-		}{frozen, current})
+			Frozen      string `json:"frozen,omitempty"`
+			Log         string `json:"log"`
+			Fingerprint string `json:"fingerprint"`
+		}{frozen, current, m.Fingerprint()})
 	}
 	if frozen == "" {
 		env.say("%s: the rotation that was interrupted is ended", f.config)
@@ -112,13 +118,14 @@ func (f rotateFlags) tellNext(env environment, frozen string) error {
 		env.say("froze the log at %s; entries go to %s", frozen, current)
 	}
 	if logs.config.Witnesses != nil {
-		key, err := readFile(logs.config.Path("trust", config.LogKeyFile), 1<<10)
+		key, err := readFile(logs.config.Path("trust", trust.LogKeyFile), 1<<10)
 		if err != nil {
 			return err
 		}
 		env.say("  witnesses    each has to know the new log: in its %s, under logs, then %s witness serve again:", config.WitnessFile, env.command())
 		env.say("    - %s", strings.TrimSpace(string(key)))
 	}
+	env.say("  fingerprint  %s", m.Fingerprint())
 	env.say("  run it       %s serve -c %s", env.command(), verdict.Quoted(f.config))
 	env.say("  clients      %s trust add %s", env.command(), logs.config.URL)
 	return nil

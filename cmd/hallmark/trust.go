@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/subtle"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -19,7 +18,6 @@ import (
 	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/trust"
-	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
 func trustCommand(env environment) *cobra.Command {
@@ -27,11 +25,12 @@ func trustCommand(env environment) *cobra.Command {
 		Use:   "trust",
 		Short: "Manage the instances that this client trusts",
 		Example: `  hallmark trust add https://sign.example.com
-  hallmark trust list`,
+  hallmark trust list
+  hallmark trust fingerprint my-instance`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(trustAddCommand(env), trustListCommand(env), trustRemoveCommand(env))
+	cmd.AddCommand(trustAddCommand(env), trustListCommand(env), trustFingerprintCommand(env), trustRemoveCommand(env))
 	return cmd
 }
 
@@ -48,8 +47,9 @@ func trustAddCommand(env environment) *cobra.Command {
 	var cacert string
 	cmd := &cobra.Command{
 		Use:   "add URL",
-		Short: "Fetch and pin the trusted root and signing config of an instance",
-		Long: `Fetches what an instance publishes, shows its fingerprint, and keeps it once you confirm.
+		Short: "Fetch and pin what an instance publishes",
+		Long: `Fetches the trusted root, the signing config and, if there is one, the log policy of an
+instance, shows the fingerprint over all of them, and keeps them once you confirm.
 From then on nothing is fetched: verifying uses what was pinned. The first instance
 becomes the default one. Over plain HTTP to another machine, --fingerprint is required.
 
@@ -57,9 +57,9 @@ With --cacert FILE, the instance's TLS certificate may be of a private certifica
 authority. It is kept with the instance, for sign, token, log and whatever else asks it,
 and for the next trust add; --cacert '' forgets it.
 
-Compare the fingerprint with what the operator reads to you from 'hallmark init', or
-from: cat trust/trusted_root.json trust/signing_config.v0.2.json trust/log_policy | sha256sum
-(the last where the instance has one: which witnesses must have cosigned its log).`,
+Compare the fingerprint with the one that the operator reads to you from 'hallmark init',
+'hallmark log rotate' or 'hallmark trust fingerprint DIR'. A fingerprint in the form that
+builds before 2026-12 printed is accepted too.`,
 		Example: `  hallmark trust add http://127.0.0.1:7500
   hallmark trust add https://sign.example.com --name work --fingerprint 9f86d081…
   hallmark trust add https://sign.corp.example --cacert corp-ca.pem`,
@@ -112,17 +112,26 @@ func (f trustAddFlags) run(ctx context.Context, env environment, url string) err
 	if authorities != nil {
 		roots = withSystems(authorities)
 	}
-	files, err := client.Trust(ctx, env.http(roots, f.timeout), url)
-	if errors.Is(err, trust.ErrMalformed) || errors.Is(err, checkpoint.ErrWitnessPolicy) {
-		return &problem{Exit: exitUndecided, Subject: url, Code: "trust-malformed", Err: err}
-	}
+	m, err := fetchMaterial(ctx, env, url, roots, f.timeout)
 	if err != nil {
-		return about(url, err)
-	}
-	if err := f.accept(ctx, env, url, dir, files); err != nil {
 		return err
 	}
-	return f.keep(env, h, dir, files, authorities)
+	if err := f.accept(ctx, env, url, dir, m); err != nil {
+		return err
+	}
+	return f.keep(env, h, pin{dir: dir, url: url, material: m, authorities: authorities})
+}
+
+// fetchMaterial fetches what the instance at url publishes.
+func fetchMaterial(ctx context.Context, env environment, url string, roots *x509.CertPool, timeout time.Duration) (*trust.Material, error) {
+	m, err := client.Trust(ctx, env.http(roots, timeout), url)
+	if errors.Is(err, trust.ErrMalformed) {
+		return nil, &problem{Exit: exitUndecided, Subject: url, Code: "trust-malformed", Err: err}
+	}
+	if err != nil {
+		return nil, about(url, err)
+	}
+	return m, nil
 }
 
 // authorities returns the certificate authorities that are given, or kept in dir.
@@ -148,27 +157,28 @@ func isPlainBeyondLoopback(base string) bool {
 }
 
 // accept has somebody vouch for what was fetched.
-func (f trustAddFlags) accept(ctx context.Context, env environment, url, dir string, files client.TrustFiles) error {
-	print := files.Fingerprint()
+func (f trustAddFlags) accept(ctx context.Context, env environment, url, dir string, m *trust.Material) error {
+	print := m.Fingerprint()
 	env.say("%s has the fingerprint\n  %s", url, print)
-	if config, err := trust.ParseSigningConfig(files.SigningConfig); err == nil && len(config.CertificateAuthorities) > 0 && config.CertificateAuthorities[0].URL != url {
-		env.say("  it has clients sign at %s", config.CertificateAuthorities[0].URL)
+	env.say("  which builds before 2026-12 show as\n  %s", m.OlderFingerprint())
+	if all := m.SigningConfig.CertificateAuthorities; len(all) > 0 && all[0].URL != url {
+		env.say("  it has clients sign at %s", all[0].URL)
 	}
-	if p, err := checkpoint.ParseWitnessPolicy(files.LogPolicy); err == nil {
-		env.say("  it has you ask that its log is cosigned by %s", p.Quorum.String())
+	if m.LogPolicy != nil {
+		env.say("  it has you ask that its log is cosigned by %s", m.LogPolicy.Quorum.String())
 	}
 	question := fmt.Sprintf("Trust it as %s?", f.name)
 	if pinned, err := pinnedIn(dir); err == nil && pinned.Fingerprint() != print {
 		question = fmt.Sprintf("Replace the one that is pinned as %s?", f.name)
 		env.say("  another one is pinned as %s: %s", f.name, pinned.Fingerprint())
 		env.say("  what it has signed verifies with it alone; --name NAME keeps both")
-		if pinned.LogPolicy != nil && files.LogPolicy == nil {
+		if pinned.LogPolicy != nil && m.LogPolicy == nil {
 			env.say("  which has you ask that its log is cosigned; this one does not")
 		}
 	}
 	switch {
 	case f.fingerprint != "":
-		if subtle.ConstantTimeCompare([]byte(strings.ToLower(f.fingerprint)), []byte(print)) != 1 {
+		if !m.Matches(f.fingerprint) {
 			return &problem{Exit: exitRefused, Subject: url, Code: "fingerprint-mismatch", Err: errors.New("the instance is not the one that was asked for"), Expected: f.fingerprint, Found: print}
 		}
 		return nil
@@ -178,44 +188,53 @@ func (f trustAddFlags) accept(ctx context.Context, env environment, url, dir str
 	return env.confirm(ctx, question, "--fingerprint HEX, with what the operator tells you")
 }
 
-// pinnedIn reads the trust files in dir.
-func pinnedIn(dir string) (files client.TrustFiles, err error) {
-	if files.Root, err = os.ReadFile(filepath.Join(dir, trust.RootFile)); err != nil {
-		return files, err
-	}
-	if files.SigningConfig, err = os.ReadFile(filepath.Join(dir, trust.SigningConfigFile)); err != nil {
-		return files, err
-	}
-	files.LogPolicy, err = os.ReadFile(filepath.Join(dir, trust.LogPolicyFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		files.LogPolicy, err = nil, nil
-	}
-	return files, err
+// pin is what a client keeps of an instance.
+type pin struct {
+	dir, url    string
+	material    *trust.Material
+	authorities []byte // of its TLS certificate, PEM; nil: the system's
 }
 
-func (f trustAddFlags) keep(env environment, h home, dir string, files client.TrustFiles, authorities []byte) error {
-	all := map[string][]byte{trust.RootFile: files.Root, trust.SigningConfigFile: files.SigningConfig}
-	if files.LogPolicy != nil {
-		all[trust.LogPolicyFile] = files.LogPolicy
+// files returns the contents of all files of the directory by name; nil where the pin has
+// no such file.
+func (p pin) files() map[string][]byte {
+	all := map[string][]byte{caFile: p.authorities, urlFile: []byte(p.url + "\n")}
+	for _, f := range trust.Files() {
+		all[f.Name], _ = p.material.File(f.Name)
 	}
-	if authorities != nil {
-		all[caFile] = authorities
-	}
+	return all
+}
+
+// write replaces what is in the directory. Optional files of the instance that was pinned
+// before count until the others are in place.
+func (p pin) write() error {
+	all := p.files()
 	var batch durable.Batch
 	for name, data := range all {
-		if err := batch.Write(filepath.Join(dir, name), data, 0o644); err != nil {
+		if data == nil {
+			continue
+		}
+		if err := batch.Write(filepath.Join(p.dir, name), data, 0o644); err != nil {
 			return err
 		}
 	}
 	if err := batch.Sync(); err != nil {
 		return err
 	}
-	for _, name := range []string{trust.LogPolicyFile, caFile} { // the pinned one counts until the others are in place
-		if all[name] == nil {
-			if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
+	for name, data := range all {
+		if data != nil {
+			continue
 		}
+		if err := os.Remove(filepath.Join(p.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f trustAddFlags) keep(env environment, h home, p pin) error {
+	if err := p.write(); err != nil {
+		return err
 	}
 	current, err := h.defaultInstance()
 	if err != nil {
@@ -228,7 +247,7 @@ func (f trustAddFlags) keep(env environment, h home, dir string, files client.Tr
 		current = f.name
 	}
 	if env.json {
-		return env.printJSON(trustedInstance{f.name, files.Fingerprint(), f.name == current})
+		return env.printJSON(trustedInstance{f.name, p.url, p.material.Fingerprint(), f.name == current})
 	}
 	env.say("trusted as %s; the default instance is %s", f.name, current)
 	return nil
@@ -238,7 +257,7 @@ func trustListCommand(env environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the instances that this client trusts",
-		Long:  "Prints each instance with its fingerprint; * marks the default one.",
+		Long:  "Prints each instance with its fingerprint and its URL; * marks the default one.",
 		Example: `  hallmark trust list
   hallmark trust list --json`,
 		Args: usageArgs(cobra.NoArgs),
@@ -264,6 +283,7 @@ func trustListCommand(env environment) *cobra.Command {
 // trustedInstance is an instance that the client trusts, for machines.
 type trustedInstance struct {
 	Name        string `json:"name"`
+	URL         string `json:"url"`
 	Fingerprint string `json:"fingerprint"`
 	Default     bool   `json:"default"`
 }
@@ -274,16 +294,19 @@ func listInstances(env environment, h home, names []string, current string) erro
 		if err != nil {
 			return err
 		}
-		files, err := pinnedIn(dir)
+		m, err := pinnedIn(dir)
 		if err != nil {
 			return unreadable(dir, err)
 		}
-		print := files.Fingerprint()
+		url, err := urlIn(dir, m)
+		if err != nil {
+			return err
+		}
 		if env.json {
-			err = env.printJSON(trustedInstance{name, print, name == current})
+			err = env.printJSON(trustedInstance{name, url, m.Fingerprint(), name == current})
 		} else {
 			mark := map[bool]string{true: "*", false: " "}[name == current]
-			_, err = fmt.Fprintf(env.stdout, "%s %-24s %s\n", mark, name, print)
+			_, err = fmt.Fprintf(env.stdout, "%s %-24s %s  %s\n", mark, name, m.Fingerprint(), url)
 		}
 		if err != nil {
 			return err

@@ -39,10 +39,6 @@ func (w *Witnesses) check() error {
 	return nil
 }
 
-// LogKeyFile is the name of the file in an instance's trust folder that has the
-// verifier key of its log, for witnesses.
-const LogKeyFile = "rekor.vkey"
-
 // WitnessFile is the name of a witness's configuration in its directory.
 const WitnessFile = "witness.yaml"
 

@@ -239,7 +239,7 @@ func (i *Instance) WriteTrust(dir string) error {
 	for _, file := range []struct {
 		name string
 		data []byte
-	}{{config.LogKeyFile, logKey}, {trust.RootFile, trustedRoot}, {trust.SigningConfigFile, signingConfig}} {
+	}{{trust.LogKeyFile, logKey}, {trust.RootFile, trustedRoot}, {trust.SigningConfigFile, signingConfig}} {
 		if err := durable.WriteFile(filepath.Join(dir, "trust", file.name), file.data, 0o644); err != nil {
 			return err
 		}

@@ -189,7 +189,7 @@ func TestRotationInterrupted(t *testing.T) {
 	if err != nil || string(after) != string(before) {
 		t.Errorf("clients are told of a log that the trusted root does not have: %v", err)
 	}
-	key, err := os.ReadFile(filepath.Join(dir, "trust", config.LogKeyFile))
+	key, err := os.ReadFile(filepath.Join(dir, "trust", trust.LogKeyFile))
 	if err != nil || !strings.HasPrefix(string(key), "localhost+") {
 		t.Errorf("the key for witnesses, which nothing makes again after the trusted root, is %s, %v", key, err)
 	}

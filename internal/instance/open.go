@@ -55,18 +55,12 @@ func Open(path string, passphrase []byte) (*Instance, error) {
 }
 
 func (i *Instance) readTrust() error {
-	raw, err := os.ReadFile(i.Config.Path("trust", trust.RootFile))
+	m, err := trust.ReadMaterial(os.DirFS(i.Config.Path("trust")))
 	if err != nil {
 		return err
 	}
-	if i.Root, err = trust.Parse(raw); err != nil {
-		return err
-	}
-	if raw, err = os.ReadFile(i.Config.Path("trust", trust.SigningConfigFile)); err != nil {
-		return err
-	}
-	i.Signing, err = trust.ParseSigningConfig(raw)
-	return err
+	i.Root, i.Signing = m.Root, m.SigningConfig
+	return nil
 }
 
 // readKeys decrypts the keys, all at once: each costs the passphrase's scrypt.

@@ -3,15 +3,11 @@ package server
 import (
 	"bytes"
 	"embed"
-	"errors"
-	"io/fs"
 	"net/http"
 	"os"
 	"strings"
 	"text/template"
 
-	"github.com/hallmark-sign/hallmark/client"
-	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/webpage"
 	"github.com/hallmark-sign/hallmark/trust"
 )
@@ -33,7 +29,7 @@ func (s *Server) serveHome() http.Handler {
 	pages := webpage.New(pageFiles, "pages/*.html")
 	text := template.Must(template.ParseFS(pageFiles, "pages/home.txt"))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		files, err := s.trustFiles()
+		m, err := s.material()
 		if err != nil {
 			s.trustUnreadable(w, r, err)
 			return
@@ -43,7 +39,7 @@ func (s *Server) serveHome() http.Handler {
 		h.Set("Vary", "Accept")
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("X-Frame-Options", "DENY")
-		page := s.home(files)
+		page := s.home(m)
 		if strings.Contains(r.Header.Get("Accept"), "text/html") {
 			pages.Write(w, http.StatusOK, "home.html", s.config.Host(), "", page)
 			return
@@ -58,45 +54,36 @@ func (s *Server) serveHome() http.Handler {
 	})
 }
 
-func (s *Server) home(files client.TrustFiles) home {
+func (s *Server) home(m *trust.Material) home {
 	issuer := s.config.URL
 	if s.login == nil {
 		issuer = "ISSUER"
 	}
 	page := home{
-		URL: s.config.URL, Fingerprint: files.Fingerprint(),
+		URL: s.config.URL, Fingerprint: m.Fingerprint(),
 		Commands: []string{
 			"hallmark trust add " + s.config.URL,
 			"hallmark sign FILE",
 			"hallmark verify FILE --identity EMAIL --issuer " + issuer,
 		},
-		Links: []link{
-			{"/trust/" + trust.RootFile, "trusted root: what verifying needs, for other Sigstore clients too"},
-			{"/trust/" + trust.SigningConfigFile, "signing config: what signing needs"},
-			{"/api/v2/checkpoint", "checkpoint of the transparency log"},
-			{"/ct/checkpoint", "checkpoint of the log of certificates"},
-			{"/trust/" + config.LogKeyFile, "key of the transparency log, for witnesses"},
-		},
 	}
-	if files.LogPolicy != nil {
-		page.Links = append(page.Links, link{"/trust/" + trust.LogPolicyFile, "log policy: the witnesses that must have cosigned the log"})
+	for _, f := range trust.Files() {
+		if _, ok := m.File(f.Name); ok {
+			page.Links = append(page.Links, link{"/trust/" + f.Name, f.Purpose})
+		}
 	}
+	page.Links = append(page.Links,
+		link{"/api/v2/checkpoint", "checkpoint of the transparency log"},
+		link{"/ct/checkpoint", "checkpoint of the log of certificates"},
+		link{"/trust/" + trust.LogKeyFile, "key of the transparency log, for witnesses"},
+	)
 	if s.login != nil {
 		page.Links = append(page.Links, link{"/login/password-change", "change your password"})
 	}
 	return page
 }
 
-// trustFiles reads what clients are told. They are in the directory of the instance.
-func (s *Server) trustFiles() (files client.TrustFiles, err error) {
-	for name, to := range map[string]*[]byte{
-		trust.RootFile: &files.Root, trust.SigningConfigFile: &files.SigningConfig, trust.LogPolicyFile: &files.LogPolicy,
-	} {
-		raw, err := os.ReadFile(s.config.Path("trust", name))
-		if err != nil && !(name == trust.LogPolicyFile && errors.Is(err, fs.ErrNotExist)) {
-			return client.TrustFiles{}, err
-		}
-		*to = raw
-	}
-	return files, nil
+// material reads what the instance publishes.
+func (s *Server) material() (*trust.Material, error) {
+	return trust.ReadMaterial(os.DirFS(s.config.Path("trust")))
 }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/hallmark-sign/hallmark/internal/admission"
@@ -97,21 +98,26 @@ func (s *Server) logs() http.Handler {
 
 // serveTrust serves the trust files as they lie on disk.
 func (s *Server) serveTrust(w http.ResponseWriter, r *http.Request) {
-	switch name := r.PathValue("file"); name {
-	case trust.RootFile, trust.SigningConfigFile, trust.LogPolicyFile, config.LogKeyFile:
-		raw, err := os.ReadFile(s.config.Path("trust", name))
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			http.NotFound(w, r)
-		case err != nil:
-			s.trustUnreadable(w, r, err)
-		default:
-			w.Header().Set("Cache-Control", "no-cache")
-			http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(raw))
-		}
-	default:
+	name := r.PathValue("file")
+	if !published(name) {
 		http.NotFound(w, r)
+		return
 	}
+	raw, err := os.ReadFile(s.config.Path("trust", name))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		http.NotFound(w, r)
+	case err != nil:
+		s.trustUnreadable(w, r, err)
+	default:
+		w.Header().Set("Cache-Control", "no-cache")
+		http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(raw))
+	}
+}
+
+// published reports whether a file of the trust directory is served.
+func published(name string) bool {
+	return name == trust.LogKeyFile || slices.ContainsFunc(trust.Files(), func(f trust.File) bool { return f.Name == name })
 }
 
 // trustUnreadable answers while a trust file can't be read.

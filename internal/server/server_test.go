@@ -27,7 +27,6 @@ import (
 	"github.com/hallmark-sign/hallmark/hallmarktest"
 	"github.com/hallmark-sign/hallmark/internal/instance"
 	"github.com/hallmark-sign/hallmark/internal/server"
-	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
@@ -148,12 +147,12 @@ func TestLogKeyOpensCheckpoint(t *testing.T) {
 func TestTrustFiles(t *testing.T) {
 	i := hallmarktest.New(t)
 	h := client.NewHTTP(5*time.Second, nil)
-	files, err := client.Trust(t.Context(), h, i.URL)
+	published, err := client.Trust(t.Context(), h, i.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(files.Root) == 0 || len(files.SigningConfig) == 0 || files.LogPolicy != nil {
-		t.Errorf("trust files of %d, %d and %d bytes", len(files.Root), len(files.SigningConfig), len(files.LogPolicy))
+	if published.LogPolicy != nil {
+		t.Errorf("a log policy of %s", published.LogPolicy.Quorum)
 	}
 	for name, c := range map[string]struct {
 		status int
@@ -168,20 +167,17 @@ func TestTrustFiles(t *testing.T) {
 		"too long":  {http.StatusOK, strings.Repeat("#\n", checkpoint.MaxWitnessPolicy), "too long"},
 	} {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			switch path.Base(r.URL.Path) {
-			case trust.RootFile:
-				w.Write(files.Root)
-			case trust.SigningConfigFile:
-				w.Write(files.SigningConfig)
-			default:
-				w.WriteHeader(c.status)
-				io.WriteString(w, c.body)
+			if data, ok := published.File(path.Base(r.URL.Path)); ok {
+				w.Write(data)
+				return
 			}
+			w.WriteHeader(c.status)
+			io.WriteString(w, c.body)
 		}))
 		got, err := client.Trust(t.Context(), h, s.URL)
 		s.Close()
-		if c.want == "" && (err != nil || string(got.LogPolicy) != c.body) {
-			t.Errorf("%s: %s, %v", name, got.LogPolicy, err)
+		if c.want == "" && (err != nil || got.LogPolicy == nil || got.Fingerprint() == published.Fingerprint()) {
+			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 		if c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %v, want %s", name, err, c.want)
