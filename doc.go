@@ -13,6 +13,7 @@
 //	wire/tile          tile paths, entry bundles, proofs: C2SP tlog-tiles, RFC 6962
 //	wire/sct           signed certificate timestamps: RFC 6962 §3
 //	wire/timestamp     time-stamp requests, responses and tokens: RFC 3161, RFC 5816
+//	wire/protojson     protobuf messages as JSON, without protobuf
 //	wire/rekor         log entries and their canonical bodies: Rekor v1 and v2
 //	wire/fulcio        signing-certificate messages, proof of possession: Fulcio API v2
 //	wire/attestations  bundles by the digest of their subject: GitHub's attestations API

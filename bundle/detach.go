@@ -6,10 +6,9 @@ import (
 	"errors"
 	"fmt"
 
-	dssepb "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
-	"google.golang.org/protobuf/encoding/protojson"
-
 	"github.com/go-json-experiment/json"
+
+	"github.com/hallmark-sign/hallmark/wire/protojson"
 )
 
 // Detach takes the bundle apart for readers of the older form. Log entries are left
@@ -28,9 +27,7 @@ func (b *Bundle) detach() (d Detached, err error) {
 	case b.Message != nil:
 		d.Signature = base64.StdEncoding.AppendEncode(nil, b.Message.Signature)
 	case b.Envelope != nil && len(b.Envelope.Signatures) == 1:
-		pb := &dssepb.Envelope{PayloadType: b.Envelope.PayloadType, Payload: b.Envelope.Payload}
-		pb.Signatures = []*dssepb.Signature{{Keyid: b.Envelope.Signatures[0].KeyID, Sig: b.Envelope.Signatures[0].Sig}}
-		if d.Signature, err = protojson.Marshal(pb); err != nil {
+		if d.Signature, err = protojson.Marshal(envelopeMessage(b.Envelope, b.Envelope.Payload)); err != nil {
 			return d, err
 		}
 	default:

@@ -13,9 +13,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	dssepb "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
-	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/hallmark-sign/hallmark/wire/protojson"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 )
 
@@ -81,14 +80,14 @@ func (b *Bundle) readSignature(raw []byte) error {
 	if err != nil {
 		return err
 	}
-	var pb dssepb.Envelope
-	if err := protojson.Unmarshal(payload.without(content), &pb); err != nil {
+	var m envelope
+	if err := protojson.Unmarshal(payload.without(content), &m); err != nil {
 		return err
 	}
-	if err := payload.into(&pb, content); err != nil {
+	if err := payload.into(&m, content); err != nil {
 		return err
 	}
-	b.Envelope, err = envelopeFromProto(&pb)
+	b.Envelope, err = m.read()
 	return err
 }
 

@@ -5,12 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	bundlepb "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
-	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
-	dssepb "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
-	"google.golang.org/protobuf/encoding/protojson"
-
 	"github.com/hallmark-sign/hallmark/wire/dsse"
+	"github.com/hallmark-sign/hallmark/wire/protojson"
 )
 
 // Marshal writes the bundle as v0.3, whatever version it was read from, and
@@ -27,11 +23,11 @@ func (b *Bundle) Marshal() ([]byte, error) {
 }
 
 func (b *Bundle) marshal() ([]byte, error) {
-	pb, err := b.proto()
+	m, err := b.message()
 	if err != nil {
 		return nil, err
 	}
-	raw, err := protojson.Marshal(pb)
+	raw, err := protojson.Marshal(m)
 	if err != nil {
 		return nil, err
 	}
@@ -52,59 +48,50 @@ func (b *Bundle) marshal() ([]byte, error) {
 	return append(out, raw[at.to:]...), nil
 }
 
-func (b *Bundle) proto() (*bundlepb.Bundle, error) {
+func (b *Bundle) message() (*bundleMessage, error) {
 	if (b.Message == nil) == (b.Envelope == nil) {
 		return nil, errors.New("want a message signature or an envelope")
 	}
-	pb := &bundlepb.Bundle{MediaType: MediaType, VerificationMaterial: &bundlepb.VerificationMaterial{}}
-	if err := b.writeKey(pb.VerificationMaterial); err != nil {
-		return nil, err
-	}
-	for _, entry := range b.Entries {
-		pb.VerificationMaterial.TlogEntries = append(pb.VerificationMaterial.TlogEntries, entry.Proto())
-	}
-	if len(b.Timestamps) > 0 {
-		data := &bundlepb.TimestampVerificationData{}
-		for _, t := range b.Timestamps {
-			data.Rfc3161Timestamps = append(data.Rfc3161Timestamps, &commonpb.RFC3161SignedTimestamp{SignedTimestamp: t})
-		}
-		pb.VerificationMaterial.TimestampVerificationData = data
-	}
-	if b.Message != nil {
-		pb.Content = &bundlepb.Bundle_MessageSignature{MessageSignature: b.Message.proto()}
-	} else {
-		pb.Content = &bundlepb.Bundle_DsseEnvelope{DsseEnvelope: envelopeProto(b.Envelope)}
-	}
-	return pb, nil
-}
-
-func (b *Bundle) writeKey(m *bundlepb.VerificationMaterial) error {
+	m := &bundleMessage{mediaType: MediaType, material: new(material)}
 	switch len(b.Certificates) {
 	case 0:
-		m.Content = &bundlepb.VerificationMaterial_PublicKey{PublicKey: &commonpb.PublicKeyIdentifier{Hint: b.KeyHint}}
+		m.material.publicKey = &publicKey{protojson.String(b.KeyHint)}
 	case 1:
-		m.Content = &bundlepb.VerificationMaterial_Certificate{Certificate: &commonpb.X509Certificate{RawBytes: b.Certificates[0]}}
+		m.material.certificate = &certificate{b.Certificates[0]}
 	default:
-		return fmt.Errorf("%d certificates, where v0.3 has one", len(b.Certificates))
+		return nil, fmt.Errorf("%d certificates, where v0.3 has one", len(b.Certificates))
 	}
-	return nil
+	for _, entry := range b.Entries {
+		m.material.entries = append(m.material.entries, *entry.Message())
+	}
+	if len(b.Timestamps) > 0 {
+		m.material.timestamps = new(timestamps)
+	}
+	for _, t := range b.Timestamps {
+		m.material.timestamps.rfc3161 = append(m.material.timestamps.rfc3161, timestamp{t})
+	}
+	if b.Message != nil {
+		m.signature = b.Message.message()
+	} else {
+		m.envelope = envelopeMessage(b.Envelope, []byte{0}) // in place of megabytes
+	}
+	return m, nil
 }
 
-func (m *MessageSignature) proto() *commonpb.MessageSignature {
-	pb := &commonpb.MessageSignature{Signature: m.Signature}
-	for algorithm, hash := range hashes {
-		if m.Hash == hash {
-			pb.MessageDigest = &commonpb.HashOutput{Algorithm: algorithm, Digest: m.Digest}
+func (s *MessageSignature) message() *messageSignature {
+	m := &messageSignature{signature: s.Signature}
+	for n, hash := range hashes {
+		if n > 0 && s.Hash == hash {
+			m.digest = &hashOutput{int32(n), s.Digest}
 		}
 	}
-	return pb
+	return m
 }
 
-// envelopeProto is the envelope with one byte as its payload, in place of megabytes.
-func envelopeProto(e *dsse.Envelope) *dssepb.Envelope {
-	pb := &dssepb.Envelope{PayloadType: e.PayloadType, Payload: []byte{0}}
+func envelopeMessage(e *dsse.Envelope, payload []byte) *envelope {
+	m := &envelope{payload: payload, payloadType: protojson.String(e.PayloadType)}
 	for _, s := range e.Signatures {
-		pb.Signatures = append(pb.Signatures, &dssepb.Signature{Keyid: s.KeyID, Sig: s.Sig})
+		m.signatures = append(m.signatures, envelopeSignature{s.Sig, protojson.String(s.KeyID)})
 	}
-	return pb
+	return m
 }

@@ -5,13 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	bundlepb "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
-	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
-	dssepb "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
-	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
-	"google.golang.org/protobuf/encoding/protojson"
-
 	"github.com/hallmark-sign/hallmark/wire/dsse"
+	"github.com/hallmark-sign/hallmark/wire/protojson"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 )
 
@@ -25,13 +20,9 @@ var versions = map[string]Version{
 	MediaType: V03,
 }
 
-// hashes are the digest algorithms of a message signature (HashAlgorithm of
-// sigstore_common.proto) that hallmark can compute.
-var hashes = map[commonpb.HashAlgorithm]crypto.Hash{
-	commonpb.HashAlgorithm_SHA2_256: crypto.SHA256,
-	commonpb.HashAlgorithm_SHA2_384: crypto.SHA384,
-	commonpb.HashAlgorithm_SHA2_512: crypto.SHA512,
-}
+// hashes are the digest algorithms of a message signature that hallmark can
+// compute, by their number in HashAlgorithm of sigstore_common.proto.
+var hashes = [...]crypto.Hash{1: crypto.SHA256, 2: crypto.SHA384, 3: crypto.SHA512}
 
 // Parse reads a bundle, or the file that cosign 1 and 2 called so, which becomes
 // one of v0.1; see Detached. Errors: ErrMalformed, with ErrVersion beside it for a
@@ -55,26 +46,28 @@ func parse(raw []byte) (*Bundle, error) {
 	if isLegacy(raw) {
 		return parseLegacy(raw)
 	}
-	var pb bundlepb.Bundle
-	if err := protojson.Unmarshal(payload.without(raw), &pb); err != nil {
+	var m bundleMessage
+	if err := protojson.Unmarshal(payload.without(raw), &m); err != nil {
 		return nil, err
 	}
-	if envelope := pb.GetDsseEnvelope(); envelope != nil {
-		if err := payload.into(envelope, raw); err != nil {
+	if m.envelope != nil {
+		if err := payload.into(m.envelope, raw); err != nil {
 			return nil, err
 		}
 	}
-	version, ok := versions[pb.GetMediaType()]
+	version, ok := versions[string(m.mediaType)]
 	if !ok {
-		return nil, fmt.Errorf("media type %.100q: %w", pb.GetMediaType(), ErrVersion)
+		return nil, fmt.Errorf("media type %.100q: %w", m.mediaType, ErrVersion)
+	}
+	if m.material == nil {
+		m.material = new(material)
 	}
 	b := &Bundle{Version: version}
-	material := pb.GetVerificationMaterial()
 	for _, read := range []func() error{
-		func() error { return b.readKey(material) },
-		func() error { return b.readEntries(material.GetTlogEntries()) },
-		func() error { return b.readTimestamps(material.GetTimestampVerificationData()) },
-		func() error { return b.readContent(&pb) },
+		func() error { return b.readKey(m.material) },
+		func() error { return b.readEntries(m.material.entries) },
+		func() error { return b.readTimestamps(m.material.timestamps) },
+		func() error { return b.readContent(&m) },
 	} {
 		if err := read(); err != nil {
 			return nil, err
@@ -87,19 +80,19 @@ func parse(raw []byte) (*Bundle, error) {
 // VerificationMaterial): a key's identifier, "a sequence of one or more X.509
 // certificates, of which the first member MUST be a leaf certificate", which
 // v0.3 does not use, or a single leaf certificate.
-func (b *Bundle) readKey(m *bundlepb.VerificationMaterial) error {
-	switch content := m.GetContent().(type) {
-	case *bundlepb.VerificationMaterial_PublicKey:
-		b.KeyHint = content.PublicKey.GetHint()
+func (b *Bundle) readKey(m *material) error {
+	switch {
+	case m.publicKey != nil:
+		b.KeyHint = string(m.publicKey.hint)
 		return nil
-	case *bundlepb.VerificationMaterial_Certificate:
-		b.Certificates = [][]byte{content.Certificate.GetRawBytes()}
-	case *bundlepb.VerificationMaterial_X509CertificateChain:
+	case m.certificate != nil:
+		b.Certificates = [][]byte{m.certificate.raw}
+	case m.chain != nil:
 		if b.Version >= V03 {
 			return errors.New("a certificate chain, where v0.3 has one certificate")
 		}
-		for _, c := range content.X509CertificateChain.GetCertificates() {
-			b.Certificates = append(b.Certificates, c.GetRawBytes())
+		for _, c := range m.chain.certificates {
+			b.Certificates = append(b.Certificates, c.raw)
 		}
 	default:
 		return errors.New("no certificate and no public key")
@@ -121,12 +114,12 @@ func (b *Bundle) checkChain() error {
 // readEntries: v0.1 bundles "may contain an inclusion promise and not an
 // inclusion proof" (sigstore_bundle.proto, VerificationMaterial); later ones
 // need the proof.
-func (b *Bundle) readEntries(entries []*rekorpb.TransparencyLogEntry) error {
+func (b *Bundle) readEntries(entries []rekor.TransparencyLogEntry) error {
 	if len(entries) > MaxEntries {
 		return fmt.Errorf("%d log entries, want at most %d", len(entries), MaxEntries)
 	}
-	for i, pb := range entries {
-		entry, err := rekor.EntryFromProto(pb)
+	for i := range entries {
+		entry, err := entries[i].Entry()
 		if err != nil {
 			return fmt.Errorf("log entry %d: %w", i, err)
 		}
@@ -141,71 +134,73 @@ func (b *Bundle) readEntries(entries []*rekorpb.TransparencyLogEntry) error {
 	return nil
 }
 
-func (b *Bundle) readTimestamps(data *bundlepb.TimestampVerificationData) error {
-	for _, t := range data.GetRfc3161Timestamps() {
-		b.Timestamps = append(b.Timestamps, t.GetSignedTimestamp())
+func (b *Bundle) readTimestamps(m *timestamps) error {
+	if m == nil {
+		return nil
+	}
+	for _, t := range m.rfc3161 {
+		b.Timestamps = append(b.Timestamps, t.signed)
 	}
 	return checkBlobs("timestamp", b.Timestamps, 0, MaxTimestamps)
 }
 
-func (b *Bundle) readContent(pb *bundlepb.Bundle) (err error) {
-	switch content := pb.GetContent().(type) {
-	case *bundlepb.Bundle_MessageSignature:
-		b.Message, err = messageFromProto(content.MessageSignature)
-	case *bundlepb.Bundle_DsseEnvelope:
-		b.Envelope, err = envelopeFromProto(content.DsseEnvelope)
+func (b *Bundle) readContent(m *bundleMessage) (err error) {
+	switch {
+	case m.signature != nil:
+		b.Message, err = m.signature.read()
+	case m.envelope != nil:
+		b.Envelope, err = m.envelope.read()
 	default:
 		err = errors.New("no message signature and no envelope")
 	}
 	return err
 }
 
-func messageFromProto(pb *commonpb.MessageSignature) (*MessageSignature, error) {
-	if len(pb.GetSignature()) == 0 {
+func (m *messageSignature) read() (*MessageSignature, error) {
+	if len(m.signature) == 0 {
 		return nil, errors.New("empty signature")
 	}
-	m := &MessageSignature{Signature: pb.GetSignature()}
-	if pb.GetMessageDigest() == nil {
-		return m, nil
+	s := &MessageSignature{Signature: m.signature}
+	if m.digest == nil {
+		return s, nil
 	}
-	hash, ok := hashes[pb.GetMessageDigest().GetAlgorithm()]
-	if !ok {
-		return nil, fmt.Errorf("message digest: algorithm %s", pb.GetMessageDigest().GetAlgorithm())
+	if n := m.digest.algorithm; 0 < n && int(n) < len(hashes) {
+		s.Hash = hashes[n]
+	} else {
+		return nil, fmt.Errorf("message digest: algorithm %s", m.digest.named())
 	}
-	m.Hash, m.Digest = hash, pb.GetMessageDigest().GetDigest()
-	if len(m.Digest) != hash.Size() {
-		return nil, fmt.Errorf("message digest: %d bytes for %s", len(m.Digest), hash)
+	s.Digest = m.digest.digest
+	if len(s.Digest) != s.Hash.Size() {
+		return nil, fmt.Errorf("message digest: %d bytes for %s", len(s.Digest), s.Hash)
 	}
-	return m, nil
+	return s, nil
 }
 
-// envelopeFromProto: "DSSE envelopes in a bundle MUST have exactly one
+// read reads the envelope: "DSSE envelopes in a bundle MUST have exactly one
 // signature" (sigstore_bundle.proto, Bundle).
-func envelopeFromProto(pb *dssepb.Envelope) (*dsse.Envelope, error) {
-	if n := len(pb.GetSignatures()); n != 1 {
+func (m *envelope) read() (*dsse.Envelope, error) {
+	if n := len(m.signatures); n != 1 {
 		return nil, fmt.Errorf("envelope with %d signatures, want 1", n)
 	}
-	signature := dsse.Signature{KeyID: pb.GetSignatures()[0].GetKeyid(), Sig: pb.GetSignatures()[0].GetSig()}
+	signature := dsse.Signature{KeyID: string(m.signatures[0].keyID), Sig: m.signatures[0].sig}
 	if len(signature.Sig) == 0 {
 		return nil, errors.New("envelope with an empty signature")
 	}
 	return &dsse.Envelope{
-		PayloadType: pb.GetPayloadType(),
-		Payload:     pb.GetPayload(),
+		PayloadType: string(m.payloadType),
+		Payload:     m.payload,
 		Signatures:  []dsse.Signature{signature},
 	}, nil
 }
 
 // into puts the payload into an envelope that was read without it.
-func (s span) into(pb *dssepb.Envelope, raw []byte) error {
+func (s span) into(m *envelope, raw []byte) (err error) {
 	if s.to == 0 {
 		return nil // it was not left out
 	}
-	payload, err := decodePayload(s.in(raw))
-	if err != nil {
+	if m.payload, err = protojson.DecodeBase64(s.in(raw)); err != nil {
 		return fmt.Errorf("payload: %w", err)
 	}
-	pb.Payload = payload
 	return nil
 }
 

@@ -2,7 +2,6 @@ package bundle
 
 import (
 	"bytes"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -106,19 +105,4 @@ func plain(raw []byte, from, end int) span {
 		return span{}
 	}
 	return span{from, end - 1}
-}
-
-// decodePayload decodes base64 as protobuf's JSON has it: in either alphabet, padded
-// or not.
-func decodePayload(text []byte) ([]byte, error) {
-	encoding := base64.StdEncoding
-	if bytes.ContainsAny(text, "-_") {
-		encoding = base64.URLEncoding
-	}
-	if len(text)%4 != 0 {
-		encoding = encoding.WithPadding(base64.NoPadding)
-	}
-	out := make([]byte, encoding.DecodedLen(len(text)))
-	n, err := encoding.Decode(out, text)
-	return out[:n:n], err
 }

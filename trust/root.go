@@ -5,11 +5,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 
-	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
-	trustpb "github.com/sigstore/protobuf-specs/gen/pb-go/trustroot/v1"
-	"google.golang.org/protobuf/encoding/protojson"
-
+	"github.com/hallmark-sign/hallmark/wire/protojson"
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
@@ -64,23 +62,23 @@ func parseRoot(raw []byte) (*Root, error) {
 	if len(raw) > MaxSize {
 		return nil, fmt.Errorf("%d bytes, want at most %d", len(raw), MaxSize)
 	}
-	var pb trustpb.TrustedRoot
-	if err := protojson.Unmarshal(raw, &pb); err != nil {
+	var m rootMessage
+	if err := protojson.Unmarshal(raw, &m); err != nil {
 		return nil, err
 	}
-	if m := pb.GetMediaType(); m != MediaTypeRoot && m != mediaTypeRoot02 {
-		return nil, fmt.Errorf("media type %.100q", m)
+	if m.mediaType != MediaTypeRoot && m.mediaType != mediaTypeRoot02 {
+		return nil, fmt.Errorf("media type %.100q", m.mediaType)
 	}
 	root := new(Root)
 	for _, read := range []func() error{
-		func() (err error) { root.Logs, err = each("log", pb.GetTlogs(), logFromProto); return },
-		func() (err error) { root.CTLogs, err = each("CT log", pb.GetCtlogs(), logFromProto); return },
+		func() (err error) { root.Logs, err = each("log", m.tlogs, (*logMessage).read); return },
+		func() (err error) { root.CTLogs, err = each("CT log", m.ctlogs, (*logMessage).read); return },
 		func() (err error) {
-			root.CertificateAuthorities, err = each("certificate authority", pb.GetCertificateAuthorities(), authorityFromProto)
+			root.CertificateAuthorities, err = each("certificate authority", m.authorities, (*authorityMessage).read)
 			return
 		},
 		func() (err error) {
-			root.TimestampAuthorities, err = each("timestamp authority", pb.GetTimestampAuthorities(), authorityFromProto)
+			root.TimestampAuthorities, err = each("timestamp authority", m.timestamps, (*authorityMessage).read)
 			return
 		},
 	} {
@@ -92,10 +90,10 @@ func parseRoot(raw []byte) (*Root, error) {
 }
 
 // each reads a list, naming the place of what it refuses.
-func each[P, T any](what string, list []P, read func(P) (T, error)) ([]T, error) {
+func each[M, T any](what string, list []M, read func(*M) (T, error)) ([]T, error) {
 	var out []T
-	for i, pb := range list {
-		t, err := read(pb)
+	for i := range list {
+		t, err := read(&list[i])
 		if err != nil {
 			return nil, fmt.Errorf("%s %d: %w", what, i, err)
 		}
@@ -104,53 +102,63 @@ func each[P, T any](what string, list []P, read func(P) (T, error)) ([]T, error)
 	return out, nil
 }
 
-func logFromProto(pb *trustpb.TransparencyLogInstance) (Log, error) {
-	if pb.GetHashAlgorithm() != commonpb.HashAlgorithm_SHA2_256 {
-		return Log{}, fmt.Errorf("hash algorithm %s, want SHA2_256", pb.GetHashAlgorithm())
+func (m *logMessage) read() (Log, error) {
+	if name := m.hash().String(); name != "SHA2_256" {
+		return Log{}, fmt.Errorf("hash algorithm %s, want SHA2_256", name)
 	}
-	if n := len(pb.GetLogId().GetKeyId()); n != 32 {
+	if m.logID == nil {
+		m.logID = new(logID)
+	}
+	if n := len(m.logID.keyID); n != 32 {
 		return Log{}, fmt.Errorf("log ID of %d bytes, want 32", n)
 	}
-	key, algorithm, err := keyFromProto(pb.GetPublicKey())
+	if m.publicKey == nil {
+		m.publicKey = new(publicKey)
+	}
+	key, algorithm, err := m.publicKey.read()
 	if err != nil {
 		return Log{}, fmt.Errorf("public key: %w", err)
 	}
-	validity, err := validityFromProto(pb.GetPublicKey().GetValidFor())
+	validity, err := m.publicKey.validFor.read()
 	if err != nil {
 		return Log{}, err
 	}
 	return Log{
-		BaseURL: pb.GetBaseUrl(), ID: pb.GetLogId().GetKeyId(), Key: key,
-		Algorithm: algorithm, Validity: validity, Operator: pb.GetOperator(),
+		BaseURL: string(m.baseURL), ID: m.logID.keyID, Key: key,
+		Algorithm: algorithm, Validity: validity, Operator: string(m.operator),
 	}, nil
 }
 
-// keyFromProto reads a key in the form that its details name. The deprecated
+// read reads the key in the form that its details name. The deprecated
 // PKCS1_RSA_PKCS1V5 is how older trusted roots write RSA log keys.
-func keyFromProto(pb *commonpb.PublicKey) (crypto.PublicKey, sigalg.Algorithm, error) {
-	if pb.GetKeyDetails().String() == "PKCS1_RSA_PKCS1V5" {
-		key, err := x509.ParsePKCS1PublicKey(pb.GetRawBytes())
+func (m *publicKey) read() (crypto.PublicKey, sigalg.Algorithm, error) {
+	details := m.algorithm().String()
+	if details == "PKCS1_RSA_PKCS1V5" {
+		key, err := x509.ParsePKCS1PublicKey(m.raw)
 		if err != nil {
 			return nil, sigalg.Algorithm{}, err
 		}
 		algorithm, err := sigalg.ForKey(key)
 		return key, algorithm, err
 	}
-	algorithm, err := sigalg.ByName(pb.GetKeyDetails().String())
+	algorithm, err := sigalg.ByName(details)
 	if err != nil {
 		return nil, sigalg.Algorithm{}, err
 	}
-	key, err := x509.ParsePKIXPublicKey(pb.GetRawBytes())
+	key, err := x509.ParsePKIXPublicKey(m.raw)
 	if err != nil {
 		return nil, sigalg.Algorithm{}, err
 	}
 	return key, algorithm, algorithm.CheckKey(key)
 }
 
-func authorityFromProto(pb *trustpb.CertificateAuthority) (Authority, error) {
-	authority := Authority{URI: pb.GetUri(), Operator: pb.GetOperator()}
-	for i, c := range pb.GetCertChain().GetCertificates() {
-		cert, err := x509.ParseCertificate(c.GetRawBytes())
+func (m *authorityMessage) read() (Authority, error) {
+	authority := Authority{URI: string(m.uri), Operator: string(m.operator)}
+	if m.chain == nil {
+		m.chain = new(chain)
+	}
+	for i, c := range m.chain.certificates {
+		cert, err := x509.ParseCertificate(c.raw)
 		if err != nil {
 			return Authority{}, fmt.Errorf("certificate %d: %w", i, err)
 		}
@@ -159,20 +167,20 @@ func authorityFromProto(pb *trustpb.CertificateAuthority) (Authority, error) {
 	if len(authority.Chain) == 0 {
 		return Authority{}, errors.New("no certificates")
 	}
-	validity, err := validityFromProto(pb.GetValidFor())
+	validity, err := m.validFor.read()
 	authority.Validity = validity
 	return authority, err
 }
 
 // Marshal writes the trusted root as JSON; Parse reads it back.
 func (r *Root) Marshal() ([]byte, error) {
-	pb := &trustpb.TrustedRoot{MediaType: MediaTypeRoot}
+	m := &rootMessage{mediaType: MediaTypeRoot}
 	for _, list := range []struct {
 		logs []Log
-		to   *[]*trustpb.TransparencyLogInstance
-	}{{r.Logs, &pb.Tlogs}, {r.CTLogs, &pb.Ctlogs}} {
+		to   *[]logMessage
+	}{{r.Logs, &m.tlogs}, {r.CTLogs, &m.ctlogs}} {
 		for _, l := range list.logs {
-			log, err := l.proto()
+			log, err := l.message()
 			if err != nil {
 				return nil, fmt.Errorf("marshalling trusted root: %w", err)
 			}
@@ -180,45 +188,45 @@ func (r *Root) Marshal() ([]byte, error) {
 		}
 	}
 	for _, a := range r.CertificateAuthorities {
-		pb.CertificateAuthorities = append(pb.CertificateAuthorities, a.proto())
+		m.authorities = append(m.authorities, a.message())
 	}
 	for _, a := range r.TimestampAuthorities {
-		pb.TimestampAuthorities = append(pb.TimestampAuthorities, a.proto())
+		m.timestamps = append(m.timestamps, a.message())
 	}
-	return protojson.MarshalOptions{Multiline: true}.Marshal(pb)
+	return protojson.MarshalIndent(m)
 }
 
-func (l Log) proto() (*trustpb.TransparencyLogInstance, error) {
+func (l Log) message() (logMessage, error) {
 	der, err := x509.MarshalPKIXPublicKey(l.Key)
 	if err != nil {
-		return nil, fmt.Errorf("public key: %w", err)
+		return logMessage{}, fmt.Errorf("public key: %w", err)
 	}
-	return &trustpb.TransparencyLogInstance{
-		BaseUrl:       l.BaseURL,
-		HashAlgorithm: commonpb.HashAlgorithm_SHA2_256,
-		PublicKey: &commonpb.PublicKey{
-			RawBytes:   der,
-			KeyDetails: commonpb.PublicKeyDetails(commonpb.PublicKeyDetails_value[l.Algorithm.Name]),
-			ValidFor:   l.Validity.proto(),
-		},
-		LogId:    &commonpb.LogId{KeyId: l.ID},
-		Operator: l.Operator,
+	return logMessage{
+		baseURL:       protojson.String(l.BaseURL),
+		hashAlgorithm: number(sigalg.HashAlgorithms(), "SHA2_256"),
+		publicKey:     &publicKey{raw: der, details: number(sigalg.PublicKeyDetails(), l.Algorithm.Name), validFor: l.Validity.message()},
+		logID:         &logID{l.ID},
+		operator:      protojson.String(l.Operator),
 	}, nil
 }
 
-// proto names the authority by its root's subject.
-func (a Authority) proto() *trustpb.CertificateAuthority {
-	pb := &trustpb.CertificateAuthority{
-		Uri: a.URI, ValidFor: a.Validity.proto(), Operator: a.Operator,
-		CertChain: &commonpb.X509CertificateChain{},
+// number returns the number of an enum's value; 0, which stands for no value, if
+// there is none of this name.
+func number(names []string, name string) int32 { return int32(max(slices.Index(names, name), 0)) }
+
+// message names the authority by its root's subject.
+func (a Authority) message() authorityMessage {
+	m := authorityMessage{
+		uri: protojson.String(a.URI), validFor: a.Validity.message(), operator: protojson.String(a.Operator),
+		chain: new(chain),
 	}
 	for _, c := range a.Chain {
-		pb.CertChain.Certificates = append(pb.CertChain.Certificates, &commonpb.X509Certificate{RawBytes: c.Raw})
+		m.chain.certificates = append(m.chain.certificates, certificate{c.Raw})
 	}
 	subject := a.Chain[len(a.Chain)-1].Subject
-	pb.Subject = &commonpb.DistinguishedName{CommonName: subject.CommonName}
+	m.subject = &distinguishedName{commonName: protojson.String(subject.CommonName)}
 	if len(subject.Organization) > 0 {
-		pb.Subject.Organization = subject.Organization[0]
+		m.subject.organization = protojson.String(subject.Organization[0])
 	}
-	return pb
+	return m
 }

@@ -7,8 +7,7 @@ import (
 	"slices"
 	"time"
 
-	trustpb "github.com/sigstore/protobuf-specs/gen/pb-go/trustroot/v1"
-	"google.golang.org/protobuf/encoding/protojson"
+	"github.com/hallmark-sign/hallmark/wire/protojson"
 )
 
 // MediaTypeSigningConfig is the signing config's media type.
@@ -52,72 +51,72 @@ func parseSigningConfig(raw []byte) (*SigningConfig, error) {
 	if len(raw) > MaxSize {
 		return nil, fmt.Errorf("%d bytes, want at most %d", len(raw), MaxSize)
 	}
-	var pb trustpb.SigningConfig
-	if err := protojson.Unmarshal(raw, &pb); err != nil {
+	var m signingConfigMessage
+	if err := protojson.Unmarshal(raw, &m); err != nil {
 		return nil, err
 	}
-	if pb.GetMediaType() != MediaTypeSigningConfig {
-		return nil, fmt.Errorf("media type %.100q", pb.GetMediaType())
+	if m.mediaType != MediaTypeSigningConfig {
+		return nil, fmt.Errorf("media type %.100q", m.mediaType)
 	}
 	config := new(SigningConfig)
 	for _, role := range []struct {
 		name string
-		from []*trustpb.Service
+		from []serviceMessage
 		to   *[]Service
 	}{
-		{"certificate authority", pb.GetCaUrls(), &config.CertificateAuthorities},
-		{"OpenID issuer", pb.GetOidcUrls(), &config.Issuers},
-		{"log", pb.GetRekorTlogUrls(), &config.Logs},
-		{"timestamp authority", pb.GetTsaUrls(), &config.TimestampAuthorities},
+		{"certificate authority", m.cas, &config.CertificateAuthorities},
+		{"OpenID issuer", m.oidcs, &config.Issuers},
+		{"log", m.logs, &config.Logs},
+		{"timestamp authority", m.timestamps, &config.TimestampAuthorities},
 	} {
-		services, err := each(role.name, role.from, serviceFromProto)
+		services, err := each(role.name, role.from, (*serviceMessage).read)
 		if err != nil {
 			return nil, err
 		}
 		*role.to = services
 	}
 	var err error
-	if config.LogSelector, err = selectorFromProto(pb.GetRekorTlogConfig(), len(config.Logs)); err != nil {
+	if config.LogSelector, err = m.logSelector.read(len(config.Logs)); err != nil {
 		return nil, fmt.Errorf("log selector: %w", err)
 	}
-	if config.TimestampSelector, err = selectorFromProto(pb.GetTsaConfig(), len(config.TimestampAuthorities)); err != nil {
+	if config.TimestampSelector, err = m.timestampSelector.read(len(config.TimestampAuthorities)); err != nil {
 		return nil, fmt.Errorf("timestamp selector: %w", err)
 	}
 	return config, nil
 }
 
-func serviceFromProto(pb *trustpb.Service) (Service, error) {
-	u, err := url.Parse(pb.GetUrl())
+func (m *serviceMessage) read() (Service, error) {
+	u, err := url.Parse(string(m.url))
 	if err != nil {
 		return Service{}, err
 	}
 	if (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return Service{}, fmt.Errorf("URL %.200q is not of the form https://host/path", pb.GetUrl())
+		return Service{}, fmt.Errorf("URL %.200q is not of the form https://host/path", m.url)
 	}
-	validity, err := validityFromProto(pb.GetValidFor())
+	validity, err := m.validFor.read()
 	if err != nil {
 		return Service{}, err
 	}
-	return Service{URL: pb.GetUrl(), APIVersion: pb.GetMajorApiVersion(), Validity: validity, Operator: pb.GetOperator()}, nil
+	return Service{URL: string(m.url), APIVersion: uint32(m.version), Validity: validity, Operator: string(m.operator)}, nil
 }
 
-// selectorFromProto requires a selector where there are services: "A client
-// SHOULD throw an error if the value is SERVICE_SELECTOR_UNDEFINED"
-// (ServiceSelector).
-func selectorFromProto(pb *trustpb.ServiceConfiguration, services int) (Selector, error) {
-	s := Selector{Mode: pb.GetSelector().String(), Count: pb.GetCount()}
-	switch pb.GetSelector() {
-	case trustpb.ServiceSelector_ANY, trustpb.ServiceSelector_ALL:
+// read requires a selector where there are services: "A client SHOULD throw an
+// error if the value is SERVICE_SELECTOR_UNDEFINED" (ServiceSelector).
+func (m *serviceConfiguration) read(services int) (Selector, error) {
+	if m == nil {
+		m = new(serviceConfiguration)
+	}
+	s := Selector{Mode: m.mode().String(), Count: uint32(m.count)}
+	switch {
+	case s.Mode == "ANY", s.Mode == "ALL":
 		return s, nil
-	case trustpb.ServiceSelector_EXACT:
+	case s.Mode == "EXACT":
 		if s.Count < 1 || int64(s.Count) > int64(services) {
 			return Selector{}, fmt.Errorf("EXACT %d of %d services", s.Count, services)
 		}
 		return s, nil
-	case trustpb.ServiceSelector_SERVICE_SELECTOR_UNDEFINED:
-		if services == 0 {
-			return Selector{}, nil
-		}
+	case m.selector == 0 && services == 0:
+		return Selector{}, nil
 	}
 	return Selector{}, errors.New("undefined")
 }
@@ -164,33 +163,31 @@ func (s Selector) Select(usable []Service) ([]Service, error) {
 
 // Marshal writes the signing config as JSON; ParseSigningConfig reads it back.
 func (c *SigningConfig) Marshal() ([]byte, error) {
-	pb := &trustpb.SigningConfig{
-		MediaType:       MediaTypeSigningConfig,
-		CaUrls:          serviceProtos(c.CertificateAuthorities),
-		OidcUrls:        serviceProtos(c.Issuers),
-		RekorTlogUrls:   serviceProtos(c.Logs),
-		RekorTlogConfig: c.LogSelector.proto(),
-		TsaUrls:         serviceProtos(c.TimestampAuthorities),
-		TsaConfig:       c.TimestampSelector.proto(),
-	}
-	return protojson.MarshalOptions{Multiline: true}.Marshal(pb)
+	return protojson.MarshalIndent(&signingConfigMessage{
+		mediaType:         MediaTypeSigningConfig,
+		cas:               serviceMessages(c.CertificateAuthorities),
+		oidcs:             serviceMessages(c.Issuers),
+		logs:              serviceMessages(c.Logs),
+		logSelector:       c.LogSelector.message(),
+		timestamps:        serviceMessages(c.TimestampAuthorities),
+		timestampSelector: c.TimestampSelector.message(),
+	})
 }
 
-func serviceProtos(services []Service) []*trustpb.Service {
-	var out []*trustpb.Service
+func serviceMessages(services []Service) []serviceMessage {
+	var out []serviceMessage
 	for _, s := range services {
-		out = append(out, &trustpb.Service{
-			Url: s.URL, MajorApiVersion: s.APIVersion, ValidFor: s.Validity.proto(), Operator: s.Operator,
+		out = append(out, serviceMessage{
+			url: protojson.String(s.URL), version: protojson.Uint32(s.APIVersion),
+			validFor: s.Validity.message(), operator: protojson.String(s.Operator),
 		})
 	}
 	return out
 }
 
-func (s Selector) proto() *trustpb.ServiceConfiguration {
+func (s Selector) message() *serviceConfiguration {
 	if s.Mode == "" {
 		return nil
 	}
-	return &trustpb.ServiceConfiguration{
-		Selector: trustpb.ServiceSelector(trustpb.ServiceSelector_value[s.Mode]), Count: s.Count,
-	}
+	return &serviceConfiguration{number(selectors[:], s.Mode), protojson.Uint32(s.Count)}
 }

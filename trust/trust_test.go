@@ -105,6 +105,7 @@ func TestRootRefusals(t *testing.T) {
 		"other media type":  {"version=0.1", "version=9.9"},
 		"no start":          {`"start":"2026-01-01T00:00:00Z",`, ``},
 		"ends before start": {"2026-12-31", "2025-12-31"},
+		"ends in year 1":    {"2026-12-31", "0001-01-01"},
 		"year 10000":        {"2026-12-31T00:00:00Z", "10000-01-01T00:00:00Z"},
 		"short log ID":      {`"AAAA`, `"`},
 		"other hash":        {"SHA2_256", "SHA2_512"},

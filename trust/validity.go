@@ -2,11 +2,7 @@ package trust
 
 import (
 	"errors"
-	"fmt"
 	"time"
-
-	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
-	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // Validity is a window of time: "closed and includes both the start and end
@@ -24,35 +20,26 @@ func (v Validity) Contains(t time.Time) bool {
 	return v.End.IsZero() || !t.After(v.End)
 }
 
-// validityFromProto reads a window. The start is required: without it a key or
-// an authority would count for all of the past.
-func validityFromProto(pb *commonpb.TimeRange) (Validity, error) {
-	if pb.GetStart() == nil {
+// read reads a window. The start is required: without it a key or an authority
+// would count for all of the past.
+func (m *timeRange) read() (Validity, error) {
+	if m == nil || m.start == nil {
 		return Validity{}, errors.New("validity without a start")
 	}
-	var v Validity
-	for _, end := range []struct {
-		pb *timestamppb.Timestamp
-		to *time.Time
-	}{{pb.GetStart(), &v.Start}, {pb.GetEnd(), &v.End}} {
-		if end.pb == nil {
-			continue
+	v := Validity{Start: *m.start}
+	if m.end != nil {
+		if m.end.Before(v.Start) {
+			return Validity{}, errors.New("validity ends before it starts")
 		}
-		if err := end.pb.CheckValid(); err != nil {
-			return Validity{}, fmt.Errorf("validity: %w", err)
-		}
-		*end.to = end.pb.AsTime()
-	}
-	if !v.End.IsZero() && v.End.Before(v.Start) {
-		return Validity{}, errors.New("validity ends before it starts")
+		v.End = *m.end
 	}
 	return v, nil
 }
 
-func (v Validity) proto() *commonpb.TimeRange {
-	pb := &commonpb.TimeRange{Start: timestamppb.New(v.Start)}
+func (v Validity) message() *timeRange {
+	m := &timeRange{start: &v.Start}
 	if !v.End.IsZero() {
-		pb.End = timestamppb.New(v.End)
+		m.end = &v.End
 	}
-	return pb
+	return m
 }

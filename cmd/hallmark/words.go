@@ -17,9 +17,6 @@ func plain(p *problem) *problem {
 // know stays as it is.
 func plainly(text string) string {
 	for _, rule := range []struct{ voice, words string }{
-		{`proto:[\s\x{a0}]+\(line (\d+):(\d+)\): `, "line $1, column $2: "},
-		{`proto:[\s\x{a0}]+syntax error \(line (\d+):(\d+)\): `, "line $1, column $2: not JSON of this kind: "},
-		{`invalid value for \w+ field (\w+): `, "$1 can't be "},
 		{`yaml: unmarshal errors:\s*`, ""},
 		{`yaml: (line \d+: )?`, "${1}not YAML: "},
 		{`field (\S+) not found in type [\w.*\[\]]+`, "there is no member $1"},

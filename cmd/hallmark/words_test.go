@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/types/descriptorpb"
+
+	"github.com/hallmark-sign/hallmark/bundle"
 )
 
 type written struct {
@@ -27,26 +27,29 @@ func TestNoVoiceOfALibrary(t *testing.T) {
 		return d.Decode(new(written))
 	}
 	inJSON := func(text string) error { return json.Unmarshal([]byte(text), &struct{ N int }{}) }
-	inProto := func(text string) error { return protojson.Unmarshal([]byte(text), &descriptorpb.FileDescriptorProto{}) }
+	inBundle := func(text string) error {
+		_, err := bundle.Parse([]byte(text))
+		return err
+	}
 	_, number := strconv.ParseInt("x", 10, 64)
 	_, large := strconv.ParseInt("99999999999999999999", 10, 64)
 	_, certificate := x509.ParseCertificate([]byte("x"))
 	for want, err := range map[string]error{
-		"line 2: not YAML: ":                      inYAML("a: [\nb"),
-		"line 2: there is no member nummer":       inYAML("number: 1\nnummer: 3"),
-		"line 1: `x` is no value for this member": inYAML("number: x"),
-		"line 1: members are no value":            inYAML("names: {a: b}"),
-		"line 1: a list is no value":              inYAML("number: [a]"),
-		"a JSON string where something else":      inJSON(`{"N":"x"}`),
-		"invalid character":                       inJSON(`{`[:0] + "x"),
-		`line 1, column 2: unknown field "zzz"`:   inProto(`{"zzz":1}`),
-		"line 1, column 1: not JSON":              inProto(`hello`),
-		"name can't be 3":                         inProto(`{"name":3}`),
-		`"x" is no number`:                        number,
-		"is out of range":                         large,
-		"malformed certificate":                   certificate,
-		"certificate signed by unknown":           x509.UnknownAuthorityError{},
-		"as others say it":                        errors.New("as others say it"),
+		"line 2: not YAML: ":                        inYAML("a: [\nb"),
+		"line 2: there is no member nummer":         inYAML("number: 1\nnummer: 3"),
+		"line 1: `x` is no value for this member":   inYAML("number: x"),
+		"line 1: members are no value":              inYAML("names: {a: b}"),
+		"line 1: a list is no value":                inYAML("number: [a]"),
+		"a JSON string where something else":        inJSON(`{"N":"x"}`),
+		"invalid character":                         inJSON(`{`[:0] + "x"),
+		`line 1, column 2: unknown field "zzz"`:     inBundle(`{"zzz":1}`),
+		"line 1, column 1: the document can't be [": inBundle(`[]`),
+		"mediaType can't be 3":                      inBundle(`{"mediaType":3}`),
+		`"x" is no number`:                          number,
+		"is out of range":                           large,
+		"malformed certificate":                     certificate,
+		"certificate signed by unknown":             x509.UnknownAuthorityError{},
+		"as others say it":                          errors.New("as others say it"),
 	} {
 		p := plain(&problem{Exit: exitUsage, Code: "unreadable", Err: fmt.Errorf("reading it: %w", err)})
 		for _, text := range []string{p.Text(), p.Report().Reason} {

@@ -6,15 +6,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
 	"time"
 
-	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
-	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 	"golang.org/x/mod/sumdb/tlog"
-	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/hallmark-sign/hallmark/wire/protojson"
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
@@ -54,121 +51,21 @@ func ParseEntry(json []byte) (Entry, error) {
 	if len(json) > maxEntry {
 		return Entry{}, fmt.Errorf("parsing log entry: longer than %d bytes", maxEntry)
 	}
-	var pb rekorpb.TransparencyLogEntry
-	if err := protojson.Unmarshal(json, &pb); err != nil {
+	var m TransparencyLogEntry
+	if err := protojson.Unmarshal(json, &m); err != nil {
 		return Entry{}, fmt.Errorf("parsing log entry: %w", err)
 	}
-	return EntryFromProto(&pb)
+	return m.Entry()
 }
 
-// EntryFromProto checks and converts a TransparencyLogEntry. It refuses
-// negative and absurd numbers and hashes of another length than 32. It verifies
-// nothing.
-func EntryFromProto(pb *rekorpb.TransparencyLogEntry) (Entry, error) {
-	e, err := entryFromProto(pb)
+// Marshal returns the JSON that ParseEntry reads. Default values are written out:
+// some clients look for a "logIndex":"0".
+func (e Entry) Marshal() ([]byte, error) {
+	raw, err := protojson.MarshalAll(e.Message())
 	if err != nil {
-		return Entry{}, fmt.Errorf("parsing log entry: %w", err)
+		return nil, fmt.Errorf("marshalling log entry: %w", err)
 	}
-	return e, nil
-}
-
-func entryFromProto(pb *rekorpb.TransparencyLogEntry) (Entry, error) {
-	if pb == nil {
-		return Entry{}, errors.New("missing")
-	}
-	if pb.LogIndex < 0 || pb.LogIndex > tile.MaxSize {
-		return Entry{}, fmt.Errorf("logIndex %d", pb.LogIndex)
-	}
-	if len(pb.GetLogId().GetKeyId()) != logIDSize {
-		return Entry{}, fmt.Errorf("logId of %d bytes, want %d", len(pb.GetLogId().GetKeyId()), logIDSize)
-	}
-	e := Entry{
-		LogIndex:             uint64(pb.LogIndex),
-		LogID:                pb.LogId.KeyId,
-		Kind:                 pb.GetKindVersion().GetKind(),
-		Version:              pb.GetKindVersion().GetVersion(),
-		SignedEntryTimestamp: pb.GetInclusionPromise().GetSignedEntryTimestamp(),
-		CanonicalizedBody:    pb.CanonicalizedBody,
-	}
-	if pb.IntegratedTime < 0 || pb.IntegratedTime > maxTime {
-		return Entry{}, fmt.Errorf("integratedTime %d", pb.IntegratedTime)
-	}
-	if pb.IntegratedTime > 0 {
-		e.IntegratedTime = time.Unix(pb.IntegratedTime, 0).UTC()
-	}
-	if pb.InclusionProof == nil {
-		return e, nil
-	}
-	var err error
-	if e.Proof, err = proofFromProto(pb.InclusionProof); err != nil {
-		return Entry{}, fmt.Errorf("inclusion proof: %w", err)
-	}
-	return e, nil
-}
-
-func proofFromProto(pb *rekorpb.InclusionProof) (*Proof, error) {
-	if pb.LogIndex < 0 || pb.TreeSize > tile.MaxSize || pb.LogIndex >= pb.TreeSize {
-		return nil, fmt.Errorf("leaf %d of %d", pb.LogIndex, pb.TreeSize)
-	}
-	if len(pb.Hashes) > 64 {
-		return nil, fmt.Errorf("%d hashes", len(pb.Hashes))
-	}
-	root, err := hash(pb.RootHash)
-	if err != nil {
-		return nil, err
-	}
-	p := &Proof{Root: root, Checkpoint: []byte(pb.GetCheckpoint().GetEnvelope())}
-	p.Index, p.Size = uint64(pb.LogIndex), uint64(pb.TreeSize)
-	for _, raw := range pb.Hashes {
-		h, err := hash(raw)
-		if err != nil {
-			return nil, err
-		}
-		p.Hashes = append(p.Hashes, h)
-	}
-	return p, nil
-}
-
-func hash(raw []byte) (tlog.Hash, error) {
-	if len(raw) != tlog.HashSize {
-		return tlog.Hash{}, fmt.Errorf("hash of %d bytes", len(raw))
-	}
-	return tlog.Hash(raw), nil
-}
-
-// Proto is the inverse of EntryFromProto.
-func (e Entry) Proto() *rekorpb.TransparencyLogEntry {
-	pb := &rekorpb.TransparencyLogEntry{
-		LogIndex:          int64(min(e.LogIndex, math.MaxInt64)),
-		LogId:             &commonpb.LogId{KeyId: e.LogID},
-		KindVersion:       &rekorpb.KindVersion{Kind: e.Kind, Version: e.Version},
-		CanonicalizedBody: e.CanonicalizedBody,
-	}
-	if !e.IntegratedTime.IsZero() {
-		pb.IntegratedTime = e.IntegratedTime.Unix()
-	}
-	if e.SignedEntryTimestamp != nil {
-		pb.InclusionPromise = &rekorpb.InclusionPromise{SignedEntryTimestamp: e.SignedEntryTimestamp}
-	}
-	if e.Proof != nil {
-		pb.InclusionProof = e.Proof.proto()
-	}
-	return pb
-}
-
-func (p *Proof) proto() *rekorpb.InclusionProof {
-	pb := &rekorpb.InclusionProof{
-		LogIndex: int64(min(p.Index, math.MaxInt64)),
-		TreeSize: int64(min(p.Size, math.MaxInt64)),
-		RootHash: p.Root[:],
-	}
-	if len(p.Checkpoint) > 0 {
-		pb.Checkpoint = &rekorpb.Checkpoint{Envelope: string(p.Checkpoint)}
-	}
-	for _, h := range p.Hashes {
-		pb.Hashes = append(pb.Hashes, h[:])
-	}
-	return pb
+	return raw, nil
 }
 
 // VerifySET verifies the signed entry timestamp of a Rekor v1 entry: the log's

@@ -8,9 +8,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
-	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 
+	"github.com/hallmark-sign/hallmark/wire/protojson"
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
@@ -107,18 +106,18 @@ func entryOfAnswer(uuid string, raw []byte) (Entry, error) {
 	if !strings.HasSuffix(uuid, hex.EncodeToString(leaf[:])) || len(uuid) != 64 && len(uuid) != 16+64 {
 		return Entry{}, fmt.Errorf("UUID %.80q is not the entry's", uuid)
 	}
-	var proof *rekorpb.InclusionProof
+	var proof *inclusionProof
 	if a.Verification.InclusionProof != nil {
 		var err error
-		if proof, err = a.Verification.InclusionProof.proto(); err != nil {
+		if proof, err = a.Verification.InclusionProof.message(); err != nil {
 			return Entry{}, fmt.Errorf("inclusion proof: %w", err)
 		}
 	}
 	return a.entry(a.Verification.SignedEntryTimestamp, proof)
 }
 
-// entry holds the entry to what EntryFromProto asks of one.
-func (l leafInV1) entry(promise []byte, proof *rekorpb.InclusionProof) (Entry, error) {
+// entry checks the entry as [TransparencyLogEntry.Entry] does.
+func (l leafInV1) entry(promise []byte, proof *inclusionProof) (Entry, error) {
 	id, err := hex.DecodeString(l.LogID)
 	if err != nil {
 		return Entry{}, fmt.Errorf("logID: %w", err)
@@ -127,35 +126,35 @@ func (l leafInV1) entry(promise []byte, proof *rekorpb.InclusionProof) (Entry, e
 	if err != nil {
 		return Entry{}, err
 	}
-	pb := &rekorpb.TransparencyLogEntry{
-		LogIndex:          l.LogIndex,
-		LogId:             &commonpb.LogId{KeyId: id},
-		KindVersion:       &rekorpb.KindVersion{Kind: body.Kind, Version: body.Version},
-		IntegratedTime:    l.IntegratedTime,
-		CanonicalizedBody: l.Body,
-		InclusionProof:    proof,
+	m := &TransparencyLogEntry{
+		logIndex:       protojson.Int64(l.LogIndex),
+		logID:          &logID{id},
+		kindVersion:    &kindVersion{protojson.String(body.Kind), protojson.String(body.Version)},
+		integratedTime: protojson.Int64(l.IntegratedTime),
+		body:           l.Body,
+		inclusionProof: proof,
 	}
 	if len(promise) > 0 {
-		pb.InclusionPromise = &rekorpb.InclusionPromise{SignedEntryTimestamp: promise}
+		m.inclusionPromise = &inclusionPromise{promise}
 	}
-	return entryFromProto(pb)
+	return m.entry()
 }
 
-func (p *proofV1) proto() (*rekorpb.InclusionProof, error) {
+func (p *proofV1) message() (*inclusionProof, error) {
 	root, err := hex.DecodeString(p.RootHash)
 	if err != nil {
 		return nil, fmt.Errorf("rootHash: %w", err)
 	}
-	pb := &rekorpb.InclusionProof{LogIndex: p.LogIndex, RootHash: root, TreeSize: p.TreeSize}
+	m := &inclusionProof{logIndex: protojson.Int64(p.LogIndex), rootHash: root, treeSize: protojson.Int64(p.TreeSize)}
 	for _, text := range p.Hashes {
 		h, err := hex.DecodeString(text)
 		if err != nil {
 			return nil, errors.New("hashes are not hex")
 		}
-		pb.Hashes = append(pb.Hashes, h)
+		m.hashes = append(m.hashes, h)
 	}
 	if p.Checkpoint != "" {
-		pb.Checkpoint = &rekorpb.Checkpoint{Envelope: p.Checkpoint}
+		m.checkpoint = &checkpoint{protojson.String(p.Checkpoint)}
 	}
-	return pb, nil
+	return m, nil
 }
