@@ -53,6 +53,7 @@
 //	internal/instance  the directory of an instance: made once, opened to be served
 //	internal/verdict   judges files by a policy, many at once, and says what came of it
 //	internal/lookup    finds bundles on images and in evidence stores
+//	internal/signing   services, ID token, signature, own verification, place: what sign does
 //	cmd/hallmark       the command, one file a verb
 //	cmd/hallmark-verify  the verify verb alone, in a small binary
 //	bench              measurements of a running instance, which hallmark bench prints

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/bench"
 	"github.com/hallmark-sign/hallmark/client"
+	"github.com/hallmark-sign/hallmark/internal/signing"
 	"github.com/hallmark-sign/hallmark/trust"
 )
 
@@ -70,7 +71,7 @@ func (f benchFlags) run(ctx context.Context, env environment) error {
 		return err
 	}
 	f.token.roots = roots
-	id, err := f.token.claims(ctx, env, s.OIDC)
+	id, err := f.token.source(env).Token(ctx, s.OIDC)
 	if err != nil {
 		return err
 	}
@@ -96,7 +97,7 @@ func (f benchFlags) measure(ctx context.Context, env environment, w bench.Work, 
 	return f.print(env, figure)
 }
 
-func worksOf(s *client.Services, id claims) ([]bench.Work, error) {
+func worksOf(s *client.Services, id signing.Token) ([]bench.Work, error) {
 	if len(s.Rekor) == 0 || len(s.TSA) == 0 {
 		return nil, client.ErrNoService
 	}
@@ -104,7 +105,7 @@ func worksOf(s *client.Services, id claims) ([]bench.Work, error) {
 	if err != nil {
 		return nil, err
 	}
-	certificates, err := bench.Certificates(s.Fulcio.HTTP, s.Fulcio.URL, id.token, id.challenge)
+	certificates, err := bench.Certificates(s.Fulcio.HTTP, s.Fulcio.URL, id.Raw, id.Challenge)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +113,7 @@ func worksOf(s *client.Services, id claims) ([]bench.Work, error) {
 }
 
 // commands measures sign and verify of a small file, as processes of their own.
-func (f benchFlags) commands(ctx context.Context, env environment, id claims) error {
+func (f benchFlags) commands(ctx context.Context, env environment, id signing.Token) error {
 	program, err := os.Executable()
 	if err != nil {
 		return err
@@ -123,7 +124,7 @@ func (f benchFlags) commands(ctx context.Context, env environment, id claims) er
 	}
 	defer os.RemoveAll(dir)
 	file, token := filepath.Join(dir, "file"), filepath.Join(dir, "token")
-	for path, text := range map[string]string{file: "what is signed\n", token: id.token} {
+	for path, text := range map[string]string{file: "what is signed\n", token: id.Raw} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			return err
 		}
@@ -141,7 +142,7 @@ func (f benchFlags) commands(ctx context.Context, env environment, id claims) er
 		args []string
 	}{
 		{"hallmark sign", []string{"sign", file, "--identity-token", token, "--trusted-root", root, "--signing-config", signing}},
-		{"hallmark verify", []string{"verify", file, "--identity", id.challenge, "--issuer", id.issuer, "--trusted-root", root}},
+		{"hallmark verify", []string{"verify", file, "--identity", id.Challenge, "--issuer", id.Issuer, "--trusted-root", root}},
 	} {
 		figure, err := bench.Command(ctx, c.name, f.runs, program, c.args...)
 		if err != nil {

@@ -1,18 +1,10 @@
 package main
 
 import (
-	"context"
 	"errors"
 
 	"github.com/spf13/cobra"
-
-	"github.com/hallmark-sign/hallmark/internal/verdict"
-	"github.com/hallmark-sign/hallmark/wire/dsse"
-	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
-
-// maxStatement is the longest in-toto statement that is signed, in bytes.
-const maxStatement = 16 << 20
 
 // signBundleCommand speaks the conformance suite's protocol.
 func signBundleCommand(env environment) *cobra.Command {
@@ -27,48 +19,19 @@ func signBundleCommand(env environment) *cobra.Command {
 			if f.bundle == "" {
 				return usageError(cmd, errors.New("--bundle is missing"))
 			}
-			if inToto {
-				return f.attest(cmd.Context(), env, args[0])
+			r, err := f.request(env)
+			switch {
+			case err != nil:
+				return err
+			case inToto:
+				return r.SignStatement(cmd.Context(), args[0])
 			}
-			return f.sign(cmd.Context(), env, args)
+			return r.Sign(cmd.Context(), args)
 		},
 	}
 	f.add(cmd, env)
 	cmd.Flags().BoolVar(&inToto, "in-toto", false, "ARTIFACT is an in-toto statement to be signed as an envelope")
 	return cmd
-}
-
-// attest signs an in-toto statement, and verifies the bundle against the first of
-// its subjects that can be.
-func (f signFlags) attest(ctx context.Context, env environment, file string) error {
-	payload, err := readFile(file, maxStatement)
-	if err != nil {
-		return err
-	}
-	statement, err := intoto.Parse(payload)
-	if err != nil {
-		return unreadable(file, err)
-	}
-	artifact, err := verdict.SubjectOf(statement)
-	if err != nil {
-		return unreadable(file, err)
-	}
-	if err := f.checkTargets([]string{f.bundle}, []string{file}); err != nil {
-		return err
-	}
-	s, err := f.session(ctx, env)
-	if err != nil {
-		return err
-	}
-	signer, policy, err := s.signer()
-	if err != nil {
-		return err
-	}
-	b, err := signer.Envelope(ctx, dsse.PayloadTypeInToto, payload)
-	if err != nil {
-		return about(file, err)
-	}
-	return s.finish(ctx, b, artifact, policy, file, f.bundle)
 }
 
 // verifyBundleCommand speaks the conformance suite's protocol.

@@ -2,13 +2,11 @@ package main
 
 import (
 	"bytes"
-	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/oci"
 	"github.com/hallmark-sign/hallmark/oci/transfer"
 )
@@ -56,27 +54,5 @@ func TestReportIsPrintable(t *testing.T) {
 	odd := oci.Removable{Attached: oci.Attached{Digest: "sha256:x", Type: "a\x1b[2Jb"}, Stays: "c\x1bd"}
 	if _, err := (cleanFlags{kind: allThere}).show(environment{stdout: &out}, plan{all: []oci.Removable{odd}}); err != nil || strings.Contains(out.String(), "\x1b") {
 		t.Errorf("%q, %v", out.String(), err)
-	}
-}
-
-// Bundles that could not be put on an image gather in one file, one a line.
-func TestKeepAside(t *testing.T) {
-	t.Chdir(t.TempDir())
-	image := oci.Image{Repository: "r/a", Digest: "sha256:" + strings.Repeat("ab", 32)}
-	for _, raw := range []string{"one", "two"} {
-		p := problemOf(keepAside(subject{name: "r/a:v1", image: &image}, []byte(raw), &oci.Unseen{Reason: oci.Denied, Err: os.ErrPermission}))
-		if p.Exit != exitUndecided || p.Code != "could-not-look" || !strings.HasPrefix(p.Try, "hallmark load sha256-abab") || !strings.HasSuffix(p.Try, " "+image.String()) {
-			t.Errorf("%+v", p)
-		}
-	}
-	raw, err := readFile("sha256-"+strings.Repeat("ab", 32)+".sigstore.jsonl", bundle.MaxSize)
-	if err != nil || string(raw) != "one\ntwo\n" {
-		t.Errorf("%q, %v", raw, err)
-	}
-	if err := os.Chmod(".", 0o500); err != nil || os.Getuid() == 0 {
-		return // root writes anywhere
-	}
-	if p := problemOf(keepAside(subject{name: "r/a:v1", image: &image}, nil, os.ErrPermission)); !strings.Contains(p.Error(), "lost") {
-		t.Errorf("%+v", p)
 	}
 }

@@ -90,7 +90,7 @@ func (f downloadFlags) download(ctx context.Context, env environment, text strin
 	case len(failed) == 0:
 		return &problem{Exit: exitRefused, Subject: text, Code: "unsigned", Err: errors.New("no such bundle hangs on it"), Try: env.command() + " tree " + text}
 	}
-	return failed.orNil()
+	return failed.OrNil()
 }
 
 // lines are what is written of what hangs on the image.

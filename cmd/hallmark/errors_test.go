@@ -53,7 +53,7 @@ func codesInSource(t *testing.T) map[string]bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, room := range []string{"verdict", "lookup"} {
+	for _, room := range []string{"verdict", "lookup", "signing"} {
 		shared, err := filepath.Glob("../../internal/" + room + "/*.go")
 		if err != nil {
 			t.Fatal(err)

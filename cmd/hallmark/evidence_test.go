@@ -1,10 +1,11 @@
 package main
 
 import (
-	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hallmark-sign/hallmark/internal/lookup"
 )
 
 func evidenceAt(t *testing.T, url string) (*lookup.Store, error) {
@@ -14,21 +15,8 @@ func evidenceAt(t *testing.T, url string) (*lookup.Store, error) {
 	return evidenceFlags{url}.store(env, trustFlags{}, time.Minute)
 }
 
-// What a store would not keep is refused before anything is signed; no address is no
-// store.
-func TestCheckSigning(t *testing.T) {
-	for name, c := range map[string]struct {
-		url, key string
-		subjects int
-		ok       bool
-	}{
-		"no store": {"", "key.pem", 5000, true}, "one": {"http://a", "", 1, true}, "many": {"http://a", "", maxKept, true},
-		"too many": {"http://a", "", maxKept + 1, false}, "a key": {"http://a", "key.pem", 1, false},
-	} {
-		if err := (evidenceFlags{c.url}).checkSigning(c.key, c.subjects); (err == nil) != c.ok {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
+// What is no address of a store is refused.
+func TestStoreAddress(t *testing.T) {
 	for _, bad := range []string{"sign.example.com", "ftp://a", "http://", "http://a?b", "http://a#b", "http://u:p@a", ":"} {
 		if _, err := evidenceAt(t, bad); err == nil {
 			t.Errorf("%s is an address", bad)

@@ -66,7 +66,7 @@ func inspect(ctx context.Context, env environment, registry *lookup.Registry, ar
 			}
 		}
 	}
-	return failed.orNil()
+	return failed.OrNil()
 }
 
 // account is a text of lines with a name each.

@@ -79,7 +79,7 @@ func (f logBackupFlags) run(ctx context.Context, env environment, source, target
 			break
 		}
 	}
-	return failed.orNil()
+	return failed.OrNil()
 }
 
 // checkBackup refuses a directory that has other things than backups of logs.

@@ -57,7 +57,7 @@ but wider than most would want.`,
 					return err
 				}
 			}
-			return failed.orNil()
+			return failed.OrNil()
 		},
 	}
 }
@@ -179,7 +179,7 @@ func (f testFlags) testPolicy(ctx context.Context, env environment, file, casesF
 			fmt.Fprintf(env.stdout, "case %d: %s: %s, as expected\n", i+1, printable(c.Artifact), got)
 		}
 	}
-	return failed.orNil()
+	return failed.OrNil()
 }
 
 // testedCase is a case and its verdict, for machines.

@@ -53,7 +53,7 @@ func (f carryFlags) save(ctx context.Context, env environment, images []string, 
 			break
 		}
 	}
-	return failed.orNil()
+	return failed.OrNil()
 }
 
 func (f carryFlags) saveOne(ctx context.Context, env environment, r *lookup.Registry, source, dir string) error {

@@ -3,24 +3,27 @@ package main
 import (
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/internal/keys"
-	"github.com/hallmark-sign/hallmark/internal/lookup"
+	"github.com/hallmark-sign/hallmark/internal/signing"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
-	"github.com/hallmark-sign/hallmark/sign"
 	"github.com/hallmark-sign/hallmark/verify"
 )
+
+// widelyRead is how many subjects of a statement cosign and sigstore-go read, which
+// interop's TestManifests knows.
+const widelyRead = 1024
+
+// compatCosign2 is the value of --compat.
+const compatCosign2 = "cosign2"
 
 // signFlags are those of every verb that signs.
 type signFlags struct {
@@ -99,106 +102,87 @@ Actions the workflow itself; else whoever logs in. With --key, the key.`,
 			if err := f.checkCompat(); err != nil {
 				return usageError(cmd, err)
 			}
-			if f.manifest {
-				return f.signManifest(cmd.Context(), env, files)
-			}
-			if f.bundle != "" && len(files) > 1 {
+			if f.bundle != "" && len(files) > 1 && !f.manifest {
 				return usageError(cmd, errors.New("--bundle takes one FILE, without --manifest"))
 			}
-			return f.sign(cmd.Context(), env, files)
+			r, err := f.request(env)
+			switch {
+			case err != nil:
+				return err
+			case f.manifest:
+				return r.SignManifest(cmd.Context(), files)
+			}
+			return r.Sign(cmd.Context(), files)
 		},
 	}
 	f.add(cmd, env)
-	cmd.Flags().BoolVar(&f.manifest, "manifest", false, "sign one statement about all, in "+manifestName+verdict.Suffix+" or --bundle")
+	cmd.Flags().BoolVar(&f.manifest, "manifest", false, "sign one statement about all, in "+signing.ManifestName+verdict.Suffix+" or --bundle")
 	cmd.MarkFlagsMutuallyExclusive("key", "identity-token", "email")
 	return cmd
 }
 
-// sign signs files and images one after the other; the first failure ends it.
-func (f signFlags) sign(ctx context.Context, env environment, args []string) error {
-	registry, err := f.registry.registry(f.timeout)
-	if err != nil {
-		return err
-	}
-	subjects, err := f.subjects(ctx, env, registry, args)
-	if err != nil {
-		return err
-	}
-	if err := f.evidence.checkSigning(f.key, 1); err != nil {
-		return err
-	}
-	if err := f.checkFiles(subjects); err != nil {
-		return err
-	}
-	s, err := f.session(ctx, env)
-	if err != nil {
-		return err
-	}
-	s.registry = registry
-	for _, one := range subjects {
-		if err := s.signOne(ctx, one); err != nil {
-			return about(one.name, err)
-		}
+func (f signFlags) checkCompat() error {
+	if f.compat != "" && f.compat != compatCosign2 {
+		return fmt.Errorf("--compat %q is not %s", f.compat, compatCosign2)
 	}
 	return nil
 }
 
-func (s *session) signOne(ctx context.Context, one subject) error {
-	if one.image == nil {
-		return s.signFile(ctx, one, s.flags.target(one.name))
-	}
-	what, err := signed(imageSubject(*one.image))
-	if err != nil {
-		return err
-	}
-	return s.attest(ctx, []subject{one}, what)
-}
-
-// session is what the signatures of one run share.
-type session struct {
-	env      environment
-	flags    signFlags
-	verifier *verify.Verifier
-	services *client.Services
-	registry *lookup.Registry // nil: files alone
-	store    *lookup.Store    // nil: bundles are kept nowhere else
-	key      crypto.Signer    // nil: a new one for each signature
-	identity claims           // who signs, when key is nil
-	quiet    bool             // tell nobody what was signed
-}
-
-func (f signFlags) session(ctx context.Context, env environment) (*session, error) {
-	root, err := f.trust.root(env)
+// request returns what the flags say, with the terminal as what is asked and told.
+func (f signFlags) request(env environment) (*signing.Request, error) {
+	registry, err := f.registry.registry(f.timeout)
 	if err != nil {
 		return nil, err
+	}
+	store, err := f.evidence.store(env, f.trust, f.timeout)
+	if err != nil {
+		return nil, err
+	}
+	return &signing.Request{
+		Bundle: f.bundle, Add: f.beside, Replace: f.replace, Legacy: f.compat != "", Recursive: f.registry.recursive, Keyed: f.key != "",
+		Inputs:   []string{f.key, f.passphraseFile, f.token.token, f.token.passwordFile, f.trust.trustedRoot, f.trust.signingConfig, f.trust.cacert, f.registry.cacert},
+		Registry: registry, Store: store, Stdin: env.stdin,
+		Open:         func(ctx context.Context) (signing.Credentials, error) { return f.credentials(ctx, env) },
+		Tell:         env.tellSigned,
+		TellManifest: env.tellManifest,
+		Notice:       env.say,
+		Remark: func(format string, args ...any) {
+			if !env.json {
+				env.say(format, args...)
+			}
+		},
+	}, nil
+}
+
+// credentials reads the trust files, selects the services, and logs in or reads the key.
+func (f signFlags) credentials(ctx context.Context, env environment) (c signing.Credentials, err error) {
+	root, err := f.trust.root(env)
+	if err != nil {
+		return c, err
 	}
 	config, err := f.trust.config(env)
 	if err != nil {
-		return nil, err
+		return c, err
 	}
-	s := &session{env: env, flags: f}
-	if s.store, err = f.evidence.store(env, f.trust, f.timeout); err != nil {
-		return nil, err
-	}
-	if s.verifier, err = verify.New(root); err != nil {
-		return nil, err
+	if c.Verifier, err = verify.New(root); err != nil {
+		return c, err
 	}
 	h, err := f.trust.http(env, f.timeout)
 	if err != nil {
-		return nil, err
+		return c, err
 	}
-	if s.services, err = client.Open(config, time.Now(), h); err != nil {
-		return nil, err
+	if c.Services, err = client.Open(config, time.Now(), h); err != nil {
+		return c, err
 	}
 	if f.key != "" {
-		s.key, err = loadKey(ctx, env, f.key, f.passphraseFile)
-		return s, err
+		c.Key, err = loadKey(ctx, env, f.key, f.passphraseFile)
+		return c, err
 	}
 	if f.token.roots, err = f.trust.authorities(env); err != nil {
-		return nil, err
+		return c, err
 	}
-	s.identity, err = f.token.claims(ctx, env, s.services.OIDC)
-	return s, err
+	c.Token, err = f.token.source(env).Token(ctx, c.Services.OIDC)
+	return c, err
 }
 
 // loadKey reads a private key, and asks for its passphrase if it has one.
@@ -223,83 +207,41 @@ func loadKey(ctx context.Context, env environment, file, passphraseFile string) 
 	return key, nil
 }
 
-// signFile signs one file, verifies the bundle against the file, and writes it.
-func (s *session) signFile(ctx context.Context, one subject, out string) error {
-	artifact, err := one.open()
-	if err != nil {
-		return unreadable(one.name, err)
+func (e environment) tellSigned(s signing.Signed) error {
+	if e.json {
+		report := verdict.Verdict{Target: verdict.Target{Name: s.Name}, Results: []*verify.Result{s.Result}}.Report()
+		report.Bundle = s.Bundle
+		return e.printJSON(report)
 	}
-	defer artifact.Close()
-	signer, policy, err := s.signer()
-	if err != nil {
-		return err
-	}
-	b, err := signer.Message(ctx, verdict.UntilDone{Ctx: ctx, Reader: artifact})
-	if err != nil {
-		return err
-	}
-	again := verify.FromDigest(b.Message.Hash, b.Message.Digest) // of what can't be read again
-	if file, ok := artifact.(*os.File); ok {
-		if _, err := file.Seek(0, 0); err != nil {
-			return err
+	e.say("%s: signed by %s, log entry %s", s.Name, verdict.Who(s.Result), verdict.EntryWords(s.Result))
+	e.say("  bundle    %s", s.Bundle)
+	return nil
+}
+
+// tellManifest tells people of all at once, machines of each.
+func (e environment) tellManifest(m signing.SignedManifest) error {
+	if e.json {
+		for i, name := range m.Names {
+			if err := e.tellSigned(signing.Signed{Name: name, Bundle: m.Bundle, Result: m.Results[i]}); err != nil {
+				return err
+			}
 		}
-		again = verify.FromReader(verdict.UntilDone{Ctx: ctx, Reader: file})
-	}
-	return s.finish(ctx, b, again, policy, one.name, out)
-}
-
-// signer makes the key of one signature, and the policy that the bundle must meet.
-func (s *session) signer() (sign.Signer, verify.Requirements, error) {
-	signer := s.services.Signer(s.key)
-	if s.key != nil {
-		return signer, verify.Requirements{Keys: []crypto.PublicKey{s.key.Public()}}, nil
-	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return signer, verify.Requirements{}, fmt.Errorf("making a key: %w", err)
-	}
-	signer.Key = key
-	certifier := s.services.Fulcio
-	certifier.Token, certifier.Challenge = s.identity.token, s.identity.challenge
-	signer.Certifier = certifier
-	return signer, verify.Requirements{AnyIdentityUnsafe: true}, nil
-}
-
-// finish verifies our own bundle, as anybody would, and writes it at once.
-func (s *session) finish(ctx context.Context, b *bundle.Bundle, artifact verify.Artifact, policy verify.Requirements, file, out string) error {
-	raw, result, err := s.check(b, artifact, policy)
-	if err != nil {
-		return err
-	}
-	out, err = s.write(out, raw)
-	if err != nil {
-		return err
-	}
-	if err := s.tell(file, out, result); err != nil {
-		return err
-	}
-	return s.keep(ctx, out, raw, result)
-}
-
-func (s *session) tell(file, out string, r *verify.Result) error {
-	if s.quiet {
 		return nil
 	}
-	if s.env.json {
-		report := verdict.Verdict{Target: verdict.Target{Name: file}, Results: []*verify.Result{r}}.Report()
-		report.Bundle = out
-		return s.env.printJSON(report)
+	e.say("%s: signed by %s, log entry %s", counted(len(m.Names), "subject", "subjects"), verdict.Who(m.Results[0]), verdict.EntryWords(m.Results[0]))
+	e.say("  bundle    %s", m.Bundle)
+	if len(m.Names) > widelyRead {
+		e.say("  note      cosign and sigstore-go refuse statements of more than %d subjects", widelyRead)
 	}
-	s.env.say("%s: signed by %s, log entry %s", file, verdict.Who(r), verdict.EntryWords(r))
-	s.env.say("  bundle    %s", out)
+	if name := filepath.Base(m.Bundle); !strings.HasSuffix(name, verdict.Suffix) && !strings.HasSuffix(name, verdict.LinesSuffix) {
+		e.say("  note      'hallmark verify DIR' looks for manifests called NAME%s", verdict.Suffix)
+	} else {
+		e.say("  found by  hallmark verify %s", verdict.Quoted(filepath.Dir(m.Bundle)))
+	}
 	return nil
 }
 
 // about names the file that an error is about, unless one is named already.
 func about(file string, err error) *problem {
-	p := *problemOf(err)
-	if p.Subject == "" {
-		p.Subject = file
-	}
-	return &p
+	return problemOf(&verdict.SubjectError{Subject: file, Err: err})
 }

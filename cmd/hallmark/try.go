@@ -20,6 +20,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/instance"
 	"github.com/hallmark-sign/hallmark/internal/issuer"
+	"github.com/hallmark-sign/hallmark/internal/signing"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/trust"
 )
@@ -71,7 +72,7 @@ type trial struct {
 }
 
 func (t *trial) run(ctx context.Context) error {
-	if _, p := (signFlags{}).file(t.env, t.file); p != nil {
+	if p := (&signing.Request{}).CheckFile(t.file); p != nil {
 		p.Try = t.env.command() + " try FILE"
 		return p
 	}
@@ -206,7 +207,7 @@ func (t *trial) sign(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	token, err := login.Password(ctx, login.Options{Issuer: url, ClientID: clientID}, demoUser, password)
+	token, err := login.Password(ctx, login.Options{Issuer: url, ClientID: signing.ClientID}, demoUser, password)
 	if err != nil {
 		return fmt.Errorf("logging in as %s: %w", demoUser, err)
 	}
@@ -214,14 +215,14 @@ func (t *trial) sign(ctx context.Context) error {
 	f := signFlags{
 		trust: t.trust(), token: tokenFlags{token: token}, timeout: 30 * time.Second, replace: true, // which was asked
 	}
-	s, err := f.session(ctx, t.env)
+	r, err := f.request(t.env)
 	if err != nil {
 		return err
 	}
-	s.quiet = true
+	r.Tell, r.Remark = nil, func(string, ...any) {}
 	start := time.Now()
-	if err := s.signFile(ctx, subject{name: t.file}, t.bundle()); err != nil {
-		return about(t.file, err)
+	if err := r.Sign(ctx, []string{t.file}); err != nil {
+		return err
 	}
 	t.env.say("4. Signed %s in %s: a certificate for a key of one signature, a timestamp, a log entry.\n   All of it is in %s.",
 		t.file, time.Since(start).Round(100*time.Microsecond), t.bundle())

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -148,6 +149,9 @@ func (e environment) collect(percent int) {
 // problem is an error as people see it.
 type problem = verdict.Problem
 
+// failures is the list of errors of a verb that goes on after a failure.
+type failures = verdict.Failures
+
 // report prints err and gives the exit status that it stands for.
 func (e environment) report(err error) int {
 	if err == nil {
@@ -172,22 +176,13 @@ func (e environment) report(err error) int {
 	return p.Exit
 }
 
-// failures are the errors of a verb that goes on after one.
-type failures []error
-
-// Error is that of the first.
-func (f failures) Error() string { return f[0].Error() }
-
-// orNil is nil where nothing failed.
-func (f failures) orNil() error {
-	if len(f) == 0 {
-		return nil
-	}
-	return f
-}
-
 // problemOf finds the code and the status for an error that no verb has dressed.
 func problemOf(err error) *problem {
+	if about := new(verdict.SubjectError); errors.As(err, &about) {
+		p := *problemOf(about.Err)
+		p.Subject = cmp.Or(p.Subject, about.Subject)
+		return &p
+	}
 	if p := new(problem); errors.As(err, &p) {
 		return p
 	}

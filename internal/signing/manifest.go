@@ -1,4 +1,4 @@
-package main
+package signing
 
 import (
 	"context"
@@ -10,18 +10,13 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/verify"
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
-// widelyRead is how many subjects of a statement cosign and sigstore-go read, which
-// interop's TestManifests knows.
-const widelyRead = 1024
-
-// manifestName is where a manifest goes, without its suffix.
-const manifestName = "release"
+// ManifestName is the file name of a manifest without its suffix.
+const ManifestName = "release"
 
 // manifest is many subjects of one statement.
 type manifest struct {
@@ -31,23 +26,20 @@ type manifest struct {
 	seen     map[string]bool
 }
 
-// signManifest signs one statement about everything that the arguments name. The
+// SignManifest signs one statement about everything that the arguments name. The
 // bundle goes into one file, and on every image.
-func (f signFlags) signManifest(ctx context.Context, env environment, args []string) error {
-	registry, err := f.registry.registry(f.timeout)
-	if err != nil {
-		return err
-	}
-	m := &manifest{out: f.target(filepath.Join(manifestDir(args), manifestName)), seen: map[string]bool{}}
+func (r *Request) SignManifest(ctx context.Context, args []string) error {
+	r.manifest = true
+	m := &manifest{out: r.target(filepath.Join(manifestDir(args), ManifestName)), seen: map[string]bool{}}
 	for _, arg := range args {
-		if err := m.add(ctx, f, env, registry, arg); err != nil {
+		if err := m.add(ctx, r, arg); err != nil {
 			return err
 		}
 	}
 	if len(m.named) == 0 {
-		return &problem{Exit: exitUsage, Code: "usage", Err: errors.New("there is nothing to sign in what was named")}
+		return &verdict.Problem{Exit: verdict.ExitUsage, Code: "usage", Err: errors.New("there is nothing to sign in what was named")}
 	}
-	if err := f.evidence.checkSigning(f.key, len(m.named)); err != nil {
+	if err := r.checkStore(len(m.named)); err != nil {
 		return err
 	}
 	var files []string
@@ -56,25 +48,24 @@ func (f signFlags) signManifest(ctx context.Context, env environment, args []str
 			files = append(files, one.name)
 		}
 	}
-	if err := f.checkTargets([]string{m.out}, files); err != nil {
+	if err := r.checkTargets([]string{m.out}, files); err != nil {
 		return err
 	}
-	s, err := f.session(ctx, env)
+	s, err := r.session(ctx)
 	if err != nil {
 		return err
 	}
-	s.registry = registry
 	return s.signManifest(ctx, m)
 }
 
 // add adds what one argument names.
-func (m *manifest) add(ctx context.Context, f signFlags, env environment, r *lookup.Registry, arg string) error {
-	text, isImage, p := verdict.Finder{Registry: r}.Subject(arg)
+func (m *manifest) add(ctx context.Context, r *Request, arg string) error {
+	text, isImage, p := verdict.Finder{Registry: r.Registry}.Subject(arg)
 	if p != nil {
 		return p
 	}
 	if isImage {
-		images, err := f.images(ctx, env, r, text)
+		images, err := r.images(ctx, text)
 		if err != nil {
 			return err
 		}
@@ -98,13 +89,13 @@ func (m *manifest) add(ctx context.Context, f signFlags, env environment, r *loo
 func (m *manifest) addFile(ctx context.Context, target verdict.Target) error {
 	name, err := below(filepath.Dir(m.out), target.Name)
 	if err != nil {
-		return &problem{Exit: exitUsage, Subject: target.Name, Code: "usage", Err: err, Try: "--bundle FILE, in a directory above all that is signed"}
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: target.Name, Code: "usage", Err: err, Try: "--bundle FILE, in a directory above all that is signed"}
 	}
 	if !utf8.ValidString(name) {
-		return &problem{Exit: exitUsage, Subject: target.Name, Code: "usage", Err: fmt.Errorf("the name %q is not UTF-8, and can't stand in a statement", name), Try: "a signed SHA256SUMS, or another name"}
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: target.Name, Code: "usage", Err: fmt.Errorf("the name %q is not UTF-8, and can't stand in a statement", name), Try: "a signed SHA256SUMS, or another name"}
 	}
 	if err := staysBelow(filepath.Dir(m.out), target.Name); err != nil {
-		return &problem{Exit: exitUsage, Subject: target.Name, Code: "usage", Err: err, Try: "a copy of the file in its place"}
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: target.Name, Code: "usage", Err: err, Try: "a copy of the file in its place"}
 	}
 	sum, p := target.Sum(ctx)
 	if p != nil {
@@ -168,8 +159,8 @@ func (m *manifest) put(one subject, named intoto.Subject) error {
 		return nil
 	}
 	if len(m.named) == intoto.MaxSubjects {
-		return &problem{
-			Exit: exitUsage, Code: "usage", Err: fmt.Errorf("more than %d subjects, which is all that a statement may name", intoto.MaxSubjects),
+		return &verdict.Problem{
+			Exit: verdict.ExitUsage, Code: "usage", Err: fmt.Errorf("more than %d subjects, which is all that a statement may name", intoto.MaxSubjects),
 			Try: "a manifest for each directory, or a signed list of checksums, SHA256SUMS",
 		}
 	}
@@ -193,43 +184,31 @@ func (s *session) signManifest(ctx context.Context, m *manifest) error {
 		return unwritable(m.out, err)
 	}
 	m.out = written
-	var failed failures
+	var failed verdict.Failures
 	for _, one := range m.subjects {
 		if one.image == nil {
 			continue
 		}
 		if _, err := s.hang(ctx, one, raw, what.kind); err != nil {
-			failed = append(failed, about(one.name, err)) // the others have it nevertheless
+			failed = append(failed, &verdict.SubjectError{Subject: one.name, Err: err}) // the others have it nevertheless
 		}
 	}
 	if len(failed) > 0 {
 		return failed
 	}
-	if err := s.tellManifest(m, results); err != nil {
+	if err := m.tell(s.TellManifest, results); err != nil {
 		return err
 	}
 	return s.keep(ctx, m.out, raw, results...)
 }
 
-// tellManifest tells people of all at once, machines of each.
-func (s *session) tellManifest(m *manifest, results []*verify.Result) error {
-	if s.env.json {
-		for i, one := range m.subjects {
-			if err := s.tell(one.name, m.out, results[i]); err != nil {
-				return err
-			}
-		}
+func (m *manifest) tell(report func(SignedManifest) error, results []*verify.Result) error {
+	if report == nil {
 		return nil
 	}
-	s.env.say("%s: signed by %s, log entry %s", counted(len(m.named), "subject", "subjects"), verdict.Who(results[0]), verdict.EntryWords(results[0]))
-	s.env.say("  bundle    %s", m.out)
-	if len(m.named) > widelyRead {
-		s.env.say("  note      cosign and sigstore-go refuse statements of more than %d subjects", widelyRead)
+	signed := SignedManifest{Bundle: m.out, Results: results}
+	for _, one := range m.subjects {
+		signed.Names = append(signed.Names, one.name)
 	}
-	if name := filepath.Base(m.out); !strings.HasSuffix(name, verdict.Suffix) && !strings.HasSuffix(name, verdict.LinesSuffix) {
-		s.env.say("  note      'hallmark verify DIR' looks for manifests called NAME%s", verdict.Suffix)
-	} else {
-		s.env.say("  found by  hallmark verify %s", verdict.Quoted(filepath.Dir(m.out)))
-	}
-	return nil
+	return report(signed)
 }

@@ -1,4 +1,4 @@
-package main
+package signing
 
 import (
 	"cmp"
@@ -18,33 +18,33 @@ import (
 )
 
 // target is where a file's bundle goes: where the flag says, else beside the file.
-func (f signFlags) target(file string) string {
-	if f.beside {
-		return cmp.Or(f.bundle, file+verdict.LinesSuffix)
+func (r *Request) target(file string) string {
+	if r.Add {
+		return cmp.Or(r.Bundle, file+verdict.LinesSuffix)
 	}
-	return cmp.Or(f.bundle, file+verdict.Suffix)
+	return cmp.Or(r.Bundle, file+verdict.Suffix)
 }
 
 // checkFiles checks where the bundles of files will be written.
-func (f signFlags) checkFiles(subjects []subject, alsoRead ...string) error {
+func (r *Request) checkFiles(subjects []subject, alsoRead ...string) error {
 	var targets []string
 	files := alsoRead
 	for _, one := range subjects {
 		if one.image == nil {
 			files = append(files, one.name)
-			targets = append(targets, f.target(one.name))
+			targets = append(targets, r.target(one.name))
 		}
 	}
-	return f.checkTargets(targets, files)
+	return r.checkTargets(targets, files)
 }
 
 // checkTargets refuses to write bundles over what this run reads, and where they
 // can't be written: once a signature is logged, it is too late.
-func (f signFlags) checkTargets(targets, files []string) error {
-	if err := f.checkLines(); err != nil {
+func (r *Request) checkTargets(targets, files []string) error {
+	if err := r.checkLines(); err != nil {
 		return err
 	}
-	inputs := append([]string{f.key, f.passphraseFile, f.token.token, f.token.passwordFile, f.trust.trustedRoot, f.trust.signingConfig, f.trust.cacert, f.registry.cacert}, files...)
+	inputs := slices.Concat(r.Inputs, files)
 	var read []os.FileInfo // of the inputs, once a target is there that could be one
 	probed := map[string]bool{}
 	for _, out := range targets {
@@ -65,11 +65,11 @@ func (f signFlags) checkTargets(targets, files []string) error {
 			}
 		}
 	}
-	return f.checkReplaced(targets)
+	return r.checkReplaced(targets)
 }
 
 func unwritable(out string, err error) error {
-	return &problem{Exit: exitUsage, Subject: out, Code: "unwritable", Err: err, Try: "--bundle FILE"}
+	return &verdict.Problem{Exit: verdict.ExitUsage, Subject: out, Code: "unwritable", Err: err, Try: "--bundle FILE"}
 }
 
 // statAll leaves nil for what is not there.
@@ -95,8 +95,8 @@ func probe(dir string) error {
 
 // checkReplaced refuses to sign where the bundle would take the place of something that
 // can't be read, which may be somebody's signature.
-func (f signFlags) checkReplaced(targets []string) error {
-	if f.beside || f.replace {
+func (r *Request) checkReplaced(targets []string) error {
+	if r.Add || r.Replace {
 		return nil
 	}
 	for _, out := range targets {
@@ -104,7 +104,10 @@ func (f signFlags) checkReplaced(targets []string) error {
 			continue
 		}
 		if _, err := verdict.ReadBundles(out); err != nil {
-			p := *problemOf(err)
+			p := verdict.Problem{Exit: verdict.ExitUsage, Code: "unreadable", Err: err}
+			if known := new(verdict.Problem); errors.As(err, &known) {
+				p = *known
+			}
 			p.Subject, p.Err, p.Try = out, fmt.Errorf("it would be replaced, and is no bundle that can be read: %w", p.Err), "--replace"
 			return &p
 		}
@@ -146,7 +149,7 @@ func claimedIdentity(b *bundle.Bundle) (identity.Identity, error) {
 // write leaves a bundle at out, and returns the file that has it: beside others if it was
 // asked for or they may not be replaced, else in place of the signer's own.
 func (s *session) write(out string, raw []byte) (string, error) {
-	if s.flags.beside {
+	if s.Add {
 		return out, durable.AddLine(out, raw, 0o644)
 	}
 	ours, err := bundle.Parse(raw)
@@ -155,19 +158,17 @@ func (s *session) write(out string, raw []byte) (string, error) {
 	}
 	_, err = os.Stat(out)
 	exists := err == nil
-	if exists && !s.flags.replace && !mayReplace(out, ours) {
-		if !s.env.json && !s.quiet {
-			s.env.say("%s: kept, as it is somebody else's or of another kind; --replace replaces it", out)
-		}
+	if exists && !s.Replace && !mayReplace(out, ours) {
+		s.Remark("%s: kept, as it is somebody else's or of another kind; --replace replaces it", out)
 		lines := linesName(out)
 		return lines, durable.AddLine(lines, raw, 0o644)
 	}
-	if exists && !s.quiet && !s.env.json {
+	if exists {
 		keep := "sign --add"
-		if s.flags.bundle != "" {
+		if s.Bundle != "" {
 			keep += " --bundle " + verdict.Quoted(linesName(out))
 		}
-		s.env.say("%s: replaced; '%s' keeps the signatures that are there", out, keep)
+		s.Remark("%s: replaced; '%s' keeps the signatures that are there", out, keep)
 	}
 	return out, durable.WriteFile(out, append(raw, '\n'), 0o644)
 }
@@ -181,12 +182,12 @@ func linesName(out string) string {
 }
 
 // checkLines refuses to add a line to a file that is read as one bundle.
-func (f signFlags) checkLines() error {
-	if !f.beside || f.bundle == "" || linesName(f.bundle) == f.bundle {
+func (r *Request) checkLines() error {
+	if !r.Add || r.Bundle == "" || linesName(r.Bundle) == r.Bundle {
 		return nil
 	}
-	return &problem{
-		Exit: exitUsage, Subject: f.bundle, Code: "usage", Err: errors.New("it is read as one bundle, and --add needs one that is read as many, one a line"),
-		Try: "--add --bundle " + verdict.Quoted(linesName(f.bundle)),
+	return &verdict.Problem{
+		Exit: verdict.ExitUsage, Subject: r.Bundle, Code: "usage", Err: errors.New("it is read as one bundle, and --add needs one that is read as many, one a line"),
+		Try: "--add --bundle " + verdict.Quoted(linesName(r.Bundle)),
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package signing
 
 import (
 	"bytes"
@@ -14,23 +14,13 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/simplesigning"
 )
 
-// compatCosign2 is the value of --compat.
-const compatCosign2 = "cosign2"
-
-func (f signFlags) checkCompat() error {
-	if f.compat != "" && f.compat != compatCosign2 {
-		return fmt.Errorf("--compat %q is not %s", f.compat, compatCosign2)
-	}
-	return nil
-}
-
 // checkLegacy sees that what cosign 2 reads can be left on images.
-func (f signFlags) checkLegacy(ctx context.Context, r *lookup.Registry, images []subject) error {
-	if f.compat == "" {
+func (r *Request) checkLegacy(ctx context.Context, images []subject) error {
+	if !r.Legacy {
 		return nil
 	}
 	for _, one := range images {
-		if err := r.Client.CheckLegacy(ctx, *one.image); err != nil {
+		if err := r.Registry.Client.CheckLegacy(ctx, *one.image); err != nil {
 			return lookup.RegistryError(one.name, err)
 		}
 	}
@@ -41,23 +31,21 @@ func (f signFlags) checkLegacy(ctx context.Context, r *lookup.Registry, images [
 // image: the attestation in it, or for a signature one of the older form, which is
 // over other bytes and has a certificate and a log entry of its own.
 func (s *session) leaveLegacy(ctx context.Context, one subject, raw []byte, kind string) error {
-	if s.flags.compat == "" || one.image == nil {
+	if !s.Legacy || one.image == nil {
 		return nil
 	}
 	legacy, err := s.legacy(ctx, *one.image, raw, kind)
 	if err != nil {
 		return err
 	}
-	if err := s.registry.Client.AttachLegacy(ctx, *one.image, legacy); err != nil {
+	if err := s.Registry.Client.AttachLegacy(ctx, *one.image, legacy); err != nil {
 		return lookup.RegistryError(one.name, fmt.Errorf("the bundle is on the image, and what cosign 2 reads is not: %w", err))
 	}
-	if !s.env.json && !s.quiet {
-		verify := "verify --insecure-ignore-tlog --use-signed-timestamps --trusted-root FILE"
-		if kind != intoto.TypeSigned {
-			verify = "verify-attestation --type TYPE --insecure-ignore-tlog --insecure-ignore-sct --use-signed-timestamps --certificate-chain FILE --timestamp-certificate-chain FILE"
-		}
-		s.env.say("%s: for cosign 2, without its log entry: cosign %s …", one.name, verify)
+	verify := "verify --insecure-ignore-tlog --use-signed-timestamps --trusted-root FILE"
+	if kind != intoto.TypeSigned {
+		verify = "verify-attestation --type TYPE --insecure-ignore-tlog --insecure-ignore-sct --use-signed-timestamps --certificate-chain FILE --timestamp-certificate-chain FILE"
 	}
+	s.Remark("%s: for cosign 2, without its log entry: cosign %s …", one.name, verify)
 	return nil
 }
 

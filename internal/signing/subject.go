@@ -1,4 +1,4 @@
-package main
+package signing
 
 import (
 	"context"
@@ -36,42 +36,42 @@ func (s subject) open() (io.ReadCloser, error) {
 // subjects says what the arguments name. Images are resolved, shown, and seen to
 // take bundles before anybody is asked to log in: once a signature is logged, it
 // is too late.
-func (f signFlags) subjects(ctx context.Context, env environment, r *lookup.Registry, args []string) ([]subject, error) {
+func (r *Request) subjects(ctx context.Context, args []string) ([]subject, error) {
 	var all []subject
 	for _, arg := range args {
-		finder := verdict.Finder{Registry: r}
+		finder := verdict.Finder{Registry: r.Registry}
 		text, isImage, p := finder.Subject(arg)
 		if p != nil {
 			return nil, p
 		}
 		if !isImage {
 			if len(args) > 1 && verdict.IsBundle(text) { // of a pattern that the shell has filled in
-				env.say("%s: a bundle, not signed", text)
+				r.Notice("%s: a bundle, not signed", text)
 				continue
 			}
-			one, p := f.file(env, text)
+			one, p := r.file(text)
 			if p != nil {
 				return nil, finder.HintImage(p)
 			}
 			all = append(all, one)
 			continue
 		}
-		images, err := f.images(ctx, env, r, text)
+		images, err := r.images(ctx, text)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, images...)
 	}
 	if len(all) == 0 {
-		return nil, &problem{Exit: exitUsage, Code: "usage", Err: errors.New("there is nothing to sign in what was named")}
+		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Code: "usage", Err: errors.New("there is nothing to sign in what was named")}
 	}
 	return all, nil
 }
 
-// file is the subject of an argument that names a file, a pipe or standard input.
-func (f signFlags) file(env environment, text string) (subject, *problem) {
+// file returns the subject of an argument that names a file, a pipe or standard input.
+func (r *Request) file(text string) (subject, *verdict.Problem) {
 	if text == verdict.Stdin {
-		return f.once(text, env.stdin)
+		return r.once(text, r.Stdin)
 	}
 	info, err := os.Stat(text)
 	switch {
@@ -90,43 +90,51 @@ func (f signFlags) file(env environment, text string) (subject, *problem) {
 	if err != nil {
 		return subject{}, verdict.Unreadable(text, err)
 	}
-	return f.once(text, pipe)
+	return r.once(text, pipe)
+}
+
+// CheckFile reports what keeps a file from being signed; nil if nothing does.
+func (r *Request) CheckFile(name string) *verdict.Problem {
+	_, p := r.file(name)
+	return p
 }
 
 // once is a subject whose bundle has no file to lie beside.
-func (f signFlags) once(name string, content io.Reader) (subject, *problem) {
-	if f.bundle == "" {
-		return subject{}, &problem{Exit: exitUsage, Subject: name, Code: "usage", Err: errors.New("what is read from a pipe needs --bundle"), Try: "--bundle FILE" + verdict.Suffix}
+func (r *Request) once(name string, content io.Reader) (subject, *verdict.Problem) {
+	if r.Bundle == "" {
+		return subject{}, &verdict.Problem{Exit: verdict.ExitUsage, Subject: name, Code: "usage", Err: errors.New("what is read from a pipe needs --bundle"), Try: "--bundle FILE" + verdict.Suffix}
 	}
 	return subject{name: name, once: content}, nil
 }
 
 // images are the image that an argument names, and its platforms if asked for.
-func (f signFlags) images(ctx context.Context, env environment, r *lookup.Registry, text string) ([]subject, error) {
-	if f.bundle != "" && !f.manifest {
-		return nil, &problem{
-			Exit: exitUsage, Subject: text, Code: "usage", Err: errors.New("--bundle goes with a file; the bundle of an image goes to its registry"),
+func (r *Request) images(ctx context.Context, text string) ([]subject, error) {
+	if r.Bundle != "" && !r.manifest {
+		return nil, &verdict.Problem{
+			Exit: verdict.ExitUsage, Subject: text, Code: "usage", Err: errors.New("--bundle goes with a file; the bundle of an image goes to its registry"),
 		}
 	}
-	image, p := r.Image(ctx, text, true)
+	image, p := r.Registry.Image(ctx, text, true)
 	if p != nil {
 		return nil, p
 	}
-	platforms, p := f.registry.platforms(ctx, r, image)
-	if p != nil {
-		return nil, p
+	var platforms []oci.Image
+	if r.Recursive {
+		if platforms, p = r.Registry.Platforms(ctx, image); p != nil {
+			return nil, p
+		}
 	}
-	if err := r.Client.CheckAttach(ctx, image); err != nil {
+	if err := r.Registry.Client.CheckAttach(ctx, image); err != nil {
 		return nil, lookup.RegistryError(text, err)
 	}
 	if !strings.HasSuffix(text, image.Digest) {
-		env.say("%s is %s", text, image.Digest)
+		r.Notice("%s is %s", text, image.Digest)
 	}
 	all := []subject{{name: text, image: &image}}
 	for _, one := range platforms {
 		all = append(all, subject{name: one.String(), image: &one})
 	}
-	return all, f.checkLegacy(ctx, r, all)
+	return all, r.checkLegacy(ctx, all)
 }
 
 // statement is an in-toto statement that is to be signed. Its payload may be a
@@ -162,12 +170,12 @@ func (s *session) check(b *bundle.Bundle, artifact verify.Artifact, policy verif
 	if err != nil {
 		return nil, nil, err
 	}
-	result, err := s.verifier.Verify(parsed, artifact, policy)
+	result, err := s.Verifier.Verify(parsed, artifact, policy)
 	if err != nil {
 		return nil, nil, fmt.Errorf("verifying the new bundle, which was not written: %w", err)
 	}
-	if s.key == nil && !s.identity.is(result.Identity) {
-		return nil, nil, fmt.Errorf("the certificate is for %s, the token for %s via %s: the bundle was not written", verdict.Who(result), s.identity.challenge, s.identity.issuer)
+	if s.Key == nil && !s.Token.is(result.Identity) {
+		return nil, nil, fmt.Errorf("the certificate is for %s, the token for %s via %s: the bundle was not written", verdict.Who(result), s.Token.Challenge, s.Token.Issuer)
 	}
 	return raw, result, nil
 }

@@ -1,0 +1,67 @@
+package signing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hallmark-sign/hallmark/client"
+	"github.com/hallmark-sign/hallmark/internal/lookup"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/verify"
+)
+
+// maxKept is how many subjects of one statement a bundle is kept for: the store has
+// it once for each.
+const maxKept = 100
+
+// checkStore refuses what the store would not keep, or what would fill it, of
+// statements about so many subjects, before anything is signed.
+func (r *Request) checkStore(subjects int) error {
+	p := &verdict.Problem{Exit: verdict.ExitUsage, Code: "usage", Try: "--evidence '', which leaves the bundle where it is alone"}
+	switch {
+	case r.Store == nil:
+		return nil
+	case r.Keyed:
+		p.Err = errors.New("an evidence store keeps no bundles that are signed with a key")
+	case subjects > maxKept:
+		p.Err = fmt.Errorf("%d subjects, where an evidence store is given the bundle for each of at most %d", subjects, maxKept)
+	default:
+		return nil
+	}
+	p.Subject = r.Store.Name()
+	return p
+}
+
+// keep leaves a bundle, which is at out already, in the evidence store too, for
+// each artifact that it is about.
+func (s *session) keep(ctx context.Context, out string, raw []byte, results ...*verify.Result) error {
+	if s.Store == nil {
+		return nil
+	}
+	for _, r := range results {
+		if err := s.Store.Client.Put(ctx, r.Digest, raw); err != nil {
+			return s.unkept(out, r, err)
+		}
+	}
+	s.Remark("  kept by   %s", s.Store.Name())
+	return nil
+}
+
+// unkept is a bundle that is where it was left, and not in the store.
+func (s *session) unkept(out string, r *verify.Result, err error) error {
+	p := &verdict.Problem{
+		Exit: verdict.ExitUndecided, Subject: s.Store.Name(), Code: "not-stored", Try: "signing again, later",
+		Err: fmt.Errorf("the signature is logged and its bundle is in place, and the evidence store did not take it: %w", err),
+	}
+	if errors.Is(err, context.Canceled) {
+		p.Code = "interrupted"
+	}
+	switch {
+	case errors.Is(err, client.ErrNoStore):
+		p.Try = lookup.NoStoreHint
+	case out != "":
+		p.Try = fmt.Sprintf(`(printf '{"bundle":'; tail -n 1 %s; printf '}') | curl --json @- %s`, verdict.Quoted(out), verdict.Quoted(s.Store.Client.Address(r.Digest)))
+	}
+	return p
+}

@@ -1,0 +1,66 @@
+package signing
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/client"
+	"github.com/hallmark-sign/hallmark/internal/lookup"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/oci"
+)
+
+func asProblem(t *testing.T, err error) *verdict.Problem {
+	t.Helper()
+	p := new(verdict.Problem)
+	if !errors.As(err, &p) {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// Bundles that could not be put on an image gather in one file, one a line.
+func TestKeepAside(t *testing.T) {
+	t.Chdir(t.TempDir())
+	image := oci.Image{Repository: "r/a", Digest: "sha256:" + strings.Repeat("ab", 32)}
+	for _, raw := range []string{"one", "two"} {
+		p := asProblem(t, keepAside(subject{name: "r/a:v1", image: &image}, []byte(raw), &oci.Unseen{Reason: oci.Denied, Err: os.ErrPermission}))
+		if p.Exit != verdict.ExitUndecided || p.Code != "could-not-look" || !strings.HasPrefix(p.Try, "hallmark load sha256-abab") || !strings.HasSuffix(p.Try, " "+image.String()) {
+			t.Errorf("%+v", p)
+		}
+	}
+	raw, err := verdict.ReadFile("sha256-"+strings.Repeat("ab", 32)+".sigstore.jsonl", bundle.MaxSize)
+	if err != nil || string(raw) != "one\ntwo\n" {
+		t.Errorf("%q, %v", raw, err)
+	}
+	if err := os.Chmod(".", 0o500); err != nil || os.Getuid() == 0 {
+		return // root writes anywhere
+	}
+	if p := asProblem(t, keepAside(subject{name: "r/a:v1", image: &image}, nil, os.ErrPermission)); !strings.Contains(p.Error(), "lost") {
+		t.Errorf("%+v", p)
+	}
+}
+
+// What a store would not keep is refused before anything is signed.
+func TestCheckStore(t *testing.T) {
+	for name, c := range map[string]struct {
+		url      string
+		keyed    bool
+		subjects int
+		ok       bool
+	}{
+		"no store": {"", true, 5000, true}, "one": {"http://a", false, 1, true}, "many": {"http://a", false, maxKept, true},
+		"too many": {"http://a", false, maxKept + 1, false}, "a key": {"http://a", true, 1, false},
+	} {
+		r := &Request{Keyed: c.keyed}
+		if c.url != "" {
+			r.Store = &lookup.Store{Client: client.Evidence{URL: c.url}}
+		}
+		if err := r.checkStore(c.subjects); (err == nil) != c.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,109 @@
+package signing
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"fmt"
+	"os"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/sign"
+	"github.com/hallmark-sign/hallmark/verify"
+)
+
+// Sign signs files and images one after the other. The first failure ends it.
+func (r *Request) Sign(ctx context.Context, args []string) error {
+	subjects, err := r.subjects(ctx, args)
+	if err != nil {
+		return err
+	}
+	if err := r.checkStore(1); err != nil {
+		return err
+	}
+	if err := r.checkFiles(subjects); err != nil {
+		return err
+	}
+	s, err := r.session(ctx)
+	if err != nil {
+		return err
+	}
+	for _, one := range subjects {
+		if err := s.signOne(ctx, one); err != nil {
+			return &verdict.SubjectError{Subject: one.name, Err: err}
+		}
+	}
+	return nil
+}
+
+func (s *session) signOne(ctx context.Context, one subject) error {
+	if one.image == nil {
+		return s.signFile(ctx, one, s.target(one.name))
+	}
+	what, err := signed(imageSubject(*one.image))
+	if err != nil {
+		return err
+	}
+	return s.attest(ctx, []subject{one}, what)
+}
+
+// signFile signs one file, verifies the bundle against the file, and writes it.
+func (s *session) signFile(ctx context.Context, one subject, out string) error {
+	artifact, err := one.open()
+	if err != nil {
+		return verdict.Unreadable(one.name, err)
+	}
+	defer artifact.Close()
+	signer, policy, err := s.signer()
+	if err != nil {
+		return err
+	}
+	b, err := signer.Message(ctx, verdict.UntilDone{Ctx: ctx, Reader: artifact})
+	if err != nil {
+		return err
+	}
+	again := verify.FromDigest(b.Message.Hash, b.Message.Digest) // of what can't be read again
+	if file, ok := artifact.(*os.File); ok {
+		if _, err := file.Seek(0, 0); err != nil {
+			return err
+		}
+		again = verify.FromReader(verdict.UntilDone{Ctx: ctx, Reader: file})
+	}
+	return s.finish(ctx, b, again, policy, one.name, out)
+}
+
+// signer makes the key of one signature, and the policy that the bundle must meet.
+func (s *session) signer() (sign.Signer, verify.Requirements, error) {
+	signer := s.Services.Signer(s.Key)
+	if s.Key != nil {
+		return signer, verify.Requirements{Keys: []crypto.PublicKey{s.Key.Public()}}, nil
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return signer, verify.Requirements{}, fmt.Errorf("making a key: %w", err)
+	}
+	signer.Key = key
+	certifier := s.Services.Fulcio
+	certifier.Token, certifier.Challenge = s.Token.Raw, s.Token.Challenge
+	signer.Certifier = certifier
+	return signer, verify.Requirements{AnyIdentityUnsafe: true}, nil
+}
+
+// finish verifies our own bundle, as anybody would, and writes it at once.
+func (s *session) finish(ctx context.Context, b *bundle.Bundle, artifact verify.Artifact, policy verify.Requirements, file, out string) error {
+	raw, result, err := s.check(b, artifact, policy)
+	if err != nil {
+		return err
+	}
+	out, err = s.write(out, raw)
+	if err != nil {
+		return err
+	}
+	if err := s.tell(file, out, result); err != nil {
+		return err
+	}
+	return s.keep(ctx, out, raw, result)
+}

@@ -1,0 +1,166 @@
+package signing
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/client/login"
+	"github.com/hallmark-sign/hallmark/identity"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
+)
+
+// ClientID is what Sigstore clients call themselves, and the audience of tokens.
+const ClientID = "sigstore"
+
+// loginTimeout is how long a person has to log in.
+const loginTimeout = 5 * time.Minute
+
+// A Login says where an ID token comes from.
+type Login struct {
+	Given  string // file with a token, or the token itself; empty: the CI's own, then a login
+	Issuer string // OpenID issuer to log in at; empty: the instance's
+	Email  string // account to log in as with Password; empty: a browser
+	Device bool   // log in with a code on another device
+
+	Roots      *x509.CertPool // certificate authorities of the issuer's TLS; nil: the system's
+	Getenv     func(string) string
+	Terminal   bool // somebody can log in
+	Password   func(context.Context) ([]byte, error)
+	ReadSecret func(file string) ([]byte, error)
+	Prompt     io.Writer // where the user is told how to log in
+}
+
+// get finds a token: given, ambient, or by a login at issuer.
+func (l Login) get(ctx context.Context, issuer string) (string, error) {
+	if l.Given != "" {
+		return l.given()
+	}
+	if l.Email == "" && !l.Device {
+		token, ok, err := login.Ambient(ctx, http.DefaultClient, l.Getenv, ClientID)
+		if ok || err != nil {
+			return token, err
+		}
+	}
+	if l.Issuer != "" {
+		issuer = l.Issuer
+	}
+	return l.Login(ctx, issuer)
+}
+
+// A Token is an ID token with what its holder needs to know of it.
+type Token struct {
+	Raw       string // the token itself: secret while it lasts
+	Issuer    string
+	Challenge string // what a proof of possession signs
+}
+
+// is reports whether a certificate names who the token names. What it calls a machine
+// is made of several claims, of which a client knows the issuer alone.
+func (t Token) is(id identity.Identity) bool {
+	return id.Issuer == t.Issuer && (id.Subject.Type != identity.Email || id.Subject.Value == t.Challenge)
+}
+
+// Token returns a token with its claims: the one given, that of the CI, or one of a login at
+// issuer.
+func (l Login) Token(ctx context.Context, issuer string) (Token, error) {
+	token, err := l.get(ctx, issuer)
+	if err != nil {
+		return Token{}, err
+	}
+	c, err := login.ParseClaims(token)
+	if err != nil {
+		return Token{}, verdict.Unreadable("ID token", err)
+	}
+	return Token{token, c.Issuer, c.Challenge}, nil
+}
+
+// given is the token of the flag: a value if it looks like one, else a file.
+func (l Login) given() (string, error) {
+	if strings.HasPrefix(l.Given, "eyJ") && strings.Count(l.Given, ".") == 2 {
+		return l.Given, nil
+	}
+	raw, err := l.ReadSecret(l.Given)
+	if err != nil {
+		return "", err
+	}
+	return bareToken(l.Given, string(raw))
+}
+
+// bareToken takes off what people copy along with a token: a byte order mark, quotes, the
+// word Bearer. An answer of a token endpoint has several tokens, and is refused.
+func bareToken(file, text string) (string, error) {
+	text = strings.TrimSpace(strings.TrimPrefix(text, "\ufeff"))
+	if strings.HasPrefix(text, "{") {
+		return "", &verdict.Problem{
+			Exit: verdict.ExitUsage, Subject: file, Code: "unreadable", Err: errors.New("it is JSON, not the token alone"), Try: "jq -r .id_token " + verdict.Quoted(file) + " | hallmark … --identity-token -",
+		}
+	}
+	if scheme, token, ok := strings.Cut(text, " "); ok && strings.EqualFold(scheme, "Bearer") {
+		text = strings.TrimSpace(token)
+	}
+	return strings.Trim(text, "\"'"), nil
+}
+
+// Login asks somebody to log in, or logs in with a password.
+func (l Login) Login(ctx context.Context, issuer string) (string, error) {
+	if issuer == "" {
+		return "", &verdict.Problem{Exit: verdict.ExitUndecided, Code: "no-service", Err: errors.New("the signing config names no OpenID issuer to log in at"), Try: "--identity-token FILE"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
+	defer cancel()
+	o := login.Options{Issuer: issuer, ClientID: ClientID, HTTP: &http.Client{Transport: transport(l.Roots)}}
+	if l.Email != "" {
+		password, err := l.Password(ctx)
+		if err != nil {
+			return "", err
+		}
+		return login.Password(ctx, o, l.Email, password)
+	}
+	if !l.Terminal && !l.Device {
+		return "", &verdict.Problem{Exit: verdict.ExitUndecided, Code: "no-token", Err: errors.New("there is no ID token, and no terminal for a login"), Try: "--identity-token FILE, or --email EMAIL --password-file FILE"}
+	}
+	if l.Device || !l.hasBrowser() {
+		return login.Device(ctx, o, l.Prompt)
+	}
+	return login.Browser(ctx, o, openBrowser, l.Prompt)
+}
+
+// transport is that of net/http, for services whose TLS certificates are of these authorities.
+func transport(roots *x509.CertPool) *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.TLSClientConfig = &tls.Config{RootCAs: roots}
+	return t
+}
+
+// hasBrowser guesses whether a browser opened here would be seen.
+func (l Login) hasBrowser() bool {
+	switch runtime.GOOS {
+	case "darwin", "windows":
+		return l.Getenv("SSH_CONNECTION") == ""
+	}
+	return l.Getenv("DISPLAY") != "" || l.Getenv("WAYLAND_DISPLAY") != ""
+}
+
+func openBrowser(url string) error {
+	var cmd *exec.Cmd
+	switch runtime.GOOS {
+	case "darwin":
+		cmd = exec.Command("open", url)
+	case "windows":
+		cmd = exec.Command("rundll32", "url.dll,FileProtocolHandler", url)
+	default:
+		cmd = exec.Command("xdg-open", url)
+	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = nil, nil, nil
+	cmd.Env = os.Environ()
+	return cmd.Start()
+}
