@@ -57,6 +57,7 @@ func TestScripts(t *testing.T) {
 			"registry":    registryCommand,
 			"answer":      answerCommand,
 			"documented":  documentedCommand,
+			"stopped":     stoppedCommand,
 			"sbom":        sbomCommand,
 			"witness":     witnessScriptCommand,
 			"witnesslog":  witnessLogCommand,

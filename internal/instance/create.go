@@ -258,7 +258,7 @@ func (i *Instance) logKey() ([]byte, error) {
 }
 
 // header opens the configuration that Create writes.
-const header = `# The configuration of a hallmark instance; docs/operating/configure.md explains each key.
+const header = `# The configuration of a hallmark instance; docs/reference/configuration.md explains each key.
 # url names the logs and the login: it can't be changed later.
 `
 
