@@ -2,11 +2,11 @@ package identity
 
 import "fmt"
 
-// Build is what the issuer said of the automated build that signed: the
-// extensions .9 to .24 of oid-info.md, and .2 to .6 which GitHub's older
-// certificates carry. An empty field is an absent extension.
+// A Build is the issuer's description of the automated build that signed: the
+// extensions .9 to .24 of oid-info.md, and .2 to .6 of older GitHub
+// certificates. An empty field is an absent extension.
 type Build struct {
-	// Deprecated by oid-info.md in favour of .9 onwards; raw strings.
+	// Raw strings, which oid-info.md deprecates in favor of .9 onwards.
 	GitHubWorkflowTrigger    string // .2
 	GitHubWorkflowSHA        string // .3
 	GitHubWorkflowName       string // .4
@@ -31,18 +31,19 @@ type Build struct {
 	TokenSubject             string // .24 sub of the token
 }
 
-// Last arcs of the extensions under 1.3.6.1.4.1.57264.1 that are not of a build.
+// Last arcs of the extensions under 1.3.6.1.4.1.57264.1 that do not describe a
+// build.
 const (
 	arcIssuerRaw = 1
 	arcUsername  = 7
 	arcIssuer    = 8
 )
 
-// Field names a field of Build by the last arc of its extension.
+// A Field names a field of [Build] by the last arc of its extension.
 type Field int
 
-// The fields that policies are about. Every arc of Build is a Field; FieldByName
-// knows them all.
+// The fields that policies use. Every arc of Build is a Field; [FieldByName]
+// knows all of them.
 const (
 	SignerURI                Field = 9
 	RunnerEnvironment        Field = 11
@@ -56,7 +57,7 @@ const (
 	DeploymentEnvironment    Field = 23
 )
 
-// String is the field's name for people.
+// String returns the field's name for people.
 func (f Field) String() string {
 	for _, known := range buildFields {
 		if known.arc == int(f) {
@@ -66,7 +67,8 @@ func (f Field) String() string {
 	return fmt.Sprintf("Field(%d)", int(f))
 }
 
-// FieldByName is the inverse of String; zero for what is no field.
+// FieldByName returns the field with the name that [Field.String] returns, or
+// zero if there is none.
 func FieldByName(name string) Field {
 	for _, known := range buildFields {
 		if known.name == name {
@@ -76,7 +78,7 @@ func FieldByName(name string) Field {
 	return 0
 }
 
-// Fields lists every field in the order of the arcs.
+// Fields returns all fields in the order of their arcs.
 func Fields() []Field {
 	all := make([]Field, len(buildFields))
 	for i, known := range buildFields {
@@ -85,7 +87,8 @@ func Fields() []Field {
 	return all
 }
 
-// Get is the value of a field; empty when it is absent or unknown.
+// Get returns the value of a field. It is empty if the field is absent or
+// unknown.
 func (b Build) Get(f Field) string {
 	for _, known := range buildFields {
 		if known.arc == int(f) {

@@ -13,14 +13,14 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// fulcioOID is the extension with this last arc.
+// fulcioOID returns the OID of the extension with this last arc.
 func fulcioOID(arc int) asn1.ObjectIdentifier {
 	return asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57264, 1, arc}
 }
 
-// FromCertificate reads the identity out of a certificate. It does not verify
-// the certificate. Extensions of the Fulcio arc that this package does not know
-// are ignored, as the specification adds to them over time.
+// FromCertificate returns the identity in a certificate. It does not verify the
+// certificate. Unknown extensions of the Fulcio arc are ignored, since the
+// specification may add some.
 func FromCertificate(c *x509.Certificate) (Identity, error) {
 	id, err := fromCertificate(c)
 	if err != nil {
@@ -44,8 +44,8 @@ func fromCertificate(c *x509.Certificate) (id Identity, err error) {
 	return id, nil
 }
 
-// issuerOf reads .8 and its deprecated form .1. Certificates of before 2022 have
-// .1 alone.
+// issuerOf reads .8 and its deprecated form .1. Certificates issued before 2022
+// have only .1.
 func issuerOf(c *x509.Certificate) (string, error) {
 	issuer, err := text(c, arcIssuer, false)
 	if err != nil {
@@ -66,7 +66,7 @@ func issuerOf(c *x509.Certificate) (string, error) {
 	return issuer, checkName(issuer)
 }
 
-// text reads the string of one extension; it is empty when there is none.
+// text returns the string of one extension, which is empty if it is absent.
 func text(c *x509.Certificate, arc int, raw bool) (string, error) {
 	ext, err := extension(c, fulcioOID(arc))
 	if ext == nil || err != nil {
@@ -85,7 +85,8 @@ func text(c *x509.Certificate, arc int, raw bool) (string, error) {
 	return string(value), nil
 }
 
-// extension finds the one extension with this OID; nil when there is none.
+// extension returns the extension with this OID, or nil if there is none. It
+// refuses a second one.
 func extension(c *x509.Certificate, oid asn1.ObjectIdentifier) (*pkix.Extension, error) {
 	var found *pkix.Extension
 	for i := range c.Extensions {
@@ -93,15 +94,15 @@ func extension(c *x509.Certificate, oid asn1.ObjectIdentifier) (*pkix.Extension,
 			continue
 		}
 		if found != nil {
-			return nil, fmt.Errorf("extension %v is doubled", found.Id)
+			return nil, fmt.Errorf("duplicate extension %v", found.Id)
 		}
 		found = &c.Extensions[i]
 	}
 	return found, nil
 }
 
-// checkText refuses what a terminal, a log or a C string would read otherwise
-// than a comparison does.
+// checkText refuses text that a terminal, a log or a C string may show
+// differently than it compares.
 func checkText(s string) error {
 	if !utf8.ValidString(s) {
 		return errors.New("text is not UTF-8")
@@ -114,8 +115,9 @@ func checkText(s string) error {
 	return nil
 }
 
-// checkName is checkText for subjects and issuers, which people compare by eye:
-// they also hold nothing that turns the direction of writing around.
+// checkName checks a subject or an issuer like checkText. People compare these
+// by eye, so control characters that change the direction of writing are
+// refused too.
 func checkName(s string) error {
 	if s == "" {
 		return errors.New("empty name")
@@ -128,10 +130,10 @@ func checkName(s string) error {
 	return checkText(s)
 }
 
-// Extensions gives the extensions that say id in a certificate: the critical
-// subject alternative name ("MUST … be critical", for the subject is empty), the
-// issuer as .1 and .8, and the fields of Build that are set. Errors: an identity
-// that FromCertificate would refuse.
+// Extensions returns the certificate extensions for id: the critical subject
+// alternative name ("MUST … be critical", for the subject is empty), the issuer
+// as .1 and .8, and the fields of Build that are set. It refuses an identity
+// that [FromCertificate] would refuse.
 func (id Identity) Extensions() ([]pkix.Extension, error) {
 	exts, err := id.extensions()
 	if err != nil {
@@ -170,7 +172,7 @@ func (id Identity) extensions() ([]pkix.Extension, error) {
 	return exts, nil
 }
 
-// utf8String is the DER of s.
+// utf8String returns s as a DER UTF8String.
 func utf8String(s string) []byte {
 	var b cryptobyte.Builder
 	b.AddASN1(cbasn1.UTF8String, func(b *cryptobyte.Builder) { b.AddBytes([]byte(s)) })

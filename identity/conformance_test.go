@@ -11,8 +11,8 @@ import (
 
 const conformance = "../../shared/conformance/bundle-verify"
 
-// TestPublicCertificates reads the leaf of every bundle that is to be accepted,
-// and writes what it read into the same bytes again.
+// TestPublicCertificates reads the leaf of every bundle that must be accepted,
+// and writes its identity back into the same bytes.
 func TestPublicCertificates(t *testing.T) {
 	bundles, err := filepath.Glob(filepath.Join(conformance, "*/bundle.sigstore.json"))
 	if err != nil || len(bundles) == 0 {
@@ -35,7 +35,7 @@ func TestPublicCertificates(t *testing.T) {
 	}
 }
 
-// leafOf gives the leaf of a bundle; nil when it was signed with a bare key.
+// leafOf returns the leaf of a bundle, or nil if a bare key signed it.
 func leafOf(t *testing.T, path string) *x509.Certificate {
 	t.Helper()
 	type certificate struct{ RawBytes []byte }

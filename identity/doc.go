@@ -1,13 +1,14 @@
-// Package identity says who signed: the issuer that vouched, the subject it
-// named and the build it described, as a Fulcio certificate carries them.
+// Package identity reads and matches the identity in a Fulcio certificate: the
+// issuer, the subject that the issuer vouched for, and the build that it
+// described.
 //
-// FromCertificate refuses what two readers could read differently: no subject
-// alternative name or several, an empty subject, control bytes, extensions that
-// are not the DER they should be or come twice, and a certificate whose two
-// issuer extensions disagree. Extensions is its inverse. A Matcher compares byte
-// for byte and matches nothing by default.
+// [FromCertificate] refuses whatever two readers could understand differently:
+// no subject alternative name or several, an empty subject, control characters,
+// malformed or duplicate extensions, and issuer extensions that disagree.
+// [Identity.Extensions] is its inverse. A [Matcher] compares byte for byte. Its
+// zero value matches nothing.
 //
-// TestPublicCertificates reads the certificates of the public Sigstore instance.
+// TestPublicCertificates reads certificates of the public Sigstore instance.
 //
 // Source: Fulcio's certificate-specification.md and oid-info.md; RFC 5280
 // §4.2.1.6 for the subject alternative name.

@@ -17,7 +17,7 @@ import (
 
 const issuer = "https://login.example.com"
 
-// identities are at least one identity of every subject type.
+// identities returns at least one identity of every subject type.
 func identities() []Identity {
 	full := Identity{Issuer: issuer, Subject: Subject{URI, "https://example.com/build@refs/heads/main"}}
 	for _, f := range buildFields {
@@ -69,7 +69,7 @@ func TestRoundTripThroughCertificate(t *testing.T) {
 	}
 }
 
-// TestUsernameBytes holds the other name to the structure of oid-info.md.
+// TestUsernameBytes compares the other name with the structure of oid-info.md.
 func TestUsernameBytes(t *testing.T) {
 	san, err := Subject{Username, "bob"}.extension()
 	if err != nil {
@@ -81,7 +81,8 @@ func TestUsernameBytes(t *testing.T) {
 	}
 }
 
-// TestEveryByteFlipped: a changed byte is refused or read as another identity.
+// TestEveryByteFlipped checks that a certificate with a changed byte is refused
+// or has another identity.
 func TestEveryByteFlipped(t *testing.T) {
 	for _, id := range identities() {
 		exts := extensionsOf(t, id)
@@ -136,8 +137,8 @@ func TestFromCertificateRefuses(t *testing.T) {
 	}
 }
 
-// TestFromCertificateAccepts: old certificates have .1 alone, new ones may drop
-// it, and arcs that are yet to come are ignored.
+// TestFromCertificateAccepts checks that old certificates have .1 alone, that
+// new ones may drop it, and that unknown arcs are ignored.
 func TestFromCertificateAccepts(t *testing.T) {
 	exts := extensionsOf(t, identities()[0])
 	later := pkix.Extension{Id: fulcioOID(99), Value: []byte{0}}
@@ -200,7 +201,7 @@ func TestMatcher(t *testing.T) {
 	}
 }
 
-// TestDifferences names each field that is off, by its extension.
+// TestDifferences checks that each differing field is named by its extension.
 func TestDifferences(t *testing.T) {
 	for _, id := range identities() {
 		m := NewMatcher(id.Subject.Value, id.Issuer)

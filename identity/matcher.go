@@ -6,35 +6,37 @@ import (
 	"sort"
 )
 
-// Matcher names the identities that a verifier accepts. Subject and Issuer are
-// both needed: a subject means nothing without the issuer that vouched for it.
-// The zero Matcher, like one without either pattern, matches nothing.
+// A Matcher describes the identities that a verifier accepts. Subject and
+// Issuer are both required: a subject means nothing without the issuer that
+// vouched for it. A Matcher without either pattern, such as the zero value,
+// matches nothing.
 type Matcher struct {
 	Subject Pattern
 	Issuer  Pattern
-	Type    SubjectType       // zero: any form of subject
-	Build   map[Field]Pattern // what must hold besides; absent fields may be anything
+	Type    SubjectType       // required form of the subject; zero allows any
+	Build   map[Field]Pattern // patterns of further fields; fields without one are not checked
 }
 
-// NewMatcher returns a matcher of one subject of one issuer, both byte for byte: no folding of
-// case, no slash forgiven.
+// NewMatcher returns a Matcher for one subject of one issuer. Both are compared
+// byte for byte: letter case and trailing slashes matter.
 func NewMatcher(subject, issuer string) Matcher {
 	return Matcher{Subject: Exact(subject), Issuer: Exact(issuer)}
 }
 
-// Match says whether id is one of the matcher's.
+// Match reports whether the matcher accepts id.
 func (m Matcher) Match(id Identity) bool { return len(m.Differences(id)) == 0 }
 
-// Difference is one thing in which an identity is not what a Matcher asks for.
-// Field is zero for the issuer, and for the subject and its type.
+// A Difference is one respect in which an identity does not match a [Matcher].
+// Field is zero for the issuer, the subject and its type.
 type Difference struct {
-	Name  string // of what differs, for people
+	Name  string // name of the compared field, for people
 	Field Field
 	Want  Pattern
 	Found string
 }
 
-// Differences are all of them, the issuer's first; none means a match.
+// Differences returns all differences between m and id, the issuer's first. If
+// there are none, the matcher accepts id.
 func (m Matcher) Differences(id Identity) []Difference {
 	var all []Difference
 	differ := func(name string, field Field, want Pattern, found string) {

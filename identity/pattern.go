@@ -2,9 +2,8 @@ package identity
 
 import "strings"
 
-// Pattern is what a name must be: one text exactly, or a glob. Both are anchored:
-// they are about the whole name. The zero Pattern matches nothing, not even the
-// empty name.
+// A Pattern is either an exact text or a glob, and is compared with the whole
+// name. The zero Pattern matches nothing, not even the empty name.
 type Pattern struct {
 	text string
 	kind patternKind
@@ -17,26 +16,28 @@ const (
 	glob
 )
 
-// Exact matches text and nothing else, byte for byte. It matches nothing when
-// text is empty: absent is not a name.
+// Exact returns a pattern that matches text only, byte for byte. If text is
+// empty, it matches nothing: an absent name must not match.
 func Exact(text string) Pattern { return Pattern{text, exact} }
 
-// Glob matches text with its stars filled in: * stands for any run of bytes but
-// / and @, so that it stays within one part of a path or of an email address; **
-// stands for any run at all. Nothing else is special, and nothing escapes a star.
+// Glob returns a pattern in which * stands for any number of bytes other than /
+// and @, so that it stays within one part of a path or of an email address, and
+// ** stands for any number of bytes. No other character is special, and stars
+// can't be escaped.
 //
-//	refs/tags/v*                           one tag, refs/tags/v1/x is none
+//	refs/tags/v*                           one tag; refs/tags/v1/x does not match
 //	https://github.com/acme/**             everything below acme
-//	*@example.com                          every mailbox there
+//	*@example.com                          every mailbox of the domain
 func Glob(text string) Pattern { return Pattern{text, glob} }
 
-// IsExact says whether the pattern matches one name only.
+// IsExact reports whether the pattern matches only one name.
 func (p Pattern) IsExact() bool { return p.kind == exact || !strings.Contains(p.text, "*") }
 
-// String is the pattern's text; globs are recognised by their stars.
+// String returns the pattern's text. A text with stars is a glob unless the
+// pattern was made by [Exact].
 func (p Pattern) String() string { return p.text }
 
-// Match says whether the whole of name fits.
+// Match reports whether the pattern matches the whole name.
 func (p Pattern) Match(name string) bool {
 	switch {
 	case name == "" || p.text == "":
@@ -49,9 +50,9 @@ func (p Pattern) Match(name string) bool {
 	return false
 }
 
-// matchGlob goes through the pattern once and keeps every place of the name that
-// the part so far can end at: time is the product of the lengths, whatever the
-// stars.
+// matchGlob walks through the pattern once and tracks every position of name
+// that the part so far can end at. The time is proportional to the product of
+// the lengths, however many stars there are.
 func matchGlob(pattern, name string) bool {
 	ends := make([]bool, len(name)+1)
 	ends[0] = true
@@ -74,7 +75,7 @@ func matchGlob(pattern, name string) bool {
 	return ends[len(name)]
 }
 
-// spread lets each end move on over bytes that are not in stops.
+// spread extends each end over the following bytes that are not in stops.
 func spread(ends []bool, name, stops string) {
 	for i := 1; i < len(ends); i++ {
 		ends[i] = ends[i] || ends[i-1] && strings.IndexByte(stops, name[i-1]) < 0

@@ -42,14 +42,15 @@ func TestGlob(t *testing.T) {
 	}
 }
 
-// TestGlobIsQuick: the stars cost no more than the lengths.
+// TestGlobIsQuick checks that stars add no cost beyond the product of the
+// lengths.
 func TestGlobIsQuick(t *testing.T) {
 	if Glob(strings.Repeat("*a", 2000)).Match(strings.Repeat("a", maxName) + "b") {
 		t.Error("matched")
 	}
 }
 
-// FuzzGlob holds the matcher to package regexp.
+// FuzzGlob compares Glob with package regexp.
 func FuzzGlob(f *testing.F) {
 	f.Add("*@example.com", "alice@example.com")
 	f.Add("a**b*", "a/b@b")
@@ -70,7 +71,7 @@ func FuzzGlob(f *testing.F) {
 	})
 }
 
-// isASCII: package regexp goes by runes, Glob by bytes.
+// isASCII reports whether s is ASCII: package regexp works on runes, Glob on bytes.
 func isASCII(s string) bool {
 	for i := range len(s) {
 		if s[i] >= 0x80 {

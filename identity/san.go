@@ -21,10 +21,10 @@ const (
 	tagOther = cbasn1.Tag(0xa0)     // otherName [0], and the [0] EXPLICIT inside it
 )
 
-// maxName is how many bytes a subject may have.
+// maxName bounds a subject, in bytes.
 const maxName = 4096
 
-// subjectOf reads the one subject alternative name of a certificate.
+// subjectOf returns the only subject alternative name of a certificate.
 func subjectOf(c *x509.Certificate) (Subject, error) {
 	ext, err := extension(c, oidSAN)
 	if err != nil {
@@ -40,8 +40,8 @@ func subjectOf(c *x509.Certificate) (Subject, error) {
 	return s, nil
 }
 
-// parseSAN reads GeneralNames with exactly one name: two would let a reader
-// pick the one that suits it.
+// parseSAN parses GeneralNames with exactly one name. With two, each reader
+// could choose another.
 func parseSAN(der []byte) (Subject, error) {
 	s := cryptobyte.String(der)
 	var names, value cryptobyte.String
@@ -73,7 +73,8 @@ func parseSAN(der []byte) (Subject, error) {
 	return subject, subject.check()
 }
 
-// parseUsername reads OtherName { type-id 57264.1.7, value [0] EXPLICIT UTF8String }.
+// parseUsername parses OtherName { type-id 57264.1.7, value [0] EXPLICIT
+// UTF8String }.
 func parseUsername(s cryptobyte.String) (string, error) {
 	var id asn1.ObjectIdentifier
 	var explicit, text cryptobyte.String
@@ -87,7 +88,7 @@ func parseUsername(s cryptobyte.String) (string, error) {
 	return string(text), nil
 }
 
-// extension writes the subject; parseSAN reads it back.
+// extension returns the subject in the form that parseSAN reads.
 func (s Subject) extension() (pkix.Extension, error) {
 	if err := s.check(); err != nil {
 		return pkix.Extension{}, fmt.Errorf("subject alternative name: %w", err)
@@ -115,8 +116,8 @@ func addUsername(b *cryptobyte.Builder, value []byte) {
 	})
 }
 
-// check refuses what the certificate could not carry: RFC 5280 has IA5String
-// for email and URI, and a URI there "MUST NOT be a relative URI".
+// check refuses subjects that a certificate can't contain: RFC 5280 requires
+// IA5String for email and URI, and a URI there "MUST NOT be a relative URI".
 func (s Subject) check() error {
 	if err := checkName(s.Value); err != nil {
 		return err
