@@ -79,7 +79,7 @@ func cosignKey(t *testing.T, i images) crypto.PublicKey {
 	return key
 }
 
-func lookAt(t *testing.T, i images) ([]oci.Found, oci.Image) {
+func lookAt(t *testing.T, i images) ([]oci.Signature, oci.Image) {
 	t.Helper()
 	reference, err := oci.ParseReference(i.image)
 	if err != nil {

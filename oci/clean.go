@@ -18,7 +18,7 @@ const typeDockerConfig = "application/vnd.docker.container.image.v1+json"
 type Removable struct {
 	Attached        // with the digest, also where there is a tag
 	Gone     bool   // it is listed, and not there any more
-	Stays    string // why it can't be taken off; empty: it can
+	Blocked  string // why it can't be taken off; empty: it can
 }
 
 // IsSignature says that it is a signature of the image and no more, as its manifest
@@ -33,7 +33,7 @@ func (r Removable) IsAttestation() bool {
 }
 
 // Removables lists what hangs on an image, each read, so that it is known to hang
-// there, and seen to be nothing else's. Nothing is deleted. Errors: *Unseen.
+// there, and seen to be nothing else's. Nothing is deleted. Errors: *RegistryError.
 func (c *Client) Removables(ctx context.Context, image Image) ([]Removable, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
@@ -79,10 +79,10 @@ func (s *session) removables(ctx context.Context, image Image) ([]Removable, err
 	}
 	for i, r := range all {
 		if why := uses[r.Digest].but(r.Tag); why != "" {
-			all[i].Stays = why
+			all[i].Blocked = why
 		}
 		if slices.ContainsFunc(append(parts, image), func(part Image) bool { return part.Digest == r.Digest }) {
-			all[i].Stays = "it is a part of the image"
+			all[i].Blocked = "it is a part of the image"
 		}
 	}
 	return all, nil
@@ -98,11 +98,11 @@ func (s *session) removable(ctx context.Context, image Image, d Descriptor) Remo
 	}
 	switch {
 	case err != nil:
-		r.Stays = err.Error()
+		r.Blocked = err.Error()
 	case c.Subject == nil || c.Subject.Digest != image.Digest:
-		r.Stays = "it does not hang on the image"
+		r.Blocked = "it does not hang on the image"
 	case d.IsIndex(), c.Config.MediaType == typeConfig, c.Config.MediaType == typeDockerConfig:
-		r.Stays = "it is an image itself"
+		r.Blocked = "it is an image itself"
 	}
 	r.Type, r.PredicateType = c.ArtifactType, c.Annotations[annotationPredicate]
 	return r
@@ -121,9 +121,9 @@ func (s *session) removableTag(ctx context.Context, image Image, suffix string) 
 	c, err := s.contents(ctx, d)
 	switch {
 	case err != nil:
-		r.Stays = err.Error()
+		r.Blocked = err.Error()
 	case len(c.Layers) == 0, slices.ContainsFunc(c.Layers, func(layer Descriptor) bool { return !isLegacy(suffix, layer.MediaType) }):
-		r.Stays = "it is not what the tag is for"
+		r.Blocked = "it is not what the tag is for"
 	}
 	return r, true, nil
 }

@@ -36,7 +36,7 @@ func TestRemove(t *testing.T) {
 		p.legacy(t, signatureSuffix, Descriptor{MediaType: typeSimpleSigning}, "payload")
 		p.legacy(t, attestationSuffix, Descriptor{MediaType: typeEnvelope}, "envelope")
 		all := removables(t, p.image)
-		if len(all) != 4 || slices.ContainsFunc(all, func(r Removable) bool { return r.Stays != "" || r.Gone || r.IsSignature() == r.IsAttestation() }) {
+		if len(all) != 4 || slices.ContainsFunc(all, func(r Removable) bool { return r.Blocked != "" || r.Gone || r.IsSignature() == r.IsAttestation() }) {
 			t.Fatalf("%+v", all)
 		}
 		signatures := slices.DeleteFunc(slices.Clone(all), func(r Removable) bool { return !r.IsSignature() })
@@ -106,11 +106,11 @@ func TestRemoveKeeps(t *testing.T) {
 	gone := Descriptor{MediaType: typeManifest, Size: 4, Digest: digestOf([]byte("gone"))}
 	p.answer("/referrers/", lists(p.image.Descriptor(), platforms[0].Descriptor(), stray.Descriptor(), tagged.Descriptor(), gone, Descriptor{Digest: "sha256:../x"}))
 	all := removables(t, p.image)
-	if len(all) != 7 || !all[4].Gone || all[4].Stays != "" {
+	if len(all) != 7 || !all[4].Gone || all[4].Blocked != "" {
 		t.Fatalf("%+v", all)
 	}
 	for i, want := range []string{"part of the image", "part of the image", "does not hang", "the tag mine", "", "malformed", "the tag mine"} {
-		if !strings.Contains(all[i].Stays, want) {
+		if !strings.Contains(all[i].Blocked, want) {
 			t.Errorf("%+v, want %q", all[i], want)
 		}
 		if err := New(Options{}).Remove(t.Context(), p.image, all[i:i+1]); want != "" && err == nil {
@@ -159,9 +159,9 @@ func TestRemoveRefused(t *testing.T) {
 	}
 	for status, want := range map[int]func(error) bool{
 		405: func(err error) bool { return errors.Is(err, ErrUndeletable) },
-		403: func(err error) bool { u := new(Unseen); return errors.As(err, &u) && u.Reason == Denied },
-		500: func(err error) bool { u := new(Unseen); return errors.As(err, &u) && u.Reason == Unavailable },
-		202: func(err error) bool { u := new(Unseen); return errors.As(err, &u) && u.Reason == Garbled }, // and does nothing
+		403: func(err error) bool { u := new(RegistryError); return errors.As(err, &u) && u.Reason == Denied },
+		500: func(err error) bool { u := new(RegistryError); return errors.As(err, &u) && u.Reason == Unavailable },
+		202: func(err error) bool { u := new(RegistryError); return errors.As(err, &u) && u.Reason == Garbled }, // and does nothing
 	} {
 		p := newPlace(t, true)
 		p.attach(t, "one")
@@ -184,14 +184,14 @@ func TestTagsUnseen(t *testing.T) {
 		},
 		"many": func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Link", "<"+r.URL.Path+`?n=1>; rel="next"`)
-			fmt.Fprintf(w, `{"tags":["v1"%s]}`, strings.Repeat(`,"v1"`, MaxTags))
+			fmt.Fprintf(w, `{"tags":["v1"%s]}`, strings.Repeat(`,"v1"`, maxTags))
 		},
 	} {
 		p := newPlace(t, true)
 		p.attach(t, "one")
 		p.answer("/tags/list", how)
 		all, err := New(Options{}).Removables(t.Context(), p.image)
-		if u := new(Unseen); !errors.As(err, &u) || all != nil {
+		if u := new(RegistryError); !errors.As(err, &u) || all != nil {
 			t.Errorf("%s: %v, %v", what, all, err)
 		}
 	}

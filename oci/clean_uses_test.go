@@ -65,10 +65,10 @@ func (p *place) attached(t *testing.T) Image {
 func stay(t *testing.T, image Image, why string) {
 	t.Helper()
 	all := removables(t, image)
-	if len(all) != 1 || !strings.Contains(all[0].Stays, why) {
+	if len(all) != 1 || !strings.Contains(all[0].Blocked, why) {
 		t.Fatalf("%+v, want %q", all, why)
 	}
-	all[0].Stays = "" // whatever a caller makes of it
+	all[0].Blocked = "" // whatever a caller makes of it
 	if err := New(Options{}).Remove(t.Context(), image, all); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), why) {
 		t.Errorf("removing it: %v, want %q", err, why)
 	}
@@ -118,7 +118,7 @@ func TestUsedByOthersStays(t *testing.T) {
 	stay(t, p.image, "the tag keep names it")
 }
 
-// What is tagged while the question stands stays, and so does what an image lists
+// What is tagged while the request stands stays, and so does what an image lists
 // that is an image itself.
 func TestUsedSince(t *testing.T) {
 	p := newPlace(t, true)
@@ -140,7 +140,7 @@ func TestUsedSince(t *testing.T) {
 	stay(t, p.image, "an image itself")
 }
 
-// A signature that was added while the question stands is not lost with the ones
+// A signature that was added while the request stands is not lost with the ones
 // that it was about.
 func TestLegacyTagMoves(t *testing.T) {
 	p := newPlace(t, true)

@@ -83,11 +83,11 @@ func (c *Client) session(ctx context.Context, repo name.Repository, scope string
 	}
 	auth, err := c.credentials(ctx, repo)
 	if err != nil {
-		return nil, &Unseen{Reason: Credentials, Err: err}
+		return nil, &RegistryError{Reason: Credentials, Err: err}
 	}
 	authorized, err := transport.NewWithContext(ctx, repo.Registry, auth, c.transport, scopes)
 	if err != nil {
-		return nil, unseen(fmt.Errorf("greeting %s: %w", repo.RegistryStr(), err))
+		return nil, registryError(fmt.Errorf("greeting %s: %w", repo.RegistryStr(), err))
 	}
 	s.http = &http.Client{Transport: authorized, CheckRedirect: checkRedirect}
 	return s, nil
@@ -121,34 +121,34 @@ func (s *session) url(kind, what string) string {
 }
 
 // answer is what a registry said.
-type answer struct {
+type response struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// question is one request.
-type question struct {
+// request is one request.
+type request struct {
 	method, url string
 	header      map[string]string
 	body        io.Reader
 	length      int64 // of a body that is streamed
 	limit       int64 // of the answer's body
-	answers     []int // statuses that are an answer; others are errors
+	statuses    []int // statuses that are an answer; others are errors
 }
 
-// ask asks, and reads the answer to its end. Errors: *Unseen, the context's.
-func (s *session) ask(ctx context.Context, q question) (answer, error) {
+// ask asks, and reads the answer to its end. Errors: *RegistryError, the context's.
+func (s *session) do(ctx context.Context, q request) (response, error) {
 	resp, err := s.open(ctx, q)
 	if err != nil {
-		return answer{}, err
+		return response{}, err
 	}
 	defer resp.Body.Close()
 	return read(resp, q.limit)
 }
 
 // open asks, and leaves the answer to be read.
-func (s *session) open(ctx context.Context, q question) (*http.Response, error) {
+func (s *session) open(ctx context.Context, q request) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, q.method, q.url, q.body)
 	if err != nil {
 		return nil, garbled("%w", err)
@@ -161,17 +161,17 @@ func (s *session) open(ctx context.Context, q question) (*http.Response, error) 
 	}
 	resp, err := s.http.Do(req)
 	if err != nil {
-		return nil, unseen(err)
+		return nil, registryError(err)
 	}
-	if !slices.Contains(q.answers, resp.StatusCode) {
+	if !slices.Contains(q.statuses, resp.StatusCode) {
 		defer resp.Body.Close()
 		return nil, refused(resp)
 	}
 	return resp, nil
 }
 
-func read(resp *http.Response, limit int64) (answer, error) {
-	a := answer{status: resp.StatusCode, header: resp.Header}
+func read(resp *http.Response, limit int64) (response, error) {
+	a := response{status: resp.StatusCode, header: resp.Header}
 	if resp.ContentLength > limit && resp.Request.Method != http.MethodHead {
 		return a, tooLong(resp, limit)
 	}
@@ -180,7 +180,7 @@ func read(resp *http.Response, limit int64) (answer, error) {
 		body.Grow(int(n) + bytes.MinRead) // not twice as much, where it is large
 	}
 	if _, err := body.ReadFrom(io.LimitReader(resp.Body, limit+1)); err != nil {
-		return a, unseen(fmt.Errorf("reading answer: %w", err))
+		return a, registryError(fmt.Errorf("reading answer: %w", err))
 	}
 	if int64(body.Len()) > limit {
 		return a, tooLong(resp, limit)

@@ -129,7 +129,7 @@ func Describe(raw []byte, mediaType string) Descriptor {
 // Identify returns the descriptor of a manifest or an index, of which mediaType is
 // what the registry says that it is. Where neither that nor the manifest itself names
 // a type, its members do: some registries send all of them as JSON or text. Errors:
-// *Unseen.
+// *RegistryError.
 func Identify(raw []byte, mediaType string) (Descriptor, error) {
 	d := Describe(raw, mediaType)
 	if d.CheckManifest() != nil {
@@ -162,7 +162,7 @@ func isSchema1(mediaType string, raw []byte) bool {
 
 // Verified reads a blob that must be what its descriptor says. The last bytes are
 // given out when all of them have been seen to be: whoever got them all has the
-// blob. Reading ends with *Unseen otherwise.
+// blob. Reading ends with *RegistryError otherwise.
 func Verified(content io.Reader, d Descriptor) io.Reader {
 	return &verified{content, d, d.Size, sha256.New()}
 }

@@ -7,7 +7,7 @@
 // hangs on it, or Older is asked, the tags are looked at under which cosign 1 and 2
 // left signatures; AttachLegacy leaves some there, behind what there is. There are
 // three answers to
-// "is it signed?": bundles, none, or *Unseen: the registry could not be looked
+// "is it signed?": bundles, none, or *RegistryError: the registry could not be looked
 // at. None is said only of an image that the registry has. Manifests and bundles
 // are held to their digests, sizes and limits; what is wrong with one of them is
 // said of that one, and the others are still given. Whether a bundle proves

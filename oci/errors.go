@@ -34,19 +34,19 @@ const (
 	TooMuch     Reason = "too-much"    // more than is looked at: see the limits
 )
 
-// Unseen says that it could not be seen what a registry has: whether an image is
+// RegistryError says that it could not be seen what a registry has: whether an image is
 // signed is not known.
-type Unseen struct {
+type RegistryError struct {
 	Reason Reason
 	Status int // of HTTP; 0 where there was no answer
 	Err    error
 }
 
 // Error says what was tried and what came of it.
-func (u *Unseen) Error() string { return fmt.Sprintf("%s: %v", u.Reason.words(), u.Err) }
+func (u *RegistryError) Error() string { return fmt.Sprintf("%s: %v", u.Reason.words(), u.Err) }
 
 // Unwrap gives the cause.
-func (u *Unseen) Unwrap() error { return u.Err }
+func (u *RegistryError) Unwrap() error { return u.Err }
 
 // words are a reason for people.
 func (r Reason) words() string {
@@ -68,16 +68,16 @@ func malformed(format string, args ...any) error {
 }
 
 func garbled(format string, args ...any) error {
-	return &Unseen{Reason: Garbled, Err: fmt.Errorf(format, args...)}
+	return &RegistryError{Reason: Garbled, Err: fmt.Errorf(format, args...)}
 }
 
 func unsupported(format string, args ...any) error {
-	return &Unseen{Reason: Unsupported, Err: fmt.Errorf(format, args...)}
+	return &RegistryError{Reason: Unsupported, Err: fmt.Errorf(format, args...)}
 }
 
 // unseen classifies what went wrong on the way.
-func unseen(err error) error {
-	var already *Unseen
+func registryError(err error) error {
+	var already *RegistryError
 	var answer *transport.Error
 	var timeout net.Error
 	var certificate *tls.CertificateVerificationError
@@ -85,15 +85,15 @@ func unseen(err error) error {
 	case errors.As(err, &already), errors.Is(err, context.Canceled):
 		return err
 	case errors.As(err, &certificate): // before what plain HTTP at loopback says
-		return &Unseen{Reason: Untrusted, Err: certificate}
+		return &RegistryError{Reason: Untrusted, Err: certificate}
 	case errors.As(err, &answer): // of the handshake
-		return &Unseen{Reason: reasonOf(answer.StatusCode), Status: answer.StatusCode, Err: handshakeError(answer)}
+		return &RegistryError{Reason: reasonOf(answer.StatusCode), Status: answer.StatusCode, Err: handshakeError(answer)}
 	case isNoTLS(err):
-		return &Unseen{Reason: NoTLS, Err: err}
+		return &RegistryError{Reason: NoTLS, Err: err}
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return &Unseen{Reason: TimedOut, Err: err}
+		return &RegistryError{Reason: TimedOut, Err: err}
 	}
-	return &Unseen{Reason: Unavailable, Err: err}
+	return &RegistryError{Reason: Unavailable, Err: err}
 }
 
 // isNoTLS reports whether what came in place of a TLS handshake was something else, as
@@ -106,9 +106,9 @@ func isNoTLS(err error) bool {
 // refused is an answer with a status that is none, with what the registry says.
 func refused(resp *http.Response) error {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
-	return &Unseen{
+	return &RegistryError{
 		Reason: reasonOf(resp.StatusCode), Status: resp.StatusCode,
-		Err: fmt.Errorf("%s %s: %s%s", resp.Request.Method, resp.Request.URL.Redacted(), resp.Status, ownWords(body)),
+		Err: fmt.Errorf("%s %s: %s%s", resp.Request.Method, resp.Request.URL.Redacted(), resp.Status, registryMessages(body)),
 	}
 }
 
@@ -119,7 +119,7 @@ func handshakeError(answer *transport.Error) error {
 	if r := answer.Request; r != nil {
 		where = r.Method + " " + r.URL.Redacted() + ": "
 	}
-	return fmt.Errorf("%s%d %s%s", where, answer.StatusCode, http.StatusText(answer.StatusCode), ownWords(body))
+	return fmt.Errorf("%s%d %s%s", where, answer.StatusCode, http.StatusText(answer.StatusCode), registryMessages(body))
 }
 
 // Limits of what is repeated of a registry's error.
@@ -128,11 +128,11 @@ const (
 	maxOwnErrors = 3
 )
 
-// ownWords returns the registry's own error codes and messages (distribution-spec,
+// registryMessages returns the registry's own error codes and messages (distribution-spec,
 // "Error Codes"), bounded and quoted, or nothing where the body has none:
 //
 //	{"errors":[{"code":"MANIFEST_INVALID","message":"manifest invalid","detail":…}]}
-func ownWords(body []byte) string {
+func registryMessages(body []byte) string {
 	var said struct {
 		Errors []struct {
 			Code    string         `json:"code"`

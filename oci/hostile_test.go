@@ -55,7 +55,7 @@ func TestHostileLists(t *testing.T) {
 			p := newPlace(t, true)
 			p.answer("/referrers/", c.how)
 			found, err := bundles(t, p.image)
-			if u := new(Unseen); !errors.As(err, &u) || u.Reason != c.want || found != nil {
+			if u := new(RegistryError); !errors.As(err, &u) || u.Reason != c.want || found != nil {
 				t.Errorf("%v, %v", found, err)
 			}
 		})
@@ -85,9 +85,9 @@ func TestManyReferrers(t *testing.T) {
 		t.Error(contents(found), err)
 	}
 	// where all are bundles, what is not fetched is said
-	p.answer("/referrers/", lists(slices.Repeat([]Descriptor{own}, MaxBundles+1)...))
+	p.answer("/referrers/", lists(slices.Repeat([]Descriptor{own}, maxBundles+1)...))
 	found, err = bundles(t, p.image)
-	if u := new(Unseen); err != nil || len(found) != MaxBundles+1 || !errors.As(found[MaxBundles].Err, &u) || u.Reason != TooMuch {
+	if u := new(RegistryError); err != nil || len(found) != maxBundles+1 || !errors.As(found[maxBundles].Err, &u) || u.Reason != TooMuch {
 		t.Error(len(found), err)
 	}
 }
@@ -151,7 +151,7 @@ func TestBudget(t *testing.T) {
 	found, err := bundles(t, p.image)
 	tooMuch := 0
 	for _, f := range found {
-		if u := new(Unseen); errors.As(f.Err, &u) && u.Reason == TooMuch {
+		if u := new(RegistryError); errors.As(f.Err, &u) && u.Reason == TooMuch {
 			tooMuch++
 		}
 	}
@@ -217,14 +217,14 @@ func TestLyingDigests(t *testing.T) {
 			return before(w, r)
 		}
 		found, err := bundles(t, p.image)
-		if u := new(Unseen); err != nil || len(found) != 1 || !errors.As(found[0].Err, &u) || u.Reason != Garbled {
+		if u := new(RegistryError); err != nil || len(found) != 1 || !errors.As(found[0].Err, &u) || u.Reason != Garbled {
 			t.Errorf("%s: %v, %v", kind, contents(found), err)
 		}
 	}
 	p := newPlace(t, true)
 	p.answer("/manifests/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") })
 	_, err := New(Options{}).Resolve(t.Context(), p.ref(t, "@"+p.image.Digest))
-	if u := new(Unseen); !errors.As(err, &u) || u.Reason != Garbled {
+	if u := new(RegistryError); !errors.As(err, &u) || u.Reason != Garbled {
 		t.Error(err)
 	}
 }
@@ -274,7 +274,7 @@ func TestNotAsked(t *testing.T) {
 }
 
 func reasonFor(err error) Reason {
-	u := new(Unseen)
+	u := new(RegistryError)
 	errors.As(err, &u)
 	return u.Reason
 }
@@ -364,7 +364,7 @@ func TestRetryAfter(t *testing.T) {
 		w.WriteHeader(http.StatusTooManyRequests)
 	})
 	_, err := bundles(t, p.image)
-	if u := new(Unseen); !errors.As(err, &u) || u.Reason != Busy {
+	if u := new(RegistryError); !errors.As(err, &u) || u.Reason != Busy {
 		t.Error(err)
 	}
 }
@@ -375,7 +375,7 @@ func TestTimesOut(t *testing.T) {
 	defer close(done)
 	p.answer("/referrers/", func(http.ResponseWriter, *http.Request) { <-done })
 	_, err := New(Options{Timeout: 100 * time.Millisecond}).Bundles(t.Context(), p.image)
-	if u := new(Unseen); !errors.As(err, &u) || u.Reason != TimedOut {
+	if u := new(RegistryError); !errors.As(err, &u) || u.Reason != TimedOut {
 		t.Error(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -49,9 +49,9 @@ func (s *session) legacyTags(ctx context.Context, image Image) ([]Attached, erro
 // hasTag asks whether there is a tag: by HEAD, which registries do not count as they
 // count reading, and by GET where the registry knows no HEAD.
 func (s *session) hasTag(ctx context.Context, tag string) (bool, error) {
-	got, err := s.ask(ctx, question{
+	got, err := s.do(ctx, request{
 		method: http.MethodHead, url: s.url("manifests", tag), header: map[string]string{"Accept": acceptManifests},
-		answers: []int{http.StatusOK, http.StatusNotFound, http.StatusMethodNotAllowed},
+		statuses: []int{http.StatusOK, http.StatusNotFound, http.StatusMethodNotAllowed},
 	})
 	if err != nil || got.status == http.StatusNotFound {
 		return false, err
@@ -65,7 +65,7 @@ func (s *session) hasTag(ctx context.Context, tag string) (bool, error) {
 
 // notManifest refuses a page for people in place of a manifest: what stands under the
 // tag, if anything does, has not been seen.
-func notManifest(got answer) error {
+func notManifest(got response) error {
 	if kind := mediaTypeIn(got.header); kind == "text/html" {
 		return garbled("what the registry sends in place of a manifest is %q", kind)
 	}
@@ -74,14 +74,14 @@ func notManifest(got answer) error {
 
 // legacy fetches signatures and attestations in the form of cosign 1 and 2, but for
 // those in manifests that are known.
-func (s *session) legacy(ctx context.Context, image Image, known []string) ([]Found, error) {
-	var all []Found
-	budget := budget{left: MaxFetched}
+func (s *session) legacy(ctx context.Context, image Image, known []string) ([]Signature, error) {
+	var all []Signature
+	budget := budget{left: maxFetched}
 	for _, suffix := range []string{signatureSuffix, attestationSuffix} {
 		tag := image.fallbackTag() + suffix
-		got, err := s.ask(ctx, question{
+		got, err := s.do(ctx, request{
 			method: http.MethodGet, url: s.url("manifests", tag), header: map[string]string{"Accept": typeManifest + ", " + typeDockerManifest},
-			limit: MaxManifest, answers: []int{http.StatusOK, http.StatusNotFound},
+			limit: MaxManifest, statuses: []int{http.StatusOK, http.StatusNotFound},
 		})
 		if err != nil {
 			return nil, err
@@ -94,14 +94,14 @@ func (s *session) legacy(ctx context.Context, image Image, known []string) ([]Fo
 			return nil, err
 		}
 		if err := Unmarshal(got.body, &m); err != nil {
-			all = append(all, Found{Manifest: digestOf(got.body), Err: malformed("parsing manifest under %s: %w", tag, err)})
+			all = append(all, Signature{Manifest: digestOf(got.body), Err: malformed("parsing manifest under %s: %w", tag, err)})
 			continue
 		}
 		for _, layer := range m.Layers {
-			if len(all) == MaxBundles {
-				return append(all, Found{Err: &Unseen{Reason: TooMuch, Err: fmt.Errorf("more than the %d signatures that are fetched", MaxBundles)}}), nil
+			if len(all) == maxBundles {
+				return append(all, Signature{Err: &RegistryError{Reason: TooMuch, Err: fmt.Errorf("more than the %d signatures that are fetched", maxBundles)}}), nil
 			}
-			found := Found{Manifest: digestOf(got.body)}
+			found := Signature{Manifest: digestOf(got.body)}
 			found.Err = s.fetchLegacy(ctx, layer, &budget, &found)
 			all = append(all, found)
 		}
@@ -110,7 +110,7 @@ func (s *session) legacy(ctx context.Context, image Image, known []string) ([]Fo
 }
 
 // fetchLegacy fetches what was signed, and puts it together with its annotations.
-func (s *session) fetchLegacy(ctx context.Context, layer Descriptor, budget *budget, into *Found) error {
+func (s *session) fetchLegacy(ctx context.Context, layer Descriptor, budget *budget, into *Signature) error {
 	limit := int64(bundle.MaxSize)
 	if layer.MediaType == typeSimpleSigning {
 		limit = simplesigning.MaxSize

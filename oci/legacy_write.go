@@ -29,7 +29,7 @@ type Legacy struct {
 
 // AttachLegacy leaves a signature under the tag where cosign 1 and 2 look for it,
 // behind those that are there. What stands there and is no list of signatures is
-// refused, and never overwritten. Errors: *Unseen, ErrMalformed.
+// refused, and never overwritten. Errors: *RegistryError, ErrMalformed.
 func (c *Client) AttachLegacy(ctx context.Context, image Image, l Legacy) error {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
@@ -105,9 +105,9 @@ type legacyList struct {
 }
 
 func (s *session) legacyList(ctx context.Context, tag string) (legacyList, error) {
-	got, err := s.ask(ctx, question{
+	got, err := s.do(ctx, request{
 		method: http.MethodGet, url: s.url("manifests", tag), header: map[string]string{"Accept": acceptManifests}, // an index there is not "none"
-		limit: MaxManifest, answers: []int{http.StatusOK, http.StatusNotFound},
+		limit: MaxManifest, statuses: []int{http.StatusOK, http.StatusNotFound},
 	})
 	if err != nil || got.status == http.StatusNotFound {
 		return legacyList{}, err
@@ -133,8 +133,8 @@ func parseLegacyList(raw []byte) (legacyList, error) {
 	if m.SchemaVersion != 2 || m.MediaType != "" && m.MediaType != typeManifest && m.MediaType != typeDockerManifest {
 		return l, fmt.Errorf("schema %d, media type %q", m.SchemaVersion, m.MediaType)
 	}
-	if len(m.Layers) == 0 || len(m.Layers) >= MaxBundles {
-		return l, fmt.Errorf("%d layers, want 1 to %d", len(m.Layers), MaxBundles-1)
+	if len(m.Layers) == 0 || len(m.Layers) >= maxBundles {
+		return l, fmt.Errorf("%d layers, want 1 to %d", len(m.Layers), maxBundles-1)
 	}
 	for _, d := range m.Layers {
 		if d.MediaType != typeSimpleSigning && d.MediaType != typeEnvelope {
@@ -169,10 +169,10 @@ func (s *session) addLegacy(ctx context.Context, tag string, own jsontext.Value)
 		}
 		wait := max(settling, settleTimes*time.Since(begun))
 		if err := retry.Sleep(ctx, wait+rand.N(wait)); err != nil {
-			return unseen(err)
+			return registryError(err)
 		}
 	}
-	return &Unseen{Reason: Busy, Err: errors.New("others keep writing signatures of the older form")}
+	return &RegistryError{Reason: Busy, Err: errors.New("others keep writing signatures of the older form")}
 }
 
 // without are those layers that are not among others, however they are written.

@@ -15,7 +15,7 @@ import (
 )
 
 // older is a signature in the older form, by somebody.
-func older(t *testing.T, image Image, by string) Legacy {
+func legacySignatures(t *testing.T, image Image, by string) Legacy {
 	t.Helper()
 	payload, err := simplesigning.Payload{Reference: image.Repository, Digest: image.Sum()}.Marshal()
 	if err != nil {
@@ -58,7 +58,7 @@ func TestLegacyRoundTrip(t *testing.T) {
 	p := newPlace(t, true)
 	c := New(Options{})
 	envelope := Legacy{Detached: bundle.Detached{Signature: []byte("{}"), Timestamp: []byte("time")}, PredicateType: "https://example.com/p", Signature: []byte("raw")}
-	for _, l := range []Legacy{older(t, p.image, "alice"), older(t, p.image, "bob"), older(t, p.image, "bob"), envelope} {
+	for _, l := range []Legacy{legacySignatures(t, p.image, "alice"), legacySignatures(t, p.image, "bob"), legacySignatures(t, p.image, "bob"), envelope} {
 		if err := c.AttachLegacy(t.Context(), p.image, l); err != nil {
 			t.Fatal(err)
 		}
@@ -108,7 +108,7 @@ func TestLegacyOfOthers(t *testing.T) {
 		"no digest":        {strings.Replace(whole, "sha256:", "sha1:", -1), false},
 		"a layer of 40 GB": {strings.Replace(whole, `"size":3`, `"size":42949672960`, 1), false},
 		"a member twice":   {strings.Replace(whole, `"annotations":{"also"`, `"layers":[],"annotations":{"also"`, 1), false},
-		"too many":         {strings.Replace(whole, layer, strings.Repeat(layer+",", MaxBundles)+layer, 1), false},
+		"too many":         {strings.Replace(whole, layer, strings.Repeat(layer+",", maxBundles)+layer, 1), false},
 	} {
 		p := newPlace(t, true)
 		tag := p.image.fallbackTag() + signatureSuffix
@@ -116,7 +116,7 @@ func TestLegacyOfOthers(t *testing.T) {
 		if err := New(Options{}).CheckLegacy(t.Context(), p.image); (err == nil) != c.ok || !c.ok && !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: checking: %v", name, err)
 		}
-		err := New(Options{}).AttachLegacy(t.Context(), p.image, older(t, p.image, "alice"))
+		err := New(Options{}).AttachLegacy(t.Context(), p.image, legacySignatures(t, p.image, "alice"))
 		after := p.tag(t, tag)
 		switch {
 		case !c.ok && (!errors.Is(err, ErrMalformed) || after != c.before):
@@ -134,7 +134,7 @@ func TestManyLegacyWriters(t *testing.T) {
 	var all sync.WaitGroup
 	for _, by := range people {
 		all.Go(func() {
-			if err := New(Options{}).AttachLegacy(t.Context(), p.image, older(t, p.image, by)); err != nil {
+			if err := New(Options{}).AttachLegacy(t.Context(), p.image, legacySignatures(t, p.image, by)); err != nil {
 				t.Error(err)
 			}
 		})

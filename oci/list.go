@@ -44,7 +44,7 @@ var errNoAPI = errors.New("the registry has no referrers API")
 // specification has 404 for that; older registries answer other statuses, and some
 // send every address they do not know to a page for people, with status 200.
 func isNoAPI(err error) bool {
-	u := new(Unseen)
+	u := new(RegistryError)
 	if !errors.As(err, &u) {
 		return errors.Is(err, errNoAPI)
 	}
@@ -62,8 +62,8 @@ func (s *session) listPages(ctx context.Context, image Image) ([]Descriptor, err
 	seen := map[string]bool{}
 	size := 0
 	for next := s.url("referrers", image.Digest); next != ""; {
-		if seen[next] || len(seen) == MaxPages || len(listed) > MaxListed || size > MaxList {
-			return nil, &Unseen{Reason: TooMuch, Err: fmt.Errorf("the list of referrers has more than %d entries, %d pages or %d bytes, or goes in a circle", MaxListed, MaxPages, MaxList)}
+		if seen[next] || len(seen) == maxPages || len(listed) > MaxListed || size > maxList {
+			return nil, &RegistryError{Reason: TooMuch, Err: fmt.Errorf("the list of referrers has more than %d entries, %d pages or %d bytes, or goes in a circle", MaxListed, maxPages, maxList)}
 		}
 		seen[next] = true
 		page, got, err := s.listPage(ctx, next, image)
@@ -85,10 +85,10 @@ func (s *session) listPages(ctx context.Context, image Image) ([]Descriptor, err
 }
 
 // listPage reads one page of the list.
-func (s *session) listPage(ctx context.Context, url string, image Image) (index, answer, error) {
-	got, err := s.ask(ctx, question{
+func (s *session) listPage(ctx context.Context, url string, image Image) (index, response, error) {
+	got, err := s.do(ctx, request{
 		method: http.MethodGet, url: url, header: map[string]string{"Accept": TypeIndex},
-		limit: MaxManifest, answers: []int{http.StatusOK},
+		limit: MaxManifest, statuses: []int{http.StatusOK},
 	})
 	if err != nil {
 		return index{}, got, err
@@ -118,7 +118,7 @@ func brokenOff(page int, err error) error {
 	if errors.Is(err, errNoAPI) {
 		err = garbled("%w", err)
 	}
-	u := new(Unseen)
+	u := new(RegistryError)
 	if !errors.As(err, &u) {
 		return err
 	}
@@ -126,7 +126,7 @@ func brokenOff(page int, err error) error {
 	if reason == NotFound {
 		reason = Garbled
 	}
-	return &Unseen{Reason: reason, Err: fmt.Errorf("page %d of the list of referrers: %w", page, u.Err)}
+	return &RegistryError{Reason: reason, Err: fmt.Errorf("page %d of the list of referrers: %w", page, u.Err)}
 }
 
 // brief is what is kept of an entry of a list.
@@ -207,7 +207,7 @@ func (s *session) listTag(ctx context.Context, image Image) ([]Descriptor, error
 		return nil, garbled("what stands under %s is no list of attachments: %w", image.fallbackTag(), err)
 	}
 	if len(list.Manifests) > MaxListed {
-		return nil, &Unseen{Reason: TooMuch, Err: fmt.Errorf("more than %d attachments", MaxListed)}
+		return nil, &RegistryError{Reason: TooMuch, Err: fmt.Errorf("more than %d attachments", MaxListed)}
 	}
 	return list.Manifests, nil
 }
@@ -215,9 +215,9 @@ func (s *session) listTag(ctx context.Context, image Image) ([]Descriptor, error
 // underTag reads what stands under the fallback tag; nil: nothing. Registries that
 // take sha256-HEX for another way to write sha256:HEX answer with the image itself.
 func (s *session) underTag(ctx context.Context, image Image) ([]byte, error) {
-	got, err := s.ask(ctx, question{
+	got, err := s.do(ctx, request{
 		method: http.MethodGet, url: s.url("manifests", image.fallbackTag()), header: map[string]string{"Accept": acceptManifests},
-		limit: MaxManifest, answers: []int{http.StatusOK, http.StatusNotFound},
+		limit: MaxManifest, statuses: []int{http.StatusOK, http.StatusNotFound},
 	})
 	if err != nil || got.status == http.StatusNotFound || digestOf(got.body) == image.Digest {
 		return nil, err

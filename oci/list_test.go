@@ -51,13 +51,13 @@ func TestListBreaksOff(t *testing.T) {
 			lists(listed...)(w, r)
 		})
 		found, err := bundles(t, p.image)
-		if u := new(Unseen); !errors.As(err, &u) || u.Reason == NotFound || isNoAPI(err) {
+		if u := new(RegistryError); !errors.As(err, &u) || u.Reason == NotFound || isNoAPI(err) {
 			t.Errorf("%s: %v, %v", what, found, err)
 		}
 	}
 }
 
-// What older registries answer to the first question has them asked for the tag.
+// What older registries answer to the first request has them asked for the tag.
 func TestNoAPI(t *testing.T) {
 	for _, code := range []int{404, 400, 405, 406, 501, 204} {
 		p := newPlace(t, false)
@@ -109,7 +109,7 @@ func TestFatPages(t *testing.T) {
 		lists(fat)(w, r)
 	})
 	_, err := bundles(t, p.image)
-	if u := new(Unseen); !errors.As(err, &u) || u.Reason != TooMuch || pages > MaxList/(4<<20)+1 {
+	if u := new(RegistryError); !errors.As(err, &u) || u.Reason != TooMuch || pages > maxList/(4<<20)+1 {
 		t.Errorf("%d pages: %v", pages, err)
 	}
 	if short := fat.brief(); len(short.Annotations) != 0 || short.ArtifactType != "x/z" {
@@ -158,7 +158,7 @@ func TestOlder(t *testing.T) {
 	if err != nil || !slices.Equal(contents(found), []string{"by the API"}) {
 		t.Fatal(contents(found), err)
 	}
-	older, err := New(Options{}).Older(t.Context(), p.image, []string{fresh.Digest})
+	older, err := New(Options{}).LegacySignatures(t.Context(), p.image, []string{fresh.Digest})
 	if err != nil || len(older) != 3 || string(older[0].Bundle) != "old, by the tag" || string(older[1].Payload) != "payload" || string(older[2].Detached.Signature) != "envelope" {
 		t.Errorf("%+v, %v", older, err)
 	}
@@ -166,11 +166,11 @@ func TestOlder(t *testing.T) {
 	for _, f := range older {
 		known = append(known, f.Manifest)
 	}
-	if older, err = New(Options{}).Older(t.Context(), p.image, known); err != nil || len(older) != 0 {
+	if older, err = New(Options{}).LegacySignatures(t.Context(), p.image, known); err != nil || len(older) != 0 {
 		t.Errorf("%+v, %v", older, err)
 	}
 	p.answer("GET /v2/a/b/manifests/sha256-", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
-	if _, err = New(Options{}).Older(t.Context(), p.image, known); !errors.As(err, new(*Unseen)) {
+	if _, err = New(Options{}).LegacySignatures(t.Context(), p.image, known); !errors.As(err, new(*RegistryError)) {
 		t.Error(err)
 	}
 }

@@ -30,7 +30,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-func contents(found []Found) []string {
+func contents(found []Signature) []string {
 	var all []string
 	for _, f := range found {
 		if f.Err != nil {
@@ -124,7 +124,7 @@ func TestReferences(t *testing.T) {
 	}
 }
 
-// The three answers: what was not seen is never said to be unsigned.
+// The three statuses: what was not seen is never said to be unsigned.
 func TestUnseen(t *testing.T) {
 	for _, c := range []struct {
 		fits   string
@@ -141,7 +141,7 @@ func TestUnseen(t *testing.T) {
 			p.answer(c.fits, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(c.status) })
 			image, _ := p.ref(t, "@"+p.image.Digest).Named()
 			found, err := bundles(t, image)
-			if u := new(Unseen); !errors.As(err, &u) || u.Reason != c.want || found != nil {
+			if u := new(RegistryError); !errors.As(err, &u) || u.Reason != c.want || found != nil {
 				t.Errorf("%v, %v", found, err)
 			}
 		})
@@ -160,15 +160,15 @@ func TestOneUnseen(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			missing = found[slices.IndexFunc(found, func(f Found) bool { return string(f.Bundle) == "two" })].Manifest
+			missing = found[slices.IndexFunc(found, func(f Signature) bool { return string(f.Bundle) == "two" })].Manifest
 		}
 		p.answer("GET /v2/a/b/"+kind+"/"+missing, http.NotFound)
 		found, err := bundles(t, p.image)
 		if err != nil || len(found) != 2 {
 			t.Fatal(found, err)
 		}
-		u := new(Unseen)
-		if i := slices.IndexFunc(found, func(f Found) bool { return errors.As(f.Err, &u) }); i < 0 || string(found[1-i].Bundle) != "one" || u.Reason != NotFound {
+		u := new(RegistryError)
+		if i := slices.IndexFunc(found, func(f Signature) bool { return errors.As(f.Err, &u) }); i < 0 || string(found[1-i].Bundle) != "one" || u.Reason != NotFound {
 			t.Error(contents(found))
 		}
 	}

@@ -296,7 +296,7 @@ func TestPlainByName(t *testing.T) {
 	p := newPlace(t, true)
 	c := New(Options{PlainHTTPUnsafe: true})
 	for _, c := range []*Client{c, New(Options{})} {
-		base := c.transport.(*patient).inner.(*guarded).inner.(*http.Transport)
+		base := c.transport.(*retryTransport).inner.(*guarded).inner.(*http.Transport)
 		base.Proxy = nil
 		base.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, p.host())
@@ -347,7 +347,7 @@ func TestNoHead(t *testing.T) {
 	if all, err := New(Options{}).Attachments(t.Context(), p.image); err != nil || len(all) != 1 {
 		t.Error(all, err)
 	}
-	if all, err := New(Options{}).Removables(t.Context(), p.image); err != nil || len(all) != 1 || all[0].Stays != "" {
+	if all, err := New(Options{}).Removables(t.Context(), p.image); err != nil || len(all) != 1 || all[0].Blocked != "" {
 		t.Errorf("%+v, %v", all, err)
 	}
 	p.answer(signatureSuffix, body("text/html", loginPage))

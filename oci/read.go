@@ -18,28 +18,28 @@ import (
 // Limits of what is looked at.
 const (
 	MaxManifest = 4 << 20   // bytes of a manifest, or of a page of referrers
-	MaxList     = 32 << 20  // bytes of all pages of referrers together
+	maxList     = 32 << 20  // bytes of all pages of referrers together
 	MaxListed   = 20_000    // referrers of an image, of whatever type
-	MaxPages    = 1_000     // pages that they are listed on
-	MaxBundles  = 500       // bundles of an image that are fetched
-	MaxFetched  = 320 << 20 // bytes of them together: two of the largest, and others
+	maxPages    = 1_000     // pages that they are listed on
+	maxBundles  = 500       // bundles of an image that are fetched
+	maxFetched  = 320 << 20 // bytes of them together: two of the largest, and others
 )
 
 // parallel is how many attachments of an image are fetched at once.
 const parallel = 8
 
-// Found is a signature that hangs on an image, or what is wrong with it: a bundle,
+// Signature is a signature that hangs on an image, or what is wrong with it: a bundle,
 // or what cosign 1 and 2 left.
-type Found struct {
+type Signature struct {
 	Manifest string           // digest of the manifest that holds it
 	Bundle   []byte           // as it was fetched
 	Detached *bundle.Detached // in place of Bundle
 	Payload  []byte           // what Detached signs in place of the image: see wire/simplesigning; nil where it is an envelope
-	Err      error            // *Unseen: could not be looked at; ErrMalformed: it is no bundle of this image
+	Err      error            // *RegistryError: could not be looked at; ErrMalformed: it is no bundle of this image
 }
 
 // Resolve asks which image a reference names now. One by digest is asked for, too:
-// that nothing hangs on it means nothing when it isn't there. Errors: *Unseen.
+// that nothing hangs on it means nothing when it isn't there. Errors: *RegistryError.
 func (c *Client) Resolve(ctx context.Context, r Reference) (Image, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
@@ -88,10 +88,10 @@ func (s *session) resolve(ctx context.Context, ref name.Reference) (Image, error
 
 // named reads what a reference names, whatever it is. Its digest is our own sum, and no
 // claim of the registry.
-func (s *session) named(ctx context.Context, ref name.Reference) (answer, error) {
-	got, err := s.ask(ctx, question{
+func (s *session) named(ctx context.Context, ref name.Reference) (response, error) {
+	got, err := s.do(ctx, request{
 		method: http.MethodGet, url: s.url("manifests", ref.Identifier()), header: map[string]string{"Accept": acceptManifests},
-		limit: MaxManifest, answers: []int{http.StatusOK},
+		limit: MaxManifest, statuses: []int{http.StatusOK},
 	})
 	if err != nil {
 		return got, err
@@ -105,8 +105,8 @@ func (s *session) named(ctx context.Context, ref name.Reference) (answer, error)
 // Bundles fetches every bundle that hangs on the image, and where there is none the
 // signatures that cosign 1 and 2 left. None and no error means
 // that the registry has the image and no bundle on it: it is unsigned. What is
-// wrong with one attachment is in its Found. Errors: *Unseen.
-func (c *Client) Bundles(ctx context.Context, image Image) ([]Found, error) {
+// wrong with one attachment is in its Signature. Errors: *RegistryError.
+func (c *Client) Bundles(ctx context.Context, image Image) ([]Signature, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
 	found, err := c.bundles(ctx, image)
@@ -118,7 +118,7 @@ func (c *Client) Bundles(ctx context.Context, image Image) ([]Found, error) {
 
 // bundles looks under the fallback tag only where the registry's own list has no
 // bundle: one request less for most images.
-func (c *Client) bundles(ctx context.Context, image Image) ([]Found, error) {
+func (c *Client) bundles(ctx context.Context, image Image) ([]Signature, error) {
 	s, err := c.session(ctx, image.repo, transport.PullScope)
 	if err != nil {
 		return nil, err
@@ -146,14 +146,14 @@ func (c *Client) bundles(ctx context.Context, image Image) ([]Found, error) {
 
 // Older fetches what hangs on the image beside what Bundles gave, whose manifests are
 // known: bundles under the fallback tag of a registry that has an API by now, and
-// signatures that cosign 1 and 2 left. Errors: *Unseen.
-func (c *Client) Older(ctx context.Context, image Image, known []string) ([]Found, error) {
+// signatures that cosign 1 and 2 left. Errors: *RegistryError.
+func (c *Client) LegacySignatures(ctx context.Context, image Image, known []string) ([]Signature, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
 	s, err := c.session(ctx, image.repo, transport.PullScope)
-	var found []Found
+	var found []Signature
 	if err == nil {
-		found, err = s.older(ctx, image, known)
+		found, err = s.legacySignatures(ctx, image, known)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("looking for older signatures on %s: %w", image, err)
@@ -161,7 +161,7 @@ func (c *Client) Older(ctx context.Context, image Image, known []string) ([]Foun
 	return found, nil
 }
 
-func (s *session) older(ctx context.Context, image Image, known []string) ([]Found, error) {
+func (s *session) legacySignatures(ctx context.Context, image Image, known []string) ([]Signature, error) {
 	listed, err := s.listTag(ctx, image)
 	if err != nil {
 		return nil, err
@@ -182,25 +182,25 @@ func (i Image) holding(listed []Descriptor) []Descriptor {
 
 // fetchAll fetches attachments, several at once, and gives them in their order.
 // Other artifacts than bundles, which the list did not tell apart, are left out.
-func (s *session) fetchAll(ctx context.Context, image Image, listed []Descriptor) ([]Found, error) {
-	rest := len(listed) - MaxBundles
-	listed = listed[:min(len(listed), MaxBundles)]
-	found := make([]Found, len(listed))
-	budget := budget{left: MaxFetched}
+func (s *session) fetchAll(ctx context.Context, image Image, listed []Descriptor) ([]Signature, error) {
+	rest := len(listed) - maxBundles
+	listed = listed[:min(len(listed), maxBundles)]
+	found := make([]Signature, len(listed))
+	budget := budget{left: maxFetched}
 	each(len(listed), func(i int) {
 		d := listed[i]
-		found[i] = Found{Manifest: d.Digest}
+		found[i] = Signature{Manifest: d.Digest}
 		found[i].Bundle, found[i].Err = s.fetch(ctx, image, d, &budget)
 		if errors.Is(found[i].Err, errOther) && isBundleType(d.ArtifactType) {
 			found[i].Err = malformed("it is listed as a bundle, and holds none")
 		}
 	})
-	found = slices.DeleteFunc(found, func(f Found) bool { return errors.Is(f.Err, errOther) })
+	found = slices.DeleteFunc(found, func(f Signature) bool { return errors.Is(f.Err, errOther) })
 	if err := context.Cause(ctx); errors.Is(err, context.Canceled) {
 		return nil, err
 	}
 	if rest > 0 {
-		found = append(found, Found{Err: &Unseen{Reason: TooMuch, Err: fmt.Errorf("%d more attachments than the %d that are fetched", rest, MaxBundles)}})
+		found = append(found, Signature{Err: &RegistryError{Reason: TooMuch, Err: fmt.Errorf("%d more attachments than the %d that are fetched", rest, maxBundles)}})
 	}
 	return found, nil
 }
@@ -229,7 +229,7 @@ func (b *budget) take(n int64) error {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	if n > b.left {
-		return &Unseen{Reason: TooMuch, Err: fmt.Errorf("the bundles of the image have more than %d bytes together", int64(MaxFetched))}
+		return &RegistryError{Reason: TooMuch, Err: fmt.Errorf("the bundles of the image have more than %d bytes together", int64(maxFetched))}
 	}
 	b.left -= n
 	return nil
@@ -259,11 +259,11 @@ func (s *session) fetch(ctx context.Context, image Image, d Descriptor, budget *
 
 // get fetches what a descriptor points to.
 func (s *session) get(ctx context.Context, kind string, d Descriptor) ([]byte, error) {
-	q := question{method: http.MethodGet, url: s.url(kind, d.Digest), limit: min(d.Size, bundle.MaxSize), answers: []int{http.StatusOK}}
+	q := request{method: http.MethodGet, url: s.url(kind, d.Digest), limit: min(d.Size, bundle.MaxSize), statuses: []int{http.StatusOK}}
 	if kind == "manifests" {
 		q.header = map[string]string{"Accept": d.MediaType}
 	}
-	got, err := s.ask(ctx, q)
+	got, err := s.do(ctx, q)
 	if err != nil {
 		return nil, err
 	}

@@ -110,7 +110,7 @@ func (p *place) attach(t *testing.T, what string) {
 	}
 }
 
-func bundles(t *testing.T, image Image) ([]Found, error) {
+func bundles(t *testing.T, image Image) ([]Signature, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()

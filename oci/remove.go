@@ -24,7 +24,7 @@ var ErrInUse = errors.New("it is in use by now")
 // the registry has none of its own, and then their manifests are deleted. It ends
 // well only once they are not found. What could not be deleted stays listed. They
 // are looked at again before, and nothing is deleted if one of them is in use by now.
-// Errors: ErrUndeletable, ErrInUse, *Unseen.
+// Errors: ErrUndeletable, ErrInUse, *RegistryError.
 func (c *Client) Remove(ctx context.Context, image Image, all []Removable) error {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
@@ -86,7 +86,7 @@ func (s *session) stillRemovable(ctx context.Context, image Image, all []Removab
 			}
 			continue
 		}
-		if why := cmp.Or(r.Stays, now[i].Stays); why != "" {
+		if why := cmp.Or(r.Blocked, now[i].Blocked); why != "" {
 			return nil, fmt.Errorf("%w: %s can't be taken off: %s", ErrInUse, r.Digest, why)
 		}
 		going = append(going, now[i])
@@ -94,14 +94,14 @@ func (s *session) stillRemovable(ctx context.Context, image Image, all []Removab
 	return going, nil
 }
 
-// relisting is how long it may take to put entries back on the list, also when
+// relistTimeout is how long it may take to put entries back on the list, also when
 // there is no more time for anything else, or whoever started it has had enough.
-const relisting = 15 * time.Second
+const relistTimeout = 15 * time.Second
 
 // relist puts entries back whose manifests are there: what was not deleted must not
 // look as if it were.
 func (s *session) relist(ctx context.Context, image Image, all []Descriptor) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), relisting)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), relistTimeout)
 	defer cancel()
 	there, err := s.stillThere(ctx, image, all)
 	if err != nil || len(there) == 0 {
@@ -150,15 +150,15 @@ func (s *session) stillNames(ctx context.Context, image Image, r Removable) (boo
 }
 
 func (s *session) deleteName(ctx context.Context, name string) error {
-	_, err := s.ask(ctx, question{
+	_, err := s.do(ctx, request{
 		method: http.MethodDelete, url: s.url("manifests", name), limit: MaxManifest,
-		answers: []int{http.StatusAccepted, http.StatusOK, http.StatusNoContent, http.StatusNotFound},
+		statuses: []int{http.StatusAccepted, http.StatusOK, http.StatusNoContent, http.StatusNotFound},
 	})
 	return err
 }
 
 // isRefusal: what registries answer that do not delete.
 func isRefusal(err error) bool {
-	u := new(Unseen)
+	u := new(RegistryError)
 	return errors.As(err, &u) && (u.Status == http.StatusMethodNotAllowed || u.Status == http.StatusBadRequest || u.Status == http.StatusNotImplemented)
 }

@@ -14,12 +14,12 @@ import (
 )
 
 // Repository is a repository of a registry: where images are copied from and to.
-// Errors of its methods are *Unseen, also for what could not be written. It is safe
+// Errors of its methods are *RegistryError, also for what could not be written. It is safe
 // for concurrent use.
 type Repository struct {
-	client *Client
-	repo   name.Repository
-	near   *name.Repository // has blobs that may be mounted; nil: none
+	client    *Client
+	repo      name.Repository
+	mountFrom *name.Repository // has blobs that may be mounted; nil: none
 }
 
 // Repository is the one that a reference is in. Nothing is asked yet.
@@ -29,10 +29,10 @@ func (c *Client) Repository(r Reference) *Repository {
 
 // Beside is the repository, which takes blobs from another one of the same registry
 // without their being sent, where the registry does that.
-func (r *Repository) Beside(other *Repository) *Repository {
+func (r *Repository) WithMount(other *Repository) *Repository {
 	beside := *r
 	if other.repo.RegistryStr() == r.repo.RegistryStr() && other.repo.RepositoryStr() != r.repo.RepositoryStr() {
-		beside.near = &other.repo
+		beside.mountFrom = &other.repo
 	}
 	return &beside
 }
@@ -113,7 +113,7 @@ func (r *Repository) Blob(ctx context.Context, d Descriptor) (io.ReadCloser, err
 		return nil, err
 	}
 	p := watch(context.WithValue(ctx, streamed{}, true), r.client.options.Timeout)
-	resp, err := s.open(p.ctx, question{method: http.MethodGet, url: s.url("blobs", d.Digest), answers: []int{http.StatusOK}})
+	resp, err := s.open(p.ctx, request{method: http.MethodGet, url: s.url("blobs", d.Digest), statuses: []int{http.StatusOK}})
 	if err != nil {
 		p.stop()
 		return nil, p.why(err)
@@ -132,7 +132,7 @@ func (r *Repository) HasBlob(ctx context.Context, d Descriptor) (has bool, err e
 		return false, err
 	}
 	err = r.within(ctx, transport.PullScope, "asking for a blob of", func(ctx context.Context, s *session) error {
-		got, err := s.ask(ctx, question{method: http.MethodHead, url: s.url("blobs", d.Digest), answers: []int{http.StatusOK, http.StatusNotFound}})
+		got, err := s.do(ctx, request{method: http.MethodHead, url: s.url("blobs", d.Digest), statuses: []int{http.StatusOK, http.StatusNotFound}})
 		if size := got.header.Get("Content-Length"); err == nil && got.status == http.StatusOK && size != "" && size != fmt.Sprint(d.Size) {
 			return garbled("%s is there with %s bytes, its descriptor says %d", d.Digest, size, d.Size)
 		}
@@ -145,7 +145,7 @@ func (r *Repository) HasBlob(ctx context.Context, d Descriptor) (has bool, err e
 // PutBlob puts a blob that open streams, verified; it is not opened where another
 // repository of the registry has the blob.
 func (r *Repository) PutBlob(ctx context.Context, d Descriptor, open func(context.Context) (io.ReadCloser, error)) error {
-	if r.near != nil && r.mount(ctx, d) {
+	if r.mountFrom != nil && r.mount(ctx, d) {
 		return nil
 	}
 	s, err := r.client.session(ctx, r.repo, transport.PushScope)
@@ -159,27 +159,27 @@ func (r *Repository) PutBlob(ctx context.Context, d Descriptor, open func(contex
 		return p.why(err)
 	}
 	if err := p.why(s.send(ctx, p, place, d, open)); err != nil {
-		s.callOff(ctx, place)
+		s.cancelUpload(ctx, place)
 		return err
 	}
 	return nil
 }
 
 // send puts what open streams where the registry said.
-func (s *session) send(ctx context.Context, p *patience, place string, d Descriptor, open func(context.Context) (io.ReadCloser, error)) error {
+func (s *session) send(ctx context.Context, p *idleTimer, place string, d Descriptor, open func(context.Context) (io.ReadCloser, error)) error {
 	content, err := open(ctx)
 	if err != nil {
 		return err
 	}
 	defer content.Close()
-	q := question{
+	q := request{
 		method: http.MethodPut, url: place, body: struct{ io.Reader }{&stream{content, p}}, length: d.Size, limit: MaxManifest,
-		header: map[string]string{"Content-Type": "application/octet-stream"}, answers: []int{http.StatusCreated},
+		header: map[string]string{"Content-Type": "application/octet-stream"}, statuses: []int{http.StatusCreated},
 	}
 	if d.Size == 0 {
 		q.body = http.NoBody
 	}
-	_, err = s.ask(p.ctx, q)
+	_, err = s.do(p.ctx, q)
 	return err
 }
 
@@ -189,20 +189,20 @@ func (s *session) send(ctx context.Context, p *patience, place string, d Descrip
 func (r *Repository) mount(ctx context.Context, d Descriptor) bool {
 	ctx, cancel := context.WithTimeout(ctx, r.client.options.Timeout)
 	defer cancel()
-	s, err := r.client.session(ctx, r.repo, transport.PushScope, r.near.Scope(transport.PullScope))
+	s, err := r.client.session(ctx, r.repo, transport.PushScope, r.mountFrom.Scope(transport.PullScope))
 	if err != nil {
 		return false
 	}
-	query := url.Values{"mount": {d.Digest}, "from": {r.near.RepositoryStr()}}
-	got, err := s.ask(ctx, question{
+	query := url.Values{"mount": {d.Digest}, "from": {r.mountFrom.RepositoryStr()}}
+	got, err := s.do(ctx, request{
 		method: http.MethodPost, url: s.url("blobs", "uploads/") + "?" + query.Encode(), limit: MaxManifest,
-		answers: []int{http.StatusCreated, http.StatusAccepted},
+		statuses: []int{http.StatusCreated, http.StatusAccepted},
 	})
 	if err != nil || got.status == http.StatusCreated {
 		return err == nil
 	}
 	if place, err := s.uploadTo(got.header.Get("Location"), ""); err == nil {
-		s.callOff(ctx, place)
+		s.cancelUpload(ctx, place)
 	}
 	return false
 }
@@ -213,7 +213,7 @@ func (r *Repository) CheckPut(ctx context.Context) error {
 	return r.within(ctx, transport.PushScope, "trying to write to", func(ctx context.Context, s *session) error {
 		place, err := s.begin(ctx, "")
 		if err == nil {
-			s.callOff(ctx, place)
+			s.cancelUpload(ctx, place)
 		}
 		return err
 	})
@@ -231,9 +231,9 @@ func (r *Repository) PutManifest(ctx context.Context, d Descriptor, raw []byte) 
 
 // Enlist makes sure that manifests are found by whoever looks for what hangs on the
 // subject.
-func (r *Repository) Enlist(ctx context.Context, subject Descriptor, own []Descriptor) error {
+func (r *Repository) UpdateFallbackTag(ctx context.Context, subject Descriptor, own []Descriptor) error {
 	return r.within(ctx, transport.PushScope, "listing referrers in", func(ctx context.Context, s *session) error {
-		return s.enlist(ctx, r.image(subject), own...)
+		return s.updateFallbackTag(ctx, r.image(subject), own...)
 	})
 }
 
@@ -248,31 +248,31 @@ func (r *Repository) Publish(ctx context.Context, tag string, d Descriptor, raw 
 	})
 }
 
-// patience ends a context when nothing has moved for so long.
-type patience struct {
+// idleTimer ends a context when nothing has moved for so long.
+type idleTimer struct {
 	ctx   context.Context
 	end   context.CancelCauseFunc
 	timer *time.Timer
 	long  time.Duration
 }
 
-func watch(ctx context.Context, long time.Duration) *patience {
-	p := &patience{long: long}
+func watch(ctx context.Context, long time.Duration) *idleTimer {
+	p := &idleTimer{long: long}
 	p.ctx, p.end = context.WithCancelCause(ctx)
 	p.timer = time.AfterFunc(long, func() {
-		p.end(&Unseen{Reason: TimedOut, Err: fmt.Errorf("nothing came or went for %s", long)})
+		p.end(&RegistryError{Reason: TimedOut, Err: fmt.Errorf("nothing came or went for %s", long)})
 	})
 	return p
 }
 
-func (p *patience) stop() {
+func (p *idleTimer) stop() {
 	p.timer.Stop()
 	p.end(nil)
 }
 
-// why is the cause where patience is at an end, in place of what came of it.
-func (p *patience) why(err error) error {
-	if cause := new(Unseen); err != nil && errors.As(context.Cause(p.ctx), &cause) {
+// why is the cause where idleTimer is at an end, in place of what came of it.
+func (p *idleTimer) why(err error) error {
+	if cause := new(RegistryError); err != nil && errors.As(context.Cause(p.ctx), &cause) {
 		return cause
 	}
 	return err
@@ -281,21 +281,21 @@ func (p *patience) why(err error) error {
 // stream is a body that is being read.
 type stream struct {
 	io.ReadCloser
-	patience *patience
+	idleTimer *idleTimer
 }
 
-// Read reads on, and patience begins anew.
+// Read reads on, and idleTimer begins anew.
 func (s *stream) Read(b []byte) (int, error) {
 	n, err := s.ReadCloser.Read(b)
-	s.patience.timer.Reset(s.patience.long)
+	s.idleTimer.timer.Reset(s.idleTimer.long)
 	if err != nil && err != io.EOF {
-		return n, unseen(s.patience.why(err))
+		return n, registryError(s.idleTimer.why(err))
 	}
 	return n, err
 }
 
 // Close ends it.
 func (s *stream) Close() error {
-	defer s.patience.stop()
+	defer s.idleTimer.stop()
 	return s.ReadCloser.Close()
 }

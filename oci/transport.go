@@ -39,7 +39,7 @@ func newTransport(roots *x509.CertPool, plain bool) http.RoundTripper {
 	base.DialContext = dialLoopback(base.DialContext)
 	base.MaxIdleConnsPerHost = 32
 	base.DisableCompression = true // digests are over what was sent
-	return &patient{&guarded{base, plain}}
+	return &retryTransport{&guarded{base, plain}}
 }
 
 // guarded refuses plain HTTP but to loopback, and answers without end.
@@ -104,14 +104,14 @@ func dialLoopback(dial func(ctx context.Context, network, address string) (net.C
 	}
 }
 
-// patient asks again when a registry says that it is too busy.
-type patient struct {
+// retryTransport asks again when a registry says that it is too busy.
+type retryTransport struct {
 	inner http.RoundTripper
 }
 
-// RoundTrip asks until there is an answer, or no more patience: then the last
+// RoundTrip asks until there is an answer, or no more idleTimer: then the last
 // answer is given.
-func (p *patient) RoundTrip(req *http.Request) (*http.Response, error) {
+func (p *retryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.GetBody != nil { // where a token has expired, the library sends a body that was read already
 		fresh, ok := retry.Rewind(req)
 		if !ok {

@@ -7,8 +7,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
-// MaxPlatforms is how many manifests an index may have, with the indexes in it.
-const MaxPlatforms = 1000
+// maxPlatforms is how many manifests an index may have, with the indexes in it.
+const maxPlatforms = 1000
 
 // Attached is what the registry says of something that hangs on an image. It has
 // not been fetched, and none of it is verified.
@@ -21,7 +21,7 @@ type Attached struct {
 }
 
 // Attachments lists what hangs on the image, bundles and all else. Errors:
-// *Unseen.
+// *RegistryError.
 func (c *Client) Attachments(ctx context.Context, image Image) ([]Attached, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
@@ -53,7 +53,7 @@ func (c *Client) attachments(ctx context.Context, image Image) ([]Attached, erro
 }
 
 // Platforms gives the manifests of an index, those of indexes in it as well, and
-// none of an image for one platform. Errors: *Unseen.
+// none of an image for one platform. Errors: *RegistryError.
 func (c *Client) Platforms(ctx context.Context, image Image) ([]Image, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
@@ -83,8 +83,8 @@ func (s *session) platforms(ctx context.Context, image Image) ([]Image, error) {
 			if seen[part.Digest] {
 				continue
 			}
-			if len(all) == MaxPlatforms {
-				return nil, &Unseen{Reason: TooMuch, Err: fmt.Errorf("the index has more than %d manifests", MaxPlatforms)}
+			if len(all) == maxPlatforms {
+				return nil, &RegistryError{Reason: TooMuch, Err: fmt.Errorf("the index has more than %d manifests", maxPlatforms)}
 			}
 			seen[part.Digest] = true
 			all, todo = append(all, part), append(todo, part)

@@ -80,7 +80,7 @@ func TestHostileLegacy(t *testing.T) {
 	p := newPlace(t, true)
 	p.answer("/manifests/"+p.image.fallbackTag()+".att", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
 	_, err := bundles(t, p.image)
-	if u := new(Unseen); !errors.As(err, &u) || u.Reason != Denied {
+	if u := new(RegistryError); !errors.As(err, &u) || u.Reason != Denied {
 		t.Error(err)
 	}
 }
@@ -142,7 +142,7 @@ func TestHostileIndexes(t *testing.T) {
 		t.Error(all, err)
 	}
 	lying := Descriptor{MediaType: TypeIndex, Digest: digestOf([]byte("itself")), Size: 1}
-	many := make([]Descriptor, MaxPlatforms+1)
+	many := make([]Descriptor, maxPlatforms+1)
 	for i := range many {
 		many[i] = Descriptor{MediaType: typeManifest, Digest: digestOf(fmt.Append(nil, i)), Size: 1}
 	}
@@ -151,7 +151,7 @@ func TestHostileIndexes(t *testing.T) {
 		"another digest": index(Descriptor{MediaType: TypeIndex, Digest: "md5:00", Size: 1}), "rubbish": []byte("[]"),
 	} {
 		all, err := serve(top)
-		if u := new(Unseen); !errors.As(err, &u) || all != nil {
+		if u := new(RegistryError); !errors.As(err, &u) || all != nil {
 			t.Errorf("%s: %v, %v", what, all, err)
 		}
 	}

@@ -11,9 +11,9 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// MaxTags is how many tags of a repository are looked at before something is
+// maxTags is how many tags of a repository are looked at before something is
 // deleted that one of them may name.
-const MaxTags = 20_000
+const maxTags = 20_000
 
 // users are the tags because of which a manifest stays, and why.
 type users map[string]string
@@ -57,7 +57,7 @@ func (s *session) uses(ctx context.Context, image Image) (map[string]users, erro
 
 // namedBy gives what a tag names, and what is in it where that is an index.
 func (s *session) namedBy(ctx context.Context, tag string, deep bool) (map[string]string, error) {
-	image, err := s.glance(ctx, tag)
+	image, err := s.headTag(ctx, tag)
 	if err != nil || image.Digest == "" {
 		return nil, err
 	}
@@ -72,12 +72,12 @@ func (s *session) namedBy(ctx context.Context, tag string, deep bool) (map[strin
 	return all, err
 }
 
-// glance asks what a tag names: with HEAD, which registries do not count as they
+// headTag asks what a tag names: with HEAD, which registries do not count as they
 // count reading, where its answer says enough. A tag that is gone names nothing.
-func (s *session) glance(ctx context.Context, tag string) (Image, error) {
-	got, err := s.ask(ctx, question{
+func (s *session) headTag(ctx context.Context, tag string) (Image, error) {
+	got, err := s.do(ctx, request{
 		method: http.MethodHead, url: s.url("manifests", tag), header: map[string]string{"Accept": acceptManifests},
-		answers: []int{http.StatusOK, http.StatusNotFound, http.StatusMethodNotAllowed},
+		statuses: []int{http.StatusOK, http.StatusNotFound, http.StatusMethodNotAllowed},
 	})
 	if err != nil || got.status == http.StatusNotFound {
 		return Image{}, err
@@ -96,10 +96,10 @@ func (s *session) tags(ctx context.Context) ([]string, error) {
 	var all []string
 	pages := 0
 	for next := s.url("tags", "list"); next != ""; pages++ {
-		if pages == MaxPages || len(all) > MaxTags {
-			return nil, &Unseen{Reason: TooMuch, Err: fmt.Errorf("the repository has more than %d tags or %d pages of them: what they name can't be seen", MaxTags, MaxPages)}
+		if pages == maxPages || len(all) > maxTags {
+			return nil, &RegistryError{Reason: TooMuch, Err: fmt.Errorf("the repository has more than %d tags or %d pages of them: what they name can't be seen", maxTags, maxPages)}
 		}
-		got, err := s.ask(ctx, question{method: http.MethodGet, url: next, limit: MaxManifest, answers: []int{http.StatusOK}})
+		got, err := s.do(ctx, request{method: http.MethodGet, url: next, limit: MaxManifest, statuses: []int{http.StatusOK}})
 		if err != nil {
 			return nil, err
 		}

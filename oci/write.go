@@ -28,7 +28,7 @@ type Attachment struct {
 
 // Attach puts a bundle on an image and gives the digest of the manifest that holds
 // it. The image must have been resolved. It ends well only once the registry lists
-// the bundle. Errors: *Unseen, also for what could not be written.
+// the bundle. Errors: *RegistryError, also for what could not be written.
 func (c *Client) Attach(ctx context.Context, image Image, a Attachment) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
@@ -69,7 +69,7 @@ func (c *Client) attach(ctx context.Context, image Image, a Attachment) (string,
 	if err != nil || listed {
 		return own.Digest, err
 	}
-	return own.Digest, s.enlist(ctx, image, own)
+	return own.Digest, s.updateFallbackTag(ctx, image, own)
 }
 
 // manifest is the one that cosign would write.
@@ -88,8 +88,8 @@ func (a Attachment) manifest(image Image) manifest {
 
 // putBlob puts a blob, unless it is there.
 func (s *session) putBlob(ctx context.Context, digest string, blob []byte) error {
-	there, err := s.ask(ctx, question{
-		method: http.MethodHead, url: s.url("blobs", digest), answers: []int{http.StatusOK, http.StatusNotFound},
+	there, err := s.do(ctx, request{
+		method: http.MethodHead, url: s.url("blobs", digest), statuses: []int{http.StatusOK, http.StatusNotFound},
 	})
 	if err != nil || there.status == http.StatusOK {
 		return err
@@ -104,33 +104,33 @@ func (s *session) upload(ctx context.Context, digest string, blob []byte) error 
 	if err != nil {
 		return err
 	}
-	_, err = s.ask(ctx, question{
+	_, err = s.do(ctx, request{
 		method: http.MethodPut, url: place, body: bytes.NewReader(blob), limit: MaxManifest,
-		header: map[string]string{"Content-Type": "application/octet-stream"}, answers: []int{http.StatusCreated},
+		header: map[string]string{"Content-Type": "application/octet-stream"}, statuses: []int{http.StatusCreated},
 	})
 	if err != nil {
-		s.callOff(ctx, place)
+		s.cancelUpload(ctx, place)
 	}
 	return err
 }
 
-// callingOff is how long a registry has to forget an upload, also when there is no
+// cancelTimeout is how long a registry has to forget an upload, also when there is no
 // more time for anything else, or whoever started it has had enough.
-const callingOff = 5 * time.Second
+const cancelTimeout = 5 * time.Second
 
-// callOff has the registry forget what it was sent of a blob (distribution-spec,
+// cancelUpload has the registry forget what it was sent of a blob (distribution-spec,
 // "Cancel a blob upload"). Not every registry does that, and those that do not throw
 // it away at some time.
-func (s *session) callOff(ctx context.Context, place string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callingOff)
+func (s *session) cancelUpload(ctx context.Context, place string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
 	defer cancel()
-	_, _ = s.ask(ctx, question{method: http.MethodDelete, url: place, limit: MaxManifest, answers: []int{http.StatusNoContent}})
+	_, _ = s.do(ctx, request{method: http.MethodDelete, url: place, limit: MaxManifest, statuses: []int{http.StatusNoContent}})
 }
 
 // begin asks where a blob is to be put.
 func (s *session) begin(ctx context.Context, digest string) (string, error) {
-	begun, err := s.ask(ctx, question{
-		method: http.MethodPost, url: s.url("blobs", "uploads/"), limit: MaxManifest, answers: []int{http.StatusAccepted},
+	begun, err := s.do(ctx, request{
+		method: http.MethodPost, url: s.url("blobs", "uploads/"), limit: MaxManifest, statuses: []int{http.StatusAccepted},
 	})
 	if err != nil {
 		return "", err
@@ -160,9 +160,9 @@ func (s *session) uploadTo(location, digest string) (string, error) {
 // putManifest puts a manifest, and says whether the registry has taken note of its
 // subject (distribution-spec, "Pushing Manifests with Subject").
 func (s *session) putManifest(ctx context.Context, name, mediaType string, raw []byte) (bool, error) {
-	got, err := s.ask(ctx, question{
+	got, err := s.do(ctx, request{
 		method: http.MethodPut, url: s.url("manifests", name), body: bytes.NewReader(raw), limit: MaxManifest,
-		header: map[string]string{"Content-Type": mediaType}, answers: []int{http.StatusCreated},
+		header: map[string]string{"Content-Type": mediaType}, statuses: []int{http.StatusCreated},
 	})
 	var m struct {
 		Subject Descriptor `json:"subject"`
@@ -173,9 +173,9 @@ func (s *session) putManifest(ctx context.Context, name, mediaType string, raw [
 
 // enlist makes sure that attachments are found by whoever looks for them, where the
 // registry did not say that it has taken note of them. What its API does not list
-// goes into the list under the tag, also where that API answers: some have it, and
+// goes into the list under the tag, also where that API statuses: some have it, and
 // list nothing (distribution-spec, "Pushing Manifests with Subject").
-func (s *session) enlist(ctx context.Context, image Image, own ...Descriptor) error {
+func (s *session) updateFallbackTag(ctx context.Context, image Image, own ...Descriptor) error {
 	all, err := s.listAPI(ctx, image)
 	if missing := lacking(all, own); err == nil && len(missing) > 0 {
 		return s.rewriteList(ctx, image, missing, nil)
@@ -224,10 +224,10 @@ func (s *session) rewriteList(ctx context.Context, image Image, add, drop []Desc
 		}
 		wait := max(settling, settleTimes*time.Since(begun))
 		if err := retry.Sleep(ctx, wait+rand.N(wait)); err != nil {
-			return unseen(err)
+			return registryError(err)
 		}
 	}
-	return &Unseen{Reason: Busy, Err: errors.New("others keep writing the list of attachments")}
+	return &RegistryError{Reason: Busy, Err: errors.New("others keep writing the list of attachments")}
 }
 
 // fallbackList is the list under the fallback tag, with all that others wrote into it.
@@ -249,7 +249,7 @@ func (s *session) fallbackList(ctx context.Context, image Image) (fallbackList, 
 		err = json.Unmarshal(raw, &list.members)
 	}
 	if err == nil && len(c.Manifests) > MaxListed {
-		return list, &Unseen{Reason: TooMuch, Err: fmt.Errorf("more than %d attachments", MaxListed)}
+		return list, &RegistryError{Reason: TooMuch, Err: fmt.Errorf("more than %d attachments", MaxListed)}
 	}
 	if err != nil {
 		return list, malformed("what stands under %s can't be added to, as it is no list of attachments: %w", image.fallbackTag(), err)
@@ -289,7 +289,7 @@ func (s *session) stillThere(ctx context.Context, image Image, all []Descriptor)
 }
 
 func isNotFound(err error) bool {
-	u := new(Unseen)
+	u := new(RegistryError)
 	return errors.As(err, &u) && u.Status == http.StatusNotFound
 }
 
@@ -305,7 +305,7 @@ func has(all []Descriptor, digest string) bool {
 // CheckAttach checks that bundles can be put on an image, and be listed, before one is
 // signed and logged. It uploads the blob that each of them needs. Where no bundle is on
 // the image yet, it also puts a manifest of the form of a bundle's into the repository,
-// on no image and always the same. Errors: *Unseen, ErrMalformed.
+// on no image and always the same. Errors: *RegistryError, ErrMalformed.
 func (c *Client) CheckAttach(ctx context.Context, image Image) error {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()

@@ -84,7 +84,7 @@ func (p plan) cleaned() cleanedImage {
 		out.Deleted = append(out.Deleted, hanging(r.Attached))
 	}
 	for _, r := range p.stay {
-		out.Stayed = append(out.Stayed, stayed{hanging(r.Attached), r.Stays})
+		out.Stayed = append(out.Stayed, stayed{hanging(r.Attached), r.Blocked})
 	}
 	return out
 }
@@ -161,8 +161,8 @@ func (f cleanFlags) show(env environment, p plan) (plan, error) {
 			continue
 		}
 		word, note := "goes ", ""
-		if r.Stays != "" {
-			word, note = "stays", ": "+r.Stays
+		if r.Blocked != "" {
+			word, note = "stays", ": "+r.Blocked
 			going.stay = append(going.stay, r)
 		} else {
 			going.all = append(going.all, r)

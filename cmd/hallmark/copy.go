@@ -69,7 +69,7 @@ func (f carryFlags) copy(ctx context.Context, env environment, source, target st
 	if err != nil {
 		return err
 	}
-	job.To = to.Beside(r.Client.Repository(from))
+	job.To = to.WithMount(r.Client.Repository(from))
 	return f.run(ctx, env, source, lookup.ImageName(target), job)
 }
 

@@ -51,7 +51,7 @@ func TestReportIsPrintable(t *testing.T) {
 		}
 	}
 	var out bytes.Buffer
-	odd := oci.Removable{Attached: oci.Attached{Digest: "sha256:x", Type: "a\x1b[2Jb"}, Stays: "c\x1bd"}
+	odd := oci.Removable{Attached: oci.Attached{Digest: "sha256:x", Type: "a\x1b[2Jb"}, Blocked: "c\x1bd"}
 	if _, err := (cleanFlags{kind: allThere}).show(environment{stdout: &out}, plan{all: []oci.Removable{odd}}); err != nil || strings.Contains(out.String(), "\x1b") {
 		t.Errorf("%q, %v", out.String(), err)
 	}

@@ -75,7 +75,7 @@ func (f downloadFlags) download(ctx context.Context, env environment, text strin
 	}
 	lines, failed := f.lines(image, found)
 	if len(lines) == 0 && len(found) > 0 {
-		older, err := r.Client.Older(ctx, image, lookup.Manifests(found))
+		older, err := r.Client.LegacySignatures(ctx, image, lookup.Manifests(found))
 		if err != nil {
 			return lookup.RegistryError(text, err)
 		}
@@ -94,7 +94,7 @@ func (f downloadFlags) download(ctx context.Context, env environment, text strin
 }
 
 // lines are what is written of what hangs on the image.
-func (f downloadFlags) lines(image oci.Image, found []oci.Found) (lines []string, failed failures) {
+func (f downloadFlags) lines(image oci.Image, found []oci.Signature) (lines []string, failed failures) {
 	for _, one := range found {
 		switch line, err := f.line(image, one); {
 		case err != nil:
@@ -108,7 +108,7 @@ func (f downloadFlags) lines(image oci.Image, found []oci.Found) (lines []string
 
 // line is what is written of something that hangs on the image; nothing of what is
 // of another type.
-func (f downloadFlags) line(image oci.Image, one oci.Found) (string, error) {
+func (f downloadFlags) line(image oci.Image, one oci.Signature) (string, error) {
 	h := lookup.Attached(image, one)
 	if h.Err != nil {
 		return "", h.Err

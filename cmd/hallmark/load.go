@@ -91,7 +91,7 @@ func (f carryFlags) loadBundles(ctx context.Context, env environment, file, targ
 		return lookup.RegistryError(target, err)
 	}
 	for _, a := range all {
-		if i := slices.IndexFunc(there, func(f oci.Found) bool { return bytes.Equal(f.Bundle, a.Bundle) }); i >= 0 {
+		if i := slices.IndexFunc(there, func(f oci.Signature) bool { return bytes.Equal(f.Bundle, a.Bundle) }); i >= 0 {
 			if err := env.tellLoaded(loadedBundle{file, image.String(), image.Repository + "@" + there[i].Manifest, false}); err != nil {
 				return err
 			}

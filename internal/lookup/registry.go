@@ -46,7 +46,7 @@ func (r *Registry) Look(ctx context.Context, reference string) (verdict.Held, *v
 	}
 	known := Manifests(found)
 	held.More = func(ctx context.Context) ([]verdict.Hanging, *verdict.Problem) {
-		found, err := r.Client.Older(ctx, image, known)
+		found, err := r.Client.LegacySignatures(ctx, image, known)
 		if err != nil {
 			return nil, RegistryError(reference, err)
 		}
@@ -56,7 +56,7 @@ func (r *Registry) Look(ctx context.Context, reference string) (verdict.Held, *v
 }
 
 // Manifests are those that hold what was found.
-func Manifests(found []oci.Found) []string {
+func Manifests(found []oci.Signature) []string {
 	var all []string
 	for _, f := range found {
 		all = append(all, f.Manifest)
@@ -64,7 +64,7 @@ func Manifests(found []oci.Found) []string {
 	return all
 }
 
-func hangAll(image oci.Image, found []oci.Found) []verdict.Hanging {
+func hangAll(image oci.Image, found []oci.Signature) []verdict.Hanging {
 	var all []verdict.Hanging
 	for _, f := range found {
 		all = append(all, Attached(image, f))
@@ -72,7 +72,7 @@ func hangAll(image oci.Image, found []oci.Found) []verdict.Hanging {
 	return all
 }
 
-func Attached(image oci.Image, f oci.Found) verdict.Hanging {
+func Attached(image oci.Image, f oci.Signature) verdict.Hanging {
 	h := verdict.Hanging{Name: image.Repository + "@" + f.Manifest, Raw: f.Bundle, Payload: f.Payload}
 	err := f.Err
 	if err == nil && f.Detached != nil {
@@ -169,7 +169,7 @@ func remedy(reason oci.Reason) string {
 // RegistryError tells what could not be looked at from what was seen and is no good.
 func RegistryError(subject string, err error) *verdict.Problem {
 	p := &verdict.Problem{Exit: verdict.ExitUndecided, Subject: subject, Code: "could-not-look", Err: err}
-	u := new(oci.Unseen)
+	u := new(oci.RegistryError)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return verdict.Interrupted(subject)

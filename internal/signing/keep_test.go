@@ -27,7 +27,7 @@ func TestKeepAside(t *testing.T) {
 	t.Chdir(t.TempDir())
 	image := oci.Image{Repository: "r/a", Digest: "sha256:" + strings.Repeat("ab", 32)}
 	for _, raw := range []string{"one", "two"} {
-		p := asProblem(t, keepAside(subject{name: "r/a:v1", image: &image}, []byte(raw), &oci.Unseen{Reason: oci.Denied, Err: os.ErrPermission}))
+		p := asProblem(t, keepAside(subject{name: "r/a:v1", image: &image}, []byte(raw), &oci.RegistryError{Reason: oci.Denied, Err: os.ErrPermission}))
 		if p.Exit != verdict.ExitUndecided || p.Code != "could-not-look" || !strings.HasPrefix(p.Try, "hallmark load sha256-abab") || !strings.HasSuffix(p.Try, " "+image.String()) {
 			t.Errorf("%+v", p)
 		}

@@ -22,7 +22,7 @@ func keepAside(one subject, raw []byte, cause error) error {
 	}
 	p.Err = fmt.Errorf("the signature is logged, is not on the image, and is kept in %s: %w", out, cause)
 	p.Try = "hallmark load " + out + " " + one.image.String()
-	if u := new(oci.Unseen); errors.As(cause, &u) && u.Reason == oci.Refused { // which it would do again
+	if u := new(oci.RegistryError); errors.As(cause, &u) && u.Reason == oci.Refused { // which it would do again
 		p.Try = "hallmark verify " + one.image.Digest + " --bundle " + out
 	}
 	return p

@@ -176,7 +176,7 @@ func (d *Dir) HasBlob(_ context.Context, blob oci.Descriptor) (bool, error) {
 		return true, nil
 	}
 	_, err = io.Copy(io.Discard, oci.Verified(f, blob))
-	if u := new(oci.Unseen); errors.As(err, &u) {
+	if u := new(oci.RegistryError); errors.As(err, &u) {
 		return false, nil
 	}
 	d.saw(blob, err == nil)
@@ -217,7 +217,7 @@ func (d *Dir) PutManifest(ctx context.Context, m oci.Descriptor, raw []byte) (li
 
 // Enlist lists what hangs on a manifest. index.json has it when an image is
 // published.
-func (d *Dir) Enlist(_ context.Context, subject oci.Descriptor, own []oci.Descriptor) error {
+func (d *Dir) UpdateFallbackTag(_ context.Context, subject oci.Descriptor, own []oci.Descriptor) error {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
 	d.added = append(d.added, own...)

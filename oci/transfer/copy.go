@@ -28,7 +28,7 @@ type Target interface {
 	PutManifest(ctx context.Context, d oci.Descriptor, raw []byte) (listed bool, err error)
 
 	// Enlist has manifests be found by whoever looks for what hangs on the subject.
-	Enlist(ctx context.Context, subject oci.Descriptor, own []oci.Descriptor) error
+	UpdateFallbackTag(ctx context.Context, subject oci.Descriptor, own []oci.Descriptor) error
 
 	// Publish has a tag name a manifest, or just keeps it where there is none.
 	Publish(ctx context.Context, tag string, d oci.Descriptor, raw []byte) error
@@ -156,7 +156,7 @@ func (c *carrier) blob(ctx context.Context, d oci.Descriptor) (sent bool, err er
 
 // mayPass: what went wrong may not go wrong again.
 func mayPass(err error) bool {
-	u := new(oci.Unseen)
+	u := new(oci.RegistryError)
 	return errors.As(err, &u) && (u.Reason == oci.Busy || u.Reason == oci.Unavailable || u.Reason == oci.TimedOut)
 }
 
@@ -213,7 +213,7 @@ func (c *carrier) manifests(ctx context.Context) {
 		}
 	}
 	for _, on := range subjects {
-		if err := c.To.Enlist(ctx, on, unlisted[on.Digest]); err != nil {
+		if err := c.To.UpdateFallbackTag(ctx, on, unlisted[on.Digest]); err != nil {
 			c.report.miss(on, "what hangs on it is there, and not listed: "+err.Error())
 		}
 	}

@@ -219,7 +219,7 @@ func TestMount(t *testing.T) {
 			return true
 		}
 		from := p.repository(t, "a/b")
-		r, err := transfer.Run(t.Context(), transfer.Job{From: from, To: p.repository(t, "c/d").Beside(from), Image: image, Tag: "v1"})
+		r, err := transfer.Run(t.Context(), transfer.Job{From: from, To: p.repository(t, "c/d").WithMount(from), Image: image, Tag: "v1"})
 		if err != nil || !r.Complete || (r.Sent > 0) != sends || sends != (p.asked("GET /v2/a/b/blobs/") > 0) {
 			t.Errorf("%d: %+v, %v", status, r, err)
 		}

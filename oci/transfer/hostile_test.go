@@ -173,7 +173,7 @@ func TestTooMuch(t *testing.T) {
 		lists(many[n*5000:][:5000]...)(w, r)
 	})
 	_, err := transfer.Run(t.Context(), transfer.Job{From: from.repository(t, "a/b"), To: to.repository(t, "c/d"), Image: image, Tag: "v1"})
-	if u := new(oci.Unseen); !errors.As(err, &u) || u.Reason != oci.TooMuch || to.asked("c/d") > 0 {
+	if u := new(oci.RegistryError); !errors.As(err, &u) || u.Reason != oci.TooMuch || to.asked("c/d") > 0 {
 		t.Error(err)
 	}
 }

@@ -79,12 +79,12 @@ type found struct {
 }
 
 // look surveys an image, generation by generation. Errors: that of the image's own
-// manifest, *oci.Unseen where it is too much, the context's.
+// manifest, *oci.RegistryError where it is too much, the context's.
 func look(ctx context.Context, from Source, image oci.Descriptor) (*survey, error) {
 	s := &survey{from: from, image: image, things: map[string]*thing{}, parts: map[string]bool{}, queued: map[string]bool{}}
 	for todo := s.due([]lead{{image, ""}}); len(todo) > 0; {
 		if len(s.queued) > MaxManifests {
-			return nil, &oci.Unseen{Reason: oci.TooMuch, Err: fmt.Errorf("more than %d manifests hang together with the image", MaxManifests)}
+			return nil, &oci.RegistryError{Reason: oci.TooMuch, Err: fmt.Errorf("more than %d manifests hang together with the image", MaxManifests)}
 		}
 		leads, err := s.generation(ctx, todo)
 		if err != nil {
@@ -149,7 +149,7 @@ func (s *survey) generation(ctx context.Context, todo []found) ([]lead, error) {
 // tooMuch: what has been read goes beyond the limits.
 func (s *survey) tooMuch() error {
 	if s.bytes.Load() > MaxBytes || s.values.Load() > MaxValues {
-		return &oci.Unseen{Reason: oci.TooMuch, Err: fmt.Errorf("the manifests of the image, and the lists of what hangs on them, have more than %d bytes or %d values together", int64(MaxBytes), MaxValues)}
+		return &oci.RegistryError{Reason: oci.TooMuch, Err: fmt.Errorf("the manifests of the image, and the lists of what hangs on them, have more than %d bytes or %d values together", int64(MaxBytes), MaxValues)}
 	}
 	return nil
 }

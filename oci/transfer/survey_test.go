@@ -88,7 +88,7 @@ func TestSurveyIsBounded(t *testing.T) {
 		t.Helper()
 		to := newPlace(t, true).repository(t, "e/f")
 		_, err := transfer.Run(t.Context(), transfer.Job{From: from.repository(t, "a/b"), To: to, Image: image, Tag: "v1"})
-		if u := new(oci.Unseen); !errors.As(err, &u) || u.Reason != oci.TooMuch {
+		if u := new(oci.RegistryError); !errors.As(err, &u) || u.Reason != oci.TooMuch {
 			t.Errorf("%.300v", err)
 		}
 	}
