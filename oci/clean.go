@@ -11,29 +11,30 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
-// typeDockerConfig is that of an image in docker's format.
+// typeDockerConfig is the config media type of images in docker's format.
 const typeDockerConfig = "application/vnd.docker.container.image.v1+json"
 
-// Removable is something that hangs on an image, and can be taken off it.
+// A Removable is an attachment that can possibly be removed from its image.
 type Removable struct {
-	Attached        // with the digest, also where there is a tag
-	Gone     bool   // it is listed, and not there any more
-	Blocked  string // why it can't be taken off; empty: it can
+	Attached        // Digest is set, even if there is a tag
+	Gone     bool   // whether it is listed but no longer exists
+	Blocked  string // why it can't be removed; empty if it can
 }
 
-// IsSignature says that it is a signature of the image and no more, as its manifest
-// says.
+// IsSignature reports whether the manifest describes a signature of the image
+// and nothing more.
 func (r Removable) IsSignature() bool {
 	return strings.HasSuffix(r.Tag, signatureSuffix) || isBundleType(r.Type) && (r.PredicateType == intoto.TypeSigned || r.PredicateType == "")
 }
 
-// IsAttestation says likewise that it attests something.
+// IsAttestation reports whether the manifest describes an attestation.
 func (r Removable) IsAttestation() bool {
 	return strings.HasSuffix(r.Tag, attestationSuffix) || isBundleType(r.Type) && !r.IsSignature()
 }
 
-// Removables lists what hangs on an image, each read, so that it is known to hang
-// there, and seen to be nothing else's. Nothing is deleted. Errors: *RegistryError.
+// Removables lists the attachments of an image. It reads each of them, to check
+// that it is attached to the image and not used otherwise. Nothing is deleted.
+// Errors are of type *[RegistryError].
 func (c *Client) Removables(ctx context.Context, image Image) ([]Removable, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
@@ -43,7 +44,7 @@ func (c *Client) Removables(ctx context.Context, image Image) ([]Removable, erro
 		all, err = s.removables(ctx, image)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("looking at what hangs on %s: %w", image, err)
+		return nil, fmt.Errorf("listing attachments of %s: %w", image, err)
 	}
 	return all, nil
 }
@@ -82,13 +83,13 @@ func (s *session) removables(ctx context.Context, image Image) ([]Removable, err
 			all[i].Blocked = why
 		}
 		if slices.ContainsFunc(append(parts, image), func(part Image) bool { return part.Digest == r.Digest }) {
-			all[i].Blocked = "it is a part of the image"
+			all[i].Blocked = "it is part of the image"
 		}
 	}
 	return all, nil
 }
 
-// removable reads what is listed.
+// removable reads one listed attachment.
 func (s *session) removable(ctx context.Context, image Image, d Descriptor) Removable {
 	r := Removable{Attached: Attached{Digest: d.Digest, Type: d.ArtifactType, Size: d.Size}}
 	c, err := s.contents(ctx, d)
@@ -100,7 +101,7 @@ func (s *session) removable(ctx context.Context, image Image, d Descriptor) Remo
 	case err != nil:
 		r.Blocked = err.Error()
 	case c.Subject == nil || c.Subject.Digest != image.Digest:
-		r.Blocked = "it does not hang on the image"
+		r.Blocked = "it is not attached to the image"
 	case d.IsIndex(), c.Config.MediaType == typeConfig, c.Config.MediaType == typeDockerConfig:
 		r.Blocked = "it is an image itself"
 	}
@@ -108,9 +109,9 @@ func (s *session) removable(ctx context.Context, image Image, d Descriptor) Remo
 	return r
 }
 
-// removableTag reads what stands under a tag of cosign 1 and 2. Whoever may write
-// tags can have one name anything: what its layers do not show to be what the tag
-// is for stays.
+// removableTag reads the content of a tag of cosign 1 and 2. Anyone who may
+// write tags can point such a tag anywhere, so content that does not match the
+// tag is not removable.
 func (s *session) removableTag(ctx context.Context, image Image, suffix string) (Removable, bool, error) {
 	tag := image.fallbackTag() + suffix
 	d, ok, err := s.tagged(ctx, image.repo.Tag(tag))
@@ -123,12 +124,12 @@ func (s *session) removableTag(ctx context.Context, image Image, suffix string) 
 	case err != nil:
 		r.Blocked = err.Error()
 	case len(c.Layers) == 0, slices.ContainsFunc(c.Layers, func(layer Descriptor) bool { return !isLegacy(suffix, layer.MediaType) }):
-		r.Blocked = "it is not what the tag is for"
+		r.Blocked = "its content does not match the tag"
 	}
 	return r, true, nil
 }
 
-// isLegacy says whether a layer is of the kind that stands under tags with the
+// isLegacy reports whether layers of this type belong under tags with the
 // suffix.
 func isLegacy(suffix, mediaType string) bool {
 	switch suffix {

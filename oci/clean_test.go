@@ -109,7 +109,7 @@ func TestRemoveKeeps(t *testing.T) {
 	if len(all) != 7 || !all[4].Gone || all[4].Blocked != "" {
 		t.Fatalf("%+v", all)
 	}
-	for i, want := range []string{"part of the image", "part of the image", "does not hang", "the tag mine", "", "malformed", "the tag mine"} {
+	for i, want := range []string{"part of the image", "part of the image", "not attached", "the tag mine", "", "malformed", "the tag mine"} {
 		if !strings.Contains(all[i].Blocked, want) {
 			t.Errorf("%+v, want %q", all[i], want)
 		}

@@ -83,11 +83,11 @@ func TestLegacyTagNamesAnother(t *testing.T) {
 	p := newPlace(t, true)
 	prod, parts := p.pushIndex(t, "prod")
 	p.tagAs(t, p.image.fallbackTag()+signatureSuffix, parts[0])
-	stay(t, p.image, "the tag prod names an index that has it")
+	stay(t, p.image, "the tag prod names an index that contains it")
 	for _, suffix := range []string{signatureSuffix, attestationSuffix, sbomSuffix} {
 		p := newPlace(t, true)
 		p.legacy(t, suffix, Descriptor{MediaType: "application/vnd.oci.image.layer.v1.tar+gzip"}, "an image that nothing else names")
-		stay(t, p.image, "not what the tag is for")
+		stay(t, p.image, "does not match the tag")
 	}
 	p.tagAs(t, p.image.fallbackTag()+signatureSuffix, prod)
 	stay(t, p.image, "the tag prod names it")
@@ -102,7 +102,7 @@ func TestUsedByOthersStays(t *testing.T) {
 	inner := Describe(listOf(t, collected.Descriptor()), TypeIndex)
 	p.putIndex(t, inner.Digest, listOf(t, collected.Descriptor()))
 	p.putIndex(t, "collection", listOf(t, inner))
-	stay(t, p.image, "the tag collection names an index that has it")
+	stay(t, p.image, "the tag collection names an index that contains it")
 
 	p = newPlace(t, true)
 	p.legacy(t, sbomSuffix, Descriptor{MediaType: "text/spdx"}, "the same SBOM")

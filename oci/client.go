@@ -18,25 +18,25 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
-// Options say how registries are reached. The zero value is the strictest.
+// Options configure access to registries. The zero value is the strictest.
 type Options struct {
-	// Roots are the certificate authorities of registries; nil: the system's.
+	// Roots are the certificate authorities of registries. Nil means the system's.
 	Roots *x509.CertPool
 
-	// Timeout is for everything that one call asks a registry; 0: a minute.
+	// Timeout bounds all requests of one call. Zero means a minute.
 	Timeout time.Duration
 
-	// PlainHTTPUnsafe allows HTTP without TLS to other machines, where a registry does
-	// not answer by TLS. Anyone on the network can then read credentials, and replace
-	// images and hide signatures.
+	// PlainHTTPUnsafe allows HTTP without TLS to other machines, if a registry
+	// does not support TLS. Anyone on the network can then read credentials,
+	// replace images and hide signatures.
 	PlainHTTPUnsafe bool
 
-	// Anonymous sends no credentials, even where docker or podman has them.
+	// Anonymous disables credentials, even those that docker or podman stores.
 	Anonymous bool
 }
 
-// Client reaches registries. It is safe for concurrent use, and greets each
-// repository once.
+// A Client accesses registries. It is safe for concurrent use, and performs one
+// handshake per repository.
 type Client struct {
 	options   Options
 	transport http.RoundTripper
@@ -44,7 +44,7 @@ type Client struct {
 	sessions  map[string]*session
 }
 
-// New makes a client.
+// New returns a client.
 func New(o Options) *Client {
 	if o.Timeout == 0 {
 		o.Timeout = time.Minute
@@ -52,16 +52,16 @@ func New(o Options) *Client {
 	return &Client{options: o, transport: newTransport(o.Roots, o.PlainHTTPUnsafe), sessions: map[string]*session{}}
 }
 
-// session is a repository that has been greeted: how it wants to be talked to is
-// known, and a token is there if it wants one.
+// A session is a repository after the handshake, which determined the protocol
+// and fetched a token if the registry requires one.
 type session struct {
 	greeting sync.Mutex // held while the registry is asked; guards http
 	http     *http.Client
 	repo     name.Repository
 }
 
-// session gives the repository's, with the scopes in other repositories that are
-// needed as well. A greeting that failed is tried again by whoever comes next.
+// session returns the session of the repository, with access to further scopes
+// in other repositories. A failed handshake is repeated by the next caller.
 func (c *Client) session(ctx context.Context, repo name.Repository, scope string, more ...string) (*session, error) {
 	repo, err := c.withScheme(repo)
 	if err != nil {
@@ -93,8 +93,8 @@ func (c *Client) session(ctx context.Context, repo name.Repository, scope string
 	return s, nil
 }
 
-// withScheme has plain HTTP tried beside TLS where that is allowed: by itself, the
-// library goes by the looks of a name.
+// withScheme makes the library try plain HTTP as well as TLS where plain HTTP
+// is allowed. By default, the library decides by the form of the name.
 func (c *Client) withScheme(repo name.Repository) (name.Repository, error) {
 	if !c.options.PlainHTTPUnsafe && !isLoopback(hostOf(repo)) {
 		return repo, nil
@@ -114,30 +114,31 @@ func (c *Client) credentials(ctx context.Context, repo name.Repository) (authn.A
 	return authn.Resolve(ctx, authn.DefaultKeychain, repo)
 }
 
-// url is an address of the repository's API.
+// url returns an address of the repository's API.
 func (s *session) url(kind, what string) string {
 	u := url.URL{Scheme: s.repo.Scheme(), Host: s.repo.RegistryStr(), Path: fmt.Sprintf("/v2/%s/%s/%s", s.repo.RepositoryStr(), kind, what)}
 	return u.String()
 }
 
-// answer is what a registry said.
+// A response is what a registry returned.
 type response struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// request is one request.
+// A request is one request to a registry.
 type request struct {
 	method, url string
 	header      map[string]string
 	body        io.Reader
-	length      int64 // of a body that is streamed
-	limit       int64 // of the answer's body
-	statuses    []int // statuses that are an answer; others are errors
+	length      int64 // of a streamed body
+	limit       int64 // of the response body, in bytes
+	statuses    []int // expected statuses; others are errors
 }
 
-// ask asks, and reads the answer to its end. Errors: *RegistryError, the context's.
+// do sends a request and reads the whole response. Errors are of type
+// *[RegistryError] or those of the context.
 func (s *session) do(ctx context.Context, q request) (response, error) {
 	resp, err := s.open(ctx, q)
 	if err != nil {
@@ -147,7 +148,7 @@ func (s *session) do(ctx context.Context, q request) (response, error) {
 	return read(resp, q.limit)
 }
 
-// open asks, and leaves the answer to be read.
+// open sends a request and leaves the body to be read.
 func (s *session) open(ctx context.Context, q request) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, q.method, q.url, q.body)
 	if err != nil {
@@ -177,10 +178,10 @@ func read(resp *http.Response, limit int64) (response, error) {
 	}
 	var body bytes.Buffer
 	if n := resp.ContentLength; n > 0 && n <= limit {
-		body.Grow(int(n) + bytes.MinRead) // not twice as much, where it is large
+		body.Grow(int(n) + bytes.MinRead) // avoids doubling a large buffer
 	}
 	if _, err := body.ReadFrom(io.LimitReader(resp.Body, limit+1)); err != nil {
-		return a, registryError(fmt.Errorf("reading answer: %w", err))
+		return a, registryError(fmt.Errorf("reading response: %w", err))
 	}
 	if int64(body.Len()) > limit {
 		return a, tooLong(resp, limit)
@@ -190,5 +191,5 @@ func read(resp *http.Response, limit int64) (response, error) {
 }
 
 func tooLong(resp *http.Response, limit int64) error {
-	return garbled("%s answers with more than %d bytes", resp.Request.URL.Redacted(), limit)
+	return garbled("%s responds with more than %d bytes", resp.Request.URL.Redacted(), limit)
 }

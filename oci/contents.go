@@ -11,21 +11,22 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// Contents are what a manifest or an index points to.
+// Contents lists what a manifest or an index refers to.
 type Contents struct {
-	Manifests []Descriptor // of an index
-	Config    *Descriptor  // of a manifest
+	Manifests []Descriptor // of an index only
+	Config    *Descriptor  // of a manifest only
 	Layers    []Descriptor
-	Subject   *Descriptor // what it hangs on; may be nil
+	Subject   *Descriptor // manifest that it is attached to; may be nil
 
-	ArtifactType string // as a list of referrers has it (distribution-spec, "Listing Referrers")
+	ArtifactType string // as in a list of referrers (distribution-spec, "Listing Referrers")
 	Annotations  map[string]string
 
-	Values int // how many it has in it, at most: what it takes parsed goes by that
+	Values int // upper bound of the JSON values in it, which determine its size in memory
 }
 
-// ParseContents reads a manifest or an index, of OCI or of docker, which must be
-// what its descriptor says, which CheckManifest has accepted. Errors: ErrMalformed.
+// ParseContents parses a manifest or an index, of OCI or docker. Its media type
+// must be that of d, which [Descriptor.CheckManifest] has accepted. Errors
+// match [ErrMalformed].
 func ParseContents(d Descriptor, raw []byte) (Contents, error) {
 	var m struct {
 		SchemaVersion int               `json:"schemaVersion"`
@@ -44,9 +45,9 @@ func ParseContents(d Descriptor, raw []byte) (Contents, error) {
 	case m.SchemaVersion != 2:
 		return Contents{}, malformed("a manifest of schema %d", m.SchemaVersion)
 	case m.MediaType != "" && m.MediaType != d.MediaType:
-		return Contents{}, malformed("it is listed as %q, and says that it is %q", d.MediaType, m.MediaType)
+		return Contents{}, malformed("it is listed as %q, but its mediaType is %q", d.MediaType, m.MediaType)
 	case !index && (m.Manifests != nil || m.Config == nil), index && (m.Config != nil || m.Layers != nil):
-		return Contents{}, malformed("%q does not have what it must, or has what it may not", d.MediaType)
+		return Contents{}, malformed("%q lacks a required member or has a forbidden one", d.MediaType)
 	}
 	c := Contents{Manifests: m.Manifests, Config: m.Config, Layers: m.Layers, Subject: m.Subject, ArtifactType: m.ArtifactType, Annotations: m.Annotations, Values: values(raw)}
 	if c.ArtifactType == "" && c.Config != nil {
@@ -55,7 +56,8 @@ func ParseContents(d Descriptor, raw []byte) (Contents, error) {
 	return c, nil
 }
 
-// Blobs are the config and the layers, but for those that are kept elsewhere.
+// Blobs returns the config and the layers, and separately those that are stored
+// elsewhere.
 func (c Contents) Blobs() (here, elsewhere []Descriptor) {
 	if c.Config != nil {
 		here = append(here, *c.Config)
@@ -70,20 +72,21 @@ func (c Contents) Blobs() (here, elsewhere []Descriptor) {
 	return here, elsewhere
 }
 
-// isElsewhere: registries are not given layers that may not be distributed
-// (image-spec layer.md, "Non-Distributable Layers").
+// isElsewhere reports whether d is a layer that must not be distributed, which
+// registries do not store (image-spec layer.md, "Non-Distributable Layers").
 func (d Descriptor) isElsewhere() bool {
 	return len(d.URLs) > 0 && (strings.HasPrefix(d.MediaType, "application/vnd.oci.image.layer.nondistributable.") ||
 		strings.HasPrefix(d.MediaType, "application/vnd.docker.image.rootfs.foreign."))
 }
 
-// IsIndex says whether the descriptor is of an index.
+// IsIndex reports whether the descriptor refers to an index.
 func (d Descriptor) IsIndex() bool { return isIndex(d.MediaType) }
 
-// IsBundle reports whether the descriptor is of a manifest with a bundle.
+// IsBundle reports whether the descriptor refers to a manifest with a bundle.
 func (d Descriptor) IsBundle() bool { return isBundleType(d.ArtifactType) }
 
-// Hex is the digest's digits. Errors: ErrMalformed, where it is not SHA-256.
+// Hex returns the hexadecimal digits of the digest. Errors match
+// [ErrMalformed]: the digest is not SHA-256.
 func (d Descriptor) Hex() (string, error) {
 	sum, err := parseDigest(d.Digest)
 	if err != nil {
@@ -92,8 +95,8 @@ func (d Descriptor) Hex() (string, error) {
 	return hex.EncodeToString(sum), nil
 }
 
-// CheckManifest holds the descriptor of a manifest or an index to its form and to
-// the limit. Errors: ErrMalformed.
+// CheckManifest checks that the descriptor of a manifest or an index is
+// well-formed and within limits. Errors match [ErrMalformed].
 func (d Descriptor) CheckManifest() error {
 	if !d.IsIndex() && d.MediaType != typeManifest && d.MediaType != typeDockerManifest {
 		return malformed("%q is neither a manifest nor an index", d.MediaType)
@@ -101,7 +104,8 @@ func (d Descriptor) CheckManifest() error {
 	return d.check(MaxManifest)
 }
 
-// LegacyTags are the tags under which cosign 1 and 2 left things on the manifest.
+// LegacyTags returns the tags that cosign 1 and 2 use for attachments of the
+// manifest.
 func (d Descriptor) LegacyTags() []string {
 	var tags []string
 	for _, suffix := range []string{signatureSuffix, attestationSuffix, sbomSuffix} {
@@ -110,12 +114,12 @@ func (d Descriptor) LegacyTags() []string {
 	return tags
 }
 
-// FallbackTag is where a place that cannot list referrers has the list of those of
-// the manifest.
+// FallbackTag returns the tag that has the list of referrers in places without
+// referrers API.
 func (d Descriptor) FallbackTag() string { return strings.Replace(d.Digest, ":", "-", 1) }
 
-// Describe is the descriptor of a manifest. Old ones do not say what they are; for
-// them it is mediaType.
+// Describe returns the descriptor of a manifest. mediaType applies to old
+// manifests, which do not contain their type.
 func Describe(raw []byte, mediaType string) Descriptor {
 	var m struct {
 		MediaType string `json:"mediaType"`
@@ -126,10 +130,10 @@ func Describe(raw []byte, mediaType string) Descriptor {
 	return Descriptor{MediaType: mediaType, Size: int64(len(raw)), Digest: digestOf(raw)}
 }
 
-// Identify returns the descriptor of a manifest or an index, of which mediaType is
-// what the registry says that it is. Where neither that nor the manifest itself names
-// a type, its members do: some registries send all of them as JSON or text. Errors:
-// *RegistryError.
+// Identify returns the descriptor of a manifest or an index. mediaType is the
+// type that the registry sent. If neither it nor the manifest names a known
+// type, the members of the manifest determine it, since some registries send
+// all manifests as JSON or text. Errors are of type *[RegistryError].
 func Identify(raw []byte, mediaType string) (Descriptor, error) {
 	d := Describe(raw, mediaType)
 	if d.CheckManifest() != nil {
@@ -147,12 +151,12 @@ func Identify(raw []byte, mediaType string) (Descriptor, error) {
 		_, err = ParseContents(d, raw)
 	}
 	if err != nil {
-		return d, garbled("what the registry sends is no image manifest: %v", err)
+		return d, garbled("the registry did not send an image manifest: %v", err)
 	}
 	return d, nil
 }
 
-// isSchema1 reports whether a manifest is of docker's first format.
+// isSchema1 reports whether a manifest has docker's first format.
 func isSchema1(mediaType string, raw []byte) bool {
 	var m struct {
 		SchemaVersion int `json:"schemaVersion"`
@@ -160,9 +164,10 @@ func isSchema1(mediaType string, raw []byte) bool {
 	return strings.HasPrefix(mediaType, "application/vnd.docker.distribution.manifest.v1+") || json.Unmarshal(raw, &m) == nil && m.SchemaVersion == 1
 }
 
-// Verified reads a blob that must be what its descriptor says. The last bytes are
-// given out when all of them have been seen to be: whoever got them all has the
-// blob. Reading ends with *RegistryError otherwise.
+// Verified returns a reader of content that verifies size and digest. It
+// withholds the last bytes until the digest has been checked: a reader that
+// gets all bytes has the right blob. Otherwise reading ends with a
+// *[RegistryError].
 func Verified(content io.Reader, d Descriptor) io.Reader {
 	return &verified{content, d, d.Size, sha256.New()}
 }
@@ -174,7 +179,7 @@ type verified struct {
 	sum     hash.Hash
 }
 
-// Read reads on.
+// Read implements [io.Reader].
 func (v *verified) Read(p []byte) (int, error) {
 	if v.left == 0 && v.want.Size > 0 {
 		return 0, io.EOF
@@ -184,25 +189,25 @@ func (v *verified) Read(p []byte) (int, error) {
 	v.left -= int64(n)
 	switch {
 	case v.left < 0:
-		return 0, garbled("%s has more bytes than the %d that its descriptor says", v.want.Digest, v.want.Size)
+		return 0, garbled("%s has more than the %d bytes of its descriptor", v.want.Digest, v.want.Size)
 	case err == io.EOF && v.left > 0:
-		return 0, garbled("%s has %d bytes, its descriptor says %d", v.want.Digest, v.want.Size-v.left, v.want.Size)
+		return 0, garbled("%s has %d bytes, but its descriptor says %d", v.want.Digest, v.want.Size-v.left, v.want.Size)
 	case v.left == 0:
 		return v.end(n)
 	}
 	return n, err
 }
 
-// end gives the last n bytes out.
+// end checks the digest and returns the last n bytes.
 func (v *verified) end(n int) (int, error) {
 	var more [1]byte
 	if m, err := io.ReadFull(v.content, more[:]); m > 0 {
-		return 0, garbled("%s has more bytes than the %d that its descriptor says", v.want.Digest, v.want.Size)
+		return 0, garbled("%s has more than the %d bytes of its descriptor", v.want.Digest, v.want.Size)
 	} else if err != io.EOF {
 		return 0, err
 	}
 	if got := fmt.Sprintf("sha256:%x", v.sum.Sum(nil)); got != v.want.Digest {
-		return 0, garbled("%s was asked for, and %s came", v.want.Digest, got)
+		return 0, garbled("requested %s, but got %s", v.want.Digest, got)
 	}
 	return n, io.EOF
 }

@@ -15,52 +15,52 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
-// Reason says why a registry could not be looked at.
+// A Reason tells why a registry could not be consulted.
 type Reason string
 
 // The reasons.
 const (
 	Denied      Reason = "denied"      // 401 or 403: log in, or ask for the right to read
 	NotFound    Reason = "not-found"   // 404: no such repository or image
-	Busy        Reason = "busy"        // 429, also after waiting as long as it asked for
+	Busy        Reason = "busy"        // 429, even after waiting as long as the registry asked
 	Unavailable Reason = "unavailable" // 5xx, or no connection
-	TimedOut    Reason = "timed-out"   // no answer in time
-	Garbled     Reason = "garbled"     // an answer that is not what the specification says
+	TimedOut    Reason = "timed-out"   // no response in time
+	Garbled     Reason = "garbled"     // a response that violates the specification
 	Unsupported Reason = "unsupported" // a kind of image that is not signed, such as docker's schema 1
-	Refused     Reason = "refused"     // another 4xx: the registry does not take or do what it was asked to
-	Untrusted   Reason = "untrusted"   // its TLS certificate is by nobody who is trusted, or of another host
-	NoTLS       Reason = "no-tls"      // it speaks plain HTTP, which is for loopback or PlainHTTPUnsafe
-	Credentials Reason = "credentials" // those that are kept for it can't be read: it was not asked
-	TooMuch     Reason = "too-much"    // more than is looked at: see the limits
+	Refused     Reason = "refused"     // another 4xx
+	Untrusted   Reason = "untrusted"   // the TLS certificate has no trusted issuer, or is for another host
+	NoTLS       Reason = "no-tls"      // the registry uses plain HTTP, which is allowed to loopback or with PlainHTTPUnsafe
+	Credentials Reason = "credentials" // stored credentials can't be read; no request was made
+	TooMuch     Reason = "too-much"    // more than the limits allow
 )
 
-// RegistryError says that it could not be seen what a registry has: whether an image is
-// signed is not known.
+// A RegistryError reports that the registry could not be consulted, so it is
+// unknown whether an image is signed.
 type RegistryError struct {
 	Reason Reason
-	Status int // of HTTP; 0 where there was no answer
+	Status int // HTTP status; 0 without a response
 	Err    error
 }
 
-// Error says what was tried and what came of it.
+// Error describes the reason and the cause.
 func (u *RegistryError) Error() string { return fmt.Sprintf("%s: %v", u.Reason.words(), u.Err) }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (u *RegistryError) Unwrap() error { return u.Err }
 
-// words are a reason for people.
+// words returns the reason in words.
 func (r Reason) words() string {
 	return map[Reason]string{
 		Denied: "the registry refuses access", NotFound: "the registry has no such image", Busy: "the registry is busy",
-		Unavailable: "the registry does not answer", TimedOut: "the registry took too long",
-		Garbled: "the registry's answer makes no sense", Refused: "the registry refuses the request", Unsupported: "this kind of image is not supported",
-		TooMuch: "there is more than is looked at",
-		NoTLS:   "the registry speaks no TLS", Untrusted: "the registry's certificate is not trusted", Credentials: "the credentials for the registry can't be read",
+		Unavailable: "the registry does not respond", TimedOut: "the registry took too long",
+		Garbled: "the registry's response is invalid", Refused: "the registry refuses the request", Unsupported: "this kind of image is not supported",
+		TooMuch: "a limit is exceeded",
+		NoTLS:   "the registry does not use TLS", Untrusted: "the registry's certificate is not trusted", Credentials: "the credentials for the registry can't be read",
 	}[r]
 }
 
-// ErrMalformed is the cause of what is wrong with something that was seen: a
-// manifest or a bundle that is not as it must be. Looking again does not help.
+// ErrMalformed is matched by errors about a malformed manifest or bundle.
+// Fetching it again does not help.
 var ErrMalformed = errors.New("malformed attachment")
 
 func malformed(format string, args ...any) error {
@@ -75,7 +75,7 @@ func unsupported(format string, args ...any) error {
 	return &RegistryError{Reason: Unsupported, Err: fmt.Errorf(format, args...)}
 }
 
-// unseen classifies what went wrong on the way.
+// registryError classifies the error of a request.
 func registryError(err error) error {
 	var already *RegistryError
 	var answer *transport.Error
@@ -84,7 +84,7 @@ func registryError(err error) error {
 	switch {
 	case errors.As(err, &already), errors.Is(err, context.Canceled):
 		return err
-	case errors.As(err, &certificate): // before what plain HTTP at loopback says
+	case errors.As(err, &certificate): // before the errors of plain HTTP at loopback
 		return &RegistryError{Reason: Untrusted, Err: certificate}
 	case errors.As(err, &answer): // of the handshake
 		return &RegistryError{Reason: reasonOf(answer.StatusCode), Status: answer.StatusCode, Err: handshakeError(answer)}
@@ -96,14 +96,15 @@ func registryError(err error) error {
 	return &RegistryError{Reason: Unavailable, Err: err}
 }
 
-// isNoTLS reports whether what came in place of a TLS handshake was something else, as
-// net/http says where it is HTTP, and crypto/tls behind a proxy.
+// isNoTLS reports whether the TLS handshake failed because the other side does
+// not speak TLS. net/http reports HTTP in its place, crypto/tls anything else.
 func isNoTLS(err error) bool {
 	var record tls.RecordHeaderError
 	return errors.Is(err, http.ErrSchemeMismatch) || errors.As(err, &record)
 }
 
-// refused is an answer with a status that is none, with what the registry says.
+// refused returns the error for an unexpected status, with the registry's
+// messages.
 func refused(resp *http.Response) error {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	return &RegistryError{
@@ -112,7 +113,8 @@ func refused(resp *http.Response) error {
 	}
 }
 
-// handshakeError is a refusal of the registry's front page or of its token service.
+// handshakeError describes a refusal by the registry's base endpoint or its
+// token service.
 func handshakeError(answer *transport.Error) error {
 	body, _ := json.Marshal(answer) // its errors, as the registry wrote them
 	where := ""
@@ -122,14 +124,15 @@ func handshakeError(answer *transport.Error) error {
 	return fmt.Errorf("%s%d %s%s", where, answer.StatusCode, http.StatusText(answer.StatusCode), registryMessages(body))
 }
 
-// Limits of what is repeated of a registry's error.
+// Limits of the registry's messages in our errors.
 const (
 	maxErrorBody = 64 << 10
 	maxOwnErrors = 3
 )
 
-// registryMessages returns the registry's own error codes and messages (distribution-spec,
-// "Error Codes"), bounded and quoted, or nothing where the body has none:
+// registryMessages returns the error codes and messages of the registry
+// (distribution-spec, "Error Codes"), bounded and quoted, or nothing if there
+// are none:
 //
 //	{"errors":[{"code":"MANIFEST_INVALID","message":"manifest invalid","detail":…}]}
 func registryMessages(body []byte) string {

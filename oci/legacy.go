@@ -11,9 +11,9 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/simplesigning"
 )
 
-// What cosign 1 and 2 left on an image: a manifest under a tag made of the image's
-// digest, whose layers are what was signed, with the rest in annotations (cosign
-// specs/SIGNATURE_SPEC.md).
+// The form of cosign 1 and 2: a manifest under a tag made of the image's
+// digest. Each layer is a signed payload; signature, certificate and so on are
+// annotations (cosign specs/SIGNATURE_SPEC.md).
 const (
 	signatureSuffix   = ".sig"
 	attestationSuffix = ".att"
@@ -30,7 +30,7 @@ const (
 	notePredicate   = "predicateType"
 )
 
-// legacyTags finds the tags under which cosign 1 and 2 left things.
+// legacyTags returns the existing tags of cosign 1 and 2.
 func (s *session) legacyTags(ctx context.Context, image Image) ([]Attached, error) {
 	var all []Attached
 	for _, suffix := range []string{signatureSuffix, attestationSuffix, sbomSuffix} {
@@ -46,8 +46,8 @@ func (s *session) legacyTags(ctx context.Context, image Image) ([]Attached, erro
 	return all, nil
 }
 
-// hasTag asks whether there is a tag: by HEAD, which registries do not count as they
-// count reading, and by GET where the registry knows no HEAD.
+// hasTag reports whether a tag exists. It uses HEAD, which registries do not
+// count against pull limits, and GET where the registry does not support HEAD.
 func (s *session) hasTag(ctx context.Context, tag string) (bool, error) {
 	got, err := s.do(ctx, request{
 		method: http.MethodHead, url: s.url("manifests", tag), header: map[string]string{"Accept": acceptManifests},
@@ -63,17 +63,17 @@ func (s *session) hasTag(ctx context.Context, tag string) (bool, error) {
 	return there, err
 }
 
-// notManifest refuses a page for people in place of a manifest: what stands under the
-// tag, if anything does, has not been seen.
+// notManifest refuses a web page in place of a manifest: it does not tell
+// whether the tag exists.
 func notManifest(got response) error {
 	if kind := mediaTypeIn(got.header); kind == "text/html" {
-		return garbled("what the registry sends in place of a manifest is %q", kind)
+		return garbled("the registry sent %q instead of a manifest", kind)
 	}
 	return nil
 }
 
-// legacy fetches signatures and attestations in the form of cosign 1 and 2, but for
-// those in manifests that are known.
+// legacy fetches signatures and attestations in the form of cosign 1 and 2,
+// except from manifests that are known.
 func (s *session) legacy(ctx context.Context, image Image, known []string) ([]Signature, error) {
 	var all []Signature
 	budget := budget{left: maxFetched}
@@ -99,7 +99,7 @@ func (s *session) legacy(ctx context.Context, image Image, known []string) ([]Si
 		}
 		for _, layer := range m.Layers {
 			if len(all) == maxBundles {
-				return append(all, Signature{Err: &RegistryError{Reason: TooMuch, Err: fmt.Errorf("more than the %d signatures that are fetched", maxBundles)}}), nil
+				return append(all, Signature{Err: &RegistryError{Reason: TooMuch, Err: fmt.Errorf("more than %d signatures", maxBundles)}}), nil
 			}
 			found := Signature{Manifest: digestOf(got.body)}
 			found.Err = s.fetchLegacy(ctx, layer, &budget, &found)
@@ -109,7 +109,7 @@ func (s *session) legacy(ctx context.Context, image Image, known []string) ([]Si
 	return all, nil
 }
 
-// fetchLegacy fetches what was signed, and puts it together with its annotations.
+// fetchLegacy fetches a signed payload and combines it with its annotations.
 func (s *session) fetchLegacy(ctx context.Context, layer Descriptor, budget *budget, into *Signature) error {
 	limit := int64(bundle.MaxSize)
 	if layer.MediaType == typeSimpleSigning {

@@ -19,17 +19,17 @@ import (
 	"github.com/hallmark-sign/hallmark/client/retry"
 )
 
-// Legacy is a signature to be left as cosign 1 and 2 did.
+// A Legacy is a signature to attach in the form of cosign 1 and 2.
 type Legacy struct {
 	Detached      bundle.Detached
-	Payload       []byte // what was signed: see wire/simplesigning; nil: Detached is an envelope
+	Payload       []byte // signed payload, see wire/simplesigning; nil if Detached is an envelope
 	PredicateType string // of the statement in the envelope
 	Signature     []byte // raw, of the envelope
 }
 
-// AttachLegacy leaves a signature under the tag where cosign 1 and 2 look for it,
-// behind those that are there. What stands there and is no list of signatures is
-// refused, and never overwritten. Errors: *RegistryError, ErrMalformed.
+// AttachLegacy appends a signature to those under the tag where cosign 1 and 2
+// look for it. If the tag has other content, it is never overwritten. Errors
+// are of type *[RegistryError] or match [ErrMalformed].
 func (c *Client) AttachLegacy(ctx context.Context, image Image, l Legacy) error {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
@@ -38,13 +38,13 @@ func (c *Client) AttachLegacy(ctx context.Context, image Image, l Legacy) error 
 		err = s.attachLegacy(ctx, image, l)
 	}
 	if err != nil {
-		return fmt.Errorf("leaving a signature of the older form on %s: %w", image, err)
+		return fmt.Errorf("attaching a legacy signature to %s: %w", image, err)
 	}
 	return nil
 }
 
-// CheckLegacy sees that what stands under the image's tags can be added to. Errors:
-// as AttachLegacy.
+// CheckLegacy checks that signatures can be appended under the image's tags.
+// Errors are those of [Client.AttachLegacy].
 func (c *Client) CheckLegacy(ctx context.Context, image Image) error {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
@@ -55,7 +55,7 @@ func (c *Client) CheckLegacy(ctx context.Context, image Image) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("looking at signatures of the older form on %s: %w", image, err)
+		return fmt.Errorf("checking legacy signatures of %s: %w", image, err)
 	}
 	return nil
 }
@@ -76,7 +76,7 @@ func (s *session) attachLegacy(ctx context.Context, image Image, l Legacy) error
 	return s.addLegacy(ctx, image.fallbackTag()+suffix, raw)
 }
 
-// layer is what was signed, with the rest in annotations.
+// layer returns the signed payload and its descriptor with annotations.
 func (l Legacy) layer() (Descriptor, []byte) {
 	notes := map[string]string{}
 	for name, value := range map[string][]byte{
@@ -90,23 +90,24 @@ func (l Legacy) layer() (Descriptor, []byte) {
 	notes[noteSignature] = string(l.Detached.Signature)
 	if l.Payload == nil {
 		d.MediaType, content = typeEnvelope, l.Detached.Signature
-		// cosign leaves the signature empty here, and then has the timestamp be over
-		// the layer; where it is given, the timestamp is over it, as in bundles
+		// cosign leaves this signature empty and timestamps the layer. With a
+		// signature, the timestamp is over the signature, as in bundles.
 		notes[noteSignature], notes[notePredicate] = base64.StdEncoding.EncodeToString(l.Signature), l.PredicateType
 	}
 	d.Size, d.Digest = int64(len(content)), digestOf(content)
 	return d, content
 }
 
-// legacyList is a manifest under such a tag, with all that others wrote into it.
+// A legacyList is the manifest under a legacy tag, with all members that others
+// wrote.
 type legacyList struct {
-	members map[string]jsontext.Value // nil: there is none
+	members map[string]jsontext.Value // nil if it does not exist
 	layers  []jsontext.Value
 }
 
 func (s *session) legacyList(ctx context.Context, tag string) (legacyList, error) {
 	got, err := s.do(ctx, request{
-		method: http.MethodGet, url: s.url("manifests", tag), header: map[string]string{"Accept": acceptManifests}, // an index there is not "none"
+		method: http.MethodGet, url: s.url("manifests", tag), header: map[string]string{"Accept": acceptManifests}, // an index must not count as missing
 		limit: MaxManifest, statuses: []int{http.StatusOK, http.StatusNotFound},
 	})
 	if err != nil || got.status == http.StatusNotFound {
@@ -114,13 +115,13 @@ func (s *session) legacyList(ctx context.Context, tag string) (legacyList, error
 	}
 	list, err := parseLegacyList(got.body)
 	if err != nil {
-		return legacyList{}, malformed("what stands under %s can't be added to: %w", tag, err)
+		return legacyList{}, malformed("the content of tag %s can't be extended: %w", tag, err)
 	}
 	return list, nil
 }
 
-// parseLegacyList reads what may be written again with a layer more: a manifest
-// whose layers are signatures, and nothing else.
+// parseLegacyList parses a manifest that may be extended by a layer: one whose
+// layers are signatures only.
 func parseLegacyList(raw []byte) (legacyList, error) {
 	var m manifest
 	var l legacyList
@@ -147,8 +148,8 @@ func parseLegacyList(raw []byte) (legacyList, error) {
 	return l, json.Unmarshal(l.members["layers"], &l.layers)
 }
 
-// addLegacy adds a layer under a tag, as rewriteList does in the other list: until
-// ours and all that was there before are in it.
+// addLegacy adds a layer under a tag. Like rewriteList, it repeats until the
+// list has our layer and all that were there before.
 func (s *session) addLegacy(ctx context.Context, tag string, own jsontext.Value) error {
 	want := []jsontext.Value{own}
 	for try := range enlistTries {
@@ -172,10 +173,11 @@ func (s *session) addLegacy(ctx context.Context, tag string, own jsontext.Value)
 			return registryError(err)
 		}
 	}
-	return &RegistryError{Reason: Busy, Err: errors.New("others keep writing signatures of the older form")}
+	return &RegistryError{Reason: Busy, Err: errors.New("other clients keep writing legacy signatures")}
 }
 
-// without are those layers that are not among others, however they are written.
+// without returns the layers that are not among others, however they are
+// encoded.
 func without(layers, others []jsontext.Value) []jsontext.Value {
 	return slices.DeleteFunc(slices.Clone(layers), func(a jsontext.Value) bool {
 		return slices.ContainsFunc(others, func(b jsontext.Value) bool { return sameLayer(a, b) })
@@ -187,8 +189,8 @@ func sameLayer(a, b jsontext.Value) bool {
 	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && x.Digest == y.Digest && maps.Equal(x.Annotations, y.Annotations)
 }
 
-// putLegacy writes the list with more layers, and the configuration that go-containerregistry,
-// which cosign reads with, wants to fit them.
+// putLegacy writes the list with more layers. cosign reads with
+// go-containerregistry, which requires a matching image configuration.
 func (s *session) putLegacy(ctx context.Context, tag string, list legacyList, more []jsontext.Value) error {
 	layers := slices.Concat(list.layers, more)
 	config, err := legacyConfig(layers)
@@ -216,7 +218,8 @@ func (s *session) putLegacy(ctx context.Context, tag string, list legacyList, mo
 	return err
 }
 
-// legacyConfig is that of an image of these layers, which are not compressed.
+// legacyConfig returns the configuration of an image with these uncompressed
+// layers.
 func legacyConfig(layers []jsontext.Value) ([]byte, error) {
 	type made struct {
 		Created time.Time `json:"created"`

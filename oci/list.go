@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// list gives all that hangs on the image: by the API, and by the tag, which may have
-// been written when the registry had no API. The list is a claim of the registry;
-// each manifest is held to it later.
+// list returns the attachments of the image from the API and from the fallback
+// tag, which may be older than the API. The list is a claim of the registry;
+// each manifest is checked later.
 func (s *session) list(ctx context.Context, image Image) ([]Descriptor, error) {
 	listed, err := s.listAPI(ctx, image)
 	if err != nil {
@@ -28,7 +28,8 @@ func (s *session) list(ctx context.Context, image Image) ([]Descriptor, error) {
 	}), err
 }
 
-// listAPI gives what the referrers API lists; where there is none, nothing.
+// listAPI returns the entries of the referrers API, or none if the API does not
+// exist.
 func (s *session) listAPI(ctx context.Context, image Image) ([]Descriptor, error) {
 	listed, err := s.listPages(ctx, image)
 	if isNoAPI(err) {
@@ -37,12 +38,12 @@ func (s *session) listAPI(ctx context.Context, image Image) ([]Descriptor, error
 	return listed, err
 }
 
-// errNoAPI: what came in place of the first page is no list of referrers.
+// errNoAPI reports that the first page is not a list of referrers.
 var errNoAPI = errors.New("the registry has no referrers API")
 
-// isNoAPI reports whether a registry does not know the referrers API. The
-// specification has 404 for that; older registries answer other statuses, and some
-// send every address they do not know to a page for people, with status 200.
+// isNoAPI reports whether the registry lacks the referrers API. The
+// specification requires 404. Older registries respond with other statuses, and
+// some send a web page with status 200 for any unknown address.
 func isNoAPI(err error) bool {
 	u := new(RegistryError)
 	if !errors.As(err, &u) {
@@ -55,15 +56,16 @@ func isNoAPI(err error) bool {
 	return false
 }
 
-// listPages gives what the referrers API lists, on all pages. That there is no API
-// is said by the first one alone: a list that breaks off later has not been seen.
+// listPages returns the entries of all pages of the referrers API. Only the
+// first page can show that there is no API: a list that breaks off later is an
+// error.
 func (s *session) listPages(ctx context.Context, image Image) ([]Descriptor, error) {
 	var listed []Descriptor
 	seen := map[string]bool{}
 	size := 0
 	for next := s.url("referrers", image.Digest); next != ""; {
 		if seen[next] || len(seen) == maxPages || len(listed) > MaxListed || size > maxList {
-			return nil, &RegistryError{Reason: TooMuch, Err: fmt.Errorf("the list of referrers has more than %d entries, %d pages or %d bytes, or goes in a circle", MaxListed, maxPages, maxList)}
+			return nil, &RegistryError{Reason: TooMuch, Err: fmt.Errorf("the list of referrers has more than %d entries, %d pages or %d bytes, or is circular", MaxListed, maxPages, maxList)}
 		}
 		seen[next] = true
 		page, got, err := s.listPage(ctx, next, image)
@@ -106,14 +108,14 @@ func (s *session) listPage(ctx context.Context, url string, image Image) (index,
 	return page, got, nil
 }
 
-// mediaTypeIn returns the media type of an answer, without its parameters.
+// mediaTypeIn returns the media type of a response, without its parameters.
 func mediaTypeIn(header http.Header) string {
 	kind, _, _ := strings.Cut(header.Get("Content-Type"), ";")
 	return strings.ToLower(strings.TrimSpace(kind))
 }
 
-// brokenOff: a page of the list was not given, whose first one was. Its status says
-// nothing of the API, nor of the image.
+// brokenOff returns the error for a page after the first one. Its status does
+// not mean that the API or the image is missing.
 func brokenOff(page int, err error) error {
 	if errors.Is(err, errNoAPI) {
 		err = garbled("%w", err)
@@ -129,7 +131,7 @@ func brokenOff(page int, err error) error {
 	return &RegistryError{Reason: reason, Err: fmt.Errorf("page %d of the list of referrers: %w", page, u.Err)}
 }
 
-// brief is what is kept of an entry of a list.
+// brief returns the entry without the members that are not needed.
 func (d Descriptor) brief() Descriptor {
 	short := Descriptor{MediaType: d.MediaType, Size: d.Size, Digest: d.Digest, ArtifactType: d.ArtifactType}
 	if kind, ok := d.Annotations[annotationPredicate]; ok {
@@ -138,11 +140,11 @@ func (d Descriptor) brief() Descriptor {
 	return short
 }
 
-// nextPage returns the address of the next page, of Link headers (RFC 8288):
+// nextPage returns the address of the next page from Link headers (RFC 8288):
 //
 //	Link: </v2/a/b/referrers/sha256:c605…?last=…>; rel="next"
 //
-// It must be at the same registry. What is linked by other relations is ignored.
+// It must be at the same registry. Links with other relations are ignored.
 func nextPage(current string, header http.Header) (string, error) {
 	base, err := url.Parse(current)
 	if err != nil {
@@ -156,7 +158,7 @@ func nextPage(current string, header http.Header) (string, error) {
 	if err != nil || !sameHost(base, next) {
 		return "", garbled("the next page of %s is at %.300q, which is not the same registry", base.Host, target)
 	}
-	next.Scheme, next.Host = base.Scheme, base.Host // behind a proxy, registries write http: in place of https:
+	next.Scheme, next.Host = base.Scheme, base.Host // behind a proxy, registries write http: instead of https:
 	return next.String(), nil
 }
 
@@ -183,8 +185,8 @@ func nextLink(header http.Header) (target string, ok bool, err error) {
 	return "", false, nil
 }
 
-// sameHost reports whether two addresses are of one host and port. A port that is the
-// scheme's own may be left out.
+// sameHost reports whether two addresses have the same host and port. The
+// scheme's default port may be omitted.
 func sameHost(a, b *url.URL) bool {
 	port := func(u *url.URL) string {
 		return cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
@@ -192,8 +194,8 @@ func sameHost(a, b *url.URL) bool {
 	return a.Host == b.Host || strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
 }
 
-// listTag reads the list under the fallback tag. It is empty where there is no such
-// tag, or no list under it.
+// listTag returns the entries under the fallback tag. There are none if the tag
+// does not exist.
 func (s *session) listTag(ctx context.Context, image Image) ([]Descriptor, error) {
 	raw, err := s.underTag(ctx, image)
 	if err != nil || raw == nil {
@@ -204,7 +206,7 @@ func (s *session) listTag(ctx context.Context, image Image) ([]Descriptor, error
 	}
 	list, err := parseIndex(raw)
 	if err != nil {
-		return nil, garbled("what stands under %s is no list of attachments: %w", image.fallbackTag(), err)
+		return nil, garbled("the content of tag %s is not a list of attachments: %w", image.fallbackTag(), err)
 	}
 	if len(list.Manifests) > MaxListed {
 		return nil, &RegistryError{Reason: TooMuch, Err: fmt.Errorf("more than %d attachments", MaxListed)}
@@ -212,8 +214,9 @@ func (s *session) listTag(ctx context.Context, image Image) ([]Descriptor, error
 	return list.Manifests, nil
 }
 
-// underTag reads what stands under the fallback tag; nil: nothing. Registries that
-// take sha256-HEX for another way to write sha256:HEX answer with the image itself.
+// underTag returns the content of the fallback tag, or nil if there is none.
+// Registries that treat sha256-HEX as another spelling of sha256:HEX respond
+// with the image itself.
 func (s *session) underTag(ctx context.Context, image Image) ([]byte, error) {
 	got, err := s.do(ctx, request{
 		method: http.MethodGet, url: s.url("manifests", image.fallbackTag()), header: map[string]string{"Accept": acceptManifests},

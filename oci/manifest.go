@@ -13,9 +13,9 @@ import (
 	"github.com/hallmark-sign/hallmark/bundle"
 )
 
-// Media types, of the OCI image specification and of docker.
+// Media types of the OCI image specification and of docker.
 const (
-	TypeIndex = "application/vnd.oci.image.index.v1+json" // TypeIndex is that of an index
+	TypeIndex = "application/vnd.oci.image.index.v1+json" // image index
 
 	typeManifest       = "application/vnd.oci.image.manifest.v1+json"
 	typeConfig         = "application/vnd.oci.image.config.v1+json"
@@ -24,34 +24,34 @@ const (
 	typeDockerIndex    = "application/vnd.docker.distribution.manifest.list.v2+json"
 )
 
-// acceptManifests is how a manifest is asked for, whichever it is.
+// acceptManifests is the Accept header for a manifest of any type.
 const acceptManifests = typeManifest + ", " + TypeIndex + ", " + typeDockerManifest + ", " + typeDockerIndex
 
-// Annotations of a bundle's manifest, as cosign writes them. They are hints of
-// whoever pushed it, and decide nothing here.
+// Annotations of a bundle's manifest, as cosign writes them. They are
+// unauthenticated hints; no decision depends on them.
 const (
 	annotationContent   = "dev.sigstore.bundle.content"
 	annotationPredicate = "dev.sigstore.bundle.predicateType"
 	annotationCreated   = "org.opencontainers.image.created"
 )
 
-// emptyConfig is the content of typeEmpty (image-spec manifest.md, "Guidance for
-// an Empty Descriptor").
+// emptyConfig is the content of typeEmpty (image-spec manifest.md, "Guidance
+// for an Empty Descriptor").
 const emptyConfig = "{}"
 
-// Descriptor points to something in the same place: a manifest or a blob
-// (image-spec descriptor.md).
+// A Descriptor refers to a manifest or a blob in the same place (image-spec
+// descriptor.md).
 type Descriptor struct {
 	MediaType    string            `json:"mediaType"`
 	Size         int64             `json:"size"`
 	Digest       string            `json:"digest"` // sha256:HEX
 	ArtifactType string            `json:"artifactType,omitempty"`
 	Annotations  map[string]string `json:"annotations,omitempty"`
-	URLs         []string          `json:"urls,omitempty"` // where it is as well
-	Rest         jsontext.Value    `json:",embed"`         // members that others wrote, kept as they are
+	URLs         []string          `json:"urls,omitempty"` // further locations
+	Rest         jsontext.Value    `json:",embed"`         // unknown members, kept unchanged
 }
 
-// manifest is the one that holds a bundle:
+// A manifest is the manifest of a bundle:
 //
 //	{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",
 //	 "artifactType":"application/vnd.dev.sigstore.bundle.v0.3+json",
@@ -69,7 +69,7 @@ type manifest struct {
 	Annotations   map[string]string `json:"annotations,omitempty"`
 }
 
-// index is a list of manifests: what the referrers API and the fallback tag give.
+// An index is a list of manifests, from the referrers API or the fallback tag.
 type index struct {
 	SchemaVersion int               `json:"schemaVersion"`
 	MediaType     string            `json:"mediaType"`
@@ -77,21 +77,21 @@ type index struct {
 	Annotations   map[string]string `json:"annotations,omitempty"`
 }
 
-// maxValues bounds what is in a manifest, which would else take forty times its size
-// in memory ("layers":[{},{},…]): 20,000 entries have room, with their annotations.
+// maxValues bounds the JSON values of a manifest, which can take forty times
+// its size in memory ("layers":[{},{},…]). 20,000 entries with annotations fit.
 const maxValues = 250_000
 
-// Unmarshal reads a manifest or an index of strangers, if it has no more in it than
-// one may have.
+// Unmarshal decodes an untrusted manifest or index, unless it has too many
+// values.
 func Unmarshal(raw []byte, into any) error {
 	if n := values(raw); n > maxValues {
-		return fmt.Errorf("up to %d values are in it, more than %d", n, maxValues)
+		return fmt.Errorf("up to %d values, more than the %d allowed", n, maxValues)
 	}
 	return json.Unmarshal(raw, into)
 }
 
-// values is how many values JSON has in it, at most: each but the first of an object
-// or an array stands behind a comma.
+// values returns an upper bound of the JSON values in raw: every value but the
+// first of an object or an array follows a comma.
 func values(raw []byte) int {
 	return bytes.Count(raw, []byte(",")) + bytes.Count(raw, []byte("{")) + bytes.Count(raw, []byte("[")) + 1
 }
@@ -107,11 +107,11 @@ func parseIndex(raw []byte) (index, error) {
 	return i, nil
 }
 
-// errOther: an attachment that is something else than a bundle.
+// errOther reports an attachment that is not a bundle.
 var errOther = errors.New("another artifact")
 
-// bundleIn gives the layer with the bundle, of a manifest that must be about the
-// image.
+// bundleIn returns the layer with the bundle. The manifest's subject must be
+// the image.
 func bundleIn(raw []byte, image string) (Descriptor, error) {
 	var m manifest
 	if err := Unmarshal(raw, &m); err != nil {
@@ -123,50 +123,50 @@ func bundleIn(raw []byte, image string) (Descriptor, error) {
 	case m.SchemaVersion != 2, m.MediaType != "" && m.MediaType != typeManifest:
 		return Descriptor{}, malformed("schema %d, media type %q", m.SchemaVersion, m.MediaType)
 	case m.Subject == nil, m.Subject.Digest != image:
-		return Descriptor{}, malformed("it hangs on another image")
+		return Descriptor{}, malformed("it is attached to another image")
 	case len(m.Layers) != 1:
-		return Descriptor{}, malformed("%d layers, not the one with the bundle", len(m.Layers))
+		return Descriptor{}, malformed("%d layers, want one with the bundle", len(m.Layers))
 	case !isBundleType(m.Layers[0].MediaType):
 		return Descriptor{}, malformed("the layer is %q, not a bundle", m.Layers[0].MediaType)
 	}
 	return m.Layers[0], m.Layers[0].check(bundle.MaxSize)
 }
 
-// check holds a descriptor to its form before anything is fetched for it.
+// check checks the form and size of a descriptor before its content is fetched.
 func (d Descriptor) check(limit int64) error {
 	if _, err := parseDigest(d.Digest); err != nil {
 		return malformed("%w", err)
 	}
 	if d.Size <= 0 || d.Size > limit {
-		return malformed("%s has %d bytes, at most %d are read", d.Digest, d.Size, limit)
+		return malformed("%s has %d bytes, at most %d are allowed", d.Digest, d.Size, limit)
 	}
 	return nil
 }
 
-// fits says whether raw is what the descriptor points to.
+// fits checks that raw is the content of the descriptor.
 func (d Descriptor) fits(raw []byte) error {
 	if int64(len(raw)) != d.Size {
-		return garbled("%s has %d bytes, its descriptor says %d", d.Digest, len(raw), d.Size)
+		return garbled("%s has %d bytes, but its descriptor says %d", d.Digest, len(raw), d.Size)
 	}
 	if got := digestOf(raw); got != d.Digest {
-		return garbled("%s was asked for, and %s came", d.Digest, got)
+		return garbled("requested %s, but got %s", d.Digest, got)
 	}
 	return nil
 }
 
-// isBundleType knows the media types of bundle, in both spellings.
+// isBundleType reports whether mediaType is a bundle's, in either spelling.
 func isBundleType(mediaType string) bool {
 	return strings.HasPrefix(mediaType, "application/vnd.dev.sigstore.bundle.v0.") ||
 		strings.HasPrefix(mediaType, "application/vnd.dev.sigstore.bundle+json;version=0.")
 }
 
-// mayHold says whether a listed manifest can be one with a bundle. Some registries
-// list the media type of the config in place of the artifact's, or nothing.
+// mayHold reports whether a listed manifest may have a bundle. Some registries
+// list the media type of the config as artifact type, or nothing.
 func (d Descriptor) mayHold() bool {
 	return isBundleType(d.ArtifactType) || d.ArtifactType == "" || d.ArtifactType == typeEmpty
 }
 
-// marshal writes a manifest or an index, always in the same bytes.
+// marshal encodes a manifest or an index deterministically.
 func marshal(v any) ([]byte, error) {
 	raw, err := json.Marshal(v, json.Deterministic(true))
 	return bytes.TrimSpace(raw), err

@@ -8,11 +8,11 @@ import (
 
 // A NameError reports text that is not the name of an image.
 type NameError struct {
-	Reason string // what is wrong with it
-	Try    string // the name that may be meant; empty: not known
+	Reason string // what is wrong with the name
+	Try    string // likely intended name; may be empty
 }
 
-// Error says how images are named, and what is wrong.
+// Error describes the form of names and what is wrong.
 func (e *NameError) Error() string {
 	return "images are named REGISTRY/REPO:TAG or REGISTRY/REPO@sha256:HEX: " + e.Reason
 }
@@ -22,13 +22,13 @@ var (
 	withPort = regexp.MustCompile(`^[^/]+:[0-9]+$`)
 )
 
-// schemeOf returns the scheme that an image is named with elsewhere, such as
+// schemeOf returns the scheme that other tools put before image names, such as
 // docker:// or https://, or nothing.
 func schemeOf(text string) string { return schemed.FindString(text) }
 
-// MeansImage reports whether text can only be meant for an image, though it may not
-// be the name of one: it has a scheme, or a registry with a port, or with a dot and a
-// tag or a digest behind.
+// MeansImage reports whether text is meant as an image, though perhaps
+// misspelled: it has a scheme, or a registry with a port, or a registry with a
+// dot and then a tag or digest.
 func MeansImage(text string) bool {
 	if scheme := schemeOf(text); scheme != "" {
 		return !strings.EqualFold(scheme, "file://")
@@ -40,7 +40,7 @@ func MeansImage(text string) bool {
 	return withPort.MatchString(registry) || (registry == "localhost" || strings.Contains(registry, ".")) && strings.ContainsAny(rest, ":@")
 }
 
-// misnamed says what is wrong with the name of an image.
+// misnamed returns the error for an invalid name.
 func misnamed(text string) *NameError {
 	if scheme := schemeOf(text); scheme != "" {
 		return likely("remove "+scheme, text[len(scheme):])
@@ -60,18 +60,18 @@ func misnamed(text string) *NameError {
 	case !hasGoodPort(registry):
 		return &NameError{Reason: fmt.Sprintf("%.200q has a port above 65535", registry)}
 	case !isHost.MatchString(registry), !isRepository.MatchString(path):
-		return &NameError{Reason: fmt.Sprintf("%.200q is no repository", repo)}
+		return &NameError{Reason: fmt.Sprintf("%.200q is not a repository", repo)}
 	case byDigest:
 		return misnamedDigest(rest, repo, digest)
 	case !tagged || tag == "":
-		return &NameError{Reason: "the tag or the digest is missing, and none is assumed", Try: repo + ":TAG"}
+		return &NameError{Reason: "the tag or digest is missing, and there is no default", Try: repo + ":TAG"}
 	case strings.Contains(tag, "+"):
 		return likely("a tag has no +; Helm and others write _ in its place", repo+":"+strings.ReplaceAll(tag, "+", "_"))
 	}
-	return &NameError{Reason: fmt.Sprintf("%.200q is no tag: up to 128 letters, digits, _, . and -", tag)}
+	return &NameError{Reason: fmt.Sprintf("%.200q is not a tag: up to 128 letters, digits, _, . and -", tag)}
 }
 
-// hub is the name of an image of Docker Hub, where it is left out.
+// hub returns the full name of an image of Docker Hub.
 func hub(text string, whole bool) string {
 	if whole {
 		return "docker.io/" + text
@@ -79,22 +79,22 @@ func hub(text string, whole bool) string {
 	return "docker.io/library/" + text
 }
 
-// misnamedDigest says what is wrong with a digest, behind a repository that may have a
-// tag.
+// misnamedDigest returns the error for an invalid digest after a repository,
+// which may have a tag.
 func misnamedDigest(before, repo, digest string) *NameError {
 	algorithm, digits, _ := strings.Cut(digest, ":")
 	switch {
 	case strings.EqualFold(algorithm, "sha512"):
-		return &NameError{Reason: "digests are SHA-256, and those by SHA-512 are not supported"}
+		return &NameError{Reason: "digests must be SHA-256; SHA-512 is not supported"}
 	case !strings.EqualFold(algorithm, "sha256"):
-		return likely(fmt.Sprintf("%.200q is no digest by SHA-256", digest), before+"@sha256:"+digest)
+		return likely(fmt.Sprintf("%.200q is not a SHA-256 digest", digest), before+"@sha256:"+digest)
 	case len(digits) != 64:
-		return &NameError{Reason: fmt.Sprintf("a digest has 64 hexadecimal digits, and this one %d: ask for the whole of it", len(digits)), Try: repo + ":TAG"}
+		return &NameError{Reason: fmt.Sprintf("a digest has 64 hexadecimal digits, but this one has %d: use the full digest", len(digits)), Try: repo + ":TAG"}
 	}
 	return likely("a digest is 64 hexadecimal digits in lower case", before+"@"+strings.ToLower(digest))
 }
 
-// likely proposes a name, if it is one.
+// likely proposes a name, if it is valid.
 func likely(reason, try string) *NameError {
 	if _, err := parse(try); err != nil {
 		try = ""

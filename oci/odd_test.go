@@ -224,8 +224,8 @@ func TestCheckAttach(t *testing.T) {
 		"read only":      {"POST ", refuses(403, `{"errors":[{"code":"DENIED","message":"pull only"}]}`), Denied, `"DENIED": "pull only"`},
 		"quota":          {"POST ", refuses(413, `{"errors":[{"code":"SIZE_INVALID","message":"`+strings.Repeat("quota ", 200)+`"}]}`), Refused, `SIZE_INVALID`},
 		"list is broken": {"/referrers/", refuses(500, ""), Unavailable, "500"},
-		"tag is other's": {"/manifests/sha256-", func(p *place) http.HandlerFunc { return body(typeManifest, "{}") }, "", "can't be added to"},
-		"tag is a page":  {"/manifests/sha256-", func(p *place) http.HandlerFunc { return body("text/html", loginPage) }, "", "can't be added to"},
+		"tag is other's": {"/manifests/sha256-", func(p *place) http.HandlerFunc { return body(typeManifest, "{}") }, "", "the content of tag"},
+		"tag is a page":  {"/manifests/sha256-", func(p *place) http.HandlerFunc { return body("text/html", loginPage) }, "", "the content of tag"},
 	} {
 		p := newPlace(t, false)
 		p.answer(c.fits, c.how(p))

@@ -15,31 +15,32 @@ import (
 	"github.com/hallmark-sign/hallmark/bundle"
 )
 
-// Limits of what is looked at.
+// Limits of what is read from a registry.
 const (
-	MaxManifest = 4 << 20   // bytes of a manifest, or of a page of referrers
+	MaxManifest = 4 << 20   // bytes of a manifest or of a page of referrers
 	maxList     = 32 << 20  // bytes of all pages of referrers together
-	MaxListed   = 20_000    // referrers of an image, of whatever type
-	maxPages    = 1_000     // pages that they are listed on
-	maxBundles  = 500       // bundles of an image that are fetched
-	maxFetched  = 320 << 20 // bytes of them together: two of the largest, and others
+	MaxListed   = 20_000    // referrers of an image, of any type
+	maxPages    = 1_000     // pages of the list of referrers
+	maxBundles  = 500       // bundles of an image
+	maxFetched  = 320 << 20 // bytes of all bundles together: two of the largest, and others
 )
 
-// parallel is how many attachments of an image are fetched at once.
+// parallel is the number of attachments of an image that are fetched at once.
 const parallel = 8
 
-// Signature is a signature that hangs on an image, or what is wrong with it: a bundle,
-// or what cosign 1 and 2 left.
+// A Signature is a signature attached to an image, either a bundle or a
+// signature of cosign 1 and 2, or the error that occurred while fetching it.
 type Signature struct {
-	Manifest string           // digest of the manifest that holds it
-	Bundle   []byte           // as it was fetched
-	Detached *bundle.Detached // in place of Bundle
-	Payload  []byte           // what Detached signs in place of the image: see wire/simplesigning; nil where it is an envelope
-	Err      error            // *RegistryError: could not be looked at; ErrMalformed: it is no bundle of this image
+	Manifest string           // digest of the manifest that contains it
+	Bundle   []byte           // as fetched
+	Detached *bundle.Detached // of a legacy signature, instead of Bundle
+	Payload  []byte           // payload that Detached signs, see wire/simplesigning; nil if Detached is an envelope
+	Err      error            // *RegistryError: could not be fetched; ErrMalformed: not a bundle of this image
 }
 
-// Resolve asks which image a reference names now. One by digest is asked for, too:
-// that nothing hangs on it means nothing when it isn't there. Errors: *RegistryError.
+// Resolve asks the registry which image a reference names now. It asks even if
+// the reference has a digest: an image that does not exist must not count as
+// unsigned. Errors are of type *[RegistryError].
 func (c *Client) Resolve(ctx context.Context, r Reference) (Image, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
@@ -55,7 +56,8 @@ func (c *Client) Resolve(ctx context.Context, r Reference) (Image, error) {
 	return image, nil
 }
 
-// Named is the image of a reference by digest, without asking the registry.
+// Named returns the image of a reference by digest, without asking the
+// registry.
 func (r Reference) Named() (Image, bool) {
 	digest, ok := r.ref.(name.Digest)
 	if !ok {
@@ -64,8 +66,8 @@ func (r Reference) Named() (Image, bool) {
 	return Image{Repository: digest.Context().Name(), Digest: digest.DigestStr(), repo: digest.Context()}, true
 }
 
-// resolve returns what a reference names, which must be a manifest or an index: what
-// else answers, such as a login page, has a digest too, and is nothing to sign.
+// resolve returns the manifest or index that a reference names. Other
+// responses, such as a login page, have a digest too but must not be signed.
 func (s *session) resolve(ctx context.Context, ref name.Reference) (Image, error) {
 	got, err := s.named(ctx, ref)
 	if err != nil {
@@ -79,15 +81,15 @@ func (s *session) resolve(ctx context.Context, ref name.Reference) (Image, error
 	switch said := got.header.Get("Docker-Content-Digest"); {
 	case byDigest, said == "", said == d.Digest:
 	case !strings.HasPrefix(said, "sha256:"):
-		return Image{}, unsupported("the registry has it by the digest %.80q; hallmark signs and compares SHA-256 alone", said)
+		return Image{}, unsupported("the registry uses the digest %.80q; hallmark supports only SHA-256", said)
 	default:
-		return Image{}, garbled("the registry says that it is %.80q, and sends %s", said, d.Digest)
+		return Image{}, garbled("the registry announced %.80q, but sent %s", said, d.Digest)
 	}
 	return Image{Repository: s.repo.Name(), Digest: d.Digest, Size: d.Size, MediaType: d.MediaType, repo: s.repo}, nil
 }
 
-// named reads what a reference names, whatever it is. Its digest is our own sum, and no
-// claim of the registry.
+// named reads the content that a reference names, of any type. The digest is
+// computed, not taken from the registry.
 func (s *session) named(ctx context.Context, ref name.Reference) (response, error) {
 	got, err := s.do(ctx, request{
 		method: http.MethodGet, url: s.url("manifests", ref.Identifier()), header: map[string]string{"Accept": acceptManifests},
@@ -97,15 +99,15 @@ func (s *session) named(ctx context.Context, ref name.Reference) (response, erro
 		return got, err
 	}
 	if digest, ok := ref.(name.Digest); ok && digest.DigestStr() != digestOf(got.body) {
-		return got, garbled("%s was asked for, and %s came, which is %.100q", digest.DigestStr(), digestOf(got.body), mediaTypeIn(got.header))
+		return got, garbled("requested %s, but got %s of type %.100q", digest.DigestStr(), digestOf(got.body), mediaTypeIn(got.header))
 	}
 	return got, nil
 }
 
-// Bundles fetches every bundle that hangs on the image, and where there is none the
-// signatures that cosign 1 and 2 left. None and no error means
-// that the registry has the image and no bundle on it: it is unsigned. What is
-// wrong with one attachment is in its Signature. Errors: *RegistryError.
+// Bundles fetches all bundles attached to the image or, if there is none, the
+// signatures of cosign 1 and 2. If it returns none and no error, the registry
+// has the image and the image is unsigned. A fault in one attachment is
+// reported in its Signature. Errors are of type *[RegistryError].
 func (c *Client) Bundles(ctx context.Context, image Image) ([]Signature, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
@@ -116,8 +118,8 @@ func (c *Client) Bundles(ctx context.Context, image Image) ([]Signature, error) 
 	return found, nil
 }
 
-// bundles looks under the fallback tag only where the registry's own list has no
-// bundle: one request less for most images.
+// bundles reads the fallback tag only if the registry's own list has no bundle,
+// which saves a request for most images.
 func (c *Client) bundles(ctx context.Context, image Image) ([]Signature, error) {
 	s, err := c.session(ctx, image.repo, transport.PullScope)
 	if err != nil {
@@ -136,7 +138,7 @@ func (c *Client) bundles(ctx context.Context, image Image) ([]Signature, error) 
 	if err != nil || len(found) > 0 {
 		return found, err
 	}
-	if image.MediaType == "" { // not resolved: it may not be there
+	if image.MediaType == "" { // not resolved: it may not exist
 		if _, err := s.resolve(ctx, image.repo.Digest(image.Digest)); err != nil {
 			return nil, err
 		}
@@ -144,9 +146,10 @@ func (c *Client) bundles(ctx context.Context, image Image) ([]Signature, error) 
 	return s.legacy(ctx, image, nil)
 }
 
-// Older fetches what hangs on the image beside what Bundles gave, whose manifests are
-// known: bundles under the fallback tag of a registry that has an API by now, and
-// signatures that cosign 1 and 2 left. Errors: *RegistryError.
+// LegacySignatures fetches further attachments besides those of
+// [Client.Bundles], whose manifests are known: bundles under the fallback tag
+// of a registry that has an API by now, and signatures of cosign 1 and 2.
+// Errors are of type *[RegistryError].
 func (c *Client) LegacySignatures(ctx context.Context, image Image, known []string) ([]Signature, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
@@ -175,13 +178,14 @@ func (s *session) legacySignatures(ctx context.Context, image Image, known []str
 	return append(found, left...), err
 }
 
-// holding are those that may hold a bundle. Some registries list the image itself.
+// holding returns the entries that may have a bundle. Some registries list the
+// image itself.
 func (i Image) holding(listed []Descriptor) []Descriptor {
 	return slices.DeleteFunc(slices.Clone(listed), func(d Descriptor) bool { return !d.mayHold() || d.Digest == i.Digest })
 }
 
-// fetchAll fetches attachments, several at once, and gives them in their order.
-// Other artifacts than bundles, which the list did not tell apart, are left out.
+// fetchAll fetches attachments in parallel and returns them in order. It omits
+// artifacts that turn out not to be bundles.
 func (s *session) fetchAll(ctx context.Context, image Image, listed []Descriptor) ([]Signature, error) {
 	rest := len(listed) - maxBundles
 	listed = listed[:min(len(listed), maxBundles)]
@@ -192,7 +196,7 @@ func (s *session) fetchAll(ctx context.Context, image Image, listed []Descriptor
 		found[i] = Signature{Manifest: d.Digest}
 		found[i].Bundle, found[i].Err = s.fetch(ctx, image, d, &budget)
 		if errors.Is(found[i].Err, errOther) && isBundleType(d.ArtifactType) {
-			found[i].Err = malformed("it is listed as a bundle, and holds none")
+			found[i].Err = malformed("it is listed as a bundle, but contains none")
 		}
 	})
 	found = slices.DeleteFunc(found, func(f Signature) bool { return errors.Is(f.Err, errOther) })
@@ -200,12 +204,12 @@ func (s *session) fetchAll(ctx context.Context, image Image, listed []Descriptor
 		return nil, err
 	}
 	if rest > 0 {
-		found = append(found, Signature{Err: &RegistryError{Reason: TooMuch, Err: fmt.Errorf("%d more attachments than the %d that are fetched", rest, maxBundles)}})
+		found = append(found, Signature{Err: &RegistryError{Reason: TooMuch, Err: fmt.Errorf("%d attachments beyond the limit of %d", rest, maxBundles)}})
 	}
 	return found, nil
 }
 
-// each does n things, some of them at once.
+// each calls do for 0 to n-1, several at once.
 func each(n int, do func(i int)) {
 	slots := make(chan struct{}, parallel)
 	var all sync.WaitGroup
@@ -219,7 +223,7 @@ func each(n int, do func(i int)) {
 	all.Wait()
 }
 
-// budget is how much may be fetched for one image, whoever asks.
+// A budget bounds the bytes that are fetched for one image.
 type budget struct {
 	mutex sync.Mutex
 	left  int64
@@ -235,13 +239,14 @@ func (b *budget) take(n int64) error {
 	return nil
 }
 
-// fetch fetches one manifest and its bundle, each held to its descriptor.
+// fetch fetches one manifest and its bundle and checks both against their
+// descriptors.
 func (s *session) fetch(ctx context.Context, image Image, d Descriptor, budget *budget) ([]byte, error) {
 	if err := d.check(MaxManifest); err != nil {
 		return nil, err
 	}
 	if d.MediaType != typeManifest {
-		return nil, malformed("it is %q, not a manifest", d.MediaType)
+		return nil, malformed("its type is %q, not a manifest", d.MediaType)
 	}
 	raw, err := s.get(ctx, "manifests", d)
 	if err != nil {
@@ -257,7 +262,7 @@ func (s *session) fetch(ctx context.Context, image Image, d Descriptor, budget *
 	return s.get(ctx, "blobs", layer)
 }
 
-// get fetches what a descriptor points to.
+// get fetches the content of a descriptor.
 func (s *session) get(ctx context.Context, kind string, d Descriptor) ([]byte, error) {
 	q := request{method: http.MethodGet, url: s.url(kind, d.Digest), limit: min(d.Size, bundle.MaxSize), statuses: []int{http.StatusOK}}
 	if kind == "manifests" {

@@ -12,14 +12,14 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 )
 
-// Reference names an image in a registry, by tag or by digest.
+// A Reference names an image in a registry, by tag or by digest.
 type Reference struct {
 	ref name.Reference
 }
 
-// ParseReference reads REGISTRY/REPO:TAG or REGISTRY/REPO@sha256:HEX. Neither a
-// registry nor a tag is assumed: a signature must not depend on what a client
-// fills in. Errors: *NameError.
+// ParseReference parses REGISTRY/REPO:TAG or REGISTRY/REPO@sha256:HEX. There is
+// no default registry or tag, because a signature must not depend on a client's
+// defaults. Errors are of type *[NameError].
 func ParseReference(text string) (Reference, error) {
 	ref, err := parse(text)
 	if err != nil {
@@ -28,8 +28,8 @@ func ParseReference(text string) (Reference, error) {
 	return Reference{ref}, nil
 }
 
-// Names as the specification has them (distribution-spec, "Pulling manifests"), of
-// which the library takes more.
+// Names as the specification defines them (distribution-spec, "Pulling
+// manifests"). The library accepts more.
 var (
 	isHost       = regexp.MustCompile(`^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]+)?$`)
 	isRepository = regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
@@ -45,19 +45,19 @@ func parse(text string) (name.Reference, error) {
 	if _, ok := ref.(name.Digest); ok {
 		_, err = parseDigest(id)
 	} else if !isTag.MatchString(id) {
-		err = fmt.Errorf("%.200q is no tag", id)
+		err = fmt.Errorf("%.200q is not a tag", id)
 	}
 	host := ref.Context().RegistryStr()
 	if !hasGoodPort(host) {
-		err = fmt.Errorf("%.200q has a port that is none", host)
+		err = fmt.Errorf("%.200q has an invalid port", host)
 	}
 	if !isHost.MatchString(host) || !isRepository.MatchString(ref.Context().RepositoryStr()) {
-		err = fmt.Errorf("%.200q is no repository", ref.Context())
+		err = fmt.Errorf("%.200q is not a repository", ref.Context())
 	}
 	return ref, err
 }
 
-// hasGoodPort reports whether the port of a registry, if it has one, is one of TCP.
+// hasGoodPort reports whether the port of a registry, if any, is valid.
 func hasGoodPort(registry string) bool {
 	_, port, err := net.SplitHostPort(registry)
 	if err != nil {
@@ -67,10 +67,10 @@ func hasGoodPort(registry string) bool {
 	return err == nil
 }
 
-// String is the reference as it was written.
+// String returns the reference as it was written.
 func (r Reference) String() string { return r.ref.String() }
 
-// Tag is the tag that the reference names its image by, or empty.
+// Tag returns the tag of the reference, which may be empty.
 func (r Reference) Tag() string {
 	if tag, ok := r.ref.(name.Tag); ok {
 		return tag.TagStr()
@@ -78,7 +78,7 @@ func (r Reference) Tag() string {
 	return ""
 }
 
-// Digest is the digest that the reference names its image by, or empty.
+// Digest returns the digest of the reference, which may be empty.
 func (r Reference) Digest() string {
 	if digest, ok := r.ref.(name.Digest); ok {
 		return digest.DigestStr()
@@ -86,12 +86,11 @@ func (r Reference) Digest() string {
 	return ""
 }
 
-// Repository is REGISTRY/REPO.
+// Repository returns REGISTRY/REPO.
 func (r Reference) Repository() string { return r.ref.Context().Name() }
 
-// LooksLikeImage says whether text is a whole reference: a registry that can be
-// one by its looks (a dot, a port or localhost), a repository, and a tag or a
-// digest.
+// LooksLikeImage reports whether text is a complete reference: a registry with
+// a dot or a port, or localhost, then a repository, and a tag or a digest.
 func LooksLikeImage(text string) bool {
 	registry, rest, _ := strings.Cut(text, "/")
 	if !strings.ContainsAny(registry, ".:") && registry != "localhost" || !strings.ContainsAny(rest, ":@") {
@@ -101,7 +100,7 @@ func LooksLikeImage(text string) bool {
 	return err == nil && strings.Trim(registry, ".") != ""
 }
 
-// Image is an image that a registry has: a manifest, or an index of several.
+// An Image is an image in a registry: a manifest, or an index of several.
 type Image struct {
 	Repository string // REGISTRY/REPO
 	Digest     string // sha256:HEX of the manifest
@@ -111,21 +110,22 @@ type Image struct {
 	repo name.Repository
 }
 
-// String is the image by digest.
+// String returns the image by digest.
 func (i Image) String() string { return i.Repository + "@" + i.Digest }
 
-// Sum is the digest's bytes.
+// Sum returns the digest's bytes.
 func (i Image) Sum() []byte {
 	sum, _ := parseDigest(i.Digest)
 	return sum
 }
 
-// parseDigest reads sha256:HEX; images are signed by SHA-256 and nothing else.
+// parseDigest parses sha256:HEX, the only algorithm that images are signed
+// with.
 func parseDigest(text string) ([]byte, error) {
 	digits, ok := strings.CutPrefix(text, "sha256:")
 	sum, err := hex.DecodeString(digits)
 	if strings.HasPrefix(text, "sha512:") {
-		return nil, fmt.Errorf("%.160q: digests by SHA-512 are not supported, want one by SHA-256", text)
+		return nil, fmt.Errorf("%.160q: SHA-512 digests are not supported, want SHA-256", text)
 	}
 	if !ok || err != nil || len(sum) != sha256.Size || digits != strings.ToLower(digits) {
 		return nil, fmt.Errorf("%q is not sha256: and 64 lower-case hexadecimal digits", text)
@@ -138,6 +138,6 @@ func digestOf(raw []byte) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// fallbackTag is where a registry without referrers API has the list
+// fallbackTag returns the tag with the list of a registry without referrers API
 // (distribution-spec, "Referrers Tag Schema").
 func (i Image) fallbackTag() string { return i.Descriptor().FallbackTag() }

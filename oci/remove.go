@@ -12,19 +12,19 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
-// ErrUndeletable: the registry deletes nothing, or not by this client. Its operator
-// can have it do so.
+// ErrUndeletable reports that the registry does not delete, or not for this
+// client. Its operator can allow it.
 var ErrUndeletable = errors.New("the registry does not delete")
 
-// ErrInUse: what was to go is used by something else by now. What is left is seen by
-// asking Removables again.
-var ErrInUse = errors.New("it is in use by now")
+// ErrInUse reports that an attachment is now used otherwise.
+// [Client.Removables] returns the current state.
+var ErrInUse = errors.New("it is now in use")
 
-// Remove takes things off an image that Removables has given: off the list, where
-// the registry has none of its own, and then their manifests are deleted. It ends
-// well only once they are not found. What could not be deleted stays listed. They
-// are looked at again before, and nothing is deleted if one of them is in use by now.
-// Errors: ErrUndeletable, ErrInUse, *RegistryError.
+// Remove removes attachments returned by [Client.Removables]: from the list, if
+// the registry has none of its own, and then their manifests. It checks all of
+// them again first and deletes nothing if one is in use by now. It succeeds
+// only once they are gone; what could not be deleted stays listed. Errors match
+// [ErrUndeletable] or [ErrInUse], or are of type *[RegistryError].
 func (c *Client) Remove(ctx context.Context, image Image, all []Removable) error {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
@@ -33,7 +33,7 @@ func (c *Client) Remove(ctx context.Context, image Image, all []Removable) error
 		err = s.remove(ctx, image, all)
 	}
 	if err != nil {
-		return fmt.Errorf("taking things off %s: %w", image, err)
+		return fmt.Errorf("removing attachments of %s: %w", image, err)
 	}
 	return nil
 }
@@ -51,8 +51,8 @@ func (s *session) remove(ctx context.Context, image Image, all []Removable) erro
 	if err != nil {
 		return err
 	}
-	// off the list first: registries refuse a list of what is not there, which
-	// others may be about to write
+	// The list is changed first: registries refuse a list with missing entries,
+	// which another client may be about to write.
 	err = s.rewriteList(ctx, image, nil, drop)
 	for i := 0; i < len(all) && err == nil; i++ {
 		err = s.delete(ctx, image, all[i])
@@ -65,13 +65,13 @@ func (s *session) remove(ctx context.Context, image Image, all []Removable) erro
 		return err
 	}
 	if kept := lacking(lacking(drop, listed), listed); len(kept) > 0 {
-		return garbled("%s was deleted, and is still listed", kept[0].Digest)
+		return garbled("%s was deleted but is still listed", kept[0].Digest)
 	}
 	return nil
 }
 
-// stillRemovable looks again: since it was asked whether they should go, others may
-// have begun to use them. It leaves out what does not hang on the image any more.
+// stillRemovable checks again, since other clients may have begun to use an
+// attachment. It omits what is no longer attached to the image.
 func (s *session) stillRemovable(ctx context.Context, image Image, all []Removable) ([]Removable, error) {
 	now, err := s.removables(ctx, image)
 	if err != nil {
@@ -87,19 +87,19 @@ func (s *session) stillRemovable(ctx context.Context, image Image, all []Removab
 			continue
 		}
 		if why := cmp.Or(r.Blocked, now[i].Blocked); why != "" {
-			return nil, fmt.Errorf("%w: %s can't be taken off: %s", ErrInUse, r.Digest, why)
+			return nil, fmt.Errorf("%w: %s can't be removed: %s", ErrInUse, r.Digest, why)
 		}
 		going = append(going, now[i])
 	}
 	return going, nil
 }
 
-// relistTimeout is how long it may take to put entries back on the list, also when
-// there is no more time for anything else, or whoever started it has had enough.
+// relistTimeout bounds the time to restore entries of the list, even after the
+// caller's context has ended.
 const relistTimeout = 15 * time.Second
 
-// relist puts entries back whose manifests are there: what was not deleted must not
-// look as if it were.
+// relist restores the entries whose manifests exist, since what was not deleted
+// must stay listed.
 func (s *session) relist(ctx context.Context, image Image, all []Descriptor) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), relistTimeout)
 	defer cancel()
@@ -110,8 +110,8 @@ func (s *session) relist(ctx context.Context, image Image, all []Descriptor) err
 	return s.rewriteList(ctx, image, there, nil)
 }
 
-// delete deletes a manifest, and its tag where that does not go with it. A tag that
-// names something else by now is left, with what it was to lose.
+// delete deletes a manifest, and its tag if the registry keeps it. If the tag
+// names another manifest by now, both stay.
 func (s *session) delete(ctx context.Context, image Image, r Removable) error {
 	names, err := s.stillNames(ctx, image, r)
 	if err != nil {
@@ -127,24 +127,24 @@ func (s *session) delete(ctx context.Context, image Image, r Removable) error {
 	if names, err = s.stillNames(ctx, image, r); err != nil || !names {
 		return err
 	}
-	if err := s.deleteName(ctx, r.Tag); err != nil && !isRefusal(err) { // not every registry deletes tags, nor must it
+	if err := s.deleteName(ctx, r.Tag); err != nil && !isRefusal(err) { // registries need not support deleting tags
 		return err
 	}
 	if names, err = s.stillNames(ctx, image, r); names {
-		return garbled("%s was deleted, and is still there", r.Tag)
+		return garbled("%s was deleted but still exists", r.Tag)
 	}
 	return err
 }
 
-// stillNames says whether the tag of what is to go is there. It must not name
-// anything else.
+// stillNames reports whether the tag of r exists. It must not name another
+// manifest.
 func (s *session) stillNames(ctx context.Context, image Image, r Removable) (bool, error) {
 	if r.Tag == "" {
 		return false, nil
 	}
 	d, ok, err := s.tagged(ctx, image.repo.Tag(r.Tag))
 	if ok && d.Digest != r.Digest {
-		return false, fmt.Errorf("%w: somebody has written the tag %s meanwhile, which names %s", ErrInUse, r.Tag, d.Digest)
+		return false, fmt.Errorf("%w: tag %s has been changed and now names %s", ErrInUse, r.Tag, d.Digest)
 	}
 	return ok, err
 }
@@ -157,7 +157,7 @@ func (s *session) deleteName(ctx context.Context, name string) error {
 	return err
 }
 
-// isRefusal: what registries answer that do not delete.
+// isRefusal reports whether the registry does not support deleting.
 func isRefusal(err error) bool {
 	u := new(RegistryError)
 	return errors.As(err, &u) && (u.Status == http.StatusMethodNotAllowed || u.Status == http.StatusBadRequest || u.Status == http.StatusNotImplemented)

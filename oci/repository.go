@@ -13,22 +13,23 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
-// Repository is a repository of a registry: where images are copied from and to.
-// Errors of its methods are *RegistryError, also for what could not be written. It is safe
-// for concurrent use.
+// A Repository is a repository of a registry, as a source or target of copies.
+// Errors of its methods are of type *[RegistryError], also of those that write.
+// It is safe for concurrent use.
 type Repository struct {
 	client    *Client
 	repo      name.Repository
-	mountFrom *name.Repository // has blobs that may be mounted; nil: none
+	mountFrom *name.Repository // repository to mount blobs from; may be nil
 }
 
-// Repository is the one that a reference is in. Nothing is asked yet.
+// Repository returns the repository of a reference, without any request.
 func (c *Client) Repository(r Reference) *Repository {
 	return &Repository{client: c, repo: r.ref.Context()}
 }
 
-// Beside is the repository, which takes blobs from another one of the same registry
-// without their being sent, where the registry does that.
+// WithMount returns the repository so that it mounts blobs from other, a
+// repository of the same registry, instead of uploading them, if the registry
+// supports it.
 func (r *Repository) WithMount(other *Repository) *Repository {
 	beside := *r
 	if other.repo.RegistryStr() == r.repo.RegistryStr() && other.repo.RepositoryStr() != r.repo.RepositoryStr() {
@@ -37,17 +38,17 @@ func (r *Repository) WithMount(other *Repository) *Repository {
 	return &beside
 }
 
-// Descriptor points to the image.
+// Descriptor returns the descriptor of the image.
 func (i Image) Descriptor() Descriptor {
 	return Descriptor{MediaType: i.MediaType, Size: i.Size, Digest: i.Digest}
 }
 
-// image is the manifest that a descriptor points to.
+// image returns the image with this descriptor.
 func (r *Repository) image(d Descriptor) Image {
 	return Image{Repository: r.repo.Name(), Digest: d.Digest, MediaType: d.MediaType, Size: d.Size, repo: r.repo}
 }
 
-// within asks in the time that a call has.
+// within calls ask within the time of one call.
 func (r *Repository) within(ctx context.Context, scope string, what string, ask func(context.Context, *session) error) error {
 	ctx, cancel := context.WithTimeout(ctx, r.client.options.Timeout)
 	defer cancel()
@@ -61,7 +62,8 @@ func (r *Repository) within(ctx context.Context, scope string, what string, ask 
 	return nil
 }
 
-// Tagged gives the manifest that a tag names; none is no error.
+// Tagged returns the manifest that a tag names and reports whether there is
+// one.
 func (r *Repository) Tagged(ctx context.Context, tag string) (d Descriptor, ok bool, err error) {
 	err = r.within(ctx, transport.PullScope, "asking for tag "+tag+" of", func(ctx context.Context, s *session) (err error) {
 		d, ok, err = s.tagged(ctx, r.repo.Tag(tag))
@@ -81,7 +83,7 @@ func (s *session) tagged(ctx context.Context, tag name.Tag) (Descriptor, bool, e
 	return Describe(got.body, mediaTypeIn(got.header)), true, nil
 }
 
-// Manifest gives a manifest, held to its descriptor.
+// Manifest returns a manifest after checking it against its descriptor.
 func (r *Repository) Manifest(ctx context.Context, d Descriptor) (raw []byte, err error) {
 	if err := d.CheckManifest(); err != nil {
 		return nil, err
@@ -93,7 +95,7 @@ func (r *Repository) Manifest(ctx context.Context, d Descriptor) (raw []byte, er
 	return raw, err
 }
 
-// Referrers lists what hangs on a manifest. It is a claim of the registry.
+// Referrers returns the attachments of a manifest, as the registry claims.
 func (r *Repository) Referrers(ctx context.Context, d Descriptor) (listed []Descriptor, err error) {
 	err = r.within(ctx, transport.PullScope, "listing referrers in", func(ctx context.Context, s *session) (err error) {
 		listed, err = s.list(ctx, r.image(d))
@@ -102,8 +104,8 @@ func (r *Repository) Referrers(ctx context.Context, d Descriptor) (listed []Desc
 	return listed, err
 }
 
-// Blob streams a blob, of any size, as long as the registry goes on sending. It is
-// not checked: Verified does that.
+// Blob streams a blob of any size, as long as the registry keeps sending. The
+// content is not verified; use [Verified].
 func (r *Repository) Blob(ctx context.Context, d Descriptor) (io.ReadCloser, error) {
 	if _, err := d.Hex(); err != nil {
 		return nil, err
@@ -121,12 +123,12 @@ func (r *Repository) Blob(ctx context.Context, d Descriptor) (io.ReadCloser, err
 	if n := resp.ContentLength; n >= 0 && n != d.Size {
 		resp.Body.Close()
 		p.stop()
-		return nil, garbled("%s has %d bytes, its descriptor says %d", d.Digest, n, d.Size)
+		return nil, garbled("%s has %d bytes, but its descriptor says %d", d.Digest, n, d.Size)
 	}
 	return &stream{resp.Body, p}, nil
 }
 
-// HasBlob says whether the repository has a blob.
+// HasBlob reports whether the repository has a blob.
 func (r *Repository) HasBlob(ctx context.Context, d Descriptor) (has bool, err error) {
 	if _, err := d.Hex(); err != nil {
 		return false, err
@@ -134,7 +136,7 @@ func (r *Repository) HasBlob(ctx context.Context, d Descriptor) (has bool, err e
 	err = r.within(ctx, transport.PullScope, "asking for a blob of", func(ctx context.Context, s *session) error {
 		got, err := s.do(ctx, request{method: http.MethodHead, url: s.url("blobs", d.Digest), statuses: []int{http.StatusOK, http.StatusNotFound}})
 		if size := got.header.Get("Content-Length"); err == nil && got.status == http.StatusOK && size != "" && size != fmt.Sprint(d.Size) {
-			return garbled("%s is there with %s bytes, its descriptor says %d", d.Digest, size, d.Size)
+			return garbled("%s exists with %s bytes, but its descriptor says %d", d.Digest, size, d.Size)
 		}
 		has = got.status == http.StatusOK
 		return err
@@ -142,8 +144,8 @@ func (r *Repository) HasBlob(ctx context.Context, d Descriptor) (has bool, err e
 	return has, err
 }
 
-// PutBlob puts a blob that open streams, verified; it is not opened where another
-// repository of the registry has the blob.
+// PutBlob uploads a blob that open streams, verified. It does not call open if
+// the blob can be mounted.
 func (r *Repository) PutBlob(ctx context.Context, d Descriptor, open func(context.Context) (io.ReadCloser, error)) error {
 	if r.mountFrom != nil && r.mount(ctx, d) {
 		return nil
@@ -165,7 +167,7 @@ func (r *Repository) PutBlob(ctx context.Context, d Descriptor, open func(contex
 	return nil
 }
 
-// send puts what open streams where the registry said.
+// send uploads what open streams to place.
 func (s *session) send(ctx context.Context, p *idleTimer, place string, d Descriptor, open func(context.Context) (io.ReadCloser, error)) error {
 	content, err := open(ctx)
 	if err != nil {
@@ -183,9 +185,9 @@ func (s *session) send(ctx context.Context, p *idleTimer, place string, d Descri
 	return err
 }
 
-// mount takes a blob from a repository beside (distribution-spec, "Mounting a blob
-// from another repository"). A registry that does not do it begins an upload,
-// which is called off.
+// mount mounts a blob from another repository (distribution-spec, "Mounting a
+// blob from another repository") and reports whether it succeeded. A registry
+// without support begins an upload, which is canceled.
 func (r *Repository) mount(ctx context.Context, d Descriptor) bool {
 	ctx, cancel := context.WithTimeout(ctx, r.client.options.Timeout)
 	defer cancel()
@@ -207,10 +209,10 @@ func (r *Repository) mount(ctx context.Context, d Descriptor) bool {
 	return false
 }
 
-// CheckPut sees that the repository may be written to: it begins an upload, and calls
-// it off.
+// CheckPut checks that the repository is writable by beginning and canceling an
+// upload.
 func (r *Repository) CheckPut(ctx context.Context) error {
-	return r.within(ctx, transport.PushScope, "trying to write to", func(ctx context.Context, s *session) error {
+	return r.within(ctx, transport.PushScope, "checking write access to", func(ctx context.Context, s *session) error {
 		place, err := s.begin(ctx, "")
 		if err == nil {
 			s.cancelUpload(ctx, place)
@@ -219,8 +221,9 @@ func (r *Repository) CheckPut(ctx context.Context) error {
 	})
 }
 
-// PutManifest puts a manifest as it is, and says whether the registry has taken
-// note that it hangs on another: otherwise it is to be enlisted.
+// PutManifest uploads a manifest and reports whether the registry has
+// registered it as a referrer. If not, the caller must call
+// [Repository.UpdateFallbackTag].
 func (r *Repository) PutManifest(ctx context.Context, d Descriptor, raw []byte) (listed bool, err error) {
 	err = r.within(ctx, transport.PushScope, "writing a manifest to", func(ctx context.Context, s *session) (err error) {
 		listed, err = s.putManifest(ctx, d.Digest, d.MediaType, raw)
@@ -229,15 +232,15 @@ func (r *Repository) PutManifest(ctx context.Context, d Descriptor, raw []byte) 
 	return listed, err
 }
 
-// Enlist makes sure that manifests are found by whoever looks for what hangs on the
-// subject.
+// UpdateFallbackTag makes sure that the attachments own of the subject are
+// listed.
 func (r *Repository) UpdateFallbackTag(ctx context.Context, subject Descriptor, own []Descriptor) error {
 	return r.within(ctx, transport.PushScope, "listing referrers in", func(ctx context.Context, s *session) error {
 		return s.updateFallbackTag(ctx, r.image(subject), own...)
 	})
 }
 
-// Publish has a tag name a manifest that has been put.
+// Publish sets a tag to a manifest that has been uploaded.
 func (r *Repository) Publish(ctx context.Context, tag string, d Descriptor, raw []byte) error {
 	if tag == "" {
 		return nil
@@ -248,7 +251,7 @@ func (r *Repository) Publish(ctx context.Context, tag string, d Descriptor, raw 
 	})
 }
 
-// idleTimer ends a context when nothing has moved for so long.
+// An idleTimer ends a context when no data has been transferred for some time.
 type idleTimer struct {
 	ctx   context.Context
 	end   context.CancelCauseFunc
@@ -260,7 +263,7 @@ func watch(ctx context.Context, long time.Duration) *idleTimer {
 	p := &idleTimer{long: long}
 	p.ctx, p.end = context.WithCancelCause(ctx)
 	p.timer = time.AfterFunc(long, func() {
-		p.end(&RegistryError{Reason: TimedOut, Err: fmt.Errorf("nothing came or went for %s", long)})
+		p.end(&RegistryError{Reason: TimedOut, Err: fmt.Errorf("no data was transferred for %s", long)})
 	})
 	return p
 }
@@ -270,7 +273,7 @@ func (p *idleTimer) stop() {
 	p.end(nil)
 }
 
-// why is the cause where idleTimer is at an end, in place of what came of it.
+// why returns the timer's cause if it has expired, and err otherwise.
 func (p *idleTimer) why(err error) error {
 	if cause := new(RegistryError); err != nil && errors.As(context.Cause(p.ctx), &cause) {
 		return cause
@@ -278,13 +281,13 @@ func (p *idleTimer) why(err error) error {
 	return err
 }
 
-// stream is a body that is being read.
+// A stream is a body that is being read.
 type stream struct {
 	io.ReadCloser
 	idleTimer *idleTimer
 }
 
-// Read reads on, and idleTimer begins anew.
+// Read reads and restarts the idle timer.
 func (s *stream) Read(b []byte) (int, error) {
 	n, err := s.ReadCloser.Read(b)
 	s.idleTimer.timer.Reset(s.idleTimer.long)
@@ -294,7 +297,7 @@ func (s *stream) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Close ends it.
+// Close stops the idle timer and closes the body.
 func (s *stream) Close() error {
 	defer s.idleTimer.stop()
 	return s.ReadCloser.Close()

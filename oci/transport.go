@@ -21,28 +21,28 @@ import (
 )
 
 const (
-	// attempts is how often a request is made that the registry is too busy for.
+	// attempts bounds the requests to a registry that is too busy.
 	attempts = 4
-	// maxWait bounds what a Retry-After can ask for.
+	// maxWait bounds the wait for Retry-After.
 	maxWait = 10 * time.Second
-	// maxRedirects is how often a registry may send a client elsewhere.
+	// maxRedirects bounds the redirects of one request.
 	maxRedirects = 5
-	// maxBody bounds every answer, whoever reads it, but for blobs that are streamed.
+	// maxBody bounds every response other than streamed blobs, in bytes.
 	maxBody = bundle.MaxSize + 1
 )
 
-// newTransport is what everything goes through: the handshake of the library, its
-// token services, and our own requests.
+// newTransport returns the transport for all requests: the library's handshake,
+// its token services, and our own requests.
 func newTransport(roots *x509.CertPool, plain bool) http.RoundTripper {
 	base := http.DefaultTransport.(*http.Transport).Clone()
 	base.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	base.DialContext = dialLoopback(base.DialContext)
 	base.MaxIdleConnsPerHost = 32
-	base.DisableCompression = true // digests are over what was sent
+	base.DisableCompression = true // digests cover the bytes as sent
 	return &retryTransport{&guarded{base, plain}}
 }
 
-// guarded refuses plain HTTP but to loopback, and answers without end.
+// guarded refuses plain HTTP except to loopback, and bounds responses.
 type guarded struct {
 	inner http.RoundTripper
 	plain bool
@@ -50,7 +50,7 @@ type guarded struct {
 
 var errPlain = errors.New("plain HTTP is allowed only to loopback: on a network, anyone could read credentials and alter responses; --registry-plain-http allows it")
 
-// RoundTrip makes one request.
+// RoundTrip implements [http.RoundTripper].
 func (g *guarded) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme != "https" && !g.plain && !isLoopback(req.URL.Hostname()) {
 		return nil, errPlain
@@ -62,18 +62,18 @@ func (g *guarded) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// streamed marks the context of a request whose answer is held to its descriptor's
-// size by whoever reads it.
+// streamed marks the context of a request whose caller bounds the response
+// itself.
 type streamed struct{}
 
-// bounded is a body that ends.
+// bounded is a body with a limit.
 type bounded struct {
 	io.Reader
 	io.Closer
 }
 
-// isLoopback reports whether a host is this machine. Names below localhost are
-// nothing else (RFC 6761, section 6.3), and are dialed nowhere else.
+// isLoopback reports whether a host is this machine. Names below localhost
+// always are (RFC 6761, section 6.3), and dialLoopback enforces it.
 func isLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return isLocalhost(host) || err == nil && ip.Unmap().IsLoopback()
@@ -83,12 +83,13 @@ func isLocalhost(host string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
-// hostOf is the host of a registry, without its port.
+// hostOf returns the host of a registry, without its port.
 func hostOf(repo name.Repository) string {
 	return (&url.URL{Host: repo.RegistryStr()}).Hostname()
 }
 
-// dialLoopback dials, and refuses a name below localhost that leads elsewhere.
+// dialLoopback dials, and refuses a name below localhost that resolves to
+// another machine.
 func dialLoopback(dial func(ctx context.Context, network, address string) (net.Conn, error)) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
@@ -104,15 +105,15 @@ func dialLoopback(dial func(ctx context.Context, network, address string) (net.C
 	}
 }
 
-// retryTransport asks again when a registry says that it is too busy.
+// A retryTransport repeats requests while a registry is too busy.
 type retryTransport struct {
 	inner http.RoundTripper
 }
 
-// RoundTrip asks until there is an answer, or no more idleTimer: then the last
-// answer is given.
+// RoundTrip repeats the request until it succeeds or all attempts are used, and
+// then returns the last response.
 func (p *retryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.GetBody != nil { // where a token has expired, the library sends a body that was read already
+	if req.GetBody != nil { // after a token has expired, the library resends a body that was already read
 		fresh, ok := retry.Rewind(req)
 		if !ok {
 			return nil, errors.New("the body can't be sent again")
@@ -140,16 +141,16 @@ func (p *retryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// checkRedirect follows a registry to where it keeps its blobs, but not from the
-// outside to addresses inside. Authorization is set by the library's transport
-// for the registry's own address alone.
+// checkRedirect follows redirects to a registry's blob storage, but not from
+// public to internal addresses. The library's transport sets Authorization for
+// the registry's own address only.
 func checkRedirect(req *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
 		return fmt.Errorf("more than %d redirects", maxRedirects)
 	}
 	from, to := via[0].URL.Hostname(), req.URL.Hostname()
 	if from != to && isInside(to) && !isInside(from) {
-		return fmt.Errorf("%s redirects to %s, which is an address inside", from, to)
+		return fmt.Errorf("%s redirects to the internal address %s", from, to)
 	}
 	return nil
 }

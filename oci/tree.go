@@ -7,27 +7,27 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
-// maxPlatforms is how many manifests an index may have, with the indexes in it.
+// maxPlatforms bounds the manifests of an index, including nested indexes.
 const maxPlatforms = 1000
 
-// Attached is what the registry says of something that hangs on an image. It has
-// not been fetched, and none of it is verified.
+// An Attached is an entry of a registry's list of attachments. It has not been
+// fetched or verified.
 type Attached struct {
 	Digest        string // of the manifest; empty for a legacy tag
-	Tag           string // legacy: sha256-HEX.sig, .att or .sbom, as cosign 1 and 2 left them
-	Type          string // of the artifact
-	PredicateType string // of a bundle's statement, as its annotation says
+	Tag           string // tag of cosign 1 and 2: sha256-HEX.sig, .att or .sbom
+	Type          string // artifact type
+	PredicateType string // of a bundle's statement, according to its annotation
 	Size          int64  // of the manifest
 }
 
-// Attachments lists what hangs on the image, bundles and all else. Errors:
-// *RegistryError.
+// Attachments lists all attachments of the image, bundles and others. Errors
+// are of type *[RegistryError].
 func (c *Client) Attachments(ctx context.Context, image Image) ([]Attached, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
 	all, err := c.attachments(ctx, image)
 	if err != nil {
-		return nil, fmt.Errorf("listing what hangs on %s: %w", image, err)
+		return nil, fmt.Errorf("listing attachments of %s: %w", image, err)
 	}
 	return all, nil
 }
@@ -52,8 +52,9 @@ func (c *Client) attachments(ctx context.Context, image Image) ([]Attached, erro
 	return append(all, legacy...), err
 }
 
-// Platforms gives the manifests of an index, those of indexes in it as well, and
-// none of an image for one platform. Errors: *RegistryError.
+// Platforms returns the manifests of an index, including nested indexes. It
+// returns none for an image for one platform. Errors are of type
+// *[RegistryError].
 func (c *Client) Platforms(ctx context.Context, image Image) ([]Image, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
@@ -95,7 +96,7 @@ func (s *session) platforms(ctx context.Context, image Image) ([]Image, error) {
 
 func isIndex(mediaType string) bool { return mediaType == TypeIndex || mediaType == typeDockerIndex }
 
-// parts are what an index has.
+// parts returns the entries of an index.
 func (s *session) parts(ctx context.Context, image Image) ([]Image, error) {
 	d := Descriptor{MediaType: image.MediaType, Size: image.Size, Digest: image.Digest}
 	if err := d.check(MaxManifest); err != nil {

@@ -11,14 +11,14 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// maxTags is how many tags of a repository are looked at before something is
-// deleted that one of them may name.
+// maxTags bounds the tags of a repository that are read before an attachment is
+// deleted.
 const maxTags = 20_000
 
-// users are the tags because of which a manifest stays, and why.
+// users maps the tags that use a manifest to a description of the use.
 type users map[string]string
 
-// but gives the reason of one of them, other than a tag that goes with it.
+// but returns one of the descriptions, ignoring the tag own.
 func (u users) but(own string) string {
 	for _, tag := range slices.Sorted(maps.Keys(u)) {
 		if tag != own {
@@ -28,8 +28,8 @@ func (u users) but(own string) string {
 	return ""
 }
 
-// uses says of digests which tags name them, or an index that has them, but for the
-// list of what hangs on the image.
+// uses returns, by digest, the tags that name a manifest or an index that
+// contains it, except for the list of the image's attachments.
 func (s *session) uses(ctx context.Context, image Image) (map[string]users, error) {
 	tags, err := s.tags(ctx)
 	if err != nil {
@@ -55,7 +55,7 @@ func (s *session) uses(ctx context.Context, image Image) (map[string]users, erro
 	return uses, failed
 }
 
-// namedBy gives what a tag names, and what is in it where that is an index.
+// namedBy returns the digests that a tag names, directly or in an index.
 func (s *session) namedBy(ctx context.Context, tag string, deep bool) (map[string]string, error) {
 	image, err := s.headTag(ctx, tag)
 	if err != nil || image.Digest == "" {
@@ -67,13 +67,14 @@ func (s *session) namedBy(ctx context.Context, tag string, deep bool) (map[strin
 	}
 	parts, err := s.platforms(ctx, image)
 	for _, part := range parts {
-		all[part.Digest] = "the tag " + tag + " names an index that has it"
+		all[part.Digest] = "the tag " + tag + " names an index that contains it"
 	}
 	return all, err
 }
 
-// headTag asks what a tag names: with HEAD, which registries do not count as they
-// count reading, where its answer says enough. A tag that is gone names nothing.
+// headTag returns what a tag names. It uses HEAD, which registries do not count
+// against pull limits, if the response has all it needs. A missing tag names
+// nothing.
 func (s *session) headTag(ctx context.Context, tag string) (Image, error) {
 	got, err := s.do(ctx, request{
 		method: http.MethodHead, url: s.url("manifests", tag), header: map[string]string{"Accept": acceptManifests},
@@ -91,13 +92,13 @@ func (s *session) headTag(ctx context.Context, tag string) (Image, error) {
 	return Image{Repository: s.repo.Name(), Digest: d.Digest, MediaType: d.MediaType, Size: d.Size, repo: s.repo}, err
 }
 
-// tags lists those of the repository.
+// tags returns the tags of the repository.
 func (s *session) tags(ctx context.Context) ([]string, error) {
 	var all []string
 	pages := 0
 	for next := s.url("tags", "list"); next != ""; pages++ {
 		if pages == maxPages || len(all) > maxTags {
-			return nil, &RegistryError{Reason: TooMuch, Err: fmt.Errorf("the repository has more than %d tags or %d pages of them: what they name can't be seen", maxTags, maxPages)}
+			return nil, &RegistryError{Reason: TooMuch, Err: fmt.Errorf("the repository has more than %d tags or %d pages of them: not all can be checked", maxTags, maxPages)}
 		}
 		got, err := s.do(ctx, request{method: http.MethodGet, url: next, limit: MaxManifest, statuses: []int{http.StatusOK}})
 		if err != nil {

@@ -19,22 +19,22 @@ import (
 	"github.com/hallmark-sign/hallmark/client/retry"
 )
 
-// Attachment is a bundle to be put on an image.
+// An Attachment is a bundle to attach to an image.
 type Attachment struct {
 	Bundle        []byte
 	PredicateType string    // of the statement in its envelope; a hint for other readers
 	Created       time.Time // likewise
 }
 
-// Attach puts a bundle on an image and gives the digest of the manifest that holds
-// it. The image must have been resolved. It ends well only once the registry lists
-// the bundle. Errors: *RegistryError, also for what could not be written.
+// Attach attaches a bundle to an image and returns the digest of its manifest.
+// The image must have been resolved. Attach succeeds only once the registry
+// lists the bundle. Errors are of type *[RegistryError].
 func (c *Client) Attach(ctx context.Context, image Image, a Attachment) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
 	digest, err := c.attach(ctx, image, a)
 	if err != nil {
-		return "", fmt.Errorf("putting a bundle on %s: %w", image, err)
+		return "", fmt.Errorf("attaching a bundle to %s: %w", image, err)
 	}
 	return digest, nil
 }
@@ -72,7 +72,7 @@ func (c *Client) attach(ctx context.Context, image Image, a Attachment) (string,
 	return own.Digest, s.updateFallbackTag(ctx, image, own)
 }
 
-// manifest is the one that cosign would write.
+// manifest returns the manifest that cosign would write.
 func (a Attachment) manifest(image Image) manifest {
 	notes := map[string]string{annotationContent: "dsse-envelope", annotationCreated: a.Created.UTC().Format(time.RFC3339)}
 	if a.PredicateType != "" {
@@ -86,7 +86,7 @@ func (a Attachment) manifest(image Image) manifest {
 	}
 }
 
-// putBlob puts a blob, unless it is there.
+// putBlob uploads a blob unless it exists.
 func (s *session) putBlob(ctx context.Context, digest string, blob []byte) error {
 	there, err := s.do(ctx, request{
 		method: http.MethodHead, url: s.url("blobs", digest), statuses: []int{http.StatusOK, http.StatusNotFound},
@@ -97,7 +97,7 @@ func (s *session) putBlob(ctx context.Context, digest string, blob []byte) error
 	return s.upload(ctx, digest, blob)
 }
 
-// upload puts a blob: POST, then PUT (distribution-spec, "Pushing a blob
+// upload uploads a blob: POST, then PUT (distribution-spec, "Pushing a blob
 // monolithically").
 func (s *session) upload(ctx context.Context, digest string, blob []byte) error {
 	place, err := s.begin(ctx, digest)
@@ -114,20 +114,19 @@ func (s *session) upload(ctx context.Context, digest string, blob []byte) error 
 	return err
 }
 
-// cancelTimeout is how long a registry has to forget an upload, also when there is no
-// more time for anything else, or whoever started it has had enough.
+// cancelTimeout bounds the time to cancel an upload, even after the caller's
+// context has ended.
 const cancelTimeout = 5 * time.Second
 
-// cancelUpload has the registry forget what it was sent of a blob (distribution-spec,
-// "Cancel a blob upload"). Not every registry does that, and those that do not throw
-// it away at some time.
+// cancelUpload asks the registry to drop an upload (distribution-spec, "Cancel
+// a blob upload"). Registries without support drop it later.
 func (s *session) cancelUpload(ctx context.Context, place string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
 	defer cancel()
 	_, _ = s.do(ctx, request{method: http.MethodDelete, url: place, limit: MaxManifest, statuses: []int{http.StatusNoContent}})
 }
 
-// begin asks where a blob is to be put.
+// begin begins an upload and returns its location.
 func (s *session) begin(ctx context.Context, digest string) (string, error) {
 	begun, err := s.do(ctx, request{
 		method: http.MethodPost, url: s.url("blobs", "uploads/"), limit: MaxManifest, statuses: []int{http.StatusAccepted},
@@ -138,7 +137,8 @@ func (s *session) begin(ctx context.Context, digest string) (string, error) {
 	return s.uploadTo(begun.header.Get("Location"), digest)
 }
 
-// uploadTo is where a blob is to be put, as the registry said.
+// uploadTo returns the URL to upload to, from the location that the registry
+// returned.
 func (s *session) uploadTo(location, digest string) (string, error) {
 	base, err := url.Parse(s.url("blobs", "uploads/"))
 	if err != nil {
@@ -146,10 +146,10 @@ func (s *session) uploadTo(location, digest string) (string, error) {
 	}
 	place, err := base.Parse(location)
 	if err != nil || location == "" {
-		return "", garbled("no place to upload to: %q", location)
+		return "", garbled("no upload location: %q", location)
 	}
 	if place.Host != base.Host {
-		return "", garbled("the upload is to go to another host, %s", place.Host)
+		return "", garbled("the upload location is on another host, %s", place.Host)
 	}
 	query := place.Query()
 	query.Set("digest", digest)
@@ -157,8 +157,8 @@ func (s *session) uploadTo(location, digest string) (string, error) {
 	return place.String(), nil
 }
 
-// putManifest puts a manifest, and says whether the registry has taken note of its
-// subject (distribution-spec, "Pushing Manifests with Subject").
+// putManifest uploads a manifest and reports whether the registry has
+// registered its subject (distribution-spec, "Pushing Manifests with Subject").
 func (s *session) putManifest(ctx context.Context, name, mediaType string, raw []byte) (bool, error) {
 	got, err := s.do(ctx, request{
 		method: http.MethodPut, url: s.url("manifests", name), body: bytes.NewReader(raw), limit: MaxManifest,
@@ -171,9 +171,9 @@ func (s *session) putManifest(ctx context.Context, name, mediaType string, raw [
 	return m.Subject.Digest != "" && got.header.Get("OCI-Subject") == m.Subject.Digest, err
 }
 
-// enlist makes sure that attachments are found by whoever looks for them, where the
-// registry did not say that it has taken note of them. What its API does not list
-// goes into the list under the tag, also where that API statuses: some have it, and
+// updateFallbackTag makes sure that attachments are listed if the registry did
+// not confirm their subject. What the API does not list goes into the list
+// under the tag, even if the API responds: some registries have the API but
 // list nothing (distribution-spec, "Pushing Manifests with Subject").
 func (s *session) updateFallbackTag(ctx context.Context, image Image, own ...Descriptor) error {
 	all, err := s.listAPI(ctx, image)
@@ -183,22 +183,22 @@ func (s *session) updateFallbackTag(ctx context.Context, image Image, own ...Des
 	return err
 }
 
-// How often the list is written that others write as well, and how long it is left
-// alone before it is read again: far longer than others take from reading the list
-// to writing it, by what it took here.
+// How often the shared list is written, and how long to wait before it is read
+// again. The wait is several times what other clients need from reading the
+// list to writing it, estimated by our own time.
 const (
 	enlistTries = 20
 	settling    = 200 * time.Millisecond
 	settleTimes = 4
 )
 
-// rewriteList adds attachments to the list under the fallback tag, or takes them
-// off. Registries have no way to change a list: who reads, changes and writes can
-// lose what somebody else has added meanwhile. So it is read again, after a while,
-// until it is as it must be and has all that was there before, but for what has been
-// deleted; whoever was overwritten adds to what they find.
+// rewriteList adds attachments to the list under the fallback tag, or removes
+// some. Registries have no atomic update: clients that read, change and write
+// can lose each other's entries. So the list is read again after a while, until
+// it is as wanted and has all earlier entries that still exist. A client whose
+// entries were lost adds them to what it finds.
 func (s *session) rewriteList(ctx context.Context, image Image, add, drop []Descriptor) error {
-	var others []Descriptor // that were there before
+	var others []Descriptor // entries of other clients
 	for try := range enlistTries {
 		begun := time.Now()
 		list, err := s.fallbackList(ctx, image)
@@ -218,7 +218,7 @@ func (s *session) rewriteList(ctx context.Context, image Image, add, drop []Desc
 		others = append(others, lacking(slices.Concat(add, others), kept)...)
 		if !same {
 			err := s.putFallbackList(ctx, image, list, append(kept, missing...))
-			if err != nil && (len(lost) == 0 || !isNotFound(err)) { // one that was lost may be deleted by now
+			if err != nil && (len(lost) == 0 || !isNotFound(err)) { // a lost entry may have been deleted
 				return err
 			}
 		}
@@ -227,17 +227,18 @@ func (s *session) rewriteList(ctx context.Context, image Image, add, drop []Desc
 			return registryError(err)
 		}
 	}
-	return &RegistryError{Reason: Busy, Err: errors.New("others keep writing the list of attachments")}
+	return &RegistryError{Reason: Busy, Err: errors.New("other clients keep writing the list of attachments")}
 }
 
-// fallbackList is the list under the fallback tag, with all that others wrote into it.
+// A fallbackList is the list under the fallback tag, with all members that
+// others wrote.
 type fallbackList struct {
-	members map[string]jsontext.Value // nil: there is none
+	members map[string]jsontext.Value // nil if it does not exist
 	entries []Descriptor
 }
 
-// fallbackList reads the list that is to be written again. Anything else that
-// stands under the tag is somebody's, and not to be lost.
+// fallbackList reads the list to be rewritten. Other content under the tag is
+// refused, so that it is not lost.
 func (s *session) fallbackList(ctx context.Context, image Image) (fallbackList, error) {
 	raw, err := s.underTag(ctx, image)
 	if err != nil || raw == nil {
@@ -252,7 +253,7 @@ func (s *session) fallbackList(ctx context.Context, image Image) (fallbackList, 
 		return list, &RegistryError{Reason: TooMuch, Err: fmt.Errorf("more than %d attachments", MaxListed)}
 	}
 	if err != nil {
-		return list, malformed("what stands under %s can't be added to, as it is no list of attachments: %w", image.fallbackTag(), err)
+		return list, malformed("the content of tag %s is not a list of attachments: %w", image.fallbackTag(), err)
 	}
 	return list, nil
 }
@@ -272,7 +273,7 @@ func (s *session) putFallbackList(ctx context.Context, image Image, list fallbac
 	return err
 }
 
-// stillThere are those that the registry has.
+// stillThere returns the manifests that the registry has.
 func (s *session) stillThere(ctx context.Context, image Image, all []Descriptor) ([]Descriptor, error) {
 	var there []Descriptor
 	for _, d := range all {
@@ -293,7 +294,7 @@ func isNotFound(err error) bool {
 	return errors.As(err, &u) && u.Status == http.StatusNotFound
 }
 
-// lacking are those that are not listed.
+// lacking returns the wanted entries that are not listed.
 func lacking(listed, want []Descriptor) []Descriptor {
 	return slices.DeleteFunc(slices.Clone(want), func(d Descriptor) bool { return has(listed, d.Digest) })
 }
@@ -302,10 +303,11 @@ func has(all []Descriptor, digest string) bool {
 	return slices.ContainsFunc(all, func(d Descriptor) bool { return d.Digest == digest })
 }
 
-// CheckAttach checks that bundles can be put on an image, and be listed, before one is
-// signed and logged. It uploads the blob that each of them needs. Where no bundle is on
-// the image yet, it also puts a manifest of the form of a bundle's into the repository,
-// on no image and always the same. Errors: *RegistryError, ErrMalformed.
+// CheckAttach checks that bundles can be attached to an image and listed, so
+// that nothing is signed and logged in vain. It uploads the blob that every
+// bundle needs. If the image has no bundle yet, it also uploads a constant
+// manifest in the form of a bundle's, attached to no image. Errors are of type
+// *[RegistryError] or match [ErrMalformed].
 func (c *Client) CheckAttach(ctx context.Context, image Image) error {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
@@ -314,7 +316,7 @@ func (c *Client) CheckAttach(ctx context.Context, image Image) error {
 		err = s.checkAttach(ctx, image)
 	}
 	if err != nil {
-		return fmt.Errorf("trying to write to %s: %w", image.Repository, err)
+		return fmt.Errorf("checking write access to %s: %w", image.Repository, err)
 	}
 	return nil
 }
@@ -335,8 +337,8 @@ func (s *session) checkAttach(ctx context.Context, image Image) error {
 	return s.tryManifest(ctx)
 }
 
-// tryManifest puts a manifest like that of a bundle, with nothing in it: some
-// registries take no artifacts but images.
+// tryManifest uploads a manifest in the form of a bundle's, without content:
+// some registries accept no artifacts other than images.
 func (s *session) tryManifest(ctx context.Context) error {
 	empty := Descriptor{MediaType: typeEmpty, Size: int64(len(emptyConfig)), Digest: digestOf([]byte(emptyConfig))}
 	raw, err := marshal(manifest{SchemaVersion: 2, MediaType: typeManifest, ArtifactType: bundle.MediaType, Config: empty, Layers: []Descriptor{empty}})

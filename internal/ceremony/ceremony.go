@@ -13,8 +13,8 @@ import (
 	"github.com/hallmark-sign/hallmark/trust"
 )
 
-// Root makes the self-signed certificate of key. The specification recommends
-// ECDSA P-384 and some ten years.
+// Root returns a self-signed root certificate for key. The specification
+// recommends ECDSA P-384 and about ten years.
 func Root(key crypto.Signer, organization, commonName string, validity trust.Validity) (*x509.Certificate, error) {
 	template := &x509.Certificate{
 		Subject:  pkix.Name{Organization: []string{organization}, CommonName: commonName},
@@ -28,9 +28,9 @@ func Root(key crypto.Signer, organization, commonName string, validity trust.Val
 	return cert, nil
 }
 
-// Intermediate makes the certificate of the certificate authority, whose key is
-// pub, under root. The specification recommends the root's kind of key and some
-// three years.
+// Intermediate returns the certificate of the certificate authority, with the
+// key pub, issued by root. The specification recommends the root's type of key
+// and about three years.
 func Intermediate(root *x509.Certificate, rootKey crypto.Signer, pub crypto.PublicKey, commonName string, validity trust.Validity) (*x509.Certificate, error) {
 	template := &x509.Certificate{
 		Subject:  pkix.Name{Organization: root.Subject.Organization, CommonName: commonName},
@@ -46,8 +46,8 @@ func Intermediate(root *x509.Certificate, rootKey crypto.Signer, pub crypto.Publ
 	return cert, nil
 }
 
-// Timestamping makes the certificate of the timestamp authority, whose key is
-// pub, under parent. sigstore-js reads ECDSA keys only.
+// Timestamping returns the certificate of the timestamp authority, with the key
+// pub, issued by parent. sigstore-js accepts ECDSA keys only.
 func Timestamping(parent *x509.Certificate, parentKey crypto.Signer, pub crypto.PublicKey, commonName string, validity trust.Validity) (*x509.Certificate, error) {
 	template := &x509.Certificate{
 		Subject:         pkix.Name{Organization: parent.Subject.Organization, CommonName: commonName},
@@ -61,9 +61,9 @@ func Timestamping(parent *x509.Certificate, parentKey crypto.Signer, pub crypto.
 	return cert, nil
 }
 
-// timeStampingOnly: "only one instance of the extended key usage field extension
-// […] with KeyPurposeID having value id-kp-timeStamping. This extension MUST be
-// critical." (RFC 3161 §2.3)
+// timeStampingOnly returns "only one instance of the extended key usage field
+// extension […] with KeyPurposeID having value id-kp-timeStamping. This
+// extension MUST be critical." (RFC 3161 §2.3)
 func timeStampingOnly() pkix.Extension {
 	return pkix.Extension{
 		Id: []int{2, 5, 29, 37}, Critical: true,
@@ -72,13 +72,14 @@ func timeStampingOnly() pkix.Extension {
 	}
 }
 
-// issue is makeCertificate under a parent, which must be able to issue such a certificate.
+// issue calls makeCertificate after checking that parent may issue such a
+// certificate.
 func issue(template, parent *x509.Certificate, parentKey crypto.Signer, pub crypto.PublicKey, validity trust.Validity) (*x509.Certificate, error) {
 	if len(parent.SubjectKeyId) == 0 {
 		return nil, errors.New("parent has no subject key identifier")
 	}
 	if template.IsCA && parent.MaxPathLen == 0 {
-		return nil, errors.New("parent's path length allows no authority beneath it")
+		return nil, errors.New("parent's path length allows no authority below it")
 	}
 	if validity.Start.Truncate(time.Second).Before(parent.NotBefore) || validity.End.After(parent.NotAfter) {
 		return nil, errors.New("validity exceeds the parent's")
@@ -89,12 +90,12 @@ func issue(template, parent *x509.Certificate, parentKey crypto.Signer, pub cryp
 	}
 	// An identical name would make the certificate look self-signed.
 	if bytes.Equal(cert.RawSubject, cert.RawIssuer) {
-		return nil, errors.New("name is the parent's")
+		return nil, errors.New("name is that of the parent")
 	}
 	return cert, verify(cert, parent)
 }
 
-// verify has the standard library judge what has been made.
+// verify verifies the new certificate with the standard library.
 func verify(cert, parent *x509.Certificate) error {
 	roots := x509.NewCertPool()
 	roots.AddCert(parent)

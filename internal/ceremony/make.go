@@ -13,9 +13,9 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
-// makeCertificate fills in what all certificates have, and signs.
-// x509.CreateCertificate gives the serial number, of 20 random octets less the sign, and the
-// authority key identifier.
+// makeCertificate adds the fields common to all certificates and signs.
+// x509.CreateCertificate generates a serial number of 20 random octets, without
+// the sign bit, and the authority key identifier.
 func makeCertificate(template, parent *x509.Certificate, key crypto.Signer, pub crypto.PublicKey, validity trust.Validity) (*x509.Certificate, error) {
 	if err := check(template, validity); err != nil {
 		return nil, err
@@ -47,8 +47,8 @@ func check(template *x509.Certificate, validity trust.Validity) error {
 	return nil
 }
 
-// keyID is "composed of the leftmost 160-bits of the SHA-256 hash of the value of
-// the BIT STRING subjectPublicKey" (RFC 7093 §2).
+// keyID returns an identifier "composed of the leftmost 160-bits of the SHA-256
+// hash of the value of the BIT STRING subjectPublicKey" (RFC 7093 §2).
 func keyID(pub crypto.PublicKey) ([]byte, error) {
 	der, err := x509.MarshalPKIXPublicKey(pub)
 	if err != nil {

@@ -8,16 +8,17 @@ import (
 	"path/filepath"
 )
 
-// TemporaryDirs matches the directories that CreateDir fills. Those that it leaves when it
-// is killed the next CreateDir beside them removes, where the system can tell.
+// TemporaryDirs matches the directories that [CreateDir] fills. If CreateDir is
+// killed, the next CreateDir in the same parent removes its directory, where
+// the system can tell.
 const TemporaryDirs = ".hallmark-init-*"
 
-// TempDir makes a directory in parent, as os.MkdirTemp does. remove removes it; if this
-// process is killed before, the next TempDir of the same pattern does. Nobody need call
-// remove for a directory that was renamed.
+// TempDir creates a directory in parent, like [os.MkdirTemp]. remove removes
+// it. If the process is killed first, the next TempDir with the same pattern
+// does. A directory that was renamed need not be removed.
 func TempDir(parent, pattern string) (dir string, remove func(), err error) {
 	clearAbandoned(filepath.Join(parent, pattern))
-	for range 100 { // one that is not locked yet may be taken for abandoned
+	for range 100 { // another process may remove a directory that is not locked yet
 		if dir, err = os.MkdirTemp(parent, pattern); err != nil {
 			return "", nil, err
 		}
@@ -36,8 +37,8 @@ func TempDir(parent, pattern string) (dir string, remove func(), err error) {
 	return "", nil, fmt.Errorf("locking temporary directory: %w", err)
 }
 
-// clearAbandoned removes the directories of processes that have ended. What can't be
-// removed stays.
+// clearAbandoned removes the directories of processes that have ended. Errors
+// are ignored.
 func clearAbandoned(pattern string) {
 	left, _ := filepath.Glob(pattern) // the pattern is well-formed
 	for _, dir := range left {
@@ -48,8 +49,8 @@ func clearAbandoned(pattern string) {
 	}
 }
 
-// lockDir takes the lock of a directory, which the kernel gives back with the process.
-// Errors: ErrLocked, errors.ErrUnsupported.
+// lockDir locks a directory. The kernel releases the lock when the process
+// ends. Errors match [ErrLocked] or [errors.ErrUnsupported].
 func lockDir(path string) (*FileLock, error) {
 	if !canLockDirs {
 		return nil, errors.ErrUnsupported
@@ -65,9 +66,10 @@ func lockDir(path string) (*FileLock, error) {
 	return &FileLock{f}, nil
 }
 
-// CreateDir makes a directory with what fill puts into it, all at once: fill is
-// given another one beside it, which is renamed when it is full. dir must be missing
-// or empty: errors.Is(err, fs.ErrExist) if it is not.
+// CreateDir creates a directory with the content that fill writes, all at once:
+// fill writes to a temporary directory in the same parent, which is then
+// renamed. dir must be missing or empty; otherwise the error matches
+// [fs.ErrExist].
 func CreateDir(dir string, perm fs.FileMode, fill func(dir string) error) error {
 	if err := createDir(filepath.Clean(dir), perm, fill); err != nil {
 		return fmt.Errorf("making directory: %w", err)
@@ -87,14 +89,14 @@ func createDir(dir string, perm fs.FileMode, fill func(dir string) error) error 
 	if err != nil {
 		return err
 	}
-	defer remove() // nothing is there once it has been renamed
+	defer remove() // does nothing once it has been renamed
 	if err := os.Chmod(temporary, perm); err != nil {
 		return err
 	}
 	if err := fill(temporary); err != nil {
 		return err
 	}
-	// An empty directory may stand in the way.
+	// An empty directory may exist under the name.
 	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: %w", fs.ErrExist, err)
 	}

@@ -1,14 +1,16 @@
-// Package durable writes files so that they outlive a crash: what a call has
-// returned from is on the disk, under its name, whole.
+// Package durable writes files that survive a crash: once a call has returned,
+// its result is on the disk, complete and under its name.
 //
-// [WriteFile] replaces a file at once (write beside it, fsync, rename, fsync of
-// the directory), [Replace] does so by way of one fixed name, [CreateFile] refuses to replace, [AddLine] adds to a file
-// that others add to at the same time, [Batch] does many files with one fsync per
-// directory, [CreateDir] makes a whole directory or none, [Lock] keeps a second process out, and [Journal] is a file of
-// checksummed records with one fdatasync each.
+// [WriteFile] replaces a file atomically (temporary file, fsync, rename, fsync
+// of the directory). [Replace] does so with one fixed temporary name.
+// [CreateFile] refuses to replace. [AddLine] appends to a file that others
+// append to at the same time. [Batch] writes many files with one fsync per
+// directory. [CreateDir] creates a whole directory or none. [Lock] keeps a
+// second process out. A [Journal] is a file of checksummed records with one
+// fdatasync each.
 //
 // An error of fsync is final: the kernel may have dropped the pages already, so
-// trying again proves nothing. Callers stop writing.
+// trying again proves nothing. Callers must stop writing.
 //
-// Proof: TestJournalTornAnywhere, and the kill tests of package tilelog.
+// See TestJournalTornAnywhere and the kill tests of package tilelog.
 package durable

@@ -5,11 +5,12 @@ import (
 	"syscall"
 )
 
-// probeSize is how many bytes Probe writes: what a log or store needs to go on for a while.
+// probeSize is the number of bytes that Probe writes: enough for a log or store
+// to continue for a while.
 const probeSize = 1 << 20
 
-// Failing reports whether err is of a disk that is full, read-only or broken: nothing that
-// the caller could do otherwise, and it may pass.
+// Failing reports whether err means that a disk is full, read-only or broken.
+// The caller can't avoid such an error, and it may go away.
 func Failing(err error) bool {
 	for _, cause := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EIO, syscall.EROFS} {
 		if errors.Is(err, cause) {
@@ -19,7 +20,7 @@ func Failing(err error) bool {
 	return false
 }
 
-// Probe reports why nothing can be written in dir, by writing 1 MiB there and removing it.
+// Probe checks that dir is writable by writing 1 MiB there and removing it.
 func Probe(fsys FS, dir string) error {
 	temp, err := writeTemp(fsys, dir, make([]byte, probeSize), 0o600)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 )
 
-// WriteFile makes data the content of path, at once: a reader sees the old
-// content or the new, before and after a crash.
+// WriteFile replaces the content of path with data atomically: a reader sees
+// the old or the new content, before and after a crash.
 func WriteFile(path string, data []byte, perm fs.FileMode) error {
 	var b Batch
 	if err := b.Write(path, data, perm); err != nil {
@@ -20,8 +20,8 @@ func WriteFile(path string, data []byte, perm fs.FileMode) error {
 	return b.Sync()
 }
 
-// CreateFile is WriteFile for a path that must not exist yet: errors.Is(err,
-// fs.ErrExist) if it does. Of two callers at once, one succeeds.
+// CreateFile writes data to path, which must not exist; otherwise the error
+// matches [fs.ErrExist]. Of several concurrent callers, one succeeds.
 func CreateFile(path string, data []byte, perm fs.FileMode) error {
 	temp, err := writeTemp(OS{}, filepath.Dir(path), data, perm)
 	if err != nil {
@@ -34,17 +34,17 @@ func CreateFile(path string, data []byte, perm fs.FileMode) error {
 	return SyncDir(filepath.Dir(path))
 }
 
-// Batch writes files whose directories are synced together, and may be used again
-// after that while nobody removes the directories. The zero value is ready. It is
-// for one goroutine.
+// A Batch writes files and syncs their directories together. It can be reused
+// after Sync, as long as the directories exist. The zero value is ready to use.
+// It is not safe for concurrent use.
 type Batch struct {
-	FS FS // nil: OS
+	FS FS // nil means OS
 
-	// Temp is a directory of the same file system for files being written, so
-	// that what a crash leaves is in one place; "" is beside each file.
+	// Temp is a directory on the same file system for temporary files, so that a
+	// crash leaves all of them in one place. Empty means beside each file.
 	Temp string
 
-	dirs map[string]bool // that exist; true: with names to be synced
+	dirs map[string]bool // existing directories; true if names must be synced
 }
 
 func (b *Batch) fs() FS {
@@ -54,8 +54,8 @@ func (b *Batch) fs() FS {
 	return b.FS
 }
 
-// Write writes a file as WriteFile does, and its directory where that is
-// missing, but its name may be lost in a crash before Sync.
+// Write writes a file like [WriteFile] and creates missing directories. The
+// name may be lost in a crash until [Batch.Sync] returns.
 func (b *Batch) Write(path string, data []byte, perm fs.FileMode) error {
 	dir := filepath.Dir(path)
 	if _, ok := b.dirs[dir]; !ok {
@@ -78,7 +78,7 @@ func (b *Batch) Write(path string, data []byte, perm fs.FileMode) error {
 	return nil
 }
 
-// Sync makes the names of all files written durable.
+// Sync makes the names of all written files durable.
 func (b *Batch) Sync() error {
 	for dir, written := range b.dirs {
 		if !written {
@@ -92,8 +92,9 @@ func (b *Batch) Sync() error {
 	return nil
 }
 
-// Replace is WriteFile by way of path.new, so that a crash leaves no more than that one
-// file, whose place the next Replace takes. It is for one caller a path at a time.
+// Replace replaces the content of path like [WriteFile], with the temporary
+// file path.new. A crash leaves only that file, which the next Replace
+// overwrites. A path must have one caller at a time.
 func Replace(fsys FS, path string, data []byte, perm fs.FileMode) error {
 	temp := path + ".new"
 	if err := fsys.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -108,11 +109,11 @@ func Replace(fsys FS, path string, data []byte, perm fs.FileMode) error {
 	return fsys.SyncDir(filepath.Dir(path))
 }
 
-// temporary begins the names of files that are being written.
+// temporary is the prefix of temporary files.
 const temporary = ".tmp-"
 
-// ClearTemporary removes the files in dir that a process has left half-written, such as one
-// that was killed. Nobody else may be writing there.
+// ClearTemporary removes temporary files in dir that a killed process has left.
+// No other process may be writing there.
 func ClearTemporary(dir string) error {
 	left, err := filepath.Glob(filepath.Join(dir, temporary+"*"))
 	for _, file := range left {
@@ -121,13 +122,14 @@ func ClearTemporary(dir string) error {
 	return err
 }
 
-// writeTemp writes and syncs a file in dir and gives its name.
+// writeTemp writes and syncs a temporary file in dir and returns its name.
 func writeTemp(fsys FS, dir string, data []byte, perm fs.FileMode) (string, error) {
 	name := filepath.Join(dir, temporary+rand.Text())
 	return name, writeNew(fsys, name, data, perm)
 }
 
-// writeNew writes and syncs a file that is not there yet, and leaves none if it fails.
+// writeNew writes and syncs a file that must not exist, and removes it on
+// failure.
 func writeNew(fsys FS, name string, data []byte, perm fs.FileMode) error {
 	f, err := fsys.Open(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {

@@ -10,8 +10,9 @@ import (
 	"path/filepath"
 )
 
-// FS is a file system: OS, or in tests one that fails and loses power (package
-// disktest). Its methods are those of package os and give their errors.
+// An FS is a file system: [OS] or, in tests, one that fails and loses power
+// (package disktest). Methods without a comment behave like those of package
+// os.
 type FS interface {
 	Open(path string, flag int, perm fs.FileMode) (File, error)
 	Rename(from, to string) error
@@ -21,14 +22,15 @@ type FS interface {
 	ReadDir(path string) ([]fs.DirEntry, error)
 	Stat(path string) (fs.FileInfo, error)
 
-	// SyncDir makes the names in a directory durable: files made, renamed, removed.
+	// SyncDir makes the names in a directory durable: files created, renamed,
+	// removed.
 	SyncDir(path string) error
 
-	// Lock is as the function Lock.
+	// Lock behaves like the function Lock.
 	Lock(path string) (io.Closer, error)
 }
 
-// File is an open file.
+// A File is an open file.
 type File interface {
 	io.ReaderAt
 	io.WriterAt
@@ -36,8 +38,7 @@ type File interface {
 	Stat() (fs.FileInfo, error)
 	Chmod(perm fs.FileMode) error
 
-	// Sync is fsync; SyncData is fdatasync: content and size, without the times
-	// that nobody reads.
+	// Sync is fsync. SyncData is fdatasync: content and size, without timestamps.
 	Sync() error
 	SyncData() error
 }
@@ -45,7 +46,7 @@ type File interface {
 // OS is the file system of this machine.
 type OS struct{}
 
-// Open is os.OpenFile.
+// Open calls [os.OpenFile].
 func (OS) Open(path string, flag int, perm fs.FileMode) (File, error) {
 	f, err := os.OpenFile(path, flag, perm)
 	if err != nil {
@@ -54,43 +55,43 @@ func (OS) Open(path string, flag int, perm fs.FileMode) (File, error) {
 	return osFile{f}, nil
 }
 
-// Rename is os.Rename.
+// Rename calls [os.Rename].
 func (OS) Rename(from, to string) error { return os.Rename(from, to) }
 
-// Remove is os.Remove.
+// Remove calls [os.Remove].
 func (OS) Remove(path string) error { return os.Remove(path) }
 
-// RemoveAll is os.RemoveAll.
+// RemoveAll calls [os.RemoveAll].
 func (OS) RemoveAll(path string) error { return os.RemoveAll(path) }
 
-// Mkdir is os.Mkdir.
+// Mkdir calls [os.Mkdir].
 func (OS) Mkdir(path string, perm fs.FileMode) error { return os.Mkdir(path, perm) }
 
-// ReadDir is os.ReadDir.
+// ReadDir calls [os.ReadDir].
 func (OS) ReadDir(path string) ([]fs.DirEntry, error) { return os.ReadDir(path) }
 
-// Stat is os.Stat.
+// Stat calls [os.Stat].
 func (OS) Stat(path string) (fs.FileInfo, error) { return os.Stat(path) }
 
-// SyncDir is the function SyncDir.
+// SyncDir calls [SyncDir].
 func (OS) SyncDir(path string) error { return SyncDir(path) }
 
-// Lock is the function Lock.
+// Lock calls [Lock].
 func (OS) Lock(path string) (io.Closer, error) {
 	lock, err := Lock(path)
 	if err != nil {
-		return nil, err // not a *FileLock that is nil, which is no nil io.Closer
+		return nil, err // not a nil *FileLock, which would be a non-nil io.Closer
 	}
 	return lock, nil
 }
 
 type osFile struct{ *os.File }
 
-// SyncData is fdatasync where there is one.
+// SyncData calls fdatasync where the system has it.
 func (f osFile) SyncData() error { return syncData(f.File) }
 
-// maxRead is how many bytes ReadFile reads: a log's largest file, a tile of the longest
-// entries, has half as many.
+// maxRead bounds ReadFile, in bytes. A log's largest file, a tile of the
+// longest entries, has half as many.
 const maxRead = 128 << 20
 
 // ReadFile reads a whole regular file, of at most 128 MiB.
@@ -114,7 +115,7 @@ func ReadFile(fsys FS, path string) ([]byte, error) {
 // nothing else: opening a pipe would block until somebody writes to it.
 func OpenRegular(fsys FS, path string) (f File, size int64, err error) {
 	if info, err := fsys.Stat(path); err != nil || !info.Mode().IsRegular() {
-		return nil, 0, cmp.Or(err, fmt.Errorf("reading %s: no regular file", path))
+		return nil, 0, cmp.Or(err, fmt.Errorf("reading %s: not a regular file", path))
 	}
 	if f, err = fsys.Open(path, os.O_RDONLY, 0); err != nil {
 		return nil, 0, err
@@ -137,14 +138,15 @@ func Content(f File, size int64) io.ReadSeeker {
 	return io.NewSectionReader(f, 0, size)
 }
 
-// MkdirAll is os.MkdirAll whose directories are there after a crash. One that is
-// there already may have been made by a process that was killed before it was
-// durable; those above it are durable, as they were made first.
+// MkdirAll creates a directory with its parents, like [os.MkdirAll], and makes
+// them durable. An existing directory is synced too, since it may be from a
+// process that was killed before doing so. Its parents are durable, since they
+// were created first.
 func MkdirAll(fsys FS, path string, perm fs.FileMode) error {
 	path = filepath.Clean(path)
 	parent := filepath.Dir(path)
 	if info, err := fsys.Stat(path); err == nil && info.IsDir() {
-		if err := fsys.SyncDir(parent); !errors.Is(err, fs.ErrPermission) { // else it is nobody's who could have made it
+		if err := fsys.SyncDir(parent); !errors.Is(err, fs.ErrPermission) { // without permission, this user can't have created it
 			return err
 		}
 		return nil

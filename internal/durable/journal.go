@@ -14,22 +14,23 @@ const (
 	maxRecord     = 256 << 20 // bytes
 )
 
-// Journal is an append-only file of records that are forgotten all at once.
+// A Journal is an append-only file of records, which are discarded all at once.
 //
 //	0000012c 8a9136aa  length and CRC-32C, big-endian
 //	…                  the record
 //
-// Reset only rewinds: later records overwrite the earlier ones in blocks that
-// the file already has, which spares the disk the file system's own journal. So
-// after a crash, Records may give old records after the new ones; a record must
-// say by itself what it follows. It is for one goroutine.
+// [Journal.Reset] only rewinds: later records overwrite the earlier ones in
+// blocks that the file already has, which saves metadata writes. After a crash,
+// [Journal.Records] may therefore return old records after the new ones, so
+// each record must tell what it follows. A Journal is not safe for concurrent
+// use.
 type Journal struct {
 	file File
-	end  int64 // where the next record goes
+	end  int64 // offset of the next record
 }
 
-// OpenJournal opens or creates the journal at path. Read Records before the
-// first Append: the journal begins at its start.
+// OpenJournal opens or creates the journal at path. Call Records before the
+// first Append, which writes at the start of the file.
 func OpenJournal(fsys FS, path string) (*Journal, error) {
 	f, err := fsys.Open(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -42,9 +43,9 @@ func OpenJournal(fsys FS, path string) (*Journal, error) {
 	return &Journal{file: f}, nil
 }
 
-// Records calls each for every whole record from the start of the file. One whose bytes
-// are not those that were written is passed over: if others were appended after it, it
-// was on the disk once, and they say by what they follow that it is missing.
+// Records calls each for every intact record from the start of the file. It
+// skips a damaged record: if others were appended after it, it once was on the
+// disk, and they show by what they follow that it is missing.
 func (j *Journal) Records(each func(record []byte) error) error {
 	info, err := j.file.Stat()
 	if err != nil {
@@ -76,8 +77,9 @@ func (j *Journal) Records(each func(record []byte) error) error {
 	return nil
 }
 
-// Append writes a record, not empty and at most 256 MiB, and returns when it is
-// on the disk. After an error the journal's end is unknown: append no more.
+// Append writes a record, which must not be empty or longer than 256 MiB, and
+// returns when it is on the disk. After an error the end of the journal is
+// unknown and the caller must not append again.
 func (j *Journal) Append(record []byte) error {
 	if len(record) == 0 || len(record) > maxRecord {
 		return fmt.Errorf("writing journal: record of %d bytes", len(record))
@@ -96,11 +98,11 @@ func (j *Journal) Append(record []byte) error {
 	return nil
 }
 
-// Size is how many bytes have been appended since the last Reset.
+// Size returns the number of bytes appended since the last Reset.
 func (j *Journal) Size() int64 { return j.end }
 
-// Reset forgets all records. They must be superfluous: until the next Append,
-// Records still gives them.
+// Reset discards all records. The caller must not need them anymore; until the
+// next Append, Records may still return them.
 func (j *Journal) Reset() { j.end = 0 }
 
 // Close closes the file.

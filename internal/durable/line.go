@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// How long AddLine waits for others, and how long between two looks.
+// Timeout of AddLine's lock, and pause between attempts.
 const (
-	linePatience = time.Minute
-	linePause    = 5 * time.Millisecond
+	lineTimeout = time.Minute
+	linePause   = 5 * time.Millisecond
 )
 
-// AddLine makes line the last of the file at path, which is made if missing. As with
-// WriteFile, a reader sees the file as it was or as it is now; of lines that several
-// processes add at once, none is lost. While it is at work there is a file path.lock.
-// Errors: ErrLocked, when others have held it for a minute.
+// AddLine appends a line to the file at path, which is created if missing. As
+// with [WriteFile], a reader sees the old or the new file. Lines added by
+// several processes at once are all kept. Meanwhile there is a file path.lock.
+// Errors match [ErrLocked] if others hold it for a minute.
 func AddLine(path string, line []byte, perm fs.FileMode) error {
 	release, err := lockBriefly(path + ".lock")
 	if err != nil {
@@ -35,19 +35,19 @@ func AddLine(path string, line []byte, perm fs.FileMode) error {
 	return WriteFile(path, append(append(before, line...), '\n'), perm)
 }
 
-// lockBriefly waits for a lock whose file goes away with it.
+// lockBriefly waits for the lock file and takes it. release removes the file.
 func lockBriefly(path string) (release func(), err error) {
-	for end := time.Now().Add(linePatience); ; time.Sleep(linePause) {
+	for end := time.Now().Add(lineTimeout); ; time.Sleep(linePause) {
 		l, err := Lock(path)
 		switch {
 		case err == nil && l.stands(path):
 			return func() {
 				if err := os.Remove(path); err != nil {
-					defer os.Remove(path) // Windows removes no open file
+					defer os.Remove(path) // Windows can't remove an open file
 				}
 				l.Close()
 			}, nil
-		case err == nil: // its holder has just taken the file away
+		case err == nil: // its holder has just removed the file
 			l.Close()
 		case !errors.Is(err, ErrLocked) || time.Now().After(end):
 			return nil, err
@@ -55,7 +55,7 @@ func lockBriefly(path string) (release func(), err error) {
 	}
 }
 
-// stands says that the file at path is the one that is locked.
+// stands reports whether the file at path is still the locked one.
 func (l *FileLock) stands(path string) bool {
 	ours, err := l.file.Stat()
 	there, gone := os.Stat(path)

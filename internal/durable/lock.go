@@ -6,16 +6,15 @@ import (
 	"os"
 )
 
-// ErrLocked says that another process, or another Lock of this one, holds the
-// lock: stop, two writers would destroy what it guards.
+// ErrLocked reports that another process, or another Lock of this one, holds
+// the lock. The caller must stop, since two writers would destroy the data.
 var ErrLocked = errors.New("locked by another process")
 
-// FileLock is a lock that the kernel gives back when its process ends, however
-// that ends.
+// A FileLock is a lock that the kernel releases when the process ends.
 type FileLock struct{ file *os.File }
 
-// Lock takes the lock that the file at path stands for, without waiting. The
-// file is made if missing, and stays.
+// Lock locks the file at path without waiting. The file is created if missing
+// and is not removed.
 func Lock(path string) (*FileLock, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -28,5 +27,5 @@ func Lock(path string) (*FileLock, error) {
 	return &FileLock{f}, nil
 }
 
-// Close gives the lock back.
+// Close releases the lock.
 func (l *FileLock) Close() error { return l.file.Close() }

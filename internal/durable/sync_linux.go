@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// syncData is fdatasync: content and size, without the times that nobody reads.
+// syncData calls fdatasync, which writes content and size, without timestamps.
 func syncData(f *os.File) error {
 	for {
 		if err := syscall.Fdatasync(int(f.Fd())); !errors.Is(err, syscall.EINTR) {

@@ -9,7 +9,8 @@ import (
 	"syscall"
 )
 
-// SyncDir makes the names in a directory durable: files made, renamed, removed.
+// SyncDir makes the names in a directory durable: files created, renamed,
+// removed.
 func SyncDir(path string) error {
 	dir, err := os.Open(path)
 	if err != nil {
@@ -22,7 +23,7 @@ func SyncDir(path string) error {
 	return nil
 }
 
-// canLockDirs: directories are opened and locked like files.
+// canLockDirs reports that directories can be opened and locked like files.
 const canLockDirs = true
 
 func lockFile(f *os.File) error {

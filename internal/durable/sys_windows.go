@@ -11,7 +11,7 @@ import (
 // journals names itself.
 func SyncDir(string) error { return nil }
 
-// canLockDirs: a directory is not opened as a file.
+// canLockDirs reports that directories can't be opened like files.
 const canLockDirs = false
 
 func lockFile(f *os.File) error {

@@ -1,37 +1,39 @@
-// Package evidence is the evidence store: it keeps bundles by the digest of what
-// they are about, and gives them to whoever asks.
+// Package evidence implements the evidence store, which stores bundles by the
+// digest of their subject and returns them to any client.
 //
 //	POST /api/v1/bundles/sha256:HEX   {"bundle":{…}}, at most 32 MiB; 201
 //	GET  /api/v1/bundles/sha256:HEX   ?per_page=1…100 &after=ID or &before=ID &predicate_type=URI
 //
-// Nobody logs in to post. The store keeps what it can verify itself: the bundle must
-// be of the artifact in the path, and everything in it (certificate, entries,
-// timestamps) must be of an authority or a log of the instance's trusted root. So
-// there is nothing in it that the log does not hold. Bundles with a key are refused:
-// anybody can make keys, and nothing would bound what they fill.
+// Posting needs no login. The store accepts only what it can verify: the bundle
+// must be of the artifact in the path, and its certificate, entries and
+// timestamps must all be of authorities and logs in the instance's trusted
+// root. So everything in the store is also in the log. Bundles signed with a
+// key are refused: anyone can create keys, so nothing would bound their number.
 //
-// Of one log entry a digest has one bundle: posted again, in another spelling, it is
-// answered with 201 and stored once, as it first came. Only what more vouch for (logs,
-// timestamp authorities, the instance's witnesses) than for any that is there is kept
-// beside it, so that nobody hides cosignatures by coming first without them. It is
-// stored as v0.3, whatever it came as, and without the envelope's key identifier,
-// which nothing vouches for.
+// A digest has one bundle per log entry. If the bundle is posted again, in any
+// encoding, the response is 201 and the first copy is kept. A bundle is stored
+// in addition only if it has proofs (by logs, timestamp authorities, the
+// instance's witnesses) that no stored one has, so that nobody can suppress
+// cosignatures by posting first without them. Bundles are stored as v0.3,
+// without the envelope's key identifier, which is unauthenticated.
 //
-// One entry fills no more than a digest has room for, 64 MiB under all its subjects
-// together, and may have 64 KiB besides its statement. One signer has no more of a
-// digest than half of what the others leave.
+// One entry may use no more space than one digest, 64 MiB under all its
+// subjects together, with at most 64 KiB besides its statement. One signer may
+// use at most half of the space that other signers leave of a digest.
 //
 //	DIR/lock
-//	DIR/tmp/                                   being written; emptied at the start
-//	DIR/sha256/9f/9f86…/000001-LOG-INDEX-TYPE-SIGNER-PROOFS.json  in the order in which they came
+//	DIR/tmp/                                   temporary files; cleared at start
+//	DIR/sha256/9f/9f86…/000001-LOG-INDEX-TYPE-SIGNER-PROOFS.json  in order of arrival
 //
-// LOG and INDEX are the entry, TYPE the start of the SHA-256 of the statement's
-// predicate type, or "none"; SIGNER that of who signed, PROOFS those of who vouches.
-// Names without the last two, of stores of before, are read too. A bundle is answered for once it is on the disk: kill
-// -9 loses none, and leaves none half-written. Files are never changed or taken
-// away; whoever deletes one takes it out of the store. A failed write stops posts
-// for good (503), reads go on. Errors are in problems.go, all of them.
+// LOG and INDEX identify the entry. TYPE is the start of the SHA-256 of the
+// statement's predicate type, or "none". SIGNER and PROOFS are those of the
+// signer and of the proofs. Older stores have names without the last two. The
+// store responds once the bundle is on the disk: kill -9 loses none and leaves
+// none half-written. Files are never changed or removed. An operator who
+// deletes a file removes the bundle. After a failed write, posts are refused
+// (503) until the store has been opened again; reads continue. All error
+// responses are in problems.go.
 //
-// Source: GitHub's attestations API, see package attestations. Proof: TestKill,
+// Source: GitHub's attestations API, see package attestations. See TestKill,
 // TestPowerLoss, TestConcurrentPosts.
 package evidence

@@ -15,23 +15,23 @@ import (
 )
 
 const (
-	// countPatience is how long a post waits for the store to be counted.
-	countPatience = 5 * time.Second
+	// countTimeout bounds how long a post waits until the store has been counted.
+	countTimeout = 5 * time.Second
 
-	// After an error of the disk the store is opened again, after firstRetry and then
-	// after twice as long each time, up to lastRetry.
+	// After a disk error the store is reopened after firstRetry, and then after
+	// twice as long each time, up to lastRetry.
 	firstRetry = time.Second
 	lastRetry  = 30 * time.Second
 )
 
-// dir is where the bundles of a subject are. 256 directories keep each of them
-// small where there are millions.
+// dir returns the directory of a subject's bundles. 256 parent directories keep
+// each of them small with millions of subjects.
 func (s *Store) dir(digest []byte) string {
 	text := hex.EncodeToString(digest)
 	return filepath.Join(s.o.Dir, "sha256", text[:2], text)
 }
 
-// list gives what a subject has, in the order in which it came.
+// list returns the records of a subject in order of arrival.
 func (s *Store) list(digest []byte) ([]record, error) {
 	s.listing <- struct{}{}
 	defer func() { <-s.listing }()
@@ -58,7 +58,7 @@ func (s *Store) list(digest []byte) ([]record, error) {
 	return all, nil
 }
 
-// add writes a bundle behind those that its subject has, unless it is there.
+// add writes a bundle of the subject, unless the subject already has it.
 func (s *Store) add(digest []byte, r record, stored []byte) (id int, err error) {
 	mu := &s.subjects[int(digest[0])%len(s.subjects)]
 	mu.Lock()
@@ -89,8 +89,7 @@ func (s *Store) add(digest []byte, r record, stored []byte) (id int, err error) 
 	return r.id, s.survive(files.Sync())
 }
 
-// sync makes durable what is there already, by a process that may have been killed
-// before it could.
+// sync makes existing files durable, since they may be from a killed process.
 func (s *Store) sync(digest []byte) error {
 	if err := durable.MkdirAll(s.o.FS, s.dir(digest), 0o755); err != nil {
 		return err
@@ -98,8 +97,8 @@ func (s *Store) sync(digest []byte) error {
 	return s.o.FS.SyncDir(s.dir(digest))
 }
 
-// survive stops posts after an error of the disk: what has been lost then, nobody
-// knows until the store is counted again.
+// survive refuses posts after a disk error, until the store has been counted
+// again.
 func (s *Store) survive(err error) error {
 	if err == nil {
 		return nil
@@ -111,8 +110,9 @@ func (s *Store) survive(err error) error {
 	return fmt.Errorf("%w: %w", errFailed, err)
 }
 
-// keep counts the store, and after each error of the disk again once it can be written.
-// What comes while it is counted at first waits; later it is refused.
+// keep counts the store, and reopens it after each disk error once it is
+// writable. Posts wait during the first count and are refused during later
+// ones.
 func (s *Store) keep(ctx context.Context) {
 	defer close(s.stopped)
 	if err := s.count(ctx); err != nil && ctx.Err() == nil {
@@ -129,15 +129,15 @@ func (s *Store) keep(ctx context.Context) {
 	}
 }
 
-// waitFor waits until nobody holds l.
+// waitFor waits until l is free.
 func waitFor(l sync.Locker) {
 	l.Lock()
 	defer l.Unlock()
 }
 
-// mend tries to open the store again until that goes well.
+// mend reopens the store, trying until it succeeds.
 func (s *Store) mend(ctx context.Context) {
-	for i := range s.subjects { // those that write still come to an end; others are refused
+	for i := range s.subjects { // waits for posts in progress; others are refused
 		waitFor(&s.subjects[i])
 	}
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
@@ -159,7 +159,7 @@ func (s *Store) mend(ctx context.Context) {
 	}
 }
 
-// count adds up what there is, which takes a while where there are millions.
+// count adds up the sizes of all bundles, which takes a while for millions.
 func (s *Store) count(ctx context.Context) error {
 	s.used.Store(0)
 	return s.countBelow(ctx, filepath.Join(s.o.Dir, "sha256"))
@@ -181,16 +181,17 @@ func (s *Store) countBelow(ctx context.Context, dir string) error {
 		} else {
 			err = unseen
 		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) { // else somebody has deleted it
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // it may have been deleted
 			return err
 		}
 	}
 	return nil
 }
 
-// waitCounted waits for count. Errors: errCounting, the context's.
+// waitCounted waits for count. Errors match errCounting or are those of the
+// context.
 func (s *Store) waitCounted(ctx context.Context) error {
-	timer := time.NewTimer(countPatience)
+	timer := time.NewTimer(countTimeout)
 	defer timer.Stop()
 	select {
 	case <-s.counted:

@@ -11,13 +11,13 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/attestations"
 )
 
-// prefix is where the API is; the subject's digest follows.
+// prefix is the path of the API, without the subject's digest.
 const prefix = "/api/v1/bundles/"
 
-// maxRequest is a bundle, and what is around it.
+// maxRequest bounds a request: a bundle and the JSON around it.
 const maxRequest = attestations.MaxBundle + 1<<10
 
-// Handler serves the store's API, and nothing else.
+// Handler returns the handler of the store's API.
 func (s *Store) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc(prefix+"{digest...}", s.serve)
@@ -73,5 +73,5 @@ func write(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	w.Write(body) // an error is the client's, who has gone
+	w.Write(body) // fails only if the client has gone
 }

@@ -15,38 +15,38 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/attestations"
 )
 
-// perPage is how many bundles an answer has unless asked otherwise.
+// perPage is the default number of bundles in a response.
 const perPage = 30
 
-// maxPage is how many bytes the bundles of an answer have together, unless it is one
-// alone: an answer may then have fewer than were asked for.
+// maxPage bounds the bundles of one response together, in bytes, unless there
+// is only one. A response may therefore have fewer than requested.
 const maxPage = attestations.MaxBundle
 
-// question is what a GET asks for.
-type question struct {
+// A query is the query of a GET.
+type query struct {
 	perPage       int
-	after, before int // id; 0: not asked
+	after, before int // id; 0 if absent
 	kind          string
 	predicateType string
 }
 
-// parseQuestion reads the query. Errors: errQuery.
-func parseQuestion(query string) (question, error) {
-	values, err := url.ParseQuery(query)
+// parseQuery parses the query. Errors: errQuery.
+func parseQuery(text string) (query, error) {
+	values, err := url.ParseQuery(text)
 	if err != nil {
-		return question{}, fmt.Errorf("%w: %w", errQuery, err)
+		return query{}, fmt.Errorf("%w: %w", errQuery, err)
 	}
-	q := question{perPage: perPage, predicateType: values.Get("predicate_type")}
+	q := query{perPage: perPage, predicateType: values.Get("predicate_type")}
 	for name, to := range map[string]*int{"per_page": &q.perPage, "after": &q.after, "before": &q.before} {
 		if !values.Has(name) {
 			continue
 		}
 		if *to, err = strconv.Atoi(values.Get(name)); err != nil || *to < 1 {
-			return question{}, fmt.Errorf("%w: %s", errQuery, name)
+			return query{}, fmt.Errorf("%w: %s", errQuery, name)
 		}
 	}
 	if q.perPage > attestations.MaxPage || q.after > 0 && q.before > 0 {
-		return question{}, fmt.Errorf("%w: per_page, or after and before together", errQuery)
+		return query{}, fmt.Errorf("%w: per_page, or after and before together", errQuery)
 	}
 	if q.predicateType != "" {
 		q.kind = kindOf(q.predicateType)
@@ -55,7 +55,7 @@ func parseQuestion(query string) (question, error) {
 }
 
 // link is the query of the page on one side of id.
-func (q question) link(side string, id int) string {
+func (q query) link(side string, id int) string {
 	values := url.Values{"per_page": {strconv.Itoa(q.perPage)}, side: {strconv.Itoa(id)}}
 	if q.predicateType != "" {
 		values.Set("predicate_type", q.predicateType)
@@ -71,7 +71,7 @@ type page struct {
 }
 
 func (s *Store) serveGet(w http.ResponseWriter, r *http.Request, digest []byte) error {
-	q, err := parseQuestion(r.URL.RawQuery)
+	q, err := parseQuery(r.URL.RawQuery)
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (s *Store) serveGet(w http.ResponseWriter, r *http.Request, digest []byte) 
 }
 
 // page finds what is asked for. Errors: errNotFound.
-func (s *Store) page(digest []byte, q question) (page, error) {
+func (s *Store) page(digest []byte, q query) (page, error) {
 	held, err := s.list(digest)
 	if err != nil {
 		return page{}, err
@@ -127,7 +127,7 @@ func (s *Store) page(digest []byte, q question) (page, error) {
 }
 
 // links lead to what comes before and after the chosen of all.
-func (s *Store) links(digest []byte, q question, all, chosen []record) []string {
+func (s *Store) links(digest []byte, q query, all, chosen []record) []string {
 	var links []string
 	add := func(relation, side string, id int) {
 		links = append(links, attestations.Link(s.o.URL+prefix+attestations.FormatDigest(digest)+"?"+q.link(side, id), relation))

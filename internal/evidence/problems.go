@@ -12,7 +12,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/attestations"
 )
 
-// Refusals of the handler itself.
+// Errors of the handler itself.
 var (
 	errMethod      = errors.New("method is neither GET nor POST")
 	errDigest      = errors.New("path is not a digest")
@@ -23,22 +23,21 @@ var (
 )
 
 const (
-	// retryAfter is how many seconds a client is asked to wait before it comes
-	// again with 503: long enough for a restart.
+	// retryAfter is the Retry-After of a 503 in seconds: long enough for a
+	// restart.
 	retryAfter = "10"
-	// maxCause bounds what a stranger can put into a line of the log.
+	// maxCause bounds untrusted text in one line of the log.
 	maxCause = 500
 )
 
-// problem is an answer that is a refusal. Its text is fixed, but for the code of
-// package verify that a bundle was refused with; the cause goes to the log of the
-// server.
+// A problem is an error response. Its text is fixed, except for the code with
+// which package verify refused a bundle. The cause is logged.
 type problem struct {
 	status  int
 	message string
 }
 
-// problemOf is the table of all of them.
+// problemOf returns the problem for err.
 func problemOf(err error) problem {
 	tooLarge, refused, throttled := new(http.MaxBytesError), new(verify.Error), new(admission.Throttled)
 	switch {
@@ -88,7 +87,7 @@ func problemOf(err error) problem {
 	}
 }
 
-// refuse answers with the problem of err:
+// refuse responds with the problem of err:
 //
 //	{"message":"…","status":"422"}
 func (s *Store) refuse(w http.ResponseWriter, r *http.Request, err error) {
@@ -97,7 +96,7 @@ func (s *Store) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case p.status == http.StatusInternalServerError:
 		level = slog.LevelError
-	case p.status == http.StatusNotFound: // an answer like any other
+	case p.status == http.StatusNotFound: // a normal response
 		level = slog.LevelDebug
 	}
 	cause := err.Error()

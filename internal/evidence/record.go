@@ -13,20 +13,20 @@ import (
 )
 
 const (
-	// proofDigits is how many hexadecimal digits of a name tell one proof from another.
+	// proofDigits is the number of hexadecimal digits per proof in a name.
 	proofDigits = 6
-	// maxProofs keeps a file's name below the 255 bytes of file systems.
+	// maxProofs keeps names below the 255 bytes of file systems.
 	maxProofs = 16
 )
 
-// record is the name of a bundle's file.
+// A record is the name of a bundle's file.
 type record struct {
 	id     int
-	entry  string // log's ID and index
-	kind   string // of the statement
-	signer string // issuer and subject of the certificate; empty in stores of before
-	proofs string // who vouches, proofDigits each, in their order
-	size   int64  // of the file, which its name does not say
+	entry  string // log ID and index
+	kind   string // short form of the statement's predicate type
+	signer string // short form of the certificate's issuer and subject; empty in older stores
+	proofs string // proofs in order, proofDigits each
+	size   int64  // of the file; not part of the name
 }
 
 func recordOf(r *verify.Result, size int64) record {
@@ -43,7 +43,8 @@ func recordOf(r *verify.Result, size int64) record {
 	}
 }
 
-// kindOf is short, and tells the types that a subject has apart.
+// kindOf returns a short form of a predicate type that is unique within a
+// subject.
 func kindOf(predicateType string) string {
 	if predicateType == "" {
 		return "none"
@@ -51,8 +52,8 @@ func kindOf(predicateType string) string {
 	return short(16, predicateType)
 }
 
-// proofsOf are the logs, the witnesses and the timestamp authorities that vouch for
-// a signature, each once.
+// proofsOf returns the logs, witnesses and timestamp authorities of a
+// signature, each once.
 func proofsOf(r *verify.Result) string {
 	var all []string
 	for _, e := range r.Entries {
@@ -71,14 +72,14 @@ func proofsOf(r *verify.Result) string {
 	return strings.Join(all[:min(len(all), maxProofs)], "")
 }
 
-// short is the start of the hash of what parts say.
+// short returns the first digits of the hash of parts.
 func short(digits int, parts ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
 	return hex.EncodeToString(sum[:])[:digits]
 }
 
-// covers says that whoever has h gains nothing by other: both are one log entry, and
-// who vouches for other vouches for h too.
+// covers reports whether h makes other superfluous: both are of one log entry,
+// and h has all proofs of other.
 func (h record) covers(other record) bool {
 	if h.entry != other.entry {
 		return false
@@ -92,8 +93,8 @@ func (h record) covers(other record) bool {
 	return true
 }
 
-// among finds r's place among what its subject has: it is there already, or comes
-// behind. Errors: errSubjectFull.
+// among returns the id of r among the records of its subject: that of a record
+// that covers it, or the next one. Errors match errSubjectFull.
 func (r record) among(held []record) (id int, there bool, err error) {
 	id = 1
 	own, others := share{1, r.size}, share{}
@@ -114,19 +115,19 @@ func (r record) among(held []record) (id int, there bool, err error) {
 	return id, false, nil
 }
 
-// share is what somebody has of a subject.
+// A share is the space that a signer uses of a subject.
 type share struct {
 	bundles int
 	bytes   int64
 }
 
-// fits: nobody has more than half of what the others have left, so that one signer
-// leaves room for the next.
+// fits reports whether a signer has at most half of what the others leave, so
+// that the next signer finds room.
 func (own share) fits(others share) bool {
 	return 2*own.bundles <= attestations.MaxBundles-others.bundles && 2*own.bytes <= attestations.MaxBytes-others.bytes
 }
 
-// file is the record's name, which parseRecord reads.
+// file returns the record's file name, which parseRecord reads.
 func (r record) file() string {
 	name := fmt.Sprintf("%06d-%s-%s", r.id, r.entry, r.kind)
 	if r.signer != "" {
@@ -135,7 +136,8 @@ func (r record) file() string {
 	return name + ".json"
 }
 
-// parseRecord: files of other names are none of the store's.
+// parseRecord parses a file name. Files with other names do not belong to the
+// store.
 func parseRecord(name string) (record, bool) {
 	parts := strings.Split(strings.TrimSuffix(name, ".json"), "-")
 	if len(parts) != 4 && len(parts) != 6 {

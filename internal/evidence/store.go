@@ -21,7 +21,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
-// Why a bundle is not kept. What package verify refuses has its *verify.Error.
+// Reasons not to store a bundle, besides those of package verify
+// (*verify.Error).
 var (
 	errKey         = errors.New("bundle is signed with a key")
 	errTooLarge    = errors.New("bundle is too large")
@@ -35,44 +36,47 @@ var (
 	errCounting    = errors.New("store is still being counted")
 )
 
-// Options say which store to open. All fields are required, but FS, Witnesses and Limit.
+// Options configure a store. All fields are required except FS, Witnesses and
+// Limit.
 type Options struct {
-	FS        durable.FS       // nil: durable.OS
-	Dir       string           // made if missing
+	FS        durable.FS       // nil means durable.OS
+	Dir       string           // created if missing
 	URL       string           // base URL of the instance, for links
-	Root      *trust.Root      // what bundles are verified against
-	Witnesses []checkpoint.Key // whose cosignatures tell bundles of one entry apart; may be empty
-	MaxBytes  int64            // of all bundles together
+	Root      *trust.Root      // verifies bundles
+	Witnesses []checkpoint.Key // witnesses whose cosignatures count as proofs; may be empty
+	MaxBytes  int64            // bound of all bundles together
 	Logger    *slog.Logger
 
-	// Limit bounds posts by address; nil: it does not.
+	// Limit bounds posts by address. Nil means no limit.
 	Limit *admission.Limiter
 }
 
-// maxAround is how much of a bundle may be something else than its statement:
-// unverified lines of a checkpoint, for one, which anybody can add.
+// maxAround bounds the bytes of a bundle besides its statement. Anyone can add
+// unverified lines to a checkpoint, for example.
 const maxAround = 64 << 10
 
-// listers is how many directories are listed at a time: one may have ten thousand names.
+// listers bounds the directories that are listed at a time. One may have ten
+// thousand names.
 const listers = 4
 
-// Store is an open store. Its methods may be called by many goroutines at once.
+// A Store is an open store. It is safe for concurrent use.
 type Store struct {
 	o        Options
 	verifier *verify.Verifier
 	lock     io.Closer
-	subjects [64]sync.Mutex // by the first byte of a digest: one writer a subject
+	subjects [64]sync.Mutex // by the first byte of a digest: one writer per subject
 	listing  chan struct{}  // holds one value per directory being listed
 
-	used    atomic.Int64 // bytes of all bundles; the truth once counted is closed
+	used    atomic.Int64 // bytes of all bundles; valid once counted is closed
 	counted chan struct{}
-	stop    context.CancelFunc // ends keep
-	stopped chan struct{}      // closed when keep has ended
+	stop    context.CancelFunc // ends the reopen loop
+	stopped chan struct{}      // closed when the reopen loop has ended
 	failed  atomic.Bool
-	broken  chan struct{} // capacity 1: failed has become true
+	broken  chan struct{} // capacity 1; receives when failed becomes true
 }
 
-// New opens the store in o.Dir, or makes it. Errors: durable.ErrLocked.
+// New opens the store in o.Dir, or creates it. Errors match
+// [durable.ErrLocked].
 func New(o Options) (*Store, error) {
 	s, err := open(o)
 	if err != nil {
@@ -80,7 +84,7 @@ func New(o Options) (*Store, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
-	s.survive(durable.Probe(s.o.FS, s.temp())) // what there is can be read
+	s.survive(durable.Probe(s.o.FS, s.temp())) // reads work even if writes fail
 	go s.keep(ctx)
 	return s, nil
 }
@@ -106,7 +110,7 @@ func open(o Options) (*Store, error) {
 	return s, nil
 }
 
-// clear takes away what a crash has left half-written.
+// clear removes temporary files that a crash has left.
 func (s *Store) clear() error {
 	if err := s.o.FS.RemoveAll(s.temp()); err != nil {
 		return err
@@ -116,9 +120,9 @@ func (s *Store) clear() error {
 
 func (s *Store) temp() string { return filepath.Join(s.o.Dir, "tmp") }
 
-// Keep verifies a bundle of the artifact with this SHA-256 and keeps it; id is its
-// place among those of the artifact, from 1. Once Keep returns, it is on the disk.
-// Errors: bundle.ErrMalformed, *verify.Error, those above.
+// Keep verifies a bundle of the artifact with this SHA-256 and stores it
+// durably. id is its position among the artifact's bundles, from 1. Errors
+// match [bundle.ErrMalformed] or those above, or are of type *[verify.Error].
 func (s *Store) Keep(ctx context.Context, digest, raw []byte) (id int, err error) {
 	b, err := bundle.Parse(raw)
 	if err != nil {
@@ -144,7 +148,7 @@ func (s *Store) Keep(ctx context.Context, digest, raw []byte) (id int, err error
 	return s.add(digest, recordOf(result, int64(len(stored))), stored)
 }
 
-// checkSize bounds what one log entry fills: its signer pays for no more than that.
+// checkSize bounds the space of one log entry.
 func checkSize(b *bundle.Bundle, r *verify.Result, size int) error {
 	statement, subjects := 0, 1
 	if b.Envelope != nil {
@@ -164,8 +168,8 @@ func checkSize(b *bundle.Bundle, r *verify.Result, size int) error {
 	return nil
 }
 
-// verify holds a bundle to what the instance knows, all of it: what counts for
-// nothing would be room for anything.
+// verify verifies the bundle. Every part of it must be known to the instance,
+// since an unverified part could contain anything.
 func (s *Store) verify(b *bundle.Bundle, digest []byte) (*verify.Result, error) {
 	if len(b.Certificates) == 0 {
 		return nil, errKey
@@ -186,13 +190,13 @@ func (s *Store) verify(b *bundle.Bundle, digest []byte) (*verify.Result, error) 
 	return result, nil
 }
 
-// Bytes is how much all bundles take.
+// Bytes returns the size of all bundles together.
 func (s *Store) Bytes() int64 { return s.used.Load() }
 
-// Failed says that the store takes no bundles, until the cause has gone.
+// Failed reports whether the store refuses bundles after a disk error.
 func (s *Store) Failed() bool { return s.failed.Load() }
 
-// Close gives the directory back. No posts may be under way.
+// Close releases the directory. No posts may be in progress.
 func (s *Store) Close() error {
 	s.stop()
 	<-s.stopped

@@ -13,8 +13,8 @@ import (
 
 const typeEncrypted = "ENCRYPTED PRIVATE KEY"
 
-// What a passphrase costs here: scrypt with 16 MiB, five times over, about 0.2 s.
-// OpenSSL refuses to read keys that want 32 MiB and more.
+// Cost of a passphrase for new keys: scrypt with 16 MiB, five times, about 0.2
+// s. OpenSSL refuses keys that need 32 MiB or more.
 const (
 	scryptN     = 1 << 14
 	scryptR     = 8
@@ -23,7 +23,7 @@ const (
 	scryptBytes = 128 * scryptN * scryptR
 )
 
-// What a passphrase may cost when a file asks for it.
+// Limits of the cost that a file may specify.
 const (
 	maxScryptBytes = 16 * scryptBytes // 256 MiB
 	maxScryptWork  = 32 * scryptBytes * scryptP
@@ -31,14 +31,15 @@ const (
 	maxSalt        = 1 << 10
 )
 
-// PassphraseRule says under which passphrases keys are written.
+// PassphraseRule is the rule for passphrases of new keys, in words.
 const PassphraseRule = "8 characters or more"
 
-// minPassphrase is the shortest passphrase that keys are written under, in bytes.
-// What makes a passphrase good is not its length alone; a shorter one is none.
+// minPassphrase is the length of the shortest passphrase for new keys, in
+// bytes.
 const minPassphrase = 8
 
-// MarshalEncrypted writes key as PEM under a passphrase, of 8 bytes or more.
+// MarshalEncrypted returns key as PEM, encrypted with a passphrase of at least
+// 8 bytes.
 func MarshalEncrypted(key crypto.Signer, passphrase []byte) ([]byte, error) {
 	if len(passphrase) < minPassphrase {
 		return nil, errors.New("marshalling private key: it needs a passphrase of " + PassphraseRule)
@@ -58,8 +59,9 @@ func MarshalEncrypted(key crypto.Signer, passphrase []byte) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: typeEncrypted, Bytes: der}), nil
 }
 
-// decrypt reads EncryptedPrivateKeyInfo (RFC 5958 §3). CBC does not tell a wrong
-// passphrase from a damaged file: what is inside then is no key.
+// decrypt decrypts an EncryptedPrivateKeyInfo (RFC 5958 §3). With CBC, a wrong
+// passphrase can't be told from a damaged file: either way the result is not a
+// key.
 func decrypt(der, passphrase []byte) (any, error) {
 	if err := checkCost(der); err != nil {
 		return nil, err
@@ -74,7 +76,8 @@ func decrypt(der, passphrase []byte) (any, error) {
 	return key, nil
 }
 
-// encryptedKey is EncryptedPrivateKeyInfo with PBES2-params (RFC 8018 §A.4).
+// An encryptedKey is an EncryptedPrivateKeyInfo with PBES2-params (RFC 8018
+// §A.4).
 type encryptedKey struct {
 	Algorithm struct {
 		OID    asn1.ObjectIdentifier
@@ -86,14 +89,14 @@ type encryptedKey struct {
 	Data []byte
 }
 
-// scryptParams: RFC 7914 §7.
+// scryptParams are the parameters of RFC 7914 §7.
 type scryptParams struct {
 	Salt      []byte
 	N, R, P   int64
 	KeyLength int64 `asn1:"optional"`
 }
 
-// pbkdf2Params: RFC 8018 §A.2, with the salt given and not named.
+// pbkdf2Params are the parameters of RFC 8018 §A.2, with the salt in place.
 type pbkdf2Params struct {
 	Salt       []byte
 	Iterations int64
@@ -101,8 +104,8 @@ type pbkdf2Params struct {
 	PRF        pkix.AlgorithmIdentifier `asn1:"optional"`
 }
 
-// checkCost refuses a key that would take minutes or gigabytes to try, or is not
-// of the shape that the library below expects.
+// checkCost refuses a key that would take minutes or gigabytes to decrypt, or
+// whose structure the library does not support.
 func checkCost(der []byte) error {
 	var key encryptedKey
 	if rest, err := asn1.Unmarshal(der, &key); err != nil || len(rest) > 0 {
@@ -122,7 +125,8 @@ func checkCost(der []byte) error {
 	}
 }
 
-// checkCipher: AES in CBC mode (RFC 8018 §B.2.5) with whole blocks.
+// checkCipher checks that the cipher is AES in CBC mode (RFC 8018 §B.2.5) with
+// whole blocks.
 func checkCipher(key encryptedKey) error {
 	const block = 16
 	cipher := key.Algorithm.Params.Cipher
@@ -152,9 +156,9 @@ func checkScrypt(der []byte) error {
 	return checkScryptCost(p.N, p.R, p.P, len(p.Salt))
 }
 
-// checkScryptCost bounds what a file can have scrypt use up.
+// checkScryptCost bounds the cost that a file may specify for scrypt.
 func checkScryptCost(n, r, p int64, salt int) error {
-	// Each is checked first, so that the products can't overflow.
+	// Each value is checked first, so that the products can't overflow.
 	if n < 2 || n > 1<<24 || r < 1 || r > 1<<10 || p < 1 || p > 1<<10 || salt > maxSalt ||
 		128*n*r > maxScryptBytes || 128*n*r*p > maxScryptWork {
 		return errors.New("scrypt parameters are out of bounds")

@@ -12,13 +12,13 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// The types of PEM that cosign writes, since and before version 2.
+// PEM types that cosign writes, since version 2 and before.
 const (
 	typeCosign    = "ENCRYPTED SIGSTORE PRIVATE KEY"
 	typeCosignOld = "ENCRYPTED COSIGN PRIVATE KEY"
 )
 
-// parseOpenSSH reads a key in the form of OpenSSH (PROTOCOL.key).
+// parseOpenSSH parses a key in OpenSSH's format (PROTOCOL.key).
 func parseOpenSSH(data, passphrase []byte) (any, error) {
 	key, err := ssh.ParseRawPrivateKey(data)
 	if missing := new(ssh.PassphraseMissingError); errors.As(err, &missing) {
@@ -38,8 +38,8 @@ func parseOpenSSH(data, passphrase []byte) (any, error) {
 	return key, nil
 }
 
-// cosignKey is what 'cosign generate-key-pair' encrypts a key as, whose plain text is
-// PKCS #8:
+// A cosignKey is an encrypted key of 'cosign generate-key-pair'. The plaintext
+// is PKCS #8:
 //
 //	{"kdf":{"name":"scrypt","params":{"N":65536,"r":8,"p":1},"salt":"…"},
 //	 "cipher":{"name":"nacl/secretbox","nonce":"…"},"ciphertext":"…"}

@@ -18,15 +18,15 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
-// ErrPassphrase means that a key is encrypted and the passphrase is not its own,
-// or none was given: ask for it, and try again.
+// ErrPassphrase reports that a key is encrypted and the passphrase is wrong or
+// missing. The caller may ask for it and try again.
 var ErrPassphrase = errors.New("wrong or missing passphrase")
 
-// MaxFile is the longest key file that is read, in bytes.
+// MaxFile is the size of the largest key file that is read, in bytes.
 const MaxFile = 64 << 10
 
-// Generate makes a key: "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ed25519",
-// "rsa-2048", "rsa-3072" or "rsa-4096".
+// Generate generates a key. kind is "ecdsa-p256", "ecdsa-p384", "ecdsa-p521",
+// "ed25519", "rsa-2048", "rsa-3072" or "rsa-4096".
 func Generate(kind string) (crypto.Signer, error) {
 	switch kind {
 	case "ecdsa-p256":
@@ -49,7 +49,7 @@ func Generate(kind string) (crypto.Signer, error) {
 	}
 }
 
-// Load reads the private key in the file at path: Parse of what is in it.
+// Load reads the private key in the file at path; see [Parse].
 func Load(path string, passphrase []byte) (crypto.Signer, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -67,9 +67,9 @@ func Load(path string, passphrase []byte) (crypto.Signer, error) {
 	return key, nil
 }
 
-// Parse reads one private key from PEM. The passphrase is for an encrypted key
-// and is not looked at for others. Errors: ErrPassphrase; sigalg.ErrUnknown and
-// sigalg.ErrWeakKey for keys that Sigstore does not use.
+// Parse parses one private key in PEM. passphrase is ignored if the key is not
+// encrypted. Errors match [ErrPassphrase], or [sigalg.ErrUnknown] or
+// [sigalg.ErrWeakKey] for keys that Sigstore does not use.
 func Parse(data, passphrase []byte) (crypto.Signer, error) {
 	block, err := onlyBlock(data)
 	if err != nil {
@@ -98,8 +98,8 @@ func Parse(data, passphrase []byte) (crypto.Signer, error) {
 	return checked(key)
 }
 
-// ParseEncrypted is Parse for a key that must be encrypted, as those of an
-// instance must.
+// ParseEncrypted parses like [Parse] and refuses an unencrypted key. The keys
+// of an instance must be encrypted.
 func ParseEncrypted(data, passphrase []byte) (crypto.Signer, error) {
 	block, err := onlyBlock(data)
 	if err != nil {
@@ -111,11 +111,11 @@ func ParseEncrypted(data, passphrase []byte) (crypto.Signer, error) {
 	return Parse(data, passphrase)
 }
 
-// checked lets through what can sign and is in the registry.
+// checked returns key as a signer if it can sign and is in the registry.
 func checked(key any) (crypto.Signer, error) {
 	signer, ok := key.(crypto.Signer)
 	if !ok {
-		return nil, fmt.Errorf("parsing private key: one that can't sign, such as X25519: %s: %w", wanted, sigalg.ErrUnknown)
+		return nil, fmt.Errorf("parsing private key: the key can't sign, like X25519: %s: %w", wanted, sigalg.ErrUnknown)
 	}
 	if _, err := sigalg.ForKey(signer.Public()); err != nil {
 		return nil, fmt.Errorf("parsing private key: %s: %w", wanted, err)
@@ -123,23 +123,24 @@ func checked(key any) (crypto.Signer, error) {
 	return signer, nil
 }
 
-// wanted are the keys of the algorithm registry in words.
+// wanted lists the keys of the algorithm registry in words.
 const wanted = "want ECDSA on P-256, P-384 or P-521, Ed25519, or RSA of 2048, 3072 or 4096 bits"
 
-// refuseBlock says how to come from a block of PEM to a private key that is read.
+// refuseBlock returns an error that tells how to get from a PEM block of this
+// type to a supported private key.
 func refuseBlock(kind string) error {
 	switch {
 	case strings.Contains(kind, "PUBLIC KEY"), kind == "CERTIFICATE":
-		return fmt.Errorf("PEM of type %.64q, which has the public half alone", kind)
+		return fmt.Errorf("PEM of type %.64q, which has only the public half", kind)
 	case strings.Contains(kind, "PGP"):
-		return errors.New("a PGP key, which signs in a form of its own: 'openssl genpkey' makes one that is read")
+		return errors.New("PGP keys are not supported: generate a key with 'openssl genpkey'")
 	case kind == "DSA PRIVATE KEY":
-		return errors.New("a DSA key: " + wanted)
+		return errors.New("DSA keys are not supported: " + wanted)
 	}
 	return fmt.Errorf("PEM of type %.64q", kind)
 }
 
-// MarshalPublic is the PEM that ParsePublic reads.
+// MarshalPublic returns key as PEM.
 func MarshalPublic(key crypto.PublicKey) ([]byte, error) {
 	der, err := x509.MarshalPKIXPublicKey(key)
 	if err != nil {
@@ -148,7 +149,7 @@ func MarshalPublic(key crypto.PublicKey) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), nil
 }
 
-// derBlock returns a key in DER as the block of PEM that it would be.
+// derBlock returns a key in DER as a PEM block of the matching type.
 func derBlock(der []byte) (*pem.Block, error) {
 	for kind, parse := range map[string]func([]byte) error{
 		"PRIVATE KEY":     func(der []byte) error { _, err := x509.ParsePKCS8PrivateKey(der); return err },
@@ -163,8 +164,9 @@ func derBlock(der []byte) (*pem.Block, error) {
 	return nil, errors.New("neither PEM nor DER of a private key")
 }
 
-// onlyBlock returns the one block of PEM, or what stands for a key in DER. EC PARAMETERS, which openssl ecparam
-// writes before an EC key, is passed over; the key names its curve itself.
+// onlyBlock returns the only PEM block, or one for a key in DER. EC PARAMETERS,
+// which openssl ecparam writes before an EC key, is skipped, since the key
+// names its curve itself.
 func onlyBlock(data []byte) (*pem.Block, error) {
 	if len(data) > MaxFile {
 		return nil, fmt.Errorf("more than %d bytes", MaxFile)

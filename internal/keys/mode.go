@@ -6,12 +6,12 @@ import (
 	"os"
 )
 
-// ErrExposed reports that a file with a key, or with the passphrase of one, can be read
-// by others than its owner.
+// ErrExposed reports that a file with a key or a passphrase is readable by
+// other users.
 var ErrExposed = errors.New("file can be read by others")
 
-// CheckMode refuses a file that others may read, where files have such modes. A pipe has
-// no mode that matters.
+// CheckMode refuses a file that other users may read, where files have modes.
+// The mode of a pipe does not matter.
 func CheckMode(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -22,5 +22,5 @@ func CheckMode(path string) error {
 	if !mode.IsRegular() || mode.Perm()&0o077 == 0 || os.PathSeparator == '\\' && mode.Perm() == 0o666 {
 		return nil
 	}
-	return fmt.Errorf("%w: chmod 600 %s, which has mode %#o", ErrExposed, path, mode.Perm())
+	return fmt.Errorf("%w: run chmod 600 %s, its mode is %#o", ErrExposed, path, mode.Perm())
 }

@@ -15,12 +15,12 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 )
 
-// curveNamed returns a curve of RFC 5656 §10.1 by its name in keys; nil: there is none.
+// curveNamed returns the curve with this name in RFC 5656 §10.1, or nil.
 func curveNamed(name string) elliptic.Curve {
 	return map[string]elliptic.Curve{"nistp256": elliptic.P256(), "nistp384": elliptic.P384(), "nistp521": elliptic.P521()}[name]
 }
 
-// isOpenSSH reports whether text is a line of OpenSSH's, or more of them:
+// isOpenSSH reports whether text starts like a line of an OpenSSH key:
 //
 //	ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI… alice@example.com
 func isOpenSSH(text []byte) bool {
@@ -33,20 +33,20 @@ func parseOpenSSH(text []byte) (crypto.PublicKey, error) {
 	}
 	fields := bytes.Fields(text)
 	if len(fields) < 2 {
-		return nil, errors.New("an OpenSSH key without its second word")
+		return nil, errors.New("OpenSSH key without its second field")
 	}
 	blob, err := base64.StdEncoding.Strict().DecodeString(string(fields[1]))
 	if err != nil {
-		return nil, errors.New("an OpenSSH key that is not base64")
+		return nil, errors.New("OpenSSH key is not base64")
 	}
 	in := cryptobyte.String(blob)
 	kind, ok := readString(&in)
 	if !ok || string(kind) != string(fields[0]) {
-		return nil, errors.New("an OpenSSH key of another kind than it says")
+		return nil, errors.New("OpenSSH key type does not match the key")
 	}
 	key, ok := readKey(string(kind), &in)
 	if !ok || !in.Empty() {
-		return nil, fmt.Errorf("an OpenSSH key of kind %.40q that can't be read: want ssh-ed25519, ecdsa-sha2-nistp256, -nistp384, -nistp521 or ssh-rsa", kind)
+		return nil, fmt.Errorf("unsupported OpenSSH key type %.40q: want ssh-ed25519, ecdsa-sha2-nistp256, -nistp384, -nistp521 or ssh-rsa", kind)
 	}
 	return key, nil
 }
@@ -76,7 +76,8 @@ func readKey(kind string, in *cryptobyte.String) (crypto.PublicKey, bool) {
 	return key, err == nil
 }
 
-// readString reads a string of RFC 4251 §5: a length of four bytes, and that many.
+// readString reads a string (RFC 4251 §5): a length of four bytes, then the
+// bytes.
 func readString(in *cryptobyte.String) (out []byte, ok bool) {
 	var length uint32
 	ok = in.ReadUint32(&length) && uint64(length) <= uint64(len(*in)) && in.ReadBytes(&out, int(length))

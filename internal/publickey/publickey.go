@@ -18,10 +18,11 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
-// MaxFile is the longest file that Parse reads, in bytes.
+// MaxFile is the size of the largest file that [Parse] accepts, in bytes.
 const MaxFile = 64 << 10
 
-// Parse returns the one key in data. Its type and size are of the algorithm registry.
+// Parse parses the only key in data. Its type and size must be in the algorithm
+// registry.
 func Parse(data []byte) (crypto.PublicKey, error) {
 	key, err := parse(data)
 	if err == nil {
@@ -44,7 +45,7 @@ func parse(data []byte) (crypto.PublicKey, error) {
 	if block == nil {
 		return parseDER(data)
 	}
-	if another, _ := pem.Decode(rest); another != nil && block.Type != "CERTIFICATE" { // its chain may follow
+	if another, _ := pem.Decode(rest); another != nil && block.Type != "CERTIFICATE" { // the certificate's chain may follow
 		return nil, errors.New("more than one block of PEM")
 	}
 	switch block.Type {
@@ -58,19 +59,20 @@ func parse(data []byte) (crypto.PublicKey, error) {
 	return nil, refuseBlock(block.Type)
 }
 
-// refuseBlock says how to come from a block of PEM to a public key.
+// refuseBlock returns an error that tells how to get from a PEM block of this
+// type to a supported public key.
 func refuseBlock(kind string) error {
 	switch {
 	case kind == "PGP PUBLIC KEY BLOCK":
-		return errors.New("a PGP key, which signs in a form of its own: want a key of openssl, OpenSSH or cosign")
+		return errors.New("PGP keys are not supported: want a key of openssl, OpenSSH or cosign")
 	case bytes.Contains([]byte(kind), []byte("COSIGN")), bytes.Contains([]byte(kind), []byte("SIGSTORE")):
-		return errors.New("a private key of cosign: its public half is in cosign.pub, or 'cosign public-key --key FILE' writes it")
+		return errors.New("this is a private key of cosign: use cosign.pub, or run 'cosign public-key --key FILE'")
 	case bytes.Contains([]byte(kind), []byte("OPENSSH PRIVATE")):
-		return errors.New("a private key of OpenSSH: its public half is in FILE.pub, or 'ssh-keygen -y -f FILE' writes it")
+		return errors.New("this is a private key of OpenSSH: use FILE.pub, or run 'ssh-keygen -y -f FILE'")
 	case bytes.Contains([]byte(kind), []byte("PRIVATE KEY")):
-		return errors.New("a private key: 'openssl pkey -in FILE -pubout' writes its public half")
+		return errors.New("this is a private key: run 'openssl pkey -in FILE -pubout' for its public half")
 	case kind == "SSH2 PUBLIC KEY":
-		return errors.New("a key in the form of RFC 4716: 'ssh-keygen -i -f FILE' writes it as a line, which is read")
+		return errors.New("RFC 4716 keys are not supported: convert it with 'ssh-keygen -i -f FILE'")
 	}
 	return fmt.Errorf("PEM of type %.64q, want PUBLIC KEY", kind)
 }
@@ -90,7 +92,7 @@ func parseDER(der []byte) (crypto.PublicKey, error) {
 	return nil, errors.New("neither PEM nor DER of a public key or certificate")
 }
 
-// isPrivate reports whether der begins as private keys do, of every kind:
+// isPrivate reports whether der starts like a private key of any type:
 //
 //	SEQUENCE { INTEGER 0 or 1, …
 func isPrivate(der []byte) bool {
@@ -108,8 +110,8 @@ func parsePKCS1(der []byte) (crypto.PublicKey, error) {
 	return key, nil
 }
 
-// parseCertificate takes the key alone: who has signed the certificate, and for how long,
-// says nothing of a key that a user names.
+// parseCertificate returns the key of a certificate. Its issuer and validity
+// are ignored, since the user has chosen the key.
 func parseCertificate(der []byte) (crypto.PublicKey, error) {
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
@@ -131,12 +133,13 @@ func parseSPKI(der []byte) (crypto.PublicKey, error) {
 		return key, nil
 	}
 	if _, err := sigalg.ForKey(key); err != nil {
-		return nil, errors.New("a key that can't sign, or by no algorithm of Sigstore: want ECDSA on P-256, P-384 or P-521, Ed25519, or RSA of 2048, 3072 or 4096 bits")
+		return nil, errors.New("unsupported type of key: want ECDSA on P-256, P-384 or P-521, Ed25519, or RSA of 2048, 3072 or 4096 bits")
 	}
 	return key, nil
 }
 
-// compressed reads an SPKI with a compressed point, which crypto/x509 does not:
+// compressed parses an SPKI with a compressed point, which crypto/x509 does not
+// support:
 //
 //	SEQUENCE { SEQUENCE { OID id-ecPublicKey, OID curve }, BIT STRING 02|03 X }
 func compressed(der []byte) (*ecdsa.PublicKey, bool) {

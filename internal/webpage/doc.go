@@ -1,6 +1,7 @@
-// Package webpage writes HTML for people: pages without scripts, images or anything from
-// elsewhere, under a content security policy that allows nothing but their one style sheet.
+// Package webpage writes HTML pages without scripts, images or external
+// content, with a content security policy that allows only their one style
+// sheet.
 //
 // A page is a template that begins with {{template "head" .}} and ends with
-// {{template "foot" .}}, both in layout.html. What it shows is in .Data.
+// {{template "foot" .}}, both in layout.html. Its data is in .Data.
 package webpage

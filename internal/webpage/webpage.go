@@ -14,20 +14,20 @@ import (
 //go:embed layout.html style.css
 var files embed.FS
 
-// Pages are templates with the layout and the style of all pages. It is safe for concurrent
-// use.
+// Pages contains the templates of pages with their common layout and style. It
+// is safe for concurrent use.
 type Pages struct {
 	templates *template.Template
 	style     template.CSS
-	styleHash string // as a content security policy names it
+	styleHash string // in the form of a content security policy
 }
 
-// New parses the templates in pages, which are embedded in the program, that match pattern.
-// It panics if they are malformed.
+// New parses the templates in pages that match pattern. They are embedded in
+// the program; New panics if they are malformed.
 func New(pages fs.FS, pattern string) *Pages {
 	style, err := files.ReadFile("style.css")
 	if err != nil {
-		panic(err) // it is embedded
+		panic(err) // the template is embedded
 	}
 	hash := sha256.Sum256(style)
 	return &Pages{
@@ -37,8 +37,8 @@ func New(pages fs.FS, pattern string) *Pages {
 	}
 }
 
-// Write answers with the page of a template. Its forms may lead to this site, and to target
-// unless that is empty.
+// Write responds with the page of a template. Its forms may lead to this site
+// and, unless target is empty, to target.
 func (p *Pages) Write(w http.ResponseWriter, status int, name, title, target string, data any) {
 	var b bytes.Buffer
 	err := p.templates.ExecuteTemplate(&b, name, struct {
@@ -56,5 +56,5 @@ func (p *Pages) Write(w http.ResponseWriter, status int, name, title, target str
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src "+p.styleHash+
 		"; form-action 'self' "+target+"; frame-ancestors 'none'; base-uri 'none'")
 	w.WriteHeader(status)
-	w.Write(b.Bytes()) // an error is the client's, who has gone
+	w.Write(b.Bytes()) // fails only if the client has gone
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/durable"
 )
 
-// Open opens or makes a file.
+// Open opens or creates a file.
 func (d *Disk) Open(path string, flag int, perm fs.FileMode) (durable.File, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -47,7 +47,7 @@ func (d *Disk) open(path string, flag int, perm fs.FileMode) (*inode, error) {
 	return node, nil
 }
 
-// Mkdir makes a directory.
+// Mkdir creates a directory.
 func (d *Disk) Mkdir(path string, _ fs.FileMode) error {
 	return d.change("mkdir", path, func(dir *inode, name string) error {
 		if dir.names[name] != nil {
@@ -72,7 +72,7 @@ func (d *Disk) Remove(path string) error {
 	})
 }
 
-// RemoveAll removes what is there, with everything below it.
+// RemoveAll removes a path with everything below it.
 func (d *Disk) RemoveAll(path string) error {
 	err := d.change("removeall", path, func(dir *inode, name string) error {
 		if dir.names[name] != nil {
@@ -86,7 +86,7 @@ func (d *Disk) RemoveAll(path string) error {
 	return err
 }
 
-// Rename moves a file, over the one that may be there.
+// Rename renames a file and replaces an existing one.
 func (d *Disk) Rename(from, to string) error {
 	return d.change("rename", to, func(dir *inode, name string) error {
 		source, old, err := d.place(from)
@@ -106,7 +106,7 @@ func (d *Disk) Rename(from, to string) error {
 	})
 }
 
-// change does one operation on a name.
+// change performs one operation on a name.
 func (d *Disk) change(op, path string, with func(dir *inode, name string) error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

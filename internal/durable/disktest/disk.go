@@ -15,51 +15,51 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/durable"
 )
 
-// ErrStopped is what everything answers from the moment that Stop has set.
+// ErrStopped is the error of all operations after the point set by [Disk.Stop].
 var ErrStopped = errors.New("disk has stopped")
 
-// Disk is a file system, empty but for its root directory. It is safe for
-// concurrent use.
+// A Disk is a file system in memory. It is safe for concurrent use.
 type Disk struct {
 	mu     sync.Mutex
 	random *rand.Rand
 	root   *inode
 	fail   func(Operation) error
-	left   int // operations until it stops; 0: it does not
+	left   int // operations until it stops; 0 means never
 	off    bool
 	locks  map[string]bool
 }
 
-// Operation is what a caller asks of the disk.
+// An Operation is a call to the disk.
 type Operation struct {
-	Name string // of the method of durable.FS or durable.File, in lower case
+	Name string // method of durable.FS or durable.File, in lower case
 	Path string
 }
 
-// Changes says whether the operation changes what is on the disk: a disk that is
-// read-only refuses it.
+// Changes reports whether the operation changes the disk, so that a read-only
+// disk refuses it.
 func (o Operation) Changes() bool {
 	return !slices.Contains([]string{"open", "stat", "readdir", "readat", "close", "lock"}, o.Name)
 }
 
-// New makes a disk. Its chance is in seed: the same calls in the same order have
-// the same outcome.
+// New returns an empty disk. seed determines its random choices: the same calls
+// in the same order have the same result.
 func New(seed uint64) *Disk {
 	return &Disk{random: rand.New(rand.NewPCG(seed, 0)), root: newDir(), locks: map[string]bool{}}
 }
 
-// Fail has each operation ask f, before it is done, for an error to fail with; nil
-// asks nobody. A write that fails may have written a part; a sync that fails has
-// lost what it was to keep.
+// Fail sets a function that is called before each operation and may return an
+// error for it to fail with. Nil removes the function. A failed write may have
+// written a part; a failed sync has lost data.
 func (d *Disk) Fail(f func(Operation) error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.fail = f
 }
 
-// Stop ends the process that uses the disk, after so many operations more, at least
-// one: from then on they answer ErrStopped. ProcessKilled or PowerFailed says what
-// it was, and lets a new process begin; files that were open are of no use to it.
+// Stop ends the process that uses the disk after the given number of
+// operations, at least one. From then on they fail with [ErrStopped].
+// ProcessKilled or PowerFailed then starts a new process; files opened before
+// must not be used.
 func (d *Disk) Stop(after int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -69,7 +69,7 @@ func (d *Disk) Stop(after int) {
 // ProcessKilled leaves the disk as the process last saw it.
 func (d *Disk) ProcessKilled() { d.restart(func() {}) }
 
-// PowerFailed leaves what was synced, and by chance more.
+// PowerFailed keeps what was synced and, at random, some of the rest.
 func (d *Disk) PowerFailed() { d.restart(func() { d.root.lose(d.random) }) }
 
 func (d *Disk) restart(lose func()) {
@@ -80,7 +80,7 @@ func (d *Disk) restart(lose func()) {
 	clear(d.locks)
 }
 
-// begin is the start of every operation; d.mu is held.
+// begin starts an operation. d.mu must be held.
 func (d *Disk) begin(name, path string) error {
 	if d.left == 1 {
 		d.off = true
@@ -97,7 +97,7 @@ func (d *Disk) begin(name, path string) error {
 	return nil
 }
 
-// find walks to a path.
+// find returns the inode at a path.
 func (d *Disk) find(path string) (*inode, error) {
 	at := d.root
 	for name := range strings.SplitSeq(strings.Trim(filepath.ToSlash(filepath.Clean(path)), "/"), "/") {
@@ -113,16 +113,16 @@ func (d *Disk) find(path string) (*inode, error) {
 	return at, nil
 }
 
-// place finds the directory of a path, and gives the name in it.
+// place returns the directory of a path and the name in it.
 func (d *Disk) place(path string) (*inode, string, error) {
 	dir, err := d.find(filepath.Dir(path))
 	if err == nil && !dir.isDir() {
-		err = fmt.Errorf("%s is no directory", filepath.Dir(path))
+		err = fmt.Errorf("%s is not a directory", filepath.Dir(path))
 	}
 	return dir, filepath.Base(path), err
 }
 
-// do does one operation on a path that has to exist.
+// do performs one operation on an existing path.
 func (d *Disk) do(name, path string, with func(*inode) error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -144,19 +144,19 @@ func (d *Disk) SyncDir(path string) error {
 	return d.do("syncdir", path, func(dir *inode) error { dir.syncNames(); return nil })
 }
 
-// Stat gives size and kind.
+// Stat returns size and mode.
 func (d *Disk) Stat(path string) (info fs.FileInfo, err error) {
 	err = d.do("stat", path, func(n *inode) error { info = n.info(filepath.Base(path)); return nil })
 	return info, err
 }
 
-// ReadDir gives what is in a directory, sorted.
+// ReadDir returns the entries of a directory, sorted.
 func (d *Disk) ReadDir(path string) (all []fs.DirEntry, err error) {
 	err = d.do("readdir", path, func(dir *inode) error { all = dir.entries(); return nil })
 	return all, err
 }
 
-// Lock takes a lock that the power failure takes back.
+// Lock takes a lock that a power failure releases.
 func (d *Disk) Lock(path string) (io.Closer, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -178,7 +178,7 @@ type unlock func()
 
 func (u unlock) Close() error { u(); return nil }
 
-// info is what Stat says of an inode.
+// info implements fs.FileInfo for an inode.
 type info struct {
 	name string
 	size int64

@@ -1,13 +1,13 @@
-// Package disktest is a disk in memory that fails when it is told to and loses
-// power, for tests of what promises to be durable.
+// Package disktest provides a disk in memory that fails on demand and loses
+// power, for tests of durable storage.
 //
-// It keeps apart what has been synced and what has only been written. When the
-// power fails, every sector written since the last sync of its file, and every
-// name made, moved or removed since the last sync of its directory, is there or
-// is not, each for itself: less order than any file system keeps, so what
-// survives here survives on all of them. After a sync that failed, what it should
-// have written counts as written no more (as on Linux, where the pages are marked
-// clean), and may be gone even without a power failure.
+// It tracks synced and merely written data separately. After a power failure,
+// each sector written since the last sync of its file, and each name created,
+// renamed or removed since the last sync of its directory, either exists or
+// not, independently of all others. No real file system guarantees less order,
+// so whatever survives here survives on all of them. After a failed sync, the
+// data in question no longer counts as written (as on Linux, where the pages
+// are marked clean), and may be lost even without a power failure.
 //
-// Proof: TestPowerLoss holds the disk's own promises.
+// TestPowerLoss checks the guarantees of the disk itself.
 package disktest

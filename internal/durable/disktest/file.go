@@ -6,14 +6,14 @@ import (
 	"path/filepath"
 )
 
-// file is an open file.
+// A file is an open file.
 type file struct {
 	disk *Disk
 	node *inode
 	path string
 }
 
-// do does one operation; on failure, failed is what it does instead.
+// do performs one operation or, if it is to fail, calls failed.
 func (f *file) do(name string, with, failed func()) error {
 	f.disk.mu.Lock()
 	defer f.disk.mu.Unlock()
@@ -40,7 +40,7 @@ func (f *file) ReadAt(p []byte, at int64) (n int, err error) {
 	return n, err
 }
 
-// WriteAt writes; when it fails, some of it.
+// WriteAt writes. On failure it may have written a part.
 func (f *file) WriteAt(p []byte, at int64) (int, error) {
 	n := len(p)
 	err := f.do("writeat", func() { f.node.write(p, int(at)) }, func() {
@@ -60,12 +60,12 @@ func (f *file) SyncData() error {
 	return f.do("syncdata", f.node.sync, func() { f.node.failSync(f.disk.random) })
 }
 
-// Chmod changes the mode.
+// Chmod sets the mode.
 func (f *file) Chmod(perm fs.FileMode) error {
 	return f.do("chmod", func() { f.node.mode = perm }, nil)
 }
 
-// Stat gives size and mode.
+// Stat returns size and mode.
 func (f *file) Stat() (i fs.FileInfo, err error) {
 	err = f.do("stat", func() { i = f.node.info(filepath.Base(f.path)) }, nil)
 	return i, err

@@ -7,20 +7,20 @@ import (
 	"slices"
 )
 
-// sector is what a disk writes whole or not at all, in bytes.
+// sector is the size of the unit that a disk writes atomically, in bytes.
 const sector = 512
 
-// inode is a file or a directory: as it is seen, and what of it is durable.
+// An inode is a file or a directory, with its visible and its durable state.
 type inode struct {
 	mode fs.FileMode
 
-	// Of a file. Sectors that were written since the last sync are dirty; lost
-	// are those whose sync has failed.
+	// State of a file. Sectors written since the last sync are dirty. Sectors
+	// whose sync has failed are lost.
 	content, synced []byte
 	dirty, lost     map[int]bool
 
-	// Of a directory. pending has, for every name, what it stood for since the
-	// last sync, nil for nothing.
+	// State of a directory. pending has, for each name, the inodes it has referred
+	// to since the last sync, nil for none.
 	names, kept map[string]*inode
 	pending     map[string][]*inode
 }
@@ -41,7 +41,7 @@ func (n *inode) entries() []fs.DirEntry {
 	return all
 }
 
-// set makes a name stand for an inode, or for nothing.
+// set points a name to an inode, or removes it.
 func (n *inode) set(name string, to *inode) {
 	if to == nil {
 		delete(n.names, name)
@@ -56,7 +56,7 @@ func (n *inode) syncNames() {
 	clear(n.pending)
 }
 
-// write writes into the file, which grows as needed.
+// write writes into the file and extends it as needed.
 func (n *inode) write(data []byte, at int) {
 	if end := at + len(data); end > len(n.content) {
 		n.content = append(n.content, make([]byte, end-len(n.content))...)
@@ -71,7 +71,7 @@ func (n *inode) write(data []byte, at int) {
 	}
 }
 
-// sync makes what was written durable, but for what an earlier sync has lost.
+// sync makes written data durable, except what an earlier failed sync has lost.
 func (n *inode) sync() {
 	for s := range n.dirty {
 		n.keep(s)
@@ -92,8 +92,8 @@ func (n *inode) grow(size int) {
 	}
 }
 
-// failSync is a sync that fails: some sectors are written all the same, the others
-// are lost, and some of those are at once what the disk has.
+// failSync simulates a failed sync: some sectors are written anyway, the others
+// are lost, and some of these revert to the durable content at once.
 func (n *inode) failSync(random *rand.Rand) {
 	for _, s := range slices.Sorted(maps.Keys(n.dirty)) {
 		switch random.IntN(3) {
@@ -108,7 +108,7 @@ func (n *inode) failSync(random *rand.Rand) {
 	clear(n.dirty)
 }
 
-// revert has the sector read as it is on the disk.
+// revert resets the sector to its durable content.
 func (n *inode) revert(s int) {
 	end := min((s+1)*sector, len(n.content))
 	clear(n.content[s*sector : end])
@@ -117,8 +117,8 @@ func (n *inode) revert(s int) {
 	}
 }
 
-// lose is the power failure, of everything below n. What was reachable by a name
-// that nobody kept is gone.
+// lose simulates a power failure for everything below n. Inodes without a
+// durable name are lost.
 func (n *inode) lose(random *rand.Rand) {
 	if !n.isDir() {
 		for _, s := range slices.Sorted(maps.Keys(n.dirty)) {
@@ -127,7 +127,7 @@ func (n *inode) lose(random *rand.Rand) {
 			}
 		}
 		if len(n.content) > len(n.synced) && random.IntN(2) == 0 {
-			n.grow(len(n.content)) // the size was written, and not all of the content
+			n.grow(len(n.content)) // the size was written, but not all of the content
 		}
 		n.content = slices.Clone(n.synced)
 		clear(n.dirty)
