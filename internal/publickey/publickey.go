@@ -133,7 +133,7 @@ func parseSPKI(der []byte) (crypto.PublicKey, error) {
 		return key, nil
 	}
 	if _, err := sigalg.ForKey(key); err != nil {
-		return nil, errors.New("unsupported type of key: want ECDSA on P-256, P-384 or P-521, Ed25519, or RSA of 2048, 3072 or 4096 bits")
+		return nil, errors.New("the key can't sign or its algorithm is not supported: want ECDSA on P-256, P-384 or P-521, Ed25519, or RSA of 2048, 3072 or 4096 bits")
 	}
 	return key, nil
 }

@@ -114,12 +114,12 @@ func TestRefused(t *testing.T) {
 		"SSH2":            {[]byte("---- BEGIN SSH2 PUBLIC KEY ----\nAAAA\n---- END SSH2 PUBLIC KEY ----\n"), "ssh-keygen -i -f FILE"},
 		"two":             {append(block("PUBLIC KEY", nil), block("PUBLIC KEY", nil)...), "more than one block"},
 		"two lines":       {append(bytes.Clone(line), line...), "more than one line"},
-		"of another kind": {bytes.Replace(line, []byte("nistp256"), []byte("nistp384"), 1), "another kind"},
+		"of another kind": {bytes.Replace(line, []byte("nistp256"), []byte("nistp384"), 1), "does not match the key"},
 		"a security key":  {[]byte("sk-ssh-ed25519@openssh.com AAAA"), "OpenSSH"},
 		"no base64":       {[]byte("ssh-ed25519 !"), "base64"},
 		"P-224":           {block("PUBLIC KEY", must(x509.MarshalPKIXPublicKey(&p224.PublicKey))), "not in the registry"},
 		"X25519":          {x25519, "can't sign"},
-		"RSA 1024 in SSH": {[]byte("ssh-rsa " + strings.Repeat("A", 40)), "another kind"},
+		"RSA 1024 in SSH": {[]byte("ssh-rsa " + strings.Repeat("A", 40)), "does not match the key"},
 	} {
 		if key, err := publickey.Parse(c.data); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, %v", name, key, err)
