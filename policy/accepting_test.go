@@ -13,8 +13,8 @@ func TestAccepting(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := narrow.Verification().PredicateTypes; len(got) != 1 || got[0] != "https://spdx.dev/Document" || p.Verification().PredicateTypes != nil {
-		t.Error(got, p.Verification().PredicateTypes)
+	if got := narrow.Requirements(policy.Facts{}).PredicateTypes; len(got) != 1 || got[0] != "https://spdx.dev/Document" || p.Requirements(policy.Facts{}).PredicateTypes != nil {
+		t.Error(got, p.Requirements(policy.Facts{}).PredicateTypes)
 	}
 	if p.Rules[0].Accepts[0] != policy.Any || narrow.Rules[0].Accepts[0] == policy.Any {
 		t.Error(p.Rules, narrow.Rules)

@@ -22,9 +22,10 @@
 // names nobody by default, and counts as signed what is signed as bytes; what a
 // rule accepts besides it must say.
 //
-// Verification is what each bundle is held to by package verify; Settle then
-// holds what the bundles of one artifact have proved to the rules. Conditions are
-// compiled by the caller's Compiler: package policy/cel, or none.
+// [Policy.Verify] decides on an artifact and its bundles, with the [Facts] that the
+// policy may need. [Policy.Begin], [Evaluation.Add] and [Evaluation.Decide] do the
+// same in steps; only Decide says yes. Conditions are compiled by the caller's
+// [Compiler]: package policy/cel, or none.
 //
 // Source: docs/guides/policies.md and docs/reference/policy.schema.json. Proof: TestSchema holds
 // Parse and the schema to each other.

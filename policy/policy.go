@@ -113,17 +113,6 @@ func (p *Policy) Accepting(types ...string) (*Policy, error) {
 	return &out, nil
 }
 
-// Verification is what each bundle is held to, whatever rule it is to serve:
-// any of the signers, any of the types, the thresholds.
-func (p *Policy) Verification() verify.Requirements {
-	v := p.prepared
-	if len(v.Identities)+len(v.Keys) != len(p.Signers) { // put together by hand
-		v = p.union()
-	}
-	v.LogThreshold, v.TimestampThreshold, v.WitnessPolicies = p.LogThreshold, p.TimestampThreshold, p.WitnessPolicies
-	return v
-}
-
 // union accepts what any signer of any rule may have signed.
 func (p *Policy) union() (v verify.Requirements) {
 	for _, s := range p.Signers {

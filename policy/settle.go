@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -14,35 +15,39 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
-// Settle holds what the bundles of one artifact have proved to the rules; nil
-// means accepted. Results are of bundles verified with Verification, over the
-// same artifact. The error is a *verify.Error.
-func (p *Policy) Settle(results []*verify.Result) error {
+// settle checks the results of the bundles of one artifact against every rule.
+func (p *Policy) settle(results []*verify.Result) ([]Counted, error) {
 	if len(p.Rules) == 0 {
-		return &verify.Error{Step: verify.StepIdentity, Code: verify.IdentityMismatch, Err: errors.New("the policy has no rule")}
+		return nil, &verify.Error{Step: verify.StepIdentity, Code: verify.IdentityMismatch, Err: errors.New("the policy has no rule")}
 	}
+	var rules []Counted
 	var undecided error
 	for i := range p.Rules {
-		switch err := p.settle(&p.Rules[i], results); {
-		case Undecided(err):
+		by, err := p.settleRule(&p.Rules[i], results)
+		switch {
+		case tooCostly(err):
 			undecided = err
 		case err != nil:
-			return err
+			return nil, err
 		}
+		rules = append(rules, Counted{p.Rules[i], by})
 	}
-	return undecided
+	if undecided != nil {
+		return nil, undecided
+	}
+	return rules, nil
 }
 
-// Undecided says whether an error of Settle is none that refuses: a condition took too
-// long to know its answer, and what else was proved is not enough.
-func Undecided(err error) bool {
+// tooCostly reports whether an error is that of a condition which took too long, and
+// whose answer is unknown.
+func tooCostly(err error) bool {
 	var refusal *verify.Error
 	return errors.As(err, &refusal) && refusal.Code == verify.ConditionTooCostly
 }
 
-// Counts says whether some rule accepts a result, be it enough for that rule or not,
-// or may accept it, where a condition is too costly.
-func (p *Policy) Counts(result *verify.Result) bool {
+// counts reports whether some rule accepts a result, enough for that rule or not, or
+// may accept it, where a condition is too costly.
+func (p *Policy) counts(result *verify.Result) bool {
 	return slices.ContainsFunc(p.Rules, func(r Rule) bool {
 		if len(p.names(&r, result)) == 0 {
 			return false
@@ -52,10 +57,10 @@ func (p *Policy) Counts(result *verify.Result) bool {
 	})
 }
 
-// settle holds one rule: each result that it accepts is a signer's, and so many
+// settleRule checks one rule: each result that it accepts is a signer's, and so many
 // different signers must be found that no signature counts for two of them, and
 // nobody twice.
-func (p *Policy) settle(r *Rule, results []*verify.Result) error {
+func (p *Policy) settleRule(r *Rule, results []*verify.Result) (map[string]*verify.Result, error) {
 	var who crowd
 	var refused error
 	for _, result := range results {
@@ -73,17 +78,17 @@ func (p *Policy) settle(r *Rule, results []*verify.Result) error {
 		}
 		who.add(result, names)
 	}
-	found := matching(who.names())
+	found, want := who.named(), max(r.AtLeast, 1)
 	switch {
-	case found >= r.AtLeast:
-		return nil
-	case found == 0 && refused != nil, Undecided(refused):
-		return refused
+	case len(found) >= want:
+		return found, nil
+	case len(found) == 0 && refused != nil, tooCostly(refused):
+		return nil, refused
 	}
-	return &verify.Error{
+	return nil, &verify.Error{
 		Step: verify.StepIdentity, Code: verify.ThresholdIdentities, Err: refused,
-		Expected: fmt.Sprintf("%d of %s", r.AtLeast, strings.Join(r.SignedBy, ", ")),
-		Found:    fmt.Sprintf("%d: %s", found, cmp.Or(strings.Join(who.words(), ", "), "none of them")),
+		Expected: fmt.Sprintf("%d of %s", want, strings.Join(r.SignedBy, ", ")),
+		Found:    fmt.Sprintf("%d: %s", len(found), cmp.Or(strings.Join(who.words(), ", "), "none of them")),
 	}
 }
 
@@ -91,10 +96,10 @@ func (p *Policy) settle(r *Rule, results []*verify.Result) error {
 // and one whose answer is not known comes before all.
 func closer(a error, b *verify.Error) error {
 	var earlier *verify.Error
-	if Undecided(a) {
+	if tooCostly(a) {
 		return a
 	}
-	if !errors.As(a, &earlier) || earlier.Step < b.Step || Undecided(b) {
+	if !errors.As(a, &earlier) || earlier.Step < b.Step || tooCostly(b) {
 		return b
 	}
 	if earlier.Code == verify.PredicateTypeMismatch && b.Code == verify.PredicateMismatch {
@@ -137,6 +142,12 @@ func (r *Rule) admits(result *verify.Result) *verify.Error {
 		}
 	}
 	if r.holds == nil {
+		if r.Where != "" {
+			return &verify.Error{
+				Step: verify.StepStatement, Code: verify.PredicateMismatch, Expected: r.Where,
+				Err: errors.New("the condition was not compiled by policy.Parse"),
+			}
+		}
 		return nil
 	}
 	if result.Statement == nil {
@@ -169,14 +180,18 @@ type crowd struct {
 
 // individual is one person of a crowd.
 type individual struct {
-	traits []string // identities and keys
-	names  []string // signers of the policy that fit
+	traits []string                  // identities and keys
+	names  []string                  // signers of the policy that fit
+	by     map[string]*verify.Result // by each of names
 	words  string
 }
 
 // add adds the signer of a result, for whom these signers of the policy stand.
 func (c *crowd) add(result *verify.Result, names []string) {
-	merged := &individual{traits: traitsOf(result), names: names, words: person(result)}
+	merged := &individual{traits: traitsOf(result), names: names, by: map[string]*verify.Result{}, words: person(result)}
+	for _, name := range names {
+		merged.by[name] = result
+	}
 	var others []*individual
 	for _, one := range c.people {
 		if !slices.ContainsFunc(one.traits, func(t string) bool { return slices.Contains(merged.traits, t) }) {
@@ -184,17 +199,24 @@ func (c *crowd) add(result *verify.Result, names []string) {
 			continue
 		}
 		merged.traits, merged.names = append(merged.traits, one.traits...), append(merged.names, one.names...)
+		maps.Copy(merged.by, one.by)
 		merged.words = one.words
 	}
 	c.people = append(others, merged)
 }
 
-func (c *crowd) names() [][]string {
+// named gives as many people as possible a name of their own, and returns the
+// result by which each has it.
+func (c *crowd) named() map[string]*verify.Result {
 	var all [][]string
 	for _, one := range c.people {
 		all = append(all, one.names)
 	}
-	return all
+	found := map[string]*verify.Result{}
+	for name, i := range matching(all) {
+		found[name] = c.people[i].by[name]
+	}
+	return found
 }
 
 func (c *crowd) words() []string {
@@ -223,10 +245,10 @@ func traitsOf(result *verify.Result) []string {
 	return append(traits, fmt.Sprintf("%q %v %q", result.Identity.Issuer, subject.Type, subject.Value))
 }
 
-// matching is how many people can each be given a name of their own: the size of
-// a maximum matching, by augmenting paths.
-func matching(people [][]string) int {
-	taken := map[string]int{} // name → person
+// matching gives as many people as possible a name of their own: a maximum matching,
+// by augmenting paths. It returns the person of each name.
+func matching(people [][]string) map[string]int {
+	taken := map[string]int{}
 	var place func(person int, tried map[string]bool) bool
 	place = func(person int, tried map[string]bool) bool {
 		for _, name := range people[person] {
@@ -242,11 +264,8 @@ func matching(people [][]string) int {
 		}
 		return false
 	}
-	found := 0
 	for person := range people {
-		if place(person, map[string]bool{}) {
-			found++
-		}
+		place(person, map[string]bool{})
 	}
-	return found
+	return taken
 }

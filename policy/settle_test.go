@@ -337,13 +337,13 @@ func TestWarnings(t *testing.T) {
 }
 
 // What a program changes in a policy, or makes of one itself, counts.
-func TestVerificationOfChanged(t *testing.T) {
+func TestRequirementsOfChanged(t *testing.T) {
 	p := parse(t, threshold)
 	p.LogThreshold, p.TimestampThreshold = 2, 3
-	if v := p.Verification(); v.LogThreshold != 2 || v.TimestampThreshold != 3 || len(v.Identities) != 3 {
+	if v := p.Requirements(policy.Facts{}); v.LogThreshold != 2 || v.TimestampThreshold != 3 || len(v.Identities) != 3 {
 		t.Errorf("changed: %+v", v)
 	}
-	if v := (&policy.Policy{Signers: p.Signers[:2], Rules: p.Rules}).Verification(); len(v.Identities) != 2 {
+	if v := (&policy.Policy{Signers: p.Signers[:2], Rules: p.Rules}).Requirements(policy.Facts{}); len(v.Identities) != 2 {
 		t.Errorf("made by hand: %+v", v)
 	}
 }

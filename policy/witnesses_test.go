@@ -22,7 +22,7 @@ func TestWitnesses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := p.Verification()
+	v := p.Requirements(policy.Facts{})
 	if len(v.WitnessPolicies) != 1 || len(v.WitnessPolicies[0].Witnesses()) != 2 || v.WitnessPolicies[0].Quorum.AtLeast != 2 {
 		t.Errorf("%+v", v)
 	}

@@ -65,8 +65,16 @@ func FromDigest(hash crypto.Hash, digest []byte) Artifact {
 
 // ReadArtifact reads r to EOF and returns an artifact that can be verified any
 // number of times. It computes all supported digests.
-func ReadArtifact(r io.Reader) (Artifact, error) {
-	sums, err := FromReader(r).digests([]crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512})
+func ReadArtifact(r io.Reader) (Artifact, error) { return FromReader(r).Hashed() }
+
+// Hashed returns an artifact that can be verified any number of times. It reads an
+// artifact of [FromReader] to EOF, as [ReadArtifact] does, and returns any other as
+// it is.
+func (a Artifact) Hashed() (Artifact, error) {
+	if a.stream == nil {
+		return a, nil
+	}
+	sums, err := a.digests([]crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512})
 	return Artifact{sums: sums}, err
 }
 

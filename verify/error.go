@@ -30,7 +30,7 @@ func (s Step) String() string {
 	return names[s-1]
 }
 
-// Error is a refusal. Code is what to act on; Expected and Found are for people
+// Error is a refusal. Step is zero if a policy refused before the first step. Code is what to act on; Expected and Found are for people
 // and empty where there is nothing to compare.
 type Error struct {
 	Step     Step
@@ -43,7 +43,11 @@ type Error struct {
 // Error reads as a path: verifying bundle: log: checkpoint-invalid: ….
 func (e *Error) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "verifying bundle: %v: %s", e.Step, e.Code)
+	b.WriteString("verifying bundle: ")
+	if e.Step != 0 {
+		fmt.Fprintf(&b, "%v: ", e.Step)
+	}
+	b.WriteString(string(e.Code))
 	if e.Err != nil {
 		fmt.Fprintf(&b, ": %v", e.Err)
 	}
@@ -103,6 +107,8 @@ const (
 	PredicateMismatch       Code = "predicate-mismatch"
 	ConditionTooCostly      Code = "condition-too-costly" // neither no nor yes
 	ThresholdIdentities     Code = "threshold-identities"
+	FactMissing             Code = "fact-missing" // neither no nor yes
+	TrustStale              Code = "trust-stale"  // neither no nor yes
 )
 
 var meanings = []struct {
@@ -140,6 +146,8 @@ var meanings = []struct {
 	{PredicateMismatch, "the statement's predicate is not as the policy's condition asks"},
 	{ConditionTooCostly, "nobody knows whether the statement is as the policy's condition asks"},
 	{ThresholdIdentities, "fewer of the policy's signers have signed than it asks for"},
+	{FactMissing, "the policy cannot decide without a fact that is unknown"},
+	{TrustStale, "the policy asks for a trusted root that was fetched more recently"},
 }
 
 // Codes lists every code, in the order of the steps that give them.

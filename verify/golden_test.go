@@ -115,6 +115,8 @@ func refusals(t *testing.T, in, foreign *instance) map[verify.Code]refusal {
 		verify.PredicateMismatch:       {bundle: attested, file: strings.Replace(attestedPolicy, "bob]", "bob]\n    accepts: ['https://example.com/p']\n    where: predicate.level > 3", 1)},
 		verify.ConditionTooCostly:      {bundle: attested, file: strings.Replace(attestedPolicy, "bob]", "bob]\n    accepts: ['https://example.com/p']\n    where: '[\"x\"]"+strings.Repeat(".map(s, s + s + s + s)", 14)+" == []'", 1)},
 		verify.ThresholdIdentities:     {bundle: good(), file: attestedPolicy + "    atLeast: 2\n"},
+		verify.FactMissing:             {bundle: good(), file: attestedPolicy + "trustRoot: {maxAge: 24h}\n"},
+		verify.TrustStale:              {bundle: good(), file: attestedPolicy + "trustRoot: {maxAge: 24h}\n"},
 	}
 }
 
@@ -150,7 +152,7 @@ func TestGolden(t *testing.T) {
 			t.Errorf("no case for %s", code)
 			continue
 		}
-		err := c.judge(t, in)
+		err := c.judge(t, in, code)
 		var refused *verify.Error
 		if !errors.As(err, &refused) || refused.Code != code {
 			t.Errorf("%s: got %v", code, err)
@@ -175,7 +177,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-func (c refusal) judge(t *testing.T, in *instance) error {
+func (c refusal) judge(t *testing.T, in *instance, code verify.Code) error {
 	root, content, held := in.root, artifact, trustAlice
 	if c.root != nil {
 		root = c.root
@@ -196,11 +198,12 @@ func (c refusal) judge(t *testing.T, in *instance) error {
 		return err
 	}
 	p := must(policy.Parse([]byte(c.file), cel.Compile))(t)
-	result, err := v.Verify(c.bundle, a, p.Verification())
-	if err != nil {
-		return err
+	facts := policy.Facts{Witnesses: policy.KnownWitnesses()}
+	if code == verify.TrustStale {
+		facts.RootFetched, facts.Now = signedAt, signedAt.Add(48*time.Hour)
 	}
-	return p.Settle([]*verify.Result{result})
+	_, err := p.Verify(v, a, []*bundle.Bundle{c.bundle}, facts)
+	return err
 }
 
 // TestExplain: the steps are told up to the one that refuses, and all nine of a

@@ -85,7 +85,7 @@ func TestWitnesses(t *testing.T) {
 }
 
 // A policy is about the logs that it names, and several hold together.
-func TestLogPolicies(t *testing.T) {
+func TestWitnessPolicies(t *testing.T) {
 	in := newInstance(t, "covered")
 	v, err := verify.New(in.root)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -18,7 +19,6 @@ import (
 	"github.com/hallmark-sign/hallmark/policy"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/verify"
-	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
 func main() { os.Exit(run()) }
@@ -60,7 +60,7 @@ func parse(args []string) (options, []string, error) {
 	var o options
 	flags := flag.NewFlagSet("hallmark-verify", flag.ContinueOnError)
 	flags.StringVar(&o.trustedRoot, "trusted-root", "", "trusted root `FILE` (needed)")
-	flags.StringVar(&o.logPolicy, "log-policy", "", "log policy `FILE` (C2SP tlog-policy): witnesses that must have cosigned the logs")
+	flags.StringVar(&o.logPolicy, "log-policy", "", "log policy `FILE` (C2SP tlog-policy): witnesses that must have cosigned the logs (default: log_policy beside the trusted root, if there is one)")
 	flags.StringVar(&o.policy, "policy", "", "policy `FILE` that says who must have signed")
 	flags.StringVar(&o.identity, "identity", "", "who must have signed: the email or URI in the certificate")
 	flags.StringVar(&o.issuer, "issuer", "", "`URL` of the OpenID issuer that must have vouched for --identity")
@@ -177,24 +177,17 @@ func (o options) judge(stdin io.Reader) (*verdict.Judge, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.logPolicy != "" {
-		if raw, err = verdict.ReadFile(o.logPolicy, checkpoint.MaxWitnessPolicy); err != nil {
-			return nil, err
-		}
-		demanded, err := checkpoint.ParseWitnessPolicy(raw)
-		if err != nil {
-			return nil, verdict.Unreadable(o.logPolicy, err)
-		}
-		p.WitnessPolicies = append(p.WitnessPolicies, demanded)
+	facts := policy.Facts{Now: time.Now()} // nobody says when the trusted root was fetched
+	if facts.Witnesses, err = verdict.Witnesses(o.logPolicy, o.trustedRoot, policy.UnknownWitnessesUnsafe()); err != nil {
+		return nil, err
 	}
-	return &verdict.Judge{Verifier: verifier, Policy: p, Explain: o.explain, Stdin: stdin}, nil
+	return &verdict.Judge{Verifier: verifier, Policy: p, Facts: facts, Explain: o.explain, Stdin: stdin}, nil
 }
 
 // maxKey is how many bytes a public key may have.
 const maxKey = 1 << 20
 
-// accepted is the policy. The age of the trusted root can't be known here, as
-// nobody says when it was fetched; a policy that limits it is refused.
+// accepted returns the policy that the flags select.
 func (o options) accepted() (*policy.Policy, error) {
 	if o.identity != "" {
 		return policy.ForIdentity(o.identity, o.issuer), nil
@@ -211,9 +204,6 @@ func (o options) accepted() (*policy.Policy, error) {
 		return nil, err
 	}
 	p, err := policy.Parse(raw, nil)
-	if err == nil && p.MaxRootAge > 0 {
-		err = errors.New("trustRoot.maxAge: this program does not know when the trusted root was fetched; the hallmark command does")
-	}
 	if err != nil {
 		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: o.policy, Code: "policy-malformed", Err: err}
 	}

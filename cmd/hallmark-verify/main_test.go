@@ -70,3 +70,37 @@ func TestLogPolicy(t *testing.T) {
 		}
 	}
 }
+
+// A log policy beside the trusted root counts. Without one, and without knowing when
+// the root was fetched, each verdict says what was not asked.
+func TestFacts(t *testing.T) {
+	i, dir := hallmarktest.New(t), t.TempDir()
+	raw, err := os.ReadFile(i.TrustedRootFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, file, aged := filepath.Join(dir, "trusted_root.json"), filepath.Join(dir, "file"), filepath.Join(dir, "policy.yaml")
+	const policy = "version: 1\nsigners:\n  a: {email: a, issuer: b}\nrequire:\n  - {signedBy: [a]}\ntrustRoot: {maxAge: 24h}\n"
+	for path, text := range map[string]string{root: string(raw), file: "", aged: policy, file + verdict.Suffix: "{}"} {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out strings.Builder
+	err = execute(context.Background(), []string{"--trusted-root", root, "--identity", "a", "--issuer", "b", "--json", file}, nil, &out)
+	if w := new(verdict.Worst); !errors.As(err, &w) || !strings.Contains(out.String(), `"notAsked":["witnesses","root-age"]`) {
+		t.Errorf("%v: %s", err, out.String())
+	}
+	err = execute(context.Background(), []string{"--trusted-root", root, "--policy", aged, file}, nil, &out)
+	if w := new(verdict.Worst); !errors.As(err, &w) || w.Status != verdict.ExitUndecided || w.Code != "fact-missing" {
+		t.Error(err)
+	}
+	beside := filepath.Join(dir, "log_policy")
+	if err := os.WriteFile(beside, []byte("quorum of friends\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	err = execute(context.Background(), []string{"--trusted-root", root, "--identity", "a", "--issuer", "b", file}, nil, &out)
+	if p := new(verdict.Problem); !errors.As(err, &p) || p.Subject != beside {
+		t.Error(err)
+	}
+}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/trust"
-	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
 // home is what this client remembers:
@@ -123,32 +122,7 @@ func (f *trustFlags) add(cmd *cobra.Command, signing bool) {
 
 // addLogPolicy is for verbs that hold bundles to what an instance demands.
 func (f *trustFlags) addLogPolicy(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.logPolicy, "log-policy", "", "log policy `FILE` (C2SP tlog-policy): witnesses that must have cosigned the logs (default: the instance's, if it has one)")
-}
-
-// logPolicies are those that bundles are held to: the one given, else that of the
-// instance. A trusted root that was given brings none.
-func (f trustFlags) logPolicies(env environment) ([]checkpoint.WitnessPolicy, error) {
-	path := f.logPolicy
-	if path == "" {
-		root, err := f.rootPath(env)
-		if err != nil {
-			return nil, err
-		}
-		path = filepath.Join(filepath.Dir(root), trust.LogPolicyFile)
-		if _, err := os.Lstat(path); f.trustedRoot != "" || errors.Is(err, fs.ErrNotExist) {
-			return nil, nil
-		}
-	}
-	raw, err := readFile(path, checkpoint.MaxWitnessPolicy)
-	if err != nil {
-		return nil, err
-	}
-	p, err := checkpoint.ParseWitnessPolicy(raw)
-	if err != nil {
-		return nil, unreadable(path, err)
-	}
-	return []checkpoint.WitnessPolicy{p}, nil
+	cmd.Flags().StringVar(&f.logPolicy, "log-policy", "", "log policy `FILE` (C2SP tlog-policy): witnesses that must have cosigned the logs (default: log_policy beside the trusted root, if there is one)")
 }
 
 // root reads the trusted root that the flags select.

@@ -212,10 +212,7 @@ func (f trustFlags) judge(env environment, p *policy.Policy) (*verdict.Judge, er
 	if err != nil {
 		return nil, err
 	}
-	if err := f.fresh(env, p.MaxRootAge); err != nil {
-		return nil, err
-	}
-	demanded, err := f.logPolicies(env)
+	facts, err := f.facts(env)
 	if err != nil {
 		return nil, err
 	}
@@ -223,32 +220,27 @@ func (f trustFlags) judge(env environment, p *policy.Policy) (*verdict.Judge, er
 	if err != nil {
 		return nil, err
 	}
-	p.WitnessPolicies = append(p.WitnessPolicies, demanded...)
-	return &verdict.Judge{Verifier: verifier, Policy: p, Stdin: env.stdin, Command: env.command()}, nil
+	return &verdict.Judge{Verifier: verifier, Policy: p, Facts: facts, Stdin: env.stdin, Command: env.command()}, nil
 }
 
-// fresh holds the age of the trusted root, since it was fetched, to the policy's
-// maximum.
-func (f trustFlags) fresh(env environment, limit time.Duration) error {
-	if limit == 0 {
-		return nil
-	}
+// facts returns when the trusted root was fetched and what the instance demands. A
+// pinned instance without a log policy demands none; of a trusted root that was given
+// alone nobody knows.
+func (f trustFlags) facts(env environment) (policy.Facts, error) {
+	facts := policy.Facts{Now: time.Now()}
 	path, err := f.rootPath(env)
 	if err != nil {
-		return err
+		return facts, err
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return unreadable(path, err)
+	if info, err := os.Stat(path); err == nil && path != verdict.Stdin {
+		facts.RootFetched = info.ModTime()
 	}
-	const skew = time.Minute // of a clock; a file from the future would be fresh for as long as anybody likes
-	if age := time.Since(info.ModTime()); age > limit || age < -skew {
-		return &problem{
-			Exit: exitUndecided, Subject: path, Code: "trust-stale", Err: errors.New("the policy asks for a trusted root that was fetched more recently"),
-			Expected: "at most " + limit.String() + " old", Found: age.Round(time.Second).String(), Try: env.command() + " trust add URL",
-		}
+	absent := policy.KnownWitnesses()
+	if f.trustedRoot != "" {
+		absent = policy.UnknownWitnessesUnsafe()
 	}
-	return nil
+	facts.Witnesses, err = verdict.Witnesses(f.logPolicy, path, absent)
+	return facts, err
 }
 
 // verify gives a verdict on each file, and the worst as its own.

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 
 	"github.com/hallmark-sign/hallmark/policy"
 	"github.com/hallmark-sign/hallmark/verify"
@@ -19,10 +19,24 @@ import (
 type Judge struct {
 	Verifier *verify.Verifier
 	Policy   *policy.Policy
+	Facts    policy.Facts
 	Explain  bool      // keep what each step saw
 	Stdin    io.Reader // read when a Target says so
 	Store    Store     // asked where an artifact has no bundle; nil: nobody is
 	Command  string    // how the user called hallmark, for hints; empty: it is not at hand
+
+	begun sync.Once
+	base  *policy.Evaluation // without bundles
+	facts error              // why there is no base
+}
+
+// begin returns an evaluation of one artifact, or why the policy decides nothing.
+func (j *Judge) begin(name string) (*policy.Evaluation, *Problem) {
+	j.begun.Do(func() { j.base, j.facts = j.Policy.Begin(j.Verifier, j.Facts) })
+	if refusal := new(verify.Error); errors.As(j.facts, &refusal) {
+		return nil, j.dress(name, piece{file: detached}, Refused(refusal))
+	}
+	return j.base.Another(), nil
 }
 
 // Verdict is what came of one artifact: exactly one of Results and Problem says
@@ -33,7 +47,10 @@ type Verdict struct {
 	Digest    []byte           // SHA-256 of a file that a signed list vouches for
 	List      string           // that list
 	Explained []Explained      // when asked for
+	Gaps      []policy.Gap     // facts that were unknown, and that the policy did not ask for
 	Problem   *Problem         // nil: verified
+
+	evaluation *policy.Evaluation // of Results
 }
 
 // Explained is a verification of one bundle.
@@ -118,6 +135,7 @@ func (j *Judge) Judge(ctx context.Context, t Target) Verdict {
 	} else {
 		v = j.own(ctx, t)
 	}
+	v.Gaps = j.Facts.Gaps()
 	if v.Problem == nil && t.unseen != nil {
 		v.Problem = couldNotLook(t.Name, fmt.Errorf("%s could not be read, and may object to it: %w", t.unseen.Subject, t.unseen.Err))
 	}
@@ -153,11 +171,14 @@ func (j *Judge) judge(ctx context.Context, v *Verdict) {
 		v.Problem = missing
 		return
 	}
+	if v.evaluation, v.Problem = j.begin(v.Target.Name); v.Problem != nil {
+		return
+	}
 	var h hearing
 	if v.Problem = j.hear(ctx, v, pieces, &h); v.Problem != nil {
 		return
 	}
-	err := j.Policy.Settle(v.Results)
+	_, err := v.evaluation.Decide()
 	if err != nil {
 		older, problem := v.Target.lookAgain(ctx)
 		if problem != nil {
@@ -168,7 +189,7 @@ func (j *Judge) judge(ctx context.Context, v *Verdict) {
 			return
 		}
 		if len(older) > 0 { // conditions may take seconds
-			err = j.Policy.Settle(v.Results)
+			_, err = v.evaluation.Decide()
 		}
 	}
 	refusal := new(verify.Error)
@@ -251,18 +272,15 @@ func (j *Judge) verify(v *Verdict, p piece, open opener) *Problem {
 	defer closer.Close()
 	var result *verify.Result
 	if j.Explain {
-		e := j.Verifier.Explain(p.bundle, artifact, j.Policy.Verification())
-		v.Explained = append(v.Explained, Explained{p.file, e})
-		result, err = e.Result, e.Err
+		var explained verify.Explanation
+		explained, result, err = v.evaluation.Explain(p.bundle, artifact, v.Target.checkName(p))
+		v.Explained = append(v.Explained, Explained{p.file, explained})
 	} else {
-		result, err = j.Verifier.Verify(p.bundle, artifact, j.Policy.Verification())
+		result, err = v.evaluation.Add(p.bundle, artifact, v.Target.checkName(p))
 	}
 	if err == nil {
 		if p.payload != nil {
 			OfImage(result, v.Target.digest)
-		}
-		if v.Target.beside(p) && !calls(result, filepath.Base(v.Target.path)) {
-			return j.dress(v.Target.Name, p, otherName(result, filepath.Base(v.Target.path)))
 		}
 		v.Results = append(v.Results, result)
 		return nil
@@ -290,6 +308,13 @@ func (j *Judge) dress(name string, from piece, p *Problem) *Problem {
 		if j.Command != "" {
 			p.Try = j.Command + " trust add URL, of the instance that signed; --instance, if it is in " + j.Command + " trust list; or " + p.Try
 		}
+	case verify.TrustStale:
+		p.Try = "a trusted root that was fetched since"
+		if j.Command != "" {
+			p.Try = j.Command + " trust add URL"
+		}
+	case verify.FactMissing:
+		p.Try = "hallmark verify with --instance, which knows what was fetched, and when"
 	case verify.RepositoryRenamed:
 		p.Try = "writing the new name into the policy, if the repository has moved"
 	default:

@@ -37,7 +37,7 @@ func (j *Judge) once(ctx context.Context, l *list) Verdict {
 	l.judged.Do(func() {
 		l.said = Verdict{Target: l.target}
 		j.judge(ctx, &l.said)
-		l.counts = slices.ContainsFunc(l.said.Results, j.Policy.Counts)
+		l.counts = l.said.evaluation.Counts()
 		for _, r := range l.said.Results {
 			l.digests = append(l.digests, digestsOf(r))
 		}
@@ -51,6 +51,9 @@ func (j *Judge) once(ctx context.Context, l *list) Verdict {
 func (j *Judge) mentioned(ctx context.Context, t Target) Verdict {
 	v := Verdict{Target: t}
 	sums, unread := t.Sums(ctx)
+	if v.evaluation, v.Problem = j.begin(t.Name); v.Problem != nil {
+		return v
+	}
 	var refused *Problem
 	var by []string
 	for _, m := range t.mentions {
@@ -70,7 +73,10 @@ func (j *Judge) mentioned(ctx context.Context, t Target) Verdict {
 			return v
 		case m.list.malformed:
 		case m.list.counts: // several may be enough together
-			v.Results, by = append(v.Results, said.Results...), append(by, name)
+			if v.Problem = v.include(said); v.Problem != nil {
+				return v
+			}
+			by = append(by, name)
 		default:
 			refused = cmp.Or(refused, t.notVouched(said.Problem, name+" is not verified: "+said.Problem.Error()))
 		}
@@ -80,8 +86,10 @@ func (j *Judge) mentioned(ctx context.Context, t Target) Verdict {
 		v.Problem = refused
 	case unread != nil:
 		v.Problem = unread
-	case j.Policy.Settle(v.Results) != nil:
-		j.alone(ctx, &v, by, refused)
+	default:
+		if _, err := v.evaluation.Decide(); err != nil {
+			j.alone(ctx, &v, by, refused)
+		}
 	}
 	if v.Problem == nil && len(by) > 0 {
 		v.Digest, v.List = sums[crypto.SHA256], strings.Join(slices.Compact(by), ", ")
@@ -93,8 +101,12 @@ func (j *Judge) mentioned(ctx context.Context, t Target) Verdict {
 // enough; others were refused.
 func (j *Judge) alone(ctx context.Context, v *Verdict, by []string, refused *Problem) {
 	own := j.own(ctx, v.Target)
-	v.Results, v.Explained = append(v.Results, own.Results...), append(v.Explained, own.Explained...)
-	err, refusal := j.Policy.Settle(v.Results), new(verify.Error)
+	v.Explained = append(v.Explained, own.Explained...)
+	if v.Problem = v.include(own); v.Problem != nil {
+		return
+	}
+	_, err := v.evaluation.Decide()
+	refusal := new(verify.Error)
 	switch {
 	case err == nil:
 	case own.Problem.Code != "unsigned" && !policy.Undecided(err):
@@ -106,6 +118,18 @@ func (j *Judge) alone(ctx context.Context, v *Verdict, by []string, refused *Pro
 	default:
 		v.Problem = own.Problem
 	}
+}
+
+// include adds what another verdict has proved, which is about this artifact too.
+func (v *Verdict) include(other Verdict) *Problem {
+	v.Results = append(v.Results, other.Results...)
+	if other.evaluation == nil { // nothing was verified
+		return nil
+	}
+	if err := v.evaluation.AddFrom(other.evaluation, func(*verify.Result) bool { return true }); err != nil {
+		return &Problem{Exit: ExitUndecided, Subject: v.Target.Name, Code: "failed", Err: err}
+	}
+	return nil
 }
 
 // missingFrom is the refusal of a file that is not there, and is signed for.

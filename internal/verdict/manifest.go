@@ -258,8 +258,10 @@ func (j *Judge) shared(ctx context.Context, t Target) Verdict {
 	if v.Digest, v.Problem = t.sum(ctx, j.Stdin); v.Problem != nil {
 		return v
 	}
+	named := map[*verify.Result]bool{}
 	for i, r := range said.Results {
 		if l.digests[i][hex.EncodeToString(v.Digest)] {
+			named[r] = true
 			about := *r
 			about.Hash, about.Digest = crypto.SHA256, v.Digest
 			v.Results = append(v.Results, &about)
@@ -277,10 +279,23 @@ func (j *Judge) shared(ctx context.Context, t Target) Verdict {
 		v.Problem.Subject = t.Name
 		return v
 	}
-	if refusal := new(verify.Error); errors.As(j.Policy.Settle(v.Results), &refusal) {
-		v.Problem = j.dress(t.Name, piece{file: l.target.bundles[0]}, Refused(refusal))
+	v.evaluation = said.evaluation.Another()
+	err := v.evaluation.AddFrom(said.evaluation, func(r *verify.Result) bool { return named[r] })
+	if err == nil {
+		_, err = v.evaluation.Decide()
+	}
+	if err != nil {
+		v.Problem = j.refusal(err, t.Name, piece{file: l.target.bundles[0]})
 	}
 	return v
+}
+
+// refusal is the problem that an error of a policy is.
+func (j *Judge) refusal(err error, name string, from piece) *Problem {
+	if refusal := new(verify.Error); errors.As(err, &refusal) {
+		return j.dress(name, from, Refused(refusal))
+	}
+	return &Problem{Exit: ExitUndecided, Subject: name, Code: "failed", Err: err}
 }
 
 // sum is the SHA-256 of whatever the target is.
@@ -320,12 +335,19 @@ func calls(r *verify.Result, name string) bool {
 	return called
 }
 
-// otherName is the refusal of a file under a name that its statement does not give it.
-func otherName(r *verify.Result, name string) *Problem {
-	return Refused(&verify.Error{
-		Step: verify.StepStatement, Code: verify.SubjectMismatch,
-		Expected: "a statement that gives " + name + " this digest", Found: fmt.Sprintf("one on %d artifacts, which does not", len(r.Statement.Subject)),
-	})
+// checkName returns a check that refuses a file under a name that its statement does
+// not give it. It passes every result of a bundle that was not found beside the file.
+func (t Target) checkName(p piece) func(*verify.Result) error {
+	return func(r *verify.Result) error {
+		name := filepath.Base(t.path)
+		if !t.beside(p) || calls(r, name) {
+			return nil
+		}
+		return &verify.Error{
+			Step: verify.StepStatement, Code: verify.SubjectMismatch,
+			Expected: "a statement that gives " + name + " this digest", Found: fmt.Sprintf("one on %d artifacts, which does not", len(r.Statement.Subject)),
+		}
+	}
 }
 
 // Claimed is the artifact that a bundle names itself: the first, if several.

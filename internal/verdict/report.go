@@ -22,8 +22,9 @@ type Report struct {
 	Expected   string      `json:"expected,omitempty"`
 	Found      string      `json:"found,omitempty"`
 	Try        string      `json:"try,omitempty"`
-	Digest     string      `json:"digest,omitempty"` // of the artifact
-	List       string      `json:"list,omitempty"`   // signed list of checksums that vouches for it
+	Digest     string      `json:"digest,omitempty"`   // of the artifact
+	List       string      `json:"list,omitempty"`     // signed list of checksums that vouches for it
+	NotAsked   []string    `json:"notAsked,omitempty"` // facts that were unknown, and that the policy did not ask for
 	Signatures []Signature `json:"signatures,omitempty"`
 	Explained  []StepsOf   `json:"explained,omitempty"`
 }
@@ -75,6 +76,9 @@ func (v Verdict) Report() Report {
 	if p := v.Problem; p != nil {
 		out.Verdict = map[int]string{ExitRefused: "refused", ExitUsage: "unreadable", ExitUndecided: "undecided"}[p.Exit]
 		out.Code, out.Reason, out.Expected, out.Found, out.Try = p.Code, bounded(p.Err.Error()), bounded(p.Expected), bounded(p.Found), p.Try
+	}
+	for _, gap := range v.Gaps {
+		out.NotAsked = append(out.NotAsked, string(gap))
 	}
 	for _, r := range v.Results {
 		out.Signatures = append(out.Signatures, signatureOf(r))
@@ -140,6 +144,9 @@ func (v Verdict) Text() string {
 		if v.List != "" {
 			fmt.Fprintf(&b, "  listed in  %s\n", Printable(v.List))
 		}
+		for _, gap := range v.Gaps {
+			fmt.Fprintf(&b, "  not asked  %s\n", gap.Meaning())
+		}
 	}
 	for _, e := range v.Explained {
 		fmt.Fprintf(&b, "\n%s\n", Printable(e.File))
@@ -173,7 +180,11 @@ func (v Verdict) Line() string {
 	for _, r := range v.Results {
 		who = append(who, Who(r))
 	}
-	return fmt.Sprintf("%s: verified, signed by %s\n", Printable(v.Target.Name), strings.Join(who, " and by "))
+	var gaps strings.Builder
+	for i, gap := range v.Gaps {
+		gaps.WriteString([]string{"; not asked: ", ", "}[min(i, 1)] + string(gap))
+	}
+	return fmt.Sprintf("%s: verified, signed by %s%s\n", Printable(v.Target.Name), strings.Join(who, " and by "), gaps.String())
 }
 
 // Who is the signer in words.

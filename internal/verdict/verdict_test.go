@@ -72,13 +72,16 @@ func write(t testing.TB, path, content string) {
 	}
 }
 
+// known are facts that no policy refuses.
+var known = policy.Facts{RootFetched: time.Unix(1, 0), Now: time.Unix(1, 0), Witnesses: policy.KnownWitnesses()}
+
 func judge(t testing.TB, i *hallmarktest.Instance) *verdict.Judge {
 	t.Helper()
 	v, err := verify.New(i.Root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &verdict.Judge{Verifier: v, Policy: policy.ForIdentity(alice, i.URL), Command: "hallmark"}
+	return &verdict.Judge{Verifier: v, Policy: policy.ForIdentity(alice, i.URL), Facts: known, Command: "hallmark"}
 }
 
 // said gives the verdicts on what the arguments name, in their order.
@@ -310,7 +313,7 @@ func TestEndsEarly(t *testing.T) {
 
 func FuzzChecksums(f *testing.F) {
 	dir := f.TempDir()
-	j := &verdict.Judge{Policy: new(policy.Policy)}
+	j := &verdict.Judge{Policy: new(policy.Policy), Facts: known}
 	f.Add("4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865  one\n")
 	f.Fuzz(func(t *testing.T, content string) {
 		write(t, filepath.Join(dir, "SHA256SUMS"), content)
@@ -393,7 +396,7 @@ func TestPatterns(t *testing.T) {
 	for _, name := range []string{"a.zip", "b.txt", "x/a.zip", "x/y/a.zip", "x/y/a.zip" + verdict.Suffix} {
 		write(t, filepath.Join(dir, name), "x")
 	}
-	j := &verdict.Judge{Policy: new(policy.Policy)}
+	j := &verdict.Judge{Policy: new(policy.Policy), Facts: known}
 	for pattern, want := range map[string]string{
 		"*.zip": "a.zip", "*/*.zip": "x/a.zip", "**/*.zip": "a.zip x/a.zip x/y/a.zip", "x/**": "x/a.zip x/y/a.zip", "**": "a.zip b.txt x/a.zip x/y/a.zip",
 		"?.[tz]*": "a.zip b.txt", "x/**/a.zip": "x/a.zip x/y/a.zip", "**/y/*": "x/y/a.zip",
