@@ -3,19 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/client/logread"
-	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/logbackup"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
 // logBackupFlags are those of log backup.
@@ -53,26 +47,13 @@ Entries that were acknowledged in the last moment may not be in it: see 'log res
 }
 
 func (f logBackupFlags) run(ctx context.Context, env environment, source, target string) error {
-	if !isInstance(source) {
-		if _, err := os.Stat(filepath.Join(source, "checkpoint")); errors.Is(err, fs.ErrNotExist) {
-			return unreadable(source, fmt.Errorf("it is no instance, which has %s, and no log, which has a checkpoint", config.File))
-		}
-		logs, err := openLogs(f.config, source)
-		if err != nil {
-			return err
-		}
-		return f.one(ctx, env, logs, source, target)
-	}
-	logs, err := openLogs(source, "")
+	logs, copies, err := planBackup(f.config, source, target)
 	if err != nil {
 		return err
 	}
-	if err := checkBackup(target); err != nil {
-		return err
-	}
 	var failed failures
-	for _, one := range logs.all {
-		if err := f.one(ctx, env, logs, filepath.Join(source, one.dir), filepath.Join(target, one.dir)); err != nil {
+	for _, one := range copies {
+		if err := f.one(ctx, env, logs, one.from, one.to); err != nil {
 			failed = append(failed, err)
 		}
 		if ctx.Err() != nil {
@@ -80,25 +61,6 @@ func (f logBackupFlags) run(ctx context.Context, env environment, source, target
 		}
 	}
 	return failed.OrNil()
-}
-
-// checkBackup refuses a directory that has other things than backups of logs.
-func checkBackup(target string) error {
-	entries, err := os.ReadDir(target)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return &problem{Exit: exitUsage, Subject: target, Code: "unwritable", Err: err}
-	}
-	for _, entry := range entries {
-		if name := entry.Name(); name != "ct" && name != "lost+found" && !strings.HasPrefix(name, "rekor") && !strings.HasPrefix(name, ".") {
-			return &problem{
-				Exit: exitUsage, Subject: target, Code: "exists", Err: fmt.Errorf("%s is in it, which is of no backup", name), Try: "a directory of its own, such as " + verdict.Quoted(filepath.Join(target, "hallmark-backup")),
-			}
-		}
-	}
-	return nil
 }
 
 func (f logBackupFlags) one(ctx context.Context, env environment, logs *ownLogs, source, target string) error {
@@ -117,4 +79,24 @@ func (f logBackupFlags) one(ctx context.Context, env environment, logs *ownLogs,
 		return logProblem(target, err)
 	}
 	return env.tell("backed up", tree, s)
+}
+
+// logSummary is what was done, for people and machines.
+type logSummary struct {
+	Origin   string `json:"origin"`
+	Size     uint64 `json:"size"`
+	RootHash string `json:"rootHash"`
+	Copied   int    `json:"filesCopied"`
+	Skipped  int    `json:"filesSkipped"`
+	Bytes    int64  `json:"bytesCopied"`
+}
+
+// tell says what was done to a log.
+func (e environment) tell(verb string, tree *logbackup.Tree, s logbackup.Summary) error {
+	if e.json {
+		return e.printJSON(logSummary{tree.Head.Origin, s.Size, s.Root.String(), s.Copied, s.Skipped, s.Bytes})
+	}
+	e.say("%s %s: %s, root %s; %s copied, %d there already, %d bytes", verb, tree.Head.Origin,
+		counted(s.Size, "entry", "entries"), s.Root, counted(s.Copied, "file", "files"), s.Skipped, s.Bytes)
+	return nil
 }

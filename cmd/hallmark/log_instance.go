@@ -51,11 +51,11 @@ func openLogs(given, dir string) (*ownLogs, error) {
 	}
 	o := new(ownLogs)
 	var err error
-	if o.config, err = config.Load(configPath(given)); err != nil {
-		return nil, &problem{Exit: exitUsage, Subject: given, Code: "configuration", Err: err, Try: "-c DIR, of the instance"}
+	if o.config, err = config.Load(config.Find(given)); err != nil {
+		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: given, Code: "configuration", Err: err, Try: "-c DIR, of the instance"}
 	}
 	path := o.config.Path("trust", trust.RootFile)
-	raw, err := readFile(path, trust.MaxSize)
+	raw, err := verdict.ReadFile(path, trust.MaxSize)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func openLogs(given, dir string) (*ownLogs, error) {
 		err = o.list()
 	}
 	if err != nil {
-		return nil, unreadable(path, err)
+		return nil, verdict.Unreadable(path, err)
 	}
 	return o, nil
 }
@@ -133,35 +133,15 @@ func (o *ownLogs) open(dir string) (*logbackup.Tree, ownLog, error) {
 func logProblem(subject string, err error) error {
 	switch {
 	case errors.Is(err, durable.ErrLocked):
-		return &problem{Exit: exitUndecided, Subject: subject, Code: "instance-locked", Err: fmt.Errorf("another backup is being made there: %w", err)}
+		return &verdict.Problem{Exit: verdict.ExitUndecided, Subject: subject, Code: "instance-locked", Err: fmt.Errorf("another backup is being made there: %w", err)}
 	case errors.Is(err, logread.ErrDamaged):
-		return &problem{Exit: exitRefused, Subject: subject, Code: "log-damaged", Err: err, Try: "hallmark log check " + verdict.Quoted(subject)}
+		return &verdict.Problem{Exit: verdict.ExitRefused, Subject: subject, Code: "log-damaged", Err: err, Try: "hallmark log check " + verdict.Quoted(subject)}
 	case errors.Is(err, logbackup.ErrOtherLog):
-		return &problem{Exit: exitRefused, Subject: subject, Code: "other-log", Err: err, Try: "another directory; nothing was changed"}
+		return &verdict.Problem{Exit: verdict.ExitRefused, Subject: subject, Code: "other-log", Err: err, Try: "another directory; nothing was changed"}
 	case errors.Is(err, fs.ErrNotExist):
-		return unreadable(subject, fmt.Errorf("there is no log: %w", err))
+		return verdict.Unreadable(subject, fmt.Errorf("there is no log: %w", err))
 	case errors.Is(err, fs.ErrExist):
-		return exists(subject, err)
+		return &verdict.Problem{Exit: verdict.ExitRefused, Subject: subject, Code: "exists", Err: err, Try: "choose another DIR; nothing was changed"}
 	}
 	return err
-}
-
-// logSummary is what was done, for people and machines.
-type logSummary struct {
-	Origin   string `json:"origin"`
-	Size     uint64 `json:"size"`
-	RootHash string `json:"rootHash"`
-	Copied   int    `json:"filesCopied"`
-	Skipped  int    `json:"filesSkipped"`
-	Bytes    int64  `json:"bytesCopied"`
-}
-
-// tell says what was done to a log.
-func (e environment) tell(verb string, tree *logbackup.Tree, s logbackup.Summary) error {
-	if e.json {
-		return e.printJSON(logSummary{tree.Head.Origin, s.Size, s.Root.String(), s.Copied, s.Skipped, s.Bytes})
-	}
-	e.say("%s %s: %s, root %s; %s copied, %d there already, %d bytes", verb, tree.Head.Origin,
-		counted(s.Size, "entry", "entries"), s.Root, counted(s.Copied, "file", "files"), s.Skipped, s.Bytes)
-	return nil
 }

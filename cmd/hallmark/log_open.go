@@ -157,11 +157,6 @@ func headText(h *logread.Head) string {
 	return fmt.Sprintf("%s with root %v", counted(h.Size, "entry", "entries"), h.Root)
 }
 
-func isDirectory(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
-}
-
 // number reads a size or an index.
 func number(cmd *cobra.Command, text string) (uint64, error) {
 	n, err := strconv.ParseUint(text, 10, 60)

@@ -55,7 +55,7 @@ printed. Witnesses need the new log's key, which is printed too.`,
 }
 
 func (f rotateFlags) rotate(ctx context.Context, env environment) error {
-	resumed, err := instance.ResumeRotation(configPath(f.config))
+	resumed, err := instance.ResumeRotation(config.Find(f.config))
 	if err != nil {
 		return &problem{Exit: exitUsage, Subject: f.config, Code: "configuration", Err: err}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/internal/server"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/sct"
 )
@@ -29,7 +30,7 @@ func (o *ownLogs) sighting(given string, log ownLog) (sighting, error) {
 	if size, err := strconv.ParseUint(given, 10, 63); err == nil {
 		return sighting{name: "--seen", size: size}, nil
 	}
-	raw, err := readFile(given, bundle.MaxSize)
+	raw, err := verdict.ReadFile(given, bundle.MaxSize)
 	if err != nil {
 		return sighting{}, err
 	}
@@ -43,7 +44,7 @@ func (o *ownLogs) sighting(given string, log ownLog) (sighting, error) {
 		s.head, err = seenEntry(raw, log)
 	}
 	if err != nil {
-		return sighting{}, unreadable(given, err)
+		return sighting{}, verdict.Unreadable(given, err)
 	}
 	if s.head != nil {
 		s.size = s.head.Size
@@ -66,11 +67,11 @@ func (o *ownLogs) noted(log ownLog) ([]sighting, error) {
 			continue // earlier builds wrote the origin alone
 		}
 		if err != nil {
-			return nil, unreadable(path, err)
+			return nil, verdict.Unreadable(path, err)
 		}
 		head, err := seenCheckpoint(raw, log)
 		if err != nil {
-			return nil, unreadable(path, err)
+			return nil, verdict.Unreadable(path, err)
 		}
 		all = append(all, sighting{path, head.Size, head})
 	}

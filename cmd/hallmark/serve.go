@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -151,16 +150,8 @@ func (f serveFlags) logger(env environment) (*slog.Logger, error) {
 	return slog.New(slog.NewJSONHandler(env.machine(), &slog.HandlerOptions{Level: level})), nil
 }
 
-// configPath lets an instance be named by its directory too.
-func configPath(path string) string {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return filepath.Join(path, config.File)
-	}
-	return path
-}
-
 func openInstance(path string, passphrase []byte) (*instance.Instance, error) {
-	i, err := instance.Open(configPath(path), passphrase)
+	i, err := instance.Open(config.Find(path), passphrase)
 	if errors.Is(err, keys.ErrPassphrase) {
 		return nil, &problem{Exit: exitRefused, Subject: path, Code: "wrong-passphrase", Err: err}
 	}

@@ -27,7 +27,7 @@ func userCommand(env environment) *cobra.Command {
 		if configFile == "" {
 			return nil, usageError(cmd, errors.New("which instance? give -c DIR"))
 		}
-		c, err := config.Load(configPath(configFile))
+		c, err := config.Load(config.Find(configFile))
 		if err != nil {
 			return nil, &problem{Exit: exitUsage, Subject: configFile, Code: "configuration", Err: err}
 		}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/hallmark-sign/hallmark/internal/config"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
+)
+
+// backupCopy is one log that is copied to a directory.
+type backupCopy struct{ from, to string }
+
+// planBackup returns the logs to copy from source, an instance or one of its logs.
+func planBackup(given, source, target string) (*ownLogs, []backupCopy, error) {
+	if !isInstance(source) {
+		if _, err := os.Stat(filepath.Join(source, "checkpoint")); errors.Is(err, fs.ErrNotExist) {
+			return nil, nil, verdict.Unreadable(source, fmt.Errorf("it is no instance, which has %s, and no log, which has a checkpoint", config.File))
+		}
+		logs, err := openLogs(given, source)
+		return logs, []backupCopy{{source, target}}, err
+	}
+	logs, err := openLogs(source, "")
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := checkBackup(target); err != nil {
+		return nil, nil, err
+	}
+	var all []backupCopy
+	for _, one := range logs.all {
+		all = append(all, backupCopy{filepath.Join(source, one.dir), filepath.Join(target, one.dir)})
+	}
+	return logs, all, nil
+}
+
+// checkBackup refuses a directory that has other things than backups of logs.
+func checkBackup(target string) error {
+	entries, err := os.ReadDir(target)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: target, Code: "unwritable", Err: err}
+	}
+	for _, entry := range entries {
+		if name := entry.Name(); name != "ct" && name != "lost+found" && !strings.HasPrefix(name, "rekor") && !strings.HasPrefix(name, ".") {
+			return &verdict.Problem{
+				Exit: verdict.ExitUsage, Subject: target, Code: "exists", Err: fmt.Errorf("%s is in it, which is of no backup", name), Try: "a directory of its own, such as " + verdict.Quoted(filepath.Join(target, "hallmark-backup")),
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/hallmark-sign/hallmark/client/logread"
+	"github.com/hallmark-sign/hallmark/internal/logbackup"
+	"github.com/hallmark-sign/hallmark/internal/server"
+	"github.com/hallmark-sign/hallmark/internal/tilelog"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/witness"
+)
+
+// restoration finds out whether somebody has seen more than a backup has.
+type restoration struct {
+	config   string   // of the instance; empty: the one that dir is in
+	given    []string // files with, and sizes of, what was seen last
+	mayFork  bool     // go on where nobody knows
+	say      func(format string, args ...any)
+	progress func(done, total uint64)
+
+	backup string
+	tree   *logbackup.Tree
+
+	known  bool    // that nobody has
+	silent []error // of required witnesses, too few of which have answered
+}
+
+// run puts the backup of a log into dir, unless somebody has seen more of the log.
+func (r *restoration) run(ctx context.Context, backup, dir string) (*logbackup.Tree, logbackup.Summary, error) {
+	logs, tree, log, err := r.open(backup, dir)
+	if err != nil {
+		return nil, logbackup.Summary{}, err
+	}
+	seen := make([]sighting, len(r.given))
+	for i, given := range r.given {
+		if seen[i], err = logs.sighting(given, log); err != nil {
+			return nil, logbackup.Summary{}, err
+		}
+	}
+	r.backup, r.tree = backup, tree
+	r.known = len(seen) > 0 || tilelog.IsFrozen(tree.Head)
+	if !tilelog.IsFrozen(tree.Head) { // that is the log's end, wherever it was before
+		noted, err := logs.noted(log)
+		if err != nil {
+			return nil, logbackup.Summary{}, err
+		}
+		seen = append(seen, noted...)
+	}
+	newest := func(ctx context.Context, tree *logbackup.Tree) error {
+		if err := r.compare(ctx, seen); err != nil {
+			return err
+		}
+		if !log.isCT && logs.config.Witnesses != nil {
+			if err := r.ask(ctx, logs); err != nil {
+				return err
+			}
+		}
+		return r.decide()
+	}
+	s, err := logbackup.Restore(ctx, tree, dir, newest, logbackup.Options{Progress: r.progress})
+	switch p := new(verdict.Problem); {
+	case err == nil, errors.As(err, &p):
+	case errors.Is(err, logread.ErrDamaged):
+		err = logProblem(backup, err)
+	default:
+		err = logProblem(dir, err)
+	}
+	return tree, s, err
+}
+
+// open reads what is to be restored, and refuses to put it where the instance has
+// another log.
+func (r *restoration) open(backup, dir string) (*ownLogs, *logbackup.Tree, ownLog, error) {
+	wrong := func(reason, try string) error {
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "usage", Err: errors.New(reason), Try: try}
+	}
+	switch {
+	case isInstance(dir):
+		return nil, nil, ownLog{}, wrong("it is an instance: a log is restored into a directory in it", "LOGDIR "+verdict.Quoted(filepath.Join(dir, "rekor")))
+	case isDirectory(filepath.Join(backup, "rekor")):
+		return nil, nil, ownLog{}, wrong("the backup is of all logs of an instance: each is restored on its own", "BACKUP "+verdict.Quoted(filepath.Join(backup, "rekor")))
+	}
+	logs, err := openLogs(r.config, dir)
+	if err != nil {
+		return nil, nil, ownLog{}, err
+	}
+	tree, log, err := logs.open(backup)
+	if err != nil {
+		return nil, nil, ownLog{}, err
+	}
+	at, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, nil, ownLog{}, err
+	}
+	if place := logs.config.Path(log.dir); filepath.Dir(at) == filepath.Dir(place) && at != place {
+		return nil, nil, ownLog{}, wrong(fmt.Sprintf("the backup is of %s, which is in %s", log.Origin, log.dir), "LOGDIR "+verdict.Quoted(filepath.Join(filepath.Dir(dir), log.dir)))
+	}
+	return logs, tree, log, nil
+}
+
+// wouldFork is the refusal where somebody has.
+func (r *restoration) wouldFork(found string, err error) error {
+	return &verdict.Problem{
+		Exit: verdict.ExitRefused, Subject: r.backup, Code: "log-would-fork", Err: err, Found: found,
+		Expected: fmt.Sprintf("the %d entries of the backup, and nothing that goes on beyond them", r.tree.Head.Size),
+		Try:      "a newer backup; if there is none, end this log where the backup does: docs/operating/backup-restore.md",
+	}
+}
+
+// compare holds the backup against what was seen.
+func (r *restoration) compare(ctx context.Context, seen []sighting) error {
+	for _, one := range seen {
+		if one.size > r.tree.Head.Size {
+			return r.wouldFork(fmt.Sprintf("%d entries, in %s", one.size, one.name), errors.New("the log was seen with more entries than the backup has"))
+		}
+		if one.head == nil {
+			continue
+		}
+		switch err := r.tree.Follows(ctx, *one.head); {
+		case errors.Is(err, logbackup.ErrOtherLog):
+			return r.wouldFork(fmt.Sprintf("a checkpoint of %d other entries, in %s", one.size, one.name), err)
+		case err != nil:
+			return logProblem(r.backup, err)
+		}
+	}
+	return nil
+}
+
+// ask asks the witnesses of the instance.
+func (r *restoration) ask(ctx context.Context, logs *ownLogs) error {
+	peers, err := server.Peers(logs.config.Witnesses)
+	if err != nil {
+		return err
+	}
+	agree, others := peers.Newest(ctx, r.tree.Signed, r.tree.Head.Size, func(old uint64) ([]tlog.Hash, error) {
+		return r.tree.Prove(ctx, old)
+	})
+	for _, err := range others {
+		if ahead := new(witness.Ahead); errors.As(err, &ahead) {
+			return r.wouldFork(fmt.Sprintf("%d entries that a witness has cosigned", ahead.Cosigned), err)
+		}
+		if errors.Is(err, witness.ErrOtherTree) {
+			return r.wouldFork("another tree that a witness has cosigned", err)
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for _, err := range others {
+		r.say("  witness  %s", err.Error())
+	}
+	if len(agree) > 0 {
+		r.say("  witness  %s: nothing beyond %d entries", strings.Join(agree, ", "), r.tree.Head.Size)
+	}
+	switch {
+	case !logs.config.Witnesses.Required: // then others have seen what none has cosigned
+	case peers.Enough(len(agree)):
+		r.known = true
+	default:
+		r.silent = others
+	}
+	return nil
+}
+
+// decide says whether enough is known.
+func (r *restoration) decide() error {
+	switch {
+	case r.known:
+		return nil
+	case r.mayFork:
+		r.say("  warning  nobody knows whether the log was seen with more than %d entries", r.tree.Head.Size)
+		return nil
+	case len(r.silent) > 0:
+		return &verdict.Problem{
+			Exit: verdict.ExitUndecided, Subject: r.backup, Code: "witnesses-silent", Try: "again, once they answer; or --seen FILE with what was seen last",
+			Err: fmt.Errorf("too few witnesses say that they have cosigned nothing beyond the %d entries of the backup: %w", r.tree.Head.Size, errors.Join(r.silent...)),
+		}
+	}
+	return &verdict.Problem{
+		Exit: verdict.ExitUsage, Subject: r.backup, Code: "last-seen-unknown", Try: "--seen FILE, the checkpoint or bundle that anybody has seen last",
+		Err: fmt.Errorf("nobody says whether the log was seen with more than the %d entries of the backup: it would be forked, and all that it has ever said in doubt", r.tree.Head.Size),
+	}
+}
+
+func isDirectory(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
