@@ -53,7 +53,7 @@ func codesInSource(t *testing.T) map[string]bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, room := range []string{"verdict", "lookup", "signing"} {
+	for _, room := range []string{"verdict", "lookup", "signing", "ownlog"} {
 		shared, err := filepath.Glob("../../internal/" + room + "/*.go")
 		if err != nil {
 			t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"github.com/hallmark-sign/hallmark/client/logread"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/logbackup"
+	"github.com/hallmark-sign/hallmark/internal/ownlog"
 )
 
 // logBackupFlags are those of log backup.
@@ -47,13 +48,13 @@ Entries that were acknowledged in the last moment may not be in it: see 'log res
 }
 
 func (f logBackupFlags) run(ctx context.Context, env environment, source, target string) error {
-	logs, copies, err := planBackup(f.config, source, target)
+	logs, copies, err := ownlog.PlanBackup(f.config, source, target)
 	if err != nil {
 		return err
 	}
 	var failed failures
 	for _, one := range copies {
-		if err := f.one(ctx, env, logs, one.from, one.to); err != nil {
+		if err := f.one(ctx, env, logs, one.From, one.To); err != nil {
 			failed = append(failed, err)
 		}
 		if ctx.Err() != nil {
@@ -63,20 +64,20 @@ func (f logBackupFlags) run(ctx context.Context, env environment, source, target
 	return failed.OrNil()
 }
 
-func (f logBackupFlags) one(ctx context.Context, env environment, logs *ownLogs, source, target string) error {
-	tree, _, err := logs.open(source)
+func (f logBackupFlags) one(ctx context.Context, env environment, logs *ownlog.Logs, source, target string) error {
+	tree, _, err := logs.Open(source)
 	if err != nil {
 		return err
 	}
 	s, err := logbackup.Backup(ctx, tree, durable.OS{}, target, logbackup.Options{Full: f.full, Progress: env.progress("backed up", "entries")})
 	switch {
 	case errors.Is(err, logread.ErrDamaged):
-		return logProblem(source, err)
+		return ownlog.Problem(source, err)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 		return &problem{Exit: exitUsage, Subject: target, Code: "unwritable", Err: err}
 	}
 	if err != nil {
-		return logProblem(target, err)
+		return ownlog.Problem(target, err)
 	}
 	return env.tell("backed up", tree, s)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/client/logread"
+	"github.com/hallmark-sign/hallmark/internal/ownlog"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
@@ -142,9 +143,9 @@ func (l *openLog) problem(env environment, err error) error {
 		return &problem{Exit: exitUndecided, Subject: l.name, Code: "log-key-missing", Err: err, Try: "--instance NAME, --trusted-root FILE, or --log-key KEY --origin LINE"}
 	case errors.Is(err, logread.ErrBehind):
 		return &problem{Exit: exitUndecided, Subject: l.name, Code: "log-behind", Err: err}
-	case isDir && errors.Is(err, fs.ErrNotExist) && isDirectory(filepath.Join(string(dir), "tile")):
+	case isDir && errors.Is(err, fs.ErrNotExist) && ownlog.IsDirectory(filepath.Join(string(dir), "tile")):
 		return &problem{Exit: exitRefused, Subject: l.name, Code: "log-damaged", Err: errors.New("its checkpoint is missing")}
-	case isDir && errors.Is(err, fs.ErrNotExist) && isDirectory(filepath.Join(string(dir), "rekor")):
+	case isDir && errors.Is(err, fs.ErrNotExist) && ownlog.IsDirectory(filepath.Join(string(dir), "rekor")):
 		return &problem{Exit: exitUsage, Subject: l.name, Code: "unreadable", Err: errors.New("it is an instance, not a log"), Try: "its logs: rekor and ct in it"}
 	case isDir && errors.Is(err, fs.ErrNotExist):
 		return &problem{Exit: exitUsage, Subject: l.name, Code: "unreadable", Err: err, Try: "a directory with a log, or a URL: https://HOST"}

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/ownlog"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
@@ -65,8 +66,8 @@ func sayLeft(env environment, dir string) {
 }
 
 func (f logRestoreFlags) run(ctx context.Context, env environment, backup, dir string) error {
-	r := &restoration{config: f.config, given: f.seen, mayFork: f.mayFork, say: env.say, progress: env.progress("restored", "entries")}
-	tree, s, err := r.run(ctx, backup, dir)
+	r := &ownlog.Restoration{Config: f.config, Given: f.seen, MayFork: f.mayFork, Say: env.say, Progress: env.progress("restored", "entries")}
+	tree, s, err := r.Run(ctx, backup, dir)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/instance"
+	"github.com/hallmark-sign/hallmark/internal/ownlog"
 	"github.com/hallmark-sign/hallmark/internal/server"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/trust"
@@ -96,12 +97,12 @@ func (f rotateFlags) rotate(ctx context.Context, env environment) error {
 // tellNext says which log was frozen, unless an earlier run has done that, and what is to
 // be done after a rotation.
 func (f rotateFlags) tellNext(env environment, frozen string) error {
-	logs, err := openLogs(f.config, "")
+	logs, err := ownlog.Open(f.config, "")
 	if err != nil {
 		return err
 	}
-	current := logs.root.Logs[len(logs.root.Logs)-1].BaseURL
-	m, err := pinnedIn(logs.config.Path("trust"))
+	current := logs.Root.Logs[len(logs.Root.Logs)-1].BaseURL
+	m, err := pinnedIn(logs.Config.Path("trust"))
 	if err != nil {
 		return err
 	}
@@ -117,8 +118,8 @@ func (f rotateFlags) tellNext(env environment, frozen string) error {
 	} else {
 		env.say("froze the log at %s; entries go to %s", frozen, current)
 	}
-	if logs.config.Witnesses != nil {
-		key, err := readFile(logs.config.Path("trust", trust.LogKeyFile), 1<<10)
+	if logs.Config.Witnesses != nil {
+		key, err := readFile(logs.Config.Path("trust", trust.LogKeyFile), 1<<10)
 		if err != nil {
 			return err
 		}
@@ -127,7 +128,7 @@ func (f rotateFlags) tellNext(env environment, frozen string) error {
 	}
 	env.say("  fingerprint  %s", m.Fingerprint())
 	env.say("  run it       %s serve -c %s", env.command(), verdict.Quoted(f.config))
-	env.say("  clients      %s trust add %s", env.command(), logs.config.URL)
+	env.say("  clients      %s trust add %s", env.command(), logs.Config.URL)
 	return nil
 }
 

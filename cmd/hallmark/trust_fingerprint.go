@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hallmark-sign/hallmark/internal/ownlog"
 	"github.com/hallmark-sign/hallmark/trust"
 )
 
@@ -90,7 +91,7 @@ func (f fingerprintFlags) material(ctx context.Context, env environment, instanc
 		}
 	} else if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return nil, &problem{Exit: exitUndecided, Subject: instance, Code: "no-instance", Err: errors.New("it is neither a pinned instance nor a directory"), Try: env.command() + " trust list"}
-	} else if isInstance(dir) {
+	} else if ownlog.IsInstance(dir) {
 		dir = filepath.Join(dir, "trust")
 	}
 	m, err := pinnedIn(dir)

@@ -1,4 +1,4 @@
-package main
+package ownlog
 
 import (
 	"errors"
@@ -12,28 +12,28 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
-// backupCopy is one log that is copied to a directory.
-type backupCopy struct{ from, to string }
+// Copy is one log that is copied to a directory.
+type Copy struct{ From, To string }
 
-// planBackup returns the logs to copy from source, an instance or one of its logs.
-func planBackup(given, source, target string) (*ownLogs, []backupCopy, error) {
-	if !isInstance(source) {
+// PlanBackup returns the logs to copy from source, an instance or one of its logs.
+func PlanBackup(given, source, target string) (*Logs, []Copy, error) {
+	if !IsInstance(source) {
 		if _, err := os.Stat(filepath.Join(source, "checkpoint")); errors.Is(err, fs.ErrNotExist) {
 			return nil, nil, verdict.Unreadable(source, fmt.Errorf("it is no instance, which has %s, and no log, which has a checkpoint", config.File))
 		}
-		logs, err := openLogs(given, source)
-		return logs, []backupCopy{{source, target}}, err
+		logs, err := Open(given, source)
+		return logs, []Copy{{source, target}}, err
 	}
-	logs, err := openLogs(source, "")
+	logs, err := Open(source, "")
 	if err != nil {
 		return nil, nil, err
 	}
 	if err := checkBackup(target); err != nil {
 		return nil, nil, err
 	}
-	var all []backupCopy
+	var all []Copy
 	for _, one := range logs.all {
-		all = append(all, backupCopy{filepath.Join(source, one.dir), filepath.Join(target, one.dir)})
+		all = append(all, Copy{filepath.Join(source, one.dir), filepath.Join(target, one.dir)})
 	}
 	return logs, all, nil
 }

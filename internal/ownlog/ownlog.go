@@ -1,4 +1,4 @@
-package main
+package ownlog
 
 import (
 	"crypto"
@@ -22,44 +22,44 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
-// ownLog is a log of an instance on this machine.
-type ownLog struct {
+// Log is a log of an instance on this machine.
+type Log struct {
 	logbackup.Log
 	dir  string           // in that of the instance
 	isCT bool             // otherwise a transparency log
 	key  crypto.PublicKey // that all clients know it by
 }
 
-// ownLogs are all of an instance, by what its trusted root says of them: no passphrase is
+// Logs are all of an instance, by what its trusted root says of them: no passphrase is
 // needed.
-type ownLogs struct {
-	config *config.Config
-	root   *trust.Root
-	all    []ownLog
+type Logs struct {
+	Config *config.Config
+	Root   *trust.Root
+	all    []Log
 }
 
-// isInstance says whether dir is that of an instance, rather than of one of its logs.
-func isInstance(dir string) bool {
+// IsInstance says whether dir is that of an instance, rather than of one of its logs.
+func IsInstance(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, config.File))
 	return err == nil
 }
 
-// openLogs reads the configuration given, or that of the instance that dir, a log's, is in.
-func openLogs(given, dir string) (*ownLogs, error) {
+// Open reads the configuration given, or that of the instance that dir, a log's, is in.
+func Open(given, dir string) (*Logs, error) {
 	if given == "" {
 		given = filepath.Dir(filepath.Clean(dir))
 	}
-	o := new(ownLogs)
+	o := new(Logs)
 	var err error
-	if o.config, err = config.Load(config.Find(given)); err != nil {
+	if o.Config, err = config.Load(config.Find(given)); err != nil {
 		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: given, Code: "configuration", Err: err, Try: "-c DIR, of the instance"}
 	}
-	path := o.config.Path("trust", trust.RootFile)
+	path := o.Config.Path("trust", trust.RootFile)
 	raw, err := verdict.ReadFile(path, trust.MaxSize)
 	if err != nil {
 		return nil, err
 	}
-	if o.root, err = trust.Parse(raw); err == nil {
+	if o.Root, err = trust.Parse(raw); err == nil {
 		err = o.list()
 	}
 	if err != nil {
@@ -69,9 +69,9 @@ func openLogs(given, dir string) (*ownLogs, error) {
 }
 
 // list finds the logs of the trusted root.
-func (o *ownLogs) list() error {
-	for n, l := range o.root.Logs {
-		one := ownLog{dir: config.LogName(n), key: l.Key}
+func (o *Logs) list() error {
+	for n, l := range o.Root.Logs {
+		one := Log{dir: config.LogName(n), key: l.Key}
 		one.Origin, one.Format = config.Hostname(l.BaseURL), tilelog.EntryBundles()
 		verifier, err := checkpoint.NewVerifier(one.Origin, l.Key)
 		if err != nil {
@@ -80,7 +80,7 @@ func (o *ownLogs) list() error {
 		one.Verifiers = []note.Verifier{verifier}
 		o.all = append(o.all, one)
 	}
-	if o.config.Witnesses != nil && len(o.all) > 0 {
+	if o.Config.Witnesses != nil && len(o.all) > 0 {
 		current := &o.all[len(o.all)-1]
 		verifier, err := o.noteKey()
 		if err != nil {
@@ -88,9 +88,9 @@ func (o *ownLogs) list() error {
 		}
 		current.Verifiers = append(current.Verifiers, verifier)
 	}
-	for _, l := range o.root.CTLogs {
-		one := ownLog{dir: "ct", key: l.Key, isCT: true}
-		one.Origin, one.Format = o.config.Host()+"/ct", ctlog.DataTiles()
+	for _, l := range o.Root.CTLogs {
+		one := Log{dir: "ct", key: l.Key, isCT: true}
+		one.Origin, one.Format = o.Config.Host()+"/ct", ctlog.DataTiles()
 		verifier, err := checkpoint.NewTreeHeadVerifier(one.Origin, l.Key)
 		if err != nil {
 			return err
@@ -102,8 +102,8 @@ func (o *ownLogs) list() error {
 }
 
 // noteKey is the key by which witnesses know the log that takes entries.
-func (o *ownLogs) noteKey() (note.Verifier, error) {
-	raw, err := os.ReadFile(o.config.Path("trust", trust.LogKeyFile))
+func (o *Logs) noteKey() (note.Verifier, error) {
+	raw, err := os.ReadFile(o.Config.Path("trust", trust.LogKeyFile))
 	if err != nil {
 		return nil, err
 	}
@@ -114,8 +114,8 @@ func (o *ownLogs) noteKey() (note.Verifier, error) {
 	return key.Verifier()
 }
 
-// open reads the checkpoint in dir, and says which log of the instance it is of.
-func (o *ownLogs) open(dir string) (*logbackup.Tree, ownLog, error) {
+// Open reads the checkpoint in dir, and says which log of the instance it is of.
+func (o *Logs) Open(dir string) (*logbackup.Tree, Log, error) {
 	err := error(logbackup.ErrOtherLog)
 	for _, one := range o.all {
 		var tree *logbackup.Tree
@@ -123,14 +123,14 @@ func (o *ownLogs) open(dir string) (*logbackup.Tree, ownLog, error) {
 			return tree, one, nil
 		}
 		if !errors.Is(err, logbackup.ErrOtherLog) {
-			return nil, ownLog{}, logProblem(dir, err)
+			return nil, Log{}, Problem(dir, err)
 		}
 	}
-	return nil, ownLog{}, logProblem(dir, fmt.Errorf("it is of no log of %s: %w", o.config.URL, err))
+	return nil, Log{}, Problem(dir, fmt.Errorf("it is of no log of %s: %w", o.Config.URL, err))
 }
 
-// logProblem is an error of package logbackup.
-func logProblem(subject string, err error) error {
+// Problem is an error of package logbackup.
+func Problem(subject string, err error) error {
 	switch {
 	case errors.Is(err, durable.ErrLocked):
 		return &verdict.Problem{Exit: verdict.ExitUndecided, Subject: subject, Code: "instance-locked", Err: fmt.Errorf("another backup is being made there: %w", err)}

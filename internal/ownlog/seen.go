@@ -1,4 +1,4 @@
-package main
+package ownlog
 
 import (
 	"bytes"
@@ -18,23 +18,23 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sct"
 )
 
-// sighting is what somebody has seen of a log.
-type sighting struct {
+// observation is what somebody has seen of a log.
+type observation struct {
 	name string // what says so
 	size uint64
 	head *checkpoint.Checkpoint // verified; nil where only the size is known
 }
 
-// sighting reads a size, a checkpoint or a bundle.
-func (o *ownLogs) sighting(given string, log ownLog) (sighting, error) {
+// observation reads a size, a checkpoint or a bundle.
+func (o *Logs) observation(given string, log Log) (observation, error) {
 	if size, err := strconv.ParseUint(given, 10, 63); err == nil {
-		return sighting{name: "--seen", size: size}, nil
+		return observation{name: "--seen", size: size}, nil
 	}
 	raw, err := verdict.ReadFile(given, bundle.MaxSize)
 	if err != nil {
-		return sighting{}, err
+		return observation{}, err
 	}
-	s := sighting{name: given}
+	s := observation{name: given}
 	switch isBundle := bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")); {
 	case !isBundle:
 		s.head, err = seenCheckpoint(raw, log)
@@ -44,7 +44,7 @@ func (o *ownLogs) sighting(given string, log ownLog) (sighting, error) {
 		s.head, err = seenEntry(raw, log)
 	}
 	if err != nil {
-		return sighting{}, verdict.Unreadable(given, err)
+		return observation{}, verdict.Unreadable(given, err)
 	}
 	if s.head != nil {
 		s.size = s.head.Size
@@ -52,16 +52,16 @@ func (o *ownLogs) sighting(given string, log ownLog) (sighting, error) {
 	return s, nil
 }
 
-func seenCheckpoint(raw []byte, log ownLog) (*checkpoint.Checkpoint, error) {
+func seenCheckpoint(raw []byte, log Log) (*checkpoint.Checkpoint, error) {
 	c, _, err := log.Open(raw)
 	return &c, err
 }
 
 // noted are the checkpoints that the instance remembers of a log outside its directory. They
 // may lag behind what others have seen.
-func (o *ownLogs) noted(log ownLog) ([]sighting, error) {
-	var all []sighting
-	for _, path := range append([]string{tilelog.StartMarker(o.config.Path(log.dir))}, server.LogNotes(o.config, log.dir, len(o.root.Logs)-1)...) {
+func (o *Logs) noted(log Log) ([]observation, error) {
+	var all []observation
+	for _, path := range append([]string{tilelog.StartMarker(o.Config.Path(log.dir))}, server.LogNotes(o.Config, log.dir, len(o.Root.Logs)-1)...) {
 		raw, err := os.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) || err == nil && bytes.Count(raw, []byte("\n")) <= 1 {
 			continue // earlier builds wrote the origin alone
@@ -73,13 +73,13 @@ func (o *ownLogs) noted(log ownLog) ([]sighting, error) {
 		if err != nil {
 			return nil, verdict.Unreadable(path, err)
 		}
-		all = append(all, sighting{path, head.Size, head})
+		all = append(all, observation{path, head.Size, head})
 	}
 	return all, nil
 }
 
 // seenEntry is the checkpoint in the log entry of a bundle.
-func seenEntry(raw []byte, log ownLog) (*checkpoint.Checkpoint, error) {
+func seenEntry(raw []byte, log Log) (*checkpoint.Checkpoint, error) {
 	b, err := bundle.Parse(bytes.TrimSpace(raw))
 	if err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func seenEntry(raw []byte, log ownLog) (*checkpoint.Checkpoint, error) {
 
 // seenCertificate is how many entries the CT log had at least when it promised to show
 // the certificate of a bundle: its timestamp says at which index.
-func (o *ownLogs) seenCertificate(raw []byte, log ownLog) (size uint64, err error) {
+func (o *Logs) seenCertificate(raw []byte, log Log) (size uint64, err error) {
 	b, err := bundle.Parse(bytes.TrimSpace(raw))
 	if err != nil {
 		return 0, err
@@ -130,8 +130,8 @@ func (o *ownLogs) seenCertificate(raw []byte, log ownLog) (size uint64, err erro
 }
 
 // stamped says whether a timestamp is the CT log's, for this certificate.
-func (o *ownLogs) stamped(stamp sct.SCT, cert *x509.Certificate, key crypto.PublicKey) bool {
-	for _, authority := range o.root.CertificateAuthorities {
+func (o *Logs) stamped(stamp sct.SCT, cert *x509.Certificate, key crypto.PublicKey) bool {
+	for _, authority := range o.Root.CertificateAuthorities {
 		if stamp.Verify(cert, authority.Chain[0], key) == nil {
 			return true
 		}

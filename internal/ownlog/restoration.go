@@ -1,4 +1,4 @@
-package main
+package ownlog
 
 import (
 	"context"
@@ -18,13 +18,13 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/witness"
 )
 
-// restoration finds out whether somebody has seen more than a backup has.
-type restoration struct {
-	config   string   // of the instance; empty: the one that dir is in
-	given    []string // files with, and sizes of, what was seen last
-	mayFork  bool     // go on where nobody knows
-	say      func(format string, args ...any)
-	progress func(done, total uint64)
+// Restoration finds out whether somebody has seen more than a backup has.
+type Restoration struct {
+	Config   string   // of the instance; empty: the one that dir is in
+	Given    []string // files with, and sizes of, what was seen last
+	MayFork  bool     // go on where nobody knows
+	Say      func(format string, args ...any)
+	Progress func(done, total uint64)
 
 	backup string
 	tree   *logbackup.Tree
@@ -33,15 +33,15 @@ type restoration struct {
 	silent []error // of required witnesses, too few of which have answered
 }
 
-// run puts the backup of a log into dir, unless somebody has seen more of the log.
-func (r *restoration) run(ctx context.Context, backup, dir string) (*logbackup.Tree, logbackup.Summary, error) {
+// Run puts the backup of a log into dir, unless somebody has seen more of the log.
+func (r *Restoration) Run(ctx context.Context, backup, dir string) (*logbackup.Tree, logbackup.Summary, error) {
 	logs, tree, log, err := r.open(backup, dir)
 	if err != nil {
 		return nil, logbackup.Summary{}, err
 	}
-	seen := make([]sighting, len(r.given))
-	for i, given := range r.given {
-		if seen[i], err = logs.sighting(given, log); err != nil {
+	seen := make([]observation, len(r.Given))
+	for i, given := range r.Given {
+		if seen[i], err = logs.observation(given, log); err != nil {
 			return nil, logbackup.Summary{}, err
 		}
 	}
@@ -58,56 +58,56 @@ func (r *restoration) run(ctx context.Context, backup, dir string) (*logbackup.T
 		if err := r.compare(ctx, seen); err != nil {
 			return err
 		}
-		if !log.isCT && logs.config.Witnesses != nil {
+		if !log.isCT && logs.Config.Witnesses != nil {
 			if err := r.ask(ctx, logs); err != nil {
 				return err
 			}
 		}
 		return r.decide()
 	}
-	s, err := logbackup.Restore(ctx, tree, dir, newest, logbackup.Options{Progress: r.progress})
+	s, err := logbackup.Restore(ctx, tree, dir, newest, logbackup.Options{Progress: r.Progress})
 	switch p := new(verdict.Problem); {
 	case err == nil, errors.As(err, &p):
 	case errors.Is(err, logread.ErrDamaged):
-		err = logProblem(backup, err)
+		err = Problem(backup, err)
 	default:
-		err = logProblem(dir, err)
+		err = Problem(dir, err)
 	}
 	return tree, s, err
 }
 
 // open reads what is to be restored, and refuses to put it where the instance has
 // another log.
-func (r *restoration) open(backup, dir string) (*ownLogs, *logbackup.Tree, ownLog, error) {
+func (r *Restoration) open(backup, dir string) (*Logs, *logbackup.Tree, Log, error) {
 	wrong := func(reason, try string) error {
 		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "usage", Err: errors.New(reason), Try: try}
 	}
 	switch {
-	case isInstance(dir):
-		return nil, nil, ownLog{}, wrong("it is an instance: a log is restored into a directory in it", "LOGDIR "+verdict.Quoted(filepath.Join(dir, "rekor")))
-	case isDirectory(filepath.Join(backup, "rekor")):
-		return nil, nil, ownLog{}, wrong("the backup is of all logs of an instance: each is restored on its own", "BACKUP "+verdict.Quoted(filepath.Join(backup, "rekor")))
+	case IsInstance(dir):
+		return nil, nil, Log{}, wrong("it is an instance: a log is restored into a directory in it", "LOGDIR "+verdict.Quoted(filepath.Join(dir, "rekor")))
+	case IsDirectory(filepath.Join(backup, "rekor")):
+		return nil, nil, Log{}, wrong("the backup is of all logs of an instance: each is restored on its own", "BACKUP "+verdict.Quoted(filepath.Join(backup, "rekor")))
 	}
-	logs, err := openLogs(r.config, dir)
+	logs, err := Open(r.Config, dir)
 	if err != nil {
-		return nil, nil, ownLog{}, err
+		return nil, nil, Log{}, err
 	}
-	tree, log, err := logs.open(backup)
+	tree, log, err := logs.Open(backup)
 	if err != nil {
-		return nil, nil, ownLog{}, err
+		return nil, nil, Log{}, err
 	}
 	at, err := filepath.Abs(dir)
 	if err != nil {
-		return nil, nil, ownLog{}, err
+		return nil, nil, Log{}, err
 	}
-	if place := logs.config.Path(log.dir); filepath.Dir(at) == filepath.Dir(place) && at != place {
-		return nil, nil, ownLog{}, wrong(fmt.Sprintf("the backup is of %s, which is in %s", log.Origin, log.dir), "LOGDIR "+verdict.Quoted(filepath.Join(filepath.Dir(dir), log.dir)))
+	if place := logs.Config.Path(log.dir); filepath.Dir(at) == filepath.Dir(place) && at != place {
+		return nil, nil, Log{}, wrong(fmt.Sprintf("the backup is of %s, which is in %s", log.Origin, log.dir), "LOGDIR "+verdict.Quoted(filepath.Join(filepath.Dir(dir), log.dir)))
 	}
 	return logs, tree, log, nil
 }
 
 // wouldFork is the refusal where somebody has.
-func (r *restoration) wouldFork(found string, err error) error {
+func (r *Restoration) wouldFork(found string, err error) error {
 	return &verdict.Problem{
 		Exit: verdict.ExitRefused, Subject: r.backup, Code: "log-would-fork", Err: err, Found: found,
 		Expected: fmt.Sprintf("the %d entries of the backup, and nothing that goes on beyond them", r.tree.Head.Size),
@@ -116,7 +116,7 @@ func (r *restoration) wouldFork(found string, err error) error {
 }
 
 // compare holds the backup against what was seen.
-func (r *restoration) compare(ctx context.Context, seen []sighting) error {
+func (r *Restoration) compare(ctx context.Context, seen []observation) error {
 	for _, one := range seen {
 		if one.size > r.tree.Head.Size {
 			return r.wouldFork(fmt.Sprintf("%d entries, in %s", one.size, one.name), errors.New("the log was seen with more entries than the backup has"))
@@ -128,15 +128,15 @@ func (r *restoration) compare(ctx context.Context, seen []sighting) error {
 		case errors.Is(err, logbackup.ErrOtherLog):
 			return r.wouldFork(fmt.Sprintf("a checkpoint of %d other entries, in %s", one.size, one.name), err)
 		case err != nil:
-			return logProblem(r.backup, err)
+			return Problem(r.backup, err)
 		}
 	}
 	return nil
 }
 
 // ask asks the witnesses of the instance.
-func (r *restoration) ask(ctx context.Context, logs *ownLogs) error {
-	peers, err := server.Peers(logs.config.Witnesses)
+func (r *Restoration) ask(ctx context.Context, logs *Logs) error {
+	peers, err := server.Peers(logs.Config.Witnesses)
 	if err != nil {
 		return err
 	}
@@ -155,13 +155,13 @@ func (r *restoration) ask(ctx context.Context, logs *ownLogs) error {
 		return err
 	}
 	for _, err := range others {
-		r.say("  witness  %s", err.Error())
+		r.Say("  witness  %s", err.Error())
 	}
 	if len(agree) > 0 {
-		r.say("  witness  %s: nothing beyond %d entries", strings.Join(agree, ", "), r.tree.Head.Size)
+		r.Say("  witness  %s: nothing beyond %d entries", strings.Join(agree, ", "), r.tree.Head.Size)
 	}
 	switch {
-	case !logs.config.Witnesses.Required: // then others have seen what none has cosigned
+	case !logs.Config.Witnesses.Required: // then others have seen what none has cosigned
 	case peers.Enough(len(agree)):
 		r.known = true
 	default:
@@ -171,12 +171,12 @@ func (r *restoration) ask(ctx context.Context, logs *ownLogs) error {
 }
 
 // decide says whether enough is known.
-func (r *restoration) decide() error {
+func (r *Restoration) decide() error {
 	switch {
 	case r.known:
 		return nil
-	case r.mayFork:
-		r.say("  warning  nobody knows whether the log was seen with more than %d entries", r.tree.Head.Size)
+	case r.MayFork:
+		r.Say("  warning  nobody knows whether the log was seen with more than %d entries", r.tree.Head.Size)
 		return nil
 	case len(r.silent) > 0:
 		return &verdict.Problem{
@@ -190,7 +190,7 @@ func (r *restoration) decide() error {
 	}
 }
 
-func isDirectory(path string) bool {
+func IsDirectory(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.IsDir()
 }
