@@ -2,28 +2,11 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
-
-// predicateType is what --type says: a name that cosign has too, or a URI.
-func predicateType(text string) (string, error) {
-	if uri, ok := intoto.PredicateType(text); ok {
-		return uri, nil
-	}
-	if scheme, rest, ok := strings.Cut(text, ":"); !ok || scheme == "" || rest == "" {
-		hint := ""
-		if name := nearest(text, intoto.Names()); name != "" {
-			hint = "; did you mean " + name + "?"
-		}
-		return "", fmt.Errorf("--type %q is none of %s%s", text, oneOf(append(intoto.Names(), "a URI")), hint)
-	}
-	return text, nil
-}
 
 // attestFlags are signFlags, and what is said.
 type attestFlags struct {

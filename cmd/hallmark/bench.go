@@ -14,6 +14,7 @@ import (
 	"github.com/hallmark-sign/hallmark/bench"
 	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/internal/signing"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/trust"
 )
 
@@ -54,7 +55,7 @@ Certificates and commands need an ID token.`,
 
 func (f benchFlags) run(ctx context.Context, env environment) error {
 	if f.clients < 1 || f.runs < 1 {
-		return &problem{Exit: exitUsage, Code: "usage", Err: fmt.Errorf("--clients and --runs are at least 1")}
+		return &verdict.Problem{Exit: verdict.ExitUsage, Code: "usage", Err: fmt.Errorf("--clients and --runs are at least 1")}
 	}
 	config, err := f.trust.config(env)
 	if err != nil {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
 const (
@@ -23,7 +25,7 @@ const (
 // readAuthorities reads a PEM file of certificate authorities, and returns them as they are
 // to be kept: without what else is in the file, such as a key.
 func readAuthorities(path string) (*x509.CertPool, []byte, error) {
-	raw, err := readFile(path, maxRoots)
+	raw, err := verdict.ReadFile(path, maxRoots)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -33,7 +35,7 @@ func readAuthorities(path string) (*x509.CertPool, []byte, error) {
 			continue
 		}
 		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
-			return nil, nil, unreadable(path, err)
+			return nil, nil, verdict.Unreadable(path, err)
 		}
 		if err := pem.Encode(&kept, &pem.Block{Type: block.Type, Bytes: block.Bytes}); err != nil {
 			return nil, nil, err
@@ -41,7 +43,7 @@ func readAuthorities(path string) (*x509.CertPool, []byte, error) {
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(kept.Bytes()) {
-		return nil, nil, unreadable(path, errors.New("no certificate in it"))
+		return nil, nil, verdict.Unreadable(path, errors.New("no certificate in it"))
 	}
 	return pool, kept.Bytes(), nil
 }
@@ -83,7 +85,7 @@ func (f trustFlags) authorities(env environment) (*x509.CertPool, error) {
 		return nil, nil
 	}
 	dir, err := f.dir(env)
-	if p := new(problem); errors.As(err, &p) && p.Code == "no-instance" {
+	if p := new(verdict.Problem); errors.As(err, &p) && p.Code == "no-instance" {
 		return nil, nil // a verb that needs one has said so
 	}
 	if err != nil {

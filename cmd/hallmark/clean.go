@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/internal/lookup"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/oci"
 	"github.com/hallmark-sign/hallmark/policy"
 )
@@ -167,12 +168,12 @@ func (f cleanFlags) show(env environment, p plan) (plan, error) {
 		} else {
 			going.all = append(going.all, r)
 		}
-		fmt.Fprintf(&text, "  %s  %s  %s%s\n", word, printable(r.Digest), printable(cmp.Or(r.Tag, r.PredicateType, r.Type, "of no type")), printable(note))
+		fmt.Fprintf(&text, "  %s  %s  %s%s\n", word, verdict.Printable(r.Digest), verdict.Printable(cmp.Or(r.Tag, r.PredicateType, r.Type, "of no type")), verdict.Printable(note))
 	}
 	if text.Len() == 0 || env.json {
 		return going, nil
 	}
-	_, err := fmt.Fprintf(env.stdout, "%s\n%s", printable(p.image.String()), text.String())
+	_, err := fmt.Fprintf(env.stdout, "%s\n%s", verdict.Printable(p.image.String()), text.String())
 	return going, err
 }
 
@@ -193,18 +194,18 @@ func (f cleanFlags) confirm(ctx context.Context, env environment, total int) err
 		return nil
 	}
 	if _, ok := env.terminal(); !ok {
-		return &problem{Exit: exitUsage, Code: "usage", Err: errors.New("nothing was deleted: there is no terminal to ask at"), Try: "--yes, to delete what is listed"}
+		return &verdict.Problem{Exit: verdict.ExitUsage, Code: "usage", Err: errors.New("nothing was deleted: there is no terminal to ask at"), Try: "--yes, to delete what is listed"}
 	}
 	return env.confirm(ctx, fmt.Sprintf("delete these %d for good?", total), "--yes")
 }
 
-func undeleted(subject string, err error) *problem {
+func undeleted(subject string, err error) *verdict.Problem {
 	if errors.Is(err, oci.ErrInUse) {
-		return &problem{Exit: exitRefused, Subject: subject, Code: "deletion-refused", Err: err, Try: "hallmark clean again, which shows what is there now"}
+		return &verdict.Problem{Exit: verdict.ExitRefused, Subject: subject, Code: "deletion-refused", Err: err, Try: "hallmark clean again, which shows what is there now"}
 	}
 	if errors.Is(err, oci.ErrUndeletable) {
-		return &problem{
-			Exit: exitRefused, Subject: subject, Code: "deletion-refused", Err: err,
+		return &verdict.Problem{
+			Exit: verdict.ExitRefused, Subject: subject, Code: "deletion-refused", Err: err,
 			Try: "its operator: distribution needs storage.delete.enabled, others have their own pages for it",
 		}
 	}

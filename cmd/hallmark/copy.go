@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/internal/lookup"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/oci"
 	"github.com/hallmark-sign/hallmark/oci/transfer"
 )
@@ -81,8 +82,8 @@ func (f carryFlags) to(ctx context.Context, r *lookup.Registry, job *transfer.Jo
 		return nil, p
 	}
 	if digest := to.Digest(); digest != "" && digest != job.Image.Digest {
-		return nil, &problem{
-			Exit: exitUsage, Subject: target, Code: "usage", Err: errors.New("the target names another image by digest"),
+		return nil, &verdict.Problem{
+			Exit: verdict.ExitUsage, Subject: target, Code: "usage", Err: errors.New("the target names another image by digest"),
 			Expected: job.Image.Digest, Found: digest, Try: to.Repository() + ":TAG",
 		}
 	}
@@ -109,8 +110,8 @@ func (f carryFlags) run(ctx context.Context, env environment, source, target str
 	if err := f.show(env, source, target, report); err != nil || report.Complete {
 		return err
 	}
-	return &problem{
-		Exit: exitUndecided, Subject: target, Code: "incomplete", Try: "again: what is there is not sent again",
+	return &verdict.Problem{
+		Exit: verdict.ExitUndecided, Subject: target, Code: "incomplete", Try: "again: what is there is not sent again",
 		Err: fmt.Errorf("%d missing, the first is %s: %s", len(report.Missing), report.Missing[0].What, report.Missing[0].Why),
 	}
 }
@@ -164,7 +165,7 @@ func (f carryFlags) show(env environment, source, target string, r *transfer.Rep
 		}{source, target, r})
 	}
 	var a account
-	fmt.Fprintf(&a, "%s to %s\n", printable(source), printable(target))
+	fmt.Fprintf(&a, "%s to %s\n", verdict.Printable(source), verdict.Printable(target))
 	a.line("digest", "%s", r.Digest)
 	a.line("platforms", "%d", r.Platforms)
 	a.line("manifests", "%d, %d of them attachments", r.Manifests, r.Attachments)

@@ -88,13 +88,13 @@ func (f downloadFlags) download(ctx context.Context, env environment, text strin
 			return err
 		}
 	case len(failed) == 0:
-		return &problem{Exit: exitRefused, Subject: text, Code: "unsigned", Err: errors.New("no such bundle hangs on it"), Try: env.command() + " tree " + text}
+		return &verdict.Problem{Exit: verdict.ExitRefused, Subject: text, Code: "unsigned", Err: errors.New("no such bundle hangs on it"), Try: env.command() + " tree " + text}
 	}
 	return failed.OrNil()
 }
 
 // lines are what is written of what hangs on the image.
-func (f downloadFlags) lines(image oci.Image, found []oci.Signature) (lines []string, failed failures) {
+func (f downloadFlags) lines(image oci.Image, found []oci.Signature) (lines []string, failed verdict.Failures) {
 	for _, one := range found {
 		switch line, err := f.line(image, one); {
 		case err != nil:
@@ -132,8 +132,8 @@ func (f downloadFlags) line(image oci.Image, one oci.Signature) (string, error) 
 			err = errors.New("it signs a payload that names the image, not the image")
 		}
 		if err != nil {
-			return "", &problem{
-				Exit: exitUsage, Subject: h.Name, Code: "legacy-form", Try: "hallmark save IMAGE DIR, which takes it as it is",
+			return "", &verdict.Problem{
+				Exit: verdict.ExitUsage, Subject: h.Name, Code: "legacy-form", Try: "hallmark save IMAGE DIR, which takes it as it is",
 				Err: fmt.Errorf("a signature in the form of cosign 1 and 2, which was not written: %w", err),
 			}
 		}
@@ -159,13 +159,13 @@ func (f downloadFlags) write(env environment, image oci.Image, lines []string) e
 		out = fmt.Sprintf("%s-%.19s%s", path.Base(image.Repository), image.Descriptor().FallbackTag(), verdict.LinesSuffix)
 	}
 	if len(lines) > 1 && !strings.HasSuffix(out, ".jsonl") {
-		return &problem{Exit: exitUsage, Subject: out, Code: "usage", Err: fmt.Errorf("%d bundles go into a file whose name ends in .jsonl", len(lines)), Try: "--output " + out + ".jsonl"}
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: out, Code: "usage", Err: fmt.Errorf("%d bundles go into a file whose name ends in .jsonl", len(lines)), Try: "--output " + out + ".jsonl"}
 	}
 	if _, err := os.Stat(out); err == nil {
 		env.say("%s: replaced", out)
 	}
 	if err := durable.WriteFile(out, []byte(all), 0o644); err != nil {
-		return &problem{Exit: exitUsage, Subject: out, Code: "unwritable", Err: err, Try: "--output FILE"}
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: out, Code: "unwritable", Err: err, Try: "--output FILE"}
 	}
 	if env.json {
 		return env.printJSON(map[string]any{"image": image.String(), "file": out, "bundles": len(lines)})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
 // evidenceFlags say which evidence store takes part. Without one, no verb opens a
@@ -28,7 +29,7 @@ func (f evidenceFlags) store(env environment, t trustFlags, timeout time.Duratio
 	}
 	u, err := url.Parse(f.url)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		return nil, &problem{Exit: exitUsage, Subject: f.url, Code: "usage", Err: errors.New("not the address of an evidence store"), Try: "--evidence https://HOST"}
+		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: f.url, Code: "usage", Err: errors.New("not the address of an evidence store"), Try: "--evidence https://HOST"}
 	}
 	h, err := t.http(env, timeout)
 	if err != nil {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -59,22 +61,17 @@ func completeFrom(cmd *cobra.Command, flag string, values func() []string) {
 	}
 }
 
-// completeInstances has shells offer the instances wherever one is chosen.
-func completeInstances(cmd *cobra.Command, env environment) {
-	if cmd.Flags().Lookup("instance") != nil {
-		completeFrom(cmd, "instance", env.instances)
+// predicateType is what --type says: a name that cosign has too, or a URI.
+func predicateType(text string) (string, error) {
+	if uri, ok := intoto.PredicateType(text); ok {
+		return uri, nil
 	}
-	for _, sub := range cmd.Commands() {
-		completeInstances(sub, env)
+	if scheme, rest, ok := strings.Cut(text, ":"); !ok || scheme == "" || rest == "" {
+		hint := ""
+		if name := nearest(text, intoto.Names()); name != "" {
+			hint = "; did you mean " + name + "?"
+		}
+		return "", fmt.Errorf("--type %q is none of %s%s", text, oneOf(append(intoto.Names(), "a URI")), hint)
 	}
-}
-
-// instances are the names of the instances that the client trusts, for shells.
-func (e environment) instances() []string {
-	h, err := e.home()
-	if err != nil {
-		return nil
-	}
-	names, _ := h.list()
-	return names
+	return text, nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/trust"
 )
 
@@ -23,8 +24,8 @@ import (
 //	HOME/instances/NAME/ca.pem   where its TLS certificate is of a private authority
 type home struct{ dir string }
 
-func (e environment) home() (home, error) {
-	if dir := e.getenv("HALLMARK_HOME"); dir != "" {
+func openHome(env environment) (home, error) {
+	if dir := env.getenv("HALLMARK_HOME"); dir != "" {
 		return home{dir}, nil
 	}
 	dir, err := os.UserConfigDir()
@@ -42,7 +43,7 @@ func isInstanceName(name string) bool {
 
 func (h home) instance(name string) (string, error) {
 	if !isInstanceName(name) {
-		return "", &problem{Exit: exitUsage, Code: "usage", Err: fmt.Errorf("%q is not a name of an instance: want letters, digits, dots, dashes", name)}
+		return "", &verdict.Problem{Exit: verdict.ExitUsage, Code: "usage", Err: fmt.Errorf("%q is not a name of an instance: want letters, digits, dots, dashes", name)}
 	}
 	return filepath.Join(h.dir, "instances", name), nil
 }
@@ -84,7 +85,7 @@ func pinnedIn(dir string) (*trust.Material, error) { return trust.ReadMaterial(o
 // urlIn returns the URL from which m was pinned in dir. For pins without one, it returns
 // the URL of the certificate authority, which is the instance's where it is of hallmark.
 func urlIn(dir string, m *trust.Material) (string, error) {
-	raw, err := readFile(filepath.Join(dir, urlFile), maxURL)
+	raw, err := verdict.ReadFile(filepath.Join(dir, urlFile), maxURL)
 	if all := m.SigningConfig.CertificateAuthorities; errors.Is(err, fs.ErrNotExist) && len(all) > 0 {
 		return all[0].URL, nil
 	}
@@ -131,13 +132,13 @@ func (f trustFlags) root(env environment) (*trust.Root, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := readFile(path, trust.MaxSize)
+	raw, err := verdict.ReadFile(path, trust.MaxSize)
 	if err != nil {
 		return nil, err
 	}
 	root, err := trust.Parse(raw)
 	if err != nil {
-		return nil, unreadable(path, err)
+		return nil, verdict.Unreadable(path, err)
 	}
 	return root, nil
 }
@@ -152,13 +153,13 @@ func (f trustFlags) config(env environment) (*trust.SigningConfig, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := readFile(path, trust.MaxSize)
+	raw, err := verdict.ReadFile(path, trust.MaxSize)
 	if err != nil {
 		return nil, err
 	}
 	config, err := trust.ParseSigningConfig(raw)
 	if err != nil {
-		return nil, unreadable(path, err)
+		return nil, verdict.Unreadable(path, err)
 	}
 	return config, nil
 }
@@ -174,14 +175,14 @@ func (f trustFlags) path(env environment, given, name string) (string, error) {
 	}
 	path := filepath.Join(dir, name)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return "", &problem{Exit: exitUndecided, Code: "no-instance", Err: fmt.Errorf("this client does not know the instance %s", filepath.Base(dir)), Try: env.command() + " trust list"}
+		return "", &verdict.Problem{Exit: verdict.ExitUndecided, Code: "no-instance", Err: fmt.Errorf("this client does not know the instance %s", filepath.Base(dir)), Try: env.command() + " trust list"}
 	}
 	return path, nil
 }
 
 // dir is the directory of the instance that the flags select, which may not be there.
 func (f trustFlags) dir(env environment) (string, error) {
-	h, err := env.home()
+	h, err := openHome(env)
 	if err != nil {
 		return "", err
 	}
@@ -195,10 +196,30 @@ func (f trustFlags) dir(env environment) (string, error) {
 		}
 	}
 	if names, err := h.list(); instance == "" && err == nil && len(names) > 0 {
-		return "", &problem{Exit: exitUndecided, Code: "no-instance", Err: errors.New("there is no default instance"), Try: "--instance NAME, one of: " + strings.Join(names, ", ")}
+		return "", &verdict.Problem{Exit: verdict.ExitUndecided, Code: "no-instance", Err: errors.New("there is no default instance"), Try: "--instance NAME, one of: " + strings.Join(names, ", ")}
 	}
 	if instance == "" {
-		return "", &problem{Exit: exitUndecided, Code: "no-instance", Err: errors.New("this client trusts no instance yet"), Try: env.command() + " trust add URL"}
+		return "", &verdict.Problem{Exit: verdict.ExitUndecided, Code: "no-instance", Err: errors.New("this client trusts no instance yet"), Try: env.command() + " trust add URL"}
 	}
 	return h.instance(instance)
+}
+
+// completeInstances has shells offer the instances wherever one is chosen.
+func completeInstances(cmd *cobra.Command, env environment) {
+	if cmd.Flags().Lookup("instance") != nil {
+		completeFrom(cmd, "instance", func() []string { return instances(env) })
+	}
+	for _, sub := range cmd.Commands() {
+		completeInstances(sub, env)
+	}
+}
+
+// instances are the names of the instances that the client trusts, for shells.
+func instances(env environment) []string {
+	h, err := openHome(env)
+	if err != nil {
+		return nil
+	}
+	names, _ := h.list()
+	return names
 }

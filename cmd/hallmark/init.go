@@ -15,6 +15,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/instance"
 	"github.com/hallmark-sign/hallmark/internal/keys"
 	"github.com/hallmark-sign/hallmark/internal/server"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
 const (
@@ -67,10 +68,10 @@ func initInstance(ctx context.Context, env environment, dir string, o instance.O
 		}
 	}
 	if here, err := os.Getwd(); err == nil && sameDir(dir, here) {
-		return &problem{Exit: exitUsage, Subject: dir, Code: "usage", Err: errors.New("the directory that you are in can't be replaced by an instance"), Try: env.command() + " init NEW-DIRECTORY"}
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "usage", Err: errors.New("the directory that you are in can't be replaced by an instance"), Try: env.command() + " init NEW-DIRECTORY"}
 	}
 	if err := checkTLS(env, &o); err != nil {
-		return &problem{Exit: exitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.command() + " init --help"}
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.command() + " init --help"}
 	}
 	passphrase, err := env.secret(ctx, "passphrase", passphraseFile, "HALLMARK_PASSPHRASE", keys.PassphraseRule)
 	if err != nil {
@@ -85,7 +86,7 @@ func initInstance(ctx context.Context, env environment, dir string, o instance.O
 		return diskProblem(dir, err)
 	}
 	if err != nil {
-		return &problem{Exit: exitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.command() + " init --help"}
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.command() + " init --help"}
 	}
 	m, err := pinnedIn(filepath.Join(dir, "trust"))
 	if err != nil {
@@ -142,7 +143,7 @@ func exists(dir string, err error) error {
 	if !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return &problem{Exit: exitRefused, Subject: dir, Code: "exists", Err: err, Try: "choose another DIR; nothing was changed"}
+	return &verdict.Problem{Exit: verdict.ExitRefused, Subject: dir, Code: "exists", Err: err, Try: "choose another DIR; nothing was changed"}
 }
 
 // sameDir says whether two paths are one directory.

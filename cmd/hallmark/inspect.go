@@ -50,7 +50,7 @@ Nothing of it is verified: these are claims, of whoever wrote the file or put it
 
 // inspect describes all that can be read, and then fails for the rest.
 func inspect(ctx context.Context, env environment, registry *lookup.Registry, args []string) error {
-	var failed failures
+	var failed verdict.Failures
 	for _, arg := range args {
 		claims, err := registry.Claims(ctx, arg)
 		if err != nil {
@@ -67,23 +67,6 @@ func inspect(ctx context.Context, env environment, registry *lookup.Registry, ar
 		}
 	}
 	return failed.OrNil()
-}
-
-// account is a text of lines with a name each.
-type account struct {
-	strings.Builder
-	lines []accountLine
-}
-
-type accountLine struct {
-	Name string `json:"name"`
-	Text string `json:"text"`
-}
-
-func (a *account) line(name, format string, args ...any) {
-	text := printable(fmt.Sprintf(format, args...))
-	a.lines = append(a.lines, accountLine{name, text})
-	fmt.Fprintf(a, "  %-11s %s\n", name, text)
 }
 
 // claimedBundle is what a bundle claims, for machines: nothing of it is verified.
@@ -106,7 +89,7 @@ func tellClaim(env environment, c lookup.Claim) error {
 func describeClaim(c lookup.Claim) *account {
 	a := new(account)
 	b := c.Bundle
-	fmt.Fprintf(a, "%s: a Sigstore bundle v0.%d; nothing in it has been verified\n", printable(c.Name), b.Version)
+	fmt.Fprintf(a, "%s: a Sigstore bundle v0.%d; nothing in it has been verified\n", verdict.Printable(c.Name), b.Version)
 	describeContent(a, b)
 	if c.Payload != nil {
 		a.line("payload", "in the form of cosign 1 and 2, %s", shortened(c.Payload))

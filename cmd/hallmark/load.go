@@ -56,12 +56,12 @@ func (f carryFlags) load(ctx context.Context, env environment, dir, image, targe
 		return verdict.Interrupted(dir)
 	}
 	if err != nil {
-		return unreadable(dir, err)
+		return verdict.Unreadable(dir, err)
 	}
 	defer from.Close()
 	chosen, err := from.Choose(image)
 	if err != nil {
-		return &problem{Exit: exitUsage, Subject: dir, Code: "usage", Err: err, Try: "--image IMAGE"}
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "usage", Err: err, Try: "--image IMAGE"}
 	}
 	job := transfer.Job{From: from, Image: oci.Descriptor{MediaType: chosen.MediaType, Size: chosen.Size, Digest: chosen.Digest}}
 	to, err := f.to(ctx, r, &job, target)
@@ -92,7 +92,7 @@ func (f carryFlags) loadBundles(ctx context.Context, env environment, file, targ
 	}
 	for _, a := range all {
 		if i := slices.IndexFunc(there, func(f oci.Signature) bool { return bytes.Equal(f.Bundle, a.Bundle) }); i >= 0 {
-			if err := env.tellLoaded(loadedBundle{file, image.String(), image.Repository + "@" + there[i].Manifest, false}); err != nil {
+			if err := tellLoaded(env, loadedBundle{file, image.String(), image.Repository + "@" + there[i].Manifest, false}); err != nil {
 				return err
 			}
 			continue
@@ -101,7 +101,7 @@ func (f carryFlags) loadBundles(ctx context.Context, env environment, file, targ
 		if err != nil {
 			return lookup.RegistryError(target, err)
 		}
-		if err := env.tellLoaded(loadedBundle{file, image.String(), image.Repository + "@" + manifest, true}); err != nil {
+		if err := tellLoaded(env, loadedBundle{file, image.String(), image.Repository + "@" + manifest, true}); err != nil {
 			return err
 		}
 	}
@@ -116,14 +116,14 @@ type loadedBundle struct {
 	New    bool   `json:"new"` // it was not there before
 }
 
-func (e environment) tellLoaded(b loadedBundle) error {
+func tellLoaded(env environment, b loadedBundle) error {
 	switch {
-	case e.json:
-		return e.printJSON(b)
+	case env.json:
+		return env.printJSON(b)
 	case !b.New:
-		e.say("%s: is on %s already", b.File, b.Image)
+		env.say("%s: is on %s already", b.File, b.Image)
 		return nil
 	}
-	e.say("%s: put on %s\n  bundle    %s", b.File, b.Image, b.Bundle)
+	env.say("%s: put on %s\n  bundle    %s", b.File, b.Image, b.Bundle)
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/logbackup"
 	"github.com/hallmark-sign/hallmark/internal/ownlog"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
 // logBackupFlags are those of log backup.
@@ -52,7 +53,7 @@ func (f logBackupFlags) run(ctx context.Context, env environment, source, target
 	if err != nil {
 		return err
 	}
-	var failed failures
+	var failed verdict.Failures
 	for _, one := range copies {
 		if err := f.one(ctx, env, logs, one.From, one.To); err != nil {
 			failed = append(failed, err)
@@ -74,12 +75,12 @@ func (f logBackupFlags) one(ctx context.Context, env environment, logs *ownlog.L
 	case errors.Is(err, logread.ErrDamaged):
 		return ownlog.Problem(source, err)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
-		return &problem{Exit: exitUsage, Subject: target, Code: "unwritable", Err: err}
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: target, Code: "unwritable", Err: err}
 	}
 	if err != nil {
 		return ownlog.Problem(target, err)
 	}
-	return env.tell("backed up", tree, s)
+	return tellLog(env, "backed up", tree, s)
 }
 
 // logSummary is what was done, for people and machines.
@@ -93,11 +94,11 @@ type logSummary struct {
 }
 
 // tell says what was done to a log.
-func (e environment) tell(verb string, tree *logbackup.Tree, s logbackup.Summary) error {
-	if e.json {
-		return e.printJSON(logSummary{tree.Head.Origin, s.Size, s.Root.String(), s.Copied, s.Skipped, s.Bytes})
+func tellLog(env environment, verb string, tree *logbackup.Tree, s logbackup.Summary) error {
+	if env.json {
+		return env.printJSON(logSummary{tree.Head.Origin, s.Size, s.Root.String(), s.Copied, s.Skipped, s.Bytes})
 	}
-	e.say("%s %s: %s, root %s; %s copied, %d there already, %d bytes", verb, tree.Head.Origin,
+	env.say("%s %s: %s, root %s; %s copied, %d there already, %d bytes", verb, tree.Head.Origin,
 		counted(s.Size, "entry", "entries"), s.Root, counted(s.Copied, "file", "files"), s.Skipped, s.Bytes)
 	return nil
 }

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/client/logread"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
 func logCheckCommand(env environment) *cobra.Command {
@@ -90,9 +90,9 @@ func (f logFlags) check(ctx context.Context, env environment, name string) error
 	case 0:
 		return nil
 	case malformed:
-		return &problem{Exit: exitRefused, Subject: name, Code: "log-entry-malformed", Err: what}
+		return &verdict.Problem{Exit: verdict.ExitRefused, Subject: name, Code: "log-entry-malformed", Err: what}
 	}
-	return &problem{Exit: exitRefused, Subject: name, Code: "log-damaged", Err: what}
+	return &verdict.Problem{Exit: verdict.ExitRefused, Subject: name, Code: "log-damaged", Err: what}
 }
 
 func (c checkedLog) print(env environment) error {
@@ -104,7 +104,7 @@ func (c checkedLog) print(env environment) error {
 		if one.Detail != "" {
 			line += ", " + one.Detail
 		}
-		if _, err := fmt.Fprintln(env.stdout, printable(line)); err != nil {
+		if _, err := fmt.Fprintln(env.stdout, verdict.Printable(line)); err != nil {
 			return err
 		}
 	}
@@ -115,20 +115,6 @@ func (c checkedLog) print(env environment) error {
 		return nil
 	}
 	_, err := fmt.Fprintf(env.stdout, "%s: good, %s of %s, root %s, checked in %.1f s\n",
-		printable(c.Log), counted(c.Size, "entry", "entries"), printable(c.Origin), c.RootHash, c.Seconds)
+		verdict.Printable(c.Log), counted(c.Size, "entry", "entries"), verdict.Printable(c.Origin), c.RootHash, c.Seconds)
 	return err
-}
-
-// progress says how far long work is, once a second.
-func (e environment) progress(verb, noun string) func(done, total uint64) {
-	var mu sync.Mutex
-	last := time.Now()
-	return func(done, total uint64) {
-		mu.Lock()
-		defer mu.Unlock()
-		if now := time.Now(); now.Sub(last) >= time.Second {
-			last = now
-			e.say("%s %d of %d %s", verb, done, total, noun)
-		}
-	}
 }

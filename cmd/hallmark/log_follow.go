@@ -11,6 +11,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/client/logread"
 	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
 // followFlags are those of log follow.
@@ -94,7 +95,7 @@ func (f followFlags) follow(ctx context.Context, env environment, name string) e
 
 func (f followFlags) keep(h *logread.Head) error {
 	if err := durable.WriteFile(f.state, h.Envelope, 0o644); err != nil {
-		return &problem{Exit: exitUsage, Subject: f.state, Code: "unwritable", Err: err}
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: f.state, Code: "unwritable", Err: err}
 	}
 	return nil
 }

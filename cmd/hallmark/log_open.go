@@ -78,14 +78,14 @@ func (f logFlags) keys(env environment) ([]logread.Key, error) {
 		}
 		keys, err := logread.KeysOf(root)
 		if err != nil {
-			return nil, &problem{Exit: exitUsage, Code: "unreadable", Err: err}
+			return nil, &verdict.Problem{Exit: verdict.ExitUsage, Code: "unreadable", Err: err}
 		}
 		return keys, nil
 	}
 	if _, err := os.Stat(f.key); err != nil && strings.Contains(f.key, "+") {
 		return f.verifierKey(f.key)
 	}
-	raw, err := readFile(f.key, 1<<20)
+	raw, err := verdict.ReadFile(f.key, 1<<20)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func (f logFlags) keys(env environment) ([]logread.Key, error) {
 		return f.verifierKey(text)
 	}
 	if f.origin == "" {
-		return nil, &problem{Exit: exitUsage, Code: "usage", Err: errors.New("--origin is needed with a PEM file: it has no name of the log")}
+		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Code: "usage", Err: errors.New("--origin is needed with a PEM file: it has no name of the log")}
 	}
 	key, err := readPublicKey(f.key)
 	if err != nil {
@@ -101,7 +101,7 @@ func (f logFlags) keys(env environment) ([]logread.Key, error) {
 	}
 	keys, err := logread.KeysFor(f.origin, key)
 	if err != nil {
-		return nil, unreadable(f.key, err)
+		return nil, verdict.Unreadable(f.key, err)
 	}
 	return keys, nil
 }
@@ -113,11 +113,11 @@ func (f logFlags) verifierKey(text string) ([]logread.Key, error) {
 		err = errors.New("it is the key of a witness")
 	}
 	if err != nil {
-		return nil, unreadable("--log-key", err)
+		return nil, verdict.Unreadable("--log-key", err)
 	}
 	verifier, err := key.Verifier()
 	if err != nil {
-		return nil, unreadable("--log-key", err)
+		return nil, verdict.Unreadable("--log-key", err)
 	}
 	origin := key.Name
 	if f.origin != "" {
@@ -131,26 +131,26 @@ func (l *openLog) problem(env environment, err error) error {
 	dir, isDir := l.Source.(logread.Dir)
 	fork := new(logread.Fork)
 	switch {
-	case err == nil, errors.Is(err, context.Canceled), errors.As(err, new(*problem)):
+	case err == nil, errors.Is(err, context.Canceled), errors.As(err, new(*verdict.Problem)):
 		return err
 	case errors.As(err, &fork):
-		return &problem{Exit: exitRefused, Subject: l.name, Code: "log-forked", Err: err, Expected: headText(fork.Old), Found: headText(fork.New)}
+		return &verdict.Problem{Exit: verdict.ExitRefused, Subject: l.name, Code: "log-forked", Err: err, Expected: headText(fork.Old), Found: headText(fork.New)}
 	case errors.Is(err, logread.ErrDamaged):
-		return &problem{Exit: exitRefused, Subject: l.name, Code: "log-damaged", Err: err, Try: env.command() + " log check " + verdict.Quoted(l.name)}
+		return &verdict.Problem{Exit: verdict.ExitRefused, Subject: l.name, Code: "log-damaged", Err: err, Try: env.command() + " log check " + verdict.Quoted(l.name)}
 	case errors.Is(err, logread.ErrCheckpoint):
-		return &problem{Exit: exitRefused, Subject: l.name, Code: "checkpoint-invalid", Err: err}
+		return &verdict.Problem{Exit: verdict.ExitRefused, Subject: l.name, Code: "checkpoint-invalid", Err: err}
 	case errors.Is(err, logread.ErrUnknown):
-		return &problem{Exit: exitUndecided, Subject: l.name, Code: "log-key-missing", Err: err, Try: "--instance NAME, --trusted-root FILE, or --log-key KEY --origin LINE"}
+		return &verdict.Problem{Exit: verdict.ExitUndecided, Subject: l.name, Code: "log-key-missing", Err: err, Try: "--instance NAME, --trusted-root FILE, or --log-key KEY --origin LINE"}
 	case errors.Is(err, logread.ErrBehind):
-		return &problem{Exit: exitUndecided, Subject: l.name, Code: "log-behind", Err: err}
+		return &verdict.Problem{Exit: verdict.ExitUndecided, Subject: l.name, Code: "log-behind", Err: err}
 	case isDir && errors.Is(err, fs.ErrNotExist) && ownlog.IsDirectory(filepath.Join(string(dir), "tile")):
-		return &problem{Exit: exitRefused, Subject: l.name, Code: "log-damaged", Err: errors.New("its checkpoint is missing")}
+		return &verdict.Problem{Exit: verdict.ExitRefused, Subject: l.name, Code: "log-damaged", Err: errors.New("its checkpoint is missing")}
 	case isDir && errors.Is(err, fs.ErrNotExist) && ownlog.IsDirectory(filepath.Join(string(dir), "rekor")):
-		return &problem{Exit: exitUsage, Subject: l.name, Code: "unreadable", Err: errors.New("it is an instance, not a log"), Try: "its logs: rekor and ct in it"}
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: l.name, Code: "unreadable", Err: errors.New("it is an instance, not a log"), Try: "its logs: rekor and ct in it"}
 	case isDir && errors.Is(err, fs.ErrNotExist):
-		return &problem{Exit: exitUsage, Subject: l.name, Code: "unreadable", Err: err, Try: "a directory with a log, or a URL: https://HOST"}
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: l.name, Code: "unreadable", Err: err, Try: "a directory with a log, or a URL: https://HOST"}
 	}
-	return &problem{Exit: exitUndecided, Subject: l.name, Code: "could-not-look", Err: err}
+	return &verdict.Problem{Exit: verdict.ExitUndecided, Subject: l.name, Code: "could-not-look", Err: err}
 }
 
 // headText is a checkpoint on one line.

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/hallmark-sign/hallmark/client/logread"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
@@ -60,26 +60,13 @@ func (f logFlags) prove(ctx context.Context, env environment, name string, index
 		return env.printJSON(out)
 	}
 	var a account
-	fmt.Fprintf(&a, "entry %d of %d, of %s: proven\n", out.Index, out.TreeSize, printable(l.head.Origin))
+	fmt.Fprintf(&a, "entry %d of %d, of %s: proven\n", out.Index, out.TreeSize, verdict.Printable(l.head.Origin))
 	a.line("leaf hash", "%v", out.LeafHash)
 	a.hashes(out.Hashes)
 	a.line("root", "%v, as the checkpoint has it:", out.RootHash)
 	a.text(l.head.Envelope)
 	_, err = fmt.Fprint(env.stdout, a.String())
 	return err
-}
-
-func (a *account) hashes(proof []tlog.Hash) {
-	for _, h := range proof {
-		a.line("proof", "%v", h)
-	}
-}
-
-// text adds lines that others wrote.
-func (a *account) text(lines []byte) {
-	for line := range strings.Lines(string(lines)) {
-		fmt.Fprintf(a, "    %s\n", printable(strings.TrimSuffix(line, "\n")))
-	}
 }
 
 func logConsistencyCommand(env environment) *cobra.Command {
@@ -138,7 +125,7 @@ func (f logFlags) consistency(ctx context.Context, env environment, name, a, b s
 		return env.printJSON(out)
 	}
 	var text account
-	fmt.Fprintf(&text, "%s: the first %d of %d entries are the same: proven\n", printable(l.head.Origin), out.OldSize, out.NewSize)
+	fmt.Fprintf(&text, "%s: the first %d of %d entries are the same: proven\n", verdict.Printable(l.head.Origin), out.OldSize, out.NewSize)
 	text.line("old root", "%v", out.OldRoot)
 	text.hashes(out.Hashes)
 	text.line("new root", "%v", out.NewRoot)
@@ -169,7 +156,7 @@ func (l *openLog) at(ctx context.Context, env environment, text string) (*logrea
 
 // kept is a checkpoint of this log, in a file.
 func (l *openLog) kept(file string) (*logread.Head, error) {
-	raw, err := readFile(file, 1<<20)
+	raw, err := verdict.ReadFile(file, 1<<20)
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +165,7 @@ func (l *openLog) kept(file string) (*logread.Head, error) {
 		err = fmt.Errorf("it is a checkpoint of %q, not of %q", h.Origin, l.head.Origin)
 	}
 	if err != nil {
-		return nil, unreadable(file, err)
+		return nil, verdict.Unreadable(file, err)
 	}
 	return h, nil
 }

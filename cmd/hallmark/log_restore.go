@@ -72,5 +72,5 @@ func (f logRestoreFlags) run(ctx context.Context, env environment, backup, dir s
 		return err
 	}
 	sayLeft(env, dir)
-	return env.tell("restored", tree, s)
+	return tellLog(env, "restored", tree, s)
 }

@@ -58,7 +58,7 @@ printed. Witnesses need the new log's key, which is printed too.`,
 func (f rotateFlags) rotate(ctx context.Context, env environment) error {
 	resumed, err := instance.ResumeRotation(config.Find(f.config))
 	if err != nil {
-		return &problem{Exit: exitUsage, Subject: f.config, Code: "configuration", Err: err}
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: f.config, Code: "configuration", Err: err}
 	}
 	if resumed {
 		return f.tellNext(env, "")
@@ -72,7 +72,7 @@ func (f rotateFlags) rotate(ctx context.Context, env environment) error {
 		return err
 	}
 	if err := i.CheckRotation(f.url); err != nil {
-		return &problem{Exit: exitUsage, Subject: f.url, Code: "configuration", Err: err, Try: "--url https://ANOTHER-HOST"}
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: f.url, Code: "configuration", Err: err, Try: "--url https://ANOTHER-HOST"}
 	}
 	old := i.Root.Logs[len(i.Root.Logs)-1].BaseURL
 	if err := f.confirm(ctx, env, old); err != nil {
@@ -119,7 +119,7 @@ func (f rotateFlags) tellNext(env environment, frozen string) error {
 		env.say("froze the log at %s; entries go to %s", frozen, current)
 	}
 	if logs.Config.Witnesses != nil {
-		key, err := readFile(logs.Config.Path("trust", trust.LogKeyFile), 1<<10)
+		key, err := verdict.ReadFile(logs.Config.Path("trust", trust.LogKeyFile), 1<<10)
 		if err != nil {
 			return err
 		}
@@ -150,7 +150,7 @@ func (f rotateFlags) freeze(ctx context.Context, env environment, i *instance.In
 		return lost
 	}
 	if errors.Is(err, durable.ErrLocked) {
-		return &problem{Exit: exitUndecided, Subject: i.Config.Dir, Code: "instance-locked", Err: errors.New("the instance is running"), Try: "stop it, and do it again"}
+		return &verdict.Problem{Exit: verdict.ExitUndecided, Subject: i.Config.Dir, Code: "instance-locked", Err: errors.New("the instance is running"), Try: "stop it, and do it again"}
 	}
 	return err
 }

@@ -90,7 +90,7 @@ func isBody(raw []byte) bool {
 // describeLogged is an entry in words.
 func describeLogged(head *logread.Head, e logread.Entry) string {
 	var a account
-	fmt.Fprintf(&a, "entry %d of %d, of %s\n", e.Index, head.Size, printable(head.Origin))
+	fmt.Fprintf(&a, "entry %d of %d, of %s\n", e.Index, head.Size, verdict.Printable(head.Origin))
 	if head.Format.Name == logread.CT().Name {
 		describeLeaf(&a, e.Raw)
 	} else {

@@ -46,7 +46,7 @@ but wider than most would want.`,
 		Example: `  hallmark policy check policy.yaml`,
 		Args:    usageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(_ *cobra.Command, files []string) error {
-			var failed failures
+			var failed verdict.Failures
 			for _, file := range files {
 				p, err := readPolicy(file)
 				if err != nil {
@@ -75,7 +75,7 @@ func tellPolicy(env environment, file string, p *policy.Policy) error {
 	for _, warning := range p.Warnings() {
 		env.say("hallmark: %s: warning: %s", file, warning)
 	}
-	_, err := fmt.Fprintf(env.stdout, "%s: good: signers %d, rules %d\n", printable(file), len(p.Signers), len(p.Rules))
+	_, err := fmt.Fprintf(env.stdout, "%s: good: signers %d, rules %d\n", verdict.Printable(file), len(p.Signers), len(p.Rules))
 	return err
 }
 
@@ -94,7 +94,7 @@ func policyExplainCommand(env environment) *cobra.Command {
 				return env.printJSON(map[string]any{"file": args[0], "sentences": p.Describe()})
 			}
 			for _, line := range p.Describe() {
-				fmt.Fprintln(env.stdout, printable(line))
+				fmt.Fprintln(env.stdout, verdict.Printable(line))
 			}
 			return nil
 		},
@@ -160,7 +160,7 @@ func (f testFlags) testPolicy(ctx context.Context, env environment, file, casesF
 	if err != nil {
 		return err
 	}
-	var failed failures
+	var failed verdict.Failures
 	defer func() { env.say("hallmark: %d cases, %d failed", len(cases), len(failed)) }()
 	for i, c := range cases {
 		got, err := c.run(ctx, judge, registry, filepath.Dir(casesFile))
@@ -169,14 +169,14 @@ func (f testFlags) testPolicy(ctx context.Context, env environment, file, casesF
 		}
 		switch {
 		case err != nil:
-			failed = append(failed, unreadable(casesFile, fmt.Errorf("case %d: %w", i+1, err)))
+			failed = append(failed, verdict.Unreadable(casesFile, fmt.Errorf("case %d: %w", i+1, err)))
 		case got != c.Expect:
-			failed = append(failed, &problem{
-				Exit: exitRefused, Subject: fmt.Sprintf("%s, case %d", casesFile, i+1), Code: "policy-test-failed",
+			failed = append(failed, &verdict.Problem{
+				Exit: verdict.ExitRefused, Subject: fmt.Sprintf("%s, case %d", casesFile, i+1), Code: "policy-test-failed",
 				Err: fmt.Errorf("the verdict on %s is another", c.Artifact), Expected: c.Expect, Found: got,
 			})
 		case !env.json:
-			fmt.Fprintf(env.stdout, "case %d: %s: %s, as expected\n", i+1, printable(c.Artifact), got)
+			fmt.Fprintf(env.stdout, "case %d: %s: %s, as expected\n", i+1, verdict.Printable(c.Artifact), got)
 		}
 	}
 	return failed.OrNil()
@@ -191,24 +191,24 @@ type testedCase struct {
 }
 
 func readCases(file string) ([]policyCase, error) {
-	raw, err := readFile(file, policy.MaxFile)
+	raw, err := verdict.ReadFile(file, policy.MaxFile)
 	if err != nil {
 		return nil, err
 	}
 	if !utf8.Valid(raw) || bytes.IndexByte(raw, 0) >= 0 {
-		return nil, unreadable(file, errors.New("not UTF-8"))
+		return nil, verdict.Unreadable(file, errors.New("not UTF-8"))
 	}
 	d := yaml.NewDecoder(bytes.NewReader(raw))
 	d.KnownFields(true)
 	var cases []policyCase
 	if err := d.Decode(&cases); err != nil && !errors.Is(err, io.EOF) {
-		return nil, unreadable(file, err)
+		return nil, verdict.Unreadable(file, err)
 	}
 	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return nil, unreadable(file, errors.New("a second document follows"))
+		return nil, verdict.Unreadable(file, errors.New("a second document follows"))
 	}
 	if len(cases) == 0 {
-		return nil, unreadable(file, errors.New("no case in it"))
+		return nil, verdict.Unreadable(file, errors.New("no case in it"))
 	}
 	return cases, nil
 }
@@ -344,7 +344,7 @@ func provedOf(env environment, v *verify.Verifier, accept verify.Requirements, a
 			if first == nil {
 				first = proposalRefused(env, arg, err)
 			}
-			if p.Exit == exitUndecided {
+			if p.Exit == verdict.ExitUndecided {
 				return nil, p // who knows what stands there
 			}
 		}
@@ -363,7 +363,7 @@ func proposalRefused(env environment, file string, err error) error {
 		p.Try = "--key FILE, with the public key that signed"
 	case p.Code == string(verify.OtherInstance):
 		p.Try = "--trusted-root FILE or --instance NAME, of the instance that signed"
-	case p.Exit == exitRefused:
+	case p.Exit == verdict.ExitRefused:
 		p.Try = env.command() + " inspect " + file
 	}
 	return p

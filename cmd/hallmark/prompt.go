@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto"
 	"errors"
 	"fmt"
 	"io"
@@ -28,7 +29,7 @@ func (e environment) terminal() (fd int, ok bool) {
 // confirm asks a question that is answered with yes or no; nobody at the terminal
 // is a no with a hint.
 func (e environment) confirm(ctx context.Context, question, hint string) error {
-	declined := &problem{Exit: exitRefused, Code: "not-confirmed", Err: errors.New(question + " was not answered with yes"), Try: hint}
+	declined := &verdict.Problem{Exit: verdict.ExitRefused, Code: "not-confirmed", Err: errors.New(question + " was not answered with yes"), Try: hint}
 	if _, ok := e.terminal(); !ok {
 		return declined
 	}
@@ -74,7 +75,7 @@ const maxSecret = 64 << 10
 func (e environment) secret(ctx context.Context, what, file, variable, rule string) ([]byte, error) {
 	if file != "" && what == "passphrase" {
 		if err := keys.CheckMode(file); errors.Is(err, keys.ErrExposed) {
-			return nil, &problem{Exit: exitUsage, Subject: file, Code: "exposed-secret", Err: err, Try: "chmod 600 " + verdict.Quoted(file)}
+			return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: file, Code: "exposed-secret", Err: err, Try: "chmod 600 " + verdict.Quoted(file)}
 		}
 	}
 	if file != "" {
@@ -85,7 +86,7 @@ func (e environment) secret(ctx context.Context, what, file, variable, rule stri
 	}
 	fd, ok := e.terminal()
 	if !ok {
-		return nil, &problem{Exit: exitUsage, Code: "no-" + what, Err: fmt.Errorf("no %s was given and there is no terminal to ask at", what), Try: secretHint(what, variable)}
+		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Code: "no-" + what, Err: fmt.Errorf("no %s was given and there is no terminal to ask at", what), Try: secretHint(what, variable)}
 	}
 	if rule == "" {
 		return e.prompt(ctx, fd, "Enter "+what+": ")
@@ -99,7 +100,7 @@ func (e environment) secret(ctx context.Context, what, file, variable, rule stri
 		return nil, err
 	}
 	if !bytes.Equal(first, again) {
-		return nil, &problem{Exit: exitUsage, Code: what + "-mismatch", Err: fmt.Errorf("the two are not the same")}
+		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Code: what + "-mismatch", Err: fmt.Errorf("the two are not the same")}
 	}
 	return first, nil
 }
@@ -133,7 +134,7 @@ func (e environment) prompt(ctx context.Context, fd int, text string) ([]byte, e
 	select {
 	case got := <-read:
 		if got.err == nil && len(got.secret) == 0 {
-			return nil, &problem{Exit: exitUsage, Code: "empty-secret", Err: errors.New("nothing was typed")}
+			return nil, &verdict.Problem{Exit: verdict.ExitUsage, Code: "empty-secret", Err: errors.New("nothing was typed")}
 		}
 		return got.secret, got.err
 	case <-ctx.Done():
@@ -143,13 +144,35 @@ func (e environment) prompt(ctx context.Context, fd int, text string) ([]byte, e
 
 // readSecret reads a file of one line; the line's end does not count.
 func readSecret(file string) ([]byte, error) {
-	raw, err := readFile(file, maxSecret)
+	raw, err := verdict.ReadFile(file, maxSecret)
 	if err != nil {
 		return nil, err
 	}
 	secret := bytes.TrimRight(raw, "\r\n")
 	if len(secret) == 0 {
-		return nil, &problem{Exit: exitUsage, Subject: file, Code: "empty-secret", Err: errors.New("the file holds nothing")}
+		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: file, Code: "empty-secret", Err: errors.New("the file holds nothing")}
 	}
 	return secret, nil
+}
+
+// loadKey reads a private key, and asks for its passphrase if it has one.
+func loadKey(ctx context.Context, env environment, file, passphraseFile string) (crypto.Signer, error) {
+	raw, err := verdict.ReadFile(file, keys.MaxFile)
+	if err != nil {
+		return nil, err
+	}
+	key, err := keys.Parse(raw, nil)
+	if errors.Is(err, keys.ErrPassphrase) {
+		passphrase, asked := env.secret(ctx, "passphrase", passphraseFile, "HALLMARK_PASSPHRASE", "")
+		if asked != nil {
+			return nil, asked
+		}
+		if key, err = keys.Parse(raw, passphrase); errors.Is(err, keys.ErrPassphrase) {
+			return nil, &verdict.Problem{Exit: verdict.ExitRefused, Subject: file, Code: "wrong-passphrase", Err: err}
+		}
+	}
+	if err != nil {
+		return nil, verdict.Unreadable(file, err)
+	}
+	return key, nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/internal/lookup"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/oci"
 )
 
@@ -41,7 +42,7 @@ func (f registryFlags) registry(timeout time.Duration) (*lookup.Registry, error)
 }
 
 // platforms returns the images of an image's platforms if --recursive is given.
-func (f registryFlags) platforms(ctx context.Context, r *lookup.Registry, image oci.Image) ([]oci.Image, *problem) {
+func (f registryFlags) platforms(ctx context.Context, r *lookup.Registry, image oci.Image) ([]oci.Image, *verdict.Problem) {
 	if !f.recursive {
 		return nil, nil
 	}

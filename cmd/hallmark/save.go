@@ -42,9 +42,9 @@ func (f carryFlags) save(ctx context.Context, env environment, images []string, 
 		return err
 	}
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() || strings.HasSuffix(dir, ".tar") {
-		return &problem{Exit: exitUsage, Subject: dir, Code: "usage", Err: errors.New("images are saved into a directory"), Try: "tar -cf FILE.tar -C DIR . afterwards"}
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "usage", Err: errors.New("images are saved into a directory"), Try: "tar -cf FILE.tar -C DIR . afterwards"}
 	}
-	var failed failures
+	var failed verdict.Failures
 	for _, one := range images {
 		if err := f.saveOne(ctx, env, r, lookup.ImageName(one), dir); err != nil {
 			failed = append(failed, err)
@@ -70,7 +70,7 @@ func (f carryFlags) saveOne(ctx context.Context, env environment, r *lookup.Regi
 		return verdict.Interrupted(dir)
 	}
 	if err != nil {
-		return &problem{Exit: exitUsage, Subject: dir, Code: "unwritable", Err: err, Try: "another directory"}
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "unwritable", Err: err, Try: "another directory"}
 	}
 	defer to.Close()
 	return f.run(ctx, env, source, dir, transfer.Job{From: r.Client.Repository(from), To: to, Image: image.Descriptor(), Tag: from.Tag()})

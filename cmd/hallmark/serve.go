@@ -81,7 +81,7 @@ func (f serveFlags) serve(ctx context.Context, env environment, logger *slog.Log
 	if f.listen != "" {
 		i.Config.Listen = f.listen
 		if err := i.Config.Check(); err != nil {
-			return &problem{Exit: exitUsage, Subject: f.listen, Code: "configuration", Err: err}
+			return &verdict.Problem{Exit: verdict.ExitUsage, Subject: f.listen, Code: "configuration", Err: err}
 		}
 	}
 	env.collectLess()
@@ -111,16 +111,10 @@ func hangups() (signals <-chan os.Signal, ignore func()) {
 // servingProblem is what a server ended with.
 func servingProblem(dir string, err error) error {
 	if errors.Is(err, server.ErrCertificate) {
-		return &problem{Exit: exitUsage, Subject: dir, Code: "configuration", Err: err, Try: "tls in the configuration"}
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: "tls in the configuration"}
 	}
 	return err
 }
-
-// logged is the exit status of a server whose log says why it ended.
-type logged int
-
-// Error says where to look.
-func (logged) Error() string { return "ended with an error, which is in the log" }
 
 // inJSON runs a server whose output is JSON lines alone, from the first to the last:
 // what libraries have to say, and why it ended.
@@ -145,7 +139,7 @@ func (f serveFlags) inJSON(env environment, run func(*slog.Logger) error) error 
 func (f serveFlags) logger(env environment) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
-		return nil, &problem{Exit: exitUsage, Code: "usage", Err: fmt.Errorf("--log-level: %q is none of debug, info, warn and error", f.logLevel), Try: "--log-level info"}
+		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Code: "usage", Err: fmt.Errorf("--log-level: %q is none of debug, info, warn and error", f.logLevel), Try: "--log-level info"}
 	}
 	return slog.New(slog.NewJSONHandler(env.machine(), &slog.HandlerOptions{Level: level})), nil
 }
@@ -153,13 +147,13 @@ func (f serveFlags) logger(env environment) (*slog.Logger, error) {
 func openInstance(path string, passphrase []byte) (*instance.Instance, error) {
 	i, err := instance.Open(config.Find(path), passphrase)
 	if errors.Is(err, keys.ErrPassphrase) {
-		return nil, &problem{Exit: exitRefused, Subject: path, Code: "wrong-passphrase", Err: err}
+		return nil, &verdict.Problem{Exit: verdict.ExitRefused, Subject: path, Code: "wrong-passphrase", Err: err}
 	}
 	if durable.Failing(err) {
 		return nil, diskProblem(path, err)
 	}
 	if err != nil {
-		return nil, &problem{Exit: exitUsage, Subject: path, Code: "configuration", Err: err}
+		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: path, Code: "configuration", Err: err}
 	}
 	return i, nil
 }
@@ -167,7 +161,7 @@ func openInstance(path string, passphrase []byte) (*instance.Instance, error) {
 func listen(address string) (net.Listener, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, &problem{Exit: exitUndecided, Subject: address, Code: "address-in-use", Err: err, Try: "--listen ADDR, or stop what listens there"}
+		return nil, &verdict.Problem{Exit: verdict.ExitUndecided, Subject: address, Code: "address-in-use", Err: err, Try: "--listen ADDR, or stop what listens there"}
 	}
 	return listener, nil
 }
@@ -183,31 +177,26 @@ func newServer(i *instance.Instance, l net.Listener, logger *slog.Logger, reload
 		return nil, diskProblem(i.Config.Dir, err)
 	}
 	if errors.Is(err, durable.ErrLocked) {
-		return nil, &problem{Exit: exitUndecided, Subject: i.Config.Dir, Code: "instance-locked", Err: fmt.Errorf("another process serves this instance: %w", err)}
+		return nil, &verdict.Problem{Exit: verdict.ExitUndecided, Subject: i.Config.Dir, Code: "instance-locked", Err: fmt.Errorf("another process serves this instance: %w", err)}
 	}
 	if lost := lostLog(err); lost != nil {
 		return nil, lost
 	}
 	if errors.Is(err, server.ErrDemand) {
-		return nil, &problem{Exit: exitUsage, Subject: i.Config.Dir, Code: "configuration", Err: err, Try: "docs/operating/witnesses.md"}
+		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: i.Config.Dir, Code: "configuration", Err: err, Try: "docs/operating/witnesses.md"}
 	}
 	if errors.Is(err, tilelog.ErrFrozen) {
-		return nil, &problem{Exit: exitUsage, Subject: i.Config.Dir, Code: "configuration", Err: fmt.Errorf("a rotation was interrupted: %w", err), Try: "hallmark log rotate, once more"}
+		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: i.Config.Dir, Code: "configuration", Err: fmt.Errorf("a rotation was interrupted: %w", err), Try: "hallmark log rotate, once more"}
 	}
 	return nil, err
-}
-
-// diskProblem is an error of a disk that is full, read-only or broken: nothing was refused.
-func diskProblem(subject string, err error) *problem {
-	return &problem{Exit: exitUndecided, Subject: subject, Code: "disk-failed", Err: err, Try: "make room or mend the disk, and do it again"}
 }
 
 // lostLog is the refusal to begin a log anew that was lost, or to go on from an old copy of
 // it; nil if err is another.
 func lostLog(err error) error {
 	if went := new(tilelog.WentBack); errors.As(err, &went) {
-		return &problem{
-			Exit: exitUsage, Subject: went.Dir, Code: "log-went-back", Err: err,
+		return &verdict.Problem{
+			Exit: verdict.ExitUsage, Subject: went.Dir, Code: "log-went-back", Err: err,
 			Try: "put the newest directory of the log back; if it is lost, move this one away and hallmark log restore BACKUP " + verdict.Quoted(went.Dir),
 		}
 	}
@@ -215,5 +204,5 @@ func lostLog(err error) error {
 	if !errors.As(err, &lost) {
 		return nil
 	}
-	return &problem{Exit: exitUsage, Subject: lost.Dir, Code: "log-lost", Err: err, Try: "mount it; or hallmark log restore BACKUP " + verdict.Quoted(lost.Dir)}
+	return &verdict.Problem{Exit: verdict.ExitUsage, Subject: lost.Dir, Code: "log-lost", Err: err, Try: "mount it; or hallmark log restore BACKUP " + verdict.Quoted(lost.Dir)}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -12,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/client"
-	"github.com/hallmark-sign/hallmark/internal/keys"
 	"github.com/hallmark-sign/hallmark/internal/signing"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/verify"
@@ -143,8 +141,8 @@ func (f signFlags) request(env environment) (*signing.Request, error) {
 		Inputs:   []string{f.key, f.passphraseFile, f.token.token, f.token.passwordFile, f.trust.trustedRoot, f.trust.signingConfig, f.trust.cacert, f.registry.cacert},
 		Registry: registry, Store: store, Stdin: env.stdin,
 		Open:         func(ctx context.Context) (signing.Credentials, error) { return f.credentials(ctx, env) },
-		Tell:         env.tellSigned,
-		TellManifest: env.tellManifest,
+		Tell:         func(s signing.Signed) error { return tellSigned(env, s) },
+		TellManifest: func(m signing.SignedManifest) error { return tellManifest(env, m) },
 		Notice:       env.say,
 		Remark: func(format string, args ...any) {
 			if !env.json {
@@ -185,63 +183,36 @@ func (f signFlags) credentials(ctx context.Context, env environment) (c signing.
 	return c, err
 }
 
-// loadKey reads a private key, and asks for its passphrase if it has one.
-func loadKey(ctx context.Context, env environment, file, passphraseFile string) (crypto.Signer, error) {
-	raw, err := readFile(file, keys.MaxFile)
-	if err != nil {
-		return nil, err
-	}
-	key, err := keys.Parse(raw, nil)
-	if errors.Is(err, keys.ErrPassphrase) {
-		passphrase, asked := env.secret(ctx, "passphrase", passphraseFile, "HALLMARK_PASSPHRASE", "")
-		if asked != nil {
-			return nil, asked
-		}
-		if key, err = keys.Parse(raw, passphrase); errors.Is(err, keys.ErrPassphrase) {
-			return nil, &problem{Exit: exitRefused, Subject: file, Code: "wrong-passphrase", Err: err}
-		}
-	}
-	if err != nil {
-		return nil, unreadable(file, err)
-	}
-	return key, nil
-}
-
-func (e environment) tellSigned(s signing.Signed) error {
-	if e.json {
+func tellSigned(env environment, s signing.Signed) error {
+	if env.json {
 		report := verdict.Verdict{Target: verdict.Target{Name: s.Name}, Results: []*verify.Result{s.Result}}.Report()
 		report.Bundle = s.Bundle
-		return e.printJSON(report)
+		return env.printJSON(report)
 	}
-	e.say("%s: signed by %s, log entry %s", s.Name, verdict.Who(s.Result), verdict.EntryWords(s.Result))
-	e.say("  bundle    %s", s.Bundle)
+	env.say("%s: signed by %s, log entry %s", s.Name, verdict.Who(s.Result), verdict.EntryWords(s.Result))
+	env.say("  bundle    %s", s.Bundle)
 	return nil
 }
 
 // tellManifest tells people of all at once, machines of each.
-func (e environment) tellManifest(m signing.SignedManifest) error {
-	if e.json {
+func tellManifest(env environment, m signing.SignedManifest) error {
+	if env.json {
 		for i, name := range m.Names {
-			if err := e.tellSigned(signing.Signed{Name: name, Bundle: m.Bundle, Result: m.Results[i]}); err != nil {
+			if err := tellSigned(env, signing.Signed{Name: name, Bundle: m.Bundle, Result: m.Results[i]}); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	e.say("%s: signed by %s, log entry %s", counted(len(m.Names), "subject", "subjects"), verdict.Who(m.Results[0]), verdict.EntryWords(m.Results[0]))
-	e.say("  bundle    %s", m.Bundle)
+	env.say("%s: signed by %s, log entry %s", counted(len(m.Names), "subject", "subjects"), verdict.Who(m.Results[0]), verdict.EntryWords(m.Results[0]))
+	env.say("  bundle    %s", m.Bundle)
 	if len(m.Names) > widelyRead {
-		e.say("  note      cosign and sigstore-go refuse statements of more than %d subjects", widelyRead)
+		env.say("  note      cosign and sigstore-go refuse statements of more than %d subjects", widelyRead)
 	}
 	if name := filepath.Base(m.Bundle); !strings.HasSuffix(name, verdict.Suffix) && !strings.HasSuffix(name, verdict.LinesSuffix) {
-		e.say("  note      'hallmark verify DIR' looks for manifests called NAME%s", verdict.Suffix)
+		env.say("  note      'hallmark verify DIR' looks for manifests called NAME%s", verdict.Suffix)
 	} else {
-		e.say("  found by  hallmark verify %s", verdict.Quoted(filepath.Dir(m.Bundle)))
+		env.say("  found by  hallmark verify %s", verdict.Quoted(filepath.Dir(m.Bundle)))
 	}
 	return nil
-}
-
-// about names the file that an error is about, unless one is named already.
-func about(file string, err error) *problem {
-	return problemOf(&verdict.SubjectError{Subject: file, Err: err})
 }

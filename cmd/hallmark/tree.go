@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/internal/lookup"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/oci"
 )
 
@@ -84,9 +85,9 @@ func (f treeFlags) show(env environment, image oci.Image, attached []oci.Attache
 			Attached []hanging `json:"attached"`
 		}{image.String(), all})
 	}
-	fmt.Fprintln(env.stdout, printable(image.String()))
+	fmt.Fprintln(env.stdout, verdict.Printable(image.String()))
 	for _, a := range all {
-		fmt.Fprintf(env.stdout, "  %s  %s\n", printable(cmp.Or(a.Digest, a.Tag)), printable(cmp.Or(a.PredicateType, a.Type, "of no type")))
+		fmt.Fprintf(env.stdout, "  %s  %s\n", verdict.Printable(cmp.Or(a.Digest, a.Tag)), verdict.Printable(cmp.Or(a.PredicateType, a.Type, "of no type")))
 	}
 	if len(all) == 0 {
 		fmt.Fprintln(env.stdout, "  nothing hangs on it")

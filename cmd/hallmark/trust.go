@@ -17,6 +17,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/trust"
 )
 
@@ -82,15 +83,15 @@ builds before 2026-12 printed is accepted too.`,
 
 func (f trustAddFlags) run(ctx context.Context, env environment, url string) error {
 	if !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://") {
-		return &problem{Exit: exitUsage, Subject: url, Code: "usage", Err: errors.New("want the URL of an instance, with http:// or https://"), Try: env.command() + " trust add https://" + url}
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: url, Code: "usage", Err: errors.New("want the URL of an instance, with http:// or https://"), Try: env.command() + " trust add https://" + url}
 	}
 	if f.fingerprint == "" && isPlainBeyondLoopback(url) {
-		return &problem{
-			Exit: exitUsage, Subject: url, Code: "plain-http", Try: "https://, or --fingerprint HEX, with what the operator tells you",
+		return &verdict.Problem{
+			Exit: verdict.ExitUsage, Subject: url, Code: "plain-http", Try: "https://, or --fingerprint HEX, with what the operator tells you",
 			Err: errors.New("over plain HTTP anybody on the way can put an instance of their own in the place of this one"),
 		}
 	}
-	h, err := env.home()
+	h, err := openHome(env)
 	if err != nil {
 		return err
 	}
@@ -98,7 +99,7 @@ func (f trustAddFlags) run(ctx context.Context, env environment, url string) err
 		f.name = nameOf(url)
 	}
 	if f.name == "" {
-		return &problem{Exit: exitUsage, Subject: url, Code: "usage", Err: errors.New("it is no URL, or names no host"), Try: env.command() + " trust add https://HOST"}
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: url, Code: "usage", Err: errors.New("it is no URL, or names no host"), Try: env.command() + " trust add https://HOST"}
 	}
 	dir, err := h.instance(f.name)
 	if err != nil {
@@ -126,7 +127,7 @@ func (f trustAddFlags) run(ctx context.Context, env environment, url string) err
 func fetchMaterial(ctx context.Context, env environment, url string, roots *x509.CertPool, timeout time.Duration) (*trust.Material, error) {
 	m, err := client.Trust(ctx, env.http(roots, timeout), url)
 	if errors.Is(err, trust.ErrMalformed) {
-		return nil, &problem{Exit: exitUndecided, Subject: url, Code: "trust-malformed", Err: err}
+		return nil, &verdict.Problem{Exit: verdict.ExitUndecided, Subject: url, Code: "trust-malformed", Err: err}
 	}
 	if err != nil {
 		return nil, about(url, err)
@@ -179,7 +180,7 @@ func (f trustAddFlags) accept(ctx context.Context, env environment, url, dir str
 	switch {
 	case f.fingerprint != "":
 		if !m.Matches(f.fingerprint) {
-			return &problem{Exit: exitRefused, Subject: url, Code: "fingerprint-mismatch", Err: errors.New("the instance is not the one that was asked for"), Expected: f.fingerprint, Found: print}
+			return &verdict.Problem{Exit: verdict.ExitRefused, Subject: url, Code: "fingerprint-mismatch", Err: errors.New("the instance is not the one that was asked for"), Expected: f.fingerprint, Found: print}
 		}
 		return nil
 	case f.yes:
@@ -262,7 +263,7 @@ func trustListCommand(env environment) *cobra.Command {
   hallmark trust list --json`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			h, err := env.home()
+			h, err := openHome(env)
 			if err != nil {
 				return err
 			}
@@ -296,7 +297,7 @@ func listInstances(env environment, h home, names []string, current string) erro
 		}
 		m, err := pinnedIn(dir)
 		if err != nil {
-			return unreadable(dir, err)
+			return verdict.Unreadable(dir, err)
 		}
 		url, err := urlIn(dir, m)
 		if err != nil {
@@ -322,10 +323,10 @@ func trustRemoveCommand(env environment) *cobra.Command {
 		Example: `  hallmark trust remove work`,
 		Args:    usageArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-			return env.instances(), cobra.ShellCompDirectiveNoFileComp
+			return instances(env), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
-			h, err := env.home()
+			h, err := openHome(env)
 			if err != nil {
 				return err
 			}
@@ -334,7 +335,7 @@ func trustRemoveCommand(env environment) *cobra.Command {
 				return err
 			}
 			if _, err := os.Stat(dir); err != nil {
-				return &problem{Exit: exitUndecided, Subject: args[0], Code: "no-instance", Err: errors.New("this client does not know the instance"), Try: env.command() + " trust list"}
+				return &verdict.Problem{Exit: verdict.ExitUndecided, Subject: args[0], Code: "no-instance", Err: errors.New("this client does not know the instance"), Try: env.command() + " trust list"}
 			}
 			if err := os.RemoveAll(dir); err != nil {
 				return err

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/internal/ownlog"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/trust"
 )
 
@@ -43,7 +44,7 @@ is to prove. A directory called like a pinned instance is written ./NAME.`,
   hallmark trust fingerprint https://sign.example.com --json`,
 		Args: usageArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-			return env.instances(), cobra.ShellCompDirectiveDefault
+			return instances(env), cobra.ShellCompDirectiveDefault
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m, err := f.material(cmd.Context(), env, args[0])
@@ -76,7 +77,7 @@ func (f fingerprintFlags) material(ctx context.Context, env environment, instanc
 	if strings.HasPrefix(instance, "https://") || strings.HasPrefix(instance, "http://") {
 		return f.fetch(ctx, env, strings.TrimSuffix(instance, "/"))
 	}
-	h, err := env.home()
+	h, err := openHome(env)
 	if err != nil {
 		return nil, err
 	}
@@ -90,13 +91,13 @@ func (f fingerprintFlags) material(ctx context.Context, env environment, instanc
 			return nil, err
 		}
 	} else if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return nil, &problem{Exit: exitUndecided, Subject: instance, Code: "no-instance", Err: errors.New("it is neither a pinned instance nor a directory"), Try: env.command() + " trust list"}
+		return nil, &verdict.Problem{Exit: verdict.ExitUndecided, Subject: instance, Code: "no-instance", Err: errors.New("it is neither a pinned instance nor a directory"), Try: env.command() + " trust list"}
 	} else if ownlog.IsInstance(dir) {
 		dir = filepath.Join(dir, "trust")
 	}
 	m, err := pinnedIn(dir)
 	if err != nil {
-		return nil, unreadable(dir, err)
+		return nil, verdict.Unreadable(dir, err)
 	}
 	return m, nil
 }

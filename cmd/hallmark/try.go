@@ -107,7 +107,7 @@ func (t *trial) open(ctx context.Context) error {
 		return t.create()
 	}
 	if _, err := os.Stat(path); err != nil {
-		return &problem{Exit: exitRefused, Subject: "./" + t.dir, Code: "exists", Err: errors.New("there is something there that is no instance"), Try: "move it away, or run this elsewhere"}
+		return &verdict.Problem{Exit: verdict.ExitRefused, Subject: "./" + t.dir, Code: "exists", Err: errors.New("there is something there that is no instance"), Try: "move it away, or run this elsewhere"}
 	}
 	if !t.yes {
 		if err := t.env.confirm(ctx, "./"+t.dir+" is there already. Use it again?", confirmYes); err != nil {
@@ -263,7 +263,7 @@ func (t *trial) tamper(ctx context.Context) error {
 		target.Name = t.file + " (changed copy)"
 		v := judge.Judge(ctx, target)
 		p := v.Problem
-		if p == nil || p.Exit != exitRefused {
+		if p == nil || p.Exit != verdict.ExitRefused {
 			return fmt.Errorf("a changed %s was not refused: %v", t.file, p)
 		}
 		t.env.say("6. Verifying a copy with one bit changed:")

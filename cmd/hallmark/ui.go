@@ -2,33 +2,19 @@ package main
 
 import (
 	"bytes"
-	"cmp"
-	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hallmark-sign/hallmark/client"
-	"github.com/hallmark-sign/hallmark/client/login"
-	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
-	"github.com/hallmark-sign/hallmark/verify"
-)
-
-// Exit statuses.
-const (
-	exitRefused   = verdict.ExitRefused
-	exitUsage     = verdict.ExitUsage
-	exitUndecided = verdict.ExitUndecided
 )
 
 // environment is what a verb may touch of the process.
@@ -45,9 +31,9 @@ func (e environment) say(format string, args ...any) {
 	for i, arg := range args {
 		switch arg := arg.(type) {
 		case string:
-			args[i] = printable(arg)
+			args[i] = verdict.Printable(arg)
 		case error, fmt.Stringer:
-			args[i] = printable(fmt.Sprint(arg))
+			args[i] = verdict.Printable(fmt.Sprint(arg))
 		}
 	}
 	fmt.Fprintf(e.stderr, format+"\n", args...)
@@ -99,7 +85,7 @@ func (e environment) machine() io.Writer {
 }
 
 // complain prints a problem.
-func (e environment) complain(p *problem) {
+func (e environment) complain(p *verdict.Problem) {
 	p = plain(p)
 	if e.json {
 		_ = writeJSON(e.machine(), p.Report())
@@ -146,87 +132,16 @@ func (e environment) collect(percent int) {
 	}
 }
 
-// problem is an error as people see it.
-type problem = verdict.Problem
-
-// failures is the list of errors of a verb that goes on after a failure.
-type failures = verdict.Failures
-
-// report prints err and gives the exit status that it stands for.
-func (e environment) report(err error) int {
-	if err == nil {
-		return 0
-	}
-	if all := failures(nil); errors.As(err, &all) {
-		worst := 0
-		for _, one := range all {
-			worst = verdict.WorseExit(worst, e.report(one))
+// progress says how far long work is, once a second.
+func (e environment) progress(verb, noun string) func(done, total uint64) {
+	var mu sync.Mutex
+	last := time.Now()
+	return func(done, total uint64) {
+		mu.Lock()
+		defer mu.Unlock()
+		if now := time.Now(); now.Sub(last) >= time.Second {
+			last = now
+			e.say("%s %d of %d %s", verb, done, total, noun)
 		}
-		return worst
 	}
-	if status := logged(0); errors.As(err, &status) {
-		return int(status)
-	}
-	if worst := new(verdict.Worst); errors.As(err, &worst) {
-		e.complain(worst.Problem)
-		return worst.Status
-	}
-	p := problemOf(err)
-	e.complain(p)
-	return p.Exit
 }
-
-// problemOf finds the code and the status for an error that no verb has dressed.
-func problemOf(err error) *problem {
-	if about := new(verdict.SubjectError); errors.As(err, &about) {
-		p := *problemOf(about.Err)
-		p.Subject = cmp.Or(p.Subject, about.Subject)
-		return &p
-	}
-	if p := new(problem); errors.As(err, &p) {
-		return p
-	}
-	refused, status, denied := new(verify.Error), new(client.StatusError), new(login.Refused)
-	switch {
-	case errors.As(err, &refused):
-		return verdict.Refused(refused)
-	case errors.Is(err, context.Canceled):
-		return verdict.Interrupted("")
-	case errors.Is(err, client.ErrUnavailable), errors.Is(err, login.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
-		return &problem{Exit: exitUndecided, Code: "service-unavailable", Err: err, Try: againWhen(err)}
-	case errors.Is(err, login.ErrPassword), errors.As(err, &denied):
-		return &problem{Exit: exitRefused, Code: "login-refused", Err: err}
-	case errors.Is(err, client.ErrNoService):
-		return &problem{Exit: exitUndecided, Code: "no-service", Err: err}
-	case errors.As(err, &status):
-		return &problem{Exit: exitRefused, Code: "service-refused", Err: err}
-	case durable.Failing(err):
-		return diskProblem("", err)
-	}
-	return &problem{Exit: exitUsage, Code: "failed", Err: err}
-}
-
-// againWhen says when a service may answer: an instance on this machine, where nothing
-// listens, is for the user to run. A certificate that is not trusted does not become so.
-func againWhen(err error) string {
-	if errors.As(err, new(*tls.CertificateVerificationError)) {
-		return "--cacert FILE, if its TLS certificate is of a private authority; 'hallmark trust add URL --cacert FILE' keeps it"
-	}
-	dial := new(net.OpError)
-	if errors.As(err, &dial) && dial.Op == "dial" {
-		if address, ok := dial.Addr.(*net.TCPAddr); ok && address.IP.IsLoopback() {
-			return "again, once the instance runs (hallmark serve)"
-		}
-		return "again, once the network and the service are there"
-	}
-	return "again, later"
-}
-
-// printable keeps text that others wrote from drawing on the terminal.
-func printable(text string) string { return verdict.Printable(text) }
-
-// readFile reads a file of at most limit bytes.
-func readFile(path string, limit int64) ([]byte, error) { return verdict.ReadFile(path, limit) }
-
-// unreadable is input that can't be read or makes no sense.
-func unreadable(path string, err error) error { return verdict.Unreadable(path, err) }

@@ -184,6 +184,6 @@ func distance(a, b string) int {
 	return rows[len(a)][len(b)]
 }
 
-func usageError(cmd *cobra.Command, err error) *problem {
-	return &problem{Exit: exitUsage, Code: "usage", Err: err, Try: fmt.Sprintf("%s --help", cmd.CommandPath())}
+func usageError(cmd *cobra.Command, err error) *verdict.Problem {
+	return &verdict.Problem{Exit: verdict.ExitUsage, Code: "usage", Err: err, Try: fmt.Sprintf("%s --help", cmd.CommandPath())}
 }

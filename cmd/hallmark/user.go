@@ -9,6 +9,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/issuer"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
 func userCommand(env environment) *cobra.Command {
@@ -29,7 +30,7 @@ func userCommand(env environment) *cobra.Command {
 		}
 		c, err := config.Load(config.Find(configFile))
 		if err != nil {
-			return nil, &problem{Exit: exitUsage, Subject: configFile, Code: "configuration", Err: err}
+			return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: configFile, Code: "configuration", Err: err}
 		}
 		return issuer.OpenAccounts(c.Path("issuer"))
 	})
@@ -84,7 +85,7 @@ func takePassword(cmd *cobra.Command, env environment, open openAccounts, set fu
 		if err := set(accounts, args[0], password); err != nil {
 			return accountProblem(args[0], err)
 		}
-		return env.tellAccount(args[0], done, words)
+		return tellAccount(env, args[0], done, words)
 	}
 }
 
@@ -107,11 +108,11 @@ People who know theirs change it themselves, on the page URL/login/password-chan
 }
 
 // tellAccount says what was done to an account; words have a place for its address.
-func (e environment) tellAccount(email, done, words string) error {
-	if e.json {
-		return e.printJSON(map[string]string{"email": email, "done": done})
+func tellAccount(env environment, email, done, words string) error {
+	if env.json {
+		return env.printJSON(map[string]string{"email": email, "done": done})
 	}
-	e.say(words, email)
+	env.say(words, email)
 	return nil
 }
 
@@ -120,7 +121,7 @@ func accountProblem(email string, err error) error {
 	if durable.Failing(err) {
 		return diskProblem(email, err)
 	}
-	p := &problem{Exit: exitRefused, Subject: email, Code: "account-refused", Err: err}
+	p := &verdict.Problem{Exit: verdict.ExitRefused, Subject: email, Code: "account-refused", Err: err}
 	switch {
 	case errors.Is(err, issuer.ErrExists):
 		p.Try = "hallmark user passwd, for another password"
@@ -176,7 +177,7 @@ func userRemoveCommand(env environment, open openAccounts) *cobra.Command {
 			if err := accounts.Remove(args[0]); err != nil {
 				return accountProblem(args[0], err)
 			}
-			return env.tellAccount(args[0], "removed", "%s can't log in any more")
+			return tellAccount(env, args[0], "removed", "%s can't log in any more")
 		},
 	}
 }

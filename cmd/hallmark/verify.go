@@ -154,7 +154,7 @@ func (f policyFlags) read() (*policy.Policy, error) {
 	kind := f.kind
 	if kind != policy.Signature {
 		if kind, err = predicateType(kind); err != nil {
-			return nil, &problem{Exit: exitUsage, Code: "usage", Err: err}
+			return nil, &verdict.Problem{Exit: verdict.ExitUsage, Code: "usage", Err: err}
 		}
 	}
 	return p.Accepting(kind)
@@ -175,25 +175,25 @@ func (f policyFlags) readAny() (*policy.Policy, error) {
 }
 
 func readPublicKey(file string) (crypto.PublicKey, error) {
-	raw, err := readFile(file, publickey.MaxFile)
+	raw, err := verdict.ReadFile(file, publickey.MaxFile)
 	if err != nil {
 		return nil, err
 	}
 	key, err := publickey.Parse(raw)
 	if err != nil {
-		return nil, unreadable(file, err)
+		return nil, verdict.Unreadable(file, err)
 	}
 	return key, nil
 }
 
 func readPolicy(file string) (*policy.Policy, error) {
-	raw, err := readFile(file, policy.MaxFile)
+	raw, err := verdict.ReadFile(file, policy.MaxFile)
 	if err != nil {
 		return nil, err
 	}
 	p, err := policy.Parse(raw, cel.Compile)
 	if err != nil {
-		return nil, &problem{Exit: exitUsage, Subject: file, Code: "policy-malformed", Err: err, Try: "docs/guides/policies.md, or 'hallmark policy propose' for an example"}
+		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: file, Code: "policy-malformed", Err: err, Try: "docs/guides/policies.md, or 'hallmark policy propose' for an example"}
 	}
 	return p, nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/keys"
 	"github.com/hallmark-sign/hallmark/internal/server"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/internal/witness"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
@@ -86,7 +87,7 @@ func initWitness(ctx context.Context, env environment, dir string, c *config.Wit
 		err = c.Check()
 	}
 	if err != nil {
-		return &problem{Exit: exitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.command() + " witness init --help"}
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.command() + " witness init --help"}
 	}
 	passphrase, err := env.secret(ctx, "passphrase", passphraseFile, "HALLMARK_PASSPHRASE", keys.PassphraseRule)
 	if err != nil {
@@ -153,7 +154,7 @@ func (f serveFlags) witness(ctx context.Context, env environment, logger *slog.L
 		err = c.Check()
 	}
 	if err != nil {
-		return &problem{Exit: exitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.command() + " witness init " + dir}
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.command() + " witness init " + dir}
 	}
 	key, err := f.witnessKey(ctx, env, c)
 	if err != nil {
@@ -189,7 +190,7 @@ func (f serveFlags) witnessKey(ctx context.Context, env environment, c *config.W
 	}
 	private, ok := key.(ed25519.PrivateKey)
 	if !ok {
-		return nil, unreadable(path, fmt.Errorf("the key of a witness is Ed25519, not %T", key))
+		return nil, verdict.Unreadable(path, fmt.Errorf("the key of a witness is Ed25519, not %T", key))
 	}
 	return private, nil
 }
@@ -203,21 +204,21 @@ func openWitness(c *config.Witness, key ed25519.PrivateKey, logger *slog.Logger)
 	}
 	state := c.Path(witnessState)
 	if _, err := os.Stat(state); err != nil {
-		return nil, &problem{
-			Exit: exitUsage, Subject: state, Code: "witness-state", Try: witnessRemedy,
+		return nil, &verdict.Problem{
+			Exit: verdict.ExitUsage, Subject: state, Code: "witness-state", Try: witnessRemedy,
 			Err: fmt.Errorf("what the witness has cosigned is not there: %w", err),
 		}
 	}
 	w, err := witness.New(witness.Options{Dir: state, Name: c.Name, Key: key, Logs: logs, Clock: time.Now, Logger: logger})
 	switch {
 	case errors.Is(err, durable.ErrLocked):
-		return nil, &problem{Exit: exitUndecided, Subject: c.Dir, Code: "instance-locked", Err: fmt.Errorf("another process is this witness: %w", err)}
+		return nil, &verdict.Problem{Exit: verdict.ExitUndecided, Subject: c.Dir, Code: "instance-locked", Err: fmt.Errorf("another process is this witness: %w", err)}
 	case durable.Failing(err):
 		return nil, diskProblem(state, err)
 	case errors.Is(err, witness.ErrWentBack):
-		return nil, &problem{Exit: exitUsage, Subject: state, Code: "witness-state", Err: err, Try: witnessRemedy}
+		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: state, Code: "witness-state", Err: err, Try: witnessRemedy}
 	case err != nil:
-		return nil, &problem{Exit: exitUsage, Subject: state, Code: "witness-state", Err: err}
+		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: state, Code: "witness-state", Err: err}
 	}
 	return w, nil
 }

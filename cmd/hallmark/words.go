@@ -3,10 +3,12 @@ package main
 import (
 	"errors"
 	"regexp"
+
+	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
 // plain is a problem whose reason has no voice of a library in it.
-func plain(p *problem) *problem {
+func plain(p *verdict.Problem) *verdict.Problem {
 	told := *p
 	told.Err = errors.New(plainly(p.Err.Error()))
 	return &told

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+
+	"github.com/hallmark-sign/hallmark/client"
+	"github.com/hallmark-sign/hallmark/client/login"
+	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/verify"
+)
+
+// report prints err and gives the exit status that it stands for.
+func (e environment) report(err error) int {
+	if err == nil {
+		return 0
+	}
+	if all := verdict.Failures(nil); errors.As(err, &all) {
+		worst := 0
+		for _, one := range all {
+			worst = verdict.WorseExit(worst, e.report(one))
+		}
+		return worst
+	}
+	if status := logged(0); errors.As(err, &status) {
+		return int(status)
+	}
+	if worst := new(verdict.Worst); errors.As(err, &worst) {
+		e.complain(worst.Problem)
+		return worst.Status
+	}
+	p := problemOf(err)
+	e.complain(p)
+	return p.Exit
+}
+
+// problemOf finds the code and the status for an error that no verb has dressed.
+func problemOf(err error) *verdict.Problem {
+	if about := new(verdict.SubjectError); errors.As(err, &about) {
+		p := *problemOf(about.Err)
+		p.Subject = cmp.Or(p.Subject, about.Subject)
+		return &p
+	}
+	if p := new(verdict.Problem); errors.As(err, &p) {
+		return p
+	}
+	refused, status, denied := new(verify.Error), new(client.StatusError), new(login.Refused)
+	switch {
+	case errors.As(err, &refused):
+		return verdict.Refused(refused)
+	case errors.Is(err, context.Canceled):
+		return verdict.Interrupted("")
+	case errors.Is(err, client.ErrUnavailable), errors.Is(err, login.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
+		return &verdict.Problem{Exit: verdict.ExitUndecided, Code: "service-unavailable", Err: err, Try: againWhen(err)}
+	case errors.Is(err, login.ErrPassword), errors.As(err, &denied):
+		return &verdict.Problem{Exit: verdict.ExitRefused, Code: "login-refused", Err: err}
+	case errors.Is(err, client.ErrNoService):
+		return &verdict.Problem{Exit: verdict.ExitUndecided, Code: "no-service", Err: err}
+	case errors.As(err, &status):
+		return &verdict.Problem{Exit: verdict.ExitRefused, Code: "service-refused", Err: err}
+	case durable.Failing(err):
+		return diskProblem("", err)
+	}
+	return &verdict.Problem{Exit: verdict.ExitUsage, Code: "failed", Err: err}
+}
+
+// againWhen says when a service may answer: an instance on this machine, where nothing
+// listens, is for the user to run. A certificate that is not trusted does not become so.
+func againWhen(err error) string {
+	if errors.As(err, new(*tls.CertificateVerificationError)) {
+		return "--cacert FILE, if its TLS certificate is of a private authority; 'hallmark trust add URL --cacert FILE' keeps it"
+	}
+	dial := new(net.OpError)
+	if errors.As(err, &dial) && dial.Op == "dial" {
+		if address, ok := dial.Addr.(*net.TCPAddr); ok && address.IP.IsLoopback() {
+			return "again, once the instance runs (hallmark serve)"
+		}
+		return "again, once the network and the service are there"
+	}
+	return "again, later"
+}
+
+// logged is the exit status of a server whose log says why it ended.
+type logged int
+
+// Error says where to look.
+func (logged) Error() string { return "ended with an error, which is in the log" }
+
+// diskProblem is an error of a disk that is full, read-only or broken: nothing was refused.
+func diskProblem(subject string, err error) *verdict.Problem {
+	return &verdict.Problem{Exit: verdict.ExitUndecided, Subject: subject, Code: "disk-failed", Err: err, Try: "make room or mend the disk, and do it again"}
+}
+
+// about names the file that an error is about, unless one is named already.
+func about(file string, err error) *verdict.Problem {
+	return problemOf(&verdict.SubjectError{Subject: file, Err: err})
+}
