@@ -66,7 +66,7 @@ var rooms = map[string]level{
 	"internal/durable": storage, "internal/admission": storage, "internal/publickey": storage, "internal/webpage": storage, "internal/tilelog/dedup": lookup, "internal/tilelog": foundation, "internal/keys": foundation,
 	"internal/config": settings, "internal/server": server, "internal/instance": making,
 	"hallmarktest":    testServer,
-	"internal/lookup": finding, "internal/signing": application, "internal/ownlog": application,
+	"internal/lookup": finding, "internal/signing": application, "internal/ownlog": application, "internal/cli": application,
 }
 
 // libraries are the modules that formats may stand on.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
@@ -14,7 +15,7 @@ type attestFlags struct {
 	predicate, kind string
 }
 
-func attestCommand(env environment) *cobra.Command {
+func attestCommand(env cli.Environment) *cobra.Command {
 	var f attestFlags
 	cmd := &cobra.Command{
 		Use:   "attest SUBJECT... --predicate FILE --type TYPE",
@@ -28,9 +29,9 @@ URL it is also left in the evidence store of an instance, with each SUBJECT's di
 		Example: `  hallmark attest registry.example.com/app:v1 --predicate sbom.json --type spdx
   hallmark attest a.zip b.zip --predicate provenance.json --type slsaprovenance1
   hallmark verify a.zip --type slsaprovenance1 --identity … --issuer …`,
-		Args: usageArgs(cobra.MinimumNArgs(1)),
+		Args: cli.UsageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			kind, err := predicateType(f.kind)
+			kind, err := cli.PredicateType(f.kind)
 			if f.predicate == "" || f.kind == "" {
 				err = errors.New("--predicate and --type are needed")
 			}
@@ -38,11 +39,11 @@ URL it is also left in the evidence store of an instance, with each SUBJECT's di
 				err = f.checkCompat()
 			}
 			if err != nil {
-				return usageError(cmd, err)
+				return cli.UsageError(cmd, err)
 			}
 			f.kind = kind
 			f.beside = f.beside || f.bundle == ""
-			env.collectMore()
+			env.CollectMore()
 			r, err := f.request(env)
 			if err != nil {
 				return err
@@ -52,8 +53,8 @@ URL it is also left in the evidence store of an instance, with each SUBJECT's di
 	}
 	f.add(cmd, env)
 	cmd.Flags().StringVar(&f.predicate, "predicate", "", "`FILE` with the predicate (JSON, at most 100 MiB)")
-	cmd.Flags().StringVar(&f.kind, "type", "", "`TYPE` of the predicate: "+oneOf(append(intoto.Names(), "a URI")))
-	complete(cmd, "type", intoto.Names()...)
+	cmd.Flags().StringVar(&f.kind, "type", "", "`TYPE` of the predicate: "+cli.OneOf(append(intoto.Names(), "a URI")))
+	cli.Complete(cmd, "type", intoto.Names()...)
 	cmd.MarkFlagsMutuallyExclusive("key", "identity-token", "email")
 	return cmd
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/bench"
 	"github.com/hallmark-sign/hallmark/client"
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/signing"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/trust"
@@ -27,7 +28,7 @@ type benchFlags struct {
 	duration time.Duration
 }
 
-func benchCommand(env environment) *cobra.Command {
+func benchCommand(env cli.Environment) *cobra.Command {
 	var f benchFlags
 	cmd := &cobra.Command{
 		Use:   "bench",
@@ -40,7 +41,7 @@ the log: measure an instance that you can throw away.
 Certificates and commands need an ID token.`,
 		Example: `  hallmark bench --email alice@example.com --password-file password.txt
   hallmark bench --instance work --identity-token token.txt --clients 64 --duration 5s`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), env) },
 	}
 	cmd.AddCommand(benchLogCommand(env))
@@ -53,7 +54,7 @@ Certificates and commands need an ID token.`,
 	return cmd
 }
 
-func (f benchFlags) run(ctx context.Context, env environment) error {
+func (f benchFlags) run(ctx context.Context, env cli.Environment) error {
 	if f.clients < 1 || f.runs < 1 {
 		return &verdict.Problem{Exit: verdict.ExitUsage, Code: "usage", Err: fmt.Errorf("--clients and --runs are at least 1")}
 	}
@@ -65,7 +66,7 @@ func (f benchFlags) run(ctx context.Context, env environment) error {
 	if err != nil {
 		return err
 	}
-	h := env.http(roots, time.Minute)
+	h := env.HTTP(roots, time.Minute)
 	h.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, MaxIdleConnsPerHost: f.clients, MaxConnsPerHost: f.clients}
 	s, err := client.Open(config, time.Now(), h)
 	if err != nil {
@@ -90,7 +91,7 @@ func (f benchFlags) run(ctx context.Context, env environment) error {
 	return f.commands(ctx, env, id)
 }
 
-func (f benchFlags) measure(ctx context.Context, env environment, w bench.Work, clients int) error {
+func (f benchFlags) measure(ctx context.Context, env cli.Environment, w bench.Work, clients int) error {
 	figure, err := bench.Measure(ctx, w, clients, f.duration)
 	if err != nil {
 		return err
@@ -114,7 +115,7 @@ func worksOf(s *client.Services, id signing.Token) ([]bench.Work, error) {
 }
 
 // commands measures sign and verify of a small file, as processes of their own.
-func (f benchFlags) commands(ctx context.Context, env environment, id signing.Token) error {
+func (f benchFlags) commands(ctx context.Context, env cli.Environment, id signing.Token) error {
 	program, err := os.Executable()
 	if err != nil {
 		return err
@@ -156,10 +157,10 @@ func (f benchFlags) commands(ctx context.Context, env environment, id signing.To
 	return nil
 }
 
-func (f benchFlags) print(env environment, x bench.Figure) error {
-	if env.json {
-		return env.printJSON(x)
+func (f benchFlags) print(env cli.Environment, x bench.Figure) error {
+	if env.JSON {
+		return env.PrintJSON(x)
 	}
-	_, err := fmt.Fprintln(env.stdout, x)
+	_, err := fmt.Fprintln(env.Stdout, x)
 	return err
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/bench"
 	"github.com/hallmark-sign/hallmark/client"
+	"github.com/hallmark-sign/hallmark/internal/cli"
 )
 
 const (
@@ -25,7 +26,7 @@ const (
 	readBuffer = 16 << 10
 )
 
-func benchLogCommand(env environment) *cobra.Command {
+func benchLogCommand(env cli.Environment) *cobra.Command {
 	f := benchFlags{clients: 64}
 	cmd := &cobra.Command{
 		Use:   "log",
@@ -36,7 +37,7 @@ from this machine, so its own work is part of every figure. Entries stay in the 
 an instance that you can throw away.`,
 		Example: `  hallmark bench log
   hallmark bench log --instance work --duration 10s --json`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.log(cmd.Context(), env) },
 	}
 	f.trust.add(cmd, true)
@@ -45,8 +46,8 @@ an instance that you can throw away.`,
 	return cmd
 }
 
-func (f benchFlags) log(ctx context.Context, env environment) error {
-	env.collectLess()
+func (f benchFlags) log(ctx context.Context, env cli.Environment) error {
+	env.CollectLess()
 	config, err := f.trust.config(env)
 	if err != nil {
 		return err
@@ -55,7 +56,7 @@ func (f benchFlags) log(ctx context.Context, env environment) error {
 	if err != nil {
 		return err
 	}
-	h := env.http(roots, time.Minute)
+	h := env.HTTP(roots, time.Minute)
 	h.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, MaxIdleConnsPerHost: manyClients, MaxConnsPerHost: manyClients, ReadBufferSize: readBuffer}
 	s, err := client.Open(config, time.Now(), h)
 	if err == nil && len(s.Rekor) == 0 {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
@@ -76,7 +77,7 @@ func (f *trustFlags) addCACert(cmd *cobra.Command) {
 
 // authorities returns whose TLS certificates to take; nil for the system's alone. Where files
 // of an instance are given and no name, nothing is known of it.
-func (f trustFlags) authorities(env environment) (*x509.CertPool, error) {
+func (f trustFlags) authorities(env cli.Environment) (*x509.CertPool, error) {
 	if f.cacert != "" {
 		_, kept, err := readAuthorities(f.cacert)
 		return withSystems(kept), err
@@ -99,10 +100,10 @@ func (f trustFlags) authorities(env environment) (*x509.CertPool, error) {
 }
 
 // http asks the services of the instance that the flags select.
-func (f trustFlags) http(env environment, timeout time.Duration) (*http.Client, error) {
+func (f trustFlags) http(env cli.Environment, timeout time.Duration) (*http.Client, error) {
 	roots, err := f.authorities(env)
 	if err != nil {
 		return nil, err
 	}
-	return env.http(roots, timeout), nil
+	return env.HTTP(roots, timeout), nil
 }

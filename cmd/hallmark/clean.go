@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/oci"
@@ -31,7 +32,7 @@ const (
 	allThere        = ""
 )
 
-func cleanCommand(env environment) *cobra.Command {
+func cleanCommand(env cli.Environment) *cobra.Command {
 	var f cleanFlags
 	cmd := &cobra.Command{
 		Use:   "clean IMAGE",
@@ -41,12 +42,12 @@ is confirmed. The image itself stays, and so does whatever is a part of it, is a
 is used by another tag of the repository. --type may also be a media type. The entries in the transparency log stay in any case.`,
 		Example: `  hallmark clean registry.example.com/app:v1 --type signature
   hallmark clean registry.example.com/app:v1 --type https://example.com/test-result --yes`,
-		Args: usageArgs(cobra.ExactArgs(1)),
+		Args: cli.UsageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.kind != allSignatures && f.kind != allAttestations && f.kind != allThere {
-				kind, err := predicateType(f.kind)
+				kind, err := cli.PredicateType(f.kind)
 				if err != nil && !strings.Contains(f.kind, "/") { // or a media type
-					return usageError(cmd, fmt.Errorf("%w; nor signature or attestation", err))
+					return cli.UsageError(cmd, fmt.Errorf("%w; nor signature or attestation", err))
 				}
 				f.kind = cmp.Or(kind, f.kind)
 			}
@@ -54,8 +55,8 @@ is used by another tag of the repository. --type may also be a media type. The e
 		},
 	}
 	f.registry.add(cmd)
-	addTimeout(cmd, &f.timeout, time.Minute)
-	addType(cmd, &f.kind, allAttestations)
+	cli.AddTimeout(cmd, &f.timeout, time.Minute)
+	cli.AddType(cmd, &f.kind, allAttestations)
 	cmd.Flags().BoolVar(&f.yes, "yes", false, "delete without asking")
 	return cmd
 }
@@ -90,7 +91,7 @@ func (p plan) cleaned() cleanedImage {
 	return out
 }
 
-func (f cleanFlags) clean(ctx context.Context, env environment, text string) error {
+func (f cleanFlags) clean(ctx context.Context, env cli.Environment, text string) error {
 	r, err := f.registry.registry(f.timeout)
 	if err != nil {
 		return err
@@ -103,8 +104,8 @@ func (f cleanFlags) clean(ctx context.Context, env environment, text string) err
 	for _, one := range plans {
 		total += len(one.all)
 	}
-	if total == 0 && !env.json {
-		env.say("%s: nothing to delete", text)
+	if total == 0 && !env.JSON {
+		env.Say("%s: nothing to delete", text)
 		return nil
 	}
 	if total > 0 {
@@ -116,20 +117,20 @@ func (f cleanFlags) clean(ctx context.Context, env environment, text string) err
 		if err := r.Client.Remove(ctx, one.image, one.all); err != nil {
 			return undeleted(one.image.String(), err)
 		}
-		if env.json {
-			if err := env.printJSON(one.cleaned()); err != nil {
+		if env.JSON {
+			if err := env.PrintJSON(one.cleaned()); err != nil {
 				return err
 			}
 		}
 	}
-	if !env.json {
-		env.say("%s: %d deleted", text, total)
+	if !env.JSON {
+		env.Say("%s: %d deleted", text, total)
 	}
 	return nil
 }
 
 // plans are those of the image, and of its platforms if asked for. They are shown.
-func (f cleanFlags) plans(ctx context.Context, env environment, r *lookup.Registry, text string) ([]plan, error) {
+func (f cleanFlags) plans(ctx context.Context, env cli.Environment, r *lookup.Registry, text string) ([]plan, error) {
 	image, p := r.Image(ctx, text, true)
 	if p != nil {
 		return nil, p
@@ -154,7 +155,7 @@ func (f cleanFlags) plans(ctx context.Context, env environment, r *lookup.Regist
 }
 
 // show names what would go, and what of that can't.
-func (f cleanFlags) show(env environment, p plan) (plan, error) {
+func (f cleanFlags) show(env cli.Environment, p plan) (plan, error) {
 	going := plan{image: p.image}
 	var text strings.Builder
 	for _, r := range p.all {
@@ -170,10 +171,10 @@ func (f cleanFlags) show(env environment, p plan) (plan, error) {
 		}
 		fmt.Fprintf(&text, "  %s  %s  %s%s\n", word, verdict.Printable(r.Digest), verdict.Printable(cmp.Or(r.Tag, r.PredicateType, r.Type, "of no type")), verdict.Printable(note))
 	}
-	if text.Len() == 0 || env.json {
+	if text.Len() == 0 || env.JSON {
 		return going, nil
 	}
-	_, err := fmt.Fprintf(env.stdout, "%s\n%s", verdict.Printable(p.image.String()), text.String())
+	_, err := fmt.Fprintf(env.Stdout, "%s\n%s", verdict.Printable(p.image.String()), text.String())
 	return going, err
 }
 
@@ -189,14 +190,14 @@ func (f cleanFlags) fits(r oci.Removable) bool {
 	return f.kind == r.Type || f.kind == r.PredicateType
 }
 
-func (f cleanFlags) confirm(ctx context.Context, env environment, total int) error {
+func (f cleanFlags) confirm(ctx context.Context, env cli.Environment, total int) error {
 	if f.yes {
 		return nil
 	}
-	if _, ok := env.terminal(); !ok {
+	if _, ok := env.Terminal(); !ok {
 		return &verdict.Problem{Exit: verdict.ExitUsage, Code: "usage", Err: errors.New("nothing was deleted: there is no terminal to ask at"), Try: "--yes, to delete what is listed"}
 	}
-	return env.confirm(ctx, fmt.Sprintf("delete these %d for good?", total), "--yes")
+	return env.Confirm(ctx, fmt.Sprintf("delete these %d for good?", total), "--yes")
 }
 
 func undeleted(subject string, err error) *verdict.Problem {

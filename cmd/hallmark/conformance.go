@@ -3,21 +3,22 @@ package main
 import (
 	"errors"
 
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/spf13/cobra"
 )
 
 // signBundleCommand speaks the conformance suite's protocol.
-func signBundleCommand(env environment) *cobra.Command {
+func signBundleCommand(env cli.Environment) *cobra.Command {
 	var f signFlags
 	var inToto bool
 	cmd := &cobra.Command{
 		Use:    "sign-bundle [--in-toto] --bundle FILE ARTIFACT",
 		Short:  "Sign as the Sigstore conformance suite asks for it",
 		Hidden: true,
-		Args:   usageArgs(cobra.ExactArgs(1)),
+		Args:   cli.UsageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.bundle == "" {
-				return usageError(cmd, errors.New("--bundle is missing"))
+				return cli.UsageError(cmd, errors.New("--bundle is missing"))
 			}
 			r, err := f.request(env)
 			switch {
@@ -35,19 +36,19 @@ func signBundleCommand(env environment) *cobra.Command {
 }
 
 // verifyBundleCommand speaks the conformance suite's protocol.
-func verifyBundleCommand(env environment) *cobra.Command {
+func verifyBundleCommand(env cli.Environment) *cobra.Command {
 	var f verifyFlags
 	cmd := &cobra.Command{
 		Use:    "verify-bundle --bundle FILE FILE_OR_DIGEST",
 		Short:  "Verify as the Sigstore conformance suite asks for it",
 		Hidden: true,
-		Args:   usageArgs(cobra.ExactArgs(1)),
+		Args:   cli.UsageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(f.bundles) == 0 {
-				return usageError(cmd, errors.New("--bundle is missing"))
+				return cli.UsageError(cmd, errors.New("--bundle is missing"))
 			}
 			if err := f.check(args); err != nil {
-				return usageError(cmd, err)
+				return cli.UsageError(cmd, err)
 			}
 			return f.verify(cmd.Context(), env, args)
 		},

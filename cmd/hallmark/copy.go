@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/oci"
@@ -23,11 +24,11 @@ type carryFlags struct {
 
 func (f *carryFlags) add(cmd *cobra.Command) {
 	f.registry.reach(cmd)
-	addTimeout(cmd, &f.timeout, 2*time.Minute)
-	addQuiet(cmd, &f.quiet)
+	cli.AddTimeout(cmd, &f.timeout, 2*time.Minute)
+	cli.AddQuiet(cmd, &f.quiet)
 }
 
-func copyCommand(env environment) *cobra.Command {
+func copyCommand(env cli.Environment) *cobra.Command {
 	var f carryFlags
 	cmd := &cobra.Command{
 		Use:   "copy SOURCE TARGET",
@@ -42,7 +43,7 @@ again. The tag is written last, and only if nothing is missing. At the end the t
 is asked for all of it. Exit status 3: something could not be read or written.`,
 		Example: `  hallmark copy registry.example.com/app:v1 mirror.example.com/app:v1
   hallmark copy --json registry.example.com/app@sha256:9f86… mirror.example.com/app:v1`,
-		Args: usageArgs(cobra.ExactArgs(2)),
+		Args: cli.UsageArgs(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.copy(cmd.Context(), env, args[0], args[1])
 		},
@@ -51,7 +52,7 @@ is asked for all of it. Exit status 3: something could not be read or written.`,
 	return cmd
 }
 
-func (f carryFlags) copy(ctx context.Context, env environment, source, target string) error {
+func (f carryFlags) copy(ctx context.Context, env cli.Environment, source, target string) error {
 	r, err := f.registry.registry(f.timeout)
 	if err != nil {
 		return err
@@ -96,7 +97,7 @@ func (f carryFlags) to(ctx context.Context, r *lookup.Registry, job *transfer.Jo
 }
 
 // run carries an image, tells how far it is, and reports what came of it.
-func (f carryFlags) run(ctx context.Context, env environment, source, target string, job transfer.Job) error {
+func (f carryFlags) run(ctx context.Context, env cli.Environment, source, target string, job transfer.Job) error {
 	job.Progress = new(transfer.Progress)
 	stop := make(chan struct{})
 	if !f.quiet {
@@ -120,17 +121,17 @@ func (f carryFlags) run(ctx context.Context, env environment, source, target str
 const tellEvery = 5 * time.Second
 
 // tell says how far it is, until stop.
-func (f carryFlags) tell(env environment, source string, p *transfer.Progress, stop <-chan struct{}) {
+func (f carryFlags) tell(env cli.Environment, source string, p *transfer.Progress, stop <-chan struct{}) {
 	ticker := time.NewTicker(tellEvery)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
 			if p.OfBlobs.Load() == 0 {
-				env.say("%s: looking at what there is", source)
+				env.Say("%s: looking at what there is", source)
 				continue
 			}
-			env.say("%s: %d of %d blobs, %s of %s", source, p.Blobs.Load(), p.OfBlobs.Load(), amount(p.Bytes.Load()), amount(p.OfBytes.Load()))
+			env.Say("%s: %d of %d blobs, %s of %s", source, p.Blobs.Load(), p.OfBlobs.Load(), amount(p.Bytes.Load()), amount(p.OfBytes.Load()))
 		case <-stop:
 			return
 		}
@@ -153,37 +154,37 @@ func amount(n int64) string {
 // maxNotes is how many lines of a kind a report has; --json has all.
 const maxNotes = 20
 
-func (f carryFlags) show(env environment, source, target string, r *transfer.Report) error {
+func (f carryFlags) show(env cli.Environment, source, target string, r *transfer.Report) error {
 	if f.quiet && r.Complete {
 		return nil
 	}
-	if env.json {
-		return env.printJSON(struct {
+	if env.JSON {
+		return env.PrintJSON(struct {
 			Source string `json:"source"`
 			Target string `json:"target"`
 			*transfer.Report
 		}{source, target, r})
 	}
-	var a account
+	var a cli.Table
 	fmt.Fprintf(&a, "%s to %s\n", verdict.Printable(source), verdict.Printable(target))
-	a.line("digest", "%s", r.Digest)
-	a.line("platforms", "%d", r.Platforms)
-	a.line("manifests", "%d, %d of them attachments", r.Manifests, r.Attachments)
-	a.line("blobs", "%d: %s sent, %s there before", r.Blobs, amount(r.Sent), amount(r.Skipped))
+	a.Line("digest", "%s", r.Digest)
+	a.Line("platforms", "%d", r.Platforms)
+	a.Line("manifests", "%d, %d of them attachments", r.Manifests, r.Attachments)
+	a.Line("blobs", "%d: %s sent, %s there before", r.Blobs, amount(r.Sent), amount(r.Skipped))
 	for _, notes := range []struct {
 		name string
 		all  []transfer.Note
 	}{{"elsewhere", r.Elsewhere}, {"stray", r.Strays}, {"missing", r.Missing}} {
 		for _, n := range notes.all[:min(len(notes.all), maxNotes)] {
-			a.line(notes.name, "%s: %s", n.What, n.Why)
+			a.Line(notes.name, "%s: %s", n.What, n.Why)
 		}
 		if rest := len(notes.all) - maxNotes; rest > 0 {
-			a.line(notes.name, "and %d more, see --json", rest)
+			a.Line(notes.name, "and %d more, see --json", rest)
 		}
 	}
 	if r.Complete {
-		a.line("complete", "the target was asked for all of it, and has it")
+		a.Line("complete", "the target was asked for all of it, and has it")
 	}
-	_, err := fmt.Fprint(env.stdout, a.String())
+	_, err := fmt.Fprint(env.Stdout, a.String())
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
 )
@@ -157,7 +158,7 @@ func pages(t *testing.T) []string {
 func TestCommandReference(t *testing.T) {
 	var out strings.Builder
 	out.WriteString("# Commands\n\nThis page is made from the help of each command: `go test ./cmd/hallmark -run TestCommandReference -update`.\n")
-	root := newRoot(environment{getenv: func(string) string { return "" }})
+	root := newRoot(cli.Environment{Getenv: func(string) string { return "" }})
 	describe(&out, root)
 	page := filepath.Join(docs, "reference", "cli.md")
 	if *update {
@@ -200,7 +201,7 @@ func TestExamples(t *testing.T) {
 			if len(words) == 0 || words[0] != "hallmark" {
 				continue
 			}
-			root := newRoot(environment{getenv: func(string) string { return "" }})
+			root := newRoot(cli.Environment{Getenv: func(string) string { return "" }})
 			found, rest, err := root.Find(words[1:])
 			if err == nil && !slices.Contains(words, "|") {
 				err = found.ParseFlags(rest)
@@ -213,5 +214,5 @@ func TestExamples(t *testing.T) {
 			walk(sub)
 		}
 	}
-	walk(newRoot(environment{getenv: func(string) string { return "" }}))
+	walk(newRoot(cli.Environment{Getenv: func(string) string { return "" }}))
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
@@ -29,7 +30,7 @@ type downloadFlags struct {
 	predicate    bool
 }
 
-func downloadCommand(env environment) *cobra.Command {
+func downloadCommand(env cli.Environment) *cobra.Command {
 	var f downloadFlags
 	cmd := &cobra.Command{
 		Use:   "download IMAGE",
@@ -39,12 +40,12 @@ without its registry: 'hallmark verify sha256:HEX --bundle FILE'. 'hallmark load
 puts them on an image again. Nothing is verified here.`,
 		Example: `  hallmark download registry.example.com/app:v1
   hallmark download registry.example.com/app:v1 --type spdx --print-predicate >sbom.json`,
-		Args: usageArgs(cobra.ExactArgs(1)),
+		Args: cli.UsageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.kind != "" && f.kind != policy.Signature {
-				kind, err := predicateType(f.kind)
+				kind, err := cli.PredicateType(f.kind)
 				if err != nil {
-					return usageError(cmd, err)
+					return cli.UsageError(cmd, err)
 				}
 				f.kind = kind
 			}
@@ -52,15 +53,15 @@ puts them on an image again. Nothing is verified here.`,
 		},
 	}
 	f.registry.reach(cmd)
-	addTimeout(cmd, &f.timeout, time.Minute)
+	cli.AddTimeout(cmd, &f.timeout, time.Minute)
 	cmd.Flags().StringVar(&f.output, "output", "", "`FILE` for the bundles, - for standard output (default: REPO-sha256-HEX"+verdict.LinesSuffix+")")
-	addType(cmd, &f.kind)
+	cli.AddType(cmd, &f.kind)
 	cmd.Flags().BoolVar(&f.predicate, "print-predicate", false, "print what is attested instead, one predicate a line, unverified")
 	cmd.MarkFlagsMutuallyExclusive("print-predicate", "output")
 	return cmd
 }
 
-func (f downloadFlags) download(ctx context.Context, env environment, text string) error {
+func (f downloadFlags) download(ctx context.Context, env cli.Environment, text string) error {
 	r, err := f.registry.registry(f.timeout)
 	if err != nil {
 		return err
@@ -88,7 +89,7 @@ func (f downloadFlags) download(ctx context.Context, env environment, text strin
 			return err
 		}
 	case len(failed) == 0:
-		return &verdict.Problem{Exit: verdict.ExitRefused, Subject: text, Code: "unsigned", Err: errors.New("no such bundle hangs on it"), Try: env.command() + " tree " + text}
+		return &verdict.Problem{Exit: verdict.ExitRefused, Subject: text, Code: "unsigned", Err: errors.New("no such bundle hangs on it"), Try: env.Command() + " tree " + text}
 	}
 	return failed.OrNil()
 }
@@ -145,13 +146,13 @@ func (f downloadFlags) line(image oci.Image, one oci.Signature) (string, error) 
 	return string(value), nil
 }
 
-func (f downloadFlags) write(env environment, image oci.Image, lines []string) error {
+func (f downloadFlags) write(env cli.Environment, image oci.Image, lines []string) error {
 	all := strings.Join(lines, "")
 	if f.predicate || f.output == "-" {
-		if _, err := fmt.Fprint(env.stdout, all); err != nil {
+		if _, err := fmt.Fprint(env.Stdout, all); err != nil {
 			return err
 		}
-		env.say("%s: nothing of this has been verified; hallmark verify does that", image)
+		env.Say("%s: nothing of this has been verified; hallmark verify does that", image)
 		return nil
 	}
 	out := f.output
@@ -162,15 +163,15 @@ func (f downloadFlags) write(env environment, image oci.Image, lines []string) e
 		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: out, Code: "usage", Err: fmt.Errorf("%d bundles go into a file whose name ends in .jsonl", len(lines)), Try: "--output " + out + ".jsonl"}
 	}
 	if _, err := os.Stat(out); err == nil {
-		env.say("%s: replaced", out)
+		env.Say("%s: replaced", out)
 	}
 	if err := durable.WriteFile(out, []byte(all), 0o644); err != nil {
 		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: out, Code: "unwritable", Err: err, Try: "--output FILE"}
 	}
-	if env.json {
-		return env.printJSON(map[string]any{"image": image.String(), "file": out, "bundles": len(lines)})
+	if env.JSON {
+		return env.PrintJSON(map[string]any{"image": image.String(), "file": out, "bundles": len(lines)})
 	}
-	env.say("%s: %s, not verified", out, counted(len(lines), "bundle", "bundles"))
-	env.say("  try       hallmark verify %s --bundle %s --identity … --issuer …", image.Digest, out)
+	env.Say("%s: %s, not verified", out, cli.Counted(len(lines), "bundle", "bundles"))
+	env.Say("  try       hallmark verify %s --bundle %s --identity … --issuer …", image.Digest, out)
 	return nil
 }

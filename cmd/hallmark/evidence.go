@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/client"
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
@@ -17,13 +18,13 @@ import (
 // connection to any.
 type evidenceFlags struct{ url string }
 
-func (f *evidenceFlags) add(cmd *cobra.Command, env environment, use string) {
-	cmd.Flags().StringVar(&f.url, "evidence", env.getenv("HALLMARK_EVIDENCE"), "`URL` of an instance that keeps bundles, "+use+" (environment: HALLMARK_EVIDENCE; --evidence '' is none)")
+func (f *evidenceFlags) add(cmd *cobra.Command, env cli.Environment, use string) {
+	cmd.Flags().StringVar(&f.url, "evidence", env.Getenv("HALLMARK_EVIDENCE"), "`URL` of an instance that keeps bundles, "+use+" (environment: HALLMARK_EVIDENCE; --evidence '' is none)")
 }
 
 // store is the evidence store at the address given, and nil without one. Nothing
 // is asked yet.
-func (f evidenceFlags) store(env environment, t trustFlags, timeout time.Duration) (*lookup.Store, error) {
+func (f evidenceFlags) store(env cli.Environment, t trustFlags, timeout time.Duration) (*lookup.Store, error) {
 	if f.url == "" {
 		return nil, nil
 	}

@@ -5,13 +5,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
 )
 
 func evidenceAt(t *testing.T, url string) (*lookup.Store, error) {
 	t.Helper()
 	home := map[string]string{"HALLMARK_HOME": t.TempDir()}
-	env := environment{stderr: new(strings.Builder), getenv: func(name string) string { return home[name] }}
+	env := cli.Environment{Stderr: new(strings.Builder), Getenv: func(name string) string { return home[name] }}
 	return evidenceFlags{url}.store(env, trustFlags{}, time.Minute)
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
@@ -31,12 +32,12 @@ func TestOneMeaningAFlag(t *testing.T) {
 			walk(sub)
 		}
 	}
-	walk(newRoot(environment{getenv: func(string) string { return "" }}))
+	walk(newRoot(cli.Environment{Getenv: func(string) string { return "" }}))
 }
 
 func TestNamesAreTypes(t *testing.T) {
 	for _, name := range intoto.Names() {
-		if _, err := predicateType(name); err != nil {
+		if _, err := cli.PredicateType(name); err != nil {
 			t.Error(err)
 		}
 	}

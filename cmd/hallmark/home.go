@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/trust"
@@ -24,8 +25,8 @@ import (
 //	HOME/instances/NAME/ca.pem   where its TLS certificate is of a private authority
 type home struct{ dir string }
 
-func openHome(env environment) (home, error) {
-	if dir := env.getenv("HALLMARK_HOME"); dir != "" {
+func openHome(env cli.Environment) (home, error) {
+	if dir := env.Getenv("HALLMARK_HOME"); dir != "" {
 		return home{dir}, nil
 	}
 	dir, err := os.UserConfigDir()
@@ -127,7 +128,7 @@ func (f *trustFlags) addLogPolicy(cmd *cobra.Command) {
 }
 
 // root reads the trusted root that the flags select.
-func (f trustFlags) root(env environment) (*trust.Root, error) {
+func (f trustFlags) root(env cli.Environment) (*trust.Root, error) {
 	path, err := f.rootPath(env)
 	if err != nil {
 		return nil, err
@@ -143,12 +144,12 @@ func (f trustFlags) root(env environment) (*trust.Root, error) {
 	return root, nil
 }
 
-func (f trustFlags) rootPath(env environment) (string, error) {
+func (f trustFlags) rootPath(env cli.Environment) (string, error) {
 	return f.path(env, f.trustedRoot, trust.RootFile)
 }
 
 // config reads the signing config that the flags select.
-func (f trustFlags) config(env environment) (*trust.SigningConfig, error) {
+func (f trustFlags) config(env cli.Environment) (*trust.SigningConfig, error) {
 	path, err := f.path(env, f.signingConfig, trust.SigningConfigFile)
 	if err != nil {
 		return nil, err
@@ -165,7 +166,7 @@ func (f trustFlags) config(env environment) (*trust.SigningConfig, error) {
 }
 
 // path finds a trust file: the one given, else that of the instance.
-func (f trustFlags) path(env environment, given, name string) (string, error) {
+func (f trustFlags) path(env cli.Environment, given, name string) (string, error) {
 	if given != "" {
 		return given, nil
 	}
@@ -175,20 +176,20 @@ func (f trustFlags) path(env environment, given, name string) (string, error) {
 	}
 	path := filepath.Join(dir, name)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return "", &verdict.Problem{Exit: verdict.ExitUndecided, Code: "no-instance", Err: fmt.Errorf("this client does not know the instance %s", filepath.Base(dir)), Try: env.command() + " trust list"}
+		return "", &verdict.Problem{Exit: verdict.ExitUndecided, Code: "no-instance", Err: fmt.Errorf("this client does not know the instance %s", filepath.Base(dir)), Try: env.Command() + " trust list"}
 	}
 	return path, nil
 }
 
 // dir is the directory of the instance that the flags select, which may not be there.
-func (f trustFlags) dir(env environment) (string, error) {
+func (f trustFlags) dir(env cli.Environment) (string, error) {
 	h, err := openHome(env)
 	if err != nil {
 		return "", err
 	}
 	instance := f.instance
 	if instance == "" {
-		instance = env.getenv("HALLMARK_INSTANCE")
+		instance = env.Getenv("HALLMARK_INSTANCE")
 	}
 	if instance == "" {
 		if instance, err = h.defaultInstance(); err != nil {
@@ -199,15 +200,15 @@ func (f trustFlags) dir(env environment) (string, error) {
 		return "", &verdict.Problem{Exit: verdict.ExitUndecided, Code: "no-instance", Err: errors.New("there is no default instance"), Try: "--instance NAME, one of: " + strings.Join(names, ", ")}
 	}
 	if instance == "" {
-		return "", &verdict.Problem{Exit: verdict.ExitUndecided, Code: "no-instance", Err: errors.New("this client trusts no instance yet"), Try: env.command() + " trust add URL"}
+		return "", &verdict.Problem{Exit: verdict.ExitUndecided, Code: "no-instance", Err: errors.New("this client trusts no instance yet"), Try: env.Command() + " trust add URL"}
 	}
 	return h.instance(instance)
 }
 
 // completeInstances has shells offer the instances wherever one is chosen.
-func completeInstances(cmd *cobra.Command, env environment) {
+func completeInstances(cmd *cobra.Command, env cli.Environment) {
 	if cmd.Flags().Lookup("instance") != nil {
-		completeFrom(cmd, "instance", func() []string { return instances(env) })
+		cli.CompleteFrom(cmd, "instance", func() []string { return instances(env) })
 	}
 	for _, sub := range cmd.Commands() {
 		completeInstances(sub, env)
@@ -215,7 +216,7 @@ func completeInstances(cmd *cobra.Command, env environment) {
 }
 
 // instances are the names of the instances that the client trusts, for shells.
-func instances(env environment) []string {
+func instances(env cli.Environment) []string {
 	h, err := openHome(env)
 	if err != nil {
 		return nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/instance"
@@ -23,7 +24,7 @@ const (
 	defaultOrganization = "hallmark"
 )
 
-func initCommand(env environment) *cobra.Command {
+func initCommand(env cli.Environment) *cobra.Command {
 	var o instance.Options
 	var passphraseFile string
 	cmd := &cobra.Command{
@@ -42,7 +43,7 @@ hallmark.yaml with their full paths.`,
   hallmark init --url https://sign.example.com --listen 0.0.0.0:443 \
       --tls-certificate /etc/tls/cert.pem --tls-key /etc/tls/key.pem my-instance
   hallmark init --url https://sign.example.com --listen 127.0.0.1:7500 my-instance   # behind a proxy`,
-		Args: usageArgs(cobra.ExactArgs(1)),
+		Args: cli.UsageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return initInstance(cmd.Context(), env, args[0], o, passphraseFile)
 		},
@@ -51,7 +52,7 @@ hallmark.yaml with their full paths.`,
 	cmd.Flags().StringVar(&o.Listen, "listen", defaultListen, "address to listen on")
 	cmd.Flags().StringVar(&o.Organization, "organization", defaultOrganization, "name in the certificates")
 	cmd.Flags().StringVar(&o.CAKey, "ca-key", "ecdsa-p256", "kind of the issuing key, and of the root's unless it is RSA: ecdsa-p256, ecdsa-p384, ecdsa-p521, rsa-3072, rsa-4096")
-	complete(cmd, "ca-key", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "rsa-3072", "rsa-4096")
+	cli.Complete(cmd, "ca-key", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "rsa-3072", "rsa-4096")
 	cmd.Flags().BoolVar(&o.PlainHTTPUnsafe, "plain-http-unsafe", false, "allow plain HTTP beyond loopback, behind a proxy that speaks TLS")
 	cmd.Flags().StringVar(&o.TLS.Certificate, "tls-certificate", "", "PEM `FILE` with the certificate to speak TLS with, and those between it and its root")
 	cmd.Flags().StringVar(&o.TLS.Key, "tls-key", "", "PEM `FILE` with its key")
@@ -60,7 +61,7 @@ hallmark.yaml with their full paths.`,
 	return cmd
 }
 
-func initInstance(ctx context.Context, env environment, dir string, o instance.Options, passphraseFile string) error {
+func initInstance(ctx context.Context, env cli.Environment, dir string, o instance.Options, passphraseFile string) error {
 	if o.URL == "" {
 		o.URL = "http://" + o.Listen
 		if o.TLS != (config.TLS{}) {
@@ -68,12 +69,12 @@ func initInstance(ctx context.Context, env environment, dir string, o instance.O
 		}
 	}
 	if here, err := os.Getwd(); err == nil && sameDir(dir, here) {
-		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "usage", Err: errors.New("the directory that you are in can't be replaced by an instance"), Try: env.command() + " init NEW-DIRECTORY"}
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "usage", Err: errors.New("the directory that you are in can't be replaced by an instance"), Try: env.Command() + " init NEW-DIRECTORY"}
 	}
 	if err := checkTLS(env, &o); err != nil {
-		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.command() + " init --help"}
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.Command() + " init --help"}
 	}
-	passphrase, err := env.secret(ctx, "passphrase", passphraseFile, "HALLMARK_PASSPHRASE", keys.PassphraseRule)
+	passphrase, err := env.Secret(ctx, "passphrase", passphraseFile, "HALLMARK_PASSPHRASE", keys.PassphraseRule)
 	if err != nil {
 		return err
 	}
@@ -83,24 +84,24 @@ func initInstance(ctx context.Context, env environment, dir string, o instance.O
 		return exists(dir, err)
 	}
 	if durable.Failing(err) {
-		return diskProblem(dir, err)
+		return cli.DiskProblem(dir, err)
 	}
 	if err != nil {
-		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.command() + " init --help"}
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.Command() + " init --help"}
 	}
 	m, err := pinnedIn(filepath.Join(dir, "trust"))
 	if err != nil {
 		return err
 	}
-	if env.json {
-		return env.printJSON(madeInstance{dir, i.Config.URL, m.Fingerprint(), filepath.Join(dir, "keys", "root-ca.pem")})
+	if env.JSON {
+		return env.PrintJSON(madeInstance{dir, i.Config.URL, m.Fingerprint(), filepath.Join(dir, "keys", "root-ca.pem")})
 	}
-	env.say("made an instance in %s, to be reached at %s", dir, i.Config.URL)
+	env.Say("made an instance in %s, to be reached at %s", dir, i.Config.URL)
 	sayLeft(env, dir)
-	env.say("  fingerprint  %s", m.Fingerprint())
-	env.say("  offline      take %s off this machine", filepath.Join(dir, "keys", "root-ca.pem"))
-	env.say("  add users    %s user add -c %s EMAIL", env.command(), filepath.Join(dir, config.File))
-	env.say("  run it       %s serve -c %s", env.command(), filepath.Join(dir, config.File))
+	env.Say("  fingerprint  %s", m.Fingerprint())
+	env.Say("  offline      take %s off this machine", filepath.Join(dir, "keys", "root-ca.pem"))
+	env.Say("  add users    %s user add -c %s EMAIL", env.Command(), filepath.Join(dir, config.File))
+	env.Say("  run it       %s serve -c %s", env.Command(), filepath.Join(dir, config.File))
 	return nil
 }
 
@@ -114,7 +115,7 @@ type madeInstance struct {
 
 // checkTLS reads the files that the instance is to speak TLS with, makes their paths good
 // from everywhere, and warns of what clients would refuse.
-func checkTLS(env environment, o *instance.Options) error {
+func checkTLS(env cli.Environment, o *instance.Options) error {
 	if o.TLS == (config.TLS{}) {
 		return nil
 	}
@@ -130,10 +131,10 @@ func checkTLS(env environment, o *instance.Options) error {
 		return err
 	}
 	if err := c.Leaf.VerifyHostname(config.Hostname(o.URL)); err != nil {
-		env.say("warning: clients will refuse the certificate at %s: %s", o.URL, err)
+		env.Say("warning: clients will refuse the certificate at %s: %s", o.URL, err)
 	}
 	if now := time.Now(); now.Before(c.Leaf.NotBefore) || now.After(c.Leaf.NotAfter) {
-		env.say("warning: the certificate is valid from %s to %s, which is not now", c.Leaf.NotBefore.UTC(), c.Leaf.NotAfter.UTC())
+		env.Say("warning: the certificate is valid from %s to %s, which is not now", c.Leaf.NotBefore.UTC(), c.Leaf.NotAfter.UTC())
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/identity"
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/wire/intoto"
@@ -20,7 +21,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/timestamp"
 )
 
-func inspectCommand(env environment) *cobra.Command {
+func inspectCommand(env cli.Environment) *cobra.Command {
 	var f registryFlags
 	var timeout time.Duration
 	cmd := &cobra.Command{
@@ -31,7 +32,7 @@ Nothing of it is verified: these are claims, of whoever wrote the file or put it
 		Example: `  hallmark inspect release.tar.gz.sigstore.json
   hallmark inspect release.tar.gz                    # the bundles beside it
   hallmark inspect registry.example.com/app:v1`,
-		Args: usageArgs(cobra.MinimumNArgs(1)),
+		Args: cli.UsageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			registry, err := f.registry(timeout)
 			if err != nil {
@@ -44,12 +45,12 @@ Nothing of it is verified: these are claims, of whoever wrote the file or put it
 		},
 	}
 	f.add(cmd)
-	addTimeout(cmd, &timeout, time.Minute)
+	cli.AddTimeout(cmd, &timeout, time.Minute)
 	return cmd
 }
 
 // inspect describes all that can be read, and then fails for the rest.
-func inspect(ctx context.Context, env environment, registry *lookup.Registry, args []string) error {
+func inspect(ctx context.Context, env cli.Environment, registry *lookup.Registry, args []string) error {
 	var failed verdict.Failures
 	for _, arg := range args {
 		claims, err := registry.Claims(ctx, arg)
@@ -71,28 +72,28 @@ func inspect(ctx context.Context, env environment, registry *lookup.Registry, ar
 
 // claimedBundle is what a bundle claims, for machines: nothing of it is verified.
 type claimedBundle struct {
-	Name    string        `json:"name"`
-	Version string        `json:"version"`
-	Claims  []accountLine `json:"claims"`
+	Name    string    `json:"name"`
+	Version string    `json:"version"`
+	Claims  []cli.Row `json:"claims"`
 }
 
-func tellClaim(env environment, c lookup.Claim) error {
+func tellClaim(env cli.Environment, c lookup.Claim) error {
 	a := describeClaim(c)
-	if env.json {
-		return env.printJSON(claimedBundle{Name: c.Name, Version: fmt.Sprintf("0.%d", c.Bundle.Version), Claims: a.lines})
+	if env.JSON {
+		return env.PrintJSON(claimedBundle{Name: c.Name, Version: fmt.Sprintf("0.%d", c.Bundle.Version), Claims: a.Lines})
 	}
-	_, err := fmt.Fprint(env.stdout, a.String())
+	_, err := fmt.Fprint(env.Stdout, a.String())
 	return err
 }
 
 // describeClaim returns a bundle in words.
-func describeClaim(c lookup.Claim) *account {
-	a := new(account)
+func describeClaim(c lookup.Claim) *cli.Table {
+	a := new(cli.Table)
 	b := c.Bundle
 	fmt.Fprintf(a, "%s: a Sigstore bundle v0.%d; nothing in it has been verified\n", verdict.Printable(c.Name), b.Version)
 	describeContent(a, b)
 	if c.Payload != nil {
-		a.line("payload", "in the form of cosign 1 and 2, %s", shortened(c.Payload))
+		a.Line("payload", "in the form of cosign 1 and 2, %s", shortened(c.Payload))
 	}
 	describeKey(a, b)
 	for _, raw := range b.Timestamps {
@@ -104,26 +105,26 @@ func describeClaim(c lookup.Claim) *account {
 	return a
 }
 
-func describeContent(a *account, b *bundle.Bundle) {
+func describeContent(a *cli.Table, b *bundle.Bundle) {
 	if b.Message != nil {
-		a.line("signs", "an artifact")
+		a.Line("signs", "an artifact")
 		if b.Message.Hash != 0 {
-			a.line("digest", "%s", verdict.DigestText(b.Message.Hash, b.Message.Digest))
+			a.Line("digest", "%s", verdict.DigestText(b.Message.Hash, b.Message.Digest))
 		}
 		return
 	}
-	a.line("signs", "an envelope of type %s, %d bytes", b.Envelope.PayloadType, len(b.Envelope.Payload))
+	a.Line("signs", "an envelope of type %s, %d bytes", b.Envelope.PayloadType, len(b.Envelope.Payload))
 	statement, err := intoto.Parse(b.Envelope.Payload)
 	if err != nil {
 		return
 	}
-	a.line("attests", "%s", statement.PredicateType)
+	a.Line("attests", "%s", statement.PredicateType)
 	for _, s := range statement.Subject {
 		for algorithm, digest := range s.Digest {
-			a.line("subject", "%s %s:%s", s.Name, algorithm, digest)
+			a.Line("subject", "%s %s:%s", s.Name, algorithm, digest)
 		}
 	}
-	a.line("predicate", "%s", shortened(statement.Predicate))
+	a.Line("predicate", "%s", shortened(statement.Predicate))
 }
 
 // shortened is the beginning of a text that may be megabytes.
@@ -135,65 +136,65 @@ func shortened(text []byte) string {
 	return fmt.Sprintf("%s… (%d bytes)", strings.ToValidUTF8(string(text[:limit]), ""), len(text))
 }
 
-func describeKey(a *account, b *bundle.Bundle) {
+func describeKey(a *cli.Table, b *bundle.Bundle) {
 	if len(b.Certificates) == 0 {
-		a.line("key", "one that the verifier must have, hint %s", b.KeyHint)
+		a.Line("key", "one that the verifier must have, hint %s", b.KeyHint)
 		return
 	}
 	describeCertificate(a, b.Certificates[0])
 }
 
-func describeCertificate(a *account, der []byte) {
+func describeCertificate(a *cli.Table, der []byte) {
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
-		a.line("certificate", "can't be read: %v", err)
+		a.Line("certificate", "can't be read: %v", err)
 		return
 	}
 	id, err := identity.FromCertificate(cert)
 	if err != nil {
-		a.line("signer", "none that can be read: %v", err)
+		a.Line("signer", "none that can be read: %v", err)
 	} else {
-		a.line("signer", "%s (%s)", id.Subject.Value, id.Subject.Type)
-		a.line("issuer", "%s", id.Issuer)
+		a.Line("signer", "%s (%s)", id.Subject.Value, id.Subject.Type)
+		a.Line("issuer", "%s", id.Issuer)
 		describeBuild(a, id.Build)
 	}
-	a.line("certificate", "valid %s to %s, serial %s", verdict.Clock(cert.NotBefore), verdict.Clock(cert.NotAfter), hex.EncodeToString(cert.SerialNumber.Bytes()))
+	a.Line("certificate", "valid %s to %s, serial %s", verdict.Clock(cert.NotBefore), verdict.Clock(cert.NotAfter), hex.EncodeToString(cert.SerialNumber.Bytes()))
 	scts, err := sct.Embedded(cert)
 	if err != nil {
-		a.line("CT log", "timestamps can't be read: %v", err)
+		a.Line("CT log", "timestamps can't be read: %v", err)
 	}
 	for _, s := range scts {
-		a.line("CT log", "%s", hex.EncodeToString(s.LogID[:]))
+		a.Line("CT log", "%s", hex.EncodeToString(s.LogID[:]))
 	}
 }
 
-func describeBuild(a *account, b identity.Build) {
+func describeBuild(a *cli.Table, b identity.Build) {
 	for _, field := range [][2]string{
 		{"built by", b.SignerURI}, {"source", b.SourceRepositoryURI}, {"ref", b.SourceRepositoryRef},
 		{"commit", b.SourceRepositoryDigest}, {"trigger", b.Trigger}, {"run", b.RunInvocationURI},
 	} {
 		if field[1] != "" {
-			a.line(field[0], "%s", field[1])
+			a.Line(field[0], "%s", field[1])
 		}
 	}
 }
 
-func describeTimestamp(a *account, raw []byte) {
+func describeTimestamp(a *cli.Table, raw []byte) {
 	token, err := timestamp.ParseResponse(raw)
 	if err != nil {
-		a.line("timestamp", "can't be read: %v", err)
+		a.Line("timestamp", "can't be read: %v", err)
 		return
 	}
-	a.line("timestamp", "%s, policy %s", verdict.Clock(token.Time), token.Policy)
+	a.Line("timestamp", "%s, policy %s", verdict.Clock(token.Time), token.Policy)
 }
 
-func describeEntry(a *account, e rekor.Entry) {
-	a.line("log entry", "%d, %s %s, of log %s", e.LogIndex, e.Kind, e.Version, hex.EncodeToString(e.LogID))
+func describeEntry(a *cli.Table, e rekor.Entry) {
+	a.Line("log entry", "%d, %s %s, of log %s", e.LogIndex, e.Kind, e.Version, hex.EncodeToString(e.LogID))
 	if e.Proof != nil {
 		origin, _, _ := strings.Cut(string(e.Proof.Checkpoint), "\n")
-		a.line("proof", "entry %d of a tree of %d, checkpoint of %s", e.Proof.Index, e.Proof.Size, origin)
+		a.Line("proof", "entry %d of a tree of %d, checkpoint of %s", e.Proof.Index, e.Proof.Size, origin)
 	}
 	if len(e.SignedEntryTimestamp) > 0 {
-		a.line("promise", "a signed entry timestamp; its time counts once it is verified")
+		a.Line("promise", "a signed entry timestamp; its time counts once it is verified")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/spf13/cobra"
@@ -90,5 +91,5 @@ func TestEveryVerbHasASchema(t *testing.T) {
 			t.Errorf("%s has a --json of its own", path)
 		}
 	}
-	walk(newRoot(environment{getenv: func(string) string { return "" }}), "")
+	walk(newRoot(cli.Environment{Getenv: func(string) string { return "" }}), "")
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/oci"
@@ -15,7 +16,7 @@ import (
 	"github.com/hallmark-sign/hallmark/oci/transfer"
 )
 
-func loadCommand(env environment) *cobra.Command {
+func loadCommand(env cli.Environment) *cobra.Command {
 	var f carryFlags
 	var image string
 	cmd := &cobra.Command{
@@ -32,7 +33,7 @@ Nothing is verified here.`,
 		Example: `  hallmark load release/ mirror.example.com/app:v1 --image registry.example.com/app:v1
   hallmark load app.tar mirror.example.com/app:v1
   hallmark load app` + verdict.LinesSuffix + ` mirror.example.com/app:v1`,
-		Args: usageArgs(cobra.ExactArgs(2)),
+		Args: cli.UsageArgs(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			target := lookup.ImageName(args[1])
 			if lookup.HoldsBundles(args[0]) {
@@ -46,7 +47,7 @@ Nothing is verified here.`,
 	return cmd
 }
 
-func (f carryFlags) load(ctx context.Context, env environment, dir, image, target string) error {
+func (f carryFlags) load(ctx context.Context, env cli.Environment, dir, image, target string) error {
 	r, err := f.registry.registry(f.timeout)
 	if err != nil {
 		return err
@@ -73,7 +74,7 @@ func (f carryFlags) load(ctx context.Context, env environment, dir, image, targe
 }
 
 // loadBundles puts bundles on an image. Either all of them name it, or none is put.
-func (f carryFlags) loadBundles(ctx context.Context, env environment, file, target string) error {
+func (f carryFlags) loadBundles(ctx context.Context, env cli.Environment, file, target string) error {
 	r, err := f.registry.registry(f.timeout)
 	if err != nil {
 		return err
@@ -116,14 +117,14 @@ type loadedBundle struct {
 	New    bool   `json:"new"` // it was not there before
 }
 
-func tellLoaded(env environment, b loadedBundle) error {
+func tellLoaded(env cli.Environment, b loadedBundle) error {
 	switch {
-	case env.json:
-		return env.printJSON(b)
+	case env.JSON:
+		return env.PrintJSON(b)
 	case !b.New:
-		env.say("%s: is on %s already", b.File, b.Image)
+		env.Say("%s: is on %s already", b.File, b.Image)
 		return nil
 	}
-	env.say("%s: put on %s\n  bundle    %s", b.File, b.Image, b.Bundle)
+	env.Say("%s: put on %s\n  bundle    %s", b.File, b.Image, b.Bundle)
 	return nil
 }

@@ -1,8 +1,11 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/hallmark-sign/hallmark/internal/cli"
+	"github.com/spf13/cobra"
+)
 
-func logCommand(env environment) *cobra.Command {
+func logCommand(env cli.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "log",
 		Short: "Read, check and look after a transparency log",
@@ -17,7 +20,7 @@ The log's key is in the trusted root of an instance. For another log say --log-k
   hallmark log follow https://sign.example.com --state rekor.checkpoint
   hallmark log backup my-instance /mnt/backup
   hallmark log rotate -c my-instance/hallmark.yaml --url https://log2.sign.example.com`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(

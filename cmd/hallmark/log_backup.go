@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/client/logread"
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/logbackup"
 	"github.com/hallmark-sign/hallmark/internal/ownlog"
@@ -20,7 +21,7 @@ type logBackupFlags struct {
 	full   bool
 }
 
-func logBackupCommand(env environment) *cobra.Command {
+func logBackupCommand(env cli.Environment) *cobra.Command {
 	var f logBackupFlags
 	cmd := &cobra.Command{
 		Use:   "backup DIR|LOGDIR TARGET",
@@ -38,17 +39,17 @@ what is damaged there once more.
 Entries that were acknowledged in the last moment may not be in it: see 'log restore'.`,
 		Example: `  hallmark log backup my-instance /mnt/backup
   hallmark log backup my-instance/rekor /mnt/backup/rekor --full --json`,
-		Args: usageArgs(cobra.ExactArgs(2)),
+		Args: cli.UsageArgs(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.run(cmd.Context(), env, args[0], args[1])
 		},
 	}
-	addConfig(cmd.Flags(), &f.config, " (default: the one above LOGDIR)")
+	cli.AddConfig(cmd.Flags(), &f.config, " (default: the one above LOGDIR)")
 	cmd.Flags().BoolVar(&f.full, "full", false, "verify everything in the backup, and mend it")
 	return cmd
 }
 
-func (f logBackupFlags) run(ctx context.Context, env environment, source, target string) error {
+func (f logBackupFlags) run(ctx context.Context, env cli.Environment, source, target string) error {
 	logs, copies, err := ownlog.PlanBackup(f.config, source, target)
 	if err != nil {
 		return err
@@ -65,12 +66,12 @@ func (f logBackupFlags) run(ctx context.Context, env environment, source, target
 	return failed.OrNil()
 }
 
-func (f logBackupFlags) one(ctx context.Context, env environment, logs *ownlog.Logs, source, target string) error {
+func (f logBackupFlags) one(ctx context.Context, env cli.Environment, logs *ownlog.Logs, source, target string) error {
 	tree, _, err := logs.Open(source)
 	if err != nil {
 		return err
 	}
-	s, err := logbackup.Backup(ctx, tree, durable.OS{}, target, logbackup.Options{Full: f.full, Progress: env.progress("backed up", "entries")})
+	s, err := logbackup.Backup(ctx, tree, durable.OS{}, target, logbackup.Options{Full: f.full, Progress: env.Progress("backed up", "entries")})
 	switch {
 	case errors.Is(err, logread.ErrDamaged):
 		return ownlog.Problem(source, err)
@@ -94,11 +95,11 @@ type logSummary struct {
 }
 
 // tell says what was done to a log.
-func tellLog(env environment, verb string, tree *logbackup.Tree, s logbackup.Summary) error {
-	if env.json {
-		return env.printJSON(logSummary{tree.Head.Origin, s.Size, s.Root.String(), s.Copied, s.Skipped, s.Bytes})
+func tellLog(env cli.Environment, verb string, tree *logbackup.Tree, s logbackup.Summary) error {
+	if env.JSON {
+		return env.PrintJSON(logSummary{tree.Head.Origin, s.Size, s.Root.String(), s.Copied, s.Skipped, s.Bytes})
 	}
-	env.say("%s %s: %s, root %s; %s copied, %d there already, %d bytes", verb, tree.Head.Origin,
-		counted(s.Size, "entry", "entries"), s.Root, counted(s.Copied, "file", "files"), s.Skipped, s.Bytes)
+	env.Say("%s %s: %s, root %s; %s copied, %d there already, %d bytes", verb, tree.Head.Origin,
+		cli.Counted(s.Size, "entry", "entries"), s.Root, cli.Counted(s.Copied, "file", "files"), s.Skipped, s.Bytes)
 	return nil
 }

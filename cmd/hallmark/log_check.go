@@ -10,10 +10,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/client/logread"
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
-func logCheckCommand(env environment) *cobra.Command {
+func logCheckCommand(env cli.Environment) *cobra.Command {
 	var f logFlags
 	cmd := &cobra.Command{
 		Use:   "check LOG",
@@ -27,7 +28,7 @@ beginning. An instance's journal and leaves/ are its own to check, when it start
 		Example: `  hallmark log check my-instance/rekor
   hallmark log check https://sign.example.com/ct
   hallmark log check https://log.example.com --log-key "$(cat log.vkey)"`,
-		Args: usageArgs(cobra.ExactArgs(1)),
+		Args: cli.UsageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.check(cmd.Context(), env, args[0])
 		},
@@ -56,14 +57,14 @@ type logFinding struct {
 // remoteTiles is how many tiles are asked for at once over HTTP.
 const remoteTiles = 8
 
-func (f logFlags) check(ctx context.Context, env environment, name string) error {
-	env.collectLess()
+func (f logFlags) check(ctx context.Context, env cli.Environment, name string) error {
+	env.CollectLess()
 	l, err := f.open(ctx, env, name)
 	if err != nil {
 		return err
 	}
 	start := time.Now()
-	o := logread.CheckOptions{Workers: runtime.GOMAXPROCS(0), Progress: env.progress("checked", "entries")}
+	o := logread.CheckOptions{Workers: runtime.GOMAXPROCS(0), Progress: env.Progress("checked", "entries")}
 	if _, ok := l.Source.(logread.HTTP); ok {
 		o.Workers = remoteTiles
 	}
@@ -85,7 +86,7 @@ func (f logFlags) check(ctx context.Context, env environment, name string) error
 	if err := out.print(env); err != nil {
 		return err
 	}
-	what := errors.New(counted(len(out.Findings)+out.More, "finding", "findings") + ", listed above")
+	what := errors.New(cli.Counted(len(out.Findings)+out.More, "finding", "findings") + ", listed above")
 	switch len(out.Findings) + out.More {
 	case 0:
 		return nil
@@ -95,26 +96,26 @@ func (f logFlags) check(ctx context.Context, env environment, name string) error
 	return &verdict.Problem{Exit: verdict.ExitRefused, Subject: name, Code: "log-damaged", Err: what}
 }
 
-func (c checkedLog) print(env environment) error {
-	if env.json {
-		return env.printJSON(c)
+func (c checkedLog) print(env cli.Environment) error {
+	if env.JSON {
+		return env.PrintJSON(c)
 	}
 	for _, one := range c.Findings {
 		line := one.Path + ": " + one.Kind
 		if one.Detail != "" {
 			line += ", " + one.Detail
 		}
-		if _, err := fmt.Fprintln(env.stdout, verdict.Printable(line)); err != nil {
+		if _, err := fmt.Fprintln(env.Stdout, verdict.Printable(line)); err != nil {
 			return err
 		}
 	}
 	if c.More > 0 {
-		fmt.Fprintf(env.stdout, "and %d more\n", c.More)
+		fmt.Fprintf(env.Stdout, "and %d more\n", c.More)
 	}
 	if len(c.Findings)+c.More > 0 {
 		return nil
 	}
-	_, err := fmt.Fprintf(env.stdout, "%s: good, %s of %s, root %s, checked in %.1f s\n",
-		verdict.Printable(c.Log), counted(c.Size, "entry", "entries"), verdict.Printable(c.Origin), c.RootHash, c.Seconds)
+	_, err := fmt.Fprintf(env.Stdout, "%s: good, %s of %s, root %s, checked in %.1f s\n",
+		verdict.Printable(c.Log), cli.Counted(c.Size, "entry", "entries"), verdict.Printable(c.Origin), c.RootHash, c.Seconds)
 	return err
 }

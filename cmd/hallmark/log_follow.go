@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/client/logread"
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
@@ -23,7 +24,7 @@ type followFlags struct {
 	interval    time.Duration
 }
 
-func logFollowCommand(env environment) *cobra.Command {
+func logFollowCommand(env cli.Environment) *cobra.Command {
 	var f followFlags
 	cmd := &cobra.Command{
 		Use:   "follow LOG",
@@ -39,10 +40,10 @@ what has happened to the log between the two. An entry may come twice if a run i
 off, and none is left out.`,
 		Example: `  hallmark log follow https://sign.example.com --from 0
   hallmark log follow https://sign.example.com/ct --state ct.checkpoint`,
-		Args: usageArgs(cobra.ExactArgs(1)),
+		Args: cli.UsageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.interval <= 0 {
-				return usageError(cmd, errors.New("--interval must be more than 0"))
+				return cli.UsageError(cmd, errors.New("--interval must be more than 0"))
 			}
 			f.fromGiven = cmd.Flags().Changed("from")
 			return f.follow(cmd.Context(), env, args[0])
@@ -56,20 +57,20 @@ off, and none is left out.`,
 	return cmd
 }
 
-func (f followFlags) follow(ctx context.Context, env environment, name string) error {
+func (f followFlags) follow(ctx context.Context, env cli.Environment, name string) error {
 	l, err := f.open(ctx, env, name)
 	if err != nil {
 		return err
 	}
 	o := logread.FollowOptions{
 		From: l.head.Size, Until: f.until, Last: l.head, Interval: f.interval,
-		Entry: func(e logread.Entry) error { return env.printJSON(newShownEntry(l.head.Format, e)) },
+		Entry: func(e logread.Entry) error { return env.PrintJSON(newShownEntry(l.head.Format, e)) },
 		Notice: func(err error) {
 			what := "can't be read now"
 			if errors.Is(err, logread.ErrStale) {
 				what = "is behind"
 			}
-			env.say("%s %s, trying again: %s", name, what, err.Error())
+			env.Say("%s %s, trying again: %s", name, what, err.Error())
 		},
 	}
 	if f.state != "" {

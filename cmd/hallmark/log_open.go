@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/client/logread"
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/ownlog"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
@@ -31,7 +32,7 @@ func (f *logFlags) add(cmd *cobra.Command) {
 	f.trust.addCACert(cmd)
 	cmd.Flags().StringVar(&f.key, "log-key", "", "the log's `KEY` instead of a trusted root: a verifier key (name+id+key), or a PEM file with --origin")
 	cmd.Flags().StringVar(&f.origin, "origin", "", "first `LINE` of the log's checkpoints (default: the name in --log-key)")
-	addTimeout(cmd, &f.timeout, time.Minute)
+	cli.AddTimeout(cmd, &f.timeout, time.Minute)
 }
 
 // openLog is a log with its checkpoint.
@@ -42,7 +43,7 @@ type openLog struct {
 }
 
 // open reads and verifies the log's checkpoint.
-func (f logFlags) open(ctx context.Context, env environment, name string) (*openLog, error) {
+func (f logFlags) open(ctx context.Context, env cli.Environment, name string) (*openLog, error) {
 	l := &openLog{Log: new(logread.Log), name: name}
 	var err error
 	if l.Keys, err = f.keys(env); err != nil {
@@ -70,7 +71,7 @@ func (f logFlags) open(ctx context.Context, env environment, name string) (*open
 const rekorPrefix = "/api/v2"
 
 // keys are those that the log may be known by.
-func (f logFlags) keys(env environment) ([]logread.Key, error) {
+func (f logFlags) keys(env cli.Environment) ([]logread.Key, error) {
 	if f.key == "" {
 		root, err := f.trust.root(env)
 		if err != nil {
@@ -127,7 +128,7 @@ func (f logFlags) verifierKey(text string) ([]logread.Key, error) {
 }
 
 // problem is an error of package logread as people see it.
-func (l *openLog) problem(env environment, err error) error {
+func (l *openLog) problem(env cli.Environment, err error) error {
 	dir, isDir := l.Source.(logread.Dir)
 	fork := new(logread.Fork)
 	switch {
@@ -136,7 +137,7 @@ func (l *openLog) problem(env environment, err error) error {
 	case errors.As(err, &fork):
 		return &verdict.Problem{Exit: verdict.ExitRefused, Subject: l.name, Code: "log-forked", Err: err, Expected: headText(fork.Old), Found: headText(fork.New)}
 	case errors.Is(err, logread.ErrDamaged):
-		return &verdict.Problem{Exit: verdict.ExitRefused, Subject: l.name, Code: "log-damaged", Err: err, Try: env.command() + " log check " + verdict.Quoted(l.name)}
+		return &verdict.Problem{Exit: verdict.ExitRefused, Subject: l.name, Code: "log-damaged", Err: err, Try: env.Command() + " log check " + verdict.Quoted(l.name)}
 	case errors.Is(err, logread.ErrCheckpoint):
 		return &verdict.Problem{Exit: verdict.ExitRefused, Subject: l.name, Code: "checkpoint-invalid", Err: err}
 	case errors.Is(err, logread.ErrUnknown):
@@ -155,14 +156,14 @@ func (l *openLog) problem(env environment, err error) error {
 
 // headText is a checkpoint on one line.
 func headText(h *logread.Head) string {
-	return fmt.Sprintf("%s with root %v", counted(h.Size, "entry", "entries"), h.Root)
+	return fmt.Sprintf("%s with root %v", cli.Counted(h.Size, "entry", "entries"), h.Root)
 }
 
 // number reads a size or an index.
 func number(cmd *cobra.Command, text string) (uint64, error) {
 	n, err := strconv.ParseUint(text, 10, 60)
 	if err != nil {
-		return 0, usageError(cmd, fmt.Errorf("%q is no number of entries", text))
+		return 0, cli.UsageError(cmd, fmt.Errorf("%q is no number of entries", text))
 	}
 	return n, nil
 }

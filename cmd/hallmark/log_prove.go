@@ -10,11 +10,12 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/hallmark-sign/hallmark/client/logread"
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-func logProveCommand(env environment) *cobra.Command {
+func logProveCommand(env cli.Environment) *cobra.Command {
 	var f logFlags
 	cmd := &cobra.Command{
 		Use:   "prove LOG INDEX",
@@ -23,7 +24,7 @@ func logProveCommand(env environment) *cobra.Command {
 verifies it against the checkpoint that the log shows, which is printed with it.`,
 		Example: `  hallmark log prove https://sign.example.com 17
   hallmark log prove my-instance/ct 3 --json`,
-		Args: usageArgs(cobra.ExactArgs(2)),
+		Args: cli.UsageArgs(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			index, err := number(cmd, args[1])
 			if err != nil {
@@ -46,7 +47,7 @@ type provenEntry struct {
 	Checkpoint string      `json:"checkpoint"`
 }
 
-func (f logFlags) prove(ctx context.Context, env environment, name string, index uint64) error {
+func (f logFlags) prove(ctx context.Context, env cli.Environment, name string, index uint64) error {
 	l, err := f.open(ctx, env, name)
 	if err != nil {
 		return err
@@ -56,20 +57,20 @@ func (f logFlags) prove(ctx context.Context, env environment, name string, index
 		return l.problem(env, err)
 	}
 	out := provenEntry{index, proof.Size, e.Leaf, l.head.Root, append([]tlog.Hash{}, proof.Hashes...), string(l.head.Envelope)}
-	if env.json {
-		return env.printJSON(out)
+	if env.JSON {
+		return env.PrintJSON(out)
 	}
-	var a account
+	var a cli.Table
 	fmt.Fprintf(&a, "entry %d of %d, of %s: proven\n", out.Index, out.TreeSize, verdict.Printable(l.head.Origin))
-	a.line("leaf hash", "%v", out.LeafHash)
-	a.hashes(out.Hashes)
-	a.line("root", "%v, as the checkpoint has it:", out.RootHash)
-	a.text(l.head.Envelope)
-	_, err = fmt.Fprint(env.stdout, a.String())
+	a.Line("leaf hash", "%v", out.LeafHash)
+	a.Hashes(out.Hashes)
+	a.Line("root", "%v, as the checkpoint has it:", out.RootHash)
+	a.Text(l.head.Envelope)
+	_, err = fmt.Fprint(env.Stdout, a.String())
 	return err
 }
 
-func logConsistencyCommand(env environment) *cobra.Command {
+func logConsistencyCommand(env cli.Environment) *cobra.Command {
 	var f logFlags
 	cmd := &cobra.Command{
 		Use:   "consistency LOG A B",
@@ -79,7 +80,7 @@ the smaller tree is what the larger one begins with, and that both are in the lo
 is now.`,
 		Example: `  hallmark log consistency https://sign.example.com 100 200
   hallmark log consistency https://sign.example.com last-year.checkpoint today.checkpoint --json`,
-		Args: usageArgs(cobra.ExactArgs(3)),
+		Args: cli.UsageArgs(cobra.ExactArgs(3)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.consistency(cmd.Context(), env, args[0], args[1], args[2])
 		},
@@ -97,7 +98,7 @@ type provenTrees struct {
 	Hashes  []tlog.Hash `json:"hashes"`
 }
 
-func (f logFlags) consistency(ctx context.Context, env environment, name, a, b string) error {
+func (f logFlags) consistency(ctx context.Context, env cli.Environment, name, a, b string) error {
 	l, err := f.open(ctx, env, name)
 	if err != nil {
 		return err
@@ -121,21 +122,21 @@ func (f logFlags) consistency(ctx context.Context, env environment, name, a, b s
 		return l.problem(env, err)
 	}
 	out := provenTrees{old.Size, old.Root, later.Size, later.Root, append([]tlog.Hash{}, proof...)}
-	if env.json {
-		return env.printJSON(out)
+	if env.JSON {
+		return env.PrintJSON(out)
 	}
-	var text account
+	var text cli.Table
 	fmt.Fprintf(&text, "%s: the first %d of %d entries are the same: proven\n", verdict.Printable(l.head.Origin), out.OldSize, out.NewSize)
-	text.line("old root", "%v", out.OldRoot)
-	text.hashes(out.Hashes)
-	text.line("new root", "%v", out.NewRoot)
-	_, err = fmt.Fprint(env.stdout, text.String())
+	text.Line("old root", "%v", out.OldRoot)
+	text.Hashes(out.Hashes)
+	text.Line("new root", "%v", out.NewRoot)
+	_, err = fmt.Fprint(env.Stdout, text.String())
 	return err
 }
 
 // at is the tree of a size, or of the checkpoint in a file, which must be one that the
 // log as it is now begins with.
-func (l *openLog) at(ctx context.Context, env environment, text string) (*logread.Head, error) {
+func (l *openLog) at(ctx context.Context, env cli.Environment, text string) (*logread.Head, error) {
 	if size, err := strconv.ParseUint(text, 10, 60); err == nil {
 		h := &logread.Head{}
 		h.Size = size
@@ -171,15 +172,15 @@ func (l *openLog) kept(file string) (*logread.Head, error) {
 }
 
 // showFork shows the two checkpoints that are evidence, if that is what err is.
-func (l *openLog) showFork(env environment, err error) {
+func (l *openLog) showFork(env cli.Environment, err error) {
 	fork := new(logread.Fork)
 	if !errors.As(err, &fork) {
 		return
 	}
 	for _, one := range []*logread.Head{fork.Old, fork.New} {
-		var a account
-		a.text(one.Envelope)
-		env.say("a checkpoint of %d entries:", one.Size)
-		fmt.Fprint(env.stderr, a.String())
+		var a cli.Table
+		a.Text(one.Envelope)
+		env.Say("a checkpoint of %d entries:", one.Size)
+		fmt.Fprint(env.Stderr, a.String())
 	}
 }

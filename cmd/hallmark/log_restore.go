@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/ownlog"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
@@ -18,7 +19,7 @@ type logRestoreFlags struct {
 	mayFork bool
 }
 
-func logRestoreCommand(env environment) *cobra.Command {
+func logRestoreCommand(env cli.Environment) *cobra.Command {
 	var f logRestoreFlags
 	cmd := &cobra.Command{
 		Use:   "restore BACKUP LOGDIR",
@@ -45,12 +46,12 @@ there is, and begin the next with 'hallmark log rotate'.`,
 		Example: `  hallmark log restore /mnt/backup/rekor my-instance/rekor
   hallmark log restore /mnt/backup/rekor my-instance/rekor --seen last-release.sigstore.json
   hallmark log restore /mnt/backup/ct my-instance/ct --seen checkpoint.txt`,
-		Args: usageArgs(cobra.ExactArgs(2)),
+		Args: cli.UsageArgs(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.run(cmd.Context(), env, args[0], args[1])
 		},
 	}
-	addConfig(cmd.Flags(), &f.config, " (default: the one above LOGDIR)")
+	cli.AddConfig(cmd.Flags(), &f.config, " (default: the one above LOGDIR)")
 	cmd.Flags().StringArrayVar(&f.seen, "seen", nil, "`FILE|SIZE` that the log was seen with last; may be repeated")
 	cmd.Flags().BoolVar(&f.mayFork, "may-fork-unsafe", false, "go on where nobody knows what was seen last; what is known to be more is refused all the same")
 	return cmd
@@ -58,15 +59,15 @@ there is, and begin the next with 'hallmark log rotate'.`,
 
 // sayLeft names what runs that were killed have left beside dir, where it could not be
 // removed: whether one is still running nobody knows.
-func sayLeft(env environment, dir string) {
+func sayLeft(env cli.Environment, dir string) {
 	left, _ := filepath.Glob(filepath.Join(filepath.Dir(filepath.Clean(dir)), durable.TemporaryDirs))
 	for _, one := range left {
-		env.say("  left         unless another init or restore is running: rm -r %s", verdict.Quoted(one))
+		env.Say("  left         unless another init or restore is running: rm -r %s", verdict.Quoted(one))
 	}
 }
 
-func (f logRestoreFlags) run(ctx context.Context, env environment, backup, dir string) error {
-	r := &ownlog.Restoration{Config: f.config, Given: f.seen, MayFork: f.mayFork, Say: env.say, Progress: env.progress("restored", "entries")}
+func (f logRestoreFlags) run(ctx context.Context, env cli.Environment, backup, dir string) error {
+	r := &ownlog.Restoration{Config: f.config, Given: f.seen, MayFork: f.mayFork, Say: env.Say, Progress: env.Progress("restored", "entries")}
 	tree, s, err := r.Run(ctx, backup, dir)
 	if err != nil {
 		return err

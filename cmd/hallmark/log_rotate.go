@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/instance"
@@ -25,7 +26,7 @@ type rotateFlags struct {
 	yes                         bool
 }
 
-func logRotateCommand(env environment) *cobra.Command {
+func logRotateCommand(env cli.Environment) *cobra.Command {
 	var f rotateFlags
 	cmd := &cobra.Command{
 		Use:   "rotate -c DIR --url URL",
@@ -40,22 +41,22 @@ The instance must not be running. An interrupted rotation is ended by doing it a
 Clients need the trust files again: 'hallmark trust add', with the fingerprint that is
 printed. Witnesses need the new log's key, which is printed too.`,
 		Example: `  hallmark log rotate -c my-instance/hallmark.yaml --url https://log2.sign.example.com`,
-		Args:    usageArgs(cobra.NoArgs),
+		Args:    cli.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.config == "" || f.url == "" {
-				return usageError(cmd, errors.New("-c and --url are needed"))
+				return cli.UsageError(cmd, errors.New("-c and --url are needed"))
 			}
 			return f.rotate(cmd.Context(), env)
 		},
 	}
-	addConfig(cmd.Flags(), &f.config, "")
+	cli.AddConfig(cmd.Flags(), &f.config, "")
 	cmd.Flags().StringVar(&f.url, "url", "", "base `URL` of the next log: https://HOST")
 	cmd.Flags().StringVar(&f.passphraseFile, "passphrase-file", "", "`FILE` with the passphrase of the keys")
 	cmd.Flags().BoolVar(&f.yes, "yes", false, "do not ask")
 	return cmd
 }
 
-func (f rotateFlags) rotate(ctx context.Context, env environment) error {
+func (f rotateFlags) rotate(ctx context.Context, env cli.Environment) error {
 	resumed, err := instance.ResumeRotation(config.Find(f.config))
 	if err != nil {
 		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: f.config, Code: "configuration", Err: err}
@@ -63,7 +64,7 @@ func (f rotateFlags) rotate(ctx context.Context, env environment) error {
 	if resumed {
 		return f.tellNext(env, "")
 	}
-	passphrase, err := env.secret(ctx, "passphrase", f.passphraseFile, "HALLMARK_PASSPHRASE", "")
+	passphrase, err := env.Secret(ctx, "passphrase", f.passphraseFile, "HALLMARK_PASSPHRASE", "")
 	if err != nil {
 		return err
 	}
@@ -96,7 +97,7 @@ func (f rotateFlags) rotate(ctx context.Context, env environment) error {
 
 // tellNext says which log was frozen, unless an earlier run has done that, and what is to
 // be done after a rotation.
-func (f rotateFlags) tellNext(env environment, frozen string) error {
+func (f rotateFlags) tellNext(env cli.Environment, frozen string) error {
 	logs, err := ownlog.Open(f.config, "")
 	if err != nil {
 		return err
@@ -106,41 +107,41 @@ func (f rotateFlags) tellNext(env environment, frozen string) error {
 	if err != nil {
 		return err
 	}
-	if env.json {
-		return env.printJSON(struct {
+	if env.JSON {
+		return env.PrintJSON(struct {
 			Frozen      string `json:"frozen,omitempty"`
 			Log         string `json:"log"`
 			Fingerprint string `json:"fingerprint"`
 		}{frozen, current, m.Fingerprint()})
 	}
 	if frozen == "" {
-		env.say("%s: the rotation that was interrupted is ended", f.config)
+		env.Say("%s: the rotation that was interrupted is ended", f.config)
 	} else {
-		env.say("froze the log at %s; entries go to %s", frozen, current)
+		env.Say("froze the log at %s; entries go to %s", frozen, current)
 	}
 	if logs.Config.Witnesses != nil {
 		key, err := verdict.ReadFile(logs.Config.Path("trust", trust.LogKeyFile), 1<<10)
 		if err != nil {
 			return err
 		}
-		env.say("  witnesses    each has to know the new log: in its %s, under logs, then %s witness serve again:", config.WitnessFile, env.command())
-		env.say("    - %s", strings.TrimSpace(string(key)))
+		env.Say("  witnesses    each has to know the new log: in its %s, under logs, then %s witness serve again:", config.WitnessFile, env.Command())
+		env.Say("    - %s", strings.TrimSpace(string(key)))
 	}
-	env.say("  fingerprint  %s", m.Fingerprint())
-	env.say("  run it       %s serve -c %s", env.command(), verdict.Quoted(f.config))
-	env.say("  clients      %s trust add %s", env.command(), logs.Config.URL)
+	env.Say("  fingerprint  %s", m.Fingerprint())
+	env.Say("  run it       %s serve -c %s", env.Command(), verdict.Quoted(f.config))
+	env.Say("  clients      %s trust add %s", env.Command(), logs.Config.URL)
 	return nil
 }
 
-func (f rotateFlags) confirm(ctx context.Context, env environment, old string) error {
+func (f rotateFlags) confirm(ctx context.Context, env cli.Environment, old string) error {
 	if f.yes {
 		return nil
 	}
-	return env.confirm(ctx, fmt.Sprintf("freeze the log at %s for good?", old), "--yes")
+	return env.Confirm(ctx, fmt.Sprintf("freeze the log at %s for good?", old), "--yes")
 }
 
-func (f rotateFlags) freeze(ctx context.Context, env environment, i *instance.Instance) error {
-	logger := slog.New(slog.NewJSONHandler(env.machine(), &slog.HandlerOptions{Level: slog.LevelError}))
+func (f rotateFlags) freeze(ctx context.Context, env cli.Environment, i *instance.Instance) error {
+	logger := slog.New(slog.NewJSONHandler(env.Machine(), &slog.HandlerOptions{Level: slog.LevelError}))
 	witnesses, err := server.Witnesses(i.Config)
 	if err != nil {
 		return err

@@ -11,12 +11,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/client/logread"
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 	"github.com/hallmark-sign/hallmark/wire/sct"
 )
 
-func logShowCommand(env environment) *cobra.Command {
+func logShowCommand(env cli.Environment) *cobra.Command {
 	var f logFlags
 	cmd := &cobra.Command{
 		Use:   "show LOG INDEX",
@@ -25,7 +26,7 @@ func logShowCommand(env environment) *cobra.Command {
 has it does not make it true: 'hallmark verify' judges signatures. --json has it as it is.`,
 		Example: `  hallmark log show https://sign.example.com 17
   hallmark log show my-instance/ct 3 --json`,
-		Args: usageArgs(cobra.ExactArgs(2)),
+		Args: cli.UsageArgs(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			index, err := number(cmd, args[1])
 			if err != nil {
@@ -38,7 +39,7 @@ has it does not make it true: 'hallmark verify' judges signatures. --json has it
 	return cmd
 }
 
-func (f logFlags) show(ctx context.Context, env environment, name string, index uint64) error {
+func (f logFlags) show(ctx context.Context, env cli.Environment, name string, index uint64) error {
 	l, err := f.open(ctx, env, name)
 	if err != nil {
 		return err
@@ -47,10 +48,10 @@ func (f logFlags) show(ctx context.Context, env environment, name string, index 
 		if err != nil {
 			return l.problem(env, err)
 		}
-		if env.json {
-			return env.printJSON(newShownEntry(l.head.Format, e))
+		if env.JSON {
+			return env.PrintJSON(newShownEntry(l.head.Format, e))
 		}
-		if _, err := fmt.Fprint(env.stdout, describeLogged(l.head, e)); err != nil {
+		if _, err := fmt.Fprint(env.Stdout, describeLogged(l.head, e)); err != nil {
 			return err
 		}
 	}
@@ -89,53 +90,53 @@ func isBody(raw []byte) bool {
 
 // describeLogged is an entry in words.
 func describeLogged(head *logread.Head, e logread.Entry) string {
-	var a account
+	var a cli.Table
 	fmt.Fprintf(&a, "entry %d of %d, of %s\n", e.Index, head.Size, verdict.Printable(head.Origin))
 	if head.Format.Name == logread.CT().Name {
 		describeLeaf(&a, e.Raw)
 	} else {
 		describeBody(&a, e.Raw)
 	}
-	a.line("leaf hash", "%v, proven to be in the tree with root %v", e.Leaf, head.Root)
+	a.Line("leaf hash", "%v, proven to be in the tree with root %v", e.Leaf, head.Root)
 	return a.String()
 }
 
-func describeLeaf(a *account, raw []byte) {
+func describeLeaf(a *cli.Table, raw []byte) {
 	leaf, _, err := sct.ParseLeaf(raw)
 	if err != nil {
-		a.line("kind", "unknown: %v", err)
+		a.Line("kind", "unknown: %v", err)
 		return
 	}
-	a.line("kind", "precertificate")
-	a.line("logged", "%s", verdict.Clock(time.UnixMilli(int64(leaf.Timestamp))))
+	a.Line("kind", "precertificate")
+	a.Line("logged", "%s", verdict.Clock(time.UnixMilli(int64(leaf.Timestamp))))
 	describeCertificate(a, leaf.PreCertificate)
 	if len(leaf.Chain) > 0 {
-		a.line("issued by", "the certificate with SHA-256 %s", hex.EncodeToString(leaf.Chain[0][:]))
+		a.Line("issued by", "the certificate with SHA-256 %s", hex.EncodeToString(leaf.Chain[0][:]))
 	}
 }
 
-func describeBody(a *account, raw []byte) {
+func describeBody(a *cli.Table, raw []byte) {
 	body, err := rekor.ParseBody(raw)
 	if err != nil {
-		a.line("kind", "unknown, %d bytes: %v", len(raw), err)
+		a.Line("kind", "unknown, %d bytes: %v", len(raw), err)
 		return
 	}
-	a.line("kind", "%s %s", body.Kind, body.Version)
+	a.Line("kind", "%s %s", body.Kind, body.Version)
 	for _, digest := range []struct {
 		name string
 		rekor.Digest
 	}{{"digest", body.Data}, {"payload", body.PayloadHash}} {
 		if digest.Hash != 0 {
-			a.line(digest.name, "%s", verdict.DigestText(digest.Hash, digest.Value))
+			a.Line(digest.name, "%s", verdict.DigestText(digest.Hash, digest.Value))
 		}
 	}
 	for _, s := range body.Signatures {
 		if len(s.Verifier.Certificate) > 0 {
 			describeCertificate(a, s.Verifier.Certificate)
 		} else if key, err := x509.ParsePKIXPublicKey(s.Verifier.PublicKey); err != nil {
-			a.line("key", "can't be read: %v", err)
+			a.Line("key", "can't be read: %v", err)
 		} else {
-			a.line("key", "%s", verdict.KeyFingerprint(key))
+			a.Line("key", "%s", verdict.KeyFingerprint(key))
 		}
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"os"
 	"os/signal"
 	"syscall"
@@ -17,9 +18,9 @@ func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	env := environment{
-		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-		getenv: os.Getenv, args: os.Args,
+	env := cli.Environment{
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Getenv: os.Getenv, Args: os.Args,
 	}
 	return execute(ctx, env, os.Args[1:])
 }

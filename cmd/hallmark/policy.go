@@ -15,13 +15,14 @@ import (
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/policy"
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
-func policyCommand(env environment) *cobra.Command {
+func policyCommand(env cli.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "policy",
 		Short: "Say who is trusted, as a file",
@@ -30,21 +31,21 @@ is its manual, docs/reference/policy.schema.json its schema for editors.`,
 		Example: `  hallmark policy propose release.tar.gz.sigstore.json >policy.yaml
   hallmark policy explain policy.yaml
   hallmark verify --policy policy.yaml release.tar.gz`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(policyCheckCommand(env), policyTestCommand(env), policyExplainCommand(env), policyProposeCommand(env))
 	return cmd
 }
 
-func policyCheckCommand(env environment) *cobra.Command {
+func policyCheckCommand(env cli.Environment) *cobra.Command {
 	return &cobra.Command{
 		Use:   "check POLICY...",
 		Short: "Read policies, and warn of what is seldom meant",
 		Long: `Reads each POLICY as verify would, its conditions included, and warns of what is allowed
 but wider than most would want.`,
 		Example: `  hallmark policy check policy.yaml`,
-		Args:    usageArgs(cobra.MinimumNArgs(1)),
+		Args:    cli.UsageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(_ *cobra.Command, files []string) error {
 			var failed verdict.Failures
 			for _, file := range files {
@@ -63,9 +64,9 @@ but wider than most would want.`,
 }
 
 // tellPolicy says that a policy can be read, and what to think over.
-func tellPolicy(env environment, file string, p *policy.Policy) error {
-	if env.json {
-		return env.printJSON(struct {
+func tellPolicy(env cli.Environment, file string, p *policy.Policy) error {
+	if env.JSON {
+		return env.PrintJSON(struct {
 			File     string   `json:"file"`
 			Signers  int      `json:"signers"`
 			Rules    int      `json:"rules"`
@@ -73,28 +74,28 @@ func tellPolicy(env environment, file string, p *policy.Policy) error {
 		}{file, len(p.Signers), len(p.Rules), append([]string{}, p.Warnings()...)})
 	}
 	for _, warning := range p.Warnings() {
-		env.say("hallmark: %s: warning: %s", file, warning)
+		env.Say("hallmark: %s: warning: %s", file, warning)
 	}
-	_, err := fmt.Fprintf(env.stdout, "%s: good: signers %d, rules %d\n", verdict.Printable(file), len(p.Signers), len(p.Rules))
+	_, err := fmt.Fprintf(env.Stdout, "%s: good: signers %d, rules %d\n", verdict.Printable(file), len(p.Signers), len(p.Rules))
 	return err
 }
 
-func policyExplainCommand(env environment) *cobra.Command {
+func policyExplainCommand(env cli.Environment) *cobra.Command {
 	return &cobra.Command{
 		Use:     "explain POLICY",
 		Short:   "Say in sentences what a policy accepts",
 		Example: `  hallmark policy explain policy.yaml`,
-		Args:    usageArgs(cobra.ExactArgs(1)),
+		Args:    cli.UsageArgs(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
 			p, err := readPolicy(args[0])
 			if err != nil {
 				return err
 			}
-			if env.json {
-				return env.printJSON(map[string]any{"file": args[0], "sentences": p.Describe()})
+			if env.JSON {
+				return env.PrintJSON(map[string]any{"file": args[0], "sentences": p.Describe()})
 			}
 			for _, line := range p.Describe() {
-				fmt.Fprintln(env.stdout, verdict.Printable(line))
+				fmt.Fprintln(env.Stdout, verdict.Printable(line))
 			}
 			return nil
 		},
@@ -115,7 +116,7 @@ type testFlags struct {
 	timeout  time.Duration
 }
 
-func policyTestCommand(env environment) *cobra.Command {
+func policyTestCommand(env cli.Environment) *cobra.Command {
 	var f testFlags
 	cmd := &cobra.Command{
 		Use:   "test POLICY CASES",
@@ -131,7 +132,7 @@ expected. CASES is a YAML list; paths are relative to it, and images are images:
   - artifact: registry.example.com/app:v1
     expect: verified`,
 		Example: `  hallmark policy test policy.yaml policy-tests.yaml`,
-		Args:    usageArgs(cobra.ExactArgs(2)),
+		Args:    cli.UsageArgs(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.testPolicy(cmd.Context(), env, args[0], args[1])
 		},
@@ -139,11 +140,11 @@ expected. CASES is a YAML list; paths are relative to it, and images are images:
 	f.trust.add(cmd, false)
 	f.trust.addLogPolicy(cmd)
 	f.registry.add(cmd)
-	addTimeout(cmd, &f.timeout, time.Minute)
+	cli.AddTimeout(cmd, &f.timeout, time.Minute)
 	return cmd
 }
 
-func (f testFlags) testPolicy(ctx context.Context, env environment, file, casesFile string) error {
+func (f testFlags) testPolicy(ctx context.Context, env cli.Environment, file, casesFile string) error {
 	p, err := readPolicy(file)
 	if err != nil {
 		return err
@@ -161,11 +162,11 @@ func (f testFlags) testPolicy(ctx context.Context, env environment, file, casesF
 		return err
 	}
 	var failed verdict.Failures
-	defer func() { env.say("hallmark: %d cases, %d failed", len(cases), len(failed)) }()
+	defer func() { env.Say("hallmark: %d cases, %d failed", len(cases), len(failed)) }()
 	for i, c := range cases {
 		got, err := c.run(ctx, judge, registry, filepath.Dir(casesFile))
-		if env.json && err == nil {
-			err = env.printJSON(testedCase{i + 1, c.Artifact, c.Expect, got})
+		if env.JSON && err == nil {
+			err = env.PrintJSON(testedCase{i + 1, c.Artifact, c.Expect, got})
 		}
 		switch {
 		case err != nil:
@@ -175,8 +176,8 @@ func (f testFlags) testPolicy(ctx context.Context, env environment, file, casesF
 				Exit: verdict.ExitRefused, Subject: fmt.Sprintf("%s, case %d", casesFile, i+1), Code: "policy-test-failed",
 				Err: fmt.Errorf("the verdict on %s is another", c.Artifact), Expected: c.Expect, Found: got,
 			})
-		case !env.json:
-			fmt.Fprintf(env.stdout, "case %d: %s: %s, as expected\n", i+1, verdict.Printable(c.Artifact), got)
+		case !env.JSON:
+			fmt.Fprintf(env.Stdout, "case %d: %s: %s, as expected\n", i+1, verdict.Printable(c.Artifact), got)
 		}
 	}
 	return failed.OrNil()
@@ -256,7 +257,7 @@ type proposeFlags struct {
 	keys     []string
 }
 
-func policyProposeCommand(env environment) *cobra.Command {
+func policyProposeCommand(env cli.Environment) *cobra.Command {
 	var f proposeFlags
 	cmd := &cobra.Command{
 		Use:   "propose BUNDLE|IMAGE...",
@@ -267,19 +268,19 @@ tells of the others. Read it before you trust it: a forger's bundle gives a poli
 trusts the forger, and anybody who may write there can put a bundle on an image.`,
 		Example: `  hallmark policy propose release.tar.gz.sigstore.json >policy.yaml
   hallmark policy propose registry.example.com/app:v1 >policy.yaml`,
-		Args: usageArgs(cobra.MinimumNArgs(1)),
+		Args: cli.UsageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.propose(cmd.Context(), env, args)
 		},
 	}
 	f.trust.add(cmd, false)
 	f.registry.add(cmd)
-	addTimeout(cmd, &f.timeout, time.Minute)
+	cli.AddTimeout(cmd, &f.timeout, time.Minute)
 	cmd.Flags().StringArrayVar(&f.keys, "key", nil, "public key `FILE` (PEM) of bundles that were made with a key; may be repeated")
 	return cmd
 }
 
-func (f proposeFlags) propose(ctx context.Context, env environment, args []string) error {
+func (f proposeFlags) propose(ctx context.Context, env cli.Environment, args []string) error {
 	root, err := f.trust.root(env)
 	if err != nil {
 		return err
@@ -319,16 +320,16 @@ func (f proposeFlags) propose(ctx context.Context, env environment, args []strin
 	if err != nil {
 		return err
 	}
-	if env.json {
-		return env.printJSON(map[string]string{"policy": string(text)})
+	if env.JSON {
+		return env.PrintJSON(map[string]string{"policy": string(text)})
 	}
-	_, err = env.stdout.Write(text)
+	_, err = env.Stdout.Write(text)
 	return err
 }
 
 // provedOf verifies all bundles of a file, or those on an image that can be: at
 // least one.
-func provedOf(env environment, v *verify.Verifier, accept verify.Requirements, arg string, claims []lookup.Claim) ([]*verify.Result, error) {
+func provedOf(env cli.Environment, v *verify.Verifier, accept verify.Requirements, arg string, claims []lookup.Claim) ([]*verify.Result, error) {
 	var results []*verify.Result
 	var first error
 	for _, c := range claims {
@@ -339,8 +340,8 @@ func provedOf(env environment, v *verify.Verifier, accept verify.Requirements, a
 		case c.Image == nil:
 			return nil, proposalRefused(env, arg, err)
 		default:
-			p := problemOf(err)
-			env.say("hallmark: %s: left out: %s", c.Name, p.Code)
+			p := cli.ProblemOf(err)
+			env.Say("hallmark: %s: left out: %s", c.Name, p.Code)
 			if first == nil {
 				first = proposalRefused(env, arg, err)
 			}
@@ -356,15 +357,15 @@ func provedOf(env environment, v *verify.Verifier, accept verify.Requirements, a
 }
 
 // proposalRefused says how to go on: with the key, or with another trusted root.
-func proposalRefused(env environment, file string, err error) error {
-	p := about(file, err)
+func proposalRefused(env cli.Environment, file string, err error) error {
+	p := cli.About(file, err)
 	switch {
 	case p.Code == string(verify.KeyMismatch):
 		p.Try = "--key FILE, with the public key that signed"
 	case p.Code == string(verify.OtherInstance):
 		p.Try = "--trusted-root FILE or --instance NAME, of the instance that signed"
 	case p.Exit == verdict.ExitRefused:
-		p.Try = env.command() + " inspect " + file
+		p.Try = env.Command() + " inspect " + file
 	}
 	return p
 }

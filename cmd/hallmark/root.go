@@ -3,20 +3,21 @@ package main
 import (
 	"context"
 
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/spf13/cobra"
 )
 
 // execute runs the verb that args name and gives the exit status.
-func execute(ctx context.Context, env environment, args []string) int {
-	if env.json = wantsJSON(args); env.json {
-		env.stderr = notices{env.stderr}
+func execute(ctx context.Context, env cli.Environment, args []string) int {
+	if cli.WantsJSON(args) {
+		env = env.ForMachines()
 	}
 	root := newRoot(env)
 	root.SetArgs(args)
-	return env.report(root.ExecuteContext(ctx))
+	return env.Report(root.ExecuteContext(ctx))
 }
 
-func newRoot(env environment) *cobra.Command {
+func newRoot(env cli.Environment) *cobra.Command {
 	var showVersion bool
 	root := &cobra.Command{
 		Use:   "hallmark",
@@ -36,8 +37,8 @@ Your own instance:
 Exit status: 0 yes, 1 refused, 2 usage or unreadable input, 3 could not decide. With --json,
 results are lines of JSON on stdout; errors and notices are lines of JSON on stderr.`,
 		SilenceErrors: true, SilenceUsage: true,
-		Args:              usageArgs(cobra.NoArgs),
-		PersistentPreRunE: checkFlags,
+		Args:              cli.UsageArgs(cobra.NoArgs),
+		PersistentPreRunE: cli.CheckFlags,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if showVersion {
 				return version(env)
@@ -47,11 +48,11 @@ results are lines of JSON on stdout; errors and notices are lines of JSON on std
 	}
 	root.Flags().BoolVar(&showVersion, "version", false, "print the version, as 'hallmark version' does")
 	root.PersistentFlags().Bool("json", false, "print results, errors and notices as JSON, one a line") // read by wantsJSON
-	root.SetIn(env.stdin)
-	root.SetOut(env.stdout)
-	root.SetErr(env.stderr)
-	root.SetFlagErrorFunc(flagProblem)
-	for _, verb := range []func(environment) *cobra.Command{
+	root.SetIn(env.Stdin)
+	root.SetOut(env.Stdout)
+	root.SetErr(env.Stderr)
+	root.SetFlagErrorFunc(cli.FlagProblem)
+	for _, verb := range []func(cli.Environment) *cobra.Command{
 		tryCommand, initCommand, serveCommand, userCommand, tokenCommand, trustCommand,
 		signCommand, attestCommand, verifyCommand, inspectCommand, treeCommand, copyCommand, saveCommand, loadCommand, cleanCommand, downloadCommand, policyCommand, signBundleCommand, verifyBundleCommand,
 		logCommand, witnessCommand, benchCommand, versionCommand,
@@ -63,7 +64,7 @@ results are lines of JSON on stdout; errors and notices are lines of JSON on std
 	root.InitDefaultCompletionCmd()
 	for _, sub := range root.Commands() {
 		if sub.Name() == "completion" {
-			sub.Args = usageArgs(cobra.NoArgs)
+			sub.Args = cli.UsageArgs(cobra.NoArgs)
 			sub.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 		}
 	}
@@ -77,7 +78,7 @@ func helpCommand(root *cobra.Command) *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			cmd, rest, err := root.Find(args)
 			if err != nil || len(rest) > 0 && cmd.HasSubCommands() {
-				return unknownVerb(cmd, args[len(args)-max(len(rest), 1)])
+				return cli.UnknownVerb(cmd, args[len(args)-max(len(rest), 1)])
 			}
 			return cmd.Help()
 		},

@@ -8,13 +8,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/oci/layout"
 	"github.com/hallmark-sign/hallmark/oci/transfer"
 )
 
-func saveCommand(env environment) *cobra.Command {
+func saveCommand(env cli.Environment) *cobra.Command {
 	var f carryFlags
 	cmd := &cobra.Command{
 		Use:   "save IMAGE... DIR",
@@ -27,7 +28,7 @@ there is not fetched: a save that was cut short goes on when it is begun again.
 For a single file: tar -cf image.tar -C DIR . which 'hallmark load' takes as it is.`,
 		Example: `  hallmark save registry.example.com/app:v1 registry.example.com/db:v7 release/
   hallmark save registry.example.com/app:v1 app/ && tar -cf app.tar -C app .`,
-		Args: usageArgs(cobra.MinimumNArgs(2)),
+		Args: cli.UsageArgs(cobra.MinimumNArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.save(cmd.Context(), env, args[:len(args)-1], args[len(args)-1])
 		},
@@ -36,7 +37,7 @@ For a single file: tar -cf image.tar -C DIR . which 'hallmark load' takes as it 
 	return cmd
 }
 
-func (f carryFlags) save(ctx context.Context, env environment, images []string, dir string) error {
+func (f carryFlags) save(ctx context.Context, env cli.Environment, images []string, dir string) error {
 	r, err := f.registry.registry(f.timeout)
 	if err != nil {
 		return err
@@ -56,7 +57,7 @@ func (f carryFlags) save(ctx context.Context, env environment, images []string, 
 	return failed.OrNil()
 }
 
-func (f carryFlags) saveOne(ctx context.Context, env environment, r *lookup.Registry, source, dir string) error {
+func (f carryFlags) saveOne(ctx context.Context, env cli.Environment, r *lookup.Registry, source, dir string) error {
 	from, p := lookup.ParseReference(source)
 	if p != nil {
 		return p

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/instance"
@@ -33,7 +34,7 @@ type serveFlags struct {
 // for passwords that are hashed, and for itself.
 const serverMiB = 96
 
-func serveCommand(env environment) *cobra.Command {
+func serveCommand(env cli.Environment) *cobra.Command {
 	var f serveFlags
 	cmd := &cobra.Command{
 		Use:   "serve -c DIR",
@@ -46,15 +47,15 @@ TLS certificates are read again when their files change, and on SIGHUP. New file
 can't be used are logged as an error, and the old certificate is kept.`,
 		Example: `  hallmark serve -c my-instance/hallmark.yaml
   HALLMARK_PASSPHRASE=… hallmark serve -c my-instance/hallmark.yaml --listen 127.0.0.1:8080`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.config == "" {
-				return usageError(cmd, errors.New("which instance? give -c DIR"))
+				return cli.UsageError(cmd, errors.New("which instance? give -c DIR"))
 			}
 			return f.inJSON(env, func(logger *slog.Logger) error { return f.serve(cmd.Context(), env, logger) })
 		},
 	}
-	addConfig(cmd.Flags(), &f.config, "")
+	cli.AddConfig(cmd.Flags(), &f.config, "")
 	cmd.Flags().StringVar(&f.listen, "listen", "", "address to listen on, instead of the configuration's")
 	cmd.Flags().StringVar(&f.passphraseFile, "passphrase-file", "", "`FILE` with the passphrase of the keys")
 	f.addLevel(cmd)
@@ -63,12 +64,12 @@ can't be used are logged as an error, and the old certificate is kept.`,
 
 func (f *serveFlags) addLevel(cmd *cobra.Command) {
 	levels := []string{"debug", "info", "warn", "error"}
-	cmd.Flags().StringVar(&f.logLevel, "log-level", "info", oneOf(levels))
-	complete(cmd, "log-level", levels...)
+	cmd.Flags().StringVar(&f.logLevel, "log-level", "info", cli.OneOf(levels))
+	cli.Complete(cmd, "log-level", levels...)
 }
 
-func (f serveFlags) serve(ctx context.Context, env environment, logger *slog.Logger) error {
-	passphrase, err := env.secret(ctx, "passphrase", f.passphraseFile, "HALLMARK_PASSPHRASE", "")
+func (f serveFlags) serve(ctx context.Context, env cli.Environment, logger *slog.Logger) error {
+	passphrase, err := env.Secret(ctx, "passphrase", f.passphraseFile, "HALLMARK_PASSPHRASE", "")
 	if err != nil {
 		return err
 	}
@@ -84,8 +85,8 @@ func (f serveFlags) serve(ctx context.Context, env environment, logger *slog.Log
 			return &verdict.Problem{Exit: verdict.ExitUsage, Subject: f.listen, Code: "configuration", Err: err}
 		}
 	}
-	env.collectLess()
-	env.collectWithin(i.Config.Limits.Effective().UploadMiB + serverMiB)
+	env.CollectLess()
+	env.CollectWithin(i.Config.Limits.Effective().UploadMiB + serverMiB)
 	listener, err := listen(i.Config.Listen)
 	if err != nil {
 		return err
@@ -118,7 +119,7 @@ func servingProblem(dir string, err error) error {
 
 // inJSON runs a server whose output is JSON lines alone, from the first to the last:
 // what libraries have to say, and why it ended.
-func (f serveFlags) inJSON(env environment, run func(*slog.Logger) error) error {
+func (f serveFlags) inJSON(env cli.Environment, run func(*slog.Logger) error) error {
 	logger, err := f.logger(env)
 	if err != nil {
 		return err
@@ -127,21 +128,21 @@ func (f serveFlags) inJSON(env environment, run func(*slog.Logger) error) error 
 	version, commit := built()
 	logger.Info("starting", "version", version, "commit", commit)
 	if err := run(logger); err != nil {
-		p := problemOf(err)
-		logger.Error("ended", "code", p.Code, "subject", p.Subject, "reason", plain(p).Error(), "try", p.Try, "exit", p.Exit)
-		return logged(p.Exit)
+		p := cli.ProblemOf(err)
+		logger.Error("ended", "code", p.Code, "subject", p.Subject, "reason", cli.PlainProblem(p).Error(), "try", p.Try, "exit", p.Exit)
+		return cli.LoggedStatus(p.Exit)
 	}
 	logger.Info("ended")
 	return nil
 }
 
 // logger writes the server's log to stderr.
-func (f serveFlags) logger(env environment) (*slog.Logger, error) {
+func (f serveFlags) logger(env cli.Environment) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
 		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Code: "usage", Err: fmt.Errorf("--log-level: %q is none of debug, info, warn and error", f.logLevel), Try: "--log-level info"}
 	}
-	return slog.New(slog.NewJSONHandler(env.machine(), &slog.HandlerOptions{Level: level})), nil
+	return slog.New(slog.NewJSONHandler(env.Machine(), &slog.HandlerOptions{Level: level})), nil
 }
 
 func openInstance(path string, passphrase []byte) (*instance.Instance, error) {
@@ -150,7 +151,7 @@ func openInstance(path string, passphrase []byte) (*instance.Instance, error) {
 		return nil, &verdict.Problem{Exit: verdict.ExitRefused, Subject: path, Code: "wrong-passphrase", Err: err}
 	}
 	if durable.Failing(err) {
-		return nil, diskProblem(path, err)
+		return nil, cli.DiskProblem(path, err)
 	}
 	if err != nil {
 		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: path, Code: "configuration", Err: err}
@@ -174,7 +175,7 @@ func newServer(i *instance.Instance, l net.Listener, logger *slog.Logger, reload
 	}
 	l.Close()
 	if durable.Failing(err) {
-		return nil, diskProblem(i.Config.Dir, err)
+		return nil, cli.DiskProblem(i.Config.Dir, err)
 	}
 	if errors.Is(err, durable.ErrLocked) {
 		return nil, &verdict.Problem{Exit: verdict.ExitUndecided, Subject: i.Config.Dir, Code: "instance-locked", Err: fmt.Errorf("another process serves this instance: %w", err)}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/client"
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/signing"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/verify"
@@ -39,7 +40,7 @@ type signFlags struct {
 	timeout        time.Duration
 }
 
-func (f *signFlags) add(cmd *cobra.Command, env environment) {
+func (f *signFlags) add(cmd *cobra.Command, env cli.Environment) {
 	f.trust.add(cmd, true)
 	f.trust.addCACert(cmd)
 	f.token.add(cmd)
@@ -51,12 +52,12 @@ func (f *signFlags) add(cmd *cobra.Command, env environment) {
 	cmd.Flags().StringVar(&f.compat, "compat", "", "also leave on images what `cosign2` reads, without the log entry, which it has no place for")
 	cmd.Flags().BoolVar(&f.beside, "add", false, "add a line to FILE"+verdict.LinesSuffix+", or to --bundle FILE.jsonl, beside the signatures that are there")
 	cmd.Flags().BoolVar(&f.replace, "replace", false, "replace the bundle that is there, though somebody else has signed it")
-	complete(cmd, "compat", "cosign2")
+	cli.Complete(cmd, "compat", "cosign2")
 	cmd.MarkFlagsMutuallyExclusive("add", "replace")
-	addTimeout(cmd, &f.timeout, time.Minute)
+	cli.AddTimeout(cmd, &f.timeout, time.Minute)
 }
 
-func signCommand(env environment) *cobra.Command {
+func signCommand(env cli.Environment) *cobra.Command {
 	var f signFlags
 	cmd := &cobra.Command{
 		Use:   "sign SUBJECT...",
@@ -95,13 +96,13 @@ Actions the workflow itself; else whoever logs in. With --key, the key.`,
   hallmark sign --manifest dist/ registry.example.com/app:v1   # dist/release.sigstore.json
   tar c dist | hallmark sign --bundle dist.tar.sigstore.json -
   hallmark sign --key key.pem --bundle release.bundle release.tar.gz`,
-		Args: usageArgs(cobra.MinimumNArgs(1)),
+		Args: cli.UsageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			if err := f.checkCompat(); err != nil {
-				return usageError(cmd, err)
+				return cli.UsageError(cmd, err)
 			}
 			if f.bundle != "" && len(files) > 1 && !f.manifest {
-				return usageError(cmd, errors.New("--bundle takes one FILE, without --manifest"))
+				return cli.UsageError(cmd, errors.New("--bundle takes one FILE, without --manifest"))
 			}
 			r, err := f.request(env)
 			switch {
@@ -127,7 +128,7 @@ func (f signFlags) checkCompat() error {
 }
 
 // request returns what the flags say, with the terminal as what is asked and told.
-func (f signFlags) request(env environment) (*signing.Request, error) {
+func (f signFlags) request(env cli.Environment) (*signing.Request, error) {
 	registry, err := f.registry.registry(f.timeout)
 	if err != nil {
 		return nil, err
@@ -139,21 +140,21 @@ func (f signFlags) request(env environment) (*signing.Request, error) {
 	return &signing.Request{
 		Bundle: f.bundle, Add: f.beside, Replace: f.replace, Legacy: f.compat != "", Recursive: f.registry.recursive, Keyed: f.key != "",
 		Inputs:   []string{f.key, f.passphraseFile, f.token.token, f.token.passwordFile, f.trust.trustedRoot, f.trust.signingConfig, f.trust.cacert, f.registry.cacert},
-		Registry: registry, Store: store, Stdin: env.stdin,
+		Registry: registry, Store: store, Stdin: env.Stdin,
 		Open:         func(ctx context.Context) (signing.Credentials, error) { return f.credentials(ctx, env) },
 		Tell:         func(s signing.Signed) error { return tellSigned(env, s) },
 		TellManifest: func(m signing.SignedManifest) error { return tellManifest(env, m) },
-		Notice:       env.say,
+		Notice:       env.Say,
 		Remark: func(format string, args ...any) {
-			if !env.json {
-				env.say(format, args...)
+			if !env.JSON {
+				env.Say(format, args...)
 			}
 		},
 	}, nil
 }
 
 // credentials reads the trust files, selects the services, and logs in or reads the key.
-func (f signFlags) credentials(ctx context.Context, env environment) (c signing.Credentials, err error) {
+func (f signFlags) credentials(ctx context.Context, env cli.Environment) (c signing.Credentials, err error) {
 	root, err := f.trust.root(env)
 	if err != nil {
 		return c, err
@@ -173,7 +174,7 @@ func (f signFlags) credentials(ctx context.Context, env environment) (c signing.
 		return c, err
 	}
 	if f.key != "" {
-		c.Key, err = loadKey(ctx, env, f.key, f.passphraseFile)
+		c.Key, err = cli.LoadKey(ctx, env, f.key, f.passphraseFile)
 		return c, err
 	}
 	if f.token.roots, err = f.trust.authorities(env); err != nil {
@@ -183,20 +184,20 @@ func (f signFlags) credentials(ctx context.Context, env environment) (c signing.
 	return c, err
 }
 
-func tellSigned(env environment, s signing.Signed) error {
-	if env.json {
+func tellSigned(env cli.Environment, s signing.Signed) error {
+	if env.JSON {
 		report := verdict.Verdict{Target: verdict.Target{Name: s.Name}, Results: []*verify.Result{s.Result}}.Report()
 		report.Bundle = s.Bundle
-		return env.printJSON(report)
+		return env.PrintJSON(report)
 	}
-	env.say("%s: signed by %s, log entry %s", s.Name, verdict.Who(s.Result), verdict.EntryWords(s.Result))
-	env.say("  bundle    %s", s.Bundle)
+	env.Say("%s: signed by %s, log entry %s", s.Name, verdict.Who(s.Result), verdict.EntryWords(s.Result))
+	env.Say("  bundle    %s", s.Bundle)
 	return nil
 }
 
 // tellManifest tells people of all at once, machines of each.
-func tellManifest(env environment, m signing.SignedManifest) error {
-	if env.json {
+func tellManifest(env cli.Environment, m signing.SignedManifest) error {
+	if env.JSON {
 		for i, name := range m.Names {
 			if err := tellSigned(env, signing.Signed{Name: name, Bundle: m.Bundle, Result: m.Results[i]}); err != nil {
 				return err
@@ -204,15 +205,15 @@ func tellManifest(env environment, m signing.SignedManifest) error {
 		}
 		return nil
 	}
-	env.say("%s: signed by %s, log entry %s", counted(len(m.Names), "subject", "subjects"), verdict.Who(m.Results[0]), verdict.EntryWords(m.Results[0]))
-	env.say("  bundle    %s", m.Bundle)
+	env.Say("%s: signed by %s, log entry %s", cli.Counted(len(m.Names), "subject", "subjects"), verdict.Who(m.Results[0]), verdict.EntryWords(m.Results[0]))
+	env.Say("  bundle    %s", m.Bundle)
 	if len(m.Names) > widelyRead {
-		env.say("  note      cosign and sigstore-go refuse statements of more than %d subjects", widelyRead)
+		env.Say("  note      cosign and sigstore-go refuse statements of more than %d subjects", widelyRead)
 	}
 	if name := filepath.Base(m.Bundle); !strings.HasSuffix(name, verdict.Suffix) && !strings.HasSuffix(name, verdict.LinesSuffix) {
-		env.say("  note      'hallmark verify DIR' looks for manifests called NAME%s", verdict.Suffix)
+		env.Say("  note      'hallmark verify DIR' looks for manifests called NAME%s", verdict.Suffix)
 	} else {
-		env.say("  found by  hallmark verify %s", verdict.Quoted(filepath.Dir(m.Bundle)))
+		env.Say("  found by  hallmark verify %s", verdict.Quoted(filepath.Dir(m.Bundle)))
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/hallmark-sign/hallmark/client"
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/signing"
 )
 
@@ -37,7 +38,7 @@ func (f *tokenFlags) addLogin(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.device, "device", false, "log in with a code on another device, without opening a browser here")
 }
 
-func tokenCommand(env environment) *cobra.Command {
+func tokenCommand(env cli.Environment) *cobra.Command {
 	var f tokenFlags
 	var t trustFlags
 	cmd := &cobra.Command{
@@ -50,7 +51,7 @@ With --email and --password-file nobody has to be there.`,
 		Example: `  hallmark token > token.txt
   hallmark token --email alice@example.com --password-file password.txt
   SIGSTORE_ID_TOKEN=$(hallmark token) cosign sign-blob ...`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
 			if f.roots, err = t.authorities(env); err != nil {
@@ -62,7 +63,7 @@ With --email and --password-file nobody has to be there.`,
 				if err != nil {
 					return err
 				}
-				services, err := client.Open(config, time.Now(), env.http(f.roots, time.Minute))
+				services, err := client.Open(config, time.Now(), env.HTTP(f.roots, time.Minute))
 				if err != nil {
 					return err
 				}
@@ -72,13 +73,13 @@ With --email and --password-file nobody has to be there.`,
 			if err != nil {
 				return err
 			}
-			if env.json {
-				return env.printJSON(map[string]string{"token": token})
+			if env.JSON {
+				return env.PrintJSON(map[string]string{"token": token})
 			}
-			if file, ok := env.stdout.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+			if file, ok := env.Stdout.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 				token += "\n" // which other clients take for part of it, in a file
 			}
-			_, err = io.WriteString(env.stdout, token)
+			_, err = io.WriteString(env.Stdout, token)
 			return err
 		},
 	}
@@ -89,13 +90,13 @@ With --email and --password-file nobody has to be there.`,
 }
 
 // source returns where a token comes from, with the terminal as what is asked.
-func (f tokenFlags) source(env environment) signing.Login {
-	_, terminal := env.terminal()
+func (f tokenFlags) source(env cli.Environment) signing.Login {
+	_, terminal := env.Terminal()
 	return signing.Login{
 		Given: f.token, Issuer: f.issuer, Email: f.email, Device: f.device,
-		Roots: f.roots, Getenv: env.getenv, Terminal: terminal, ReadSecret: readSecret, Prompt: env.stderr,
+		Roots: f.roots, Getenv: env.Getenv, Terminal: terminal, ReadSecret: cli.ReadSecret, Prompt: env.Stderr,
 		Password: func(ctx context.Context) ([]byte, error) {
-			return env.secret(ctx, "password", f.passwordFile, "", "")
+			return env.Secret(ctx, "password", f.passwordFile, "", "")
 		},
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/oci"
@@ -19,7 +20,7 @@ type treeFlags struct {
 	timeout  time.Duration
 }
 
-func treeCommand(env environment) *cobra.Command {
+func treeCommand(env cli.Environment) *cobra.Command {
 	var f treeFlags
 	cmd := &cobra.Command{
 		Use:   "tree IMAGE...",
@@ -27,17 +28,17 @@ func treeCommand(env environment) *cobra.Command {
 		Long: `Lists bundles and whatever else hangs on each IMAGE, as the registry says. Nothing is
 verified: 'hallmark verify' does that.`,
 		Example: "  hallmark tree registry.example.com/app:v1 --recursive",
-		Args:    usageArgs(cobra.MinimumNArgs(1)),
+		Args:    cli.UsageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.tree(cmd.Context(), env, args)
 		},
 	}
 	f.registry.add(cmd)
-	addTimeout(cmd, &f.timeout, time.Minute)
+	cli.AddTimeout(cmd, &f.timeout, time.Minute)
 	return cmd
 }
 
-func (f treeFlags) tree(ctx context.Context, env environment, args []string) error {
+func (f treeFlags) tree(ctx context.Context, env cli.Environment, args []string) error {
 	registry, err := f.registry.registry(f.timeout)
 	if err != nil {
 		return err
@@ -74,23 +75,23 @@ type hanging struct {
 	Size          int64  `json:"size,omitempty"`
 }
 
-func (f treeFlags) show(env environment, image oci.Image, attached []oci.Attached) error {
+func (f treeFlags) show(env cli.Environment, image oci.Image, attached []oci.Attached) error {
 	all := make([]hanging, 0, len(attached))
 	for _, a := range attached {
 		all = append(all, hanging(a))
 	}
-	if env.json {
-		return env.printJSON(struct {
+	if env.JSON {
+		return env.PrintJSON(struct {
 			Image    string    `json:"image"`
 			Attached []hanging `json:"attached"`
 		}{image.String(), all})
 	}
-	fmt.Fprintln(env.stdout, verdict.Printable(image.String()))
+	fmt.Fprintln(env.Stdout, verdict.Printable(image.String()))
 	for _, a := range all {
-		fmt.Fprintf(env.stdout, "  %s  %s\n", verdict.Printable(cmp.Or(a.Digest, a.Tag)), verdict.Printable(cmp.Or(a.PredicateType, a.Type, "of no type")))
+		fmt.Fprintf(env.Stdout, "  %s  %s\n", verdict.Printable(cmp.Or(a.Digest, a.Tag)), verdict.Printable(cmp.Or(a.PredicateType, a.Type, "of no type")))
 	}
 	if len(all) == 0 {
-		fmt.Fprintln(env.stdout, "  nothing hangs on it")
+		fmt.Fprintln(env.Stdout, "  nothing hangs on it")
 	}
 	return nil
 }

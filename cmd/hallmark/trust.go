@@ -16,19 +16,20 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/client"
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/trust"
 )
 
-func trustCommand(env environment) *cobra.Command {
+func trustCommand(env cli.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "trust",
 		Short: "Manage the instances that this client trusts",
 		Example: `  hallmark trust add https://sign.example.com
   hallmark trust list
   hallmark trust fingerprint my-instance`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(trustAddCommand(env), trustListCommand(env), trustFingerprintCommand(env), trustRemoveCommand(env))
@@ -43,7 +44,7 @@ type trustAddFlags struct {
 	timeout           time.Duration
 }
 
-func trustAddCommand(env environment) *cobra.Command {
+func trustAddCommand(env cli.Environment) *cobra.Command {
 	var f trustAddFlags
 	var cacert string
 	cmd := &cobra.Command{
@@ -64,7 +65,7 @@ builds before 2026-12 printed is accepted too.`,
 		Example: `  hallmark trust add http://127.0.0.1:7500
   hallmark trust add https://sign.example.com --name work --fingerprint 9f86d081…
   hallmark trust add https://sign.corp.example --cacert corp-ca.pem`,
-		Args: usageArgs(cobra.ExactArgs(1)),
+		Args: cli.UsageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("cacert") {
 				f.cacert = &cacert
@@ -77,13 +78,13 @@ builds before 2026-12 printed is accepted too.`,
 	cmd.Flags().StringVar(&cacert, "cacert", "", "PEM `FILE` with the certificate authority of the instance's TLS, besides the system's")
 	cmd.Flags().BoolVar(&f.isDefault, "default", false, "make it the default instance even if there is one")
 	cmd.Flags().BoolVar(&f.yes, "yes", false, "accept whatever the connection brings, without asking")
-	addTimeout(cmd, &f.timeout, 30*time.Second)
+	cli.AddTimeout(cmd, &f.timeout, 30*time.Second)
 	return cmd
 }
 
-func (f trustAddFlags) run(ctx context.Context, env environment, url string) error {
+func (f trustAddFlags) run(ctx context.Context, env cli.Environment, url string) error {
 	if !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://") {
-		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: url, Code: "usage", Err: errors.New("want the URL of an instance, with http:// or https://"), Try: env.command() + " trust add https://" + url}
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: url, Code: "usage", Err: errors.New("want the URL of an instance, with http:// or https://"), Try: env.Command() + " trust add https://" + url}
 	}
 	if f.fingerprint == "" && isPlainBeyondLoopback(url) {
 		return &verdict.Problem{
@@ -99,7 +100,7 @@ func (f trustAddFlags) run(ctx context.Context, env environment, url string) err
 		f.name = nameOf(url)
 	}
 	if f.name == "" {
-		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: url, Code: "usage", Err: errors.New("it is no URL, or names no host"), Try: env.command() + " trust add https://HOST"}
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: url, Code: "usage", Err: errors.New("it is no URL, or names no host"), Try: env.Command() + " trust add https://HOST"}
 	}
 	dir, err := h.instance(f.name)
 	if err != nil {
@@ -124,13 +125,13 @@ func (f trustAddFlags) run(ctx context.Context, env environment, url string) err
 }
 
 // fetchMaterial fetches what the instance at url publishes.
-func fetchMaterial(ctx context.Context, env environment, url string, roots *x509.CertPool, timeout time.Duration) (*trust.Material, error) {
-	m, err := client.Trust(ctx, env.http(roots, timeout), url)
+func fetchMaterial(ctx context.Context, env cli.Environment, url string, roots *x509.CertPool, timeout time.Duration) (*trust.Material, error) {
+	m, err := client.Trust(ctx, env.HTTP(roots, timeout), url)
 	if errors.Is(err, trust.ErrMalformed) {
 		return nil, &verdict.Problem{Exit: verdict.ExitUndecided, Subject: url, Code: "trust-malformed", Err: err}
 	}
 	if err != nil {
-		return nil, about(url, err)
+		return nil, cli.About(url, err)
 	}
 	return m, nil
 }
@@ -158,23 +159,23 @@ func isPlainBeyondLoopback(base string) bool {
 }
 
 // accept has somebody vouch for what was fetched.
-func (f trustAddFlags) accept(ctx context.Context, env environment, url, dir string, m *trust.Material) error {
+func (f trustAddFlags) accept(ctx context.Context, env cli.Environment, url, dir string, m *trust.Material) error {
 	print := m.Fingerprint()
-	env.say("%s has the fingerprint\n  %s", url, print)
-	env.say("  which builds before 2026-12 show as\n  %s", m.OlderFingerprint())
+	env.Say("%s has the fingerprint\n  %s", url, print)
+	env.Say("  which builds before 2026-12 show as\n  %s", m.OlderFingerprint())
 	if all := m.SigningConfig.CertificateAuthorities; len(all) > 0 && all[0].URL != url {
-		env.say("  it has clients sign at %s", all[0].URL)
+		env.Say("  it has clients sign at %s", all[0].URL)
 	}
 	if m.LogPolicy != nil {
-		env.say("  it has you ask that its log is cosigned by %s", m.LogPolicy.Quorum.String())
+		env.Say("  it has you ask that its log is cosigned by %s", m.LogPolicy.Quorum.String())
 	}
 	question := fmt.Sprintf("Trust it as %s?", f.name)
 	if pinned, err := pinnedIn(dir); err == nil && pinned.Fingerprint() != print {
 		question = fmt.Sprintf("Replace the one that is pinned as %s?", f.name)
-		env.say("  another one is pinned as %s: %s", f.name, pinned.Fingerprint())
-		env.say("  what it has signed verifies with it alone; --name NAME keeps both")
+		env.Say("  another one is pinned as %s: %s", f.name, pinned.Fingerprint())
+		env.Say("  what it has signed verifies with it alone; --name NAME keeps both")
 		if pinned.LogPolicy != nil && m.LogPolicy == nil {
-			env.say("  which has you ask that its log is cosigned; this one does not")
+			env.Say("  which has you ask that its log is cosigned; this one does not")
 		}
 	}
 	switch {
@@ -186,7 +187,7 @@ func (f trustAddFlags) accept(ctx context.Context, env environment, url, dir str
 	case f.yes:
 		return nil
 	}
-	return env.confirm(ctx, question, "--fingerprint HEX, with what the operator tells you")
+	return env.Confirm(ctx, question, "--fingerprint HEX, with what the operator tells you")
 }
 
 // pin is what a client keeps of an instance.
@@ -233,7 +234,7 @@ func (p pin) write() error {
 	return nil
 }
 
-func (f trustAddFlags) keep(env environment, h home, p pin) error {
+func (f trustAddFlags) keep(env cli.Environment, h home, p pin) error {
 	if err := p.write(); err != nil {
 		return err
 	}
@@ -247,21 +248,21 @@ func (f trustAddFlags) keep(env environment, h home, p pin) error {
 		}
 		current = f.name
 	}
-	if env.json {
-		return env.printJSON(trustedInstance{f.name, p.url, p.material.Fingerprint(), f.name == current})
+	if env.JSON {
+		return env.PrintJSON(trustedInstance{f.name, p.url, p.material.Fingerprint(), f.name == current})
 	}
-	env.say("trusted as %s; the default instance is %s", f.name, current)
+	env.Say("trusted as %s; the default instance is %s", f.name, current)
 	return nil
 }
 
-func trustListCommand(env environment) *cobra.Command {
+func trustListCommand(env cli.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the instances that this client trusts",
 		Long:  "Prints each instance with its fingerprint and its URL; * marks the default one.",
 		Example: `  hallmark trust list
   hallmark trust list --json`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			h, err := openHome(env)
 			if err != nil {
@@ -289,7 +290,7 @@ type trustedInstance struct {
 	Default     bool   `json:"default"`
 }
 
-func listInstances(env environment, h home, names []string, current string) error {
+func listInstances(env cli.Environment, h home, names []string, current string) error {
 	for _, name := range names {
 		dir, err := h.instance(name)
 		if err != nil {
@@ -303,11 +304,11 @@ func listInstances(env environment, h home, names []string, current string) erro
 		if err != nil {
 			return err
 		}
-		if env.json {
-			err = env.printJSON(trustedInstance{name, url, m.Fingerprint(), name == current})
+		if env.JSON {
+			err = env.PrintJSON(trustedInstance{name, url, m.Fingerprint(), name == current})
 		} else {
 			mark := map[bool]string{true: "*", false: " "}[name == current]
-			_, err = fmt.Fprintf(env.stdout, "%s %-24s %s  %s\n", mark, name, m.Fingerprint(), url)
+			_, err = fmt.Fprintf(env.Stdout, "%s %-24s %s  %s\n", mark, name, m.Fingerprint(), url)
 		}
 		if err != nil {
 			return err
@@ -316,12 +317,12 @@ func listInstances(env environment, h home, names []string, current string) erro
 	return nil
 }
 
-func trustRemoveCommand(env environment) *cobra.Command {
+func trustRemoveCommand(env cli.Environment) *cobra.Command {
 	return &cobra.Command{
 		Use:     "remove NAME",
 		Short:   "Trust an instance no more",
 		Example: `  hallmark trust remove work`,
-		Args:    usageArgs(cobra.ExactArgs(1)),
+		Args:    cli.UsageArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			return instances(env), cobra.ShellCompDirectiveNoFileComp
 		},
@@ -335,20 +336,20 @@ func trustRemoveCommand(env environment) *cobra.Command {
 				return err
 			}
 			if _, err := os.Stat(dir); err != nil {
-				return &verdict.Problem{Exit: verdict.ExitUndecided, Subject: args[0], Code: "no-instance", Err: errors.New("this client does not know the instance"), Try: env.command() + " trust list"}
+				return &verdict.Problem{Exit: verdict.ExitUndecided, Subject: args[0], Code: "no-instance", Err: errors.New("this client does not know the instance"), Try: env.Command() + " trust list"}
 			}
 			if err := os.RemoveAll(dir); err != nil {
 				return err
 			}
-			if env.json {
-				err = env.printJSON(map[string]string{"name": args[0], "done": "removed"})
+			if env.JSON {
+				err = env.PrintJSON(map[string]string{"name": args[0], "done": "removed"})
 			} else {
-				env.say("%s is trusted no more", args[0])
+				env.Say("%s is trusted no more", args[0])
 			}
 			if current, none := h.defaultInstance(); err != nil || none != nil || current != args[0] {
 				return errors.Join(err, none)
 			}
-			env.say("it was the default: choose another with --instance, or make one with trust add --default")
+			env.Say("it was the default: choose another with --instance, or make one with trust add --default")
 			return os.Remove(filepath.Join(h.dir, "default"))
 		},
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/ownlog"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/trust"
@@ -24,7 +25,7 @@ type fingerprintFlags struct {
 	timeout time.Duration
 }
 
-func trustFingerprintCommand(env environment) *cobra.Command {
+func trustFingerprintCommand(env cli.Environment) *cobra.Command {
 	var f fingerprintFlags
 	cmd := &cobra.Command{
 		Use:   "fingerprint DIR|URL|NAME",
@@ -42,7 +43,7 @@ is to prove. A directory called like a pinned instance is written ./NAME.`,
 		Example: `  hallmark trust fingerprint my-instance
   hallmark trust fingerprint work
   hallmark trust fingerprint https://sign.example.com --json`,
-		Args: usageArgs(cobra.ExactArgs(1)),
+		Args: cli.UsageArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			return instances(env), cobra.ShellCompDirectiveDefault
 		},
@@ -55,25 +56,25 @@ is to prove. A directory called like a pinned instance is written ./NAME.`,
 		},
 	}
 	cmd.Flags().StringVar(&f.cacert, "cacert", "", "PEM `FILE` with the certificate authority of the TLS of a URL, besides the system's")
-	addTimeout(cmd, &f.timeout, 30*time.Second)
+	cli.AddTimeout(cmd, &f.timeout, 30*time.Second)
 	return cmd
 }
 
 // printFingerprint prints the fingerprint, for machines with its older form.
-func printFingerprint(env environment, m *trust.Material) error {
-	if env.json {
-		return env.printJSON(struct {
+func printFingerprint(env cli.Environment, m *trust.Material) error {
+	if env.JSON {
+		return env.PrintJSON(struct {
 			Fingerprint string `json:"fingerprint"`
 			Older       string `json:"olderFingerprint"`
 		}{m.Fingerprint(), m.OlderFingerprint()})
 	}
-	_, err := fmt.Fprintln(env.stdout, m.Fingerprint())
+	_, err := fmt.Fprintln(env.Stdout, m.Fingerprint())
 	return err
 }
 
 // material reads or fetches what an instance publishes. A pinned instance comes before a
 // directory of the same name: whoever unpacks an archive here can't stand in for it.
-func (f fingerprintFlags) material(ctx context.Context, env environment, instance string) (*trust.Material, error) {
+func (f fingerprintFlags) material(ctx context.Context, env cli.Environment, instance string) (*trust.Material, error) {
 	if strings.HasPrefix(instance, "https://") || strings.HasPrefix(instance, "http://") {
 		return f.fetch(ctx, env, strings.TrimSuffix(instance, "/"))
 	}
@@ -91,7 +92,7 @@ func (f fingerprintFlags) material(ctx context.Context, env environment, instanc
 			return nil, err
 		}
 	} else if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return nil, &verdict.Problem{Exit: verdict.ExitUndecided, Subject: instance, Code: "no-instance", Err: errors.New("it is neither a pinned instance nor a directory"), Try: env.command() + " trust list"}
+		return nil, &verdict.Problem{Exit: verdict.ExitUndecided, Subject: instance, Code: "no-instance", Err: errors.New("it is neither a pinned instance nor a directory"), Try: env.Command() + " trust list"}
 	} else if ownlog.IsInstance(dir) {
 		dir = filepath.Join(dir, "trust")
 	}
@@ -104,7 +105,7 @@ func (f fingerprintFlags) material(ctx context.Context, env environment, instanc
 
 // fetch asks a URL, with the certificate authority given or the one that is kept with the
 // instance of the same host.
-func (f fingerprintFlags) fetch(ctx context.Context, env environment, url string) (*trust.Material, error) {
+func (f fingerprintFlags) fetch(ctx context.Context, env cli.Environment, url string) (*trust.Material, error) {
 	flags := trustFlags{cacert: f.cacert, instance: nameOf(url)}
 	var roots *x509.CertPool
 	if f.cacert != "" || flags.instance != "" {

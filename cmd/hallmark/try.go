@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/client/login"
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/instance"
@@ -34,7 +35,7 @@ const (
 	confirmYes     = "--yes answers every question of this run"
 )
 
-func tryCommand(env environment) *cobra.Command {
+func tryCommand(env cli.Environment) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "try [FILE]",
@@ -44,15 +45,15 @@ FILE (README.md if none is given), stops the instance, verifies FILE offline, an
 that a changed byte is refused. Nothing leaves this machine.`,
 		Example: `  hallmark try
   hallmark try release.tar.gz`,
-		Args: usageArgs(cobra.MaximumNArgs(1)),
+		Args: cli.UsageArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			file := tryDefaultFile
 			if len(args) == 1 {
 				file = args[0]
 			}
 			// Here the story is the data, so all of it goes to stdout.
-			if !env.json {
-				env.stderr = env.stdout
+			if !env.JSON {
+				env.Stderr = env.Stdout
 			}
 			return (&trial{env: env, dir: tryDir, file: file, yes: yes}).run(cmd.Context())
 		},
@@ -63,7 +64,7 @@ that a changed byte is refused. Nothing leaves this machine.`,
 
 // trial is one run of try.
 type trial struct {
-	env       environment
+	env       cli.Environment
 	dir, file string
 	yes       bool
 
@@ -73,11 +74,11 @@ type trial struct {
 
 func (t *trial) run(ctx context.Context) error {
 	if p := (&signing.Request{}).CheckFile(t.file); p != nil {
-		p.Try = t.env.command() + " try FILE"
+		p.Try = t.env.Command() + " try FILE"
 		return p
 	}
 	if _, err := os.Stat(t.bundle()); err == nil && !t.yes {
-		if err := t.env.confirm(ctx, t.bundle()+" is there already. Replace it?", confirmYes); err != nil {
+		if err := t.env.Confirm(ctx, t.bundle()+" is there already. Replace it?", confirmYes); err != nil {
 			return err
 		}
 	}
@@ -95,7 +96,7 @@ func (t *trial) run(ctx context.Context) error {
 	if err := t.tamper(ctx); err != nil {
 		return err
 	}
-	t.env.say("That took %s.", time.Since(started).Round(10*time.Millisecond))
+	t.env.Say("That took %s.", time.Since(started).Round(10*time.Millisecond))
 	t.next()
 	return nil
 }
@@ -110,18 +111,18 @@ func (t *trial) open(ctx context.Context) error {
 		return &verdict.Problem{Exit: verdict.ExitRefused, Subject: "./" + t.dir, Code: "exists", Err: errors.New("there is something there that is no instance"), Try: "move it away, or run this elsewhere"}
 	}
 	if !t.yes {
-		if err := t.env.confirm(ctx, "./"+t.dir+" is there already. Use it again?", confirmYes); err != nil {
+		if err := t.env.Confirm(ctx, "./"+t.dir+" is there already. Use it again?", confirmYes); err != nil {
 			return err
 		}
 	}
-	passphrase, err := readSecret(filepath.Join(t.dir, tryPassphrase))
+	passphrase, err := cli.ReadSecret(filepath.Join(t.dir, tryPassphrase))
 	if err != nil {
 		return err
 	}
 	if t.instance, err = openInstance(path, passphrase); err != nil {
 		return err
 	}
-	t.env.say("1. Using the instance in ./%s again.", t.dir)
+	t.env.Say("1. Using the instance in ./%s again.", t.dir)
 	t.listener, err = listen(t.instance.Config.Listen)
 	return err
 }
@@ -151,7 +152,7 @@ func (t *trial) create() (err error) {
 	if t.instance.Config.Dir, err = filepath.Abs(t.dir); err != nil {
 		return err
 	}
-	t.env.say("1. Made an instance in ./%s: certificate authority, two logs, timestamps, login.", t.dir)
+	t.env.Say("1. Made an instance in ./%s: certificate authority, two logs, timestamps, login.", t.dir)
 	return nil
 }
 
@@ -202,8 +203,8 @@ func (t *trial) whileServing(ctx context.Context, do func(context.Context) error
 
 func (t *trial) sign(ctx context.Context) error {
 	url := t.instance.Config.URL
-	t.env.say("2. Started it at %s.", url)
-	password, err := readSecret(filepath.Join(t.dir, tryPassword))
+	t.env.Say("2. Started it at %s.", url)
+	password, err := cli.ReadSecret(filepath.Join(t.dir, tryPassword))
 	if err != nil {
 		return err
 	}
@@ -211,7 +212,7 @@ func (t *trial) sign(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("logging in as %s: %w", demoUser, err)
 	}
-	t.env.say("3. Logged in as %s through the instance's own OpenID provider.", demoUser)
+	t.env.Say("3. Logged in as %s through the instance's own OpenID provider.", demoUser)
 	f := signFlags{
 		trust: t.trust(), token: tokenFlags{token: token}, timeout: 30 * time.Second, replace: true, // which was asked
 	}
@@ -224,7 +225,7 @@ func (t *trial) sign(ctx context.Context) error {
 	if err := r.Sign(ctx, []string{t.file}); err != nil {
 		return err
 	}
-	t.env.say("4. Signed %s in %s: a certificate for a key of one signature, a timestamp, a log entry.\n   All of it is in %s.",
+	t.env.Say("4. Signed %s in %s: a certificate for a key of one signature, a timestamp, a log entry.\n   All of it is in %s.",
 		t.file, time.Since(start).Round(100*time.Microsecond), t.bundle())
 	return nil
 }
@@ -243,7 +244,7 @@ func (t *trial) flags() verifyFlags {
 }
 
 func (t *trial) verify(ctx context.Context) error {
-	t.env.say("5. Stopped the instance. Verifying offline, from the file, the bundle and the trusted root:")
+	t.env.Say("5. Stopped the instance. Verifying offline, from the file, the bundle and the trusted root:")
 	return t.flags().verify(ctx, t.env, []string{t.file})
 }
 
@@ -266,11 +267,11 @@ func (t *trial) tamper(ctx context.Context) error {
 		if p == nil || p.Exit != verdict.ExitRefused {
 			return fmt.Errorf("a changed %s was not refused: %v", t.file, p)
 		}
-		t.env.say("6. Verifying a copy with one bit changed:")
-		if t.env.json {
-			return t.env.printJSON(v.Report())
+		t.env.Say("6. Verifying a copy with one bit changed:")
+		if t.env.JSON {
+			return t.env.PrintJSON(v.Report())
 		}
-		t.env.complain(p)
+		t.env.Complain(p)
 	}
 	return nil
 }
@@ -300,12 +301,12 @@ func (f *flipped) Read(p []byte) (int, error) {
 
 // next is what to go on with.
 func (t *trial) next() {
-	c, name := t.env.command(), nameOf(t.instance.Config.URL)
-	t.env.say("\nGo on with:")
-	t.env.say("  %s inspect %s", c, t.bundle())
-	t.env.say("  %s serve -c %s --passphrase-file %s", c, filepath.Join(t.dir, config.File), filepath.Join(t.dir, tryPassphrase))
-	t.env.say("and, while it runs, in another terminal:")
-	t.env.say("  %s trust add %s", c, t.instance.Config.URL)
-	t.env.say("  %s sign %s --instance %s --email %s --password-file %s", c, t.file, name, demoUser, filepath.Join(t.dir, tryPassword))
-	t.env.say("  %s verify %s --instance %s --identity %s --issuer %s", c, t.file, name, demoUser, t.instance.Config.URL)
+	c, name := t.env.Command(), nameOf(t.instance.Config.URL)
+	t.env.Say("\nGo on with:")
+	t.env.Say("  %s inspect %s", c, t.bundle())
+	t.env.Say("  %s serve -c %s --passphrase-file %s", c, filepath.Join(t.dir, config.File), filepath.Join(t.dir, tryPassphrase))
+	t.env.Say("and, while it runs, in another terminal:")
+	t.env.Say("  %s trust add %s", c, t.instance.Config.URL)
+	t.env.Say("  %s sign %s --instance %s --email %s --password-file %s", c, t.file, name, demoUser, filepath.Join(t.dir, tryPassword))
+	t.env.Say("  %s verify %s --instance %s --identity %s --issuer %s", c, t.file, name, demoUser, t.instance.Config.URL)
 }

@@ -6,13 +6,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/issuer"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
-func userCommand(env environment) *cobra.Command {
+func userCommand(env cli.Environment) *cobra.Command {
 	var configFile string
 	cmd := &cobra.Command{
 		Use:   "user",
@@ -20,13 +21,13 @@ func userCommand(env environment) *cobra.Command {
 		Example: `  hallmark user add -c my-instance/hallmark.yaml alice@example.com
   hallmark user passwd -c my-instance/hallmark.yaml alice@example.com
   hallmark user list -c my-instance/hallmark.yaml`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	addConfig(cmd.PersistentFlags(), &configFile, "")
+	cli.AddConfig(cmd.PersistentFlags(), &configFile, "")
 	accounts := openAccounts(func(cmd *cobra.Command) (*issuer.Accounts, error) {
 		if configFile == "" {
-			return nil, usageError(cmd, errors.New("which instance? give -c DIR"))
+			return nil, cli.UsageError(cmd, errors.New("which instance? give -c DIR"))
 		}
 		c, err := config.Load(config.Find(configFile))
 		if err != nil {
@@ -54,7 +55,7 @@ func (open openAccounts) complete(cmd *cobra.Command, _ []string, _ string) (ema
 	return emails, cobra.ShellCompDirectiveNoFileComp
 }
 
-func userAddCommand(env environment, open openAccounts) *cobra.Command {
+func userAddCommand(env cli.Environment, open openAccounts) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add EMAIL",
 		Short: "Add an account",
@@ -62,7 +63,7 @@ func userAddCommand(env environment, open openAccounts) *cobra.Command {
 You vouch that the address belongs to whoever gets the password, which has
 ` + issuer.PasswordRule + `. Its holder can change it on the login page.`,
 		Example: `  hallmark user add -c my-instance/hallmark.yaml alice@example.com`,
-		Args:    usageArgs(cobra.ExactArgs(1)),
+		Args:    cli.UsageArgs(cobra.ExactArgs(1)),
 	}
 	takePassword(cmd, env, open, (*issuer.Accounts).Add, "added", "%s can log in")
 	return cmd
@@ -70,7 +71,7 @@ You vouch that the address belongs to whoever gets the password, which has
 
 // takePassword makes cmd ask for a new password and pass it to set, with the account that
 // is named. done and words tell what happened, as in tellAccount.
-func takePassword(cmd *cobra.Command, env environment, open openAccounts, set func(a *issuer.Accounts, email string, password []byte) error, done, words string) {
+func takePassword(cmd *cobra.Command, env cli.Environment, open openAccounts, set func(a *issuer.Accounts, email string, password []byte) error, done, words string) {
 	var file string
 	cmd.Flags().StringVar(&file, "password-file", "", "`FILE` with the password, of "+issuer.PasswordRule+" (default: a prompt)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -78,7 +79,7 @@ func takePassword(cmd *cobra.Command, env environment, open openAccounts, set fu
 		if err != nil {
 			return err
 		}
-		password, err := env.secret(cmd.Context(), "password", file, "", issuer.PasswordRule)
+		password, err := env.Secret(cmd.Context(), "password", file, "", issuer.PasswordRule)
 		if err != nil {
 			return err
 		}
@@ -89,7 +90,7 @@ func takePassword(cmd *cobra.Command, env environment, open openAccounts, set fu
 	}
 }
 
-func userPasswdCommand(env environment, open openAccounts) *cobra.Command {
+func userPasswdCommand(env cli.Environment, open openAccounts) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "passwd EMAIL",
 		Short: "Give an account another password",
@@ -100,7 +101,7 @@ would go on; a token that somebody has got with the old password is good for its
 A password has ` + issuer.PasswordRule + `.
 People who know theirs change it themselves, on the page URL/login/password-change.`,
 		Example:           `  hallmark user passwd -c my-instance/hallmark.yaml alice@example.com`,
-		Args:              usageArgs(cobra.ExactArgs(1)),
+		Args:              cli.UsageArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: open.complete,
 	}
 	takePassword(cmd, env, open, (*issuer.Accounts).SetPassword, "changed", "%s has another password")
@@ -108,18 +109,18 @@ People who know theirs change it themselves, on the page URL/login/password-chan
 }
 
 // tellAccount says what was done to an account; words have a place for its address.
-func tellAccount(env environment, email, done, words string) error {
-	if env.json {
-		return env.printJSON(map[string]string{"email": email, "done": done})
+func tellAccount(env cli.Environment, email, done, words string) error {
+	if env.JSON {
+		return env.PrintJSON(map[string]string{"email": email, "done": done})
 	}
-	env.say(words, email)
+	env.Say(words, email)
 	return nil
 }
 
 // accountProblem is what a change of an account ended with.
 func accountProblem(email string, err error) error {
 	if durable.Failing(err) {
-		return diskProblem(email, err)
+		return cli.DiskProblem(email, err)
 	}
 	p := &verdict.Problem{Exit: verdict.ExitRefused, Subject: email, Code: "account-refused", Err: err}
 	switch {
@@ -131,12 +132,12 @@ func accountProblem(email string, err error) error {
 	return p
 }
 
-func userListCommand(env environment, open openAccounts) *cobra.Command {
+func userListCommand(env cli.Environment, open openAccounts) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List the accounts",
 		Example: `  hallmark user list -c my-instance/hallmark.yaml --json`,
-		Args:    usageArgs(cobra.NoArgs),
+		Args:    cli.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			accounts, err := open(cmd)
 			if err != nil {
@@ -147,10 +148,10 @@ func userListCommand(env environment, open openAccounts) *cobra.Command {
 				return err
 			}
 			for _, account := range all {
-				if env.json {
-					err = env.printJSON(account)
+				if env.JSON {
+					err = env.PrintJSON(account)
 				} else {
-					_, err = fmt.Fprintln(env.stdout, account.Email)
+					_, err = fmt.Fprintln(env.Stdout, account.Email)
 				}
 				if err != nil {
 					return err
@@ -162,12 +163,12 @@ func userListCommand(env environment, open openAccounts) *cobra.Command {
 	return cmd
 }
 
-func userRemoveCommand(env environment, open openAccounts) *cobra.Command {
+func userRemoveCommand(env cli.Environment, open openAccounts) *cobra.Command {
 	return &cobra.Command{
 		Use:               "remove EMAIL",
 		Short:             "Remove an account; what it has signed stays signed",
 		Example:           `  hallmark user remove -c my-instance/hallmark.yaml alice@example.com`,
-		Args:              usageArgs(cobra.ExactArgs(1)),
+		Args:              cli.UsageArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: open.complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			accounts, err := open(cmd)

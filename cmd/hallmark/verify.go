@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/publickey"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/policy"
@@ -38,7 +39,7 @@ type verifyFlags struct {
 	quiet    bool
 }
 
-func verifyCommand(env environment) *cobra.Command {
+func verifyCommand(env cli.Environment) *cobra.Command {
 	var f verifyFlags
 	cmd := &cobra.Command{
 		Use:   "verify SUBJECT...",
@@ -72,10 +73,10 @@ up: the answer is no. A store that can't be looked at is exit status 3.`,
   hallmark verify --policy policy.yaml registry.example.com/app:v1
   hallmark verify --key key.pub --bundle release.bundle release.tar.gz
   hallmark verify sha256:9f86… --bundle b.json --identity … --issuer …`,
-		Args: usageArgs(cobra.MinimumNArgs(1)),
+		Args: cli.UsageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			if err := f.check(files); err != nil {
-				return usageError(cmd, err)
+				return cli.UsageError(cmd, err)
 			}
 			return f.verify(cmd.Context(), env, files)
 		},
@@ -87,10 +88,10 @@ up: the answer is no. A store that can't be looked at is exit status 3.`,
 	f.detached.add(cmd)
 	f.registry.add(cmd)
 	f.evidence.add(cmd, env, "to ask for those of what has none")
-	addTimeout(cmd, &f.timeout, time.Minute)
+	cli.AddTimeout(cmd, &f.timeout, time.Minute)
 	cmd.Flags().StringArrayVar(&f.bundles, "bundle", nil, "`FILE` with the bundle (default: the artifact's name with "+verdict.Suffix+"); may be repeated")
 	cmd.Flags().BoolVar(&f.explain, "explain", false, "show what each of the nine steps saw")
-	addQuiet(cmd, &f.quiet)
+	cli.AddQuiet(cmd, &f.quiet)
 	return cmd
 }
 
@@ -99,7 +100,7 @@ func (f *policyFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.identity, "identity", "", "who must have signed: the email or URI in the certificate")
 	cmd.Flags().StringVar(&f.issuer, "issuer", "", "`URL` of the OpenID issuer that must have vouched for --identity")
 	cmd.Flags().StringVar(&f.key, "key", "", "public key `FILE` that must have signed, instead of an identity: PEM, DER, a certificate or a line of OpenSSH")
-	addType(cmd, &f.kind)
+	cli.AddType(cmd, &f.kind)
 }
 
 // check wants exactly one way of saying who is accepted.
@@ -153,7 +154,7 @@ func (f policyFlags) read() (*policy.Policy, error) {
 	}
 	kind := f.kind
 	if kind != policy.Signature {
-		if kind, err = predicateType(kind); err != nil {
+		if kind, err = cli.PredicateType(kind); err != nil {
 			return nil, &verdict.Problem{Exit: verdict.ExitUsage, Code: "usage", Err: err}
 		}
 	}
@@ -199,7 +200,7 @@ func readPolicy(file string) (*policy.Policy, error) {
 }
 
 // judge is who verifies, and what they are to accept.
-func (f verifyFlags) judge(env environment) (*verdict.Judge, error) {
+func (f verifyFlags) judge(env cli.Environment) (*verdict.Judge, error) {
 	p, err := f.policy.read()
 	if err != nil {
 		return nil, err
@@ -207,7 +208,7 @@ func (f verifyFlags) judge(env environment) (*verdict.Judge, error) {
 	return f.trust.judge(env, p)
 }
 
-func (f trustFlags) judge(env environment, p *policy.Policy) (*verdict.Judge, error) {
+func (f trustFlags) judge(env cli.Environment, p *policy.Policy) (*verdict.Judge, error) {
 	root, err := f.root(env)
 	if err != nil {
 		return nil, err
@@ -220,13 +221,13 @@ func (f trustFlags) judge(env environment, p *policy.Policy) (*verdict.Judge, er
 	if err != nil {
 		return nil, err
 	}
-	return &verdict.Judge{Verifier: verifier, Policy: p, Facts: facts, Stdin: env.stdin, Command: env.command()}, nil
+	return &verdict.Judge{Verifier: verifier, Policy: p, Facts: facts, Stdin: env.Stdin, Command: env.Command()}, nil
 }
 
 // facts returns when the trusted root was fetched and what the instance demands. A
 // pinned instance without a log policy demands none; of a trusted root that was given
 // alone nobody knows.
-func (f trustFlags) facts(env environment) (policy.Facts, error) {
+func (f trustFlags) facts(env cli.Environment) (policy.Facts, error) {
 	facts := policy.Facts{Now: time.Now()}
 	path, err := f.rootPath(env)
 	if err != nil {
@@ -244,7 +245,7 @@ func (f trustFlags) facts(env environment) (policy.Facts, error) {
 }
 
 // verify gives a verdict on each file, and the worst as its own.
-func (f verifyFlags) verify(ctx context.Context, env environment, files []string) error {
+func (f verifyFlags) verify(ctx context.Context, env cli.Environment, files []string) error {
 	judge, err := f.judge(env)
 	if err != nil {
 		return err
@@ -268,7 +269,7 @@ func (f verifyFlags) verify(ctx context.Context, env environment, files []string
 	}
 	teller := teller{verifyFlags: f, env: env, many: verdict.Several(files) || verdict.IsChecksums(files[0])}
 	if teller.many {
-		env.collectLess()
+		env.CollectLess()
 	}
 	if err := judge.All(ctx, finder.All(files), teller.tell); err != nil {
 		return err
@@ -279,7 +280,7 @@ func (f verifyFlags) verify(ctx context.Context, env environment, files []string
 // teller prints verdicts as they come.
 type teller struct {
 	verifyFlags
-	env     environment
+	env     cli.Environment
 	many    bool
 	summary verdict.Summary
 	drawn   time.Time // when progress was last drawn
@@ -292,37 +293,37 @@ func (t *teller) tell(v verdict.Verdict) error {
 	}
 	var err error
 	switch {
-	case t.env.json:
+	case t.env.JSON:
 		report := v.Report()
-		report.Reason = plainly(report.Reason)
-		err = t.env.printJSON(report)
+		report.Reason = cli.Plain(report.Reason)
+		err = t.env.PrintJSON(report)
 	case t.many && !t.explain:
 		t.progress()
-		_, err = fmt.Fprint(t.env.stdout, v.Line())
+		_, err = fmt.Fprint(t.env.Stdout, v.Line())
 	default:
-		_, err = fmt.Fprint(t.env.stdout, v.Text())
+		_, err = fmt.Fprint(t.env.Stdout, v.Text())
 	}
 	return err
 }
 
 // progress draws how far it is on a terminal, where verdicts go elsewhere.
 func (t *teller) progress() {
-	stderr, isFile := t.env.stderr.(*os.File)
-	stdout, _ := t.env.stdout.(*os.File)
+	stderr, isFile := t.env.Stderr.(*os.File)
+	stdout, _ := t.env.Stdout.(*os.File)
 	if !isFile || !term.IsTerminal(int(stderr.Fd())) || stdout != nil && term.IsTerminal(int(stdout.Fd())) || time.Since(t.drawn) < 100*time.Millisecond {
 		return
 	}
 	t.drawn = time.Now()
-	fmt.Fprintf(t.env.stderr, "\r%s ", t.summary.String())
+	fmt.Fprintf(t.env.Stderr, "\r%s ", t.summary.String())
 }
 
 // end prints the summary and explains the first that was not verified.
 func (t *teller) end() error {
 	if !t.drawn.IsZero() {
-		fmt.Fprint(t.env.stderr, "\r\x1b[K")
+		fmt.Fprint(t.env.Stderr, "\r\x1b[K")
 	}
-	if t.many && !t.quiet && !t.env.json {
-		t.env.say("hallmark: %s", t.summary.String())
+	if t.many && !t.quiet && !t.env.JSON {
+		t.env.Say("hallmark: %s", t.summary.String())
 	}
 	return t.summary.Err()
 }

@@ -7,19 +7,20 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/spf13/cobra"
 )
 
-func versionCommand(env environment) *cobra.Command {
+func versionCommand(env cli.Environment) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version, build and FIPS facts",
-		Args:  usageArgs(cobra.NoArgs),
+		Args:  cli.UsageArgs(cobra.NoArgs),
 		RunE:  func(*cobra.Command, []string) error { return version(env) },
 	}
 }
 
-func version(env environment) error {
+func version(env cli.Environment) error {
 	v := struct {
 		Version  string `json:"version"`
 		Commit   string `json:"commit,omitempty"`
@@ -28,10 +29,10 @@ func version(env environment) error {
 		FIPS140  bool   `json:"fips140"`
 	}{Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, FIPS140: fips140.Enabled()}
 	v.Version, v.Commit = built()
-	if env.json {
-		return env.printJSON(v)
+	if env.JSON {
+		return env.PrintJSON(v)
 	}
-	_, err := fmt.Fprintf(env.stdout, "hallmark %s, %s, %s, FIPS 140-3 mode %t\n", strings.TrimSpace(v.Version+" "+v.Commit), v.Go, v.Platform, v.FIPS140)
+	_, err := fmt.Fprintf(env.Stdout, "hallmark %s, %s, %s, FIPS 140-3 mode %t\n", strings.TrimSpace(v.Version+" "+v.Commit), v.Go, v.Platform, v.FIPS140)
 	return err
 }
 

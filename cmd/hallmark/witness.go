@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/keys"
@@ -28,7 +29,7 @@ const (
 	witnessRemedy  = "put the newest state back; if it is lost, make a new witness with a new key"
 )
 
-func witnessCommand(env environment) *cobra.Command {
+func witnessCommand(env cli.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "witness",
 		Short: "Keep logs honest: cosign what they show, if it is what they showed before",
@@ -37,14 +38,14 @@ go on from the last. Clients that ask for cosignatures can't be shown a log of t
 It speaks C2SP tlog-witness, and is run by somebody else than the log.`,
 		Example: `  hallmark witness init my-witness --name witness.example.com --log "$(cat rekor.vkey)"
   hallmark witness serve my-witness`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(witnessInitCommand(env), witnessServeCommand(env))
 	return cmd
 }
 
-func witnessInitCommand(env environment) *cobra.Command {
+func witnessInitCommand(env cli.Environment) *cobra.Command {
 	var c config.Witness
 	var passphraseFile string
 	cmd := &cobra.Command{
@@ -58,10 +59,10 @@ What the witness has cosigned is kept in DIR/state, and what that was at least i
 DIR/state.begun. A witness whose state is lost, or older than that, is refused: make a new
 one, with a new key.`,
 		Example: `  hallmark witness init my-witness --name witness.example.com --log "$(cat rekor.vkey)"`,
-		Args:    usageArgs(cobra.ExactArgs(1)),
+		Args:    cli.UsageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if c.Name == "" {
-				return usageError(cmd, errors.New("--name is needed"))
+				return cli.UsageError(cmd, errors.New("--name is needed"))
 			}
 			return initWitness(cmd.Context(), env, args[0], &c, passphraseFile)
 		},
@@ -73,7 +74,7 @@ one, with a new key.`,
 	return cmd
 }
 
-func initWitness(ctx context.Context, env environment, dir string, c *config.Witness, passphraseFile string) error {
+func initWitness(ctx context.Context, env cli.Environment, dir string, c *config.Witness, passphraseFile string) error {
 	key, err := keys.Generate("ed25519")
 	if err != nil {
 		return err
@@ -87,9 +88,9 @@ func initWitness(ctx context.Context, env environment, dir string, c *config.Wit
 		err = c.Check()
 	}
 	if err != nil {
-		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.command() + " witness init --help"}
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.Command() + " witness init --help"}
 	}
-	passphrase, err := env.secret(ctx, "passphrase", passphraseFile, "HALLMARK_PASSPHRASE", keys.PassphraseRule)
+	passphrase, err := env.Secret(ctx, "passphrase", passphraseFile, "HALLMARK_PASSPHRASE", keys.PassphraseRule)
 	if err != nil {
 		return err
 	}
@@ -112,18 +113,18 @@ func initWitness(ctx context.Context, env environment, dir string, c *config.Wit
 	if err != nil {
 		return exists(dir, err)
 	}
-	if env.json {
-		return env.printJSON(map[string]string{"dir": dir, "name": c.Name, "key": public.String()})
+	if env.JSON {
+		return env.PrintJSON(map[string]string{"dir": dir, "name": c.Name, "key": public.String()})
 	}
-	env.say("made the witness %s in %s", c.Name, dir)
+	env.Say("made the witness %s in %s", c.Name, dir)
 	sayLeft(env, dir)
-	env.say("  its key      %s", public)
-	env.say("  add logs     under logs in %s", filepath.Join(dir, config.WitnessFile))
-	env.say("  run it       %s witness serve %s", env.command(), dir)
+	env.Say("  its key      %s", public)
+	env.Say("  add logs     under logs in %s", filepath.Join(dir, config.WitnessFile))
+	env.Say("  run it       %s witness serve %s", env.Command(), dir)
 	return nil
 }
 
-func witnessServeCommand(env environment) *cobra.Command {
+func witnessServeCommand(env cli.Environment) *cobra.Command {
 	var f serveFlags
 	cmd := &cobra.Command{
 		Use:   "serve DIR",
@@ -136,7 +137,7 @@ The log goes to stderr, one JSON object a line; "not cosigned" at level ERROR ma
 evidence of a log that lies.`,
 		Example: `  hallmark witness serve my-witness
   HALLMARK_PASSPHRASE=… hallmark witness serve my-witness --listen 127.0.0.1:8080`,
-		Args: usageArgs(cobra.ExactArgs(1)),
+		Args: cli.UsageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.inJSON(env, func(logger *slog.Logger) error { return f.witness(cmd.Context(), env, logger, args[0]) })
 		},
@@ -147,14 +148,14 @@ evidence of a log that lies.`,
 	return cmd
 }
 
-func (f serveFlags) witness(ctx context.Context, env environment, logger *slog.Logger, dir string) error {
+func (f serveFlags) witness(ctx context.Context, env cli.Environment, logger *slog.Logger, dir string) error {
 	c, err := config.LoadWitness(filepath.Join(dir, config.WitnessFile))
 	if err == nil && f.listen != "" {
 		c.Listen = f.listen
 		err = c.Check()
 	}
 	if err != nil {
-		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.command() + " witness init " + dir}
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.Command() + " witness init " + dir}
 	}
 	key, err := f.witnessKey(ctx, env, c)
 	if err != nil {
@@ -182,9 +183,9 @@ func (f serveFlags) witness(ctx context.Context, env environment, logger *slog.L
 	return servingProblem(dir, service.Answer(ctx, l))
 }
 
-func (f serveFlags) witnessKey(ctx context.Context, env environment, c *config.Witness) (ed25519.PrivateKey, error) {
+func (f serveFlags) witnessKey(ctx context.Context, env cli.Environment, c *config.Witness) (ed25519.PrivateKey, error) {
 	path := c.Path(witnessKeyFile)
-	key, err := loadKey(ctx, env, path, f.passphraseFile)
+	key, err := cli.LoadKey(ctx, env, path, f.passphraseFile)
 	if err != nil {
 		return nil, err
 	}
@@ -214,7 +215,7 @@ func openWitness(c *config.Witness, key ed25519.PrivateKey, logger *slog.Logger)
 	case errors.Is(err, durable.ErrLocked):
 		return nil, &verdict.Problem{Exit: verdict.ExitUndecided, Subject: c.Dir, Code: "instance-locked", Err: fmt.Errorf("another process is this witness: %w", err)}
 	case durable.Failing(err):
-		return nil, diskProblem(state, err)
+		return nil, cli.DiskProblem(state, err)
 	case errors.Is(err, witness.ErrWentBack):
 		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: state, Code: "witness-state", Err: err, Try: witnessRemedy}
 	case err != nil:

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"errors"
@@ -25,8 +25,8 @@ func TestExitStatus(t *testing.T) {
 		"several, none refused": {verdict.Failures{errors.New("anything"), client.ErrUnavailable}, verdict.ExitUndecided},
 		"other":                 {errors.New("anything"), verdict.ExitUsage},
 	} {
-		env := environment{stderr: new(strings.Builder)}
-		if got := env.report(c.err); got != c.want {
+		env := Environment{Stderr: new(strings.Builder)}
+		if got := env.Report(c.err); got != c.want {
 			t.Errorf("%s: exit %d, want %d", name, got, c.want)
 		}
 	}
@@ -44,7 +44,7 @@ func TestRemedyFitsTheCase(t *testing.T) {
 		"it answers 503":        {&client.StatusError{Status: 503}, false},
 	} {
 		for _, kind := range []error{client.ErrUnavailable, login.ErrUnavailable} {
-			p := problemOf(fmt.Errorf("%w: %w", kind, c.cause))
+			p := ProblemOf(fmt.Errorf("%w: %w", kind, c.cause))
 			if p.Exit != verdict.ExitUndecided || p.Try == "" || strings.Contains(p.Try, "hallmark serve") != c.serve {
 				t.Errorf("%s: try %q, exit %d", name, p.Try, p.Exit)
 			}

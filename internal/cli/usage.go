@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"errors"
@@ -13,9 +13,9 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
-// wantsJSON reports whether --json stands on a command line, be the rest of it right or
+// WantsJSON reports whether --json stands on a command line, be the rest of it right or
 // wrong: also what is wrong with it is told in JSON.
-func wantsJSON(args []string) bool {
+func WantsJSON(args []string) bool {
 	wants := false
 	for _, arg := range args {
 		switch value, given := strings.CutPrefix(arg, "--json="); {
@@ -30,9 +30,9 @@ func wantsJSON(args []string) bool {
 	return wants
 }
 
-// checkFlags refuses a command line that reads standard input for two things, or whose flags
+// CheckFlags refuses a command line that reads standard input for two things, or whose flags
 // do not go together.
-func checkFlags(cmd *cobra.Command, args []string) error {
+func CheckFlags(cmd *cobra.Command, args []string) error {
 	var uses []string
 	for _, arg := range args {
 		if arg == verdict.Stdin {
@@ -45,10 +45,10 @@ func checkFlags(cmd *cobra.Command, args []string) error {
 		}
 	})
 	if len(uses) > 1 {
-		return usageError(cmd, fmt.Errorf("standard input is read once, and was named for %s", strings.Join(uses, " and ")))
+		return UsageError(cmd, fmt.Errorf("standard input is read once, and was named for %s", strings.Join(uses, " and ")))
 	}
 	if limit, err := cmd.Flags().GetDuration("timeout"); err == nil && limit <= 0 {
-		return usageError(cmd, errors.New("--timeout must be more than 0"))
+		return UsageError(cmd, errors.New("--timeout must be more than 0"))
 	}
 	return groups(cmd)
 }
@@ -61,59 +61,59 @@ func groups(cmd *cobra.Command) error {
 	}
 	lists := regexp.MustCompile(`\[([^\]]*)\]`).FindAllStringSubmatch(err.Error(), -1)
 	if len(lists) != 2 {
-		return usageError(cmd, err)
+		return UsageError(cmd, err)
 	}
 	of := func(list string) string { return "--" + strings.Join(strings.Fields(list), " and --") }
 	if strings.Contains(err.Error(), "none of the others") {
-		return usageError(cmd, fmt.Errorf("%s exclude each other", of(lists[1][1])))
+		return UsageError(cmd, fmt.Errorf("%s exclude each other", of(lists[1][1])))
 	}
-	return usageError(cmd, fmt.Errorf("%s go together, and %s is missing", of(lists[0][1]), of(lists[1][1])))
+	return UsageError(cmd, fmt.Errorf("%s go together, and %s is missing", of(lists[0][1]), of(lists[1][1])))
 }
 
-// usageArgs has a check of arguments answer with exit status 2.
-func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+// UsageArgs has a check of arguments answer with exit status 2.
+func UsageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {
 		case check(cmd, args) == nil:
 			return nil
 		case cmd.HasSubCommands():
-			return unknownVerb(cmd, args[0])
+			return UnknownVerb(cmd, args[0])
 		case len(args) == 0:
-			return usageError(cmd, fmt.Errorf("an argument is missing: %s", cmd.UseLine()))
+			return UsageError(cmd, fmt.Errorf("an argument is missing: %s", cmd.UseLine()))
 		}
-		return usageError(cmd, fmt.Errorf("it is used as %s, and was given %s", cmd.UseLine(), counted(len(args), "argument", "arguments")))
+		return UsageError(cmd, fmt.Errorf("it is used as %s, and was given %s", cmd.UseLine(), Counted(len(args), "argument", "arguments")))
 	}
 }
 
-func unknownVerb(cmd *cobra.Command, word string) error {
+func UnknownVerb(cmd *cobra.Command, word string) error {
 	var verbs []string
 	for _, sub := range cmd.Commands() {
 		if !sub.Hidden {
 			verbs = append(verbs, sub.Name())
 		}
 	}
-	p := usageError(cmd, fmt.Errorf("%s has no verb %q", cmd.CommandPath(), word))
+	p := UsageError(cmd, fmt.Errorf("%s has no verb %q", cmd.CommandPath(), word))
 	if verb := nearest(word, verbs); verb != "" {
 		p.Try = fmt.Sprintf("did you mean '%s %s'?", cmd.CommandPath(), verb)
 	}
 	return p
 }
 
-// flagProblem is a flag that can't be read, in the words of this program.
-func flagProblem(cmd *cobra.Command, err error) error {
+// FlagProblem is a flag that can't be read, in the words of this program.
+func FlagProblem(cmd *cobra.Command, err error) error {
 	unknown, valueless, wrong, syntax := new(pflag.NotExistError), new(pflag.ValueRequiredError), new(pflag.InvalidValueError), new(pflag.InvalidSyntaxError)
 	switch {
 	case errors.As(err, &unknown):
 		return unknownFlag(cmd, unknown)
 	case errors.As(err, &valueless):
 		name, usage := pflag.UnquoteUsage(valueless.GetFlag())
-		return usageError(cmd, fmt.Errorf("--%s needs a value: %s, %s", valueless.GetFlag().Name, name, usage))
+		return UsageError(cmd, fmt.Errorf("--%s needs a value: %s, %s", valueless.GetFlag().Name, name, usage))
 	case errors.As(err, &wrong):
-		return usageError(cmd, fmt.Errorf("--%s: %q is no %s", wrong.GetFlag().Name, wrong.GetValue(), valueKind(wrong.GetFlag())))
+		return UsageError(cmd, fmt.Errorf("--%s: %q is no %s", wrong.GetFlag().Name, wrong.GetValue(), valueKind(wrong.GetFlag())))
 	case errors.As(err, &syntax):
-		return usageError(cmd, fmt.Errorf("%q is no flag", syntax.GetSpecifiedFlag()))
+		return UsageError(cmd, fmt.Errorf("%q is no flag", syntax.GetSpecifiedFlag()))
 	}
-	return usageError(cmd, err)
+	return UsageError(cmd, err)
 }
 
 func unknownFlag(cmd *cobra.Command, e *pflag.NotExistError) error {
@@ -121,7 +121,7 @@ func unknownFlag(cmd *cobra.Command, e *pflag.NotExistError) error {
 	if e.GetSpecifiedShortnames() != "" {
 		word = "-" + e.GetSpecifiedName()
 	}
-	p := usageError(cmd, fmt.Errorf("%s has no flag %s", cmd.CommandPath(), word))
+	p := UsageError(cmd, fmt.Errorf("%s has no flag %s", cmd.CommandPath(), word))
 	var flags []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { flags = append(flags, f.Name) })
 	if flag := nearest(strings.TrimLeft(word, "-"), flags); flag != "" && strings.HasPrefix(word, "--") {
@@ -184,6 +184,6 @@ func distance(a, b string) int {
 	return rows[len(a)][len(b)]
 }
 
-func usageError(cmd *cobra.Command, err error) *verdict.Problem {
+func UsageError(cmd *cobra.Command, err error) *verdict.Problem {
 	return &verdict.Problem{Exit: verdict.ExitUsage, Code: "usage", Err: err, Try: fmt.Sprintf("%s --help", cmd.CommandPath())}
 }

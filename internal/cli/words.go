@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"errors"
@@ -7,17 +7,17 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
-// plain is a problem whose reason has no voice of a library in it.
-func plain(p *verdict.Problem) *verdict.Problem {
+// PlainProblem is a problem whose reason has no voice of a library in it.
+func PlainProblem(p *verdict.Problem) *verdict.Problem {
 	told := *p
-	told.Err = errors.New(plainly(p.Err.Error()))
+	told.Err = errors.New(Plain(p.Err.Error()))
 	return &told
 }
 
-// plainly returns an error's text without the voices of the libraries that read a file:
+// Plain returns an error's text without the voices of the libraries that read a file:
 // where it is wrong, and what is wrong there, but no types of this program. What it does not
 // know stays as it is.
-func plainly(text string) string {
+func Plain(text string) string {
 	for _, rule := range []struct{ voice, words string }{
 		{`yaml: unmarshal errors:\s*`, ""},
 		{`yaml: (line \d+: )?`, "${1}not YAML: "},

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"cmp"
@@ -14,34 +14,34 @@ import (
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
-// report prints err and gives the exit status that it stands for.
-func (e environment) report(err error) int {
+// Report prints err and gives the exit status that it stands for.
+func (e Environment) Report(err error) int {
 	if err == nil {
 		return 0
 	}
 	if all := verdict.Failures(nil); errors.As(err, &all) {
 		worst := 0
 		for _, one := range all {
-			worst = verdict.WorseExit(worst, e.report(one))
+			worst = verdict.WorseExit(worst, e.Report(one))
 		}
 		return worst
 	}
-	if status := logged(0); errors.As(err, &status) {
+	if status := LoggedStatus(0); errors.As(err, &status) {
 		return int(status)
 	}
 	if worst := new(verdict.Worst); errors.As(err, &worst) {
-		e.complain(worst.Problem)
+		e.Complain(worst.Problem)
 		return worst.Status
 	}
-	p := problemOf(err)
-	e.complain(p)
+	p := ProblemOf(err)
+	e.Complain(p)
 	return p.Exit
 }
 
-// problemOf finds the code and the status for an error that no verb has dressed.
-func problemOf(err error) *verdict.Problem {
+// ProblemOf finds the code and the status for an error that no verb has dressed.
+func ProblemOf(err error) *verdict.Problem {
 	if about := new(verdict.SubjectError); errors.As(err, &about) {
-		p := *problemOf(about.Err)
+		p := *ProblemOf(about.Err)
 		p.Subject = cmp.Or(p.Subject, about.Subject)
 		return &p
 	}
@@ -63,7 +63,7 @@ func problemOf(err error) *verdict.Problem {
 	case errors.As(err, &status):
 		return &verdict.Problem{Exit: verdict.ExitRefused, Code: "service-refused", Err: err}
 	case durable.Failing(err):
-		return diskProblem("", err)
+		return DiskProblem("", err)
 	}
 	return &verdict.Problem{Exit: verdict.ExitUsage, Code: "failed", Err: err}
 }
@@ -84,18 +84,18 @@ func againWhen(err error) string {
 	return "again, later"
 }
 
-// logged is the exit status of a server whose log says why it ended.
-type logged int
+// LoggedStatus is the exit status of a server whose log says why it ended.
+type LoggedStatus int
 
 // Error says where to look.
-func (logged) Error() string { return "ended with an error, which is in the log" }
+func (LoggedStatus) Error() string { return "ended with an error, which is in the log" }
 
-// diskProblem is an error of a disk that is full, read-only or broken: nothing was refused.
-func diskProblem(subject string, err error) *verdict.Problem {
+// DiskProblem is an error of a disk that is full, read-only or broken: nothing was refused.
+func DiskProblem(subject string, err error) *verdict.Problem {
 	return &verdict.Problem{Exit: verdict.ExitUndecided, Subject: subject, Code: "disk-failed", Err: err, Try: "make room or mend the disk, and do it again"}
 }
 
-// about names the file that an error is about, unless one is named already.
-func about(file string, err error) *verdict.Problem {
-	return problemOf(&verdict.SubjectError{Subject: file, Err: err})
+// About names the file that an error is about, unless one is named already.
+func About(file string, err error) *verdict.Problem {
+	return ProblemOf(&verdict.SubjectError{Subject: file, Err: err})
 }

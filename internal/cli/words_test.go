@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"crypto/x509"
@@ -52,7 +52,7 @@ func TestNoVoiceOfALibrary(t *testing.T) {
 		"certificate signed by unknown":             x509.UnknownAuthorityError{},
 		"as others say it":                          errors.New("as others say it"),
 	} {
-		p := plain(&verdict.Problem{Exit: verdict.ExitUsage, Code: "unreadable", Err: fmt.Errorf("reading it: %w", err)})
+		p := PlainProblem(&verdict.Problem{Exit: verdict.ExitUsage, Code: "unreadable", Err: fmt.Errorf("reading it: %w", err)})
 		for _, text := range []string{p.Text(), p.Report().Reason} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%q in place of %q", text, want)

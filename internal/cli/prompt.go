@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bufio"
@@ -17,24 +17,24 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
-// terminal is the terminal that stdin is, if it is one.
-func (e environment) terminal() (fd int, ok bool) {
-	f, isFile := e.stdin.(*os.File)
+// Terminal is the terminal that stdin is, if it is one.
+func (e Environment) Terminal() (fd int, ok bool) {
+	f, isFile := e.Stdin.(*os.File)
 	if !isFile || !term.IsTerminal(int(f.Fd())) {
 		return 0, false
 	}
 	return int(f.Fd()), true
 }
 
-// confirm asks a question that is answered with yes or no; nobody at the terminal
+// Confirm asks a question that is answered with yes or no; nobody at the terminal
 // is a no with a hint.
-func (e environment) confirm(ctx context.Context, question, hint string) error {
+func (e Environment) Confirm(ctx context.Context, question, hint string) error {
 	declined := &verdict.Problem{Exit: verdict.ExitRefused, Code: "not-confirmed", Err: errors.New(question + " was not answered with yes"), Try: hint}
-	if _, ok := e.terminal(); !ok {
+	if _, ok := e.Terminal(); !ok {
 		return declined
 	}
-	fmt.Fprintf(e.stderr, "%s [y/N] ", question)
-	answer, err := readLine(ctx, e.stdin)
+	fmt.Fprintf(e.Stderr, "%s [y/N] ", question)
+	answer, err := readLine(ctx, e.Stdin)
 	if err != nil {
 		return err
 	}
@@ -69,22 +69,22 @@ func readLine(ctx context.Context, r io.Reader) (string, error) {
 // maxSecret is the longest passphrase, password or token file that is read.
 const maxSecret = 64 << 10
 
-// secret reads a passphrase or password: from a file, from a variable of the
-// environment (empty name: none), or from a prompt. A new one, with a rule, is asked for
+// Secret reads a passphrase or password: from a file, from a variable of the
+// Environment (empty name: none), or from a prompt. A new one, with a rule, is asked for
 // twice.
-func (e environment) secret(ctx context.Context, what, file, variable, rule string) ([]byte, error) {
+func (e Environment) Secret(ctx context.Context, what, file, variable, rule string) ([]byte, error) {
 	if file != "" && what == "passphrase" {
 		if err := keys.CheckMode(file); errors.Is(err, keys.ErrExposed) {
 			return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: file, Code: "exposed-secret", Err: err, Try: "chmod 600 " + verdict.Quoted(file)}
 		}
 	}
 	if file != "" {
-		return readSecret(file)
+		return ReadSecret(file)
 	}
-	if value := e.getenv(variable); variable != "" && value != "" {
+	if value := e.Getenv(variable); variable != "" && value != "" {
 		return []byte(value), nil
 	}
-	fd, ok := e.terminal()
+	fd, ok := e.Terminal()
 	if !ok {
 		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Code: "no-" + what, Err: fmt.Errorf("no %s was given and there is no terminal to ask at", what), Try: secretHint(what, variable)}
 	}
@@ -115,13 +115,13 @@ func secretHint(what, variable string) string {
 
 // prompt reads a secret without echo. When ctx ends first, the terminal is as it
 // was before.
-func (e environment) prompt(ctx context.Context, fd int, text string) ([]byte, error) {
+func (e Environment) prompt(ctx context.Context, fd int, text string) ([]byte, error) {
 	before, err := term.GetState(fd)
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprint(e.stderr, text)
-	defer fmt.Fprintln(e.stderr)
+	fmt.Fprint(e.Stderr, text)
+	defer fmt.Fprintln(e.Stderr)
 	type result struct {
 		secret []byte
 		err    error
@@ -142,8 +142,8 @@ func (e environment) prompt(ctx context.Context, fd int, text string) ([]byte, e
 	}
 }
 
-// readSecret reads a file of one line; the line's end does not count.
-func readSecret(file string) ([]byte, error) {
+// ReadSecret reads a file of one line; the line's end does not count.
+func ReadSecret(file string) ([]byte, error) {
 	raw, err := verdict.ReadFile(file, maxSecret)
 	if err != nil {
 		return nil, err
@@ -155,15 +155,15 @@ func readSecret(file string) ([]byte, error) {
 	return secret, nil
 }
 
-// loadKey reads a private key, and asks for its passphrase if it has one.
-func loadKey(ctx context.Context, env environment, file, passphraseFile string) (crypto.Signer, error) {
+// LoadKey reads a private key, and asks for its passphrase if it has one.
+func LoadKey(ctx context.Context, env Environment, file, passphraseFile string) (crypto.Signer, error) {
 	raw, err := verdict.ReadFile(file, keys.MaxFile)
 	if err != nil {
 		return nil, err
 	}
 	key, err := keys.Parse(raw, nil)
 	if errors.Is(err, keys.ErrPassphrase) {
-		passphrase, asked := env.secret(ctx, "passphrase", passphraseFile, "HALLMARK_PASSPHRASE", "")
+		passphrase, asked := env.Secret(ctx, "passphrase", passphraseFile, "HALLMARK_PASSPHRASE", "")
 		if asked != nil {
 			return nil, asked
 		}

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"fmt"
@@ -9,31 +9,31 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
-// account is a text of lines with a name each.
-type account struct {
+// Table is a text of lines with a name each.
+type Table struct {
 	strings.Builder
-	lines []accountLine
+	Lines []Row
 }
 
-type accountLine struct {
+type Row struct {
 	Name string `json:"name"`
 	Text string `json:"text"`
 }
 
-func (a *account) line(name, format string, args ...any) {
+func (a *Table) Line(name, format string, args ...any) {
 	text := verdict.Printable(fmt.Sprintf(format, args...))
-	a.lines = append(a.lines, accountLine{name, text})
+	a.Lines = append(a.Lines, Row{name, text})
 	fmt.Fprintf(a, "  %-11s %s\n", name, text)
 }
 
-func (a *account) hashes(proof []tlog.Hash) {
+func (a *Table) Hashes(proof []tlog.Hash) {
 	for _, h := range proof {
-		a.line("proof", "%v", h)
+		a.Line("proof", "%v", h)
 	}
 }
 
-// text adds lines that others wrote.
-func (a *account) text(lines []byte) {
+// Text adds lines that others wrote.
+func (a *Table) Text(lines []byte) {
 	for line := range strings.Lines(string(lines)) {
 		fmt.Fprintf(a, "    %s\n", verdict.Printable(strings.TrimSuffix(line, "\n")))
 	}

@@ -1,0 +1,153 @@
+package cli
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/client"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
+)
+
+// Environment is what a verb may touch of the process.
+type Environment struct {
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Getenv         func(string) string
+	Args           []string
+	JSON           bool // results, errors and notices are for machines
+}
+
+// Say writes a line for people. Text in args may be others'.
+func (e Environment) Say(format string, args ...any) {
+	for i, arg := range args {
+		switch arg := arg.(type) {
+		case string:
+			args[i] = verdict.Printable(arg)
+		case error, fmt.Stringer:
+			args[i] = verdict.Printable(fmt.Sprint(arg))
+		}
+	}
+	fmt.Fprintf(e.Stderr, format+"\n", args...)
+}
+
+// HTTP asks services, and says when it has to wait for one.
+func (e Environment) HTTP(roots *x509.CertPool, timeout time.Duration) *http.Client {
+	return client.NewHTTPFor(roots, timeout, func(notice string) { e.Say("%s", notice) })
+}
+
+// PrintJSON writes a result for machines, on one line.
+func (e Environment) PrintJSON(v any) error { return writeJSON(e.Stdout, v) }
+
+func writeJSON(w io.Writer, v any) error {
+	var line bytes.Buffer
+	encoder := json.NewEncoder(&line)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(verdict.EscapeJSON(line.Bytes()))
+	return err
+}
+
+// ForMachines returns the environment with results, errors and notices as JSON.
+func (e Environment) ForMachines() Environment {
+	e.JSON, e.Stderr = true, notices{e.Stderr}
+	return e
+}
+
+// notices is stderr for machines: what is said becomes a line of JSON. A text without an
+// end is a question, to somebody at a terminal.
+type notices struct{ stderr io.Writer }
+
+// Write takes one notice.
+func (n notices) Write(text []byte) (int, error) {
+	said, ended := strings.CutSuffix(string(text), "\n")
+	switch {
+	case !ended:
+		return n.stderr.Write(text)
+	case strings.TrimSpace(said) == "":
+		return len(text), nil
+	}
+	return len(text), writeJSON(n.stderr, struct {
+		Notice string `json:"notice"`
+	}{said})
+}
+
+// Machine is stderr for what is JSON already.
+func (e Environment) Machine() io.Writer {
+	if n, ok := e.Stderr.(notices); ok {
+		return n.stderr
+	}
+	return e.Stderr
+}
+
+// Complain prints a problem.
+func (e Environment) Complain(p *verdict.Problem) {
+	p = PlainProblem(p)
+	if e.JSON {
+		_ = writeJSON(e.Machine(), p.Report())
+		return
+	}
+	fmt.Fprint(e.Stderr, p.Text())
+}
+
+// Command is how the user called this program, for hints that can be pasted.
+func (e Environment) Command() string {
+	if len(e.Args) == 0 || strings.Contains(e.Args[0], "go-build") {
+		return "go run ./cmd/hallmark"
+	}
+	return filepath.Base(e.Args[0])
+}
+
+// Counted is a number of things in words.
+func Counted[N int | uint64](n N, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprint(n, " ", many)
+}
+
+// CollectLess has garbage collected less often than Go's 100 % would: what a server
+// or a long verification keeps is a few MiB, and what it throws away much. GOGC
+// overrides it.
+func (e Environment) CollectLess() { e.collect(400) }
+
+// CollectMore has garbage collected sooner, where it is a few copies of megabytes.
+func (e Environment) CollectMore() { e.collect(25) }
+
+// CollectWithin has garbage collected more often as memory comes near to so many MiB.
+// GOMEMLIMIT overrides it.
+func (e Environment) CollectWithin(mib int) {
+	if e.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(int64(mib) << 20)
+	}
+}
+
+func (e Environment) collect(percent int) {
+	if e.Getenv("GOGC") == "" {
+		debug.SetGCPercent(percent)
+	}
+}
+
+// Progress says how far long work is, once a second.
+func (e Environment) Progress(verb, noun string) func(done, total uint64) {
+	var mu sync.Mutex
+	last := time.Now()
+	return func(done, total uint64) {
+		mu.Lock()
+		defer mu.Unlock()
+		if now := time.Now(); now.Sub(last) >= time.Second {
+			last = now
+			e.Say("%s %d of %d %s", verb, done, total, noun)
+		}
+	}
+}
