@@ -61,7 +61,7 @@ var rooms = map[string]level{
 	"bundle":   documents, "trust": documents, "revocation": documents,
 	"verify": verbs, "sign": verbs,
 	"policy": policies, "policy/cel": waysOut, "client/retry": asking,
-	"client": waysOut, "client/login": waysOut, "trust/tuf": waysOut, "oci": waysOut,
+	"client": waysOut, "client/login": waysOut, "trust/tuf": waysOut, "trust/store": waysOut, "oci": waysOut,
 	"client/logread": carriers, "oci/layout": carriers, "oci/transfer": carriers,
 	"internal/durable": storage, "internal/admission": storage, "internal/publickey": storage, "internal/webpage": storage, "internal/tilelog/dedup": lookup, "internal/tilelog": foundation, "internal/keys": foundation,
 	"internal/config": settings, "internal/server": server, "internal/instance": making,

@@ -31,6 +31,7 @@
 //	oci/transfer       carries an image from one place to another, whole
 //	client/logread     reads logs and verifies what they show: C2SP tlog-tiles, static-ct-api
 //	client/login       an ID token: browser, device, password, or what a CI gives
+//	trust/store        what a client has pinned of the instances that it trusts
 //	hallmarktest       an entire instance in a test
 //	internal/admission bounds on what strangers use up: requests, bytes, attempts
 //	internal/webpage   pages for people: a layout, a style, no scripts

@@ -14,14 +14,11 @@ import (
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/trust/store"
 )
 
-const (
-	// caFile has the authorities of an instance's TLS certificate, beside its trusted root.
-	caFile = "ca.pem"
-	// maxRoots is how many bytes a file of certificate authorities may have.
-	maxRoots = 4 << 20
-)
+// maxRoots is how many bytes a file of certificate authorities may have.
+const maxRoots = 4 << 20
 
 // readAuthorities reads a PEM file of certificate authorities, and returns them as they are
 // to be kept: without what else is in the file, such as a key.
@@ -63,7 +60,7 @@ func withSystems(kept []byte) *x509.CertPool {
 // authoritiesIn returns the certificate authorities kept in the directory of a pinned
 // instance; nil if there are none.
 func authoritiesIn(dir string) ([]byte, error) {
-	_, kept, err := readAuthorities(filepath.Join(dir, caFile))
+	_, kept, err := readAuthorities(filepath.Join(dir, store.AuthoritiesFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -3,8 +3,9 @@ package main
 import (
 	"errors"
 
-	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/spf13/cobra"
+
+	"github.com/hallmark-sign/hallmark/internal/cli"
 )
 
 // signBundleCommand speaks the conformance suite's protocol.

@@ -11,9 +11,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
+
+	"github.com/hallmark-sign/hallmark/internal/cli"
 )
 
 var update = flag.Bool("update", false, "write docs/reference/cli.md")

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,102 +11,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
-	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/trust"
+	"github.com/hallmark-sign/hallmark/trust/store"
 )
-
-// home is what this client remembers:
-//
-//	HOME/default                 name of the default instance
-//	HOME/instances/NAME/FILE     each of trust.Files, pinned by hallmark trust add
-//	HOME/instances/NAME/url      from where it was fetched; builds before 2026-12 wrote none
-//	HOME/instances/NAME/ca.pem   where its TLS certificate is of a private authority
-type home struct{ dir string }
-
-func openHome(env cli.Environment) (home, error) {
-	if dir := env.Getenv("HALLMARK_HOME"); dir != "" {
-		return home{dir}, nil
-	}
-	dir, err := os.UserConfigDir()
-	if err != nil {
-		return home{}, fmt.Errorf("finding the configuration folder: %w; set HALLMARK_HOME", err)
-	}
-	return home{filepath.Join(dir, "hallmark")}, nil
-}
-
-// isInstanceName keeps names from being paths.
-func isInstanceName(name string) bool {
-	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-	return name != "" && len(name) <= 100 && strings.Contains(letters, name[:1]) && strings.Trim(name, letters+"._-") == ""
-}
-
-func (h home) instance(name string) (string, error) {
-	if !isInstanceName(name) {
-		return "", &verdict.Problem{Exit: verdict.ExitUsage, Code: "usage", Err: fmt.Errorf("%q is not a name of an instance: want letters, digits, dots, dashes", name)}
-	}
-	return filepath.Join(h.dir, "instances", name), nil
-}
-
-// defaultInstance is "" when there is none.
-func (h home) defaultInstance() (string, error) {
-	raw, err := os.ReadFile(filepath.Join(h.dir, "default"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	return strings.TrimSpace(string(raw)), err
-}
-
-func (h home) setDefault(name string) error {
-	return durable.WriteFile(filepath.Join(h.dir, "default"), []byte(name+"\n"), 0o644)
-}
-
-// list gives the names of all instances.
-func (h home) list() ([]string, error) {
-	entries, err := os.ReadDir(filepath.Join(h.dir, "instances"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	var names []string
-	for _, entry := range entries {
-		if entry.IsDir() && isInstanceName(entry.Name()) {
-			names = append(names, entry.Name())
-		}
-	}
-	return names, err
-}
-
-// urlFile has the URL from which an instance was pinned, beside its trusted root.
-const urlFile = "url"
-
-// pinnedIn reads what is pinned in the directory of an instance.
-func pinnedIn(dir string) (*trust.Material, error) { return trust.ReadMaterial(os.DirFS(dir)) }
-
-// urlIn returns the URL from which m was pinned in dir. For pins without one, it returns
-// the URL of the certificate authority, which is the instance's where it is of hallmark.
-func urlIn(dir string, m *trust.Material) (string, error) {
-	raw, err := verdict.ReadFile(filepath.Join(dir, urlFile), maxURL)
-	if all := m.SigningConfig.CertificateAuthorities; errors.Is(err, fs.ErrNotExist) && len(all) > 0 {
-		return all[0].URL, nil
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", err
-	}
-	return strings.TrimSpace(string(raw)), nil
-}
-
-// maxURL is how many bytes of urlFile are read.
-const maxURL = 8 << 10
-
-// nameOf is what an instance is called when nobody says otherwise: its host, with
-// the port if it has one.
-func nameOf(base string) string {
-	u, err := url.Parse(base)
-	if err != nil {
-		return ""
-	}
-	return strings.Trim(strings.NewReplacer(":", "-", "[", "", "]", "").Replace(u.Host), "-.")
-}
 
 // trustFlags select the instance that a verb works with.
 type trustFlags struct {
@@ -183,7 +90,7 @@ func (f trustFlags) path(env cli.Environment, given, name string) (string, error
 
 // dir is the directory of the instance that the flags select, which may not be there.
 func (f trustFlags) dir(env cli.Environment) (string, error) {
-	h, err := openHome(env)
+	h, err := store.Open(env.Getenv)
 	if err != nil {
 		return "", err
 	}
@@ -192,17 +99,17 @@ func (f trustFlags) dir(env cli.Environment) (string, error) {
 		instance = env.Getenv("HALLMARK_INSTANCE")
 	}
 	if instance == "" {
-		if instance, err = h.defaultInstance(); err != nil {
+		if instance, err = h.Default(); err != nil {
 			return "", err
 		}
 	}
-	if names, err := h.list(); instance == "" && err == nil && len(names) > 0 {
+	if names, err := h.List(); instance == "" && err == nil && len(names) > 0 {
 		return "", &verdict.Problem{Exit: verdict.ExitUndecided, Code: "no-instance", Err: errors.New("there is no default instance"), Try: "--instance NAME, one of: " + strings.Join(names, ", ")}
 	}
 	if instance == "" {
 		return "", &verdict.Problem{Exit: verdict.ExitUndecided, Code: "no-instance", Err: errors.New("this client trusts no instance yet"), Try: env.Command() + " trust add URL"}
 	}
-	return h.instance(instance)
+	return h.Instance(instance)
 }
 
 // completeInstances has shells offer the instances wherever one is chosen.
@@ -217,10 +124,10 @@ func completeInstances(cmd *cobra.Command, env cli.Environment) {
 
 // instances are the names of the instances that the client trusts, for shells.
 func instances(env cli.Environment) []string {
-	h, err := openHome(env)
+	h, err := store.Open(env.Getenv)
 	if err != nil {
 		return nil
 	}
-	names, _ := h.list()
+	names, _ := h.List()
 	return names
 }

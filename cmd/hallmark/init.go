@@ -17,6 +17,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/keys"
 	"github.com/hallmark-sign/hallmark/internal/server"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/trust/store"
 )
 
 const (
@@ -89,7 +90,7 @@ func initInstance(ctx context.Context, env cli.Environment, dir string, o instan
 	if err != nil {
 		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.Command() + " init --help"}
 	}
-	m, err := pinnedIn(filepath.Join(dir, "trust"))
+	m, err := store.Read(filepath.Join(dir, "trust"))
 	if err != nil {
 		return err
 	}

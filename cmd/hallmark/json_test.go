@@ -6,10 +6,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/spf13/cobra"
+
+	"github.com/hallmark-sign/hallmark/internal/cli"
 )
 
 // conformsCommand: conforms NAME holds each line of stdout to NAME in

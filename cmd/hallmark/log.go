@@ -1,8 +1,9 @@
 package main
 
 import (
-	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/spf13/cobra"
+
+	"github.com/hallmark-sign/hallmark/internal/cli"
 )
 
 func logCommand(env cli.Environment) *cobra.Command {

@@ -18,6 +18,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/server"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/trust"
+	"github.com/hallmark-sign/hallmark/trust/store"
 )
 
 // rotateFlags are those of log rotate.
@@ -103,7 +104,7 @@ func (f rotateFlags) tellNext(env cli.Environment, frozen string) error {
 		return err
 	}
 	current := logs.Root.Logs[len(logs.Root.Logs)-1].BaseURL
-	m, err := pinnedIn(logs.Config.Path("trust"))
+	m, err := store.Read(logs.Config.Path("trust"))
 	if err != nil {
 		return err
 	}

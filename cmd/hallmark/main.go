@@ -2,10 +2,11 @@ package main
 
 import (
 	"context"
-	"github.com/hallmark-sign/hallmark/internal/cli"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/hallmark-sign/hallmark/internal/cli"
 )
 
 func main() {

@@ -3,8 +3,9 @@ package main
 import (
 	"context"
 
-	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/spf13/cobra"
+
+	"github.com/hallmark-sign/hallmark/internal/cli"
 )
 
 // execute runs the verb that args name and gives the exit status.

@@ -20,6 +20,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/trust"
+	"github.com/hallmark-sign/hallmark/trust/store"
 )
 
 func trustCommand(env cli.Environment) *cobra.Command {
@@ -92,17 +93,17 @@ func (f trustAddFlags) run(ctx context.Context, env cli.Environment, url string)
 			Err: errors.New("over plain HTTP anybody on the way can put an instance of their own in the place of this one"),
 		}
 	}
-	h, err := openHome(env)
+	h, err := store.Open(env.Getenv)
 	if err != nil {
 		return err
 	}
 	if f.name == "" {
-		f.name = nameOf(url)
+		f.name = store.Name(url)
 	}
 	if f.name == "" {
 		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: url, Code: "usage", Err: errors.New("it is no URL, or names no host"), Try: env.Command() + " trust add https://HOST"}
 	}
-	dir, err := h.instance(f.name)
+	dir, err := h.Instance(f.name)
 	if err != nil {
 		return err
 	}
@@ -170,7 +171,7 @@ func (f trustAddFlags) accept(ctx context.Context, env cli.Environment, url, dir
 		env.Say("  it has you ask that its log is cosigned by %s", m.LogPolicy.Quorum.String())
 	}
 	question := fmt.Sprintf("Trust it as %s?", f.name)
-	if pinned, err := pinnedIn(dir); err == nil && pinned.Fingerprint() != print {
+	if pinned, err := store.Read(dir); err == nil && pinned.Fingerprint() != print {
 		question = fmt.Sprintf("Replace the one that is pinned as %s?", f.name)
 		env.Say("  another one is pinned as %s: %s", f.name, pinned.Fingerprint())
 		env.Say("  what it has signed verifies with it alone; --name NAME keeps both")
@@ -200,7 +201,7 @@ type pin struct {
 // files returns the contents of all files of the directory by name; nil where the pin has
 // no such file.
 func (p pin) files() map[string][]byte {
-	all := map[string][]byte{caFile: p.authorities, urlFile: []byte(p.url + "\n")}
+	all := map[string][]byte{store.AuthoritiesFile: p.authorities, store.URLFile: []byte(p.url + "\n")}
 	for _, f := range trust.Files() {
 		all[f.Name], _ = p.material.File(f.Name)
 	}
@@ -234,16 +235,16 @@ func (p pin) write() error {
 	return nil
 }
 
-func (f trustAddFlags) keep(env cli.Environment, h home, p pin) error {
+func (f trustAddFlags) keep(env cli.Environment, h store.Store, p pin) error {
 	if err := p.write(); err != nil {
 		return err
 	}
-	current, err := h.defaultInstance()
+	current, err := h.Default()
 	if err != nil {
 		return err
 	}
 	if current == "" || f.isDefault {
-		if err := h.setDefault(f.name); err != nil {
+		if err := durable.WriteFile(h.DefaultFile(), []byte(f.name+"\n"), 0o644); err != nil {
 			return err
 		}
 		current = f.name
@@ -264,15 +265,15 @@ func trustListCommand(env cli.Environment) *cobra.Command {
   hallmark trust list --json`,
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			h, err := openHome(env)
+			h, err := store.Open(env.Getenv)
 			if err != nil {
 				return err
 			}
-			names, err := h.list()
+			names, err := h.List()
 			if err != nil {
 				return err
 			}
-			current, err := h.defaultInstance()
+			current, err := h.Default()
 			if err != nil {
 				return err
 			}
@@ -290,17 +291,17 @@ type trustedInstance struct {
 	Default     bool   `json:"default"`
 }
 
-func listInstances(env cli.Environment, h home, names []string, current string) error {
+func listInstances(env cli.Environment, h store.Store, names []string, current string) error {
 	for _, name := range names {
-		dir, err := h.instance(name)
+		dir, err := h.Instance(name)
 		if err != nil {
 			return err
 		}
-		m, err := pinnedIn(dir)
+		m, err := store.Read(dir)
 		if err != nil {
 			return verdict.Unreadable(dir, err)
 		}
-		url, err := urlIn(dir, m)
+		url, err := store.URL(dir, m)
 		if err != nil {
 			return err
 		}
@@ -327,11 +328,11 @@ func trustRemoveCommand(env cli.Environment) *cobra.Command {
 			return instances(env), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
-			h, err := openHome(env)
+			h, err := store.Open(env.Getenv)
 			if err != nil {
 				return err
 			}
-			dir, err := h.instance(args[0])
+			dir, err := h.Instance(args[0])
 			if err != nil {
 				return err
 			}
@@ -346,11 +347,11 @@ func trustRemoveCommand(env cli.Environment) *cobra.Command {
 			} else {
 				env.Say("%s is trusted no more", args[0])
 			}
-			if current, none := h.defaultInstance(); err != nil || none != nil || current != args[0] {
+			if current, none := h.Default(); err != nil || none != nil || current != args[0] {
 				return errors.Join(err, none)
 			}
 			env.Say("it was the default: choose another with --instance, or make one with trust add --default")
-			return os.Remove(filepath.Join(h.dir, "default"))
+			return os.Remove(h.DefaultFile())
 		},
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/ownlog"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/trust"
+	"github.com/hallmark-sign/hallmark/trust/store"
 )
 
 // fingerprintFlags are those of trust fingerprint.
@@ -78,17 +79,17 @@ func (f fingerprintFlags) material(ctx context.Context, env cli.Environment, ins
 	if strings.HasPrefix(instance, "https://") || strings.HasPrefix(instance, "http://") {
 		return f.fetch(ctx, env, strings.TrimSuffix(instance, "/"))
 	}
-	h, err := openHome(env)
+	h, err := store.Open(env.Getenv)
 	if err != nil {
 		return nil, err
 	}
-	names, err := h.list()
+	names, err := h.List()
 	if err != nil {
 		return nil, err
 	}
 	dir := instance
 	if slices.Contains(names, instance) {
-		if dir, err = h.instance(instance); err != nil {
+		if dir, err = h.Instance(instance); err != nil {
 			return nil, err
 		}
 	} else if info, err := os.Stat(dir); err != nil || !info.IsDir() {
@@ -96,7 +97,7 @@ func (f fingerprintFlags) material(ctx context.Context, env cli.Environment, ins
 	} else if ownlog.IsInstance(dir) {
 		dir = filepath.Join(dir, "trust")
 	}
-	m, err := pinnedIn(dir)
+	m, err := store.Read(dir)
 	if err != nil {
 		return nil, verdict.Unreadable(dir, err)
 	}
@@ -106,7 +107,7 @@ func (f fingerprintFlags) material(ctx context.Context, env cli.Environment, ins
 // fetch asks a URL, with the certificate authority given or the one that is kept with the
 // instance of the same host.
 func (f fingerprintFlags) fetch(ctx context.Context, env cli.Environment, url string) (*trust.Material, error) {
-	flags := trustFlags{cacert: f.cacert, instance: nameOf(url)}
+	flags := trustFlags{cacert: f.cacert, instance: store.Name(url)}
 	var roots *x509.CertPool
 	if f.cacert != "" || flags.instance != "" {
 		var err error

@@ -24,6 +24,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/signing"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/trust"
+	"github.com/hallmark-sign/hallmark/trust/store"
 )
 
 const (
@@ -301,7 +302,7 @@ func (f *flipped) Read(p []byte) (int, error) {
 
 // next is what to go on with.
 func (t *trial) next() {
-	c, name := t.env.Command(), nameOf(t.instance.Config.URL)
+	c, name := t.env.Command(), store.Name(t.instance.Config.URL)
 	t.env.Say("\nGo on with:")
 	t.env.Say("  %s inspect %s", c, t.bundle())
 	t.env.Say("  %s serve -c %s --passphrase-file %s", c, filepath.Join(t.dir, config.File), filepath.Join(t.dir, tryPassphrase))

@@ -11,6 +11,7 @@ import (
 	"github.com/hallmark-sign/hallmark/client/login"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/trust/store"
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
@@ -60,6 +61,8 @@ func ProblemOf(err error) *verdict.Problem {
 		return &verdict.Problem{Exit: verdict.ExitRefused, Code: "login-refused", Err: err}
 	case errors.Is(err, client.ErrNoService):
 		return &verdict.Problem{Exit: verdict.ExitUndecided, Code: "no-service", Err: err}
+	case errors.Is(err, store.ErrName):
+		return &verdict.Problem{Exit: verdict.ExitUsage, Code: "usage", Err: err}
 	case errors.As(err, &status):
 		return &verdict.Problem{Exit: verdict.ExitRefused, Code: "service-refused", Err: err}
 	case durable.Failing(err):

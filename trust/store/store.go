@@ -1,0 +1,119 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/hallmark-sign/hallmark/trust"
+)
+
+// Files of an instance beside those of [trust.Files].
+const (
+	URLFile         = "url"    // from where the instance was pinned; builds before 2026-12 wrote none
+	AuthoritiesFile = "ca.pem" // where its TLS certificate is of a private authority
+)
+
+// ErrName reports a text that is not the name of an instance.
+var ErrName = errors.New("not a name of an instance")
+
+// A Store is the directory of what a client has pinned:
+//
+//	DIR/default                 name of the default instance
+//	DIR/instances/NAME/FILE     each of [trust.Files], and those named here
+type Store struct{ Dir string }
+
+// Open returns the store of the user: HALLMARK_HOME, or the one in the configuration folder.
+func Open(getenv func(string) string) (Store, error) {
+	if dir := getenv("HALLMARK_HOME"); dir != "" {
+		return Store{dir}, nil
+	}
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		return Store{}, fmt.Errorf("finding the configuration folder: %w; set HALLMARK_HOME", err)
+	}
+	return Store{filepath.Join(dir, "hallmark")}, nil
+}
+
+// isName keeps names from being paths.
+func isName(name string) bool {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+	return name != "" && len(name) <= 100 && strings.Contains(letters, name[:1]) && strings.Trim(name, letters+"._-") == ""
+}
+
+// Instance returns the directory of an instance, which may be missing. Errors: [ErrName].
+func (s Store) Instance(name string) (string, error) {
+	if !isName(name) {
+		return "", fmt.Errorf("%q is %w: want letters, digits, dots, dashes", name, ErrName)
+	}
+	return filepath.Join(s.Dir, "instances", name), nil
+}
+
+// DefaultFile returns the path of the file with the name of the default instance.
+func (s Store) DefaultFile() string { return filepath.Join(s.Dir, "default") }
+
+// Default returns the name of the default instance, which is empty if there is none.
+func (s Store) Default() (string, error) {
+	raw, err := os.ReadFile(s.DefaultFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return strings.TrimSpace(string(raw)), err
+}
+
+// List returns the names of all instances.
+func (s Store) List() ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(s.Dir, "instances"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var names []string
+	for _, entry := range entries {
+		if entry.IsDir() && isName(entry.Name()) {
+			names = append(names, entry.Name())
+		}
+	}
+	return names, err
+}
+
+// Read reads what is pinned in the directory of an instance.
+func Read(dir string) (*trust.Material, error) { return trust.ReadMaterial(os.DirFS(dir)) }
+
+// maxURL is how many bytes of a URLFile are read.
+const maxURL = 8 << 10
+
+// URL returns the URL from which m was pinned in dir. For pins without one, it returns the
+// URL of the certificate authority, which is the instance's where it is of hallmark.
+func URL(dir string, m *trust.Material) (string, error) {
+	f, err := os.Open(filepath.Join(dir, URLFile))
+	if all := m.SigningConfig.CertificateAuthorities; errors.Is(err, fs.ErrNotExist) && len(all) > 0 {
+		return all[0].URL, nil
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, maxURL+1))
+	if err == nil && len(raw) > maxURL {
+		err = fmt.Errorf("%s: more than %d bytes", f.Name(), maxURL)
+	}
+	return strings.TrimSpace(string(raw)), err
+}
+
+// Name returns the name that an instance at base has by default: its host, with the port if
+// it has one.
+func Name(base string) string {
+	u, err := url.Parse(base)
+	if err != nil {
+		return ""
+	}
+	return strings.Trim(strings.NewReplacer(":", "-", "[", "", "]", "").Replace(u.Host), "-.")
+}
