@@ -16,9 +16,10 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/rpcstatus"
 )
 
-// ErrUnavailable reports that a service could not be asked, was too busy or failed to
-// answer (429, 5xx): nothing is known, so try again later.
-var ErrUnavailable = errors.New("service is unavailable")
+// ErrUnavailable reports that a service could not be reached, was too busy or failed to
+// respond (429, 5xx): nothing is known, so try again later. Errors of client/login, and of
+// oci about a registry, match it too.
+var ErrUnavailable = retry.ErrUnavailable
 
 // ErrTooLong says that an answer is longer than any that makes sense: it is no answer.
 var ErrTooLong = errors.New("answer is too long")

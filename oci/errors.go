@@ -13,6 +13,8 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"github.com/hallmark-sign/hallmark/client/retry"
 )
 
 // A Reason tells why a registry could not be consulted.
@@ -47,6 +49,11 @@ func (u *RegistryError) Error() string { return fmt.Sprintf("%s: %v", u.Reason.w
 
 // Unwrap returns the cause.
 func (u *RegistryError) Unwrap() error { return u.Err }
+
+// Is reports whether target is client.ErrUnavailable and asking again later may help.
+func (u *RegistryError) Is(target error) bool {
+	return target == retry.ErrUnavailable && (u.Reason == Busy || u.Reason == Unavailable || u.Reason == TimedOut)
+}
 
 // words returns the reason in words.
 func (r Reason) words() string {

@@ -48,7 +48,7 @@ type guarded struct {
 	plain bool
 }
 
-var errPlain = errors.New("plain HTTP is allowed only to loopback: on a network, anyone could read credentials and alter responses; --registry-plain-http allows it")
+var errPlain = errors.New("plain HTTP is allowed only to loopback: on a network, anyone could read credentials and alter responses")
 
 // RoundTrip implements [http.RoundTripper].
 func (g *guarded) RoundTrip(req *http.Request) (*http.Response, error) {

@@ -18,7 +18,7 @@ const (
 
 // Ambient gives the token that the environment offers, and ok where it offers
 // one: SIGSTORE_ID_TOKEN, or what GitHub Actions gives a job with id-token: write.
-// A nil client is one of its own. Errors: ErrUnavailable, *Refused.
+// A nil client is one of its own. Errors: client.ErrUnavailable, *Refused.
 func Ambient(ctx context.Context, client *http.Client, getenv func(string) string, audience string) (token string, ok bool, err error) {
 	if token := strings.TrimSpace(getenv(envToken)); token != "" {
 		if _, err := parseToken(token); err != nil {

@@ -23,7 +23,7 @@ const callback = "/auth/callback"
 
 // Browser signs in with the browser that open opens; open may be nil. The address
 // is printed to out as well, for somebody to open by hand. It waits as long as ctx
-// lasts. Errors: ErrUnavailable, *Refused, the context's.
+// lasts. Errors: client.ErrUnavailable, *Refused, the context's.
 func Browser(ctx context.Context, o Options, open func(url string) error, out io.Writer) (token string, err error) {
 	s, err := start(ctx, o)
 	if err != nil {

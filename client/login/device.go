@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/url"
 	"time"
+
+	"github.com/hallmark-sign/hallmark/client/retry"
 )
 
 const (
@@ -32,7 +34,7 @@ type grant struct {
 
 // Device signs in with a browser on any machine: it prints an address and a code
 // to out, and asks for the token until somebody has allowed it there. Errors:
-// ErrUnavailable, *Refused, the context's.
+// client.ErrUnavailable, *Refused, the context's.
 func Device(ctx context.Context, o Options, out io.Writer) (token string, err error) {
 	s, err := start(ctx, o)
 	if err != nil {
@@ -80,7 +82,7 @@ func (s *session) poll(ctx context.Context, g grant) (string, error) {
 		case errors.As(err, &refused) && refused.Code == "authorization_pending":
 		case errors.As(err, &refused) && refused.Code == "slow_down":
 			interval += slowDown
-		case errors.Is(err, ErrUnavailable) && ctx.Err() == nil:
+		case errors.Is(err, retry.ErrUnavailable) && ctx.Err() == nil:
 			interval = min(2*interval, maxInterval) // "such as … exponential backoff"
 		default:
 			return token, err

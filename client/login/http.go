@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/hallmark-sign/hallmark/client/retry"
 )
 
 // maxAnswer is how many bytes of an answer are read.
@@ -30,7 +32,7 @@ func getJSON(ctx context.Context, client *http.Client, where, bearer string, v a
 	return exchange(client, req, v)
 }
 
-// post sends a form and reads a JSON object. Errors: ErrUnavailable, *Refused.
+// post sends a form and reads a JSON object. Errors: client.ErrUnavailable, *Refused.
 func (s *session) post(ctx context.Context, where string, form url.Values, v any) error {
 	if err := checkURL(where); err != nil {
 		return fmt.Errorf("endpoint: %w", err)
@@ -63,12 +65,12 @@ func exchange(client *http.Client, req *http.Request, v any) error {
 func do(client *http.Client, req *http.Request) (*http.Response, []byte, error) {
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return nil, nil, fmt.Errorf("%w: %w", retry.ErrUnavailable, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: reading answer: %w", ErrUnavailable, err)
+		return nil, nil, fmt.Errorf("%w: reading answer: %w", retry.ErrUnavailable, err)
 	}
 	if len(body) > maxAnswer {
 		return nil, nil, fmt.Errorf("answer is longer than %d bytes", maxAnswer)
@@ -88,7 +90,7 @@ func refusal(resp *http.Response, body []byte) error {
 	}
 	switch resp.StatusCode {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return fmt.Errorf("%w: %w", ErrUnavailable, e)
+		return fmt.Errorf("%w: %w", retry.ErrUnavailable, e)
 	}
 	return e
 }

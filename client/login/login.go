@@ -30,10 +30,6 @@ type Options struct {
 	HTTP *http.Client
 }
 
-// ErrUnavailable says that the issuer could not be asked or was too busy to
-// answer: nothing is known, so try again later.
-var ErrUnavailable = errors.New("issuer is unavailable")
-
 // Refused is the issuer's refusal.
 type Refused struct {
 	Code        string // of RFC 6749 §5.2 or RFC 8628 §3.5, or the HTTP status
@@ -64,7 +60,7 @@ type endpoints struct {
 	Challenges    []string `json:"code_challenge_methods_supported"`
 }
 
-// start finds the issuer's endpoints. Errors: ErrUnavailable, *Refused.
+// start finds the issuer's endpoints. Errors: client.ErrUnavailable, *Refused.
 func start(ctx context.Context, o Options) (*session, error) {
 	s := &session{issuer: o.Issuer, clientID: o.ClientID, http: limitedClient(o.HTTP)}
 	if s.clientID == "" {
@@ -146,7 +142,7 @@ func (s *session) address(a attempt) (string, error) {
 }
 
 // redeem checks what came back with the browser and gives the token. Errors:
-// ErrUnavailable, *Refused.
+// client.ErrUnavailable, *Refused.
 func (s *session) redeem(ctx context.Context, a attempt, query url.Values) (string, error) {
 	if query.Get("state") != a.state {
 		return "", errors.New("answer is not to this attempt to sign in")

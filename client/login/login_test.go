@@ -21,6 +21,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hallmark-sign/hallmark/client"
+	"github.com/hallmark-sign/hallmark/client/retry"
 	"github.com/hallmark-sign/hallmark/internal/issuer"
 )
 
@@ -284,15 +286,15 @@ func TestOddIssuers(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Device(t.Context(), odd(t, map[string]string{discovery: "503|"}), io.Discard); !errors.Is(err, ErrUnavailable) {
+	if _, err := Device(t.Context(), odd(t, map[string]string{discovery: "503|"}), io.Discard); !errors.Is(err, retry.ErrUnavailable) {
 		t.Errorf("busy: %v", err)
 	}
 	for _, url := range []string{"", "login.example.com", "http://login.example.com", "ftp://localhost", "https://me:pw@login.example.com"} {
-		if _, err := Device(t.Context(), Options{Issuer: url}, io.Discard); err == nil || errors.Is(err, ErrUnavailable) {
+		if _, err := Device(t.Context(), Options{Issuer: url}, io.Discard); err == nil || errors.Is(err, retry.ErrUnavailable) {
 			t.Errorf("%q: %v", url, err)
 		}
 	}
-	if _, err := Device(t.Context(), Options{Issuer: "http://127.0.0.1:1"}, io.Discard); !errors.Is(err, ErrUnavailable) {
+	if _, err := Device(t.Context(), Options{Issuer: "http://127.0.0.1:1"}, io.Discard); !errors.Is(err, client.ErrUnavailable) {
 		t.Errorf("nobody there: %v", err)
 	}
 }

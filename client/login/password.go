@@ -22,7 +22,7 @@ var ErrPassword = errors.New("email or password is wrong")
 
 // Password signs in without a browser, for scripts: it fills in the page of the
 // issuer that is built into hallmark, and works with no other. Errors:
-// ErrPassword, ErrUnavailable, *Refused.
+// ErrPassword, client.ErrUnavailable, *Refused.
 func Password(ctx context.Context, o Options, email string, password []byte) (token string, err error) {
 	s, err := start(ctx, o)
 	if err != nil {

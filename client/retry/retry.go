@@ -2,10 +2,16 @@ package retry
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
 )
+
+// ErrUnavailable reports that a service could not be reached, was too busy or failed to
+// respond (429, 5xx): nothing is known, so try again later. It is client.ErrUnavailable, and
+// stands here for the packages that client does not import.
+var ErrUnavailable = errors.New("service is unavailable")
 
 // IsBusy says whether a status means that asking again may help: 429, 502, 503, 504.
 func IsBusy(status int) bool {

@@ -55,7 +55,7 @@ func ProblemOf(err error) *verdict.Problem {
 		return verdict.Refused(refused)
 	case errors.Is(err, context.Canceled):
 		return verdict.Interrupted("")
-	case errors.Is(err, client.ErrUnavailable), errors.Is(err, login.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, client.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		return &verdict.Problem{Exit: verdict.ExitUndecided, Code: "service-unavailable", Err: err, Try: againWhen(err)}
 	case errors.Is(err, login.ErrPassword), errors.As(err, &denied):
 		return &verdict.Problem{Exit: verdict.ExitRefused, Code: "login-refused", Err: err}

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/hallmark-sign/hallmark/client"
-	"github.com/hallmark-sign/hallmark/client/login"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/verify"
 )
@@ -43,7 +42,7 @@ func TestRemedyFitsTheCase(t *testing.T) {
 		"no such host":          {&net.OpError{Op: "dial", Err: &net.DNSError{IsNotFound: true}}, false},
 		"it answers 503":        {&client.StatusError{Status: 503}, false},
 	} {
-		for _, kind := range []error{client.ErrUnavailable, login.ErrUnavailable} {
+		for _, kind := range []error{client.ErrUnavailable, fmt.Errorf("logging in: %w", client.ErrUnavailable)} {
 			p := ProblemOf(fmt.Errorf("%w: %w", kind, c.cause))
 			if p.Exit != verdict.ExitUndecided || p.Try == "" || strings.Contains(p.Try, "hallmark serve") != c.serve {
 				t.Errorf("%s: try %q, exit %d", name, p.Try, p.Exit)
