@@ -1,38 +1,81 @@
 package interop
 
 import (
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 )
 
 // cosign2Binary is built by a module of its own, in minutes where nothing of it is in
-// the build cache: see TestDocumented.
+// the build cache: see TestDocumentedImages.
 var cosign2Binary = build("cosign2", "github.com/sigstore/cosign/v2/cmd/cosign", "cosign2")
 
-// documented returns the commands of a program that stand in the blocks of a page, each
-// on one line.
+// documented returns the commands of a program in the blocks of a page, each on one line.
 func documented(t *testing.T, page, program string) []string {
 	t.Helper()
-	text := strings.ReplaceAll(string(read(t, filepath.Join("..", "docs", page))), "\\\n", " ")
 	var all []string
-	for _, block := range regexp.MustCompile("(?s)\n```\n(.*?)\n```\n").FindAllStringSubmatch(text, -1) {
-		for line := range strings.Lines(block[1]) {
-			if command := strings.TrimPrefix(strings.TrimSpace(line), "$ "); strings.HasPrefix(command, program+" ") {
-				all = append(all, command)
-			}
+	open := false
+	for line := range strings.Lines(strings.ReplaceAll(string(read(t, page)), "\\\n", " ")) {
+		command := strings.TrimPrefix(strings.TrimSpace(line), "$ ")
+		if strings.HasPrefix(command, "```") {
+			open = !open
+		} else if open && strings.HasPrefix(command, program+" ") {
+			all = append(all, command)
 		}
 	}
 	return all
 }
 
-// TestDocumented runs cosign's commands of docs/guides/containers.md as they stand there, but for
-// the names in them. Cosign 2 takes minutes to build, so it is run where that was done
+// cosignPages lists the pages with commands of cosign, and which test runs them.
+var cosignPages = map[string]string{
+	"../docs/guides/own-instance.md": "TestDocumentedFiles",
+	"../docs/guides/containers.md":   "TestDocumentedImages",
+	"../docs/guides/air-gap.md":      "TestDocumentedImages",
+}
+
+// TestDocumentedPages checks that cosignPages has every page with commands of cosign.
+func TestDocumentedPages(t *testing.T) {
+	pages := []string{"../README.md"}
+	err := filepath.WalkDir("../docs", func(path string, _ fs.DirEntry, err error) error {
+		if filepath.Ext(path) == ".md" {
+			pages = append(pages, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range pages {
+		if all := documented(t, page, "cosign"); len(all) > 0 && cosignPages[page] == "" {
+			t.Errorf("%s: no test runs %q", page, all)
+		}
+	}
+}
+
+// TestDocumentedFiles runs cosign's commands on files, as the guide has them but for the
+// names in them.
+func TestDocumentedFiles(t *testing.T) {
+	r := newRequest(t)
+	names := strings.NewReplacer("release.tar.gz.sigstore.json", r.bundle, "release.tar.gz", r.file, "alice@example.com", r.identity,
+		"URL", r.issuer, "trusted_root.json", r.trustedRoot, "signing_config.v0.2.json", r.signingConfig, "token.txt", r.token)
+	all := documented(t, "../docs/guides/own-instance.md", "cosign")
+	if len(all) != 2 {
+		t.Errorf("%d commands of cosign are documented, want 2: %q", len(all), all)
+	}
+	for _, command := range all {
+		if err := cosign(t, strings.Fields(names.Replace(command))[1:]...); err != nil {
+			t.Errorf("cosign: %s: %v", command, err)
+		}
+	}
+}
+
+// TestDocumentedImages runs cosign's commands on images, as the guides have them but for the
+// names in them. Cosign 2 takes minutes to build, so it is run where that was done
 // before, and at night.
-func TestDocumented(t *testing.T) {
+func TestDocumentedImages(t *testing.T) {
 	r := newRequest(t)
 	i := registries()["distribution v3"](t).push(t)
 	for _, args := range [][]string{{"sign"}, {"attest", "--type", "spdx", "--predicate", r.predicate}} {
@@ -47,7 +90,7 @@ func TestDocumented(t *testing.T) {
 	}
 	names := strings.NewReplacer("registry.example.com/app@sha256:HEX", i.image, "mirror.internal/app:v1", laxRegistry(t, i.home).host+"/app:v1", "alice@example.com", r.identity,
 		"URL", r.issuer, "trusted_root.json", r.trustedRoot, "release/", dir)
-	all := documented(t, "guides/containers.md", "cosign")
+	all := append(documented(t, "../docs/guides/containers.md", "cosign"), documented(t, "../docs/guides/air-gap.md", "cosign")...)
 	if len(all) != 4 {
 		t.Errorf("%d commands of cosign are documented, want 4: %q", len(all), all)
 	}
