@@ -95,7 +95,7 @@ func registryError(err error) error {
 		return &RegistryError{Reason: Untrusted, Err: certificate}
 	case errors.As(err, &answer): // of the handshake
 		return &RegistryError{Reason: reasonOf(answer.StatusCode), Status: answer.StatusCode, Err: handshakeError(answer)}
-	case isNoTLS(err):
+	case isNoTLS(err), errors.Is(err, errPlain):
 		return &RegistryError{Reason: NoTLS, Err: err}
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return &RegistryError{Reason: TimedOut, Err: err}

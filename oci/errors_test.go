@@ -2,6 +2,7 @@ package oci
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/hallmark-sign/hallmark/client"
@@ -13,5 +14,13 @@ func TestUnavailable(t *testing.T) {
 		if got := errors.Is(&RegistryError{Reason: reason, Err: errors.New("x")}, client.ErrUnavailable); got != want {
 			t.Errorf("%s: %t", reason, got)
 		}
+	}
+}
+
+// Plain HTTP that is refused here, as that of a token service, is no service to wait for.
+func TestPlainIsNoTLS(t *testing.T) {
+	u := new(RegistryError)
+	if err := registryError(fmt.Errorf("greeting: %w", errPlain)); !errors.As(err, &u) || u.Reason != NoTLS {
+		t.Error(err)
 	}
 }
