@@ -47,8 +47,8 @@ const (
 	foundation               // L4 tilelog, keys: what services stand on
 	service                  // L4 every other internal package
 	settings                 // L5 internal/config
+	making                   // L5 internal/instance: what server serves, made and opened
 	server                   // L5 internal/server
-	making                   // L5 internal/instance: what server needs, made and opened
 	testServer               // L5 hallmarktest
 	finding                  // L5 internal/lookup: what the application has in common
 	application              // L5 what the verbs of the command call
@@ -195,7 +195,7 @@ func mayImport(from, to unit) bool {
 		return t < f && (t != lookup || from.room == "internal/tilelog")
 	case service, settings:
 		return t <= foundation && t != lookup
-	case server, making:
+	case making, server:
 		return t < f
 	case testServer:
 		return t <= waysOut || t == server || t == making || t == settings || to.room == "internal/witness"

@@ -123,10 +123,7 @@ func Start(t testing.TB, o Options) *Instance {
 // start serves the instance, as it is now, until the test or stop ends.
 func (i *Instance) start(t testing.TB, l net.Listener) {
 	t.Helper()
-	m := i.made
-	s, err := server.New(server.Options{
-		Config: m.Config, Keys: m.Keys, CAChain: m.CAChain, TSAChain: m.TSAChain, Root: m.Root, Logger: i.logger,
-	})
+	s, err := server.New(server.Options{Instance: i.made, Logger: i.logger})
 	if err != nil {
 		t.Fatalf("hallmarktest: %v", err)
 	}
@@ -158,7 +155,7 @@ func (i *Instance) rotate(ctx context.Context, base string) error {
 	if err := i.made.CheckRotation(base); err != nil {
 		return err
 	}
-	witnesses, err := server.Witnesses(i.made.Config)
+	witnesses, err := instance.Witnesses(i.made.Config)
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,6 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/instance"
 	"github.com/hallmark-sign/hallmark/internal/ownlog"
-	"github.com/hallmark-sign/hallmark/internal/server"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/trust/store"
@@ -143,7 +142,7 @@ func (f rotateFlags) confirm(ctx context.Context, env cli.Environment, old strin
 
 func (f rotateFlags) freeze(ctx context.Context, env cli.Environment, i *instance.Instance) error {
 	logger := slog.New(slog.NewJSONHandler(env.Machine(), &slog.HandlerOptions{Level: slog.LevelError}))
-	witnesses, err := server.Witnesses(i.Config)
+	witnesses, err := instance.Witnesses(i.Config)
 	if err != nil {
 		return err
 	}

@@ -169,7 +169,7 @@ func listen(address string) (net.Listener, error) {
 
 // newServer opens the logs of i, to be served at l. It closes l when it fails.
 func newServer(i *instance.Instance, l net.Listener, logger *slog.Logger, reload <-chan os.Signal) (*server.Server, error) {
-	s, err := server.New(server.Options{Config: i.Config, Keys: i.Keys, CAChain: i.CAChain, TSAChain: i.TSAChain, Root: i.Root, Logger: logger, Reload: reload})
+	s, err := server.New(server.Options{Instance: i, Logger: logger, Reload: reload})
 	if err == nil {
 		return s, nil
 	}
@@ -183,7 +183,7 @@ func newServer(i *instance.Instance, l net.Listener, logger *slog.Logger, reload
 	if lost := lostLog(err); lost != nil {
 		return nil, lost
 	}
-	if errors.Is(err, server.ErrDemand) {
+	if errors.Is(err, instance.ErrDemand) {
 		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: i.Config.Dir, Code: "configuration", Err: err, Try: "docs/operating/witnesses.md"}
 	}
 	if errors.Is(err, tilelog.ErrFrozen) {

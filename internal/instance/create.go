@@ -13,7 +13,6 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/keys"
-	"github.com/hallmark-sign/hallmark/internal/server"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
@@ -54,7 +53,7 @@ func (o Options) rootKey() string {
 // Instance is what an instance's directory holds, opened.
 type Instance struct {
 	Config   *config.Config
-	Keys     server.Keys
+	Keys     Keys
 	CAChain  []*x509.Certificate
 	TSAChain []*x509.Certificate
 	Root     *trust.Root

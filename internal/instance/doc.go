@@ -4,7 +4,7 @@
 //	DIR/hallmark.yaml          configuration
 //	DIR/keys/root-ca.pem       signs the authorities below; meant to leave the machine
 //	DIR/keys/{intermediate-ca,tsa,rekor,ct,issuer}.pem
-//	DIR/trust/trusted_root.json, signing_config.v0.2.json
+//	DIR/trust/                 what it publishes, see trust.Files
 //
 // Keys are PKCS #8 under a passphrase. Certificates stand in the trusted root and
 // nowhere else: what is served is what clients have been told.

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/hallmark-sign/hallmark/client/logread"
+	"github.com/hallmark-sign/hallmark/internal/instance"
 	"github.com/hallmark-sign/hallmark/internal/logbackup"
-	"github.com/hallmark-sign/hallmark/internal/server"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/internal/witness"
@@ -136,7 +136,7 @@ func (r *Restoration) compare(ctx context.Context, seen []observation) error {
 
 // ask asks the witnesses of the instance.
 func (r *Restoration) ask(ctx context.Context, logs *Logs) error {
-	peers, err := server.Peers(logs.Config.Witnesses)
+	peers, err := instance.Peers(logs.Config.Witnesses)
 	if err != nil {
 		return err
 	}

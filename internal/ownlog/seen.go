@@ -11,7 +11,7 @@ import (
 	"strconv"
 
 	"github.com/hallmark-sign/hallmark/bundle"
-	"github.com/hallmark-sign/hallmark/internal/server"
+	"github.com/hallmark-sign/hallmark/internal/instance"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
@@ -61,7 +61,7 @@ func seenCheckpoint(raw []byte, log Log) (*checkpoint.Checkpoint, error) {
 // may lag behind what others have seen.
 func (o *Logs) noted(log Log) ([]observation, error) {
 	var all []observation
-	for _, path := range append([]string{tilelog.StartMarker(o.Config.Path(log.dir))}, server.LogNotes(o.Config, log.dir, len(o.Root.Logs)-1)...) {
+	for _, path := range append([]string{tilelog.StartMarker(o.Config.Path(log.dir))}, instance.LogNotes(o.Config, log.dir, len(o.Root.Logs)-1)...) {
 		raw, err := os.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) || err == nil && bytes.Count(raw, []byte("\n")) <= 1 {
 			continue // earlier builds wrote the origin alone

@@ -26,9 +26,9 @@ func loginLimits(c *config.Config) issuer.Limits {
 }
 
 func entryLimits(o Options) rekorlog.Limits {
-	l := o.Config.Limits.Effective()
+	l := o.Instance.Config.Limits.Effective()
 	return rekorlog.Limits{
-		Identify:   identify(o.CAChain[0]),
+		Identify:   identify(o.Instance.CAChain[0]),
 		Identities: limiter("log entries of this identity", l.Entries),
 		Addresses:  limiter("log entries without a certificate of this instance from this address", l.AnonymousEntries),
 	}

@@ -2,8 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,6 +16,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/ctlog"
 	"github.com/hallmark-sign/hallmark/internal/evidence"
+	"github.com/hallmark-sign/hallmark/internal/instance"
 	"github.com/hallmark-sign/hallmark/internal/issuer"
 	"github.com/hallmark-sign/hallmark/internal/oidc"
 	"github.com/hallmark-sign/hallmark/internal/rekorlog"
@@ -25,27 +24,9 @@ import (
 	"github.com/hallmark-sign/hallmark/trust"
 )
 
-// Keys are the signing keys that a running instance holds. The root's is not
-// among them.
-type Keys struct {
-	CA    crypto.Signer // of CAChain[0]
-	TSA   crypto.Signer // of TSAChain[0]
-	Rekor crypto.Signer
-	Note  crypto.Signer // Ed25519: the log's checkpoints, for witnesses and readers of tlog-tiles
-	CT    crypto.Signer
-
-	// The built-in login signs ID tokens with IssuerRSA as RS256, which every client
-	// knows, and with Issuer, ECDSA P-256, for clients that are configured for ES256.
-	Issuer, IssuerRSA crypto.Signer
-}
-
-// Options say what to serve. All fields but Reload are required.
+// Options say what to serve. Instance and Logger are required.
 type Options struct {
-	Config   *config.Config
-	Keys     Keys
-	CAChain  []*x509.Certificate // issuing certificate first, root last
-	TSAChain []*x509.Certificate // the authority's own certificate first, root last
-	Root     *trust.Root         // what clients are told
+	Instance *instance.Instance
 	Logger   *slog.Logger
 
 	// Reload has the server read its TLS certificate again at once, as it does anyway
@@ -75,7 +56,7 @@ type Server struct {
 // it. Errors: durable.ErrLocked when another process serves the same directory;
 // keys and chains that do not belong together.
 func New(o Options) (*Server, error) {
-	s := &Server{config: o.Config, reload: o.Reload, logger: slog.New(withRequest{o.Logger.Handler()})}
+	s := &Server{config: o.Instance.Config, reload: o.Reload, logger: slog.New(withRequest{o.Logger.Handler()})}
 	for _, open := range []func(Options) error{s.openGate, s.openLogs, s.publishLogPolicy, s.openTimestamps, s.openLogin, s.openAuthority, s.openEvidence} {
 		if err := open(o); err != nil {
 			return nil, errors.Join(err, s.Close(context.Background()))
@@ -89,59 +70,51 @@ func New(o Options) (*Server, error) {
 
 // openGate says how much strangers may use up, and by what they are told apart.
 func (s *Server) openGate(o Options) (err error) {
-	limits := o.Config.Limits.Effective()
+	limits := o.Instance.Config.Limits.Effective()
 	s.gate = admission.NewGate(admission.Limits{Requests: limits.Requests, Uploads: int64(limits.UploadMiB) << 20})
-	s.proxies, err = o.Config.Proxies()
+	s.proxies, err = o.Instance.Config.Proxies()
 	return err
 }
 
 func (s *Server) openLogs(o Options) (err error) {
-	witnesses, err := Witnesses(o.Config)
+	witnesses, err := instance.Witnesses(o.Instance.Config)
 	if err != nil {
 		return err
 	}
-	last := len(o.Root.Logs) - 1
+	last := len(o.Instance.Root.Logs) - 1
 	if last < 0 {
 		return errors.New("the trusted root has no log")
 	}
-	for n, log := range o.Root.Logs[:last] {
+	for n, log := range o.Instance.Root.Logs[:last] {
 		if err := s.openFrozen(o, n, log); err != nil {
 			return err
 		}
 	}
 	s.rekor, err = rekorlog.New(rekorlog.Options{
-		Dir: o.Config.Path(config.LogName(last)), Origin: config.Hostname(o.Root.Logs[last].BaseURL), Key: o.Keys.Rekor, Note: o.Keys.Note,
-		Limits: entryLimits(o), Logger: s.logger, Witnesses: witnesses, Notes: LogNotes(o.Config, config.LogName(last), last),
+		Dir: o.Instance.Config.Path(config.LogName(last)), Origin: config.Hostname(o.Instance.Root.Logs[last].BaseURL), Key: o.Instance.Keys.Rekor, Note: o.Instance.Keys.Note,
+		Limits: entryLimits(o), Logger: s.logger, Witnesses: witnesses, Notes: instance.LogNotes(o.Instance.Config, config.LogName(last), last),
 	})
 	if err != nil {
 		return err
 	}
 	s.ct, err = ctlog.New(ctlog.Options{
-		Dir: o.Config.Path("ct"), Origin: o.Config.Host() + "/ct", Key: o.Keys.CT, Clock: time.Now, Logger: s.logger,
-		Notes: LogNotes(o.Config, "ct", last),
+		Dir: o.Instance.Config.Path("ct"), Origin: o.Instance.Config.Host() + "/ct", Key: o.Instance.Keys.CT, Clock: time.Now, Logger: s.logger,
+		Notes: instance.LogNotes(o.Instance.Config, "ct", last),
 	})
 	return err
 }
 
-// LogNotes lists the files in which the rest of an instance remembers what one of its
-// logs was seen with, by the name of the log's directory; last is the transparency log that
-// takes entries. See tilelog.Options.
-func LogNotes(c *config.Config, name string, last int) []string {
-	var all []string
-	for _, dir := range []string{config.LogName(last), "ct", "evidence"} {
-		if dir != name {
-			all = append(all, c.Path(dir, name+".seen"))
-		}
-	}
-	return all
+// publishLogPolicy has clients demand the cosignatures that the configuration says.
+func (s *Server) publishLogPolicy(o Options) error {
+	return o.Instance.PublishLogPolicy(s.rekor.Size(), s.logger)
 }
 
 // openFrozen has a log served under its own host name that takes no entries any more.
 func (s *Server) openFrozen(o Options, n int, log trust.Log) error {
 	origin := config.Hostname(log.BaseURL)
 	h, err := rekorlog.Frozen(rekorlog.FrozenOptions{
-		Dir: o.Config.Path(config.LogName(n)), Origin: origin, Key: log.Key,
-		Next: o.Root.Logs[len(o.Root.Logs)-1].BaseURL, Logger: s.logger,
+		Dir: o.Instance.Config.Path(config.LogName(n)), Origin: origin, Key: log.Key,
+		Next: o.Instance.Root.Logs[len(o.Instance.Root.Logs)-1].BaseURL, Logger: s.logger,
 	})
 	if s.frozen == nil {
 		s.frozen = make(map[string]http.Handler)
@@ -151,7 +124,7 @@ func (s *Server) openFrozen(o Options, n int, log trust.Log) error {
 }
 
 func (s *Server) openTimestamps(o Options) (err error) {
-	s.tsa, err = tsa.New(tsa.Options{Key: o.Keys.TSA, Chain: o.TSAChain, Clock: time.Now, Logger: s.logger})
+	s.tsa, err = tsa.New(tsa.Options{Key: o.Instance.Keys.TSA, Chain: o.Instance.TSAChain, Clock: time.Now, Logger: s.logger})
 	if err != nil {
 		return fmt.Errorf("making timestamp authority: %w", err)
 	}
@@ -159,16 +132,16 @@ func (s *Server) openTimestamps(o Options) (err error) {
 }
 
 func (s *Server) openLogin(o Options) (err error) {
-	if o.Config.Login.Disabled {
+	if o.Instance.Config.Login.Disabled {
 		return nil
 	}
 	var clients []issuer.Client
-	for _, c := range o.Config.Login.Clients {
+	for _, c := range o.Instance.Config.Login.Clients {
 		clients = append(clients, issuer.Client{ID: c.ID, Algorithm: c.IDTokenSignedResponseAlg})
 	}
 	s.login, err = issuer.New(issuer.Options{
-		URL: o.Config.URL, RSA: o.Keys.IssuerRSA, ECDSA: o.Keys.Issuer, Clients: clients, Dir: o.Config.Path("issuer"), Audience: config.DefaultAudience,
-		Limits: loginLimits(o.Config), Clock: time.Now, Logger: s.logger, InsecureHTTPUnsafe: o.Config.PlainHTTPUnsafe,
+		URL: o.Instance.Config.URL, RSA: o.Instance.Keys.IssuerRSA, ECDSA: o.Instance.Keys.Issuer, Clients: clients, Dir: o.Instance.Config.Path("issuer"), Audience: config.DefaultAudience,
+		Limits: loginLimits(o.Instance.Config), Clock: time.Now, Logger: s.logger, InsecureHTTPUnsafe: o.Instance.Config.PlainHTTPUnsafe,
 	})
 	if err != nil {
 		return fmt.Errorf("making login: %w", err)
@@ -182,10 +155,10 @@ func (s *Server) openAuthority(o Options) error {
 	var issuers []oidc.Issuer
 	if s.login != nil {
 		issuers = append(issuers, oidc.Issuer{
-			URL: o.Config.URL, Audience: config.DefaultAudience, Type: "email", Keys: s.login.PublicKeys(),
+			URL: o.Instance.Config.URL, Audience: config.DefaultAudience, Type: "email", Keys: s.login.PublicKeys(),
 		})
 	}
-	for _, i := range o.Config.Issuers {
+	for _, i := range o.Instance.Config.Issuers {
 		issuers = append(issuers, oidc.Issuer{
 			URL: i.URL, Audience: i.Audience, Type: i.Type, SubjectDomain: i.SubjectDomain, EmailVerifiedString: i.EmailVerifiedString,
 		})
@@ -195,9 +168,9 @@ func (s *Server) openAuthority(o Options) error {
 		return fmt.Errorf("reading issuers: %w", err)
 	}
 	s.ca, err = ca.New(ca.Options{
-		Key: o.Keys.CA, Chain: o.CAChain, Tokens: tokens, CTLog: s.ct,
+		Key: o.Instance.Keys.CA, Chain: o.Instance.CAChain, Tokens: tokens, CTLog: s.ct,
 		Configuration: tokens.Configuration(), Clock: time.Now, Logger: s.logger,
-		Limit: limiter("certificates of this identity", o.Config.Limits.Effective().Certificates),
+		Limit: limiter("certificates of this identity", o.Instance.Config.Limits.Effective().Certificates),
 	})
 	if err != nil {
 		return fmt.Errorf("making certificate authority: %w", err)
@@ -206,16 +179,16 @@ func (s *Server) openAuthority(o Options) error {
 }
 
 func (s *Server) openEvidence(o Options) (err error) {
-	if !o.Config.Evidence.Enabled {
+	if !o.Instance.Config.Evidence.Enabled {
 		return nil
 	}
-	witnesses, err := cosigners(o.Config.Witnesses)
+	witnesses, err := instance.Cosigners(o.Instance.Config.Witnesses)
 	if err != nil {
 		return err
 	}
 	s.evidence, err = evidence.New(evidence.Options{
-		Dir: o.Config.Path("evidence"), URL: o.Config.URL, Root: o.Root, Witnesses: witnesses, MaxBytes: o.Config.Evidence.MaxBytes, Logger: s.logger,
-		Limit: limiter("bundles from this address", o.Config.Limits.Effective().Evidence),
+		Dir: o.Instance.Config.Path("evidence"), URL: o.Instance.Config.URL, Root: o.Instance.Root, Witnesses: witnesses, MaxBytes: o.Instance.Config.Evidence.MaxBytes, Logger: s.logger,
+		Limit: limiter("bundles from this address", o.Instance.Config.Limits.Effective().Evidence),
 	})
 	return err
 }

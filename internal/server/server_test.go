@@ -380,7 +380,7 @@ func start(t *testing.T, made *instance.Instance) (*server.Server, net.Listener)
 		t.Fatal(err)
 	}
 	s, err := server.New(server.Options{
-		Config: made.Config, Keys: made.Keys, CAChain: made.CAChain, TSAChain: made.TSAChain, Root: made.Root, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Instance: made, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -394,7 +394,7 @@ func TestOneServer(t *testing.T) {
 	s, l := start(t, made)
 	defer l.Close()
 	defer s.Close(t.Context())
-	if _, err := server.New(server.Options{Config: made.Config, Keys: made.Keys, CAChain: made.CAChain, TSAChain: made.TSAChain, Root: made.Root, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}); err == nil {
+	if _, err := server.New(server.Options{Instance: made, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}); err == nil {
 		t.Fatal("a second server opened the same logs")
 	}
 }

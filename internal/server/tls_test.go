@@ -75,7 +75,7 @@ func TestTLS(t *testing.T) {
 	pool := certificate(t, made.Config.Dir)
 	made.Config.TLS = &config.TLS{Certificate: "cert.pem", Key: "key.pem"}
 	s, err := server.New(server.Options{
-		Config: made.Config, Keys: made.Keys, CAChain: made.CAChain, TSAChain: made.TSAChain, Root: made.Root, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Instance: made, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -131,8 +131,7 @@ func served(t *testing.T, reload <-chan os.Signal) (address, dir string, logged 
 	made.Config.TLS = &config.TLS{Certificate: "cert.pem", Key: "key.pem"}
 	logged = new(lockedBuffer)
 	s, err := server.New(server.Options{
-		Config: made.Config, Keys: made.Keys, CAChain: made.CAChain, TSAChain: made.TSAChain, Root: made.Root,
-		Logger: slog.New(slog.NewTextHandler(logged, nil)), Reload: reload,
+		Instance: made, Logger: slog.New(slog.NewTextHandler(logged, nil)), Reload: reload,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -234,8 +233,7 @@ func TestServingIsSaidAfterwards(t *testing.T) {
 	}
 	logged := new(lockedBuffer)
 	s, err := server.New(server.Options{
-		Config: made.Config, Keys: made.Keys, CAChain: made.CAChain, TSAChain: made.TSAChain, Root: made.Root,
-		Logger: slog.New(slog.NewTextHandler(logged, nil)),
+		Instance: made, Logger: slog.New(slog.NewTextHandler(logged, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,10 +1,11 @@
-package server
+package instance
 
 import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"slices"
 
@@ -18,46 +19,47 @@ import (
 // says, or have been told otherwise already.
 var ErrDemand = errors.New("log policy does not fit")
 
-// publishLogPolicy has clients demand the cosignatures that the configuration says. What
+// PublishLogPolicy has clients demand the cosignatures that the configuration says. What
 // a log has acknowledged without them would be refused, so a log is in the policy from its
 // first entry or never; and what clients have pinned they go on demanding, so the policy
-// that there is stays as it is, but for more logs.
-func (s *Server) publishLogPolicy(o Options) error {
-	path := o.Config.Path("trust", trust.LogPolicyFile)
+// that there is stays as it is, but for more logs. Size is that of the log that takes entries.
+// Errors: ErrDemand.
+func (i *Instance) PublishLogPolicy(size uint64, logger *slog.Logger) error {
+	path := i.Config.Path("trust", trust.LogPolicyFile)
 	raw, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if w := o.Config.Witnesses; w == nil || !w.Demanded {
+	if w := i.Config.Witnesses; w == nil || !w.Demanded {
 		if raw != nil {
 			return fmt.Errorf("%w: clients have pinned %s: witnesses.demanded stays on, or the file goes and every client pins anew", ErrDemand, path)
 		}
 		return nil
 	}
-	p, err := demanded(raw, o.Config.Witnesses)
+	p, err := demanded(raw, i.Config.Witnesses)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	public, ok := o.Keys.Note.Public().(ed25519.PublicKey)
+	public, ok := i.Keys.Note.Public().(ed25519.PublicKey)
 	if !ok {
-		return fmt.Errorf("the log's key for witnesses is %T, not Ed25519", o.Keys.Note.Public())
+		return fmt.Errorf("the log's key for witnesses is %T, not Ed25519", i.Keys.Note.Public())
 	}
-	log := checkpoint.Key{Name: config.Hostname(o.Root.Logs[len(o.Root.Logs)-1].BaseURL), Public: public}
+	log := checkpoint.Key{Name: config.Hostname(i.log().BaseURL), Public: public}
 	if slices.ContainsFunc(p.Logs, func(k checkpoint.Key) bool { return k.String() == log.String() }) {
 		return nil
 	}
-	if s.rekor.Size() > 0 {
+	if size > 0 {
 		return fmt.Errorf("%w: the log has entries that nobody had to cosign, which clients would refuse: begin a new one with 'hallmark log rotate'", ErrDemand)
 	}
 	p.Logs = append(p.Logs, log)
-	s.logger.Info("clients are told to demand cosignatures", "file", path, "log", log.Name)
+	logger.Info("clients are told to demand cosignatures", "file", path, "log", log.Name)
 	return durable.WriteFile(path, p.Marshal(), 0o644)
 }
 
 // demanded is the policy that the configuration says, of the logs of the one that is
 // published, if any: its witnesses must be the same.
 func demanded(published []byte, w *config.Witnesses) (checkpoint.WitnessPolicy, error) {
-	witnesses, err := cosigners(w)
+	witnesses, err := Cosigners(w)
 	if err != nil || published == nil {
 		return checkpoint.AtLeast(w.Quorum, witnesses), err
 	}

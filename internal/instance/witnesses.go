@@ -1,4 +1,4 @@
-package server
+package instance
 
 import (
 	"net/http"
@@ -13,7 +13,7 @@ import (
 // witnessTimeout is how long witnesses have to cosign a checkpoint.
 const witnessTimeout = 5 * time.Second
 
-// Peers are the witnesses that a configuration names.
+// Peers returns the witnesses that a configuration names.
 func Peers(c *config.Witnesses) (*witness.Peers, error) {
 	var peers []witness.Peer
 	for _, p := range c.Peers {
@@ -38,8 +38,8 @@ func Witnesses(c *config.Config) (*rekorlog.Witnesses, error) {
 	return &rekorlog.Witnesses{Cosigner: asked, Required: c.Witnesses.Required}, nil
 }
 
-// cosigners are the keys of the witnesses that the configuration names.
-func cosigners(c *config.Witnesses) ([]checkpoint.Key, error) {
+// Cosigners returns the keys of the witnesses that a configuration names; nil if c is nil.
+func Cosigners(c *config.Witnesses) ([]checkpoint.Key, error) {
 	if c == nil {
 		return nil, nil
 	}
@@ -51,4 +51,17 @@ func cosigners(c *config.Witnesses) ([]checkpoint.Key, error) {
 		}
 	}
 	return all, nil
+}
+
+// LogNotes lists the files in which the rest of an instance remembers what one of its
+// logs was seen with, by the name of the log's directory; last is the transparency log that
+// takes entries. See tilelog.Options.
+func LogNotes(c *config.Config, name string, last int) []string {
+	var all []string
+	for _, dir := range []string{config.LogName(last), "ct", "evidence"} {
+		if dir != name {
+			all = append(all, c.Path(dir, name+".seen"))
+		}
+	}
+	return all
 }
