@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Variables of the environment that tokens come from.
+// Environment variables that tokens come from.
 const (
 	envToken        = "SIGSTORE_ID_TOKEN"
 	envRequestURL   = "ACTIONS_ID_TOKEN_REQUEST_URL"
@@ -37,7 +37,7 @@ func Ambient(ctx context.Context, client *http.Client, getenv func(string) strin
 	return token, true, nil
 }
 
-// actionsToken asks the runner's service:
+// actionsToken requests a token from the runner's service:
 //
 //	GET $ACTIONS_ID_TOKEN_REQUEST_URL&audience=sigstore → {"value":"eyJ…"}
 func actionsToken(ctx context.Context, client *http.Client, request, bearer, audience string) (string, error) {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// answerPage is what the browser shows in the end.
+// answerPage is the final page that the browser shows.
 const answerPage = `<!DOCTYPE html>
 <html lang="en">
 <head><meta charset="utf-8"><title>%[1]s</title></head>
@@ -18,7 +18,7 @@ const answerPage = `<!DOCTYPE html>
 </html>
 `
 
-// callback is where the browser comes back to, below the listener's address.
+// callback is the path that the browser is redirected to.
 const callback = "/auth/callback"
 
 // Browser signs in with the browser that open opens; open may be nil. The address
@@ -71,23 +71,23 @@ func receiver(state string, answers chan<- url.Values) http.Handler {
 		query := r.URL.Query()
 		if query.Get("state") != state {
 			w.WriteHeader(http.StatusBadRequest)
-			fmt.Fprintf(w, answerPage, "Not signed in", "This answer belongs to another attempt to sign in.")
+			fmt.Fprintf(w, answerPage, "Not signed in", "This response belongs to another attempt to sign in.")
 			return
 		}
 		if query.Has("error") {
-			fmt.Fprintf(w, answerPage, "Not signed in", "The program that sent you here says why. You may close this page.")
+			fmt.Fprintf(w, answerPage, "Not signed in", "The program that sent you here shows the reason. You may close this page.")
 		} else {
 			fmt.Fprintf(w, answerPage, "Signed in", "You may close this page and go back to where you came from.")
 		}
 		select {
 		case answers <- query:
-		default: // a second one
+		default: // ignores a second response
 		}
 	})
 	return mux
 }
 
-// shutDown lets the last page reach the browser.
+// shutDown stops the server after the last page has reached the browser.
 func shutDown(server *http.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()

@@ -5,14 +5,14 @@ import (
 	"fmt"
 )
 
-// Claims are what a client needs to know of its own token. They are not verified:
-// the certificate authority does that.
+// Claims are the claims of a token that its client needs. They are not
+// verified; the certificate authority does that.
 type Claims struct {
 	Issuer    string
-	Challenge string // what a proof of possession signs: email where there is one, else sub
+	Challenge string // claim that a proof of possession signs: email if present, else sub
 }
 
-// ParseClaims reads the claims of an ID token.
+// ParseClaims returns the claims of an ID token.
 func ParseClaims(token string) (Claims, error) {
 	c, err := parseToken(token)
 	if err != nil {

@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// defaultInterval: "If no value is provided, clients MUST use 5 as the default"
-	// (RFC 8628 §3.2); slowDown: "the interval MUST be increased by 5 seconds"
-	// (§3.5).
+	// defaultInterval: "If no value is provided, clients MUST use 5 as the
+	// default" (RFC 8628 §3.2); slowDown: "the interval MUST be increased by 5
+	// seconds" (§3.5).
 	defaultInterval = 5 * time.Second
 	slowDown        = 5 * time.Second
 
@@ -22,7 +22,7 @@ const (
 	maxLife     = time.Hour
 )
 
-// grant is a device's turn to wait (RFC 8628 §3.2).
+// A grant is the response to a device authorization request (RFC 8628 §3.2).
 type grant struct {
 	DeviceCode string `json:"device_code"`
 	UserCode   string `json:"user_code"`
@@ -49,7 +49,7 @@ func Device(ctx context.Context, o Options, out io.Writer) (token string, err er
 		return "", fmt.Errorf("asking %s for a device code: %w", s.issuer, err)
 	}
 	if g.DeviceCode == "" || g.UserCode == "" || checkURL(g.Address) != nil {
-		return "", fmt.Errorf("asking %s for a device code: answer lacks a code or an address", s.issuer)
+		return "", fmt.Errorf("asking %s for a device code: response lacks a code or an address", s.issuer)
 	}
 	fmt.Fprintf(out, "Open this address in a browser on any machine:\n\n  %s\n\nand type this code: %s\n",
 		oneLine(g.Address), oneLine(g.UserCode))
@@ -60,7 +60,7 @@ func Device(ctx context.Context, o Options, out io.Writer) (token string, err er
 	return token, nil
 }
 
-// poll asks until there is an answer (RFC 8628 §3.4, §3.5).
+// poll requests the token until there is a response (RFC 8628 §3.4, §3.5).
 func (s *session) poll(ctx context.Context, g grant) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, within(g.Expires, maxLife, maxLife))
 	defer cancel()
@@ -73,7 +73,7 @@ func (s *session) poll(ctx context.Context, g grant) (string, error) {
 	for {
 		select {
 		case <-ctx.Done():
-			return "", fmt.Errorf("nobody has allowed it: %w", ctx.Err())
+			return "", fmt.Errorf("the code was not entered in time: %w", ctx.Err())
 		case <-time.After(interval):
 		}
 		token, err := s.token(ctx, "", form)
@@ -90,7 +90,8 @@ func (s *session) poll(ctx context.Context, g grant) (string, error) {
 	}
 }
 
-// within is so many seconds, or what they are by default.
+// within returns the seconds as a duration, byDefault if they are zero, at most
+// most.
 func within(seconds int64, byDefault, most time.Duration) time.Duration {
 	if seconds <= 0 {
 		return byDefault

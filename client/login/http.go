@@ -13,8 +13,8 @@ import (
 	"github.com/hallmark-sign/hallmark/client/retry"
 )
 
-// maxAnswer is how many bytes of an answer are read.
-const maxAnswer = 1 << 20
+// maxResponse bounds a response, in bytes.
+const maxResponse = 1 << 20
 
 // get reads a JSON object; bearer may be empty.
 func (s *session) get(ctx context.Context, where, bearer string, v any) error {
@@ -56,29 +56,30 @@ func exchange(client *http.Client, req *http.Request, v any) error {
 		return refusal(resp, body)
 	}
 	if err := json.Unmarshal(body, v); err != nil {
-		return fmt.Errorf("%s: answer is not the JSON object expected", req.URL.Redacted()) // err would quote it
+		return fmt.Errorf("%s: response is not the expected JSON object", req.URL.Redacted()) // err would quote it
 	}
 	return nil
 }
 
-// do reads the whole answer, within bounds.
+// do returns the response and its whole body.
 func do(client *http.Client, req *http.Request) (*http.Response, []byte, error) {
 	resp, err := client.Do(req)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", retry.ErrUnavailable, err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse+1))
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: reading answer: %w", retry.ErrUnavailable, err)
+		return nil, nil, fmt.Errorf("%w: reading response: %w", retry.ErrUnavailable, err)
 	}
-	if len(body) > maxAnswer {
-		return nil, nil, fmt.Errorf("answer is longer than %d bytes", maxAnswer)
+	if len(body) > maxResponse {
+		return nil, nil, fmt.Errorf("response is longer than %d bytes", maxResponse)
 	}
 	return resp, body, nil
 }
 
-// refusal reads {"error":"…","error_description":"…"} (RFC 6749 §5.2).
+// refusal returns the error for a response with
+// {"error":"…","error_description":"…"} (RFC 6749 §5.2).
 func refusal(resp *http.Response, body []byte) error {
 	var problem struct {
 		Code        string `json:"error"`
@@ -95,7 +96,8 @@ func refusal(resp *http.Response, body []byte) error {
 	return e
 }
 
-// oneLine keeps a stranger's text from drawing on a terminal.
+// oneLine removes control characters, so that untrusted text can't change a
+// terminal.
 func oneLine(text string) string {
 	clean := strings.Map(func(r rune) rune {
 		if r < ' ' || r >= 0x7f && r < 0xa0 {

@@ -14,29 +14,29 @@ import (
 	"time"
 )
 
-// DefaultClientID is the id of Sigstore clients.
+// DefaultClientID is the client ID of Sigstore clients.
 const DefaultClientID = "sigstore"
 
-// scope asks for an ID token with the email address.
+// scope requests an ID token with the email address.
 const scope = "openid email"
 
-// Options say where to get a token.
+// Options specify the issuer of the token.
 type Options struct {
-	Issuer   string // URL, exactly as tokens say it
-	ClientID string // empty: DefaultClientID
+	Issuer   string // URL, exactly as in tokens
+	ClientID string // empty means DefaultClientID
 
-	// HTTP asks the issuer; nil: a client of its own. It is given a limit of time
-	// if it has none, and follows no redirect.
+	// HTTP sends the requests. Nil means a default client. A time limit is set if
+	// it has none, and redirects are not followed.
 	HTTP *http.Client
 }
 
-// Refused is the issuer's refusal.
+// A Refused is an error response of the issuer.
 type Refused struct {
-	Code        string // of RFC 6749 §5.2 or RFC 8628 §3.5, or the HTTP status
-	Description string // the issuer's words, cut to a line
+	Code        string // code of RFC 6749 §5.2 or RFC 8628 §3.5, or the HTTP status
+	Description string // description by the issuer, reduced to one line
 }
 
-// Error says what the issuer said.
+// Error returns the issuer's code and description.
 func (e *Refused) Error() string {
 	if e.Description == "" {
 		return "issuer refuses: " + e.Code
@@ -44,14 +44,14 @@ func (e *Refused) Error() string {
 	return "issuer refuses: " + e.Code + ": " + e.Description
 }
 
-// session is a conversation with an issuer.
+// A session is a dialog with an issuer.
 type session struct {
 	issuer, clientID string
 	http             *http.Client
 	endpoints        endpoints
 }
 
-// endpoints is what is needed of a discovery document (Discovery §3).
+// endpoints are the required members of a discovery document (Discovery §3).
 type endpoints struct {
 	Issuer        string   `json:"issuer"`
 	Authorization string   `json:"authorization_endpoint"`
@@ -75,7 +75,7 @@ func start(ctx context.Context, o Options) (*session, error) {
 	}
 	// "MUST be identical to the Issuer URL that was used as the prefix" (§4.3).
 	if s.endpoints.Issuer != s.issuer {
-		return nil, fmt.Errorf("asking %s how to sign in: the answer is of issuer %q", s.issuer, s.endpoints.Issuer)
+		return nil, fmt.Errorf("asking %s how to sign in: the response is from issuer %q", s.issuer, s.endpoints.Issuer)
 	}
 	return s, nil
 }
@@ -92,7 +92,8 @@ func limitedClient(client *http.Client) *http.Client {
 	return &limited
 }
 
-// checkURL: passwords, codes and tokens leave the machine by https alone.
+// checkURL requires https except to loopback, since passwords, codes and tokens
+// are sent.
 func checkURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
@@ -106,19 +107,19 @@ func checkURL(text string) error {
 	return nil
 }
 
-// attempt is one authorization request with its secrets.
+// An attempt is one authorization request with its secrets.
 type attempt struct {
 	redirect, state, nonce, verifier string
 }
 
-// newAttempt: rand.Text has 128 bits or more; a verifier has at least 43
-// characters (RFC 7636 §4.1).
+// newAttempt generates the secrets. rand.Text has at least 128 bits; a verifier
+// has at least 43 characters (RFC 7636 §4.1).
 func newAttempt(redirect string) attempt {
 	return attempt{redirect, rand.Text(), rand.Text(), rand.Text() + rand.Text()}
 }
 
-// address is where the browser goes (OpenID Connect Core §3.1.2.1, RFC 7636
-// §4.3).
+// address returns the URL to open in the browser (OpenID Connect Core §3.1.2.1,
+// RFC 7636 §4.3).
 func (s *session) address(a attempt) (string, error) {
 	if err := checkURL(s.endpoints.Authorization); err != nil {
 		return "", fmt.Errorf("authorization endpoint: %w", err)
@@ -145,13 +146,13 @@ func (s *session) address(a attempt) (string, error) {
 // client.ErrUnavailable, *Refused.
 func (s *session) redeem(ctx context.Context, a attempt, query url.Values) (string, error) {
 	if query.Get("state") != a.state {
-		return "", errors.New("answer is not to this attempt to sign in")
+		return "", errors.New("response does not belong to this attempt to sign in")
 	}
 	if code := query.Get("error"); code != "" {
 		return "", &Refused{oneLine(code), oneLine(query.Get("error_description"))}
 	}
 	if query.Get("code") == "" {
-		return "", errors.New("answer has no code")
+		return "", errors.New("response has no code")
 	}
 	return s.token(ctx, a.nonce, url.Values{
 		"grant_type":    {"authorization_code"},
@@ -162,7 +163,7 @@ func (s *session) redeem(ctx context.Context, a attempt, query url.Values) (stri
 	})
 }
 
-// token asks the token endpoint, and checks that the token is what was asked for.
+// token requests a token from the token endpoint and checks its claims.
 func (s *session) token(ctx context.Context, nonce string, form url.Values) (string, error) {
 	var answer struct {
 		IDToken string `json:"id_token"`
@@ -171,7 +172,7 @@ func (s *session) token(ctx context.Context, nonce string, form url.Values) (str
 		return "", err
 	}
 	if answer.IDToken == "" {
-		return "", errors.New("issuer gave no ID token")
+		return "", errors.New("issuer returned no ID token")
 	}
 	c, err := parseToken(answer.IDToken)
 	if err != nil {
@@ -179,11 +180,11 @@ func (s *session) token(ctx context.Context, nonce string, form url.Values) (str
 	}
 	switch {
 	case c.Issuer != s.issuer:
-		return "", fmt.Errorf("token is of issuer %q", c.Issuer)
+		return "", fmt.Errorf("token is from issuer %q", c.Issuer)
 	case !c.Audience.has(s.clientID):
 		return "", errors.New("token is not for this client")
 	case nonce != "" && c.Nonce != nonce:
-		return "", errors.New("token is not of this attempt to sign in: its nonce differs")
+		return "", errors.New("token does not belong to this attempt to sign in: its nonce differs")
 	}
 	return answer.IDToken, nil
 }

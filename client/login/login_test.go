@@ -265,7 +265,7 @@ func TestOddIssuers(t *testing.T) {
 		"not JSON":         {discovery: "<html>"},
 		"another issuer":   {discovery: `{"issuer":"https://evil.example.com"}`},
 		"doubled member":   {discovery: `{"issuer":"ISSUER","issuer":"ISSUER"}`},
-		"long":             {discovery: strings.Repeat(" ", maxAnswer) + good},
+		"long":             {discovery: strings.Repeat(" ", maxResponse) + good},
 		"redirect":         {discovery: "302|"},
 		"no device flow":   {discovery: `{"issuer":"ISSUER"}`},
 		"device by http":   {discovery: `{"issuer":"ISSUER","device_authorization_endpoint":"http://example.com/"}`},

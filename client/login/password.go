@@ -11,13 +11,13 @@ import (
 	"strings"
 )
 
-// What hallmark's login page has; its issuer's tests would miss them.
+// Parts of hallmark's login page. The issuer's tests check that they match.
 const (
 	passwordPath = "/login/password"
 	fieldBefore  = `name="request" value="`
 )
 
-// ErrPassword says that the address or the password is wrong.
+// ErrPassword reports that the address or the password is wrong.
 var ErrPassword = errors.New("email or password is wrong")
 
 // Password signs in without a browser, for scripts: it fills in the page of the
@@ -36,7 +36,7 @@ func Password(ctx context.Context, o Options, email string, password []byte) (to
 }
 
 func (s *session) password(ctx context.Context, email string, password []byte) (string, error) {
-	// Nobody listens there: the redirect is not followed.
+	// No server listens at this address: the redirect is not followed.
 	a := newAttempt("http://127.0.0.1/")
 	address, err := s.address(a)
 	if err != nil {
@@ -61,7 +61,7 @@ func (s *session) password(ctx context.Context, email string, password []byte) (
 	return s.redeem(ctx, a, query)
 }
 
-// openPage gives the hidden field of the sign-in page.
+// openPage returns the hidden field of the login page.
 func openPage(ctx context.Context, client *http.Client, address string) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -82,7 +82,7 @@ func openPage(ctx context.Context, client *http.Client, address string) (string,
 	return string(field), nil
 }
 
-// sendPage sends the form and gives the query of the redirect.
+// sendPage submits the form and returns the query of the redirect.
 func sendPage(ctx context.Context, client *http.Client, where, redirect string, form url.Values) (url.Values, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, where, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -101,12 +101,13 @@ func sendPage(ctx context.Context, client *http.Client, where, redirect string, 
 	}
 	target, query, _ := strings.Cut(resp.Header.Get("Location"), "?")
 	if target != redirect {
-		return nil, errors.New("login page leads elsewhere")
+		return nil, errors.New("login page redirects to another address")
 	}
 	return url.ParseQuery(query)
 }
 
-// pageRefusal is of pages, which are for people: their status is what is said.
+// pageRefusal returns the error for a page. Pages are meant for people, so only
+// the status counts.
 func pageRefusal(resp *http.Response, _ []byte) error {
 	if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusSeeOther {
 		return errors.New("login page is not as expected")

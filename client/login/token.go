@@ -11,11 +11,11 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// maxToken is how long a token may be: what hallmark's certificate authority
-// takes.
+// maxToken is the size of the largest token that hallmark's certificate
+// authority accepts, in bytes.
 const maxToken = 16 << 10
 
-// claims are those of an ID token that a client looks at.
+// claims are the claims of an ID token that a client reads.
 type claims struct {
 	Issuer   string   `json:"iss"`
 	Subject  string   `json:"sub"`
@@ -24,7 +24,7 @@ type claims struct {
 	Email    string   `json:"email"`
 }
 
-// audience is a string or several.
+// An audience is one string or several.
 type audience []string
 
 func (a audience) has(want string) bool { return slices.Contains(a, want) }
@@ -39,14 +39,14 @@ func (a *audience) UnmarshalJSON(raw []byte) error {
 	return json.Unmarshal(raw, (*[]string)(a))
 }
 
-// parseToken reads the payload of a token in the compact form of RFC 7515 §7.1,
-// unverified. Errors never quote the token.
+// parseToken returns the payload of a token in the compact form of RFC 7515
+// §7.1, unverified. Errors never quote the token.
 func parseToken(token string) (claims, error) {
 	if len(token) > maxToken {
 		return claims{}, fmt.Errorf("token is longer than %d bytes", maxToken)
 	}
 	if strings.Count(token, ".") != 2 || strings.ContainsAny(token, "\r\n") { // a decoder skips line breaks
-		return claims{}, errors.New("token is not three parts with dots between")
+		return claims{}, errors.New("token does not have three parts separated by dots")
 	}
 	_, rest, _ := strings.Cut(token, ".")
 	payload, _, _ := strings.Cut(rest, ".")

@@ -18,45 +18,45 @@ import (
 
 // Kinds of findings.
 const (
-	Damaged     = "damaged"     // a file does not say what it must
-	Missing     = "missing"     // a file is not there
-	Superfluous = "superfluous" // a file has no place in the log
-	Malformed   = "malformed"   // an entry, in the tree as it is, is not what the log is of
+	Damaged     = "damaged"     // a file has wrong content
+	Missing     = "missing"     // a file does not exist
+	Superfluous = "superfluous" // a file does not belong to the log
+	Malformed   = "malformed"   // an entry, correctly in the tree, is not valid for the log
 )
 
-// Finding is one thing that is wrong with a log.
+// A Finding is one fault of a log.
 type Finding struct {
-	Path   string // of the file, below the log's prefix
+	Path   string // path of the file, below the log's prefix
 	Kind   string
 	Detail string // may be empty
 }
 
-// maxFindings bounds a report: a log of which nothing is left has a finding for every
-// file.
+// maxFindings bounds a report: a log without any files has a finding for each.
 const maxFindings = 10000
 
-// maxChecked bounds the entries of a log that is checked: an eighth of a byte is held
-// for each, and who signs the checkpoint decides how many there are.
+// maxChecked bounds the entries of a checked log. Each takes an eighth of a
+// byte of memory, and the signer of the checkpoint chooses their number.
 const maxChecked = 1 << 34
 
-// Report is what Check has found.
+// A Report is the result of [Log.Check].
 type Report struct {
 	Head     *Head
-	Findings []Finding // by path
-	Dropped  int       // findings beyond those
+	Findings []Finding // sorted by path
+	Dropped  int       // number of further findings
 }
 
-// CheckOptions say how a log is checked.
+// CheckOptions configure [Log.Check].
 type CheckOptions struct {
-	Workers  int                      // tiles that are read at once; 0: as many as there are processors
-	Progress func(done, total uint64) // is told of entries, by many goroutines; may be nil
+	Workers  int                      // tiles read at once; 0 means the number of processors
+	Progress func(done, total uint64) // called with numbers of entries, concurrently; may be nil
 }
 
-// Check reads the whole log and derives every hash from its entries: entry, leaf, tile
-// of each level, root. Of a Dir it verifies each file in tile/ and issuer/ and each
-// stored checkpoint, and finds what has no place there. The log may grow meanwhile:
-// what counts is the largest checkpoint at the beginning. An error means that it could
-// not be looked at: those of Head and of Source.
+// Check reads the whole log and derives every hash from its entries: entry,
+// leaf, tiles of each level, root. In a [Dir] it also verifies each file in
+// tile/ and issuer/ and each stored checkpoint, and finds files that do not
+// belong there. If the log grows meanwhile, the largest checkpoint at the
+// beginning counts. An error means that the log could not be read; errors are
+// those of [Log.Head] and of [Source].
 func (l *Log) Check(ctx context.Context, o CheckOptions) (*Report, error) {
 	c := &checker{ctx: ctx, log: l, o: o, doubts: map[position]*doubt{}, issuers: map[[32]byte]*issuer{}}
 	if c.o.Workers == 0 {
@@ -86,32 +86,32 @@ func (l *Log) Check(ctx context.Context, o CheckOptions) (*Report, error) {
 	return &Report{Head: c.head, Findings: slices.Compact(c.findings), Dropped: c.dropped}, nil
 }
 
-// checker is one check of a log.
+// A checker is one check of a log.
 type checker struct {
 	ctx    context.Context
 	log    *Log
 	o      CheckOptions
 	head   *Head
-	others []*Head // stored besides head, smaller or as large
+	others []*Head // further stored checkpoints, at most as large as head
 
-	// levels are the hashes of each level above the leaves, as they are derived from
-	// below: levels[1][n] is the root of the n-th 256 leaves. edge are the leaves after
+	// levels are the hashes of each level above the leaves, derived from below:
+	// levels[1][n] is the root of the n-th 256 leaves. edge are the leaves after
 	// the last full tile.
 	levels [][]tlog.Hash
 	edge   []tlog.Hash
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the following fields
 	doubts   map[position]*doubt
 	issuers  map[[32]byte]*issuer
 	findings []Finding
 	dropped  int
 }
 
-// doubt is a tile whose file does not have the hashes that were derived from below.
-// Which is right, the tile above it says.
+// A doubt is a tile whose file differs from the hashes that were derived from
+// below. The tile above decides which is right.
 type doubt struct {
-	stored, derived []tlog.Hash // nil: can't be read
-	right           []tlog.Hash // once judged
+	stored, derived []tlog.Hash // nil if unreadable
+	right           []tlog.Hash // set when judged
 }
 
 func (c *checker) find(path, kind, format string, args ...any) {
@@ -124,8 +124,8 @@ func (c *checker) find(path, kind, format string, args ...any) {
 	c.findings = append(c.findings, Finding{path, kind, fmt.Sprintf(format, args...)})
 }
 
-// findErr is find for a file that could not be used; it gives back errors that are no
-// finding.
+// findErr adds a finding for a file that could not be used, and returns errors
+// that are not findings.
 func (c *checker) findErr(path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -205,7 +205,7 @@ func (c *checker) leafTile(n uint64) error {
 			return err
 		}
 	}
-	var derived []tlog.Hash // nil: the entries can't be read
+	var derived []tlog.Hash // nil if the entries can't be read
 	if err == nil {
 		derived = make([]tlog.Hash, 0, width)
 	}
@@ -227,8 +227,8 @@ func (c *checker) leafTile(n uint64) error {
 	return nil
 }
 
-// compare compares what was derived of a tile with its file, and gives the hashes to
-// go on with.
+// compare compares the derived hashes of a tile with its file and returns the
+// hashes to continue with.
 func (c *checker) compare(at position, derived []tlog.Hash) ([]tlog.Hash, error) {
 	width := at.width(c.head.Size)
 	raw, err := c.log.hashes(c.ctx, at, width)
@@ -246,7 +246,7 @@ func (c *checker) compare(at position, derived []tlog.Hash) ([]tlog.Hash, error)
 	if len(c.doubts) < maxFindings {
 		c.doubts[at] = &doubt{stored: stored, derived: derived}
 	} else {
-		c.dropped++ // a log in which no tile is right must not fill memory
+		c.dropped++ // bounds memory for a log in which no tile is right
 	}
 	if derived == nil {
 		return stored, nil
@@ -275,8 +275,8 @@ func (c *checker) level(level int) error {
 	return nil
 }
 
-// settle takes, for tiles in doubt, what the tile above them says where that is one of
-// the two that they may be, or where nothing else is known.
+// settle replaces tiles in doubt by what the tile above them has, if that is
+// one of the two candidates or if nothing else is known.
 func (c *checker) settle(at position, derived, above []tlog.Hash) {
 	for i := range derived {
 		d := c.doubts[position{at.level - 1, at.n*tile.Width + uint64(i)}]
@@ -297,7 +297,8 @@ func hashesOf(raw []byte) []tlog.Hash {
 	return hashes
 }
 
-// rootOf is the root of a complete tree over hashes, a power of two of them.
+// rootOf returns the root of a complete tree over hashes, whose number is a
+// power of two.
 func rootOf(hashes []tlog.Hash) tlog.Hash {
 	hashes = slices.Clone(hashes)
 	for ; len(hashes) > 1; hashes = hashes[:len(hashes)/2] {

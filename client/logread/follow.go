@@ -8,22 +8,23 @@ import (
 	"time"
 )
 
-// Fork is two checkpoints of a log that are not of one history. Refuse the log, and
-// keep both: they are evidence.
+// A Fork is a pair of inconsistent checkpoints of a log. The caller must refuse
+// the log and should store both as evidence.
 type Fork struct {
 	Old, New *Head
 	Reason   string
 }
 
-// Error says what is wrong between the two.
+// Error returns the reason.
 func (f *Fork) Error() string { return f.Reason }
 
-// ErrStale says that a log shows an older checkpoint than it did: a cache lags behind, or
-// the log has lost entries. Ask again: what it shows once it has grown tells which.
+// ErrStale reports that a log shows an older checkpoint than before: either a
+// cache lags behind, or the log has lost entries. The caller may ask again
+// until the log has grown.
 var ErrStale = errors.New("log shows an older checkpoint than it did")
 
-// GoesOn checks that the tree of head begins with that of old. Errors: *Fork,
-// ErrStale, ErrDamaged, those of Source.
+// GoesOn verifies that the tree of head begins with that of old. Errors are of
+// type *[Fork], match [ErrStale] or [ErrDamaged], or are those of [Source].
 func (l *Log) GoesOn(ctx context.Context, old, head *Head) error {
 	if head.Size < old.Size {
 		return l.lags(ctx, old, head)
@@ -33,40 +34,41 @@ func (l *Log) GoesOn(ctx context.Context, old, head *Head) error {
 		return err
 	}
 	if root != old.Root {
-		return &Fork{old, head, fmt.Sprintf("the first %d entries are others than they were", old.Size)}
+		return &Fork{old, head, fmt.Sprintf("the first %d entries have changed", old.Size)}
 	}
 	return nil
 }
 
-// lags tells a checkpoint that is older than old from one of another tree, as far as the
-// tiles of old are still there.
+// lags tells an older checkpoint from one of another tree, as far as the tiles
+// of old still exist.
 func (l *Log) lags(ctx context.Context, old, head *Head) error {
 	root, err := l.RootAt(ctx, old, head.Size)
 	switch {
 	case err != nil:
-		return fmt.Errorf("%w: %d entries after %d, and whether they are the same can't be seen: %v", ErrStale, head.Size, old.Size, err)
+		return fmt.Errorf("%w: %d entries after %d, and it is unknown whether they are the same: %v", ErrStale, head.Size, old.Size, err)
 	case root != head.Root:
-		return &Fork{old, head, fmt.Sprintf("the first %d entries are others than they were", head.Size)}
+		return &Fork{old, head, fmt.Sprintf("the first %d entries have changed", head.Size)}
 	}
-	return fmt.Errorf("%w: %d entries after %d, which begin with the same", ErrStale, head.Size, old.Size)
+	return fmt.Errorf("%w: %d entries after %d, all of them unchanged", ErrStale, head.Size, old.Size)
 }
 
-// FollowOptions say how a log is followed. Interval and Entry are required.
+// FollowOptions configure [Log.Follow]. Interval and Entry are required.
 type FollowOptions struct {
-	From     uint64        // the first entry that is wanted
-	Until    uint64        // ends before this one; 0: goes on until the context ends
-	Last     *Head         // a checkpoint that is known already, of this log; nil: none
-	Interval time.Duration // from one look to the next
+	From     uint64        // index of the first entry to return
+	Until    uint64        // index to end before; 0 means to continue until the context ends
+	Last     *Head         // last known checkpoint of this log; may be nil
+	Interval time.Duration // time between reads of the checkpoint
 
-	Entry  func(Entry) error   // is given each entry, in order; an error ends it all
-	Seen   func(*Head) error   // is given each new checkpoint once its entries have been; nil: nobody
-	Notice func(trouble error) // is told why a look came to nothing; nil: nobody
+	Entry  func(Entry) error   // called for each entry in order; an error ends Follow
+	Seen   func(*Head) error   // called for each new checkpoint, after its entries; may be nil
+	Notice func(trouble error) // called when reading the log failed; may be nil
 }
 
-// Follow gives the entries of a log as they come. Each checkpoint must go on from the
-// last, each entry be in its tree. While the log can't be read, or shows what it showed
-// before the last (ErrStale), it keeps trying. Errors: *Fork, ErrDamaged, ErrCheckpoint, ErrUnknown, those of the functions given, the
-// context's.
+// Follow reads the entries of a log as they are added. Each checkpoint must be
+// consistent with the last, and each entry must be in its tree. While the log
+// can't be read, or is behind the last checkpoint ([ErrStale]), it keeps
+// trying. Errors are of type *[Fork], match [ErrDamaged], [ErrCheckpoint] or
+// [ErrUnknown], or are those of the given functions or the context.
 func (l *Log) Follow(ctx context.Context, o FollowOptions) error {
 	f := follower{l, o, o.From, o.Last}
 	for {
@@ -88,7 +90,7 @@ func (l *Log) Follow(ctx context.Context, o FollowOptions) error {
 	}
 }
 
-// follower is how far a log has been followed.
+// A follower is the state of Follow.
 type follower struct {
 	log  *Log
 	o    FollowOptions
@@ -96,13 +98,14 @@ type follower struct {
 	last *Head
 }
 
-// final is an error that looking again does not mend.
+// final is an error that reading again can't fix.
 type final struct{ error }
 
-// Unwrap gives the error.
+// Unwrap returns the error.
 func (f final) Unwrap() error { return f.error }
 
-// passing says whether looking again may help: the log could not be read.
+// passing reports whether reading again may help, because the log could not be
+// read.
 func passing(err error) bool {
 	if fork := new(Fork); errors.As(err, &fork) || errors.As(err, new(final)) {
 		return false
@@ -111,7 +114,7 @@ func passing(err error) bool {
 	return !damaged || errors.Is(err, fs.ErrNotExist)
 }
 
-// look reads the log's checkpoint, and gives what is new.
+// look reads the log's checkpoint and passes on new entries.
 func (f *follower) look(ctx context.Context) error {
 	head, err := f.log.Head(ctx)
 	if err != nil {

@@ -17,22 +17,22 @@ const (
 	maxIssuer     = 64 << 10
 )
 
-// Format is what a log's entries are, and how they lie in their tiles.
+// A Format is the type of a log's entries and their encoding in tiles.
 type Format struct {
 	Name  string // "rekor", "ct" or "tiles"
 	level int    // tile.LevelEntries or tile.LevelData
-	limit int64  // of a tile of entries
+	limit int64  // bytes of a tile of entries
 	// next splits the first entry off a tile's content.
 	next func(content []byte) (raw, rest []byte, leaf tlog.Hash, err error)
 }
 
-// Rekor is the format of Rekor v2: entry bundles of canonical bodies.
+// Rekor returns the format of Rekor v2: entry bundles of canonical bodies.
 func Rekor() Format { return Format{"rekor", tile.LevelEntries, maxBundle, nextEntry} }
 
-// CT is the format of static-ct-api: data tiles of precertificates.
+// CT returns the format of static-ct-api: data tiles of precertificates.
 func CT() Format { return Format{"ct", tile.LevelData, maxDataTile, nextLeaf} }
 
-// Tiles is the format of tlog-tiles: entry bundles of whatever the log is of.
+// Tiles returns the format of tlog-tiles: entry bundles with any content.
 func Tiles() Format { return Format{"tiles", tile.LevelEntries, maxBundle, nextEntry} }
 
 func nextEntry(content []byte) (raw, rest []byte, leaf tlog.Hash, err error) {
@@ -42,7 +42,7 @@ func nextEntry(content []byte) (raw, rest []byte, leaf tlog.Hash, err error) {
 	return raw, rest, tile.LeafHash(raw), nil
 }
 
-// nextLeaf hashes the MerkleTreeLeaf, of which a TileLeaf has more than the rest.
+// nextLeaf hashes the MerkleTreeLeaf, which is only a part of the TileLeaf.
 func nextLeaf(content []byte) (raw, rest []byte, hash tlog.Hash, err error) {
 	leaf, rest, err := sct.ParseLeaf(content)
 	if err != nil {
@@ -55,7 +55,7 @@ func nextLeaf(content []byte) (raw, rest []byte, hash tlog.Hash, err error) {
 	return content[:len(content)-len(rest)], rest, tile.LeafHash(hashed), nil
 }
 
-// parses says what is wrong with an entry that the tree holds.
+// parses checks that an entry of the tree is valid for the format.
 func (f Format) parses(raw []byte) error {
 	if f.Name != "rekor" {
 		return nil

@@ -15,17 +15,17 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// issuer is a certificate that entries of a CT log name, read once.
+// An issuer is a certificate that entries of a CT log refer to, read once.
 type issuer struct {
 	once sync.Once
-	cert *x509.Certificate // nil: there is a finding
-	err  error             // it could not be looked at
+	cert *x509.Certificate // nil if there is a finding
+	err  error             // the certificate could not be read
 }
 
 func issuerPath(fingerprint [32]byte) string { return "issuer/" + hex.EncodeToString(fingerprint[:]) }
 
-// entry checks what the tree does not: that an entry is what the log is of, and the
-// parts of it that its leaf hash is not over.
+// entry checks what the tree does not: that an entry is valid for the log, and
+// the parts of it that its leaf hash does not cover.
 func (c *checker) entry(e Entry) error {
 	if c.head.Format.level == tile.LevelEntries {
 		if err := c.head.Format.parses(e.Raw); err != nil {
@@ -56,7 +56,7 @@ func (c *checker) bundlePath(e Entry) string {
 	return tile.Path(c.head.Format.level, n, position{0, n}.width(c.head.Size))
 }
 
-// submitted checks the precertificate beside what was logged of it.
+// submitted checks the submitted precertificate against the logged entry.
 func submitted(leaf sct.Leaf, chain []*x509.Certificate) error {
 	precert, err := x509.ParseCertificate(leaf.PreCertificate)
 	if err != nil {
@@ -67,13 +67,13 @@ func submitted(leaf sct.Leaf, chain []*x509.Certificate) error {
 		return fmt.Errorf("its precertificate: %w", err)
 	}
 	if !bytes.Equal(tbs, leaf.Entry.TBS) {
-		return errors.New("its precertificate is another one")
+		return errors.New("its precertificate does not match the entry")
 	}
 	if len(chain) == 0 {
 		return errors.New("it names no issuer")
 	}
 	if chain[0] == nil {
-		return nil // which is a finding of its own
+		return nil // reported separately
 	}
 	if sha256.Sum256(chain[0].RawSubjectPublicKeyInfo) != leaf.Entry.IssuerKeyHash {
 		return errors.New("it names another issuer")
@@ -84,8 +84,9 @@ func submitted(leaf sct.Leaf, chain []*x509.Certificate) error {
 	return nil
 }
 
-// issuer reads an issuer's certificate, which is named by its SHA-256 (static-ct-api,
-// "Issuers"). why is said of one that is missing.
+// issuer reads an issuer's certificate, whose name is its SHA-256
+// (static-ct-api, "Issuers"). why is the detail of the finding if it is
+// missing.
 func (c *checker) issuer(fingerprint [32]byte, why string) (*x509.Certificate, error) {
 	c.mu.Lock()
 	i := c.issuers[fingerprint]
@@ -106,7 +107,7 @@ func (c *checker) readIssuer(fingerprint [32]byte, why string) (*x509.Certificat
 		return nil, nil
 	}
 	if err == nil && sha256.Sum256(raw) != fingerprint {
-		err = fmt.Errorf("%w: its SHA-256 is not its name", ErrDamaged)
+		err = fmt.Errorf("%w: its SHA-256 does not match its name", ErrDamaged)
 	}
 	if err != nil {
 		return nil, c.findErr(path, err)
@@ -118,13 +119,13 @@ func (c *checker) readIssuer(fingerprint [32]byte, why string) (*x509.Certificat
 	return cert, nil
 }
 
-// storedIssuer checks a file of issuer/, which may be of no entry: it is written before
-// the entry is logged.
+// storedIssuer checks a file of issuer/. Possibly no entry refers to it, since
+// it is written before the entry is logged.
 func (c *checker) storedIssuer(path string) error {
 	name := strings.TrimPrefix(path, "issuer/")
 	raw, err := hex.DecodeString(name)
 	if err != nil || len(raw) != sha256.Size || hex.EncodeToString(raw) != name {
-		c.find(path, Superfluous, "it is named for no certificate")
+		c.find(path, Superfluous, "its name is not that of a certificate")
 		return nil
 	}
 	_, err = c.issuer([32]byte(raw), "")

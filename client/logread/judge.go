@@ -9,8 +9,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// judge decides every doubt, from the root down: of two forms of a tile the right one
-// leads to what is above it.
+// judge decides every doubt, from the root down: of two forms of a tile, the
+// right one leads to the tile above.
 func (c *checker) judge() {
 	c.judgeEdge()
 	places := make([]position, 0, len(c.doubts))
@@ -32,7 +32,7 @@ func (c *checker) judge() {
 	}
 }
 
-// accuse names the files that are wrong, given what is right.
+// accuse adds findings for the wrong files, given the right hashes.
 func (c *checker) accuse(at position, d *doubt) {
 	width := at.width(c.head.Size)
 	path, entries := tile.Path(at.level, at.n, width), tile.Path(c.head.Format.level, at.n, width)
@@ -67,7 +67,7 @@ func firstDifference(a, b []tlog.Hash) int {
 	return 0
 }
 
-// hashes are those of a tile, as far as it is known.
+// hashes returns the hashes of a tile, as far as they are known.
 func (c *checker) hashes(at position) []tlog.Hash {
 	if d := c.doubts[at]; d != nil && d.right != nil {
 		return d.right
@@ -78,8 +78,8 @@ func (c *checker) hashes(at position) []tlog.Hash {
 	return c.levels[at.level][at.n*tile.Width:][:at.width(c.head.Size)]
 }
 
-// judgeEdge decides the doubts about partial tiles, which have no tile above them:
-// all together must lead to the root.
+// judgeEdge decides the doubts about partial tiles, which have no tile above
+// them: all of them together must lead to the root.
 func (c *checker) judgeEdge() {
 	if c.head.Size == 0 {
 		return
@@ -112,8 +112,8 @@ func (c *checker) judgeEdge() {
 	c.find("checkpoint", Damaged, "the entries do not lead to its root %v of %d entries", c.head.Root, c.head.Size)
 }
 
-// edgeRoot computes the root from the partial tiles, highest first; zero if one is
-// not known.
+// edgeRoot computes the root from the partial tiles, highest first. It returns
+// zero if one of them is not known.
 func (c *checker) edgeRoot(places []position) tlog.Hash {
 	var roots []tlog.Hash // of complete subtrees, from the left
 	for _, at := range places {

@@ -13,17 +13,17 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
-// Key is a way to know a log: checkpoints of this origin, with a line that Verifier
-// verifies, are of a log of this format.
+// A Key identifies a log: checkpoints of this origin, with a signature that
+// Verifier verifies, are of a log of this format.
 type Key struct {
 	Origin   string
 	Verifier note.Verifier
 	Format   Format
 }
 
-// KeysOf are the keys of all logs in a trusted root. The origin of a checkpoint is the
-// log's base URL without its scheme, with path or without, with port or without ("the
-// expected server name", Rekor v2 specification §7.2).
+// KeysOf returns the keys of all logs in a trusted root. The origin of a
+// checkpoint is the log's base URL without its scheme, with or without path and
+// port ("the expected server name", Rekor v2 specification §7.2).
 func KeysOf(root *trust.Root) ([]Key, error) {
 	var keys []Key
 	for _, l := range root.Logs {
@@ -50,7 +50,7 @@ func KeysOf(root *trust.Root) ([]Key, error) {
 func names(base string) []string {
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" {
-		return nil // its checkpoints can have no name
+		return nil // no checkpoint can name it
 	}
 	path := strings.TrimRight(u.Path, "/")
 	all := []string{u.Hostname(), u.Hostname() + path, u.Host, u.Host + path}
@@ -58,8 +58,8 @@ func names(base string) []string {
 	return slices.Compact(all)
 }
 
-// KeysFor are the keys of a log that is known by its origin and public key: it may be
-// a Rekor log or, if the key is of a kind that CT logs have, a CT log.
+// KeysFor returns the keys of a log with this origin and public key. It may be
+// a Rekor log or, if the type of key allows it, a CT log.
 func KeysFor(origin string, key crypto.PublicKey) ([]Key, error) {
 	verifier, err := checkpoint.NewVerifier(origin, key)
 	if err != nil {

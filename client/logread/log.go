@@ -15,37 +15,37 @@ import (
 )
 
 var (
-	// ErrUnknown says that a checkpoint is of a log that no key is given for: nothing
-	// is known of it.
+	// ErrUnknown reports that a checkpoint is of a log without a given key.
 	ErrUnknown = errors.New("no key is given for a log of this name")
 
-	// ErrCheckpoint says that a checkpoint is not signed by the log that it names, or
-	// is none. Refuse it.
-	ErrCheckpoint = errors.New("checkpoint is not the log's")
+	// ErrCheckpoint reports that a checkpoint is malformed or not signed by the
+	// log that it names. The caller must refuse it.
+	ErrCheckpoint = errors.New("checkpoint is not signed by the log")
 
-	// ErrDamaged says that what a log shows does not lead to its own checkpoint. Refuse
-	// it; Check finds what is damaged.
+	// ErrDamaged reports that files of a log do not lead to its checkpoint. The
+	// caller must refuse them. [Log.Check] finds the damaged files.
 	ErrDamaged = errors.New("log is damaged")
 
-	// ErrBehind says that a log shows fewer entries than were asked for. Ask again.
-	ErrBehind = errors.New("log does not show so many entries")
+	// ErrBehind reports that a log has fewer entries than requested. The caller
+	// may ask again.
+	ErrBehind = errors.New("log has too few entries")
 )
 
-// Log is a log to be read, and the keys that it may be known by.
+// A Log is a log to read, with the keys that may identify it.
 type Log struct {
 	Source Source
 	Keys   []Key
 }
 
-// Head is a checkpoint that has been verified.
+// A Head is a verified checkpoint.
 type Head struct {
 	checkpoint.Checkpoint
-	Envelope []byte // signed note, as the log shows it
-	Format   Format // of the log whose key has signed it
+	Envelope []byte // signed note, as read from the log
+	Format   Format // format of the log whose key signed it
 }
 
-// Head reads the checkpoint that the log shows. Errors: ErrUnknown, ErrCheckpoint,
-// those of Source.
+// Head reads and verifies the log's checkpoint. Errors match [ErrUnknown] or
+// [ErrCheckpoint], or are those of [Source].
 func (l *Log) Head(ctx context.Context) (*Head, error) {
 	raw, err := l.Source.Read(ctx, "checkpoint", maxCheckpoint)
 	if err != nil {
@@ -54,7 +54,8 @@ func (l *Log) Head(ctx context.Context) (*Head, error) {
 	return l.Open(raw)
 }
 
-// Open verifies a checkpoint of the log. Errors: ErrUnknown, ErrCheckpoint.
+// Open verifies a checkpoint of the log. Errors match [ErrUnknown] or
+// [ErrCheckpoint].
 func (l *Log) Open(envelope []byte) (*Head, error) {
 	if len(envelope) > maxCheckpoint {
 		return nil, fmt.Errorf("%w: it is longer than %d bytes", ErrCheckpoint, maxCheckpoint)
@@ -77,30 +78,31 @@ func (l *Log) Open(envelope []byte) (*Head, error) {
 			return nil, fmt.Errorf("%w: no log has %d entries", ErrCheckpoint, c.Size)
 		}
 		if empty, _ := tlog.TreeHash(0, nil); c.Size == 0 && c.Root != empty {
-			return nil, fmt.Errorf("%w: it has a root of no entries that is not theirs", ErrCheckpoint)
+			return nil, fmt.Errorf("%w: its root is not that of an empty tree", ErrCheckpoint)
 		}
 		return &Head{c, envelope, key.Format}, nil
 	}
 	return nil, err
 }
 
-// position is where a tile of hashes is.
+// A position identifies a tile of hashes.
 type position struct {
 	level int
 	n     uint64
 }
 
-// width is how many hashes the tile has in a tree of size leaves.
+// width returns the number of hashes that the tile has in a tree of size
+// leaves.
 func (p position) width(size uint64) int {
 	hashes, first := size>>(8*p.level), p.n*tile.Width
 	return int(min(max(hashes, first)-first, tile.Width))
 }
 
-// readTile reads a tile, or a wider form of it: "Clients MUST be able to fall back to
-// the full tile" (tlog-tiles, "Partial Tiles"). exact: the content has this width and
-// not more. level may be that of entries.
+// readTile reads a tile, or a wider form of it: "Clients MUST be able to fall
+// back to the full tile" (tlog-tiles, "Partial Tiles"). exact reports whether
+// the content has no more than this width. level may be that of entries.
 func (l *Log) readTile(ctx context.Context, level int, n uint64, width int, limit int64) (content []byte, exact bool, err error) {
-	const looks = 3 // partial tiles go while we look
+	const looks = 3 // partial tiles may be removed meanwhile
 	for range looks {
 		content, err = l.read(ctx, tile.Path(level, n, width), limit)
 		if width == tile.Width || !errors.Is(err, fs.ErrNotExist) {
@@ -119,7 +121,7 @@ func (l *Log) readTile(ctx context.Context, level int, n uint64, width int, limi
 	return nil, false, err
 }
 
-// read reads a file that is damaged if it is longer than any of its kind.
+// read reads a file. The file is damaged if it is longer than limit.
 func (l *Log) read(ctx context.Context, path string, limit int64) ([]byte, error) {
 	raw, err := l.Source.Read(ctx, path, limit)
 	if errors.Is(err, client.ErrTooLong) {

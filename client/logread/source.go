@@ -16,18 +16,18 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// Source gives the files of a log.
+// A Source provides the files of a log.
 type Source interface {
-	// Read gives the file at path, with slashes, below the log's prefix. Errors:
-	// client.ErrTooLong where it has more than limit bytes, fs.ErrNotExist where the
-	// source says that there is none; any other means that nothing is known. It is called by many
-	// goroutines at once.
+	// Read returns the file at a slash-separated path below the log's prefix.
+	// Errors match client.ErrTooLong if it has more than limit bytes, and
+	// fs.ErrNotExist if the source reports that it does not exist. After any other
+	// error nothing is known. Read must be safe for concurrent use.
 	Read(ctx context.Context, path string, limit int64) ([]byte, error)
 }
 
 // HTTP is a log that is served below a URL.
 type HTTP struct {
-	URL    string // the log's prefix, without a slash at its end
+	URL    string // prefix of the log, without a trailing slash
 	Client *http.Client
 }
 
@@ -43,7 +43,7 @@ func (h HTTP) Read(ctx context.Context, path string, limit int64) ([]byte, error
 	return raw, nil
 }
 
-// Dir is a log that lies in a directory: a running instance's, or a copy.
+// Dir is a log in a directory: that of a running instance, or a copy.
 type Dir string
 
 func (d Dir) path(path string) string { return filepath.Join(string(d), filepath.FromSlash(path)) }
@@ -57,8 +57,8 @@ func (d Dir) Read(ctx context.Context, path string, limit int64) ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() { // one would wait for ever to open a pipe
-		return nil, fmt.Errorf("%s is no file", d.path(path))
+	if !info.Mode().IsRegular() { // opening a pipe would block
+		return nil, fmt.Errorf("%s is not a regular file", d.path(path))
 	}
 	f, err := os.Open(d.path(path))
 	if err != nil {
@@ -78,8 +78,8 @@ func (d Dir) Read(ctx context.Context, path string, limit int64) ([]byte, error)
 	return raw, nil
 }
 
-// wider are the widths of a tile's partial forms that have at least width, narrowest
-// first: those that are narrower may go while a log grows.
+// wider returns the widths of a tile's partial forms with at least width,
+// narrowest first. A growing log may remove the narrower ones.
 func (d Dir) wider(level int, n uint64, width int) []int {
 	var widths []int
 	for w := width + 1; w < tile.Width; w++ {
@@ -90,13 +90,13 @@ func (d Dir) wider(level int, n uint64, width int) []int {
 	return widths
 }
 
-// files calls each with the path of every file below dir, but for those whose names
-// begin with a dot, which a log may be writing. A missing dir has none.
+// files calls each with the path of every file below dir, except for temporary
+// files, whose names begin with a dot. A missing dir has none.
 func (d Dir) files(dir string, each func(path string)) error {
 	err := fs.WalkDir(os.DirFS(d.path(dir)), ".", func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return nil // gone while we look: partial tiles are
+			return nil // removed meanwhile, like partial tiles
 		case err != nil:
 			return err
 		case entry.IsDir() || strings.HasPrefix(entry.Name(), "."):
@@ -111,7 +111,7 @@ func (d Dir) files(dir string, each func(path string)) error {
 	return nil
 }
 
-// size is how long a file is, 0 if there is none.
+// size returns the size of a file, or 0 if there is none.
 func (d Dir) size(path string) int64 {
 	info, err := os.Stat(d.path(path))
 	if err != nil {

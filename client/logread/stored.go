@@ -13,7 +13,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// list is every file of a directory's tiles and issuers.
+// list returns all files in the directories of tiles and issuers.
 func (c *checker) list() ([]string, error) {
 	dir, ok := c.log.Source.(Dir)
 	if !ok {
@@ -25,7 +25,7 @@ func (c *checker) list() ([]string, error) {
 }
 
 // stored checks the files that no hash was derived from: partial tiles of other
-// sizes, issuers, and what has no place in the log.
+// sizes, issuers, and files that do not belong to the log.
 func (c *checker) stored(listed []string) error {
 	var beyond []string
 	for _, path := range listed {
@@ -37,7 +37,7 @@ func (c *checker) stored(listed []string) error {
 		}
 		level, n, width, err := tile.ParsePath(path)
 		if err != nil || level < 0 && level != c.head.Format.level {
-			c.find(path, Superfluous, "it is no tile of this log")
+			c.find(path, Superfluous, "it is not a tile of this log")
 			continue
 		}
 		has := position{max(level, 0), n}.width(c.head.Size)
@@ -54,8 +54,8 @@ func (c *checker) stored(listed []string) error {
 	return c.beyond(beyond)
 }
 
-// partial checks a partial tile of a smaller tree: it must be what its wider form
-// begins with, which has been checked.
+// partial checks a partial tile of a smaller tree against its wider form, which
+// has been checked and must begin with it.
 func (c *checker) partial(path string, level int, n uint64, width int) error {
 	limit := c.head.Format.limit
 	if level >= 0 {
@@ -63,7 +63,7 @@ func (c *checker) partial(path string, level int, n uint64, width int) error {
 	}
 	content, err := c.log.read(c.ctx, path, limit)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // gone as the log grew
+		return nil // removed as the log grew
 	}
 	if err != nil {
 		return c.findErr(path, err)
@@ -71,19 +71,20 @@ func (c *checker) partial(path string, level int, n uint64, width int) error {
 	has := position{max(level, 0), n}.width(c.head.Size)
 	full := tile.Path(level, n, has)
 	if slices.ContainsFunc(c.findings, func(f Finding) bool { return f.Path == full }) {
-		return nil // there is nothing to compare it with
+		return nil // nothing to compare with
 	}
 	wide, _, err := c.log.readTile(c.ctx, level, n, has, limit)
 	if err != nil {
 		return err
 	}
 	if len(content) != c.length(level, content, width) || !bytes.HasPrefix(wide, content) {
-		c.find(path, Damaged, "it is not what %s begins with", full)
+		c.find(path, Damaged, "it is not the beginning of %s", full)
 	}
 	return nil
 }
 
-// length is how long width hashes or entries of a tile are, -1 if it has fewer.
+// length returns the size of width hashes or entries of a tile in bytes, or -1
+// if it has fewer.
 func (c *checker) length(level int, content []byte, width int) int {
 	if level >= 0 {
 		return width * tlog.HashSize
@@ -98,12 +99,13 @@ func (c *checker) length(level int, content []byte, width int) int {
 	return len(content) - len(rest)
 }
 
-// catchUp is how long a running log may take from its tiles to its checkpoint.
+// catchUp bounds the time that a running log needs from its tiles to its
+// checkpoint.
 const catchUp = 3 * time.Second
 
-// beyond judges tiles that are not in the tree. Those of a log that has grown since
-// are in the tree of its next checkpoint; where a log has been stopped between the
-// two, its journal has their entries.
+// beyond judges tiles that are not in the tree. If the log has grown, the tree
+// of its next checkpoint has them. If the log was stopped in between, its
+// journal has their entries.
 func (c *checker) beyond(paths []string) error {
 	dir, _ := c.log.Source.(Dir)
 	for deadline := time.Now().Add(catchUp); len(paths) > 0; {
@@ -138,22 +140,22 @@ func (c *checker) beyond(paths []string) error {
 	return nil
 }
 
-// minJournal is how many bytes an entry takes in a journal at least.
+// minJournal is the size of the smallest entry in a journal, in bytes.
 const minJournal = 3
 
-// earlier checks that each other stored checkpoint is of a tree that this one begins
-// with.
+// earlier checks that the tree of each other stored checkpoint is a beginning
+// of this one.
 func (c *checker) earlier() error {
 	for _, head := range c.others {
 		root, err := c.log.RootAt(c.ctx, c.head, head.Size)
 		if errors.Is(err, ErrDamaged) {
-			continue // there are findings
+			continue // already reported
 		}
 		if err != nil {
 			return err
 		}
 		if root != head.Root {
-			c.find("checkpoint", Damaged, "head is of another tree")
+			c.find("checkpoint", Damaged, "head is from another tree")
 		}
 	}
 	return nil

@@ -12,31 +12,32 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// Entry is an entry of a log.
+// An Entry is an entry of a log.
 type Entry struct {
 	Index uint64
-	Raw   []byte    // as it is in its tile, without the length before it
-	Leaf  tlog.Hash // the hash that is in the tree
+	Raw   []byte    // as in its tile, without its length
+	Leaf  tlog.Hash // hash in the tree
 }
 
-// tree reads the hashes of a tree whose head is verified. What it gives out leads to
-// the head's root.
+// A tree reads the hashes of the tree of a verified head. All hashes that it
+// returns are verified against the head's root.
 type tree struct {
 	ctx  context.Context
 	log  *Log
 	head *Head
 	kept map[tlog.Tile][]byte // verified
-	err  error                // of the last tile that could not be read
+	err  error                // error of the last tile that could not be read
 }
 
-// keptTiles bounds what a tree keeps, to 8 MiB.
+// keptTiles bounds the cached tiles, to 8 MiB.
 const keptTiles = 1024
 
 func (l *Log) tree(ctx context.Context, head *Head) *tree {
 	return &tree{ctx: ctx, log: l, head: head, kept: map[tlog.Tile][]byte{}}
 }
 
-// ReadHashes implements tlog.HashReader. Errors: ErrDamaged, those of Source.
+// ReadHashes implements [tlog.HashReader]. Errors match [ErrDamaged] or are
+// those of [Source].
 func (t *tree) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 	t.err = nil
 	head := tlog.Tree{N: int64(t.head.Size), Hash: t.head.Root}
@@ -50,7 +51,7 @@ func (t *tree) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 	return hashes, nil
 }
 
-// tiles is a tree as tlog reads it.
+// tiles is a tree that implements tlog.TileReader.
 type tiles tree
 
 // Height implements tlog.TileReader.
@@ -74,8 +75,8 @@ func (t *tiles) ReadTiles(wanted []tlog.Tile) ([][]byte, error) {
 	return all, nil
 }
 
-// missing is a tile that is not there: damage, unless it is a log that is just being
-// started or moved.
+// missing returns the error for a missing tile. It means damage, unless the log
+// is just being started or moved.
 func missing(path string) error {
 	return fmt.Errorf("%w: %s: %w", ErrDamaged, path, fs.ErrNotExist)
 }
@@ -90,9 +91,9 @@ func (t *tiles) SaveTiles(verified []tlog.Tile, data [][]byte) {
 	}
 }
 
-// Entries gives the entries from one index up to, and without, another, all of which
-// are in the tree of head. It ends with the first error: ErrDamaged, ErrBehind, those
-// of Source.
+// Entries returns an iterator over the entries from one index up to another,
+// exclusive. All of them are in the tree of head. It ends with the first error,
+// which matches [ErrDamaged] or [ErrBehind] or is that of [Source].
 func (l *Log) Entries(ctx context.Context, head *Head, from, to uint64) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		if to > head.Size {
@@ -115,7 +116,7 @@ func (l *Log) Entries(ctx context.Context, head *Head, from, to uint64) iter.Seq
 	}
 }
 
-// entries reads a tile of entries, each of which is in the tree.
+// entries reads a tile of entries and verifies that they are in the tree.
 func (t *tree) entries(n uint64) ([]Entry, error) {
 	width := position{0, n}.width(t.head.Size)
 	entries, err := t.log.bundle(t.ctx, t.head.Format, n, width)
@@ -141,8 +142,8 @@ func (t *tree) entries(n uint64) ([]Entry, error) {
 	return entries, nil
 }
 
-// Prove gives an entry with the proof that it is in the tree of head, which has been
-// verified. Errors: ErrDamaged, ErrBehind, those of Source.
+// Prove returns an entry and a verified proof that it is in the tree of head.
+// Errors match [ErrDamaged] or [ErrBehind], or are those of [Source].
 func (l *Log) Prove(ctx context.Context, head *Head, index uint64) (Entry, tile.InclusionProof, error) {
 	for e, err := range l.Entries(ctx, head, index, index+1) {
 		if err != nil {
@@ -157,8 +158,8 @@ func (l *Log) Prove(ctx context.Context, head *Head, index uint64) (Entry, tile.
 	return Entry{}, tile.InclusionProof{}, ErrBehind
 }
 
-// RootAt gives the root of the first size entries of the tree of head. Errors:
-// ErrDamaged, ErrBehind, those of Source.
+// RootAt returns the root of the first size entries of the tree of head. Errors
+// match [ErrDamaged] or [ErrBehind], or are those of [Source].
 func (l *Log) RootAt(ctx context.Context, head *Head, size uint64) (tlog.Hash, error) {
 	switch {
 	case size > head.Size:
@@ -169,8 +170,9 @@ func (l *Log) RootAt(ctx context.Context, head *Head, size uint64) (tlog.Hash, e
 	return tlog.TreeHash(int64(size), l.tree(ctx, head))
 }
 
-// Consistency proves that the first old entries of the tree of head are the tree that
-// its first size entries begin with. Errors: ErrDamaged, ErrBehind, those of Source.
+// Consistency returns the proof that the tree of the first old entries is a
+// beginning of the tree of the first size entries. Errors match [ErrDamaged] or
+// [ErrBehind], or are those of [Source].
 func (l *Log) Consistency(ctx context.Context, head *Head, old, size uint64) ([]tlog.Hash, error) {
 	if size > head.Size || old > size {
 		return nil, fmt.Errorf("%w: %d, of %d", ErrBehind, head.Size, max(old, size))

@@ -12,52 +12,55 @@ import (
 	"github.com/hallmark-sign/hallmark/oci"
 )
 
-// Target is where images are carried to. It is safe for concurrent use.
+// A Target is a place that images are copied to. It must be safe for concurrent
+// use.
 type Target interface {
 	Source
 
-	// HasBlob says whether the target has a blob, whole.
+	// HasBlob reports whether the target has the complete blob.
 	HasBlob(ctx context.Context, d oci.Descriptor) (bool, error)
 
-	// PutBlob puts the blob that open gives, or takes it from elsewhere without
-	// opening it. What it cannot read to the end it does not keep.
+	// PutBlob writes the blob that open streams, or obtains it otherwise without
+	// calling open. It must not keep a partial blob.
 	PutBlob(ctx context.Context, d oci.Descriptor, open func(context.Context) (io.ReadCloser, error)) error
 
-	// PutManifest puts a manifest byte for byte. If it hangs on another, listed says
-	// whether whoever looks there finds it; otherwise Enlist makes it so.
+	// PutManifest writes a manifest unchanged. If it is attached to another one,
+	// listed reports whether it is listed there; if not, the caller must call
+	// UpdateFallbackTag.
 	PutManifest(ctx context.Context, d oci.Descriptor, raw []byte) (listed bool, err error)
 
-	// Enlist has manifests be found by whoever looks for what hangs on the subject.
+	// UpdateFallbackTag lists the manifests own as attachments of the subject.
 	UpdateFallbackTag(ctx context.Context, subject oci.Descriptor, own []oci.Descriptor) error
 
-	// Publish has a tag name a manifest, or just keeps it where there is none.
+	// Publish sets a tag to a manifest, or just keeps the manifest if tag is
+	// empty.
 	Publish(ctx context.Context, tag string, d oci.Descriptor, raw []byte) error
 }
 
-// Progress is how far a transfer is. It may be read at any time.
+// Progress is the state of a transfer. It may be read at any time.
 type Progress struct {
-	Blobs, OfBlobs atomic.Int64 // done, and to be done
-	Bytes, OfBytes atomic.Int64 // of blobs, likewise
+	Blobs, OfBlobs atomic.Int64 // number done, and in total
+	Bytes, OfBytes atomic.Int64 // of blobs, done and in total
 }
 
-// Job is a transfer.
+// A Job is a transfer.
 type Job struct {
 	From     Source
 	To       Target
-	Image    oci.Descriptor // that From has
-	Tag      string         // that is to name it; empty: none
+	Image    oci.Descriptor // image in From
+	Tag      string         // tag to set in To; may be empty
 	Progress *Progress      // may be nil
 }
 
-// Run carries an image. What could not be carried is in the report. Errors: the
-// image itself, which could not be looked at; the context's.
+// Run copies an image. The report lists what could not be copied. Errors are
+// those of reading the image itself and of the context.
 func Run(ctx context.Context, j Job) (*Report, error) {
 	if j.Progress == nil {
 		j.Progress = new(Progress)
 	}
 	s, err := look(ctx, j.From, j.Image)
 	if err != nil {
-		return nil, fmt.Errorf("looking at the image: %w", err)
+		return nil, fmt.Errorf("reading the image: %w", err)
 	}
 	c := carrier{Job: j, survey: s, report: start(s, j.Tag), there: map[blob]bool{}, put: map[string]bool{}, kept: map[string]bool{}}
 	for _, step := range []func(context.Context){c.blobs, c.manifests, c.publish, c.check} {
@@ -69,26 +72,26 @@ func Run(ctx context.Context, j Job) (*Report, error) {
 	return c.report, nil
 }
 
-// carrier is a transfer on its way.
+// A carrier is a running transfer.
 type carrier struct {
 	Job
 	survey *survey
 	report *Report
-	mutex  sync.Mutex      // guards report and there while blobs are carried
-	there  map[blob]bool   // blobs that the target has
-	put    map[string]bool // manifests, by digest
-	kept   map[string]bool // manifests of legacy tags, for which the target has one with more
+	mutex  sync.Mutex      // guards report and there while blobs are copied
+	there  map[blob]bool   // blobs in the target
+	put    map[string]bool // copied manifests, by digest
+	kept   map[string]bool // manifests of legacy tags, superseded by the target's
 }
 
-// How blobs are carried: how many at once, how often each is tried, and how long
-// it is waited before it is tried again.
+// How many blobs are copied at once, the number of attempts, and the pause
+// between them.
 const (
 	blobsAtOnce = 4
 	tries       = 3
 	pause       = time.Second
 )
 
-// blobs carries all blobs.
+// blobs copies all blobs.
 func (c *carrier) blobs(ctx context.Context) {
 	all := c.survey.blobs()
 	for _, d := range all {
@@ -118,7 +121,7 @@ func (c *carrier) blobs(ctx context.Context) {
 	})
 }
 
-// blob carries one, and says whether it was sent.
+// blob copies one blob and reports whether it was sent.
 func (c *carrier) blob(ctx context.Context, d oci.Descriptor) (sent bool, err error) {
 	if d.Size < 0 {
 		return false, fmt.Errorf("its descriptor says that it has %d bytes", d.Size)
@@ -144,7 +147,7 @@ func (c *carrier) blob(ctx context.Context, d oci.Descriptor) (sent bool, err er
 		}
 		if counted != nil {
 			c.Progress.Bytes.Add(-counted.n)
-			if broken := counted.broken.Load(); broken != nil { // and not the target, whatever it made of that
+			if broken := counted.broken.Load(); broken != nil { // the source failed, not the target
 				err = fmt.Errorf("reading it from the source: %w", *broken)
 			}
 		}
@@ -154,7 +157,7 @@ func (c *carrier) blob(ctx context.Context, d oci.Descriptor) (sent bool, err er
 	}
 }
 
-// mayPass: what went wrong may not go wrong again.
+// mayPass reports whether repeating may help.
 func mayPass(err error) bool {
 	u := new(oci.RegistryError)
 	return errors.As(err, &u) && (u.Reason == oci.Busy || u.Reason == oci.Unavailable || u.Reason == oci.TimedOut)
@@ -169,7 +172,7 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// counting counts what is read from the source, and remembers what broke it off.
+// counting counts the bytes read from the source and records its error.
 type counting struct {
 	io.Reader
 	io.Closer
@@ -178,7 +181,7 @@ type counting struct {
 	broken atomic.Pointer[error]
 }
 
-// Read reads on.
+// Read implements [io.Reader].
 func (c *counting) Read(p []byte) (int, error) {
 	n, err := c.Reader.Read(p)
 	c.n += int64(n)
@@ -189,8 +192,7 @@ func (c *counting) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// manifests puts the manifests whose parts are there, and has those be found that
-// hang on others.
+// manifests writes the manifests whose parts exist and lists attachments.
 func (c *carrier) manifests(ctx context.Context) {
 	unlisted := map[string][]oci.Descriptor{}
 	var subjects []oci.Descriptor
@@ -214,12 +216,12 @@ func (c *carrier) manifests(ctx context.Context) {
 	}
 	for _, on := range subjects {
 		if err := c.To.UpdateFallbackTag(ctx, on, unlisted[on.Digest]); err != nil {
-			c.report.miss(on, "what hangs on it is there, and not listed: "+err.Error())
+			c.report.miss(on, "its attachments exist but are not listed: "+err.Error())
 		}
 	}
 }
 
-// entry is a manifest as a list of referrers has it.
+// entry returns the descriptor of a manifest for a list of referrers.
 func (t *thing) entry() oci.Descriptor {
 	return oci.Descriptor{
 		MediaType: t.MediaType, Size: t.Size, Digest: t.Digest,
@@ -227,7 +229,8 @@ func (t *thing) entry() oci.Descriptor {
 	}
 }
 
-// lacks says why a manifest can't be put: part of it is not at the target.
+// lacks returns why a manifest can't be written, because a part of it is
+// missing at the target, or "".
 func (c *carrier) lacks(t *thing) string {
 	here, _ := t.contents.Blobs()
 	for _, d := range here {
@@ -243,14 +246,14 @@ func (c *carrier) lacks(t *thing) string {
 	return ""
 }
 
-// check asks the target for all of it.
+// check checks that the target has everything.
 func (c *carrier) check(ctx context.Context) {
 	if len(c.report.Missing) > 0 {
 		return
 	}
 	there, err := look(ctx, c.To, c.Image)
 	if err != nil {
-		c.report.miss(c.Image, "the target was asked for it: "+err.Error())
+		c.report.miss(c.Image, "checking the target: "+err.Error())
 		return
 	}
 	listed := map[string]bool{}
@@ -268,14 +271,14 @@ func (c *carrier) check(ctx context.Context) {
 		c.mutex.Lock()
 		defer c.mutex.Unlock()
 		if err != nil {
-			c.report.miss(all[i], "the target was asked for it: "+err.Error())
+			c.report.miss(all[i], "checking the target: "+err.Error())
 		} else if !has {
 			c.report.miss(all[i], "the target does not have it")
 		}
 	})
 	if c.Tag != "" {
 		if d, ok, err := c.To.Tagged(ctx, c.Tag); err != nil || !ok || d.Digest != c.Image.Digest {
-			c.report.Missing = append(c.report.Missing, Note{c.Tag, fmt.Sprintf("the target was asked, and the tag names %q now: %v", d.Digest, err)})
+			c.report.Missing = append(c.report.Missing, Note{c.Tag, fmt.Sprintf("the tag names %q at the target: %v", d.Digest, err)})
 		}
 	}
 	c.report.Complete = len(c.report.Missing) == 0

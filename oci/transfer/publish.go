@@ -11,17 +11,17 @@ import (
 	"github.com/hallmark-sign/hallmark/oci"
 )
 
-// How often the tags of cosign 1 and 2 are written that others write as well, and
-// how long they are left alone before they are read again: longer than others take
-// from reading one to writing it.
+// How often the shared tags of cosign 1 and 2 are written, and how long to wait
+// before they are read again: longer than other clients need from reading one
+// to writing it.
 const (
 	publishTries = 5
 	settling     = 300 * time.Millisecond
 )
 
-// publish writes the tags, that of the image last, if nothing is missing. Registries
-// have no way to add to what stands under a tag: what others have written at the
-// same time may have replaced ours, so it is read again, until it stays.
+// publish writes the tags if nothing is missing, that of the image last.
+// Registries have no atomic update of a tag: another client may have replaced
+// ours at the same time, so each tag is read again until it is stable.
 func (c *carrier) publish(ctx context.Context) {
 	for try := 0; len(c.report.Missing) == 0; try++ {
 		written := c.publishLegacies(ctx)
@@ -29,7 +29,7 @@ func (c *carrier) publish(ctx context.Context) {
 			break
 		}
 		if try == publishTries {
-			c.report.Missing = append(c.report.Missing, Note{written, "others keep writing this tag"})
+			c.report.Missing = append(c.report.Missing, Note{written, "other clients keep writing this tag"})
 		}
 		if !wait(ctx, settling+rand.N(settling)) {
 			return
@@ -43,8 +43,8 @@ func (c *carrier) publish(ctx context.Context) {
 	}
 }
 
-// publishLegacies writes those tags of cosign 1 and 2 that are not as they must be,
-// and names the last of them.
+// publishLegacies writes those tags of cosign 1 and 2 that are not yet as
+// wanted and returns the last of them.
 func (c *carrier) publishLegacies(ctx context.Context) (written string) {
 	for _, t := range c.survey.order {
 		for _, one := range t.tags {
@@ -62,9 +62,8 @@ func (c *carrier) publishLegacies(ctx context.Context) (written string) {
 	return written
 }
 
-// stays says whether what the target has under a tag of cosign 1 and 2 has all
-// signatures of the source, and maybe more. What it alone has must not be lost, be it
-// signatures or anything else.
+// stays reports whether the target's manifest under a tag of cosign 1 and 2 has
+// all signatures of the source. Other content of the target must not be lost.
 func (c *carrier) stays(ctx context.Context, one tag) (bool, error) {
 	standing, ok, err := c.To.Tagged(ctx, one.name)
 	if err != nil || !ok || standing.Digest == one.Digest {
@@ -91,7 +90,7 @@ func (c *carrier) stays(ctx context.Context, one tag) (bool, error) {
 	return false, nil
 }
 
-// covers says whether all layers of a manifest are in another.
+// covers reports whether all layers of a manifest are in another.
 func covers(all, some []oci.Descriptor) bool {
 	return !slices.ContainsFunc(some, func(layer oci.Descriptor) bool {
 		return !slices.ContainsFunc(all, func(d oci.Descriptor) bool { return reflect.DeepEqual(d, layer) })

@@ -2,29 +2,30 @@ package transfer
 
 import "github.com/hallmark-sign/hallmark/oci"
 
-// Note is something, by digest or tag, and what is to be said of it.
+// A Note is a remark about a digest or a tag.
 type Note struct {
 	What string `json:"what"`
 	Why  string `json:"why"`
 }
 
-// Report is what came of a transfer. The numbers are of all that was to be carried.
+// A Report is the result of a transfer. The numbers count everything to be
+// copied.
 type Report struct {
-	Digest      string `json:"digest"`           // of the image
-	Tag         string `json:"tag,omitempty"`    // that was to name it
-	Complete    bool   `json:"complete"`         // the target was asked for all of it, and has it
-	Platforms   int    `json:"platforms"`        // manifests of the image that are no index
-	Manifests   int    `json:"manifests"`        // with those of attachments
-	Attachments int    `json:"attachments"`      // manifests that hang on others, or are under a legacy tag
-	Blobs       int    `json:"blobs"`            // each once
+	Digest      string `json:"digest"`           // digest of the image
+	Tag         string `json:"tag,omitempty"`    // tag to set
+	Complete    bool   `json:"complete"`         // whether the target was found to have everything
+	Platforms   int    `json:"platforms"`        // manifests of the image other than indexes
+	Manifests   int    `json:"manifests"`        // manifests, including attachments
+	Attachments int    `json:"attachments"`      // manifests that are attached to others or under a legacy tag
+	Blobs       int    `json:"blobs"`            // distinct blobs
 	Sent        int64  `json:"bytesSent"`        // bytes of blobs that the target did not have
-	Skipped     int64  `json:"bytesThereBefore"` // bytes of blobs that it had, or took from beside
-	Missing     []Note `json:"missing"`          // what the target does not have, and why
-	Elsewhere   []Note `json:"elsewhere"`        // layers that may not be distributed, and where they are kept
-	Strays      []Note `json:"strays"`           // what was listed in the source and does not belong to the image
+	Skipped     int64  `json:"bytesThereBefore"` // bytes of blobs that the target had or mounted
+	Missing     []Note `json:"missing"`          // missing at the target, and why
+	Elsewhere   []Note `json:"elsewhere"`        // layers that must not be distributed, and their locations
+	Strays      []Note `json:"strays"`           // listed in the source but not part of the image
 }
 
-// start is the report on what was seen at the source.
+// start returns the report on the survey of the source.
 func start(s *survey, tag string) *Report {
 	r := &Report{
 		Digest: s.image.Digest, Tag: tag, Manifests: len(s.order), Blobs: len(s.blobs()),

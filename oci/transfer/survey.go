@@ -11,53 +11,55 @@ import (
 	"github.com/hallmark-sign/hallmark/oci"
 )
 
-// Limits of one image, with all that hangs on it.
+// Limits of one image with all attachments.
 const (
-	MaxManifests = 20_000    // platforms, attachments, and what hangs on them
-	MaxBytes     = 128 << 20 // of manifests, which are kept in memory, and of lists
-	MaxValues    = 1_000_000 // in manifests and lists, which are kept parsed
+	MaxManifests = 20_000    // platforms and attachments
+	MaxBytes     = 128 << 20 // bytes of manifests and lists, which are kept in memory
+	MaxValues    = 1_000_000 // JSON values of manifests and lists, which are kept parsed
 )
 
-// parallel is how many manifests are looked at at once.
+// parallel is the number of manifests that are read at once.
 const parallel = 8
 
-// Source is where images are. It is safe for concurrent use.
+// A Source is a place that images are copied from. It must be safe for
+// concurrent use.
 type Source interface {
-	// Manifest gives a manifest that fits its descriptor.
+	// Manifest returns a manifest after checking it against its descriptor.
 	Manifest(ctx context.Context, d oci.Descriptor) ([]byte, error)
 
-	// Blob streams a blob; whoever reads it holds it to its descriptor.
+	// Blob streams a blob. The caller must verify it.
 	Blob(ctx context.Context, d oci.Descriptor) (io.ReadCloser, error)
 
-	// Referrers lists what is said to hang on a manifest.
+	// Referrers returns the attachments of a manifest, as the source claims.
 	Referrers(ctx context.Context, d oci.Descriptor) ([]oci.Descriptor, error)
 
-	// Tagged gives the manifest that a tag names, if there is one.
+	// Tagged returns the manifest that a tag names and reports whether there is
+	// one.
 	Tagged(ctx context.Context, tag string) (d oci.Descriptor, ok bool, err error)
 }
 
-// survey is all that there is of an image in one place.
+// A survey lists everything that belongs to an image in one place.
 type survey struct {
 	from    Source
 	image   oci.Descriptor
 	things  map[string]*thing // by digest
-	order   []*thing          // children before parents, subjects before what hangs on them
-	parts   map[string]bool   // the image, and what it consists of: not what hangs there
-	queued  map[string]bool   // digests of what was looked at, or is about to be
-	bytes   atomic.Int64      // of manifests and lists
-	values  atomic.Int64      // in them
+	order   []*thing          // children before parents, subjects before attachments
+	parts   map[string]bool   // the image and its parts, without attachments
+	queued  map[string]bool   // digests of what was read or is about to be
+	bytes   atomic.Int64      // bytes of manifests and lists
+	values  atomic.Int64      // JSON values in them
 	missing []Note
-	strays  []Note // what is listed, and does not hang on the image
+	strays  []Note // listed but not attached to the image
 }
 
-// thing is a manifest.
+// A thing is a manifest.
 type thing struct {
 	oci.Descriptor
-	raw      []byte // nil: a stray, which was not followed, and of which only the subject is known
+	raw      []byte // nil for a stray, which is not followed; only its subject is known
 	contents oci.Contents
-	hanging  []oci.Descriptor // what is listed to hang on it
+	hanging  []oci.Descriptor // listed attachments
 	tags     []tag            // of cosign 1 and 2
-	unseen   []Note           // what could not be looked at
+	unseen   []Note           // what could not be read
 }
 
 // tag names a manifest.
@@ -66,25 +68,26 @@ type tag struct {
 	oci.Descriptor
 }
 
-// lead is where something leads to.
+// A lead is a reference to a manifest.
 type lead struct {
 	oci.Descriptor
-	under string // digest of what it is listed to hang on; empty: it is a part, or tagged
+	under string // digest of the listed subject; empty for parts and tags
 }
 
-// found is a manifest that leads lead to.
+// A found is a manifest with all leads to it.
 type found struct {
 	oci.Descriptor
 	under []string // of each lead
 }
 
-// look surveys an image, generation by generation. Errors: that of the image's own
-// manifest, *oci.RegistryError where it is too much, the context's.
+// look surveys an image, generation by generation. Errors are those of the
+// image's own manifest, *oci.RegistryError if a limit is exceeded, and those of
+// the context.
 func look(ctx context.Context, from Source, image oci.Descriptor) (*survey, error) {
 	s := &survey{from: from, image: image, things: map[string]*thing{}, parts: map[string]bool{}, queued: map[string]bool{}}
 	for todo := s.due([]lead{{image, ""}}); len(todo) > 0; {
 		if len(s.queued) > MaxManifests {
-			return nil, &oci.RegistryError{Reason: oci.TooMuch, Err: fmt.Errorf("more than %d manifests hang together with the image", MaxManifests)}
+			return nil, &oci.RegistryError{Reason: oci.TooMuch, Err: fmt.Errorf("the image has more than %d manifests and attachments", MaxManifests)}
 		}
 		leads, err := s.generation(ctx, todo)
 		if err != nil {
@@ -98,8 +101,8 @@ func look(ctx context.Context, from Source, image oci.Descriptor) (*survey, erro
 	return s, nil
 }
 
-// due are the manifests that are to be looked at: what was not yet, once, with all
-// that it is listed under; and what was left as a stray, where a lead is true.
+// due returns the manifests to read: new ones, once, with all their subjects,
+// and strays for which a lead is right.
 func (s *survey) due(leads []lead) []found {
 	var todo []found
 	at := map[string]int{}
@@ -116,7 +119,7 @@ func (s *survey) due(leads []lead) []found {
 	return todo
 }
 
-// generation looks at manifests, several at once, and gives what they lead to.
+// generation reads manifests in parallel and returns their leads.
 func (s *survey) generation(ctx context.Context, todo []found) ([]lead, error) {
 	things, errs := make([]*thing, len(todo)), make([]error, len(todo))
 	each(len(todo), parallel, func(i int) {
@@ -146,15 +149,15 @@ func (s *survey) generation(ctx context.Context, todo []found) ([]lead, error) {
 	return leads, nil
 }
 
-// tooMuch: what has been read goes beyond the limits.
+// tooMuch returns an error if what has been read exceeds the limits.
 func (s *survey) tooMuch() error {
 	if s.bytes.Load() > MaxBytes || s.values.Load() > MaxValues {
-		return &oci.RegistryError{Reason: oci.TooMuch, Err: fmt.Errorf("the manifests of the image, and the lists of what hangs on them, have more than %d bytes or %d values together", int64(MaxBytes), MaxValues)}
+		return &oci.RegistryError{Reason: oci.TooMuch, Err: fmt.Errorf("the manifests and attachment lists of the image have more than %d bytes or %d values together", int64(MaxBytes), MaxValues)}
 	}
 	return nil
 }
 
-// each does n things, some of them at once.
+// each calls do for 0 to n-1, at most atOnce at a time.
 func each(n, atOnce int, do func(i int)) {
 	slots := make(chan struct{}, atOnce)
 	var all sync.WaitGroup
@@ -168,7 +171,7 @@ func each(n, atOnce int, do func(i int)) {
 	all.Wait()
 }
 
-// see fetches a manifest, and lists what hangs on it.
+// see fetches a manifest and lists its attachments.
 func (s *survey) see(ctx context.Context, f found) (*thing, error) {
 	raw, err := s.from.Manifest(ctx, f.Descriptor)
 	if err != nil {
@@ -184,7 +187,7 @@ func (s *survey) see(ctx context.Context, f found) (*thing, error) {
 	}
 	s.values.Add(int64(t.contents.Values))
 	if t.hanging, err = s.from.Referrers(ctx, f.Descriptor); err != nil {
-		t.unseen = append(t.unseen, Note{f.Digest, "what hangs on it is not known: " + err.Error()})
+		t.unseen = append(t.unseen, Note{f.Digest, "its attachments are unknown: " + err.Error()})
 	}
 	for _, d := range t.hanging {
 		s.bytes.Add(int64(len(d.MediaType) + len(d.Digest) + len(d.ArtifactType)))
@@ -201,18 +204,18 @@ func (s *survey) see(ctx context.Context, f found) (*thing, error) {
 	return t, nil
 }
 
-// valuesListed is what an entry of a list counts for.
+// valuesListed is the number of values that an entry of a list counts as.
 const valuesListed = 5
 
-// belongs says whether a thing is where a lead has it: on its subject, or in no list
-// of what hangs on others.
+// belongs reports whether a thing is attached to the given subject, or under is
+// empty.
 func (t *thing) belongs(under string) bool { return under == "" || t.hangsOn(under) }
 
 func (t *thing) hangsOn(digest string) bool {
 	return t.contents.Subject != nil && t.contents.Subject.Digest == digest
 }
 
-// leads are the manifests that this one points to, or that hang on it.
+// leads returns the manifests that this one refers to and those attached to it.
 func (t *thing) leads() []lead {
 	var all []lead
 	for _, d := range t.contents.Manifests {
@@ -239,8 +242,8 @@ func (s *survey) divide(digest string) {
 	}
 }
 
-// arrange puts manifests into the order in which they are to be put. What was
-// listed to hang where it does not is a stray.
+// arrange orders the manifests for writing. Listed attachments that are not
+// attached are strays.
 func (s *survey) arrange(digest string, visited map[string]bool) {
 	t := s.things[digest]
 	if t == nil || t.raw == nil || visited[digest] {
@@ -253,7 +256,7 @@ func (s *survey) arrange(digest string, visited map[string]bool) {
 	s.order = append(s.order, t)
 	for _, d := range t.hanging {
 		if on := s.things[d.Digest]; on != nil && !on.hangsOn(digest) {
-			s.strays = append(s.strays, Note{d.Digest, "listed as hanging on " + digest + ", on which it does not hang"})
+			s.strays = append(s.strays, Note{d.Digest, "listed as attached to " + digest + ", but not attached"})
 			continue
 		}
 		s.arrange(d.Digest, visited)
@@ -263,7 +266,7 @@ func (s *survey) arrange(digest string, visited map[string]bool) {
 	}
 }
 
-// blobs are those of all manifests, each once.
+// blobs returns the blobs of all manifests, each once.
 func (s *survey) blobs() []oci.Descriptor {
 	var all []oci.Descriptor
 	seen := map[blob]bool{}
@@ -279,8 +282,8 @@ func (s *survey) blobs() []oci.Descriptor {
 	return all
 }
 
-// blob is what tells blobs apart: a manifest may lie about the size of one that
-// another manifest has as well.
+// blob identifies a blob. The size is included because a manifest may state a
+// wrong one.
 type blob struct {
 	digest string
 	size   int64

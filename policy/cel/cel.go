@@ -15,7 +15,7 @@ import (
 
 const maxExpression = 16 << 10 // bytes
 
-// Compile is a policy.Compiler.
+// Compile implements [policy.Compiler].
 func Compile(expression string) (policy.Condition, error) {
 	c, err := compile(expression)
 	if err != nil {
@@ -44,7 +44,7 @@ func compile(expression string) (*condition, error) {
 		return nil, fmt.Errorf("compiling expression: %w", err)
 	}
 	if out := checked.OutputType(); out != cel.BoolType && out != cel.DynType {
-		return nil, fmt.Errorf("compiling expression: it is a %s, want a truth value", out)
+		return nil, fmt.Errorf("compiling expression: its type is %s, want bool", out)
 	}
 	p, err := newPlanner(env, checked.NativeRep())
 	if err != nil {
@@ -57,19 +57,20 @@ func compile(expression string) (*condition, error) {
 	return &condition{start, p.most}, nil
 }
 
-// condition is an expression, ready to run; bound is how many values macros bind.
+// A condition is a compiled expression. bound is the number of variables that
+// macros bind.
 type condition struct {
 	start step
 	bound int
 }
 
-// subject is what an expression sees of a subject.
+// A subject is a subject as expressions see it.
 type subject struct {
 	Name   string            `json:"name"`
 	Digest map[string]string `json:"digest"`
 }
 
-// evaluate also returns the meter, with what is left.
+// evaluate also returns the meter with what is left.
 func (c *condition) evaluate(s *intoto.Statement) (bool, *meter, error) {
 	all := make([]subject, len(s.Subject))
 	for i, sub := range s.Subject {
@@ -97,11 +98,11 @@ func (c *condition) evaluate(s *intoto.Statement) (bool, *meter, error) {
 
 func truth(value ref.Val) (bool, error) {
 	if err, ok := value.(*types.Err); ok {
-		return false, fmt.Errorf("evaluating expression: %.500s", err) // which may repeat megabytes
+		return false, fmt.Errorf("evaluating expression: %.500s", err) // the error may repeat megabytes
 	}
 	holds, ok := value.(types.Bool)
 	if !ok {
-		return false, errors.New("evaluating expression: the value is no truth value")
+		return false, errors.New("evaluating expression: the value is not a bool")
 	}
 	return bool(holds), nil
 }

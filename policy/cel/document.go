@@ -14,9 +14,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// document is JSON whose values are read where they stand when they are asked for: a
-// predicate of a hundred megabytes as a tree would be a gigabyte, and an evaluation
-// mostly asks for little of it. Text that is no JSON gives values that make no sense.
+// A document is JSON text whose values are decoded on demand. Decoded at once,
+// a predicate of a hundred megabytes would take a gigabyte, and an evaluation
+// usually needs little of it. Invalid JSON yields meaningless values.
 type document struct {
 	*meter
 	text    string
@@ -24,7 +24,8 @@ type document struct {
 	members map[int]*members
 }
 
-// large is from how many bytes on the places of what a list or object holds are kept.
+// large is the size from which the offsets of a list's or object's elements are
+// cached, in bytes.
 const large = 4 << 10
 
 func newDocument(m *meter, text []byte) *document {
@@ -32,10 +33,10 @@ func newDocument(m *meter, text []byte) *document {
 	return &document{meter: m, text: string(text), lists: map[int]traits.Lister{}, members: map[int]*members{}}
 }
 
-// root is the value of the whole text.
+// root returns the value of the whole text.
 func (d *document) root() ref.Val { return d.value(d.space(0)) }
 
-// place is an offset in a document.
+// A place is an offset in a document.
 type place uint32
 
 // NativeToValue makes a document the adapter of its lists.
@@ -46,7 +47,7 @@ func (d *document) NativeToValue(v any) ref.Val {
 	return types.DefaultTypeAdapter.NativeToValue(v)
 }
 
-// value is the value that stands at an offset.
+// value returns the value at an offset.
 func (d *document) value(at int) ref.Val {
 	switch d.char(at) {
 	case '{':
@@ -68,7 +69,8 @@ func (d *document) value(at int) ref.Val {
 	}
 }
 
-// number is a whole number where it has no fraction: float64 is too coarse for some.
+// number returns an integer if there is no fraction, because float64 is too
+// coarse for some.
 func (d *document) number(word string) ref.Val {
 	if len(word) > 32 {
 		d.keep(4 * len(word)) // which strconv's errors repeat
@@ -81,12 +83,12 @@ func (d *document) number(word string) ref.Val {
 	}
 	f, err := strconv.ParseFloat(word, 64)
 	if err != nil {
-		return types.NewErr("a number that is none or too large")
+		return types.NewErr("a number that is malformed or too large")
 	}
 	return types.Double(f)
 }
 
-// unquoted is a string that stands from at to end.
+// unquoted returns the string between at and end.
 func (d *document) unquoted(at, end int) string {
 	raw := d.text[at:end]
 	if !strings.Contains(raw, `\`) && len(raw) > 1 {
@@ -97,7 +99,8 @@ func (d *document) unquoted(at, end int) string {
 	return string(text)
 }
 
-// list is a list by the places of its elements. It counts before it asks for memory.
+// list returns a list by the offsets of its elements. It counts before it
+// allocates.
 func (d *document) list(at int) ref.Val {
 	if l, ok := d.lists[at]; ok {
 		return l
@@ -114,8 +117,8 @@ func (d *document) list(at int) ref.Val {
 	return l
 }
 
-// each goes through a list, or an object, whose names stand from name to colon, until
-// visit has enough, and returns where it came to.
+// each walks through a list or an object until visit has enough, and returns
+// the offset it reached. The names of an object extend from name to end.
 func (d *document) each(at int, visit func(name, end, value int) bool) int {
 	named := d.char(at) == '{'
 	for at = d.space(at + 1); at < len(d.text) && d.text[at] != ']' && d.text[at] != '}'; {
@@ -132,7 +135,7 @@ func (d *document) each(at int, visit func(name, end, value int) bool) int {
 			at = d.space(at + 1)
 		}
 		if at == before {
-			break // no JSON
+			break // invalid JSON
 		}
 	}
 	return at
@@ -158,7 +161,7 @@ func (d *document) space(at int) int {
 
 func (d *document) afterColon(at int) int { return d.space(d.space(at) + 1) }
 
-// skip returns where the value at an offset ends. It takes steps as it goes.
+// skip returns the end of the value at an offset. It charges steps.
 func (d *document) skip(at int) int {
 	from, depth := at, 0
 	for at < len(d.text) {
@@ -198,7 +201,8 @@ func (d *document) skipString(at int) int {
 	return len(d.text)
 }
 
-// skipPlain skips a number or a word; within lists and objects what is between values, too.
+// skipPlain skips a number or a word and, within lists and objects, what
+// separates values.
 func (d *document) skipPlain(at, depth int) int {
 	for ; at < len(d.text); at++ {
 		switch d.text[at] {
@@ -213,14 +217,14 @@ func (d *document) skipPlain(at, depth int) int {
 	return at
 }
 
-// members is where the names of a large object stand: a hash table with open
-// addressing. Names made to collide take steps, the same on every machine.
+// members is an index of the names of a large object: a hash table with open
+// addressing. Names made to collide cost steps, the same on every machine.
 type members struct {
 	count int
-	table []place // one more than the offset; 0 is free
+	table []place // offset plus one; 0 is free
 }
 
-// slots are where a name may stand, one after the other.
+// slots returns the slots that a name may be in, in order.
 func (d *document) slots(m *members, name string) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		h := uint64(14695981039346656037) // FNV-1a
@@ -237,7 +241,7 @@ func (d *document) slots(m *members, name string) iter.Seq[int] {
 	}
 }
 
-// index makes the members of an object.
+// index builds the index of an object.
 func (d *document) index(at int) *members {
 	m := &members{}
 	end := d.each(at, func(_, _, _ int) bool { m.count++; return true })
@@ -259,7 +263,7 @@ func (d *document) index(at int) *members {
 	return m
 }
 
-// object is an object of a document.
+// An object is an object of a document.
 type object struct {
 	d  *document
 	at int
@@ -309,7 +313,7 @@ func (o object) lookUp(m *members, name string) int {
 	return -1
 }
 
-// names are the object's, in their order.
+// names returns the names of the object in order.
 func (o object) names() []ref.Val {
 	var names []ref.Val
 	o.d.each(o.at, func(name, end, _ int) bool {
@@ -320,7 +324,7 @@ func (o object) names() []ref.Val {
 	return names
 }
 
-// Size counts the members.
+// Size returns the number of members.
 func (o object) Size() ref.Val {
 	if m, ok := o.d.members[o.at]; ok {
 		return types.Int(m.count)
@@ -328,7 +332,7 @@ func (o object) Size() ref.Val {
 	return types.Int(o.d.index(o.at).count)
 }
 
-// Get is Find, with an error.
+// Get returns a member, or an error value if it is missing.
 func (o object) Get(key ref.Val) ref.Val {
 	if v, ok := o.Find(key); ok {
 		return v
@@ -336,19 +340,19 @@ func (o object) Get(key ref.Val) ref.Val {
 	return noSuchKey(key)
 }
 
-// Contains says whether there is such a member.
+// Contains reports whether there is such a member.
 func (o object) Contains(key ref.Val) ref.Val {
 	_, ok := o.Find(key)
 	return types.Bool(ok)
 }
 
-// Iterator goes through the names.
+// Iterator iterates over the names.
 func (o object) Iterator() traits.Iterator { return types.NewRefValList(o.d, o.names()).Iterator() }
 
 // Equal compares member by member.
 func (o object) Equal(other ref.Val) ref.Val { return types.Bool(o.d.equal(o, other)) }
 
-// ConvertToType gives the object itself as a map, or its type.
+// ConvertToType returns the object itself as a map, or its type.
 func (o object) ConvertToType(t ref.Type) ref.Val {
 	switch t {
 	case types.MapType:
@@ -359,13 +363,13 @@ func (o object) ConvertToType(t ref.Type) ref.Val {
 	return types.NewErr("type conversion error from '%s' to '%s'", types.MapType, t)
 }
 
-// ConvertToNative is refused: nothing here asks for it.
+// ConvertToNative is not supported, since no expression needs it.
 func (o object) ConvertToNative(reflect.Type) (any, error) {
 	return nil, errors.ErrUnsupported
 }
 
-// Type is a map's.
+// Type returns the type of maps.
 func (o object) Type() ref.Type { return types.MapType }
 
-// Value is the text.
+// Value returns the text.
 func (o object) Value() any { return o.d.text[o.at:o.d.skip(o.at)] }

@@ -15,16 +15,17 @@ import (
 	"cel.dev/cel-go/common/types/traits"
 )
 
-// Memory of a list, and of a value in one that doubles as it grows.
+// Memory of a list, and of a value in a growing one, in bytes.
 const (
 	perList  = 96
 	perValue = 64
 )
 
-// function is a function of CEL that takes its own steps.
+// A function is a function of CEL that charges its own steps.
 type function func(r *run, args []ref.Val) ref.Val
 
-// metered are the functions that look deeper into values than their length.
+// metered lists the functions whose cost is not determined by the length of
+// values.
 var metered = map[string]function{
 	operators.Equals:    func(r *run, args []ref.Val) ref.Val { return types.Bool(r.equal(args[0], args[1])) },
 	operators.NotEquals: func(r *run, args []ref.Val) ref.Val { return types.Bool(!r.equal(args[0], args[1])) },
@@ -34,8 +35,8 @@ var metered = map[string]function{
 	operators.Add:       added,
 }
 
-// standard is a function as cel-go has it. It looks at strings and bytes from end to
-// end, and may copy them; nothing else has a size that matters to it.
+// standard returns a function of cel-go. Such functions read strings and bytes
+// completely and may copy them; the sizes of other values do not matter.
 func (p *planner) standard(e ast.Expr, name string) function {
 	f := p.functions[name]
 	if r, ok := p.checked.ReferenceMap()[e.ID()]; ok && len(r.OverloadIDs) == 1 && p.functions[r.OverloadIDs[0]] != nil {
@@ -49,7 +50,7 @@ func (p *planner) standard(e ast.Expr, name string) function {
 		for _, a := range args {
 			switch n := length(a); {
 			case copies && n > 0:
-				r.keep(4 * n) // the value, or an error that repeats it
+				r.keep(4 * n) // the value, or an error that quotes it
 			default:
 				r.read(4 * n)
 			}
@@ -73,7 +74,7 @@ func (p *planner) standard(e ast.Expr, name string) function {
 	}
 }
 
-// length is how many bytes a value is that has so many.
+// length returns the size of a string or bytes value.
 func length(v ref.Val) int {
 	switch v := v.(type) {
 	case types.String:
@@ -84,7 +85,7 @@ func length(v ref.Val) int {
 	return 0
 }
 
-// noSuchKey is the error of a member that is missing.
+// noSuchKey returns the error for a missing member.
 func noSuchKey(key ref.Val) ref.Val {
 	if length(key) > 200 {
 		return types.NewErr("no such key: one of %d bytes", length(key))
@@ -92,7 +93,7 @@ func noSuchKey(key ref.Val) ref.Val {
 	return types.NewErr("no such key: %v", key)
 }
 
-// equal is ==, deep.
+// equal compares deeply, as == does.
 func (m *meter) equal(a, b ref.Val) bool {
 	m.spend(1)
 	switch x := a.(type) {
@@ -131,8 +132,8 @@ func (m *meter) sameMembers(x, y traits.Mapper) bool {
 	return true
 }
 
-// elements are what a macro goes through: the elements of a list, the keys of a map,
-// in an order that does not change.
+// elements returns what a macro iterates over: the elements of a list, or the
+// keys of a map in a fixed order.
 func (m *meter) elements(v ref.Val) (traits.Lister, bool) {
 	switch v := v.(type) {
 	case traits.Lister:
@@ -153,7 +154,7 @@ func (m *meter) elements(v ref.Val) (traits.Lister, bool) {
 	return nil, false
 }
 
-// contained is in.
+// contained implements the operator in.
 func contained(r *run, args []ref.Val) ref.Val {
 	switch in := args[1].(type) {
 	case traits.Lister:
@@ -175,7 +176,7 @@ func contained(r *run, args []ref.Val) ref.Val {
 	return types.NewErr("no such overload: in")
 }
 
-// indexed is a[b].
+// indexed implements a[b].
 func indexed(r *run, args []ref.Val) ref.Val {
 	r.read(length(args[1]))
 	switch of := args[0].(type) {
@@ -193,8 +194,8 @@ func indexed(r *run, args []ref.Val) ref.Val {
 	return types.NewErr("no such overload: _[_]")
 }
 
-// added is +. cel-go's lists remember what they are made of, and look through that
-// with each look at an element; these are copied.
+// added implements +. Lists of cel-go remember their parts and search them at
+// each access; these are copied.
 func added(r *run, args []ref.Val) ref.Val {
 	a, ok := args[0].(traits.Lister)
 	b, both := args[1].(traits.Lister)
@@ -221,15 +222,15 @@ func added(r *run, args []ref.Val) ref.Val {
 	return types.NewErr("no such overload: +")
 }
 
-// matches wants its regular expression to stand in the policy: one out of a predicate
-// could be megabytes, and compiling it is beyond every limit.
+// matches requires its regular expression to be a literal of the policy. One
+// from a predicate could have megabytes, and its compilation is not limited.
 func matches(text step, pattern ast.Expr) (step, error) {
 	if pattern.Kind() != ast.LiteralKind {
-		return nil, errors.New("matches wants a pattern that stands in the policy")
+		return nil, errors.New("matches requires a literal pattern")
 	}
 	expression, ok := pattern.AsLiteral().(types.String)
 	if !ok {
-		return nil, errors.New("matches wants a string for a pattern")
+		return nil, errors.New("matches requires a string as pattern")
 	}
 	re, err := regexp.Compile(string(expression))
 	if err != nil {

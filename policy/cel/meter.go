@@ -7,36 +7,37 @@ import (
 	"github.com/hallmark-sign/hallmark/policy"
 )
 
-// What an evaluation may take: steps and bytes for a statement of any size, and for
-// each byte of it a step and two bytes more, of which its own copy is one. A step
-// is a node of the expression, or 64 bytes looked at; some 50 ns either way, seldom more than 100.
+// Limits of an evaluation: a number of steps and bytes for any statement, and
+// for each of its bytes one more step and two more bytes, one of which is for
+// its own copy. A step is a node of the expression, or 64 bytes read: about 50
+// ns, seldom more than 100.
 const (
 	baseSteps = 10_000_000
 	baseBytes = 32 << 20
-	perStep   = 64 // bytes looked at
+	perStep   = 64 // bytes read
 
-	// longest is for machines on which steps take very long. No other limit depends
-	// on the machine.
+	// longest applies to machines on which steps take very long. No other limit
+	// depends on the machine.
 	longest  = 2 * time.Minute
-	lookEach = 1 << 20 // steps between looks at the clock
+	lookEach = 1 << 20 // steps between readings of the clock
 )
 
-// meter counts what an evaluation takes, before it takes it.
+// A meter charges the cost of an evaluation in advance.
 type meter struct {
-	steps, bytes int // left
-	look         int // at the clock, when steps has come down to it
+	steps, bytes int // remaining
+	look         int // remaining steps at which to read the clock
 	deadline     time.Time
 }
 
-// exhausted is the panic of a meter: an error of the expression could be outvoted,
-// as in "costly || true".
+// exhausted is the panic of a meter. An error of the expression could be
+// overridden, as in "costly || true".
 type exhausted struct{}
 
 func newMeter(size int) *meter {
 	return &meter{steps: baseSteps + size, bytes: baseBytes + 2*size, look: baseSteps + size - lookEach, deadline: time.Now().Add(longest)}
 }
 
-// spend takes steps.
+// spend charges steps.
 func (m *meter) spend(steps int) {
 	m.steps -= steps
 	if m.steps < 0 {
@@ -50,10 +51,10 @@ func (m *meter) spend(steps int) {
 	}
 }
 
-// read takes the steps of looking at so many bytes.
+// read charges the steps to read so many bytes.
 func (m *meter) read(bytes int) { m.spend(1 + bytes/perStep) }
 
-// product takes a times b steps.
+// product charges a times b steps.
 func (m *meter) product(a, b int) {
 	if a > m.steps/max(b, 1) {
 		panic(exhausted{})
@@ -61,8 +62,8 @@ func (m *meter) product(a, b int) {
 	m.spend(a * b)
 }
 
-// keep takes bytes of memory: all that are ever asked for, as nobody knows how long
-// they are held.
+// keep charges bytes of memory. They are never returned, since their lifetime
+// is not known.
 func (m *meter) keep(bytes int) {
 	m.bytes -= bytes
 	if m.bytes < 0 {
@@ -71,8 +72,8 @@ func (m *meter) keep(bytes int) {
 	m.read(bytes)
 }
 
-// within runs f, and says so when it takes more than the meter allows. Functions of
-// cel-go that panic give an error, as they do in its own interpreter.
+// within runs f and returns an error if it exceeds the meter. A panic in a
+// function of cel-go becomes an error, as in its own interpreter.
 func (m *meter) within(f func() (bool, error)) (holds bool, err error) {
 	defer func() {
 		switch p := recover().(type) {

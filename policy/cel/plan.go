@@ -14,25 +14,26 @@ import (
 	"cel.dev/cel-go/common/types/traits"
 )
 
-// step is a node of an expression, ready to run.
+// A step is a compiled node of an expression.
 type step func(*run) ref.Val
 
-// run is an evaluation: the meter, the variables, and what macros have bound.
+// A run is an evaluation: the meter, the variables, and the values bound by
+// macros.
 type run struct {
 	*meter
 	vars  map[string]ref.Val
 	bound []ref.Val
-	lists [][]ref.Val // what map and filter collect, by the place of their variable
+	lists [][]ref.Val // results of map and filter, by the index of their variable
 }
 
-// planner makes steps of a checked expression. cel-go's own interpreter asks what
-// something took after it has run.
+// A planner compiles a checked expression into steps. cel-go's own interpreter
+// charges costs only after a step has run.
 type planner struct {
 	env       *cel.Env
 	checked   *ast.AST
 	functions map[string]*functions.Overload
 	bound     []string // names, innermost last
-	most      int      // names bound at a time
+	most      int      // largest number of names bound at once
 }
 
 func newPlanner(env *cel.Env, checked *ast.AST) (*planner, error) {
@@ -49,7 +50,7 @@ func newPlanner(env *cel.Env, checked *ast.AST) (*planner, error) {
 	return p, nil
 }
 
-// plan plans a node, which takes a step.
+// plan compiles a node, which costs a step.
 func (p *planner) plan(e ast.Expr) (step, error) {
 	s, err := p.node(e)
 	if err != nil {
@@ -75,7 +76,7 @@ func (p *planner) node(e ast.Expr) (step, error) {
 	case ast.ComprehensionKind:
 		return p.comprehension(e.AsComprehension())
 	}
-	return nil, errors.New("messages of protocol buffers are not for conditions")
+	return nil, errors.New("protocol buffer messages are not supported in conditions")
 }
 
 func (p *planner) all(nodes ...ast.Expr) ([]step, error) {
@@ -91,7 +92,8 @@ func (p *planner) all(nodes ...ast.Expr) ([]step, error) {
 
 func always(v ref.Val) step { return func(*run) ref.Val { return v } }
 
-// ident is a constant, the name of a type, what a macro has bound, or a variable.
+// ident compiles a constant, the name of a type, a variable bound by a macro,
+// or a variable.
 func (p *planner) ident(e ast.Expr, name string) (step, error) {
 	if r, ok := p.checked.ReferenceMap()[e.ID()]; ok {
 		if r.Value != nil {
@@ -107,14 +109,14 @@ func (p *planner) ident(e ast.Expr, name string) (step, error) {
 	if p.checked.GetType(e.ID()).Kind() == types.TypeKind {
 		v, ok := p.env.CELTypeProvider().FindIdent(name)
 		if !ok {
-			return nil, fmt.Errorf("no type %s", name)
+			return nil, fmt.Errorf("unknown type %s", name)
 		}
 		return always(v), nil
 	}
 	return func(r *run) ref.Val { return r.vars[name] }, nil
 }
 
-// selected is a.b, or has(a.b).
+// selected compiles a.b, or has(a.b).
 func (p *planner) selected(e ast.Expr) (step, error) {
 	if r, ok := p.checked.ReferenceMap()[e.ID()]; ok {
 		return p.ident(e, r.Name)
@@ -167,7 +169,7 @@ func (p *planner) list(l ast.ListExpr) (step, error) {
 	}, nil
 }
 
-// literals are the values of nodes that are nothing else.
+// literals returns the values of nodes if all are literals.
 func literals(nodes []ast.Expr) ([]ref.Val, bool) {
 	values := make([]ref.Val, len(nodes))
 	for i, e := range nodes {
@@ -208,10 +210,10 @@ func (p *planner) dictionary(m ast.MapExpr) (step, error) {
 	}, nil
 }
 
-// comprehension is what the macros all, exists, exists_one, map and filter become.
+// comprehension compiles the macros all, exists, exists_one, map and filter.
 func (p *planner) comprehension(c ast.ComprehensionExpr) (step, error) {
 	if c.HasIterVar2() || !strings.HasPrefix(c.AccuVar(), "@") {
-		return nil, errors.New("a macro that is not of the standard ones")
+		return nil, errors.New("macro is not a standard one")
 	}
 	outside, err := p.all(c.IterRange(), c.AccuInit())
 	if err != nil {
@@ -228,15 +230,16 @@ func (p *planner) comprehension(c ast.ComprehensionExpr) (step, error) {
 	return f.run, nil
 }
 
-// collects says whether a comprehension only adds to a list: it is map or filter.
+// collects reports whether a comprehension only appends to a list, like map and
+// filter.
 func collects(c ast.ComprehensionExpr) bool {
 	return c.AccuInit().Kind() == ast.ListKind && c.Result().Kind() == ast.IdentKind && c.Result().AsIdent() == c.AccuVar()
 }
 
-// fold is a comprehension.
+// A fold is a comprehension.
 type fold struct {
 	source, initial, more, next, result step
-	at                                  int // of the accumulator; the element is beside it
+	at                                  int // index of the accumulator; the element's is the next
 	collects                            bool
 }
 
@@ -272,7 +275,8 @@ func (f fold) run(r *run) ref.Val {
 	return f.result(r)
 }
 
-// appended is accumulator + [element] of map and filter, which adds in place.
+// appended compiles accumulator + [element] of map and filter, which appends in
+// place.
 func (p *planner) appended(args []ast.Expr) (step, error) {
 	if args[0].Kind() != ast.IdentKind || !strings.HasPrefix(args[0].AsIdent(), "@") || args[1].Kind() != ast.ListKind || args[1].AsList().Size() != 1 {
 		return nil, nil
@@ -293,7 +297,8 @@ func (p *planner) appended(args []ast.Expr) (step, error) {
 	}, nil
 }
 
-// logical is && or ||: one value decides, whatever the others are, errors too.
+// logical compiles && or ||: one value decides, whatever the others are, even
+// errors.
 func logical(terms []step, decides types.Bool) step {
 	return func(r *run) ref.Val {
 		var failed ref.Val
@@ -326,12 +331,12 @@ func conditional(args []step) step {
 	}
 }
 
-// notStrictlyFalse is the condition under which all and exists go on.
+// notStrictlyFalse compiles the condition under which all and exists continue.
 func notStrictlyFalse(arg step) step {
 	return func(r *run) ref.Val { return types.Bool(arg(r) != types.False) }
 }
 
-// call plans a call: an operator is one too.
+// call compiles a call; operators are calls too.
 func (p *planner) call(e ast.Expr) (step, error) {
 	c := e.AsCall()
 	nodes := c.Args()
@@ -363,14 +368,14 @@ func (p *planner) call(e ast.Expr) (step, error) {
 	}
 }
 
-// function plans a function that is given values alone, and no errors.
+// function compiles a function whose arguments are values, not errors.
 func (p *planner) function(e ast.Expr, name string, args []step) (step, error) {
 	f := metered[name]
 	if f == nil {
 		f = p.standard(e, name)
 	}
 	if f == nil {
-		return nil, fmt.Errorf("%s is not for conditions", name)
+		return nil, fmt.Errorf("%s is not supported in conditions", name)
 	}
 	return func(r *run) ref.Val {
 		var room [2]ref.Val
