@@ -7,44 +7,45 @@ import (
 )
 
 const (
-	// smallBody is longer than a signature over a file's bytes with all that is around
-	// it. Those that are longer carry an attestation's predicate, and take turns.
+	// smallBody is larger than a request to log a signature over a digest. Larger
+	// bodies, with an attestation's predicate, take turns.
 	smallBody = 128 << 10
 
-	// largeBody is how long the largest may be, in bytes.
+	// largeBody bounds the largest bodies, in bytes.
 	largeBody = 32 << 20
 
-	// smallCost and largeCost are how many bytes in memory a byte of a body takes with
-	// what is made of it.
+	// smallCost and largeCost are the bytes of memory per byte of a body,
+	// including what is derived from it.
 	smallCost, largeCost = 2, 3
 
-	// smallShare is the part of Limits.Uploads that large bodies leave to small ones.
+	// smallShare is the part of Limits.Uploads reserved for small bodies.
 	smallShare = 4
 
-	// largePatience is how long a large body waits for its turn.
-	largePatience = 5 * time.Second
+	// largeWait bounds how long a large body waits for its turn.
+	largeWait = 5 * time.Second
 
-	// Of a large body so much must come in each largePause, and all of it in largeTime:
-	// whoever stalls loses the turn before others lose patience.
+	// A large body must deliver at least largePiece in each largePause, and end
+	// within largeTime. A stalled upload loses its turn before other clients time
+	// out.
 	largePiece = 256 << 10
 	largePause = 2 * time.Second
 	largeTime  = 20 * time.Second
 )
 
-// body is the body of an admitted request. What it returns is charged to the gate until
-// the request is answered. Nothing is allocated or charged for what is only announced,
-// but by a large body whose turn it is.
+// A body is the body of an admitted request. Bytes read are charged to the gate
+// until the request is finished. Announced bytes are neither allocated nor
+// charged, except for a large body whose turn it is.
 type body struct {
 	in     io.ReadCloser
 	ticket *ticket
-	length int64 // as announced; -1: unknown
+	length int64 // as announced; -1 if unknown
 	read   int64
 
 	piece int64     // read when the deadline was set last
-	until time.Time // a large body must have come; zero: it is not large
+	until time.Time // deadline of a large body; zero if it is not large
 }
 
-// Read reads, and charges what it has read. Errors: ErrBusy.
+// Read reads and charges the bytes. Errors match [ErrBusy].
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.in.Read(p)
 	b.read += int64(n)
@@ -54,7 +55,7 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close closes the body that the server has given.
+// Close closes the server's body.
 func (b *body) Close() error { return b.in.Close() }
 
 func (b *body) charge(n int64, end bool) error {
@@ -83,7 +84,7 @@ func (b *body) charge(n int64, end bool) error {
 	return nil
 }
 
-// most is how long the body can be.
+// most returns the maximum size of the body.
 func (b *body) most() int64 {
 	if b.length < 0 {
 		return largeBody
@@ -91,8 +92,9 @@ func (b *body) most() int64 {
 	return min(b.length, largeBody)
 }
 
-// hurry sets the deadline of a large body's next piece. At its end it leaves time for
-// what is done with it: net/http ends a request whose connection has passed its deadline.
+// hurry sets the deadline for the next piece of a large body. At the end it
+// leaves time for processing, because net/http ends a request whose connection
+// has passed its deadline.
 func (b *body) hurry(end bool) {
 	switch {
 	case b.until.IsZero():
@@ -108,8 +110,8 @@ func (b *body) hurry(end bool) {
 	}
 }
 
-// chargeSmall charges n bytes to t. If there is no room it ends the slowest of those
-// uploads that hold more than t does, so that a short request is always read.
+// chargeSmall charges n bytes to t. If there is no room it ends the slowest
+// upload that holds more than t, so that a short request is always read.
 func (g *Gate) chargeSmall(t *ticket, n int64) bool {
 	for g.small+n > g.limits.Uploads/smallShare {
 		var slowest *ticket
@@ -127,12 +129,12 @@ func (g *Gate) chargeSmall(t *ticket, n int64) bool {
 	return true
 }
 
-// reserve waits until it is t's turn to hold n bytes, and no longer than largePatience.
-// Errors: ErrBusy.
+// reserve waits at most largeWait until t may hold n bytes. Errors match
+// [ErrBusy].
 func (g *Gate) reserve(t *ticket, n int64) error {
 	room := g.limits.Uploads - g.limits.Uploads/smallShare
 	n = min(n, room)
-	patience := time.NewTimer(largePatience)
+	patience := time.NewTimer(largeWait)
 	defer patience.Stop()
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -142,7 +144,7 @@ func (g *Gate) reserve(t *ticket, n int64) error {
 		g.wake()
 	}()
 	for g.queue[0] != t || g.large+n > room {
-		t.progress = time.Now() // it is the server that waits
+		t.progress = time.Now() // the server causes this wait
 		changed := g.changed
 		g.mu.Unlock()
 		var err error

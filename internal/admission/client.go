@@ -8,10 +8,12 @@ import (
 	"strings"
 )
 
-// prefixIPv6 is what one customer of a network has at least.
+// prefixIPv6 is the length of the prefix that a network's customer has at
+// least.
 const prefixIPv6 = 64
 
-// Client is where a request comes from. The zero Client is limited like an address.
+// A Client is the origin of a request. The zero Client is limited like an
+// address.
 type Client struct {
 	addr   netip.Addr
 	exempt bool
@@ -20,8 +22,8 @@ type Client struct {
 // String returns the address, for logs.
 func (c Client) String() string { return c.addr.String() }
 
-// Key returns what limits by address count by: the IPv4 address or the IPv6 /64. It is
-// empty for a client that they don't apply to.
+// Key returns the key for limits by address: the IPv4 address or the IPv6 /64.
+// It is empty for a client without such limits.
 func (c Client) Key() string {
 	if c.exempt {
 		return ""
@@ -34,12 +36,12 @@ func (c Client) Key() string {
 	return c.addr.String()
 }
 
-// Proxies are the networks of the proxies whose X-Forwarded-For is believed.
+// Proxies are the networks of proxies whose X-Forwarded-For is trusted.
 type Proxies []netip.Prefix
 
-// Client returns where r comes from. That is the peer, or what the last of the trusted
-// proxies says. Without trusted proxies a loopback peer may be one that nobody has named,
-// which stands for all clients: no limits by address apply to it.
+// Client returns the origin of r: the peer, or the address reported by the last
+// of the trusted proxies. Without trusted proxies a loopback peer may be an
+// unlisted proxy for all clients, so no limits by address apply to it.
 func (p Proxies) Client(r *http.Request) Client {
 	peer, ok := parseAddr(r.RemoteAddr)
 	if !ok {
@@ -55,7 +57,7 @@ func (p Proxies) Client(r *http.Request) Client {
 		}
 		next, ok := parseAddr(strings.TrimSpace(hop))
 		if !ok {
-			break // whatever is further left, no proxy that is trusted has written
+			break // entries further left are not from a trusted proxy
 		}
 		peer = next
 	}
@@ -66,7 +68,7 @@ func (p Proxies) contain(a netip.Addr) bool {
 	return slices.ContainsFunc(p, func(network netip.Prefix) bool { return network.Contains(a) })
 }
 
-// parseAddr reads an address with or without a port.
+// parseAddr parses an address with or without port.
 func parseAddr(text string) (netip.Addr, bool) {
 	addr, err := netip.ParseAddr(strings.Trim(text, "[]"))
 	if err != nil {
@@ -81,12 +83,12 @@ func parseAddr(text string) (netip.Addr, bool) {
 
 type clientKey struct{}
 
-// WithClient returns a context of a request of c.
+// WithClient returns a context for a request of c.
 func WithClient(ctx context.Context, c Client) context.Context {
 	return context.WithValue(ctx, clientKey{}, c)
 }
 
-// ClientOf returns the client whose request ctx is of, or the zero Client.
+// ClientOf returns the client of ctx, or the zero Client.
 func ClientOf(ctx context.Context) Client {
 	c, _ := ctx.Value(clientKey{}).(Client)
 	return c

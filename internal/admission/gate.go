@@ -9,67 +9,67 @@ import (
 )
 
 const (
-	// DefaultRequests is Limits.Requests unless set.
+	// DefaultRequests is the default of Limits.Requests.
 	DefaultRequests = 1024
 
-	// DefaultUploads is Limits.Uploads unless set: room for the largest bundle of an
-	// evidence store, and for thousands of signatures besides.
+	// DefaultUploads is the default of Limits.Uploads: room for the largest bundle
+	// of an evidence store, and for thousands of signatures.
 	DefaultUploads = 128 << 20
 
-	// share is what part of each bound one address may have.
+	// share is the divisor of each bound that applies to one address.
 	share = 2
 
-	// overdue is how long a request may take to be answered before one more that finds
-	// no room takes its place.
+	// overdue is the age at which a request may be ended to make room for another.
 	overdue = 10 * time.Second
 )
 
-// ErrBusy reports that the server holds as many requests as it may, or as many bytes:
-// answer 503. The body of a request that was ended for the sake of others returns it.
+// ErrBusy reports that the server has too many requests or bytes. A server
+// responds with 503. The body of a request that was ended in favor of others
+// returns it too.
 var ErrBusy = errors.New("too many requests at once")
 
-// errShare reports that the client alone has as many requests as one address may.
+// errShare reports that one address has too many requests.
 var errShare = errors.New("too many requests at once from one address")
 
-// Limits are those of a Gate. Zero fields stand for the defaults.
+// Limits configure a [Gate]. Zero fields mean the defaults.
 type Limits struct {
-	// Requests of each kind are admitted at once: those that read files, those whose body
-	// is still coming, and those whose body has come. Of those that read short answers it
-	// is a quarter.
+	// Requests bounds the concurrent requests of each kind: those that read files,
+	// those whose body is being received, and those whose body is complete. A
+	// quarter of it applies to requests for short responses.
 	Requests int
 
-	// Uploads is how many bytes bodies may take in memory, with what is made of them.
+	// Uploads bounds the memory of bodies and what is derived from them, in bytes.
 	Uploads int64
 }
 
-// shortShare is the part of Limits.Requests for those that read short answers.
+// shortShare is the divisor of Limits.Requests for short responses.
 const shortShare = 4
 
-// kind is what a request is at. Each has a bound of its own, so that slow readers keep
-// no signer out.
+// kind is the state of a request. Each has its own bound, so that slow readers
+// don't keep signers out.
 type kind int
 
 const (
-	reading   kind = iota // GET and HEAD of short answers, such as the page to sign in at
-	fetching              // GET and HEAD of files, which can be slow
-	uploading             // the body has not come to its end
-	answering             // it has
+	reading   kind = iota // GET and HEAD of short responses, such as the login page
+	fetching              // GET and HEAD of files, which may be slow
+	uploading             // the body is being received
+	answering             // the body is complete
 	kinds
 )
 
-// Gate admits requests. It is safe for concurrent use.
+// A Gate admits requests. It is safe for concurrent use.
 type Gate struct {
 	limits Limits
 
 	mu      sync.Mutex // guards the rest, and the fields of tickets
 	held    [kinds]map[*ticket]struct{}
-	small   int64         // bytes of uploads, counted as they come
+	small   int64         // bytes of small uploads, as received
 	large   int64         // bytes that large uploads have reserved
-	queue   []*ticket     // large uploads that wait for their turn
-	changed chan struct{} // closed when bytes are given back
+	queue   []*ticket     // large uploads waiting for their turn
+	changed chan struct{} // closed when bytes are released
 }
 
-// NewGate returns a gate that has admitted nothing.
+// NewGate returns a gate without any requests.
 func NewGate(l Limits) *Gate {
 	if l.Requests == 0 {
 		l.Requests = DefaultRequests
@@ -84,32 +84,33 @@ func NewGate(l Limits) *Gate {
 	return g
 }
 
-// ticket is an admitted request.
+// A ticket is an admitted request.
 type ticket struct {
 	gate   *Gate
 	client string
 	conn   *http.ResponseController
 	cancel context.CancelFunc
-	done   <-chan struct{} // closed by cancel, or when the client has gone
+	done   <-chan struct{} // closed by cancel, or when the client disconnects
 
 	kind     kind
-	progress time.Time // of an upload, when it last got a byte; else since when it is of this kind
-	ended    bool      // by the gate, for the sake of others
-	small    int64     // bytes that are charged
-	large    int64     // bytes that are reserved
+	progress time.Time // time of an upload's last byte; otherwise time of the last change of kind
+	ended    bool      // by the gate, in favor of others
+	small    int64     // charged bytes
+	large    int64     // reserved bytes
 }
 
-// Refuse answers a request that is not admitted. The error is ErrBusy, or another for a
-// client that has had its share.
+// Refuse responds to a request that is not admitted. The error is [ErrBusy], or
+// another one for a client that has used its share.
 type Refuse func(http.ResponseWriter, *http.Request, error)
 
-// Handler serves the requests that it admits with h, and answers the others with refuse.
+// Handler returns a handler that serves admitted requests with h and others
+// with refuse.
 func (g *Gate) Handler(h http.Handler, refuse Refuse) http.Handler {
 	return g.admit(h, reading, refuse)
 }
 
-// FileHandler is Handler for what serves files: slow readers of these keep nobody from
-// anything else.
+// FileHandler is like [Gate.Handler] for files: slow readers of files do not
+// block other requests.
 func (g *Gate) FileHandler(h http.Handler, refuse Refuse) http.Handler {
 	return g.admit(h, fetching, refuse)
 }
@@ -128,7 +129,7 @@ func (g *Gate) admit(h http.Handler, read kind, refuse Refuse) http.Handler {
 		switch {
 		case t.kind == uploading:
 			r.Body = &body{in: r.Body, ticket: t, length: r.ContentLength}
-		case t.kind == read && r.ProtoMajor == 2: // what nobody reads would wait in memory
+		case t.kind == read && r.ProtoMajor == 2: // an unread response would stay in memory
 			r.Body.Close()
 		}
 		h.ServeHTTP(w, r)
@@ -145,7 +146,8 @@ func kindOf(r *http.Request, read kind) kind {
 	return uploading
 }
 
-// enter admits t, if need be in the place of another. Errors: ErrBusy, errShare.
+// enter admits t, if necessary in place of another request. Errors match
+// ErrBusy or errShare.
 func (g *Gate) enter(t *ticket) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -153,7 +155,7 @@ func (g *Gate) enter(t *ticket) error {
 	return g.join(t, t.kind)
 }
 
-// join counts t among those of a kind.
+// join changes the kind of t.
 func (g *Gate) join(t *ticket, k kind) error {
 	most := g.most(k)
 	if t.client != "" && g.of(t.client, k) >= max(1, most/share) {
@@ -168,7 +170,7 @@ func (g *Gate) join(t *ticket, k kind) error {
 	return nil
 }
 
-// most is how many requests of a kind are admitted at once.
+// most returns the bound of a kind.
 func (g *Gate) most(k kind) int {
 	if k == reading {
 		return max(1, g.limits.Requests/shortShare)
@@ -176,8 +178,8 @@ func (g *Gate) most(k kind) int {
 	return g.limits.Requests
 }
 
-// of counts the requests of a client. Few are many, so it counts only when they may be
-// too many.
+// of returns the number of requests of a client. It counts only when there are
+// many requests.
 func (g *Gate) of(client string, k kind) (n int) {
 	if len(g.held[k]) < g.most(k)/share {
 		return 0
@@ -190,8 +192,8 @@ func (g *Gate) of(client string, k kind) (n int) {
 	return n
 }
 
-// slowest returns the request of a kind that has been as it is for the longest time, if
-// that is too long. Any upload may end so: those that don't stand still are others.
+// slowest returns the request of a kind that has been unchanged for the longest
+// time, if that is too long. Any stalled upload may be ended.
 func (g *Gate) slowest(k kind) *ticket {
 	var found *ticket
 	for t := range g.held[k] {
@@ -205,8 +207,9 @@ func (g *Gate) slowest(k kind) *ticket {
 	return found
 }
 
-// end ends a request for the sake of another: its body returns ErrBusy, its context is
-// canceled, and its answer goes no further. It reports whether there was one to end.
+// end ends a request in favor of another: its body returns ErrBusy, its context
+// is canceled, and its response is cut off. It reports whether there was a
+// request to end.
 func (g *Gate) end(t *ticket) bool {
 	if t == nil {
 		return false
@@ -214,8 +217,8 @@ func (g *Gate) end(t *ticket) bool {
 	t.ended = true
 	g.release(t)
 	t.cancel()
-	// The handler can't have returned: it would wait for the mutex. Errors are of
-	// connections that know no deadlines, such as those of tests.
+	// The handler can't have returned, since it would wait for the mutex. Errors
+	// are those of connections without deadlines, as in tests.
 	t.conn.SetReadDeadline(time.Now())
 	if t.kind != uploading {
 		t.conn.SetWriteDeadline(time.Now())
@@ -229,7 +232,7 @@ func (g *Gate) leave(t *ticket) {
 	g.release(t)
 }
 
-// release gives back all that t holds.
+// release releases all that t holds.
 func (g *Gate) release(t *ticket) {
 	delete(g.held[t.kind], t)
 	g.small -= t.small
@@ -240,7 +243,7 @@ func (g *Gate) release(t *ticket) {
 	t.small, t.large = 0, 0
 }
 
-// wake has those look again who wait for bytes.
+// wake wakes the requests that wait for bytes.
 func (g *Gate) wake() {
 	close(g.changed)
 	g.changed = make(chan struct{})

@@ -119,7 +119,7 @@ func TestGateLargeBodies(t *testing.T) {
 		}
 		begun := time.Now()
 		go send(1 << 20)
-		if err := <-read; !errors.Is(err, ErrBusy) || time.Since(begun) != largePatience {
+		if err := <-read; !errors.Is(err, ErrBusy) || time.Since(begun) != largeWait {
 			t.Errorf("one more, after %v: %v", time.Since(begun), err)
 		}
 		go send(1000)

@@ -9,33 +9,34 @@ import (
 )
 
 const (
-	// maxKeys bounds what a Limiter holds: some 100 bytes a key.
+	// maxKeys bounds the keys of a Limiter, at about 100 bytes each.
 	maxKeys = 10_000
 
-	// candidates is how many keys are looked at to find one to forget.
+	// candidates is the number of keys that are compared to find one to forget.
 	candidates = 16
 )
 
-// Rate is so many attempts at once, then one in each pause.
+// A Rate allows Burst attempts at once, and then one per Pause.
 type Rate struct {
 	Burst int
 	Pause time.Duration
 }
 
-// Throttled reports that there were too many attempts: answer 429.
+// A Throttled error reports too many attempts. A server responds with 429.
 type Throttled struct {
-	Wait time.Duration // until there is surely another
-	What string        // is limited
+	Wait time.Duration // time until another attempt is allowed
+	What string        // limited attempts, in the plural
 }
 
-// Error names what is limited, and for how long.
+// Error returns what is limited, and for how long.
 func (t *Throttled) Error() string { return fmt.Sprintf("too many %s, wait %s", t.What, t.Wait) }
 
-// RetryAfter is the header of that name.
+// RetryAfter returns the value of the header of that name.
 func (t *Throttled) RetryAfter() string { return strconv.Itoa(max(1, int(t.Wait/time.Second))) }
 
-// Limiter counts attempts by key. When it holds too many keys it forgets those that
-// have used up least. It is safe for concurrent use. A nil Limiter limits nothing.
+// A Limiter counts attempts by key. If it has too many keys it forgets those
+// with the most attempts left. It is safe for concurrent use. A nil Limiter
+// limits nothing.
 type Limiter struct {
 	what  string
 	rate  Rate
@@ -45,21 +46,22 @@ type Limiter struct {
 	buckets map[key]bucket
 }
 
-// key is the hash of a key, which has any length.
+// key is the hash of a key, which may have any length.
 type key [sha256.Size]byte
 
-// bucket is how many attempts were left at a time.
+// A bucket has the number of attempts left at a time.
 type bucket struct {
 	left float64
 	at   time.Time
 }
 
-// NewLimiter returns a limiter of what, in the plural, that has counted nothing.
+// NewLimiter returns a limiter of what, a plural.
 func NewLimiter(what string, rate Rate, clock func() time.Time) *Limiter {
 	return &Limiter{what: what, rate: rate, clock: clock, buckets: make(map[key]bucket)}
 }
 
-// Take counts an attempt. An empty key is not limited. Errors: *Throttled.
+// Take counts an attempt. An empty key is not limited. Errors are of type
+// *[Throttled].
 func (l *Limiter) Take(text string) error {
 	if l == nil || text == "" {
 		return nil
@@ -79,7 +81,7 @@ func (l *Limiter) Take(text string) error {
 	return nil
 }
 
-// Return takes back an attempt that was counted, such as one that succeeded.
+// Return undoes a counted attempt, such as a successful one.
 func (l *Limiter) Return(text string) {
 	if l == nil || text == "" {
 		return
@@ -93,7 +95,7 @@ func (l *Limiter) Return(text string) {
 	}
 }
 
-// now returns the bucket of k as it is now.
+// now returns the current bucket of k.
 func (l *Limiter) now(k key) (b bucket, known bool) {
 	now := l.clock()
 	b, known = l.buckets[k]
@@ -104,8 +106,8 @@ func (l *Limiter) now(k key) (b bucket, known bool) {
 	return bucket{min(float64(l.rate.Burst), b.left+float64(passed)/float64(l.rate.Pause)), now}, true
 }
 
-// forget drops the fullest of a few buckets, which are random ones. Whoever has many
-// keys gets few of those forgotten that he has used up.
+// forget drops the fullest of a few random buckets, so that a client with many
+// keys can hardly have exhausted ones forgotten.
 func (l *Limiter) forget() {
 	var fullest key
 	most, seen := -1.0, 0

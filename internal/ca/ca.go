@@ -18,57 +18,58 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sct"
 )
 
-// Tokens checks ID tokens. Its methods are called by many goroutines at once.
+// Tokens checks ID tokens. Implementations must be safe for concurrent use.
 type Tokens interface {
-	// Check returns whom a token is for, and the claims of which a proof of possession
-	// signs one. An error with Unavailable() bool that is true in its chain means that
-	// the issuer could not be asked: the client is told to come again. Any other
-	// means that the token is no good; one with ForClient() string in its chain says
-	// why. Errors go to the log, so they don't quote the token.
+	// Check returns the identity of a token, and the claims of which a proof of
+	// possession signs one. If an error in the chain has Unavailable() bool and it
+	// returns true, the issuer could not be reached and the client is asked to
+	// retry. Any other error means that the token is invalid; if one in the chain
+	// has ForClient() string, it returns the reason for the client. Errors are
+	// logged, so they must not quote the token.
 	Check(ctx context.Context, token string) (id identity.Identity, challenges []string, err error)
 }
 
-// CTLog logs precertificates. Its methods are called by many goroutines at once.
+// A CTLog logs precertificates. Implementations must be safe for concurrent
+// use.
 type CTLog interface {
-	// AddPrecert gives the timestamp of a precertificate, DER, once that is
-	// durably logged. chain begins with its issuer and ends with the root. Errors:
-	// those of package tilelog, and the context's.
+	// AddPrecert durably logs a precertificate, DER, and returns its timestamp.
+	// chain begins with its issuer and ends with the root. Errors are those of
+	// package tilelog and the context's.
 	AddPrecert(ctx context.Context, precert []byte, chain []*x509.Certificate) (sct.SCT, error)
 
-	// Recent gives the precertificates logged since a time, the newest first.
+	// Recent returns the precertificates logged since a time, newest first.
 	Recent(ctx context.Context, since time.Time) iter.Seq2[*x509.Certificate, error]
 }
 
-// Options say what an authority needs. All fields are required, but Limit.
+// Options configure an authority. All fields are required except Limit.
 type Options struct {
-	Key           crypto.Signer       // of Chain[0]
+	Key           crypto.Signer       // key of Chain[0]
 	Chain         []*x509.Certificate // issuing certificate first, root last
 	Tokens        Tokens
 	CTLog         CTLog
-	Configuration fulcio.Configuration // what clients are told of Tokens
+	Configuration fulcio.Configuration // description of Tokens for clients
 	Clock         func() time.Time
 	Logger        *slog.Logger
 
-	// Limit bounds certificates by identity; nil: it does not.
+	// Limit bounds certificates by identity. Nil means no limit.
 	Limit *admission.Limiter
 }
 
-// Authority issues certificates. Its methods may be called by many goroutines at
-// once.
+// An Authority issues certificates. It is safe for concurrent use.
 type Authority struct {
 	o       Options
 	profile *profile
 	claims  claims
 
-	// Answers that never change.
+	// Constant responses.
 	trustBundle   []byte
 	configuration []byte
 	rootCert      []byte
 }
 
-// New makes an authority, which knows the keys that CTLog has certificates of that may
-// live still. It refuses a key and a chain that don't belong
-// together, and a chain that can't issue code signing certificates now.
+// New returns an authority. It reads from CTLog which keys have certificates
+// that may still be valid. It refuses a key and a chain that don't match, and a
+// chain that can't issue code signing certificates now.
 func New(o Options) (*Authority, error) {
 	if o.Key == nil || o.Tokens == nil || o.CTLog == nil || o.Clock == nil || o.Logger == nil {
 		return nil, errors.New("making certificate authority: key, tokens, CT log, clock and logger are required")
@@ -94,8 +95,8 @@ func New(o Options) (*Authority, error) {
 	return a, nil
 }
 
-// checkChain checks that key is that of the first certificate, that it may issue,
-// and that each certificate is the issuer of the one before it.
+// checkChain checks that key belongs to the first certificate, that it may
+// issue, and that each certificate is the issuer of the one before it.
 func checkChain(key crypto.Signer, chain []*x509.Certificate, now time.Time) error {
 	if len(chain) == 0 || len(chain) > fulcio.MaxChain {
 		return fmt.Errorf("%d certificates in the chain, want 1 to %d", len(chain), fulcio.MaxChain)

@@ -13,34 +13,35 @@ import (
 	"github.com/hallmark-sign/hallmark/identity"
 )
 
-// maxClaims bounds the keys that are remembered, in memory some 60 MB: 800 new ones a
-// second, all the time.
+// maxClaims bounds the remembered keys: about 60 MB, or 800 new keys a second.
 const maxClaims = 1 << 20
 
 var (
-	// errClaimed refuses a key that another identity's certificate names. Its holder
-	// could have both stand for one signature.
+	// errClaimed refuses a key that another identity's certificate names. One
+	// signature could otherwise stand for both identities.
 	errClaimed = errors.New("key is certified for another identity")
 	errClaims  = errors.New("too many keys are certified")
 )
 
-// claims remembers for whom each key is certified, until its certificates end. A
-// certificate request is proof that somebody had the key, and is bound to no token: whoever
-// gets hold of one could else have the key certified for another identity.
+// claims remembers the identity of each certified key until its certificates
+// end. A certificate signing request proves possession of the key but is not
+// bound to a token: anyone who obtains one could otherwise have the key
+// certified for another identity.
 type claims struct {
 	mu         sync.Mutex
-	turned     time.Time // when young was begun
+	turned     time.Time // when young was created
 	young, old map[[16]byte]claim
 }
 
-// claim is an identity, by its hash, and the end of its certificates in seconds.
+// A claim is the hash of an identity and the end of its certificates in Unix
+// seconds.
 type claim struct {
 	identity [16]byte
 	until    int64
 }
 
-// take claims a key for an identity until a time, at most a Lifetime from now. Errors:
-// errClaimed, errClaims.
+// take claims a key for an identity until a time, at most a Lifetime from now.
+// Errors match errClaimed or errClaims.
 func (c *claims) take(key crypto.PublicKey, id identity.Identity, now, until time.Time) error {
 	der, err := x509.MarshalPKIXPublicKey(key)
 	if err != nil {
@@ -64,8 +65,8 @@ func (c *claims) take(key crypto.PublicKey, id identity.Identity, now, until tim
 	return nil
 }
 
-// turn forgets what has ended: every claim of old once young is as old as a certificate
-// gets.
+// turn drops expired claims: all of old, once young is as old as a certificate
+// can be.
 func (c *claims) turn(now time.Time) {
 	if c.young == nil || now.Sub(c.turned) >= Lifetime {
 		c.young, c.old, c.turned = make(map[[16]byte]claim), c.young, now
@@ -77,7 +78,8 @@ func short(text string) [16]byte {
 	return [16]byte(sum[:16])
 }
 
-// recall takes the claims of the certificates that may live still, out of the CT log.
+// recall restores the claims of certificates that may still be valid from the
+// CT log.
 func (a *Authority) recall(ctx context.Context) error {
 	now := a.o.Clock()
 	for cert, err := range a.o.CTLog.Recent(ctx, now.Add(-Lifetime)) {
@@ -91,7 +93,7 @@ func (a *Authority) recall(ctx context.Context) error {
 		if err == nil {
 			err = a.claims.take(cert.PublicKey, id, now, cert.NotAfter)
 		}
-		if err != nil && !errors.Is(err, errClaimed) { // of builds that certified one key for two
+		if err != nil && !errors.Is(err, errClaimed) { // an older build may have certified one key for two identities
 			return fmt.Errorf("recalling certified keys: %w", err)
 		}
 	}

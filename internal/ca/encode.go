@@ -21,26 +21,27 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
-// profile is what all certificates of an authority share, encoded once.
+// A profile is the common part of all certificates of an authority, encoded
+// once.
 type profile struct {
 	key        crypto.Signer
 	algorithm  sigalg.Algorithm
 	signature  []byte // AlgorithmIdentifier
 	issuer     []byte // Name
-	extensions []byte // of the keys' use, and the authority's key identifier
+	extensions []byte // key usages and the authority's key identifier
 }
 
-// window is a Validity (RFC 5280 §4.1.2.5): both ends belong to it.
+// A window is a Validity (RFC 5280 §4.1.2.5), both ends included.
 type window struct{ start, end time.Time }
 
-// maxExtensions bounds the extensions of a certificate, in bytes: what a token of
-// MaxToken says is all in, and every part of it at most twice.
+// maxExtensions bounds the extensions of a certificate, in bytes: they contain
+// each part of a token at most twice.
 const maxExtensions = 2 * MaxToken
 
-// draft is a TBSCertificate but for its last extension, which is the poison first
-// and the SCT list then.
+// A draft is a TBSCertificate without its last extension, which is the poison
+// or the SCT list.
 type draft struct {
-	fields     []byte // those before the extensions
+	fields     []byte // fields before the extensions
 	extensions []byte
 }
 
@@ -64,7 +65,7 @@ func newProfile(key crypto.Signer, issuing *x509.Certificate) (*profile, error) 
 	return p, err
 }
 
-// draft encodes a certificate of a key, valid in w.
+// draft encodes a certificate for a key, valid in w.
 func (p *profile) draft(pub crypto.PublicKey, w window, identity []pkix.Extension) (draft, error) {
 	info, err := x509.MarshalPKIXPublicKey(pub)
 	if err != nil {
@@ -99,7 +100,7 @@ func (p *profile) draft(pub crypto.PublicKey, w window, identity []pkix.Extensio
 	return d, err
 }
 
-// sign makes the Certificate of d with its last extension.
+// sign signs the certificate of d with its last extension.
 func (p *profile) sign(d draft, last pkix.Extension) ([]byte, error) {
 	size := len(d.fields) + len(d.extensions) + len(last.Value) + 64
 	tbs, b := builder(size), builder(size+512)
@@ -128,11 +129,12 @@ func (p *profile) sign(d draft, last pkix.Extension) ([]byte, error) {
 	return b.Bytes()
 }
 
-// builder is one that need not grow while it has at most size bytes.
+// builder returns a builder with room for size bytes.
 func builder(size int) *cryptobyte.Builder { return cryptobyte.NewBuilder(make([]byte, 0, size)) }
 
-// newSerial is a "unique, positive, 160 bit serial number": INTEGER of 20 octets,
-// all that RFC 5280 §4.1.2.2 allows, of which the first two bits are not random.
+// newSerial returns a "unique, positive, 160 bit serial number": an INTEGER of
+// 20 octets, the maximum of RFC 5280 §4.1.2.2, of which the first two bits are
+// not random.
 func newSerial() []byte {
 	serial := make([]byte, 20)
 	rand.Read(serial) // crypto/rand.Read never fails
@@ -140,8 +142,8 @@ func newSerial() []byte {
 	return serial
 }
 
-// addTime: "dates through the year 2049 as UTCTime; […] dates in 2050 or later
-// MUST be encoded as GeneralizedTime" (RFC 5280 §4.1.2.5).
+// addTime adds a Time: "dates through the year 2049 as UTCTime; […] dates in
+// 2050 or later MUST be encoded as GeneralizedTime" (RFC 5280 §4.1.2.5).
 func addTime(b *cryptobyte.Builder, t time.Time) {
 	if t.Year() < 2050 {
 		b.AddASN1UTCTime(t)
@@ -166,7 +168,7 @@ func poison() pkix.Extension {
 
 func sctList(value []byte) pkix.Extension { return pkix.Extension{Id: sct.OIDList(), Value: value} }
 
-// authorityKeyID is AuthorityKeyIdentifier { keyIdentifier [0] }.
+// authorityKeyID returns AuthorityKeyIdentifier { keyIdentifier [0] }.
 func authorityKeyID(id []byte) pkix.Extension {
 	var b cryptobyte.Builder
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
@@ -175,8 +177,8 @@ func authorityKeyID(id []byte) pkix.Extension {
 	return pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 35}, Value: b.BytesOrPanic()} // of bounded size
 }
 
-// subjectKeyID is "the leftmost 160-bits of the SHA-256 hash of the value of the
-// BIT STRING subjectPublicKey" (RFC 7093 §2).
+// subjectKeyID returns "the leftmost 160-bits of the SHA-256 hash of the value
+// of the BIT STRING subjectPublicKey" (RFC 7093 §2).
 func subjectKeyID(info []byte) (pkix.Extension, error) {
 	in := cryptobyte.String(info)
 	var body, algorithm cryptobyte.String
@@ -188,8 +190,8 @@ func subjectKeyID(info []byte) (pkix.Extension, error) {
 	return pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 14}, Value: append([]byte{0x04, 20}, sum[:20]...)}, nil
 }
 
-// algorithmIdentifier names the signatures of an authority's key: RFC 5758 §3.2,
-// RFC 4055 §5 with the parameters NULL, RFC 8410 §3.
+// algorithmIdentifier returns the identifier of the authority's signatures: RFC
+// 5758 §3.2, RFC 4055 §5 with parameters NULL, RFC 8410 §3.
 func algorithmIdentifier(pub crypto.PublicKey, hash crypto.Hash) ([]byte, error) {
 	var oid asn1.ObjectIdentifier
 	_, isRSA := pub.(*rsa.PublicKey)

@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// MaxToken is how many bytes a token may have.
+	// MaxToken bounds a token, in bytes.
 	MaxToken = 16 << 10
-	// Deadline is how long a request may take once its body is read.
+	// Deadline bounds the processing of a request after its body has been read.
 	Deadline = 15 * time.Second
 )
 
@@ -25,15 +25,15 @@ const (
 	typePEM  = "application/pem-certificate-chain"
 )
 
-// version is how one of the two APIs asks and is answered.
+// A version has the differences between the two API versions.
 type version struct {
 	parse       func(body []byte) (fulcio.Request, error)
 	marshal     func(chain []*x509.Certificate) ([]byte, error)
-	status      int // clients take no other
+	status      int // clients accept no other
 	contentType string
 }
 
-// Handler serves the authority's API, and nothing else.
+// Handler returns the handler of the authority's API.
 func (a *Authority) Handler() http.Handler {
 	v2 := version{fulcio.ParseRequest, fulcio.MarshalResponse, http.StatusOK, typeJSON}
 	v1 := version{fulcio.ParseRequestV1, marshalV1, http.StatusCreated, typePEM}
@@ -48,7 +48,7 @@ func (a *Authority) Handler() http.Handler {
 
 func marshalV1(chain []*x509.Certificate) ([]byte, error) { return fulcio.MarshalPEM(chain), nil }
 
-// serve answers with what never changes.
+// serve returns a handler with a constant response.
 func serve(contentType string, body []byte) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		write(w, http.StatusOK, contentType, body)
@@ -59,7 +59,7 @@ func write(w http.ResponseWriter, status int, contentType string, body []byte) {
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	w.Write(body) // an error is the client's, who has gone
+	w.Write(body) // fails only if the client has gone
 }
 
 func (a *Authority) serveSigningCert(v version) http.Handler {
@@ -74,7 +74,7 @@ func (a *Authority) serveSigningCert(v version) http.Handler {
 	})
 }
 
-// answer decodes, issues and encodes.
+// answer decodes the request, issues the certificate and encodes the response.
 func (a *Authority) answer(w http.ResponseWriter, r *http.Request, v version) ([]byte, error) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
@@ -105,8 +105,8 @@ func (a *Authority) answer(w http.ResponseWriter, r *http.Request, v version) ([
 	return v.marshal(chain)
 }
 
-// tokenOf gives the token of the Authorization header or of the body: of both,
-// when they are the same.
+// tokenOf returns the token of the Authorization header or of the body. If both
+// have one, they must be equal.
 func tokenOf(header http.Header, body string) (string, error) {
 	token := body
 	if values := header.Values("Authorization"); len(values) > 0 {

@@ -15,21 +15,21 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sct"
 )
 
-// Lifetime is how long a certificate is valid, unless an authority above it ends
+// Lifetime is the validity of a certificate, unless an authority above it ends
 // sooner.
 const Lifetime = 10 * time.Minute
 
-// Refusals of Issue, besides those of fulcio.
+// Refusals of Issue, besides those of package fulcio.
 var (
-	errToken    = errors.New("ID token is missing or no good")
+	errToken    = errors.New("ID token is missing or invalid")
 	errIdentity = errors.New("identity can't be certified")
 	errKey      = errors.New("key is weak")
 	errExpired  = errors.New("authority's own certificate is not valid now")
 )
 
-// Issue checks the token, the key and its proof of possession, and gives the
-// certificate with the authority's chain, root last. The token is the argument,
-// whatever request says.
+// Issue checks the token, the key and its proof of possession, and returns the
+// certificate with the authority's chain, root last. It uses the token argument
+// and ignores the token in request.
 func (a *Authority) Issue(ctx context.Context, request fulcio.Request, token string) ([]*x509.Certificate, error) {
 	if token == "" {
 		return nil, fmt.Errorf("checking token: %w: there is none", errToken)
@@ -45,19 +45,19 @@ func (a *Authority) Issue(ctx context.Context, request fulcio.Request, token str
 	return chain, nil
 }
 
-// refused is why somebody whose token is good gets no certificate.
+// refused reports why a request with a valid token was refused.
 type refused struct {
 	id  identity.Identity
 	err error
 }
 
-// Error gives the cause.
+// Error returns the cause.
 func (r *refused) Error() string { return r.err.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (r *refused) Unwrap() error { return r.err }
 
-// Claimed says whom the token is for.
+// Claimed returns the identity of the token.
 func (r *refused) Claimed() (account, issuer string) { return r.id.Subject.Value, r.id.Issuer }
 
 func (a *Authority) issue(ctx context.Context, request fulcio.Request, id identity.Identity, challenges []string) ([]*x509.Certificate, error) {
@@ -67,7 +67,7 @@ func (a *Authority) issue(ctx context.Context, request fulcio.Request, id identi
 	if err := checkKey(request.PublicKey); err != nil {
 		return nil, fmt.Errorf("checking key: %w: %w", errKey, err)
 	}
-	// A signing request is proof of its own: its parser has verified it.
+	// A CSR is its own proof of possession: its parser has verified the signature.
 	if request.CSR == nil {
 		if err := checkProof(request, challenges); err != nil {
 			return nil, err
@@ -85,7 +85,8 @@ func (a *Authority) issue(ctx context.Context, request fulcio.Request, id identi
 	if err != nil {
 		return nil, err
 	}
-	// Before anything is signed, so that of two requests at once one is refused.
+	// The key is claimed before anything is signed, so that of two concurrent
+	// requests one is refused.
 	if err := a.claims.take(request.PublicKey, id, w.start, w.end); err != nil {
 		return nil, err
 	}
@@ -97,7 +98,7 @@ func (a *Authority) issue(ctx context.Context, request fulcio.Request, id identi
 	return append([]*x509.Certificate{leaf}, a.o.Chain...), nil
 }
 
-// log writes the line of a certificate that was issued.
+// log logs that a certificate was issued.
 func (a *Authority) log(ctx context.Context, id identity.Identity, leaf *x509.Certificate, timestamp sct.SCT) {
 	key := sha256.Sum256(leaf.RawSubjectPublicKeyInfo)
 	attributes := []any{
@@ -110,7 +111,7 @@ func (a *Authority) log(ctx context.Context, id identity.Identity, leaf *x509.Ce
 	a.o.Logger.InfoContext(ctx, "certificate issued", attributes...)
 }
 
-// checkProof wants the proof to be over one of the token's claims.
+// checkProof checks that the proof is over one of the challenges.
 func checkProof(request fulcio.Request, challenges []string) (err error) {
 	for _, challenge := range challenges {
 		if err = request.ProofOfPossession.Verify(request.PublicKey, challenge); err == nil {
@@ -147,8 +148,8 @@ func (a *Authority) certify(ctx context.Context, d draft) (*x509.Certificate, sc
 	return cert, timestamp, nil
 }
 
-// window is when a certificate of now is valid. It "does not exceed the parent",
-// nor any authority above.
+// window returns the validity of a certificate issued now. It "does not exceed
+// the parent", nor any authority above.
 func (a *Authority) window() (window, error) {
 	start := a.o.Clock().UTC().Truncate(time.Second)
 	w := window{start, start.Add(Lifetime)}

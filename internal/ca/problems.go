@@ -12,7 +12,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/rpcstatus"
 )
 
-// Refusals of the handler itself.
+// Errors of the handler itself.
 var (
 	errMethod        = errors.New("method is not POST")
 	errContentType   = errors.New("content type is not application/json")
@@ -22,25 +22,24 @@ var (
 )
 
 const (
-	// retryAfter is how many seconds a client is asked to wait before it comes
-	// again with 503: long enough for a restart.
+	// retryAfter is the Retry-After of a 503 in seconds: long enough for a
+	// restart.
 	retryAfter = "10"
-	// busyAfter is the same while only the queue of the log is full, which holds
-	// half a second's work, or while there are too many requests.
+	// busyAfter is the Retry-After in seconds while only the queue of the log is
+	// full, which has half a second's work, or while there are too many requests.
 	busyAfter = "1"
-	// maxCause bounds what a stranger can put into a line of the log.
+	// maxCause bounds untrusted text in one line of the log.
 	maxCause = 500
 )
 
-// problem is an answer that is not a certificate. Its text is fixed; the cause
-// goes to the log of the server.
+// A problem is an error response. Its text is fixed; the cause is logged.
 type problem struct {
 	status  int
 	code    rpcstatus.Code
 	message string
 }
 
-// problemOf is the table of all of them.
+// problemOf returns the problem for err.
 func problemOf(err error) problem {
 	tooLarge, throttled := new(http.MaxBytesError), new(admission.Throttled)
 	switch {
@@ -72,7 +71,7 @@ func problemOf(err error) problem {
 	return problemOfIssuing(err)
 }
 
-// problemOfIssuing is the part of the table where the token is good.
+// problemOfIssuing returns the problem for err if the token is valid.
 func problemOfIssuing(err error) problem {
 	switch {
 	case errors.Is(err, errKey):

@@ -10,16 +10,17 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
-// checkKey checks that a certificate may name pub: "ECDSA NIST P-256, NIST P-384,
-// or NIST P-521; RSA of key size 2048 to 4096 […], E = 65537, and containing no
-// weak primes; ED25519". Sizes are those of the Sigstore algorithm registry.
+// checkKey checks that a certificate may name pub: "ECDSA NIST P-256, NIST
+// P-384, or NIST P-521; RSA of key size 2048 to 4096 […], E = 65537, and
+// containing no weak primes; ED25519". Sizes are those of the Sigstore
+// algorithm registry.
 func checkKey(pub crypto.PublicKey) error {
 	if _, err := sigalg.ForKey(pub); err != nil {
 		return err
 	}
 	key, ok := pub.(*rsa.PublicKey)
 	if !ok {
-		return nil // whoever parsed an elliptic key has checked that it is on its curve
+		return nil // the parser of an elliptic curve key has checked that it is on the curve
 	}
 	if key.E != 65537 {
 		return fmt.Errorf("RSA exponent is %d, want 65537", key.E)
@@ -36,8 +37,7 @@ func checkKey(pub crypto.PublicKey) error {
 	return nil
 }
 
-// smallFactors is the highest number that a modulus is divided by in search of a
-// factor.
+// smallFactors is the largest trial divisor of a modulus.
 const smallFactors = 751
 
 func hasSmallFactor(n *big.Int) bool {
@@ -50,10 +50,11 @@ func hasSmallFactor(n *big.Int) bool {
 	return false
 }
 
-// looksLikeROCA: primes of that library are powers of 65537 modulo every one of
-// the first primes, and so are their products. The primes here are those modulo
-// which not everything is; of other moduli, one in 2^27 would look like it too.
-// See "The Return of Coppersmith's Attack" (Nemec et al., 2017), §2.4.
+// looksLikeROCA reports whether n may be a product of primes of the vulnerable
+// library: modulo each of the first primes they are powers of 65537, and so are
+// their products. The list has those primes modulo which not every number is
+// such a power. Other moduli match with probability 2^-27. See "The Return of
+// Coppersmith's Attack" (Nemec et al., 2017), §2.4.
 func looksLikeROCA(n *big.Int) bool {
 	rest := new(big.Int)
 	for _, p := range []int64{11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157} {
@@ -68,11 +69,11 @@ func looksLikeROCA(n *big.Int) bool {
 	return true
 }
 
-// fermatRounds is how far hasCloseFactors looks.
+// fermatRounds bounds the search of hasCloseFactors.
 const fermatRounds = 100
 
-// hasCloseFactors is Fermat's factorization: n = a² - b², with a a little above
-// the square root of n.
+// hasCloseFactors uses Fermat's factorization: n = a² - b², with a slightly
+// above the square root of n.
 func hasCloseFactors(n *big.Int) bool {
 	a := new(big.Int).Sqrt(n)
 	square, root := new(big.Int), new(big.Int)

@@ -20,10 +20,10 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sct"
 )
 
-// Options say which log to open. All fields are required, but Notes and FS.
+// Options configure a log. All fields are required except Notes and FS.
 type Options struct {
-	Dir    string        // made if missing
-	FS     durable.FS    // where Dir is; nil: durable.OS
+	Dir    string        // created if missing
+	FS     durable.FS    // file system of Dir; nil means durable.OS
 	Origin string        // submission prefix without scheme: first line of checkpoints
 	Key    crypto.Signer // P-256, or RSA of 2048 bits and more
 	Clock  func() time.Time
@@ -31,7 +31,7 @@ type Options struct {
 	Notes  []string // see tilelog.Options
 }
 
-// Log is an open log. Its methods may be called by many goroutines at once.
+// A Log is an open log. It is safe for concurrent use.
 type Log struct {
 	key     crypto.Signer
 	log     *tilelog.Log
@@ -39,8 +39,9 @@ type Log struct {
 	logger  *slog.Logger
 }
 
-// New opens the log in o.Dir, or makes it. Errors: as tilelog.Open, and
-// sigalg.ErrUnknown or sigalg.ErrWeakKey for a key that RFC 6962 has no place for.
+// New opens or creates the log in o.Dir. Errors are those of tilelog.Open. They
+// match [sigalg.ErrUnknown] or [sigalg.ErrWeakKey] for a key that RFC 6962 does
+// not allow.
 func New(o Options) (*Log, error) {
 	clock := &clock{now: o.Clock}
 	signer, err := checkpoint.NewTreeHeadSigner(o.Origin, o.Key, clock.Now)
@@ -70,10 +71,9 @@ func New(o Options) (*Log, error) {
 	return &Log{key: o.Key, log: l, issuers: issuers, logger: o.Logger}, nil
 }
 
-// AddPrecert logs a precertificate and gives its timestamp. precert is DER and
-// carries the poison; chain begins with its issuer. That the issuer has signed
-// it is the caller's word: it is the authority that just did. Errors: those of
-// tilelog.Append.
+// AddPrecert logs a precertificate and returns its timestamp. precert is DER
+// with the poison; chain begins with its issuer. The caller is trusted to have
+// signed it with the issuer's key. Errors are those of tilelog.Append.
 func (l *Log) AddPrecert(ctx context.Context, precert []byte, chain []*x509.Certificate) (sct.SCT, error) {
 	leaf, err := newLeaf(precert, chain)
 	if err != nil {
@@ -82,7 +82,7 @@ func (l *Log) AddPrecert(ctx context.Context, precert []byte, chain []*x509.Cert
 	if err := l.issuers.add(chain); err != nil {
 		return sct.SCT{}, fmt.Errorf("logging precertificate: %w", err)
 	}
-	// The sequencer calls this once, with the index that the entry will have.
+	// The sequencer calls this once, with the index assigned to the entry.
 	place := func(index uint64, now time.Time) ([]byte, error) {
 		extensions, err := sct.LeafIndexExtension(index)
 		if err != nil {
@@ -103,8 +103,9 @@ func (l *Log) AddPrecert(ctx context.Context, precert []byte, chain []*x509.Cert
 	return sct.Sign(l.key, leaf.Entry, uint64(receipt.Timestamp.UnixMilli()), extensions)
 }
 
-// newLeaf makes the entry, but for time and index. "The log MUST … refuse to
-// publish certificates without a valid chain" (RFC 6962 §3.1): here, names.
+// newLeaf returns the entry without time and index. "The log MUST … refuse to
+// publish certificates without a valid chain" (RFC 6962 §3.1); here, names are
+// compared.
 func newLeaf(precert []byte, chain []*x509.Certificate) (sct.Leaf, error) {
 	cert, err := x509.ParseCertificate(precert)
 	if err != nil {
@@ -136,18 +137,19 @@ func poisoned(cert *x509.Certificate) bool {
 	return false
 }
 
-// Err is nil while the log takes entries. While it does not, it is tilelog.ErrFailed with
-// its cause.
+// Err returns nil while the log accepts entries. Otherwise the error matches
+// tilelog.ErrFailed.
 func (l *Log) Err() error { return cmp.Or(l.log.Err(), l.issuers.err()) }
 
-// Size is how many entries are logged.
+// Size returns the number of entries.
 func (l *Log) Size() uint64 { return l.log.Size() }
 
-// Close answers what has been accepted and gives the directory back.
+// Close finishes accepted requests and releases the directory.
 func (l *Log) Close(ctx context.Context) error { return l.log.Close(ctx) }
 
-// clock never goes back, so that no tree head is older than a timestamp in its
-// tree (RFC 6962 §3.5: "at least as recent as the most recent SCT timestamp").
+// A clock never goes back, so that no tree head is older than a timestamp in
+// its tree (RFC 6962 §3.5: "at least as recent as the most recent SCT
+// timestamp").
 type clock struct {
 	now func() time.Time
 

@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// Handler serves the log under /ct/, and nothing else.
+// Handler returns the handler of the log under /ct/.
 func (l *Log) Handler() http.Handler {
 	mux := l.log.Handler("/ct")
 	mux.HandleFunc("GET /ct/issuer/{fingerprint}", l.serveIssuer)
@@ -29,5 +29,5 @@ func (l *Log) serveIssuer(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/pkix-cert")
 	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 	w.Header().Set("Content-Length", strconv.Itoa(len(der)))
-	w.Write(der) // an error is the client's, who has gone
+	w.Write(der) // fails only if the client has gone
 }

@@ -15,16 +15,16 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
 )
 
-// issuers keeps the certificates of chains, one file each, named by the hex of
+// issuers stores the certificates of chains, one file each, named by the hex of
 // their SHA-256 (static-ct-api, "Issuers").
 type issuers struct {
 	fs  durable.FS
 	dir string
 
-	mu     sync.Mutex // held while a file is written, so that none is written twice
+	mu     sync.Mutex // held while writing, so that no file is written twice
 	kept   map[[32]byte]bool
-	failed []*x509.Certificate // a chain that could not be kept; nil once it could
-	tried  time.Time           // when that was
+	failed []*x509.Certificate // a chain that could not be stored; nil after a success
+	tried  time.Time           // time of the last attempt
 }
 
 func fingerprint(cert *x509.Certificate) [32]byte { return sha256.Sum256(cert.Raw) }
@@ -34,15 +34,15 @@ func openIssuers(fsys durable.FS, logDir string) (*issuers, error) {
 	return s, durable.MkdirAll(fsys, s.dir, 0o755)
 }
 
-// add keeps the certificates of a chain. "Every issuer referred to by a TileLeaf
-// MUST be exposed": when add returns, they are on the disk. Errors: tilelog.ErrFailed.
+// add stores the certificates of a chain durably: "Every issuer referred to by
+// a TileLeaf MUST be exposed". Errors match tilelog.ErrFailed.
 func (s *issuers) add(chain []*x509.Certificate) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.keep(chain)
 }
 
-// keep is add, while s.mu is held.
+// keep is add with s.mu held.
 func (s *issuers) keep(chain []*x509.Certificate) error {
 	for _, cert := range chain {
 		id := fingerprint(cert)
@@ -52,7 +52,7 @@ func (s *issuers) keep(chain []*x509.Certificate) error {
 		files := durable.Batch{FS: s.fs}
 		if err := errors.Join(files.Write(s.path(id), cert.Raw, 0o644), files.Sync()); err != nil {
 			s.failed, s.tried = chain, time.Now()
-			return fmt.Errorf("keeping issuer: %w: %w", tilelog.ErrFailed, err)
+			return fmt.Errorf("storing issuer: %w: %w", tilelog.ErrFailed, err)
 		}
 		s.kept[id] = true
 	}
@@ -60,8 +60,8 @@ func (s *issuers) keep(chain []*x509.Certificate) error {
 	return nil
 }
 
-// err returns why the last chain could not be kept, nil once it can: that is tried again
-// once a second.
+// err returns why the last chain could not be stored, or nil. It retries once a
+// second.
 func (s *issuers) err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,7 +69,7 @@ func (s *issuers) err() error {
 	case s.failed == nil:
 		return nil
 	case time.Since(s.tried) < time.Second:
-		return fmt.Errorf("keeping issuer: %w", tilelog.ErrFailed)
+		return fmt.Errorf("storing issuer: %w", tilelog.ErrFailed)
 	}
 	return s.keep(s.failed)
 }
@@ -78,7 +78,7 @@ func (s *issuers) path(id [32]byte) string {
 	return filepath.Join(s.dir, hex.EncodeToString(id[:]))
 }
 
-// read gives a certificate by the lower-case hex of its fingerprint.
+// read returns a certificate by the lower-case hex of its fingerprint.
 func (s *issuers) read(name string) ([]byte, error) {
 	id, err := hex.DecodeString(name)
 	if err != nil || len(id) != sha256.Size || hex.EncodeToString(id) != name {

@@ -10,8 +10,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sct"
 )
 
-// Recent returns the precertificates that were logged since a time, the newest first. It
-// ends after the first error.
+// Recent returns the precertificates logged since a time, newest first. The
+// iterator ends after the first error.
 func (l *Log) Recent(ctx context.Context, since time.Time) iter.Seq2[*x509.Certificate, error] {
 	return func(yield func(*x509.Certificate, error) bool) {
 		for entry, err := range l.log.Latest(ctx) {

@@ -8,7 +8,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// DataTiles is the format of static-ct-api: TileLeaf structs one after another,
+// DataTiles returns the format of static-ct-api: concatenated TileLeaf structs,
 // hashed as RFC 6962 MerkleTreeLeaf.
 func DataTiles() tilelog.Format {
 	return tilelog.Format{

@@ -14,13 +14,14 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// Options say how to copy. The zero value is ready.
+// Options configure a copy. The zero value is ready to use.
 type Options struct {
-	// Full has Backup read what the target has already, verify it, and copy what is
-	// damaged there once more.
+	// Full makes Backup verify all files of the target and copy damaged ones
+	// again.
 	Full bool
 
-	// Progress is told how many entries are done with, by many goroutines; it may be nil.
+	// Progress is called with the number of processed entries, concurrently; it
+	// may be nil.
 	Progress func(done, total uint64)
 }
 
@@ -31,11 +32,12 @@ func (o Options) progress() func(done, total uint64) {
 	return o.Progress
 }
 
-// Backup brings the copy in dir to the state of the tree. dir is missing, empty, or has
-// a copy of an earlier tree of the log, which stays usable until the new one is
-// there, however Backup ends; when it is called again, it goes on. Errors:
-// logread.ErrDamaged, ErrOtherLog, durable.ErrLocked where another Backup runs,
-// fs.ErrExist where dir has something else in it, the context's.
+// Backup updates the copy in dir to the state of the tree. dir must be missing,
+// empty, or have a copy of an earlier tree of the log, which stays usable until
+// the new one is complete. An interrupted Backup is continued by calling it
+// again. Errors match logread.ErrDamaged, [ErrOtherLog], durable.ErrLocked if
+// another Backup runs, or [fs.ErrExist] if dir has other content, or are those
+// of the context.
 func Backup(ctx context.Context, from *Tree, fsys durable.FS, dir string, o Options) (Summary, error) {
 	s, err := backup(ctx, from, fsys, dir, o)
 	if err != nil {
@@ -77,8 +79,8 @@ func backup(ctx context.Context, from *Tree, fsys durable.FS, dir string, o Opti
 	return c.summary, c.prune("tile", from.partials())
 }
 
-// checkTarget refuses a directory that has something else than a copy in it, a log
-// that is served above all.
+// checkTarget refuses a directory with other content than a copy, in particular
+// a served log.
 func checkTarget(fsys durable.FS, dir string) error {
 	names, err := fsys.ReadDir(dir)
 	if err != nil {
@@ -86,33 +88,34 @@ func checkTarget(fsys durable.FS, dir string) error {
 	}
 	for _, name := range names {
 		if !slices.Contains([]string{"checkpoint", "tile", "issuer", "lock", "tmp"}, name.Name()) {
-			return fmt.Errorf("%s is in it, which no backup of a log has: %w", name.Name(), fs.ErrExist)
+			return fmt.Errorf("it has %s, which is not part of a backup of a log: %w", name.Name(), fs.ErrExist)
 		}
 	}
 	return nil
 }
 
-// beginning is how many entries the copy in dir has, which the tree must go on from.
+// beginning returns the number of entries of the copy in dir, which must be a
+// beginning of the tree.
 func (t *Tree) beginning(ctx context.Context, fsys durable.FS, dir string) (uint64, error) {
 	before, err := Open(fsys, dir, t.log)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("what is in the target: %w", err)
+		return 0, fmt.Errorf("checking the target: %w", err)
 	}
 	if err := t.Follows(ctx, before.Head); err != nil {
-		return 0, fmt.Errorf("what is in the target: %w", err)
+		return 0, fmt.Errorf("checking the target: %w", err)
 	}
 	return before.Head.Size, nil
 }
 
-// prune removes the partial tiles below name that are not to be kept: those of earlier
-// checkpoints, and of runs that were killed.
+// prune removes the partial tiles below name that are not in keep: those of
+// earlier checkpoints and of killed runs.
 func (c *copier) prune(name string, keep map[string]bool) error {
 	names, err := c.to.fs.ReadDir(c.to.path(name))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // of an empty tree
+		return nil // the tree is empty
 	}
 	if err != nil {
 		return err
@@ -132,7 +135,8 @@ func (c *copier) prune(name string, keep map[string]bool) error {
 	return nil
 }
 
-// partials are the paths of the tree's partial tiles, and of their directories.
+// partials returns the paths of the tree's partial tiles and of their
+// directories.
 func (t *Tree) partials() map[string]bool {
 	all := make(map[string]bool)
 	add := func(level int, size uint64) {
@@ -148,10 +152,11 @@ func (t *Tree) partials() map[string]bool {
 	return all
 }
 
-// Restore makes dir, which must be missing or empty, a log that goes on from the tree,
-// all of which is verified: all of it is there afterwards, or nothing. newest is asked
-// before, once dir is known to be free: its error, if the log has been seen with more
-// entries, is that of Restore. Errors: fs.ErrExist, logread.ErrDamaged, the context's.
+// Restore creates a log in dir, which must be missing or empty, that continues
+// the tree. It verifies the whole tree, and creates all files or none. It first
+// calls newest, which returns an error if the log is known to have had more
+// entries. Errors are those of newest, match [fs.ErrExist] or
+// logread.ErrDamaged, or are those of the context.
 func Restore(ctx context.Context, from *Tree, dir string, newest func(context.Context, *Tree) error, o Options) (Summary, error) {
 	var c *copier
 	err := durable.CreateDir(dir, 0o755, func(temporary string) error {

@@ -19,37 +19,38 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// writers is how many files are written at once: each waits for its fsync.
+// writers is the number of files written concurrently; each waits for its
+// fsync.
 const writers = 16
 
-// Summary says what was done.
+// A Summary is the result of a copy.
 type Summary struct {
-	Size    uint64 // of the tree that the copy has
+	Size    uint64 // size of the copied tree
 	Root    tlog.Hash
 	Copied  int   // files
-	Skipped int   // files that were there already
+	Skipped int   // files that already existed
 	Bytes   int64 // in the files copied
 }
 
-// copier copies a tree, from its root down.
+// A copier copies a tree from its root down.
 type copier struct {
 	from     *Tree
-	to       *Tree // the same tree, where it is written
+	to       *Tree // the same tree at the target
 	have     uint64
 	progress func(done, total uint64)
 	done     atomic.Uint64 // entries
 
-	free chan *durable.Batch // writers that have nothing to do
+	free chan *durable.Batch // idle writers
 	work sync.WaitGroup
 	stop context.CancelCauseFunc
 
 	mu      sync.Mutex
 	summary Summary
-	found   map[string]bool // directories with files that an earlier run has left
+	found   map[string]bool // directories with files of an earlier run
 }
 
-// newCopier copies to dir, where the first have entries are. Files are made in temp;
-// "" is beside each.
+// newCopier returns a copier to dir, which already has the first have entries.
+// Temporary files are created in temp, or beside each file if temp is empty.
 func newCopier(from *Tree, fsys durable.FS, dir, temp string, have uint64, progress func(done, total uint64)) *copier {
 	to := *from
 	to.fs, to.dir = fsys, dir
@@ -61,8 +62,8 @@ func newCopier(from *Tree, fsys durable.FS, dir, temp string, have uint64, progr
 	return c
 }
 
-// run copies all files but the checkpoint, and syncs them. Errors: logread.ErrDamaged, the
-// context's.
+// run copies all files except the checkpoint, and syncs them. Errors match
+// logread.ErrDamaged or are those of the context.
 func (c *copier) run(ctx context.Context) error {
 	edge, err := c.from.edge()
 	if err != nil {
@@ -83,7 +84,7 @@ func (c *copier) run(ctx context.Context) error {
 	return c.sync()
 }
 
-// partial copies a partial tile of hashes, which is verified, and all below it.
+// partial copies a verified partial tile of hashes and everything below it.
 func (c *copier) partial(ctx context.Context, level int, hashes []byte) {
 	if len(hashes) == 0 {
 		return
@@ -104,7 +105,7 @@ func (c *copier) partial(ctx context.Context, level int, hashes []byte) {
 	}
 }
 
-// full copies a full tile with root, and all below it.
+// full copies a full tile with the given root and everything below it.
 func (c *copier) full(ctx context.Context, level int, n uint64, root tlog.Hash) {
 	if ctx.Err() != nil {
 		return
@@ -141,7 +142,7 @@ func (c *copier) below(ctx context.Context, level int, n uint64, hashes []byte) 
 	}
 }
 
-// do has one of the writers do f; an error ends all.
+// do runs f with one of the writers. An error ends the copy.
 func (c *copier) do(ctx context.Context, f func(*durable.Batch) error) {
 	b := <-c.free
 	c.work.Go(func() {
@@ -155,7 +156,8 @@ func (c *copier) do(ctx context.Context, f func(*durable.Batch) error) {
 	})
 }
 
-// skip counts a full tile, and all below it, that the target is known to have.
+// skip counts a full tile, and everything below it, that the target is known to
+// have.
 func (c *copier) skip(level int) {
 	files, entries := 2, uint64(tile.Width)
 	for range level {
@@ -167,7 +169,7 @@ func (c *copier) skip(level int) {
 	c.tell(entries)
 }
 
-// tell says that some more entries are done with.
+// tell reports progress.
 func (c *copier) tell(entries uint64) { c.progress(c.done.Add(entries), c.from.Head.Size) }
 
 // entries copies the entries of tile n, which must have these leaf hashes.
@@ -182,14 +184,14 @@ func (c *copier) entries(b *durable.Batch, n uint64, hashes []byte) error {
 	return err
 }
 
-// keep has the target keep a tile, and gives its content.
+// keep ensures that the target has a tile, and returns its content.
 func (c *copier) keep(b *durable.Batch, level int, n uint64, width int, verify func([]byte) error) ([]byte, error) {
 	read := func() ([]byte, error) { return c.from.read(level, n, width) }
 	return c.keepFile(b, tile.Path(level, n, width), read, verify)
 }
 
-// keepFile has the target keep a file: what is there, if it verifies, or what read
-// gives, which must.
+// keepFile ensures that the target has a file: the existing one if it verifies,
+// or that of read, which must.
 func (c *copier) keepFile(b *durable.Batch, name string, read func() ([]byte, error), verify func([]byte) error) ([]byte, error) {
 	if content, err := durable.ReadFile(c.to.fs, c.to.path(name)); err == nil && verify(content) == nil {
 		c.mu.Lock()
@@ -215,8 +217,8 @@ func (c *copier) keepFile(b *durable.Batch, name string, read func() ([]byte, er
 	return content, nil
 }
 
-// issuers copies the certificates that the entries of a CT log name by their
-// fingerprints. They are there before the entries are.
+// issuers copies the issuer certificates of a CT log, before the entries that
+// refer to them.
 func (c *copier) issuers() error {
 	names, err := c.from.fs.ReadDir(c.from.path("issuer"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -230,7 +232,7 @@ func (c *copier) issuers() error {
 	for _, name := range names {
 		id, err := hex.DecodeString(name.Name())
 		if err != nil || len(id) != sha256.Size {
-			continue // one that is being written
+			continue // a temporary file
 		}
 		file := path.Join("issuer", name.Name())
 		read := func() ([]byte, error) { return durable.ReadFile(c.from.fs, c.from.path(file)) }
@@ -241,8 +243,8 @@ func (c *copier) issuers() error {
 	return nil
 }
 
-// sync makes the names of all files durable: of those written, and of those that a run
-// which was killed had written and not synced.
+// sync makes the names of all files durable: those written now, and those
+// written but not synced by a killed run.
 func (c *copier) sync() error {
 	for range writers {
 		b := <-c.free
@@ -260,7 +262,7 @@ func (c *copier) sync() error {
 	return nil
 }
 
-// show makes the checkpoint that of the target, which has all else of the tree.
+// show writes the checkpoint, after all other files of the tree.
 func (c *copier) show() error {
 	b := <-c.free
 	return errors.Join(b.Write(c.to.path("checkpoint"), c.from.Envelope, 0o644), b.Sync())
@@ -269,13 +271,13 @@ func (c *copier) show() error {
 func same(want []byte) func([]byte) error {
 	return func(content []byte) error {
 		if !bytes.Equal(content, want) {
-			return errors.New("it is another")
+			return errors.New("its content differs")
 		}
 		return nil
 	}
 }
 
-// verifyRoot holds a full tile against the hash above it.
+// verifyRoot checks a full tile against the hash above it.
 func verifyRoot(content []byte, root tlog.Hash) error {
 	if len(content) != tile.Width*tlog.HashSize {
 		return fmt.Errorf("it has %d bytes, want %d", len(content), tile.Width*tlog.HashSize)
@@ -283,18 +285,18 @@ func verifyRoot(content []byte, root tlog.Hash) error {
 	var halves [2]tlog.Hash
 	for i := range halves {
 		var err error
-		first := tlog.Tile{H: tileHeight, W: tile.Width} // hashes do not know where they are
+		first := tlog.Tile{H: tileHeight, W: tile.Width} // hashes do not depend on the position
 		if halves[i], err = tlog.HashFromTile(first, content, tlog.StoredHashIndex(tileHeight-1, int64(i))); err != nil {
 			return err
 		}
 	}
 	if tlog.NodeHash(halves[0], halves[1]) != root {
-		return errors.New("its hashes do not lead to the one above it")
+		return errors.New("its hashes do not lead to the hash above")
 	}
 	return nil
 }
 
-// verifyEntries holds a tile of entries against its leaf hashes.
+// verifyEntries checks a tile of entries against its leaf hashes.
 func (l Log) verifyEntries(content, hashes []byte) error {
 	for i := range len(hashes) / tlog.HashSize {
 		entry, rest, err := l.Format.Next(content)
@@ -318,7 +320,7 @@ func (l Log) verifyEntries(content, hashes []byte) error {
 
 func verifySum(content, want []byte) error {
 	if sum := sha256.Sum256(content); !bytes.Equal(sum[:], want) {
-		return errors.New("it is not what its name says")
+		return errors.New("its hash does not match its name")
 	}
 	return nil
 }

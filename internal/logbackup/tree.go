@@ -20,38 +20,38 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// ErrOtherLog says that a checkpoint is another log's, or not of a tree that this one
-// begins with: nothing may be written over it.
+// ErrOtherLog reports that a checkpoint is of another log, or of a tree that is
+// not a beginning of this one. It must not be overwritten.
 var ErrOtherLog = errors.New("not this log")
 
-// tileHeight is how many levels of the tree a tile spans: 256 = 1<<8.
+// tileHeight is the number of tree levels that a tile spans: 256 = 1<<8.
 const tileHeight = 8
 
-// looks is how often a tile is looked for that the log replaces by a wider one at that
-// moment. Twice would do.
+// looks bounds the attempts to read a tile while the log replaces it by a wider
+// one. Two would suffice.
 const looks = 10
 
-// Log says which log it is. All fields are required.
+// A Log identifies a log. All fields are required.
 type Log struct {
 	Origin    string          // first line of its checkpoints
-	Verifiers []note.Verifier // one of them must have signed them
-	Format    tilelog.Format  // of its entries
+	Verifiers []note.Verifier // one of them must verify each checkpoint
+	Format    tilelog.Format  // format of its entries
 }
 
-// Tree is a log in a directory, from its first entry to the last that its checkpoint
-// covers. Whatever is appended while it is used is not part of it.
+// A Tree is a log in a directory, up to the last entry that its checkpoint
+// covers. Entries appended later are not part of it.
 type Tree struct {
 	Head     checkpoint.Checkpoint
-	Envelope []byte // the signed checkpoint as it lies there
-	Signed   []byte // the same with signatures of the log alone, none of witnesses
+	Envelope []byte // the signed checkpoint as stored
+	Signed   []byte // the same without cosignatures of witnesses
 
 	log Log
 	fs  durable.FS
 	dir string
 }
 
-// Open reads the checkpoint in dir, and nothing else. Errors: fs.ErrNotExist where
-// there is none, ErrOtherLog.
+// Open reads only the checkpoint in dir. Errors match [fs.ErrNotExist] if there
+// is none, or [ErrOtherLog].
 func Open(fsys durable.FS, dir string, log Log) (*Tree, error) {
 	envelope, err := durable.ReadFile(fsys, filepath.Join(dir, "checkpoint"))
 	if err != nil {
@@ -64,8 +64,8 @@ func Open(fsys durable.FS, dir string, log Log) (*Tree, error) {
 	return &Tree{Head: head, Envelope: envelope, Signed: signed, log: log, fs: fsys, dir: dir}, nil
 }
 
-// Open verifies a checkpoint of the log, and gives it again with the log's signatures
-// alone. Errors: ErrOtherLog.
+// Open verifies a checkpoint of the log and also returns it with the log's
+// signatures alone. Errors match [ErrOtherLog].
 func (l Log) Open(envelope []byte) (c checkpoint.Checkpoint, signed []byte, err error) {
 	c, n, err := checkpoint.Open(envelope, l.Verifiers...)
 	switch {
@@ -80,11 +80,11 @@ func (l Log) Open(envelope []byte) (c checkpoint.Checkpoint, signed []byte, err 
 	return c, signed, err
 }
 
-// Follows says whether the tree goes on from that of c, which may be its own. Errors:
-// ErrOtherLog if it does not, logread.ErrDamaged.
+// Follows checks that the tree of c is a beginning of this tree, or the same.
+// Errors match [ErrOtherLog] if not, or logread.ErrDamaged.
 func (t *Tree) Follows(ctx context.Context, c checkpoint.Checkpoint) error {
 	if c.Size > t.Head.Size {
-		return fmt.Errorf("%w: it has %d entries, and a checkpoint of %d was signed", ErrOtherLog, t.Head.Size, c.Size)
+		return fmt.Errorf("%w: it has %d entries, but a checkpoint of %d was signed", ErrOtherLog, t.Head.Size, c.Size)
 	}
 	log, head := t.reader()
 	root, err := log.RootAt(ctx, head, c.Size)
@@ -97,19 +97,19 @@ func (t *Tree) Follows(ctx context.Context, c checkpoint.Checkpoint) error {
 	return nil
 }
 
-// Prove proves that the first old entries are a tree that this one begins with.
-// Errors: logread.ErrDamaged.
+// Prove returns the proof that the tree of the first old entries is a beginning
+// of this one. Errors match logread.ErrDamaged.
 func (t *Tree) Prove(ctx context.Context, old uint64) ([]tlog.Hash, error) {
 	log, head := t.reader()
 	return log.Consistency(ctx, head, old, head.Size)
 }
 
-// reader reads the tree's hashes, each verified against the root.
+// reader returns a reader of the tree's hashes, each verified against the root.
 func (t *Tree) reader() (*logread.Log, *logread.Head) {
 	return &logread.Log{Source: source{t}}, &logread.Head{Checkpoint: t.Head}
 }
 
-// source is a Tree as a logread.Source of tiles.
+// source is a Tree as a [logread.Source] of tiles.
 type source struct{ *Tree }
 
 func (s source) Read(_ context.Context, path string, _ int64) ([]byte, error) {
@@ -120,7 +120,7 @@ func (s source) Read(_ context.Context, path string, _ int64) ([]byte, error) {
 	return s.read(level, n, width)
 }
 
-// missing says what it means that a file of the tree is not there.
+// missing returns the error for a missing file of the tree.
 func missing(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: %w", logread.ErrDamaged, err)
@@ -130,8 +130,8 @@ func missing(err error) error {
 
 func (t *Tree) path(name string) string { return filepath.Join(t.dir, filepath.FromSlash(name)) }
 
-// read gives a tile from its file, or cut out of a wider form of it: the log removes
-// those of earlier checkpoints, each after a wider one is there.
+// read returns a tile from its file, or cut from a wider one: the log removes
+// the tiles of earlier checkpoints after the wider ones are written.
 func (t *Tree) read(level int, n uint64, width int) ([]byte, error) {
 	content, err := durable.ReadFile(t.fs, t.path(tile.Path(level, n, width)))
 	if width == tile.Width {
@@ -150,8 +150,8 @@ func (t *Tree) read(level int, n uint64, width int) ([]byte, error) {
 	return nil, err
 }
 
-// widest is the width of the widest form of a partial tile. Where that is the full
-// tile, it may not have partial forms any more.
+// widest returns the width of the widest form of a partial tile. If that is the
+// full tile, the partial forms may have been removed.
 func (t *Tree) widest(level int, n uint64) int {
 	names, err := t.fs.ReadDir(t.path(tile.Path(level, n, tile.Width) + ".p"))
 	if err != nil || len(names) == 0 {
@@ -166,7 +166,8 @@ func (t *Tree) widest(level int, n uint64) int {
 	return slices.Max(append(widths, 1))
 }
 
-// cut gives the first width hashes or entries of a tile. Errors: logread.ErrDamaged.
+// cut returns the first width hashes or entries of a tile. Errors match
+// logread.ErrDamaged.
 func (t *Tree) cut(content []byte, level, width int) ([]byte, error) {
 	if level < 0 {
 		length, err := t.log.Format.Measure(bytes.NewReader(content), int64(len(content)), width)
@@ -181,9 +182,9 @@ func (t *Tree) cut(content []byte, level, width int) ([]byte, error) {
 	return content[:width*tlog.HashSize], nil
 }
 
-// edge gives the partial tiles of hashes, by their levels, and holds them against the
-// checkpoint. Whatever else is in the tree is below one of these hashes. Errors:
-// logread.ErrDamaged.
+// edge returns the partial tiles of hashes by level, after checking them
+// against the checkpoint. Everything else in the tree is below one of these
+// hashes. Errors match logread.ErrDamaged.
 func (t *Tree) edge() ([][]byte, error) {
 	var edge [][]byte
 	for size := t.Head.Size; size > 0; size /= tile.Width {
@@ -211,7 +212,7 @@ func (t *Tree) edge() ([][]byte, error) {
 	return edge, nil
 }
 
-// pick computes stored hashes out of the tiles that the root is made of.
+// pick computes stored hashes from the tiles that the root is computed from.
 func pick(edge [][]byte, indexes []int64) ([]tlog.Hash, error) {
 	hashes := make([]tlog.Hash, len(indexes))
 	for i, index := range indexes {

@@ -5,10 +5,11 @@
 //	GET  /api/v2/tile/<L>/<N>[.p/<W>]
 //	GET  /api/v2/tile/entries/<N>[.p/<W>]
 //
-// It takes what package rekor parses and whose signature verifies with the key
-// inside. It answers when the entry is on the disk and covered by the checkpoint
-// in the answer. The same entry again gets the same index, with 201: clients take
-// other answers for a failure. Errors are in problems.go, all of them.
+// It accepts requests that package rekor parses and whose signature verifies
+// with the key inside. It responds when the entry is on the disk and covered by
+// the checkpoint in the response. A repeated entry gets the same index, with
+// 201, because clients treat other statuses as failures. All error responses
+// are in problems.go.
 //
 // Source: Rekor v2 specification (sigstore/architecture-docs), C2SP tlog-tiles.
 package rekorlog

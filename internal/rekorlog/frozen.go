@@ -13,7 +13,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
-// Freeze ends a log for good; see tilelog.Freeze.
+// Freeze ends a log for good; see [tilelog.Freeze].
 func Freeze(ctx context.Context, o Options) error {
 	engine, err := o.engine()
 	if err != nil {
@@ -22,17 +22,17 @@ func Freeze(ctx context.Context, o Options) error {
 	return tilelog.Freeze(ctx, engine)
 }
 
-// FrozenOptions say which log to read. All fields are required.
+// FrozenOptions configure a frozen log. All fields are required.
 type FrozenOptions struct {
 	Dir    string
 	Origin string
 	Key    crypto.PublicKey
-	Next   string // base URL of the log that takes entries now
+	Next   string // base URL of the log that accepts entries now
 	Logger *slog.Logger
 }
 
-// Frozen serves a log that Freeze has ended, under /api/v2/: everything in it can be
-// read, and nothing added.
+// Frozen returns a read-only handler, under /api/v2/, for a log that [Freeze]
+// has ended.
 func Frozen(o FrozenOptions) (http.Handler, error) {
 	verifier, err := checkpoint.NewVerifier(o.Origin, o.Key)
 	if err != nil {
@@ -50,8 +50,7 @@ func Frozen(o FrozenOptions) (http.Handler, error) {
 	return mux, nil
 }
 
-// frozen is the refusal of an entry that comes too late, of whoever still has the old
-// signing config.
+// frozen refuses an entry of a client that still has the old signing config.
 type frozen struct{ next string }
 
 func (f *frozen) Error() string { return "log is frozen" }

@@ -10,7 +10,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 )
 
-// Handler serves the log's API under /api/v2/, and nothing else.
+// Handler returns the handler of the log's API under /api/v2/.
 func (l *Log) Handler() http.Handler {
 	mux := l.log.Handler("/api/v2")
 	mux.HandleFunc("/api/v2/log/entries", l.serveEntries)
@@ -26,10 +26,10 @@ func (l *Log) serveEntries(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(entry)))
 	w.WriteHeader(http.StatusCreated)
-	w.Write(entry) // an error is the client's, who has gone
+	w.Write(entry) // fails only if the client has gone
 }
 
-// addEntry decodes, logs and encodes.
+// addEntry decodes the request, logs the entry and encodes the response.
 func (l *Log) addEntry(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)

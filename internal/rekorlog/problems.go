@@ -12,7 +12,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/rpcstatus"
 )
 
-// Refusals of the handler itself.
+// Errors of the handler itself.
 var (
 	errMethod      = errors.New("method is not POST")
 	errContentType = errors.New("content type is not application/json")
@@ -20,26 +20,25 @@ var (
 )
 
 const (
-	// retryAfter is how many seconds a client is asked to wait before it comes
-	// again with 503: long enough for a restart.
+	// retryAfter is the Retry-After of a 503 in seconds: long enough for a
+	// restart.
 	retryAfter = "10"
-	// busyAfter is the same while only the queue of the log is full, which holds
-	// half a second's work, while witnesses are asked again, or while there are too
-	// many requests.
+	// busyAfter is the Retry-After in seconds while only the queue of the log is
+	// full, which has half a second's work, while witnesses are asked again, or
+	// while there are too many requests.
 	busyAfter = "1"
-	// maxCause bounds what a stranger can put into a line of the log.
+	// maxCause bounds untrusted text in one line of the log.
 	maxCause = 500
 )
 
-// problem is an answer that is not an entry. Its text is fixed, the cause goes
-// to the log of the server.
+// A problem is an error response. Its text is fixed; the cause is logged.
 type problem struct {
 	status  int
 	code    rpcstatus.Code
 	message string
 }
 
-// problemOf is the table of all of them.
+// problemOf returns the problem for err.
 func problemOf(err error) problem {
 	tooLarge, late, throttled := new(http.MaxBytesError), new(frozen), new(admission.Throttled)
 	switch {
@@ -103,6 +102,6 @@ func refuse(w http.ResponseWriter, r *http.Request, logger *slog.Logger, err err
 		w.Header().Set("Retry-After", retryAfter)
 	}
 	w.WriteHeader(p.status)
-	// An error of writing is the client's, who has gone.
+	// Write fails only if the client has gone.
 	w.Write(rpcstatus.Status{Code: p.code, Message: p.message}.Marshal())
 }

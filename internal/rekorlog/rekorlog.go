@@ -15,27 +15,28 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 )
 
-// Options say which log to open. All fields without "may" are required.
+// Options configure a log. All fields without "may" are required.
 type Options struct {
-	Dir    string        // made if missing
+	Dir    string        // created if missing
 	Origin string        // host name and path that clients reach the log at, without scheme and port
 	Key    crypto.Signer // ECDSA P-256 is what every client accepts
 	Logger *slog.Logger
 
-	// Note signs checkpoints besides Key: Ed25519, which is all that witnesses and many
-	// readers of tlog-tiles know; clients of Sigstore read past its line. nil: nothing does.
+	// Note signs checkpoints besides Key, with Ed25519, the only algorithm that
+	// witnesses and many readers of tlog-tiles support. Sigstore clients ignore
+	// its line. It may be nil.
 	Note crypto.Signer
 
-	Witnesses *Witnesses // may be nil: nobody is asked to cosign. They need Note.
+	Witnesses *Witnesses // may be nil for none; require Note
 	Notes     []string   // may be nil; see tilelog.Options
 
-	Limits Limits // zero: none
+	Limits Limits // zero means none
 }
 
-// Limits bound what strangers add. A nil limiter limits nothing.
+// Limits bound what untrusted clients add. A nil limiter limits nothing.
 type Limits struct {
-	// Identify returns whom a certificate, DER, of this instance is of. It reports whether
-	// it is one; nil: none is.
+	// Identify returns the identity of a certificate, DER, and reports whether
+	// this instance issued it. Nil means that no certificate is known.
 	Identify func(certificate []byte) (identity string, ok bool)
 
 	Identities *admission.Limiter // entries with such a certificate, by identity
@@ -48,7 +49,7 @@ type Witnesses struct {
 	Required bool // see tilelog.Options.Witnessed
 }
 
-// Log is an open log. Its methods may be called by many goroutines at once.
+// A Log is an open log. It is safe for concurrent use.
 type Log struct {
 	log    *tilelog.Log
 	logID  []byte
@@ -56,7 +57,7 @@ type Log struct {
 	limits Limits
 }
 
-// engine says what tilelog is to open.
+// engine returns the options for tilelog.
 func (o Options) engine() (tilelog.Options, error) {
 	signer, err := checkpoint.NewSigner(o.Origin, o.Key)
 	if err != nil {
@@ -85,7 +86,7 @@ func (o Options) engine() (tilelog.Options, error) {
 	return out, nil
 }
 
-// New opens the log in o.Dir, or makes it. Errors: as tilelog.Open.
+// New opens or creates the log in o.Dir. Errors are those of tilelog.Open.
 func New(o Options) (*Log, error) {
 	l, err := open(o)
 	if err != nil {
@@ -110,9 +111,10 @@ func open(o Options) (*Log, error) {
 	return &Log{log: l, logID: logID, logger: o.Logger, limits: o.Limits}, nil
 }
 
-// admit verifies a signature within the limits. Whoever has no certificate is counted
-// before that costs anything; an identity is counted after its key has proved itself, so
-// that nobody uses up another's attempts. Errors: *admission.Throttled, those of
+// admit verifies a signature within the limits. Clients without a certificate
+// are counted first, since verification is expensive. An identity is counted
+// after its key has verified the signature, so that nobody can use up another
+// identity's attempts. Errors are of type *[admission.Throttled] or those of
 // rekor.HashedRekord.Verify.
 func (l *Log) admit(ctx context.Context, h rekor.HashedRekord) error {
 	identity, known := "", false
@@ -130,7 +132,8 @@ func (l *Log) admit(ctx context.Context, h rekor.HashedRekord) error {
 	return l.limits.Identities.Take(identity)
 }
 
-// Add verifies and logs a signature. Errors: those of admit and of tilelog.Append.
+// Add verifies and logs a signature. Errors are those of admit and of
+// tilelog.Append.
 func (l *Log) Add(ctx context.Context, h rekor.HashedRekord) (rekor.Entry, error) {
 	if err := l.admit(ctx, h); err != nil {
 		return rekor.Entry{}, err
@@ -151,11 +154,12 @@ func (l *Log) Add(ctx context.Context, h rekor.HashedRekord) (rekor.Entry, error
 	}, nil
 }
 
-// Err is nil while the log takes entries, and tilelog.ErrFailed after.
+// Err returns nil while the log accepts entries, and an error matching
+// tilelog.ErrFailed afterwards.
 func (l *Log) Err() error { return l.log.Err() }
 
-// Size is how many entries are logged.
+// Size returns the number of entries.
 func (l *Log) Size() uint64 { return l.log.Size() }
 
-// Close answers what has been accepted and gives the directory back.
+// Close finishes accepted requests and releases the directory.
 func (l *Log) Close(ctx context.Context) error { return l.log.Close(ctx) }

@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// MaxStepBack is how far the clock may go back before requests are refused.
+// MaxStepBack bounds how far the clock may go back before requests are refused.
 const MaxStepBack = time.Second
 
-// errClock: the clock went back.
+// errClock reports that the clock has gone back.
 var errClock = errors.New("clock has gone back")
 
-// clock gives whole seconds that never go back.
+// A clock returns whole seconds and never goes back.
 type clock struct {
 	read func() time.Time
 
-	mu   sync.Mutex // held from the reading of the clock to the time given
+	mu   sync.Mutex // held while the clock is read and last updated
 	last time.Time
 }
 
-// now is the time of a token. Of two tokens, the one that is asked for after the
-// other is given has no earlier time.
+// now returns the time for a token. A token requested after another was
+// returned never has an earlier time.
 func (c *clock) now() (time.Time, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

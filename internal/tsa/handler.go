@@ -10,8 +10,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/timestamp"
 )
 
-// MaxRequest is how many bytes a request may have; one with a long nonce and a
-// policy has some two hundred.
+// MaxRequest bounds a request, in bytes. One with a long nonce and a policy has
+// about two hundred.
 const MaxRequest = 8 << 10
 
 const (
@@ -21,7 +21,7 @@ const (
 	typePEM   = "application/pem-certificate-chain"
 )
 
-// Handler serves the authority's API, and nothing else.
+// Handler returns the handler of the authority's API.
 func (a *Authority) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/api/v1/timestamp", a.serveTimestamp)
@@ -45,7 +45,7 @@ func (a *Authority) serveTimestamp(w http.ResponseWriter, r *http.Request) {
 	write(w, http.StatusCreated, typeReply, reply)
 }
 
-// answer decodes, stamps and encodes.
+// answer decodes the request, signs the token and encodes the response.
 func (a *Authority) answer(w http.ResponseWriter, r *http.Request, mediaType string) ([]byte, error) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
@@ -73,5 +73,5 @@ func write(w http.ResponseWriter, status int, contentType string, body []byte) {
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	w.Write(body) // an error is the client's, who has gone
+	w.Write(body) // fails only if the client has gone
 }

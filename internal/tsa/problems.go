@@ -10,7 +10,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/timestamp"
 )
 
-// Refusals of the handler itself.
+// Errors of the handler itself.
 var (
 	errMethod      = errors.New("method is not POST")
 	errContentType = errors.New("content type is neither application/timestamp-query nor application/json")
@@ -18,15 +18,14 @@ var (
 )
 
 const (
-	// retryAfter is how many seconds a client is asked to wait before it comes
-	// again with 503.
+	// retryAfter is the Retry-After of a 503 in seconds.
 	retryAfter = "10"
-	// maxCause bounds what a stranger can put into a line of the log.
+	// maxCause bounds untrusted text in one line of the log.
 	maxCause = 500
 )
 
-// problem is an answer that is not a token: fail for DER, code for JSON. Its text
-// is fixed; the cause goes to the log of the server.
+// A problem is an error response: fail for DER, code for JSON. Its text is
+// fixed; the cause is logged.
 type problem struct {
 	status  int
 	fail    timestamp.FailInfo
@@ -34,7 +33,7 @@ type problem struct {
 	message string
 }
 
-// problemOf is the table of all of them.
+// problemOf returns the problem for err.
 func problemOf(err error) problem {
 	tooLarge, request := new(http.MaxBytesError), new(timestamp.RequestError)
 	switch {
@@ -61,7 +60,7 @@ func problemOf(err error) problem {
 	}
 }
 
-// malformed is the text for a request that could not be read.
+// malformed returns the text for a malformed request.
 func malformed(fail timestamp.FailInfo) string {
 	switch fail {
 	case timestamp.BadAlg:

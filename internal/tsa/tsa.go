@@ -23,16 +23,16 @@ var (
 	errExpired = errors.New("authority's certificate is not valid now")
 )
 
-// Options say what an authority needs. All fields but Policy are required.
+// Options configure an authority. All fields but Policy are required.
 type Options struct {
-	Key    crypto.Signer         // of Chain[0]
+	Key    crypto.Signer         // key of Chain[0]
 	Chain  []*x509.Certificate   // the authority's own certificate first, root last
-	Policy asn1.ObjectIdentifier // nil: Sigstore's, 1.3.6.1.4.1.57264.2
+	Policy asn1.ObjectIdentifier // nil means Sigstore's, 1.3.6.1.4.1.57264.2
 	Clock  func() time.Time
 	Logger *slog.Logger
 }
 
-// Authority stamps digests. Its methods may be called by many goroutines at once.
+// An Authority signs timestamps. It is safe for concurrent use.
 type Authority struct {
 	signer    *timestamp.Signer
 	policy    asn1.ObjectIdentifier
@@ -40,12 +40,12 @@ type Authority struct {
 	logger    *slog.Logger
 	certChain []byte // PEM
 
-	// When the whole chain is valid, both ends included.
+	// Validity of the whole chain, both ends included.
 	notBefore, notAfter time.Time
 }
 
-// New makes an authority. It refuses a key and a chain that don't belong
-// together, and a chain that is not for time stamping, or not valid now.
+// New returns an authority. It refuses a key and a chain that don't match, and
+// a chain that is not for time stamping or not valid now.
 func New(o Options) (*Authority, error) {
 	if o.Key == nil || o.Clock == nil || o.Logger == nil {
 		return nil, errors.New("making timestamp authority: key, clock and logger are required")
@@ -76,8 +76,8 @@ func New(o Options) (*Authority, error) {
 	return a, nil
 }
 
-// checkChain checks that each certificate is the issuer of the one before it, up
-// to a root.
+// checkChain checks that each certificate is the issuer of the one before it,
+// up to a root.
 func checkChain(chain []*x509.Certificate, now time.Time) error {
 	last := chain[len(chain)-1]
 	if !bytes.Equal(last.RawIssuer, last.RawSubject) {
@@ -103,7 +103,7 @@ func checkChain(chain []*x509.Certificate, now time.Time) error {
 	return nil
 }
 
-// Grant gives the TimeStampResp for a request.
+// Grant returns the TimeStampResp for a request.
 func (a *Authority) Grant(r timestamp.Request) ([]byte, error) {
 	if r.Policy != nil && !r.Policy.Equal(a.policy) {
 		return nil, errPolicy
@@ -118,8 +118,9 @@ func (a *Authority) Grant(r timestamp.Request) ([]byte, error) {
 	return a.signer.Sign(r, timestamp.Stamp{Time: now, Serial: newSerial(), Policy: a.policy})
 }
 
-// newSerial: "TSA users MUST be ready to accommodate integers up to 160 bits"
-// (RFC 3161 §2.4.2). It is positive in 20 octets, and random but for two bits.
+// newSerial returns a random serial number: "TSA users MUST be ready to
+// accommodate integers up to 160 bits" (RFC 3161 §2.4.2). It has 20 octets, is
+// positive, and all but two bits are random.
 func newSerial() *big.Int {
 	serial := make([]byte, 20)
 	rand.Read(serial) // crypto/rand.Read never fails

@@ -19,26 +19,28 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
-// noteInterval is the shortest time between two writings of the start marker. A log's
-// first line is there before its first cosignature; later ones lag behind the state.
+// noteInterval is the minimum time between two writes of the start marker. A
+// log's first line is written before its first cosignature; later ones lag
+// behind the state.
 const noteInterval = time.Second
 
-// ErrWentBack reports that the state of a witness is gone, or older than what is known
-// of it outside its directory. It would cosign a fork of what it has cosigned before.
+// ErrWentBack reports that the state of a witness is missing or older than its
+// start marker. The witness could cosign a fork of what it has cosigned before.
 var ErrWentBack = errors.New("witness's state is missing, or older than its start marker")
 
-// seen is what was cosigned last of a log, as the start marker has it.
+// seen is the last checkpoint cosigned of a log, according to the start marker.
 type seen struct {
 	size uint64
 	root tlog.Hash
 }
 
-// marker is the file beside the state which says what was cosigned last, a line a log:
+// marker returns the path of the start marker, a file beside the state with the
+// last cosigned checkpoints, one line per log:
 //
 //	20852163 CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I= log.example.com
 func (o Options) marker() string { return filepath.Clean(o.Dir) + ".begun" }
 
-// readMarker reads the start marker. A missing one knows of no log.
+// readMarker reads the start marker. A missing one lists no log.
 func (o Options) readMarker() (map[string]seen, error) {
 	raw, err := durable.ReadFile(o.FS, o.marker())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -77,19 +79,20 @@ func marshalMarker(all map[string]seen) []byte {
 	return raw.Bytes()
 }
 
-// check compares the state of a log with what the start marker says. Errors: ErrWentBack.
+// check compares the state of a log with the start marker. Errors match
+// [ErrWentBack].
 func (s seen) check(origin string, last checkpoint.Checkpoint) error {
 	switch {
 	case last.Origin == "":
-		return fmt.Errorf("%w: %s is cosigned up to size %d, and there is no file of it", ErrWentBack, origin, s.size)
+		return fmt.Errorf("%w: %s is cosigned up to size %d, but its file is missing", ErrWentBack, origin, s.size)
 	case last.Size < s.size, last.Size == s.size && last.Root != s.root:
 		return fmt.Errorf("%w: %s is cosigned up to size %d with root %s, and its file has size %d with root %s", ErrWentBack, origin, s.size, s.root, last.Size, last.Root)
 	}
 	return nil
 }
 
-// note makes c what the start marker will have of its log. The first of a log is written
-// at once.
+// note updates a log's line of the start marker. The first line of a log is
+// written at once.
 func (w *Witness) note(c checkpoint.Checkpoint) error {
 	w.mu.Lock()
 	_, known := w.noted[c.Origin]
@@ -109,7 +112,7 @@ func (w *Witness) note(c checkpoint.Checkpoint) error {
 	return nil
 }
 
-// wake has noteAll write the start marker.
+// wake starts a write of the start marker by noteAll.
 func (w *Witness) wake() {
 	select {
 	case w.behind <- struct{}{}:
@@ -117,16 +120,19 @@ func (w *Witness) wake() {
 	}
 }
 
-// failing remembers that the disk takes nothing. noteAll finds out when it does again.
+// failing records that the disk is not writable. noteAll detects when it is
+// again.
 func (w *Witness) failing() {
 	w.failed.Store(true)
 	w.wake()
 }
 
-// Failed reports whether what is cosigned can't be written down, so that nothing is.
+// Failed reports whether the witness refuses to cosign because it can't write
+// its state.
 func (w *Witness) Failed() bool { return w.failed.Load() }
 
-// Sizes returns the size of the checkpoint that was cosigned last of each log, by origin.
+// Sizes returns the size of the last cosigned checkpoint of each log, by
+// origin.
 func (w *Witness) Sizes() map[string]uint64 {
 	sizes := make(map[string]uint64, len(w.logs))
 	w.mu.Lock()
@@ -137,8 +143,8 @@ func (w *Witness) Sizes() map[string]uint64 {
 	return sizes
 }
 
-// noteAll writes the start marker whenever it is behind, until Close, and again while that
-// fails.
+// noteAll writes the start marker whenever it lags behind, and retries after
+// failures, until Close.
 func (w *Witness) noteAll() {
 	defer close(w.stopped)
 	for open := true; open; {
@@ -151,7 +157,7 @@ func (w *Witness) noteAll() {
 		case err == nil:
 			w.failed.Store(false)
 		case !w.failed.Load() || !open:
-			w.o.Logger.Error("what was cosigned last can't be noted", "path", w.o.marker(), "cause", err)
+			w.o.Logger.Error("start marker can't be written", "path", w.o.marker(), "cause", err)
 			w.failing()
 		default:
 			w.wake()

@@ -12,13 +12,13 @@ import (
 )
 
 const (
-	// maxCause bounds what a stranger can put into a line of the log.
+	// maxCause bounds untrusted text in one line of the log.
 	maxCause = 500
-	// retryAfter is how many seconds a log is asked to wait while the disk fails.
+	// retryAfter is the Retry-After in seconds while the disk fails.
 	retryAfter = "10"
 )
 
-// Handler answers add-checkpoint, and nothing else: what operators ask is for the server.
+// Handler returns the handler of add-checkpoint.
 func (w *Witness) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+witness.Path, w.serve)
@@ -32,7 +32,7 @@ func (w *Witness) serve(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	rw.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	rw.Write(lines) // an error is the client's, who has gone
+	rw.Write(lines) // fails only if the client has gone
 }
 
 func (w *Witness) answer(in io.Reader) ([]byte, error) {
@@ -47,7 +47,7 @@ func (w *Witness) answer(in io.Reader) ([]byte, error) {
 	return w.cosign(request)
 }
 
-// status is the table of the protocol's refusals.
+// status returns the protocol's status for err.
 func status(err error) int {
 	other := new(conflict)
 	switch {
@@ -69,8 +69,8 @@ func status(err error) int {
 	return http.StatusInternalServerError
 }
 
-// refuse gives the answer that the protocol has, and the reason to the log of the
-// server: a fork, or a proof that is none, may be evidence of a log that lies.
+// refuse sends the protocol's response and logs the reason: a fork or an
+// invalid proof may be evidence of misbehavior of a log.
 func (w *Witness) refuse(rw http.ResponseWriter, r *http.Request, err error) {
 	code, level := status(err), slog.LevelInfo
 	if code >= http.StatusInternalServerError || errors.Is(err, errFork) || errors.Is(err, errProof) {

@@ -18,29 +18,29 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/witness"
 )
 
-// maxLines bounds a witness's answer, in bytes.
+// maxLines bounds the response of a witness, in bytes.
 const maxLines = 16 << 10
 
-// ErrQuorum says that too few witnesses have cosigned: the checkpoint is as good as
-// it was, and no better.
+// ErrQuorum reports that too few witnesses have cosigned. The checkpoint is
+// still valid without their cosignatures.
 var ErrQuorum = errors.New("too few witnesses have cosigned")
 
-// ErrOtherTree says that what a witness has cosigned is not a beginning of the
-// checkpoint that it was asked to cosign: of this log there are two.
-var ErrOtherTree = fmt.Errorf("it has cosigned another tree: %w", tilelog.ErrSeenMore)
+// ErrOtherTree reports that a witness has cosigned a tree that is not a
+// beginning of the checkpoint: the log has a fork.
+var ErrOtherTree = fmt.Errorf("witness has cosigned another tree: %w", tilelog.ErrSeenMore)
 
-// Ahead is a witness that has cosigned more than it is asked to: another log signs with
-// this key, or the log has lost entries.
+// An Ahead reports that a witness has cosigned more entries than the checkpoint
+// has: another log signs with this key, or the log has lost entries.
 type Ahead struct{ Cosigned, Asked uint64 }
 
 func (a *Ahead) Error() string {
-	return fmt.Sprintf("it has cosigned %d entries, and this log has %d: another log signs with this key, or entries were lost", a.Cosigned, a.Asked)
+	return fmt.Sprintf("witness has cosigned %d entries, but this log has %d: another log signs with this key, or entries were lost", a.Cosigned, a.Asked)
 }
 
-// Is makes an Ahead evidence of a log that lost entries.
+// Is reports that an Ahead matches [tilelog.ErrSeenMore].
 func (*Ahead) Is(target error) bool { return target == tilelog.ErrSeenMore }
 
-// Peer is a witness that is asked.
+// A Peer is a witness to ask.
 type Peer struct {
 	URL string // submission prefix
 	Key checkpoint.Key
@@ -54,24 +54,24 @@ type Peers struct {
 	http    *http.Client
 }
 
-// peer is a Peer, and what it is known to have cosigned.
+// A peer is a Peer with the size that it is known to have cosigned.
 type peer struct {
 	Peer
 	verifier note.Verifier
 
-	mu   sync.Mutex // held while it is asked
-	seen uint64     // what it has cosigned last of this log
+	mu   sync.Mutex // held during a request
+	seen uint64     // last cosigned size of this log
 }
 
-// PeersOptions say whom to ask. All fields are required.
+// PeersOptions configure [Peers]. All fields are required.
 type PeersOptions struct {
 	Peers   []Peer
-	Quorum  int           // how many must cosign, at least one
-	Timeout time.Duration // for all of them together
+	Quorum  int           // required number of cosignatures, at least one
+	Timeout time.Duration // bound for all witnesses together
 	HTTP    *http.Client
 }
 
-// NewPeers checks the options.
+// NewPeers returns peers after checking the options.
 func NewPeers(o PeersOptions) (*Peers, error) {
 	if o.Quorum < 1 || o.Quorum > len(o.Peers) {
 		return nil, fmt.Errorf("asking witnesses: a quorum of %d of %d", o.Quorum, len(o.Peers))
@@ -92,14 +92,14 @@ func NewPeers(o PeersOptions) (*Peers, error) {
 	return p, nil
 }
 
-// answer is what a witness has said.
+// An answer is the response of a witness.
 type answer struct {
 	name  string
 	lines []byte
 	err   error
 }
 
-// askAll asks all witnesses at once.
+// askAll asks all witnesses concurrently.
 func (p *Peers) askAll(ctx context.Context, envelope []byte, size uint64, prove func(old uint64) ([]tlog.Hash, error)) <-chan answer {
 	answers := make(chan answer, len(p.peers))
 	for _, one := range p.peers {
@@ -114,9 +114,10 @@ func (p *Peers) askAll(ctx context.Context, envelope []byte, size uint64, prove 
 	return answers
 }
 
-// Cosign asks all witnesses at once, and gives the signed checkpoint with the lines
-// of those that have answered when there are enough. prove proves that a tree of old
-// leaves is the beginning of the checkpoint's. Errors: ErrQuorum.
+// Cosign asks all witnesses concurrently and returns the signed checkpoint with
+// their cosignatures once a quorum has responded. prove returns the proof that
+// the tree of the first old leaves is a beginning of the checkpoint's. Errors
+// match [ErrQuorum].
 func (p *Peers) Cosign(ctx context.Context, envelope []byte, size uint64, prove func(old uint64) ([]tlog.Hash, error)) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
@@ -137,10 +138,11 @@ func (p *Peers) Cosign(ctx context.Context, envelope []byte, size uint64, prove 
 	return nil, fmt.Errorf("%w: %d of %d: %w", ErrQuorum, got, p.quorum, errors.Join(errs...))
 }
 
-// Newest asks all witnesses, and waits for all, whether they have seen nothing beyond a
-// checkpoint, which must be without cosignatures: those say so that cosign it. It gives
-// their names, and what the others say: ErrOtherTree and Ahead are evidence that it is
-// not the newest; anything else is no answer.
+// Newest asks all witnesses to cosign a checkpoint, which must have no
+// cosignatures yet, to find out whether they have seen a newer one, and waits
+// for all of them. It returns the names of those that cosigned, and the errors
+// of the others: [ErrOtherTree] and [Ahead] are evidence that the checkpoint is
+// not the newest; others tell nothing.
 func (p *Peers) Newest(ctx context.Context, envelope []byte, size uint64, prove func(old uint64) ([]tlog.Hash, error)) (agree []string, others []error) {
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
@@ -155,12 +157,12 @@ func (p *Peers) Newest(ctx context.Context, envelope []byte, size uint64, prove 
 	return agree, others
 }
 
-// Enough says whether so many witnesses are among every quorum of them all, so that
-// nothing has its cosignatures that none of these knows of.
+// Enough reports whether every quorum includes one of so many witnesses, so
+// that at least one of them knows of any cosigned checkpoint.
 func (p *Peers) Enough(agree int) bool { return agree+p.quorum > len(p.peers) }
 
-// ask asks one witness, and once more from where it says that it is. What it says of
-// a size is not signed, so that it is not remembered for longer than that.
+// ask asks one witness, and once more from the size that it reports, if that
+// differs. The reported size is unauthenticated, so it is not stored.
 func (p *Peers) ask(ctx context.Context, one *peer, envelope []byte, size uint64, prove func(old uint64) ([]tlog.Hash, error)) ([]byte, error) {
 	one.mu.Lock()
 	defer one.mu.Unlock()
@@ -214,13 +216,13 @@ func (p *Peers) once(ctx context.Context, one *peer, old uint64, envelope []byte
 	case resp.StatusCode != http.StatusOK:
 		return nil, errors.New(resp.Status)
 	case len(body) > maxLines:
-		return nil, fmt.Errorf("answer is longer than %d bytes", maxLines)
+		return nil, fmt.Errorf("response is longer than %d bytes", maxLines)
 	}
 	return one.lines(envelope, body)
 }
 
-// lines are those of the answer that are the witness's own and verify: "The client
-// MUST ignore any cosignatures from unknown keys."
+// lines returns the lines of the response that are by the witness and verify:
+// "The client MUST ignore any cosignatures from unknown keys."
 func (one *peer) lines(envelope, answer []byte) ([]byte, error) {
 	_, n, err := checkpoint.Open(append(bytes.Clone(envelope), answer...), one.verifier)
 	if err != nil {

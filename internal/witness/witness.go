@@ -23,27 +23,27 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/witness"
 )
 
-// Why a checkpoint is not cosigned; the protocol has a status for each.
+// Reasons not to cosign a checkpoint. The protocol has a status for each.
 var (
-	errUnknownLog = errors.New("no such log is witnessed here")
+	errUnknownLog = errors.New("unknown log")
 	errSignature  = errors.New("checkpoint is not signed by its log")
-	errOldSize    = errors.New("old size is beyond the checkpoint, or that beyond every log")
+	errOldSize    = errors.New("old size exceeds that of the checkpoint, or that is too large")
 	errProof      = errors.New("checkpoint is not proven to be consistent with the last")
-	errFork       = errors.New("checkpoint has another root than the last of its size")
-	errPersist    = errors.New("checkpoint can't be persisted now")
+	errFork       = errors.New("checkpoint has another root than the last one of this size")
+	errPersist    = errors.New("checkpoint can't be persisted")
 )
 
-// conflict says that the log does not begin where this witness is.
+// conflict reports that the old size is not the last cosigned size.
 type conflict struct{ size uint64 }
 
 func (c *conflict) Error() string {
 	return fmt.Sprintf("the last checkpoint cosigned is of size %d", c.size)
 }
 
-// Options say what witness to run. All fields but FS are required.
+// Options configure a witness. All fields but FS are required.
 type Options struct {
-	Dir    string     // made if missing; losing it means to retire the witness
-	FS     durable.FS // where Dir is; nil: durable.OS
+	Dir    string     // created if missing; if it is lost the witness must be retired
+	FS     durable.FS // file system of Dir; nil means durable.OS
 	Name   string     // a URL without scheme, on cosignature lines
 	Key    ed25519.PrivateKey
 	Logs   []checkpoint.Key // the name is the log's origin
@@ -51,7 +51,7 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Witness cosigns checkpoints. Its methods may be called by many goroutines.
+// A Witness cosigns checkpoints. It is safe for concurrent use.
 type Witness struct {
 	o      Options
 	signer note.Signer
@@ -59,17 +59,17 @@ type Witness struct {
 	logs   map[string]*log // by origin; not changed after New
 
 	mu      sync.Mutex      // guards noted
-	noted   map[string]seen // what the start marker is to have
+	noted   map[string]seen // wanted content of the start marker
 	writing sync.Mutex      // held while the start marker is written
 
-	failed  atomic.Bool   // what is cosigned could not be written the last time
+	failed  atomic.Bool   // the last write failed
 	behind  chan struct{} // capacity 1: the start marker is behind
 	once    sync.Once
 	closing chan struct{} // closed by Close
-	stopped chan struct{} // closed when nothing writes the start marker any more
+	stopped chan struct{} // closed when noteAll has returned
 }
 
-// log is one that is witnessed.
+// A log is a witnessed log.
 type log struct {
 	verifiers []note.Verifier
 	file      string
@@ -78,8 +78,8 @@ type log struct {
 	last checkpoint.Checkpoint
 }
 
-// New opens the witness in o.Dir. Errors: durable.ErrLocked; ErrWentBack; a state that is
-// not one of the log's, which nothing is cosigned after.
+// New opens the witness in o.Dir. Errors match [durable.ErrLocked] or
+// [ErrWentBack]. A state that is not signed by its log is refused too.
 func New(o Options) (*Witness, error) {
 	if o.FS == nil {
 		o.FS = durable.OS{}
@@ -126,7 +126,8 @@ func (w *Witness) open() (err error) {
 	return w.load()
 }
 
-// load reads what was cosigned last of each log, and compares it with the start marker.
+// load reads the last cosigned checkpoint of each log and compares it with the
+// start marker.
 func (w *Witness) load() (err error) {
 	if w.noted, err = w.o.readMarker(); err != nil {
 		return err
@@ -147,7 +148,7 @@ func (w *Witness) load() (err error) {
 	return w.writeMarker()
 }
 
-// load reads what was cosigned last. No file means that nothing was.
+// load reads the last cosigned checkpoint. Without a file, none was cosigned.
 func (l *log) load(fsys durable.FS, origin string) error {
 	raw, err := durable.ReadFile(fsys, l.file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -166,14 +167,14 @@ func (l *log) load(fsys durable.FS, origin string) error {
 	return nil
 }
 
-// Close gives the directory back.
+// Close releases the directory.
 func (w *Witness) Close() error {
 	w.once.Do(func() { close(w.closing) })
 	<-w.stopped
 	return w.lock.Close()
 }
 
-// cosign checks a request and gives the cosignature lines (tlog-witness,
+// cosign checks a request and returns the cosignature lines (tlog-witness,
 // "add-checkpoint", in its order).
 func (w *Witness) cosign(r witness.Request) ([]byte, error) {
 	// "If the checkpoint origin is unknown, the witness MUST respond with a 404".
@@ -188,8 +189,8 @@ func (w *Witness) cosign(r witness.Request) ([]byte, error) {
 	if err != nil || c.Origin != origin {
 		return nil, fmt.Errorf("%w: %w", errSignature, err)
 	}
-	// "The old size MUST be equal to or lower than the checkpoint size." And beyond
-	// what proofs are checked for there is no log.
+	// "The old size MUST be equal to or lower than the checkpoint size." No log
+	// exceeds the size that proofs are checked for.
 	if r.Old > c.Size || c.Size > tile.MaxSize {
 		return nil, errOldSize
 	}
@@ -206,15 +207,16 @@ func (w *Witness) cosign(r witness.Request) ([]byte, error) {
 	return w.lines(n.Text)
 }
 
-// follows says whether c may be cosigned after the last.
+// follows checks that c may be cosigned after the last checkpoint.
 func (l *log) follows(c checkpoint.Checkpoint, r witness.Request) error {
 	// "The witness MUST check that the old size matches the size of the latest
 	// checkpoint it cosigned … (or zero if it never cosigned a checkpoint …)."
 	if r.Old != l.last.Size {
 		return &conflict{l.last.Size}
 	}
-	// "If the old size matches the checkpoint size, the witness MUST check that the
-	// root hashes are also identical." Of no checkpoint there is none.
+	// "If the old size matches the checkpoint size, the witness MUST check that
+	// the root hashes are also identical." There is nothing to check without a
+	// last checkpoint.
 	if r.Old == c.Size && l.last.Origin != "" && c.Root != l.last.Root {
 		return errFork
 	}
@@ -231,7 +233,8 @@ func (l *log) follows(c checkpoint.Checkpoint, r witness.Request) error {
 	return nil
 }
 
-// persist: "The witness MUST persist the new checkpoint before responding."
+// persist writes the checkpoint: "The witness MUST persist the new checkpoint
+// before responding."
 func (l *log) persist(w *Witness, c checkpoint.Checkpoint, n *note.Note) error {
 	raw, err := note.Sign(&note.Note{Text: n.Text, Sigs: n.Sigs})
 	if err != nil {
@@ -249,7 +252,7 @@ func (l *log) persist(w *Witness, c checkpoint.Checkpoint, n *note.Note) error {
 	return nil
 }
 
-// lines are the cosignature over a checkpoint's text.
+// lines returns the cosignature lines of a checkpoint's text.
 func (w *Witness) lines(text string) ([]byte, error) {
 	cosigned, err := note.Sign(&note.Note{Text: text}, w.signer)
 	if err != nil {

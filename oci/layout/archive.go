@@ -13,23 +13,23 @@ import (
 	"strings"
 )
 
-// maxMembers is how many files an archive may have.
+// maxMembers bounds the files of an archive.
 const maxMembers = 200_000
 
-// archive is a .tar as a file system of its regular files, which are read where
-// they lie.
+// An archive is a .tar as a file system of its regular files, which are read in
+// place.
 type archive struct {
 	file    *os.File
 	members map[string]member
 }
 
-// member is a file in an archive.
+// A member is a file in an archive.
 type member struct {
 	fs.FileInfo
 	offset int64
 }
 
-// openArchive finds the files of an archive. Their contents are not read.
+// openArchive indexes the files of an archive without reading their contents.
 func openArchive(ctx context.Context, name string) (*archive, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -59,7 +59,7 @@ func (a *archive) scan(ctx context.Context) error {
 			return fmt.Errorf("neither a directory nor a .tar of one: %w", err)
 		}
 		if header.Typeflag != tar.TypeReg {
-			continue // directories; and links, which no layout needs
+			continue // directories, and links, which layouts don't need
 		}
 		offset, err := a.file.Seek(0, io.SeekCurrent)
 		if err != nil {
@@ -67,7 +67,7 @@ func (a *archive) scan(ctx context.Context) error {
 		}
 		name := path.Clean(header.Name)
 		if _, twice := a.members[name]; twice {
-			return fmt.Errorf("%q is in the archive twice", name)
+			return fmt.Errorf("%q occurs twice in the archive", name)
 		}
 		if len(a.members) == maxMembers {
 			return fmt.Errorf("more than %d files in the archive", maxMembers)
@@ -76,8 +76,8 @@ func (a *archive) scan(ctx context.Context) error {
 	}
 }
 
-// refuseCompressed: what a compressed archive comes to is not known before it is
-// unpacked.
+// refuseCompressed refuses a compressed archive, whose files can't be read in
+// place.
 func (a *archive) refuseCompressed() error {
 	start := make([]byte, 6)
 	n, err := io.ReadFull(a.file, start)
@@ -97,7 +97,7 @@ func (a *archive) refuseCompressed() error {
 func (a *archive) Open(name string) (fs.File, error) {
 	m, ok := a.members[name]
 	if folder := a.folderOf(name); !ok && folder != "" {
-		return nil, fmt.Errorf("it is in the folder %.100q of the archive: make one of what is in there (tar -C FOLDER -cf FILE .)", folder)
+		return nil, fmt.Errorf("it is in the folder %.100q of the archive: archive the content of that folder (tar -C FOLDER -cf FILE .)", folder)
 	}
 	if !ok {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
@@ -105,7 +105,7 @@ func (a *archive) Open(name string) (fs.File, error) {
 	return &section{io.NewSectionReader(a.file, m.offset, m.Size()), m}, nil
 }
 
-// ReadDir lists the regular files of a directory, and the directories that have some.
+// ReadDir lists the regular files and the non-empty directories of a directory.
 func (a *archive) ReadDir(name string) ([]fs.DirEntry, error) {
 	var all []fs.DirEntry
 	dirs := map[string]bool{}
@@ -123,23 +123,23 @@ func (a *archive) ReadDir(name string) ([]fs.DirEntry, error) {
 	return all, nil
 }
 
-// directory is one in an archive, by its name.
+// A directory is the name of a directory in an archive.
 type directory string
 
-// Name is its name.
+// Name returns the name.
 func (d directory) Name() string { return string(d) }
 
-// IsDir is true.
+// IsDir returns true.
 func (d directory) IsDir() bool { return true }
 
-// Type is that of directories.
+// Type returns the type of directories.
 func (d directory) Type() fs.FileMode { return fs.ModeDir }
 
-// Info has nothing.
+// Info is not supported.
 func (d directory) Info() (fs.FileInfo, error) { return nil, fs.ErrInvalid }
 
-// folderOf is a folder in which the archive has the file that makes a directory a
-// layout, where it is asked for that; else empty.
+// folderOf returns a folder of the archive that contains the layout file name,
+// or "".
 func (a *archive) folderOf(name string) string {
 	if name != markFile {
 		return ""
@@ -152,13 +152,13 @@ func (a *archive) folderOf(name string) string {
 	return ""
 }
 
-// section is a file in an archive that is being read.
+// A section is an open file of an archive.
 type section struct {
 	*io.SectionReader
 	member member
 }
 
-// Stat describes it.
+// Stat returns the file's information.
 func (s *section) Stat() (fs.FileInfo, error) { return s.member, nil }
 
 // Close does nothing: the archive stays open.

@@ -6,9 +6,9 @@ import (
 	"github.com/hallmark-sign/hallmark/oci"
 )
 
-// What cosign's save, load and verify --local-image know entries of index.json by. They
-// read one image of a layout: the first that is marked. Bundles are not listed; they are
-// found among the blobs, by their subject.
+// Annotations by which cosign's save, load and verify --local-image identify
+// entries of index.json. They read the first marked image of a layout. Bundles
+// are not listed; cosign finds them among the blobs by their subject.
 const (
 	noteKind       = "kind"
 	kindImage      = "dev.cosignproject.cosign/image"
@@ -17,8 +17,8 @@ const (
 	kindAttested   = "dev.cosignproject.cosign/atts"
 )
 
-// tagKinds gives signatures of cosign 1 and 2 the tag that they have in a registry, where
-// they are marked by their kind alone.
+// tagKinds adds the tags that signatures of cosign 1 and 2 have in a registry,
+// if only their kind is marked.
 func (i *index) tagKinds() {
 	at := slices.IndexFunc(i.Manifests, func(d oci.Descriptor) bool { return isMarked(d, kindImage) || isMarked(d, kindIndex) })
 	if at < 0 {
@@ -40,9 +40,9 @@ var kindSuffixes = map[string]string{kindSignatures: ".sig", kindAttested: ".att
 
 func isMarked(d oci.Descriptor, kind string) bool { return d.Annotations[noteKind] == kind }
 
-// mark marks the image for cosign where it is the only one that is listed, and what
-// cosign 1 and 2 left on it. Of several none is, as cosign would take the first for
-// whatever is asked for. Where bundles are on the image, older
+// mark marks the image and its cosign 1 and 2 signatures for cosign, if it is
+// the only listed image. Of several images none is marked, since cosign would
+// take the first one whatever is requested. If the image has bundles, older
 // attestations are not marked: cosign loads no bundle beside them.
 func (i *index) mark(attached func(oci.Descriptor) bool, bundles func(oci.Descriptor) bool) {
 	images := map[string]oci.Descriptor{}
@@ -53,7 +53,7 @@ func (i *index) mark(attached func(oci.Descriptor) bool, bundles func(oci.Descri
 	}
 	for n, d := range i.Manifests {
 		if d.Annotations[noteKind] != "" && !slices.ContainsFunc(kinds, func(kind string) bool { return isMarked(d, kind) }) {
-			continue // of somebody else
+			continue // another annotation
 		}
 		kind := ""
 		for _, image := range images {
@@ -68,7 +68,7 @@ func (i *index) mark(attached func(oci.Descriptor) bool, bundles func(oci.Descri
 	}
 }
 
-// kindOf is how cosign knows an entry beside the one image; empty: not at all.
+// kindOf returns cosign's kind for an entry of the only image, or "".
 func kindOf(d, image oci.Descriptor, hasBundles bool) string {
 	switch tag := image.FallbackTag(); {
 	case d.Digest == image.Digest && d.IsIndex():

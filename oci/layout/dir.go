@@ -18,26 +18,25 @@ import (
 	"github.com/hallmark-sign/hallmark/oci"
 )
 
-// Dir is a directory that images of one repository are written to. It is safe for
-// concurrent use; two processes that write to one directory at once may lose an
-// entry of each other's in index.json.
+// A Dir is a directory that images of one repository are written to. It is safe
+// for concurrent use. Two processes that write to one directory at once may
+// lose each other's entries of index.json.
 type Dir struct {
 	*Layout
 	root *os.Root
 
-	// the layout's mutex guards them
+	// guarded by the layout's mutex
 	added []oci.Descriptor
-	whole map[string]bool // digests of blobs that have been seen to be right
+	whole map[string]bool // digests of verified blobs
 }
 
-// Files that a run which was killed has left are removed when nothing has been
-// written to them for this long.
+// stale is the age after which temporary files of killed processes are removed.
 const stale = time.Hour
 
 const tempPrefix = ".tmp-"
 
-// Create makes a layout of an empty directory, or of none, or opens one that is
-// there, for images of REGISTRY/REPO. Close it.
+// Create opens a layout, or creates one in an empty or missing directory, for
+// images of REGISTRY/REPO. The caller must close it.
 func Create(ctx context.Context, name, repository string) (*Dir, error) {
 	d, err := create(ctx, name, repository)
 	if err != nil {
@@ -62,7 +61,7 @@ func create(ctx context.Context, name, repository string) (*Dir, error) {
 	return d, nil
 }
 
-// begin marks the directory as a layout, and reads what is in it.
+// begin marks the directory as a layout and reads its index.
 func (d *Dir) begin(ctx context.Context) error {
 	entries, err := fs.ReadDir(d.files, ".")
 	if err != nil {
@@ -75,7 +74,7 @@ func (d *Dir) begin(ctx context.Context) error {
 	}
 	mark, err := d.readFile(markFile, maxMark)
 	if err != nil {
-		return fmt.Errorf("the directory has something else in it: %w", err)
+		return fmt.Errorf("the directory has other content: %w", err)
 	}
 	if err := parseMark(mark); err != nil {
 		return err
@@ -90,7 +89,7 @@ func (d *Dir) begin(ctx context.Context) error {
 	return d.arrange(ctx)
 }
 
-// sweep removes what runs that were killed have left.
+// sweep removes temporary files of killed processes.
 func (d *Dir) sweep() {
 	entries, _ := fs.ReadDir(d.files, blobsDir)
 	for _, e := range entries {
@@ -100,7 +99,7 @@ func (d *Dir) sweep() {
 	}
 }
 
-// reread reads index.json as it is now, with what was added here.
+// reread reads the current index.json and adds the new entries.
 func (d *Dir) reread() error {
 	i := index{SchemaVersion: 2, MediaType: oci.TypeIndex}
 	raw, err := d.readFile(indexFile, oci.MaxManifest)
@@ -117,7 +116,7 @@ func (d *Dir) reread() error {
 	return nil
 }
 
-// write writes a file under another name, syncs it, and renames it.
+// write writes a temporary file, syncs it, and renames it.
 func (d *Dir) write(name string, content io.Reader) error {
 	temp := path.Join(path.Dir(name), tempPrefix+rand.Text())
 	f, err := d.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
@@ -148,7 +147,7 @@ func (d *Dir) replace(name string, raw []byte) error {
 
 func (d *Dir) syncDir(name string) error {
 	if runtime.GOOS == "windows" {
-		return nil // which syncs names with their files
+		return nil // Windows syncs names with their files
 	}
 	dir, err := d.root.Open(name)
 	if err != nil {
@@ -158,8 +157,8 @@ func (d *Dir) syncDir(name string) error {
 	return dir.Sync()
 }
 
-// HasBlob says whether a blob is there, whole: it is read, once. What is there and
-// is something else is written again.
+// HasBlob reports whether the directory has the blob. It verifies the content
+// once. A damaged blob counts as missing.
 func (d *Dir) HasBlob(_ context.Context, blob oci.Descriptor) (bool, error) {
 	d.mutex.RLock()
 	whole := d.whole[blob.Digest]
@@ -207,7 +206,7 @@ func (d *Dir) PutBlob(ctx context.Context, blob oci.Descriptor, open func(contex
 	return nil
 }
 
-// PutManifest writes a manifest. It is listed by Enlist or Publish.
+// PutManifest writes a manifest. UpdateFallbackTag or Publish lists it.
 func (d *Dir) PutManifest(ctx context.Context, m oci.Descriptor, raw []byte) (listed bool, err error) {
 	if has, err := d.HasBlob(ctx, m); err != nil || has {
 		return false, err
@@ -215,8 +214,8 @@ func (d *Dir) PutManifest(ctx context.Context, m oci.Descriptor, raw []byte) (li
 	return false, d.PutBlob(ctx, m, func(context.Context) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(raw)), nil })
 }
 
-// Enlist lists what hangs on a manifest. index.json has it when an image is
-// published.
+// UpdateFallbackTag lists attachments of a manifest. They are written to
+// index.json when an image is published.
 func (d *Dir) UpdateFallbackTag(_ context.Context, subject oci.Descriptor, own []oci.Descriptor) error {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
@@ -230,7 +229,8 @@ func (d *Dir) UpdateFallbackTag(_ context.Context, subject oci.Descriptor, own [
 	return nil
 }
 
-// Publish lists a manifest, under its tag if it has one, and replaces index.json.
+// Publish lists a manifest, under its tag if it has one, and replaces
+// index.json.
 func (d *Dir) Publish(_ context.Context, tag string, m oci.Descriptor, _ []byte) error {
 	entry := oci.Descriptor{MediaType: m.MediaType, Size: m.Size, Digest: m.Digest}
 	if tag != "" {

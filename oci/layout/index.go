@@ -13,7 +13,7 @@ import (
 	"github.com/hallmark-sign/hallmark/oci"
 )
 
-// Names in a layout.
+// Names and limits of a layout.
 const (
 	markFile  = "oci-layout"
 	indexFile = "index.json"
@@ -24,10 +24,10 @@ const (
 	noteTag    = "org.opencontainers.image.ref.name"
 	noteName   = "io.containerd.image.name"
 	maxEntries = oci.MaxListed
-	maxNamed   = 20 // images that are named where one is to be chosen
+	maxNamed   = 20 // images named in an error
 )
 
-// index is index.json:
+// An index is the content of index.json:
 //
 //	{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json",
 //	 "manifests":[
@@ -39,7 +39,7 @@ type index struct {
 	SchemaVersion int              `json:"schemaVersion"`
 	MediaType     string           `json:"mediaType,omitempty"`
 	Manifests     []oci.Descriptor `json:"manifests"`
-	Rest          jsontext.Value   `json:",embed"` // members that others wrote
+	Rest          jsontext.Value   `json:",embed"` // unknown members
 }
 
 func parseIndex(raw []byte) (index, error) {
@@ -78,8 +78,8 @@ func parseMark(raw []byte) error {
 	return nil
 }
 
-// add lists an entry. One that had its name loses it, and stays; what has no name
-// is listed once, and not beside one that has.
+// add lists an entry. An existing entry with the same name stays but loses the
+// name. An entry without a name is listed only if its digest is not listed yet.
 func (i *index) add(entry oci.Descriptor) {
 	name := entry.Annotations[noteName]
 	same := func(d oci.Descriptor) bool { return d.Digest == entry.Digest }
@@ -107,14 +107,15 @@ func without(notes map[string]string, names ...string) map[string]string {
 	return rest
 }
 
-// Image is an image that a layout lists.
+// An Image is an image that a layout lists.
 type Image struct {
 	oci.Descriptor
 	Tag  string // may be empty
-	Name string // REGISTRY/REPO:TAG that it was saved from; may be empty
+	Name string // original REGISTRY/REPO:TAG; may be empty
 }
 
-// String is the image as it can be chosen.
+// String returns the name, the tag or the digest by which the image can be
+// chosen.
 func (i Image) String() string {
 	switch {
 	case i.Name != "":
@@ -125,7 +126,7 @@ func (i Image) String() string {
 	return i.Digest
 }
 
-// Images are those that are listed, without what hangs on them.
+// Images returns the listed images, without attachments.
 func (l *Layout) Images() []Image {
 	l.mutex.RLock()
 	defer l.mutex.RUnlock()
@@ -142,7 +143,8 @@ func imageOf(d oci.Descriptor) Image {
 	return Image{d, d.Annotations[noteTag], d.Annotations[noteName]}
 }
 
-// isListOfOthers: tags of what hangs on an image, in places that have no other list.
+// isListOfOthers reports whether tag is a fallback tag or a tag of cosign 1 and
+// 2.
 func isListOfOthers(tag string) bool {
 	digits, ok := strings.CutPrefix(tag, "sha256-")
 	for _, suffix := range []string{".sig", ".att", ".sbom"} {
@@ -152,12 +154,12 @@ func isListOfOthers(tag string) bool {
 	return ok && err == nil
 }
 
-// ErrChoice: a layout has several images that could be meant, or none.
+// ErrChoice reports that a layout has no matching image, or several.
 var ErrChoice = errors.New("which image?")
 
-// Choose gives the image that has the tag or the name, or whatever has the digest;
-// the only image if want is empty, or the only one with a name. Tags are those of
-// its repository from then on. Errors: ErrChoice.
+// Choose returns the image with the given tag, name or digest. If want is
+// empty, it returns the only image, or the only one with a name. From then on,
+// tags are those of its repository. Errors match [ErrChoice].
 func (l *Layout) Choose(want string) (Image, error) {
 	all := l.Images()
 	for _, d := range l.index.Manifests {

@@ -14,20 +14,21 @@ import (
 	"github.com/hallmark-sign/hallmark/oci"
 )
 
-// Layout is where images are read from. It is safe for concurrent use.
+// A Layout is a source of images. It is safe for concurrent use.
 type Layout struct {
 	files      fs.FS
 	close      func() error
-	repository string // REGISTRY/REPO whose tags are meant; empty: of any
+	repository string // REGISTRY/REPO whose tags apply; empty means any
 
-	mutex    sync.RWMutex // guards what follows
+	mutex    sync.RWMutex // guards the following fields
 	index    index
-	under    map[string][]oci.Descriptor // what is listed and hangs on a manifest, by its digest
-	lost     []oci.Descriptor            // what is listed as an attachment, and can't be read: it may hang on anything
-	attached map[string]bool             // digests of both
+	under    map[string][]oci.Descriptor // attachments of a manifest, by its digest
+	lost     []oci.Descriptor            // unreadable attachments, which may belong to any manifest
+	attached map[string]bool             // digests of both lists
 }
 
-// Open reads a directory, or an archive of one (.tar, not compressed). Close it.
+// Open reads a directory, or an archive of one (.tar, not compressed). The
+// caller must close the layout.
 func Open(ctx context.Context, name string) (*Layout, error) {
 	l, err := open(ctx, name)
 	if err == nil {
@@ -51,14 +52,14 @@ func open(ctx context.Context, name string) (*Layout, error) {
 		}
 		return &Layout{files: archive, close: archive.file.Close}, nil
 	}
-	root, err := os.OpenRoot(name) // nothing outside of it is opened from here on
+	root, err := os.OpenRoot(name) // prevents opening files outside
 	if err != nil {
 		return nil, err
 	}
 	return &Layout{files: root.FS(), close: root.Close}, nil
 }
 
-// Close ends it.
+// Close closes the layout.
 func (l *Layout) Close() error { return l.close() }
 
 func (l *Layout) read(ctx context.Context) error {
@@ -79,15 +80,15 @@ func (l *Layout) read(ctx context.Context) error {
 	return l.arrange(ctx)
 }
 
-// arrange finds what hangs on what. That something can't be read is said to whoever
-// asks for it. Errors: the context's.
+// arrange finds the subjects of attachments. Unreadable attachments are
+// reported to the caller that reads them. Errors are those of the context.
 func (l *Layout) arrange(ctx context.Context) error {
 	l.under, l.attached, l.lost = map[string][]oci.Descriptor{}, map[string]bool{}, nil
 	type entry struct {
 		digest, mediaType string
 		size              int64
 	}
-	unread := map[entry]error{} // nil: it was read. What is listed many times is read once
+	unread := map[entry]error{} // nil if it was read; repeated entries are read once
 	for _, d := range l.index.Manifests {
 		if err := context.Cause(ctx); err != nil {
 			return err
@@ -106,7 +107,7 @@ func (l *Layout) arrange(ctx context.Context) error {
 		case err != nil && d.ArtifactType != "":
 			l.lost = append(l.lost, d)
 		case err != nil && !isNamed(d):
-			l.lost = append(l.lost, d) // it may be an image as well, and be chosen
+			l.lost = append(l.lost, d) // it may also be an image that is chosen
 			continue
 		case err == nil && subject != nil:
 			l.under[subject.Digest] = append(l.under[subject.Digest], d)
@@ -118,12 +119,12 @@ func (l *Layout) arrange(ctx context.Context) error {
 	return l.unlisted(ctx)
 }
 
-// isNamed reports whether an entry says that it is an image that one can choose.
+// isNamed reports whether an entry is an image that can be chosen.
 func isNamed(d oci.Descriptor) bool {
 	return d.Annotations[noteTag] != "" || d.Annotations[noteName] != "" || d.Annotations[noteKind] != ""
 }
 
-// subject is what a manifest hangs on; nil: on nothing.
+// subject returns the subject of a manifest, or nil.
 func (l *Layout) subject(d oci.Descriptor) (*oci.Descriptor, error) {
 	raw, err := l.manifest(d)
 	if err != nil {
@@ -135,7 +136,7 @@ func (l *Layout) subject(d oci.Descriptor) (*oci.Descriptor, error) {
 
 // openFile opens a regular file.
 func (l *Layout) openFile(name string) (fs.File, int64, error) {
-	info, err := fs.Stat(l.files, name) // before it is opened: a pipe would wait for its writer
+	info, err := fs.Stat(l.files, name) // checked first, since opening a pipe would block
 	if err != nil {
 		return nil, 0, err
 	}
@@ -162,7 +163,7 @@ func (l *Layout) readFile(name string, limit int64) ([]byte, error) {
 	return raw, nil
 }
 
-// openBlob opens what a descriptor points to, if it has the size.
+// openBlob opens the blob of a descriptor if it has the right size.
 func (l *Layout) openBlob(d oci.Descriptor) (fs.File, error) {
 	digits, err := d.Hex()
 	if err != nil {
@@ -193,16 +194,16 @@ func (l *Layout) manifest(d oci.Descriptor) ([]byte, error) {
 	return io.ReadAll(oci.Verified(f, d))
 }
 
-// Manifest gives a manifest, held to its descriptor.
+// Manifest returns a manifest after checking it against its descriptor.
 func (l *Layout) Manifest(_ context.Context, d oci.Descriptor) ([]byte, error) { return l.manifest(d) }
 
-// Blob streams a blob. It is not checked: oci.Verified does that.
+// Blob streams a blob. The content is not verified; use [oci.Verified].
 func (l *Layout) Blob(_ context.Context, d oci.Descriptor) (io.ReadCloser, error) {
 	return l.openBlob(d)
 }
 
-// Referrers lists what hangs on a manifest, by index.json, or by the tag that stands
-// in for a list elsewhere. What may hang on it and can't be read is listed, too.
+// Referrers returns the attachments of a manifest from index.json, or from the
+// fallback tag. It includes unreadable ones, which may belong to it.
 func (l *Layout) Referrers(ctx context.Context, d oci.Descriptor) ([]oci.Descriptor, error) {
 	l.mutex.RLock()
 	listed := slices.Concat(l.under[d.Digest], l.lost)
@@ -219,8 +220,8 @@ func (l *Layout) Referrers(ctx context.Context, d oci.Descriptor) ([]oci.Descrip
 	return append(listed, c.Manifests...), err
 }
 
-// Tagged gives the manifest that a tag names, if there is one: in the repository
-// whose images are meant, if it is known.
+// Tagged returns the manifest that a tag names and reports whether there is
+// one. If the repository is known, only its tags count.
 func (l *Layout) Tagged(_ context.Context, tag string) (d oci.Descriptor, ok bool, err error) {
 	l.mutex.RLock()
 	defer l.mutex.RUnlock()

@@ -65,7 +65,7 @@ func TestRefusesNoLayout(t *testing.T) {
 			t.Errorf("%s, to write: %v, %v", what, d, err)
 		}
 	}
-	if _, err := Create(t.Context(), dirOf(t, map[string]string{"precious": "x"}), "r/a"); err == nil || !strings.Contains(err.Error(), "something else") {
+	if _, err := Create(t.Context(), dirOf(t, map[string]string{"precious": "x"}), "r/a"); err == nil || !strings.Contains(err.Error(), "other content") {
 		t.Error(err)
 	}
 }

@@ -16,10 +16,10 @@ import (
 	"github.com/hallmark-sign/hallmark/oci"
 )
 
-// unlisted finds manifests among the blobs that are attached to others and are not in
-// index.json, by any algorithm: cosign lists the image alone. What reads like one and
-// can't be carried is found too, so that whoever asks for it is told why. Errors: the
-// context's, and directories that can't be read.
+// unlisted finds attachments among the blobs of any algorithm that are not in
+// index.json, since cosign lists only the image. It includes those that can't
+// be copied, so that the reader gets the reason. Errors are those of the
+// context and of unreadable directories.
 func (l *Layout) unlisted(ctx context.Context) error {
 	listed := map[string]bool{}
 	for _, d := range l.index.Manifests {
@@ -52,7 +52,7 @@ func (l *Layout) unlisted(ctx context.Context) error {
 	return nil
 }
 
-// entries lists a directory; what is not there is empty.
+// entries lists a directory. A missing directory is empty.
 func (l *Layout) entries(dir string) ([]fs.DirEntry, error) {
 	all, err := fs.ReadDir(l.files, dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -64,8 +64,8 @@ func (l *Layout) entries(dir string) ([]fs.DirEntry, error) {
 	return all, nil
 }
 
-// findSubject keeps a blob that reads like a manifest with a subject, and one that
-// can't be read.
+// findSubject records a blob that looks like a manifest with a subject, and an
+// unreadable one.
 func (l *Layout) findSubject(name, digest string) {
 	raw, err := l.likeManifest(name)
 	if err != nil {
@@ -91,8 +91,8 @@ func (l *Layout) findSubject(name, digest string) {
 	l.under[m.Subject.Digest] = append(l.under[m.Subject.Digest], d)
 }
 
-// likeManifest reads a blob that may be a manifest: a JSON object of at most as many
-// bytes, with the word subject in it. Layers are passed by after their first bytes.
+// likeManifest reads a blob that may be a manifest: a JSON object of bounded
+// size that contains the word subject. Of layers it reads only the first bytes.
 func (l *Layout) likeManifest(name string) ([]byte, error) {
 	f, size, err := l.openFile(name)
 	if err != nil {

@@ -140,7 +140,7 @@ func TestTriesAgain(t *testing.T) {
 			return fails
 		}
 		r := run(t, from, to, image)
-		if r.Complete != (times == 1) || r.Complete == strings.Contains(fmt.Sprint(r.Missing), "does not answer") {
+		if r.Complete != (times == 1) || r.Complete == strings.Contains(fmt.Sprint(r.Missing), "does not respond") {
 			t.Errorf("%d times: %+v", times, r)
 		}
 	}

@@ -112,7 +112,7 @@ func both() (c struct {
 	want  string
 }) {
 	c.raw = []byte(`{"schemaVersion":2,"config":{},"layers":[],"manifests":[]}`)
-	c.entry, c.want = oci.Descriptor{MediaType: typeManifest, Digest: digestOf(c.raw), Size: int64(len(c.raw))}, "may not"
+	c.entry, c.want = oci.Descriptor{MediaType: typeManifest, Digest: digestOf(c.raw), Size: int64(len(c.raw))}, "forbidden"
 	return c
 }
 
