@@ -16,9 +16,10 @@ const (
 	envRequestToken = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
 )
 
-// Ambient gives the token that the environment offers, and ok where it offers
-// one: SIGSTORE_ID_TOKEN, or what GitHub Actions gives a job with id-token: write.
-// A nil client is one of its own. Errors: client.ErrUnavailable, *Refused.
+// Ambient returns the token that the environment offers, and reports whether it
+// offers one. The token is SIGSTORE_ID_TOKEN, or that of a GitHub Actions job
+// with id-token: write. A nil client means a default one. Errors match
+// [client.ErrUnavailable] or are of type *[Refused].
 func Ambient(ctx context.Context, client *http.Client, getenv func(string) string, audience string) (token string, ok bool, err error) {
 	if token := strings.TrimSpace(getenv(envToken)); token != "" {
 		if _, err := parseToken(token); err != nil {

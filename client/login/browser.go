@@ -21,9 +21,10 @@ const answerPage = `<!DOCTYPE html>
 // callback is the path that the browser is redirected to.
 const callback = "/auth/callback"
 
-// Browser signs in with the browser that open opens; open may be nil. The address
-// is printed to out as well, for somebody to open by hand. It waits as long as ctx
-// lasts. Errors: client.ErrUnavailable, *Refused, the context's.
+// Browser signs in with a browser, which open opens; open may be nil. It also
+// prints the address to out, for opening by hand. It waits until ctx ends.
+// Errors match [client.ErrUnavailable], are of type *[Refused], or are those of
+// the context.
 func Browser(ctx context.Context, o Options, open func(url string) error, out io.Writer) (token string, err error) {
 	s, err := start(ctx, o)
 	if err != nil {
@@ -59,7 +60,7 @@ func Browser(ctx context.Context, o Options, open func(url string) error, out io
 	}
 }
 
-// receiver takes the first answer that has this attempt's state: a page of
+// receiver handles the first response that has this attempt's state. A page of
 // another site that guesses the port can't end the wait.
 func receiver(state string, answers chan<- url.Values) http.Handler {
 	mux := http.NewServeMux()

@@ -32,9 +32,10 @@ type grant struct {
 	Interval   int64  `json:"interval"`
 }
 
-// Device signs in with a browser on any machine: it prints an address and a code
-// to out, and asks for the token until somebody has allowed it there. Errors:
-// client.ErrUnavailable, *Refused, the context's.
+// Device signs in with a browser on any machine. It prints an address and a
+// code to out, and polls for the token until the user has entered the code.
+// Errors match [client.ErrUnavailable], are of type *[Refused], or are those of
+// the context.
 func Device(ctx context.Context, o Options, out io.Writer) (token string, err error) {
 	s, err := start(ctx, o)
 	if err != nil {

@@ -60,7 +60,8 @@ type endpoints struct {
 	Challenges    []string `json:"code_challenge_methods_supported"`
 }
 
-// start finds the issuer's endpoints. Errors: client.ErrUnavailable, *Refused.
+// start reads the issuer's endpoints. Errors match client.ErrUnavailable or are
+// of type *Refused.
 func start(ctx context.Context, o Options) (*session, error) {
 	s := &session{issuer: o.Issuer, clientID: o.ClientID, http: limitedClient(o.HTTP)}
 	if s.clientID == "" {
@@ -142,8 +143,8 @@ func (s *session) address(a attempt) (string, error) {
 	return s.endpoints.Authorization + separator + query.Encode(), nil
 }
 
-// redeem checks what came back with the browser and gives the token. Errors:
-// client.ErrUnavailable, *Refused.
+// redeem checks the parameters of the redirect and returns the token. Errors
+// match client.ErrUnavailable or are of type *Refused.
 func (s *session) redeem(ctx context.Context, a attempt, query url.Values) (string, error) {
 	if query.Get("state") != a.state {
 		return "", errors.New("response does not belong to this attempt to sign in")

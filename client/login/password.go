@@ -20,9 +20,9 @@ const (
 // ErrPassword reports that the address or the password is wrong.
 var ErrPassword = errors.New("email or password is wrong")
 
-// Password signs in without a browser, for scripts: it fills in the page of the
-// issuer that is built into hallmark, and works with no other. Errors:
-// ErrPassword, client.ErrUnavailable, *Refused.
+// Password signs in without a browser, for scripts. It fills in the login page
+// of the issuer that is built into hallmark, and works with no other. Errors
+// match [ErrPassword] or [client.ErrUnavailable], or are of type *[Refused].
 func Password(ctx context.Context, o Options, email string, password []byte) (token string, err error) {
 	s, err := start(ctx, o)
 	if err != nil {

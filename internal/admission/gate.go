@@ -109,8 +109,8 @@ func (g *Gate) Handler(h http.Handler, refuse Refuse) http.Handler {
 	return g.admit(h, reading, refuse)
 }
 
-// FileHandler is like [Gate.Handler] for files: slow readers of files do not
-// block other requests.
+// FileHandler returns a handler like that of [Gate.Handler] for files: slow
+// readers of files do not block other requests.
 func (g *Gate) FileHandler(h http.Handler, refuse Refuse) http.Handler {
 	return g.admit(h, fetching, refuse)
 }

@@ -42,7 +42,7 @@ func (s *issuers) add(chain []*x509.Certificate) error {
 	return s.keep(chain)
 }
 
-// keep is add with s.mu held.
+// keep adds a chain. s.mu must be held.
 func (s *issuers) keep(chain []*x509.Certificate) error {
 	for _, cert := range chain {
 		id := fingerprint(cert)

@@ -54,7 +54,7 @@ func parseQuery(text string) (query, error) {
 	return q, nil
 }
 
-// link is the query of the page on one side of id.
+// link returns the query of the page before or after id.
 func (q query) link(side string, id int) string {
 	values := url.Values{"per_page": {strconv.Itoa(q.perPage)}, side: {strconv.Itoa(id)}}
 	if q.predicateType != "" {

@@ -23,44 +23,45 @@ const (
 	accountsFile = "accounts.json"
 	lockFile     = "accounts.lock"
 
-	// maxAccountsFile is how many bytes of accounts are read: some 50 000.
+	// maxAccountsFile bounds the file, in bytes: about 50,000 accounts.
 	maxAccountsFile = 16 << 20
 
-	// lockPatience is how long a change waits for another process's.
-	lockPatience = 5 * time.Second
+	// lockTimeout bounds how long a change waits for that of another process.
+	lockTimeout = 5 * time.Second
 )
 
-// ErrExists says that there is an account of this address, or of one that
-// differs only in case: remove that one first.
+// ErrExists reports that an account with this address, or one that differs only
+// in case, exists.
 var ErrExists = errors.New("account exists")
 
-// errAccounts says that the accounts can't be read now: nobody is refused, answer 503.
+// errAccounts reports that the accounts can't be read. A server responds with
+// 503 and refuses nobody.
 var errAccounts = errors.New("accounts can't be read")
 
-// ErrNoAccount says that there is no account of this address.
+// ErrNoAccount reports that there is no account with this address.
 var ErrNoAccount = errors.New("no such account")
 
-// Account is somebody who can sign in.
+// An Account is a person who can sign in.
 type Account struct {
-	// Email is the address as it was given, but for its domain, which is in lower
-	// case. It is what certificates say of the holder, byte for byte.
+	// Email is the address as given, with its domain in lower case. Certificates
+	// contain it unchanged.
 	Email string `json:"email"`
 
-	// Subject is the sub of the account's tokens: random, and never given to
-	// another account, not even to a later one of the same address.
+	// Subject is the sub of the account's tokens. It is random and never reused,
+	// not even for a later account with the same address.
 	Subject string `json:"subject"`
 
-	// Added is when the account was made.
+	// Added is the time of creation.
 	Added time.Time `json:"added"`
 }
 
-// record is an account in the file.
+// A record is an account in the file.
 type record struct {
 	Account
 	Password string `json:"password"` // PHC string
 }
 
-// file is accounts.json:
+// A file is the content of accounts.json:
 //
 //	{
 //	  "accounts": [
@@ -76,31 +77,32 @@ type file struct {
 	Accounts []record `json:"accounts"`
 }
 
-// Accounts are the accounts in an instance's directory. The file is read anew
-// for each question and replaced at once by each change, under a lock, so any
-// number of processes may use it, a running server among them.
+// Accounts are the accounts in an instance's directory. The file is read for
+// each request and replaced atomically by each change, under a lock, so several
+// processes may use it, including a running server.
 type Accounts struct {
 	fs     durable.FS
 	dir    string
 	cost   Cost
-	failed atomic.Bool // the file could not be read the last time
+	failed atomic.Bool // the last read of the file failed
 }
 
-// AccountsOptions says how new passwords are hashed.
+// AccountsOptions configure the hashing of new passwords.
 type AccountsOptions struct {
-	// Cost is of new hashes; zero: DefaultCost. Those in the file keep theirs.
+	// Cost is the cost of new hashes. Zero means DefaultCost. Existing hashes keep
+	// theirs.
 	Cost Cost
-	// FS is where they are; nil: durable.OS.
+	// FS is the file system. Nil means durable.OS.
 	FS durable.FS
 }
 
-// OpenAccounts opens the accounts in dir, which is made if missing.
+// OpenAccounts opens the accounts in dir, which is created if missing.
 func OpenAccounts(dir string) (*Accounts, error) {
 	return OpenAccountsWith(dir, AccountsOptions{})
 }
 
-// OpenAccountsWith is OpenAccounts with options: for tests and for throw-away
-// instances, whose passwords need not withstand guessing.
+// OpenAccountsWith opens accounts with options, for tests and throw-away
+// instances whose passwords need not withstand guessing.
 func OpenAccountsWith(dir string, o AccountsOptions) (*Accounts, error) {
 	if o.Cost == (Cost{}) {
 		o.Cost = DefaultCost()
@@ -119,8 +121,8 @@ func OpenAccountsWith(dir string, o AccountsOptions) (*Accounts, error) {
 	return a, err
 }
 
-// Add makes an account. Errors: ErrExists, and what makes the address or the
-// password unfit.
+// Add creates an account. Errors match [ErrExists] or describe an invalid
+// address or password.
 func (a *Accounts) Add(email string, password []byte) error {
 	email, err := parseEmail(email)
 	if err != nil {
@@ -144,7 +146,7 @@ func (a *Accounts) Add(email string, password []byte) error {
 	return nil
 }
 
-// List gives the accounts in the order of their addition.
+// List returns the accounts in the order of their creation.
 func (a *Accounts) List() ([]Account, error) {
 	f, err := a.read()
 	if err != nil {
@@ -157,8 +159,8 @@ func (a *Accounts) List() ([]Account, error) {
 	return all, nil
 }
 
-// Remove removes an account. Tokens that it holds live on for their minutes.
-// Errors: ErrNoAccount.
+// Remove removes an account. Its tokens stay valid until they expire. Errors
+// match [ErrNoAccount].
 func (a *Accounts) Remove(email string) error {
 	email, err := parseEmail(email)
 	if err != nil {
@@ -178,9 +180,9 @@ func (a *Accounts) Remove(email string) error {
 	return nil
 }
 
-// SetPassword gives an account another password, and leaves its subject as it is. Tokens
-// that it holds live on for their minutes. Errors: ErrNoAccount, and what makes the
-// password unfit.
+// SetPassword sets the password of an account and keeps its subject. Its tokens
+// stay valid until they expire. Errors match [ErrNoAccount] or describe an
+// invalid password.
 func (a *Accounts) SetPassword(email string, password []byte) error {
 	email, err := parseEmail(email)
 	if err != nil {
@@ -189,8 +191,9 @@ func (a *Accounts) SetPassword(email string, password []byte) error {
 	return a.replacePassword(email, password, func(r record) bool { return r.Email == email })
 }
 
-// changePassword is SetPassword for whoever has signed in as r. Errors: ErrNoAccount also
-// if the account has got another password in the meantime.
+// changePassword sets the password of an account for the person who has signed
+// in as r. Errors match ErrNoAccount also if the password has changed in the
+// meantime.
 func (a *Accounts) changePassword(r record, password []byte) error {
 	return a.replacePassword(r.Email, password, func(now record) bool { return now.Subject == r.Subject && now.Password == r.Password })
 }
@@ -214,7 +217,7 @@ func (a *Accounts) replacePassword(email string, password []byte, is func(record
 	return nil
 }
 
-// bySubject finds the account that tokens are issued to. Errors: ErrNoAccount.
+// bySubject returns the account with this subject. Errors match ErrNoAccount.
 func (a *Accounts) bySubject(subject string) (Account, error) {
 	f, err := a.read()
 	if err != nil {
@@ -227,8 +230,8 @@ func (a *Accounts) bySubject(subject string) (Account, error) {
 	return f.Accounts[i].Account, nil
 }
 
-// authenticate finds the account that email and password are of. Where there is
-// none it takes as long as where the password is wrong. Errors: ErrNoAccount for
+// authenticate returns the account with this email and password. A missing
+// account takes as long as a wrong password. Errors match ErrNoAccount for
 // both.
 func (a *Accounts) authenticate(email string, password []byte) (record, error) {
 	f, err := a.read()
@@ -257,8 +260,8 @@ func (f *file) find(email string) int {
 	return slices.IndexFunc(f.Accounts, func(r record) bool { return r.Email == email })
 }
 
-// Err returns why the accounts can't be read, nil if they could be the last time, or can be
-// again.
+// Err returns why the accounts can't be read, or nil if they can. It retries
+// after a failure.
 func (a *Accounts) Err() error {
 	if !a.failed.Load() {
 		return nil
@@ -267,7 +270,8 @@ func (a *Accounts) Err() error {
 	return err
 }
 
-// read reads the file; one that does not exist yet has no accounts. Errors: errAccounts.
+// read reads the file. A missing file has no accounts. Errors match
+// errAccounts.
 func (a *Accounts) read() (*file, error) {
 	f, err := a.readFile(filepath.Join(a.dir, accountsFile))
 	a.failed.Store(err != nil)
@@ -299,7 +303,8 @@ func (a *Accounts) readFile(path string) (*file, error) {
 	return f, nil
 }
 
-// parseAccounts refuses a file that marshal would not have written.
+// parseAccounts parses the file and refuses one that marshal would not have
+// written.
 func parseAccounts(raw []byte) (*file, error) {
 	var f file
 	if err := json.Unmarshal(raw, &f, json.RejectUnknownMembers(true)); err != nil {
@@ -309,7 +314,7 @@ func parseAccounts(raw []byte) (*file, error) {
 	for i, r := range f.Accounts {
 		email, err := parseEmail(r.Email)
 		if err != nil || email != r.Email {
-			return nil, fmt.Errorf("account %d: not an address in its own form", i+1)
+			return nil, fmt.Errorf("account %d: not a normalized address", i+1)
 		}
 		if len(r.Subject) < 16 || strings.Contains(r.Subject, ":") {
 			return nil, fmt.Errorf("account %d: not a subject", i+1)
@@ -319,7 +324,7 @@ func parseAccounts(raw []byte) (*file, error) {
 		}
 		email = strings.ToLower(email)
 		if seen[email] || seen[r.Subject] {
-			return nil, fmt.Errorf("account %d: comes twice", i+1)
+			return nil, fmt.Errorf("account %d: occurs twice", i+1)
 		}
 		seen[email], seen[r.Subject] = true, true
 	}
@@ -331,7 +336,7 @@ func (f *file) marshal() ([]byte, error) {
 	return append(raw, '\n'), err
 }
 
-// change replaces the file by what edit makes of it.
+// change replaces the file after calling edit.
 func (a *Accounts) change(edit func(*file) error) (err error) {
 	lock, err := a.lock()
 	if err != nil {
@@ -353,11 +358,11 @@ func (a *Accounts) change(edit func(*file) error) (err error) {
 	return errors.Join(files.Write(filepath.Join(a.dir, accountsFile), raw, 0o600), files.Sync())
 }
 
-// lock waits, for another process changes accounts in milliseconds.
+// lock waits for the lock, since other processes hold it for milliseconds only.
 func (a *Accounts) lock() (io.Closer, error) {
 	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
 		lock, err := a.fs.Lock(filepath.Join(a.dir, lockFile))
-		if err == nil || !errors.Is(err, durable.ErrLocked) || time.Since(start) > lockPatience {
+		if err == nil || !errors.Is(err, durable.ErrLocked) || time.Since(start) > lockTimeout {
 			return lock, err
 		}
 	}

@@ -17,26 +17,27 @@ import (
 )
 
 var (
-	// errPassword is what a wrong password and an unknown address both get.
+	// errPassword reports a wrong password or an unknown address.
 	errPassword = errors.New("no account has this address and password")
 
 	errClient   = errors.New("unknown client")
 	errRedirect = errors.New("redirect is not to loopback")
 )
 
-// refusedLogin is why somebody could not sign in to an account, known or not.
+// refusedLogin reports why a login failed, whether or not the account exists.
 type refusedLogin struct {
 	email string
 	err   error
 }
 
-// Error gives the cause.
+// Error returns the cause.
 func (r *refusedLogin) Error() string { return r.err.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (r *refusedLogin) Unwrap() error { return r.err }
 
-// account is the account as it is logged: people have typed passwords in its place.
+// account returns the account for logs. People type passwords into its field,
+// so only an email address is returned.
 func (r *refusedLogin) account() string {
 	if email, err := parseEmail(r.email); err == nil {
 		return email
@@ -44,9 +45,9 @@ func (r *refusedLogin) account() string {
 	return "not an email address"
 }
 
-// serveAuthorize is the authorization endpoint (RFC 6749 §3.1, OpenID Connect
-// Core §3.1.2): it answers with the page to sign in at. What is wrong before the
-// client is known to be ours stays on a page; the rest goes back to the client.
+// serveAuthorize serves the authorization endpoint (RFC 6749 §3.1, OpenID
+// Connect Core §3.1.2). It responds with the login page. Errors before the
+// client is known are shown on a page; others are sent to the client.
 func (i *Issuer) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	query, err := parseQuery(r)
 	if err != nil {
@@ -76,13 +77,13 @@ func (i *Issuer) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	i.signInPage(w, http.StatusOK, request, signIn{Request: field})
 }
 
-// checkAuthorize refuses what this issuer does not do. Errors: *oidc.Error.
+// checkAuthorize refuses unsupported requests. Errors are of type *oidc.Error.
 func (i *Issuer) checkAuthorize(r *http.Request, c client) (*authRequest, error) {
 	in, err := op.ParseAuthorizeRequest(r, i.provider.Decoder())
 	if err != nil {
 		return nil, err
 	}
-	in.IDTokenHint = "" // everybody signs in anew
+	in.IDTokenHint = "" // every request requires a password
 	if _, err := op.ValidateAuthRequestClient(r.Context(), in, c, nil); err != nil {
 		return nil, err
 	}
@@ -105,14 +106,14 @@ func (i *Issuer) checkAuthorize(r *http.Request, c client) (*authRequest, error)
 	}, nil
 }
 
-// isDigest: BASE64URL-ENCODE(SHA256(…)) (RFC 7636 §4.2).
+// isDigest reports whether text is BASE64URL-ENCODE(SHA256(…)) (RFC 7636 §4.2).
 func isDigest(text string) bool {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	return err == nil && len(raw) == 32
 }
 
-// servePassword takes the form of the page and goes back to the client with a
-// code.
+// servePassword handles the form of the login page and redirects to the client
+// with a code.
 func (i *Issuer) servePassword(w http.ResponseWriter, r *http.Request) {
 	request, err := openForm[*authRequest](i, r, forSignIn)
 	if err != nil {
@@ -149,8 +150,8 @@ func openForm[T any](i *Issuer, r *http.Request, purpose string) (T, error) {
 	return unseal[T](i.sealer, purpose, browser, r.PostForm.Get("request"))
 }
 
-// back sends the browser back to the client with response in the query; or shows the code
-// on a page, to be pasted.
+// back redirects the browser to the client with response in the query, or shows
+// the code on a page for pasting.
 func (i *Issuer) back(w http.ResponseWriter, r *http.Request, redirect string, response any) {
 	if redirect == outOfBand {
 		i.backByHand(w, response)
@@ -164,7 +165,7 @@ func (i *Issuer) back(w http.ResponseWriter, r *http.Request, redirect string, r
 	http.Redirect(w, r, target, http.StatusSeeOther)
 }
 
-// backByHand shows people what the client would get by a redirect.
+// backByHand shows what the client would get by a redirect.
 func (i *Issuer) backByHand(w http.ResponseWriter, response any) {
 	switch response := response.(type) {
 	case *op.CodeResponseType:
@@ -174,8 +175,8 @@ func (i *Issuer) backByHand(w http.ResponseWriter, response any) {
 	}
 }
 
-// signIn checks a password within the limits, and logs who has signed in. Errors: as
-// checkLogin.
+// signIn checks a password within the limits and logs the sign-in. Errors are
+// those of checkLogin.
 func (i *Issuer) signIn(r *http.Request, email, password string) (Account, error) {
 	signedIn, err := i.checkLogin(r, email, password)
 	if err == nil {
@@ -184,8 +185,8 @@ func (i *Issuer) signIn(r *http.Request, email, password string) (Account, error
 	return signedIn.Account, err
 }
 
-// checkLogin checks a password within the limits. Errors: *refusedLogin, of errPassword,
-// *admission.Throttled, errBusy.
+// checkLogin checks a password within the limits. Errors are of type
+// *refusedLogin, with errPassword, *admission.Throttled or errBusy.
 func (i *Issuer) checkLogin(r *http.Request, email, password string) (record, error) {
 	attempt := i.throttle.attempt(admission.ClientOf(r.Context()), email)
 	if err := attempt.take(); err != nil {
@@ -193,7 +194,7 @@ func (i *Issuer) checkLogin(r *http.Request, email, password string) (record, er
 	}
 	account, err := i.authenticate(r.Context(), email, password, attempt.familiar())
 	if err != nil {
-		if !errors.Is(err, errPassword) { // nobody has guessed
+		if !errors.Is(err, errPassword) { // not a wrong guess
 			attempt.giveBack(allLimits)
 		}
 		return record{}, &refusedLogin{email, err}
@@ -215,8 +216,8 @@ func (i *Issuer) authenticate(ctx context.Context, email, password string, famil
 	return account, err
 }
 
-// origin is the scheme, host and port of a redirect URI, as a content security
-// policy names them.
+// origin returns the scheme, host and port of a redirect URI in the form of a
+// content security policy.
 func origin(redirect string) string {
 	u, err := url.Parse(redirect)
 	if err != nil || u.Host == "" {

@@ -399,7 +399,7 @@ func TestTurns(t *testing.T) {
 		if _, err := q.take(t.Context(), false); !errors.Is(err, errBusy) || time.Since(begun) > 0 {
 			t.Errorf("one more waits: %v", err)
 		}
-		time.Sleep(hashPatience)
+		time.Sleep(hashTimeout)
 		synctest.Wait()
 		done()
 		if _, err := q.take(t.Context(), false); err != nil || len(q.lines[0])+len(q.lines[1]) > 0 {

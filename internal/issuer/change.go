@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// serveChange is the page at which people change their passwords.
+// serveChange serves the page for changing a password.
 func (i *Issuer) serveChange(w http.ResponseWriter, r *http.Request) {
 	if _, err := parseQuery(r); err != nil {
 		i.refusePage(w, r, err)
@@ -24,7 +24,7 @@ func (i *Issuer) changePage(w http.ResponseWriter, r *http.Request, status int, 
 	i.pages.Write(w, status, "change.html", "Change your password", "", data)
 }
 
-// serveChanged takes the form of the page.
+// serveChanged handles the form of the page.
 func (i *Issuer) serveChanged(w http.ResponseWriter, r *http.Request) {
 	if _, err := openForm[string](i, r, forChange); err != nil {
 		i.refusePage(w, r, err)
@@ -39,9 +39,10 @@ func (i *Issuer) serveChanged(w http.ResponseWriter, r *http.Request) {
 	i.pages.Write(w, http.StatusOK, "message.html", "Done", "", message{"You have the new password from now on. You may close this page."})
 }
 
-// changePassword exchanges a password, with the old one and within the limits of signing
-// in. Errors: unfit; as checkLogin, whose errPassword also says that the password was
-// changed in the meantime; the disk's.
+// changePassword changes a password, given the old one, within the limits of
+// signing in. Errors are of type unfit, those of checkLogin, or those of the
+// disk. errPassword may also mean that the password has changed in the
+// meantime.
 func (i *Issuer) changePassword(r *http.Request, email, before, after, again string) error {
 	if after != again {
 		return unfit("password is not the same both times")

@@ -12,30 +12,30 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
-// maxRedirect is how long a redirect URI may be, in bytes.
+// maxRedirect bounds a redirect URI, in bytes.
 const maxRedirect = 1024
 
-// maxClientID is how long the id of a client may be, in bytes.
+// maxClientID bounds the ID of a client, in bytes.
 const maxClientID = 200
 
-// outOfBand is the redirect URI of clients that have no browser of their own to be called
-// back by: people paste the code. It was of Google's OAuth, and Sigstore's clients use it.
+// outOfBand is the redirect URI of clients that can't be redirected to: people
+// paste the code. Google's OAuth defined it, and Sigstore's clients use it.
 const outOfBand = "urn:ietf:wg:oauth:2.0:oob"
 
-// Client is a program that is known to the issuer. It is public: it has no secret.
+// A Client is a program known to the issuer. It is public: it has no secret.
 type Client struct {
 	ID        string
-	Algorithm string // of its ID tokens: RS256 or ES256; empty is RS256
+	Algorithm string // of its ID tokens: RS256 (default) or ES256
 }
 
-// client is a program on somebody's machine: an op.Client.
+// A client is an op.Client for a program on a user's machine.
 type client struct {
 	id        string
 	algorithm jose.SignatureAlgorithm
-	redirect  string // the request's redirect URI, if it is allowed
+	redirect  string // redirect URI of the request, if allowed
 }
 
-// newClients returns the clients by their ids, among them the one with this id.
+// newClients returns the clients by ID, including the one with the ID always.
 func newClients(always string, configured []Client) (map[string]client, error) {
 	all := map[string]client{}
 	for _, c := range configured {
@@ -45,7 +45,7 @@ func newClients(always string, configured []Client) (map[string]client, error) {
 		case c.ID == "" || len(c.ID) > maxClientID:
 			return nil, fmt.Errorf("client %.100q: want an id of at most %d bytes", c.ID, maxClientID)
 		case twice:
-			return nil, fmt.Errorf("client %q comes twice", c.ID)
+			return nil, fmt.Errorf("client %q occurs twice", c.ID)
 		case algorithm != jose.RS256 && algorithm != jose.ES256:
 			return nil, fmt.Errorf("client %q: ID tokens are signed with RS256 or ES256, not %q", c.ID, c.Algorithm)
 		}
@@ -57,7 +57,7 @@ func newClients(always string, configured []Client) (map[string]client, error) {
 	return all, nil
 }
 
-// withRedirect returns the client for a request that comes back to uri.
+// withRedirect returns the client for a request with the redirect URI uri.
 func (c client) withRedirect(uri string) client {
 	if uri == outOfBand || isLoopbackRedirect(uri) {
 		c.redirect = uri
@@ -65,10 +65,10 @@ func (c client) withRedirect(uri string) client {
 	return c
 }
 
-// isLoopbackRedirect: "The authorization server MUST allow any port to be
-// specified at the time of the request for loopback IP redirect URIs" (RFC 8252
-// §7.3), and here any path, since each client has its own. localhost is what
-// cosign uses, though §8.3 prefers the address.
+// isLoopbackRedirect reports whether uri is on loopback: "The authorization
+// server MUST allow any port to be specified at the time of the request for
+// loopback IP redirect URIs" (RFC 8252 §7.3). Any path is allowed too, since
+// clients differ. cosign uses localhost, although §8.3 prefers the address.
 func isLoopbackRedirect(uri string) bool {
 	u, err := url.Parse(uri)
 	if err != nil || len(uri) > maxRedirect || u.String() != uri || strings.ContainsAny(uri, "?#\\") {
@@ -78,7 +78,7 @@ func isLoopbackRedirect(uri string) bool {
 	return u.Scheme == "http" && u.User == nil && (host == "localhost" || host == "127.0.0.1")
 }
 
-// The getters are those of op.Client.
+// Methods of op.Client.
 
 func (c client) GetID() string                       { return c.id }
 func (c client) PostLogoutRedirectURIs() []string    { return nil }
@@ -98,7 +98,7 @@ func (c client) GrantTypes() []oidc.GrantType {
 	return []oidc.GrantType{oidc.GrantTypeCode, oidc.GrantTypeDeviceCode}
 }
 
-// RedirectURIs is the URI of withRedirect, which the library compares.
+// RedirectURIs returns the URI of withRedirect, which the library compares.
 func (c client) RedirectURIs() []string {
 	if c.redirect == "" {
 		return nil
@@ -106,12 +106,14 @@ func (c client) RedirectURIs() []string {
 	return []string{c.redirect}
 }
 
-// RestrictAdditionalIdTokenScopes restricts nothing: knownScopes did.
+// RestrictAdditionalIdTokenScopes does not restrict scopes; knownScopes has
+// done so.
 func (c client) RestrictAdditionalIdTokenScopes() func([]string) []string {
 	return func(scopes []string) []string { return scopes }
 }
 
-// RestrictAdditionalAccessTokenScopes restricts nothing: knownScopes did.
+// RestrictAdditionalAccessTokenScopes does not restrict scopes; knownScopes has
+// done so.
 func (c client) RestrictAdditionalAccessTokenScopes() func([]string) []string {
 	return func(scopes []string) []string { return scopes }
 }

@@ -9,8 +9,9 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/admission"
 )
 
-// serveDevice is the page to type a user code at (RFC 8628 §3.3). The code of
-// verification_uri_complete is filled in, and still has to be compared and sent.
+// serveDevice serves the page for typing a user code (RFC 8628 §3.3). The code
+// of verification_uri_complete is filled in, but the user must still compare
+// and submit it.
 func (i *Issuer) serveDevice(w http.ResponseWriter, r *http.Request) {
 	query, err := parseQuery(r)
 	if err != nil {
@@ -30,7 +31,7 @@ func (i *Issuer) userCodePage(w http.ResponseWriter, r *http.Request, status int
 	i.pages.Write(w, status, "usercode.html", "Sign in a device", "", data)
 }
 
-// serveUserCode takes the code and asks who allows it.
+// serveUserCode handles the code and asks for a password.
 func (i *Issuer) serveUserCode(w http.ResponseWriter, r *http.Request) {
 	if _, err := openForm[string](i, r, forCode); err != nil {
 		i.refusePage(w, r, err)
@@ -50,7 +51,8 @@ func (i *Issuer) serveUserCode(w http.ResponseWriter, r *http.Request) {
 	i.pages.Write(w, http.StatusOK, "device.html", "Allow a device", "", deviceAnswer{Request: field, Code: code})
 }
 
-// checkUserCode limits guesses. Errors: *admission.Throttled, errUnknown.
+// checkUserCode checks a code and limits guesses. Errors are of type
+// *admission.Throttled or match errUnknown.
 func (i *Issuer) checkUserCode(r *http.Request, code string) error {
 	attempt := i.throttle.attempt(admission.ClientOf(r.Context()), "")
 	if err := attempt.take(); err != nil {
@@ -63,7 +65,7 @@ func (i *Issuer) checkUserCode(r *http.Request, code string) error {
 	return nil
 }
 
-// serveDeviceAnswer takes the answer: yes with a password, no without.
+// serveDeviceAnswer handles the decision: yes with a password, no without.
 func (i *Issuer) serveDeviceAnswer(w http.ResponseWriter, r *http.Request) {
 	code, err := openForm[string](i, r, forDevice)
 	if err != nil {
@@ -97,8 +99,8 @@ func (i *Issuer) serveDeviceAnswer(w http.ResponseWriter, r *http.Request) {
 	i.pages.Write(w, http.StatusOK, "message.html", "Done", "", message{text})
 }
 
-// normalUserCode writes what somebody typed as the device shows it: RFC 8628
-// §6.1 advises to ignore case and punctuation.
+// normalUserCode returns a typed code in the form that the device shows: RFC
+// 8628 §6.1 advises to ignore case and punctuation.
 func normalUserCode(text string) string {
 	if len(text) > 64 {
 		return ""

@@ -1,27 +1,27 @@
-// Package issuer is the built-in login: an OpenID provider whose ID tokens say
-// which account of the instance signed in.
+// Package issuer is the built-in login: an OpenID provider whose ID tokens
+// identify accounts of the instance.
 //
-// It has one public client, named as the audience of its tokens ("sigstore"),
-// which comes back to any loopback address and must prove itself with PKCE S256.
-// There are two ways to a token: the authorization code flow, and the device flow
-// for machines without a browser. There are no sessions, refresh tokens,
-// scopes beyond openid and email, or third parties to consent to: each token
-// costs a password.
+// It has a public client named like the audience of its tokens ("sigstore"),
+// which may use any loopback address as redirect and must use PKCE S256. A
+// token is obtained by the authorization code flow or, on machines without a
+// browser, by the device flow. There are no sessions, refresh tokens, scopes
+// beyond openid and email, or third parties to consent to: each token requires
+// a password.
 //
-// A request to sign in is not kept in memory: the page carries it, sealed to the
-// browser by a cookie, which is the protection against forged forms as well. What
-// memory holds is bounded and expires: codes of those who have signed in, and
-// devices that wait.
+// A login request is not stored in memory: its page carries it, sealed to the
+// browser by a cookie, which also protects against forged forms. Data in memory
+// is bounded and expires: codes of people who have signed in, and waiting
+// devices.
 //
 // People change their passwords on a page of their own, with the old one.
 //
-// Refused are plain PKCE and none, redirects that are not to loopback, parameters
-// that come twice, bodies above 16 KiB, and forms from other sites. A wrong
-// password, an unknown address and an account being removed get the same answer
-// in the same time.
+// Missing and plain PKCE, redirects that are not to loopback, duplicate
+// parameters, bodies above 16 KiB, and forms from other sites are refused. A
+// wrong password, an unknown address and a removed account get the same
+// response in the same time.
 //
 // Source: OpenID Connect Core 1.0 and Discovery 1.0, RFC 6749 as RFC 9700 and
 // RFC 8252 restrict it, RFC 7636 (PKCE), RFC 8628 (device flow), RFC 9106
-// (Argon2id). Claims of compatibility: the tests of package client/login, which
-// sign in over sockets and with Chromium.
+// (Argon2id). The tests of package client/login sign in over sockets and with
+// Chromium.
 package issuer

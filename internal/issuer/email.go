@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// parseEmail reads an address for an account and writes its domain in lower
-// case. The local part is kept and compared as it is: what its letters mean is
-// the domain's affair (RFC 5321 §2.4).
+// parseEmail parses the address of an account and converts its domain to lower
+// case. The local part is kept and compared unchanged: its interpretation is up
+// to the domain (RFC 5321 §2.4).
 //
 // "addr-spec = local-part "@" domain" (RFC 5322 §3.4.1), where local-part is a
 // dot-atom of at most 64 bytes and domain a host name of at most 255 (RFC 5321
@@ -24,7 +24,8 @@ func parseEmail(text string) (string, error) {
 	return local + "@" + domain, nil
 }
 
-// isDotAtom: "dot-atom-text = 1*atext *("." 1*atext)" (RFC 5322 §3.2.3).
+// isDotAtom reports whether text is "dot-atom-text = 1*atext *("." 1*atext)"
+// (RFC 5322 §3.2.3).
 func isDotAtom(text string) bool {
 	for atom := range strings.SplitSeq(text, ".") {
 		if atom == "" || strings.IndexFunc(atom, func(r rune) bool { return !isAtext(r) }) >= 0 {
@@ -42,7 +43,8 @@ func isLetterOrDigit(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 }
 
-// isHostName: labels of letters, digits and inner hyphens (RFC 1123 §2.1).
+// isHostName reports whether text consists of labels of letters, digits and
+// inner hyphens (RFC 1123 §2.1).
 func isHostName(text string) bool {
 	if len(text) > 255 {
 		return false

@@ -15,7 +15,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/admission"
 )
 
-// Where the issuer answers, below its URL.
+// Paths of the issuer below its URL.
 const (
 	authorizePath           = "/login/authorize"
 	passwordPath            = "/login/password"
@@ -29,8 +29,8 @@ const (
 )
 
 const (
-	// maxQuery leaves room for the longest redirect URI; maxBody for the sealed
-	// form that such a query makes.
+	// maxQuery leaves room for the longest redirect URI, and maxBody for the
+	// sealed form that results from such a query.
 	maxQuery = 4 << 10
 	maxBody  = 16 << 10
 )
@@ -40,7 +40,7 @@ var (
 	errMediaType  = errors.New("content type is not application/x-www-form-urlencoded")
 )
 
-// Handler serves /.well-known/openid-configuration and /login/.
+// Handler returns the handler of /.well-known/openid-configuration and /login/.
 func (i *Issuer) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+oidc.DiscoveryEndpoint, i.serveDiscovery)
@@ -70,10 +70,10 @@ func (i *Issuer) Handler() http.Handler {
 	})
 }
 
-// setHeaders are of every answer: RFC 6749 §5.1 asks for no-store where there
-// are tokens, RFC 9700 §4.16 and §4.2.4 for protection against framing and
-// against leaks by Referer. The referrer stays for this site, because browsers
-// would send "Origin: null" with its forms otherwise.
+// setHeaders sets the headers of every response: RFC 6749 §5.1 requires
+// no-store for tokens, RFC 9700 §4.16 and §4.2.4 require protection against
+// framing and leaks by Referer. The referrer is kept within this site, because
+// browsers would otherwise send "Origin: null" with its forms.
 func setHeaders(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
@@ -82,7 +82,7 @@ func setHeaders(h http.Header) {
 	h.Set("X-Frame-Options", "DENY")
 }
 
-// serveDiscovery says what there is, and no more (OpenID Connect Discovery §3).
+// serveDiscovery serves the discovery document (OpenID Connect Discovery §3).
 func (i *Issuer) serveDiscovery(w http.ResponseWriter, _ *http.Request) {
 	op.Discover(w, &oidc.DiscoveryConfiguration{
 		Issuer:                            i.url,
@@ -103,7 +103,7 @@ func (i *Issuer) serveDiscovery(w http.ResponseWriter, _ *http.Request) {
 	})
 }
 
-// parseQuery reads the parameters of a GET.
+// parseQuery returns the parameters of a GET.
 func parseQuery(r *http.Request) (url.Values, error) {
 	if len(r.URL.RawQuery) > maxQuery {
 		return nil, fmt.Errorf("%w: query is longer than %d bytes", errParameters, maxQuery)
@@ -115,7 +115,7 @@ func parseQuery(r *http.Request) (url.Values, error) {
 	return values, checkValues(values)
 }
 
-// parseForm reads the parameters of a POST, which are in its body alone, into
+// parseForm parses the parameters of a POST, which must be in its body, into
 // r.PostForm.
 func parseForm(r *http.Request) error {
 	mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
@@ -137,8 +137,8 @@ func parseForm(r *http.Request) error {
 	return checkValues(r.PostForm)
 }
 
-// checkValues: "Request and response parameters MUST NOT be included more than
-// once" (RFC 6749 §3.1, §3.2).
+// checkValues checks that "Request and response parameters MUST NOT be included
+// more than once" (RFC 6749 §3.1, §3.2).
 func checkValues(values url.Values) error {
 	for _, v := range values {
 		if len(v) != 1 || !utf8.ValidString(v[0]) || strings.ContainsRune(v[0], 0) {
@@ -148,15 +148,16 @@ func checkValues(values url.Values) error {
 	return nil
 }
 
-// undecided keeps the library from refusing a token because its account can't be read.
+// undecided keeps the library from refusing a token because its account can't
+// be read.
 type undecided struct {
 	http.ResponseWriter
 	accounts *Accounts
-	instead  func(error) // answers
+	instead  func(error) // writes another response
 	answered bool
 }
 
-// WriteHeader passes on what is no refusal, or is one of a known account.
+// WriteHeader passes on successes, and refusals of a known account.
 func (u *undecided) WriteHeader(status int) {
 	if status == http.StatusForbidden && u.accounts.failed.Load() {
 		u.answered = true
@@ -166,7 +167,7 @@ func (u *undecided) WriteHeader(status int) {
 	u.ResponseWriter.WriteHeader(status)
 }
 
-// Write passes on, unless the answer has been another.
+// Write passes on the body unless another response was written.
 func (u *undecided) Write(p []byte) (int, error) {
 	if u.answered {
 		return len(p), nil

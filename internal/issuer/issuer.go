@@ -20,66 +20,67 @@ import (
 )
 
 const (
-	// DefaultAudience is what Sigstore clients ask tokens for.
+	// DefaultAudience is the audience of Sigstore clients.
 	DefaultAudience = "sigstore"
 
-	// tokenLife is how long a token serves: a loop of signatures, not a day.
+	// tokenLife is the validity of a token: long enough for many signatures.
 	tokenLife = 10 * time.Minute
 
-	// formLife is how long somebody may take to sign in.
+	// formLife bounds the time to sign in.
 	formLife = 10 * time.Minute
 
-	// codeLife: "A maximum authorization code lifetime of 10 minutes is
-	// RECOMMENDED" (RFC 6749 §4.1.2); clients come for their token at once.
+	// codeLife is the validity of a code: "A maximum authorization code lifetime
+	// of 10 minutes is RECOMMENDED" (RFC 6749 §4.1.2), and clients exchange it at
+	// once.
 	codeLife = time.Minute
 
-	// pastedCodeLife is the same for people who carry the code.
+	// pastedCodeLife is the validity of a code that people paste.
 	pastedCodeLife = 5 * time.Minute
 
-	// deviceLife and pollInterval are of the device flow (RFC 8628 §3.2).
+	// deviceLife and pollInterval apply to the device flow (RFC 8628 §3.2).
 	deviceLife   = 10 * time.Minute
 	pollInterval = 2 * time.Second
 )
 
-// Options are what an Issuer needs.
+// Options configure an [Issuer].
 type Options struct {
-	// URL is the issuer, as tokens say it in iss: the instance's base URL, without
-	// a slash at its end. Beyond loopback it must be https.
+	// URL is the iss of tokens: the instance's base URL, without a trailing slash.
+	// Except for loopback it must be https.
 	URL string
 
-	// InsecureHTTPUnsafe allows http beyond loopback: passwords cross that network
-	// in clear. It is for instances behind a proxy that speaks TLS.
+	// InsecureHTTPUnsafe allows http beyond loopback, which exposes passwords to
+	// that network. It is for instances behind a TLS proxy.
 	InsecureHTTPUnsafe bool
 
-	// RSA signs tokens as RS256, which every provider must support (OpenID Connect Core
-	// §15.1) and some clients alone know. ECDSA, on P-256, signs as ES256 those of
-	// clients that are configured so.
+	// RSA signs tokens as RS256, which every provider must support (OpenID Connect
+	// Core §15.1) and some clients require. ECDSA, on P-256, signs tokens of
+	// clients configured for ES256.
 	RSA, ECDSA crypto.Signer
 
-	// Dir has the accounts, on FS; nil: durable.OS.
+	// Dir contains the accounts, on FS. Nil means durable.OS.
 	Dir string
 	FS  durable.FS
 
-	// Audience is the aud of all tokens and the id of the client that is always known;
-	// empty: DefaultAudience.
+	// Audience is the aud of all tokens and the ID of the client that always
+	// exists. Empty means DefaultAudience.
 	Audience string
 
-	// Clients are further clients, or say more of that one.
+	// Clients are further clients, or configure that one.
 	Clients []Client
 
-	// Clock is for what the issuer remembers; nil: time.Now. The times in tokens
-	// are always the machine's.
+	// Clock is used for stored data. Nil means time.Now. The times in tokens are
+	// always those of the machine.
 	Clock func() time.Time
 
-	// Limits are for strangers. Zero rates allow nothing.
+	// Limits apply to untrusted clients. Zero rates allow nothing.
 	Limits Limits
 
-	// Logger gets each sign-in and each refusal with the account, known or not, but no
-	// token or password; nil: nowhere.
+	// Logger logs each sign-in and each refusal with the account, without tokens
+	// or passwords. It may be nil.
 	Logger *slog.Logger
 }
 
-// Issuer is a running OpenID provider.
+// An Issuer is a running OpenID provider.
 type Issuer struct {
 	url      string
 	audience string
@@ -89,14 +90,14 @@ type Issuer struct {
 	accounts *Accounts
 	store    *store
 	throttle *throttle
-	turns    turns // of passwords that are hashed
+	turns    turns // for hashing passwords
 	sealer   *sealer
 	provider *op.Provider
 	pages    *webpage.Pages
 }
 
-// New opens the accounts and makes an issuer. What it seals and remembers ends
-// with it.
+// New opens the accounts and returns an issuer. Sealed forms and data in memory
+// end with it.
 func New(o Options) (*Issuer, error) {
 	i, err := newIssuer(o)
 	if err != nil {
@@ -138,8 +139,8 @@ func newIssuer(o Options) (*Issuer, error) {
 	return i, err
 }
 
-// newProvider sets up the library. Only its parts are used, not its router,
-// whose endpoints are more than this issuer offers.
+// newProvider sets up the library. Its router is not used, since it has more
+// endpoints than this issuer offers.
 func (i *Issuer) newProvider() (*op.Provider, error) {
 	var key [32]byte
 	rand.Read(key[:]) // never fails
@@ -157,10 +158,10 @@ func (i *Issuer) newProvider() (*op.Provider, error) {
 	return op.NewProvider(config, i.store, op.StaticIssuer(i.url), options...)
 }
 
-// Err returns why nobody can sign in, nil if nothing is known to be in the way.
+// Err returns why nobody can sign in, or nil if no reason is known.
 func (i *Issuer) Err() error { return i.accounts.Err() }
 
-// PublicKeys are the keys that verify the issuer's tokens.
+// PublicKeys returns the keys that verify the issuer's tokens.
 func (i *Issuer) PublicKeys() []crypto.PublicKey {
 	var all []crypto.PublicKey
 	for _, k := range i.keys.list() {
@@ -169,9 +170,10 @@ func (i *Issuer) PublicKeys() []crypto.PublicKey {
 	return all
 }
 
-// checkURL: an issuer is "a case-sensitive URL using the https scheme that
-// contains scheme, host, and optionally, port number and path components and no
-// query or fragment" (OpenID Connect Core §1.2); here without a path.
+// checkURL checks that an issuer is "a case-sensitive URL using the https
+// scheme that contains scheme, host, and optionally, port number and path
+// components and no query or fragment" (OpenID Connect Core §1.2), here without
+// a path.
 func checkURL(text string, insecure bool) error {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -191,11 +193,12 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// secure: browsers keep Secure cookies for https alone.
+// secure reports whether cookies can be Secure, which browsers store for https
+// only.
 func (i *Issuer) secure() bool { return strings.HasPrefix(i.url, "https:") }
 
-// cookieName: "__Host-" keeps other hosts of the domain from setting it
-// (RFC 6265bis §4.1.3.2).
+// cookieName returns the name of the cookie. "__Host-" keeps other hosts of the
+// domain from setting it (RFC 6265bis §4.1.3.2).
 func (i *Issuer) cookieName() string {
 	if i.secure() {
 		return "__Host-hallmark-login"
@@ -203,8 +206,8 @@ func (i *Issuer) cookieName() string {
 	return "hallmark-login"
 }
 
-// browser gives the secret that the browser is known by while it signs in, and
-// sets the cookie where there is none.
+// browser returns the secret that identifies the browser while it signs in, and
+// sets the cookie if there is none.
 func (i *Issuer) browser(w http.ResponseWriter, r *http.Request) string {
 	if secret, ok := i.knownBrowser(r); ok {
 		return secret
@@ -216,7 +219,7 @@ func (i *Issuer) browser(w http.ResponseWriter, r *http.Request) string {
 	return secret
 }
 
-// knownBrowser reads the cookie; two of a name are none.
+// knownBrowser returns the cookie. Two cookies of the name count as none.
 func (i *Issuer) knownBrowser(r *http.Request) (string, bool) {
 	cookies := r.CookiesNamed(i.cookieName())
 	if len(cookies) != 1 || len(cookies[0].Value) != len(rand.Text()) {

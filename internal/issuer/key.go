@@ -16,15 +16,16 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// signingKey is a key of the tokens for the library, wherever the private half lies: an
-// op.SigningKey and a jose.OpaqueSigner.
+// A signingKey is a key for tokens, wherever its private half is stored. It
+// implements op.SigningKey and jose.OpaqueSigner.
 type signingKey struct {
 	signer    crypto.Signer
 	id        string
 	algorithm jose.SignatureAlgorithm
 }
 
-// newSigningKey names the key by its thumbprint (RFC 7638). Its kind is its algorithm.
+// newSigningKey returns a key named by its thumbprint (RFC 7638). Its type
+// determines the algorithm.
 func newSigningKey(signer crypto.Signer) (signingKey, error) {
 	if signer == nil {
 		return signingKey{}, errors.New("no key for tokens")
@@ -66,8 +67,8 @@ func (k signingKey) Public() *jose.JSONWebKey {
 // Algs lists the one algorithm.
 func (k signingKey) Algs() []jose.SignatureAlgorithm { return []jose.SignatureAlgorithm{k.algorithm} }
 
-// SignPayload signs as RFC 7518 §3.3 and §3.4 say: RSASSA-PKCS1-v1_5, or r and s of ECDSA
-// in 32 bytes each, where crypto.Signer returns DER.
+// SignPayload signs as RFC 7518 §3.3 and §3.4 require: RSASSA-PKCS1-v1_5, or r
+// and s of ECDSA in 32 bytes each, where crypto.Signer returns DER.
 func (k signingKey) SignPayload(payload []byte, _ jose.SignatureAlgorithm) ([]byte, error) {
 	digest := sha256.Sum256(payload)
 	signature, err := k.signer.Sign(rand.Reader, digest[:], crypto.SHA256)
@@ -86,7 +87,7 @@ func (k signingKey) SignPayload(payload []byte, _ jose.SignatureAlgorithm) ([]by
 	return append(r, s...), nil
 }
 
-// readScalar reads a positive INTEGER into as many bytes as out has.
+// readScalar reads a positive INTEGER into out, padded to its length.
 func readScalar(in *cryptobyte.String, out []byte) bool {
 	var value []byte
 	if !in.ReadASN1Integer(&value) || len(value) > len(out) {
@@ -96,7 +97,7 @@ func readScalar(in *cryptobyte.String, out []byte) bool {
 	return true
 }
 
-// verificationKey is a key in the published set: an op.Key.
+// A verificationKey is an op.Key in the published set.
 type verificationKey struct{ signingKey }
 
 // Algorithm returns the alg of the key set.

@@ -10,21 +10,21 @@ import (
 )
 
 const (
-	// maxCodes and maxDevices bound memory: some 2 KiB each. Codes cost a
-	// password, devices nothing.
+	// maxCodes and maxDevices bound memory, at about 2 KiB each. A code requires a
+	// password, a device nothing.
 	maxCodes   = 10_000
 	maxDevices = 10_000
 )
 
 var (
-	// errFull says that nothing more can be remembered now: answer 503.
+	// errFull reports that memory is full. A server responds with 503.
 	errFull = errors.New("too many sign-ins wait")
 
 	errUnknown = errors.New("unknown, used or expired")
 )
 
-// authRequest is an authorization request that was found good, and then who
-// signed in for it: an op.AuthRequest.
+// An authRequest is a valid authorization request, and later the person who
+// signed in for it. It implements op.AuthRequest.
 type authRequest struct {
 	RedirectURI string    `json:"redirect_uri"`
 	State       string    `json:"state"`
@@ -37,7 +37,7 @@ type authRequest struct {
 	AuthTime    time.Time `json:"auth_time,omitzero"`
 }
 
-// The getters are those of op.AuthRequest.
+// Methods of op.AuthRequest.
 
 func (r *authRequest) GetID() string                      { return "" } // the code finds it
 func (r *authRequest) GetACR() string                     { return "" }
@@ -57,13 +57,13 @@ func (r *authRequest) GetCodeChallenge() *oidc.CodeChallenge {
 	return &oidc.CodeChallenge{Challenge: r.Challenge, Method: oidc.CodeChallengeMethodS256}
 }
 
-// issued is an authorization code's request.
+// An issued is the request of an authorization code.
 type issued struct {
 	*authRequest
 	expires time.Time
 }
 
-// device waits for somebody to allow it.
+// A device waits for a person to allow it.
 type device struct {
 	client  string
 	code    string // device code
@@ -71,11 +71,11 @@ type device struct {
 	expires time.Time
 	polled  time.Time
 	denied  bool
-	subject string // who allowed it; empty: nobody yet
+	subject string // account that allowed it; empty until then
 	at      time.Time
 }
 
-// memory is what the issuer remembers between requests.
+// memory stores the issuer's data between requests.
 type memory struct {
 	clock func() time.Time
 
@@ -89,7 +89,7 @@ func newMemory(clock func() time.Time) *memory {
 	return &memory{clock: clock, codes: map[string]issued{}, devices: map[string]*device{}, users: map[string]string{}}
 }
 
-// addCode remembers a request that somebody has signed in for.
+// addCode stores a request that a person has signed in for.
 func (m *memory) addCode(code string, r *authRequest) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -112,8 +112,8 @@ func (m *memory) addCode(code string, r *authRequest) error {
 	return nil
 }
 
-// takeCode gives a code's request once, whatever comes of it: "The client MUST
-// NOT use the authorization code more than once" (RFC 6749 §4.1.2).
+// takeCode returns and removes a code's request: "The client MUST NOT use the
+// authorization code more than once" (RFC 6749 §4.1.2).
 func (m *memory) takeCode(code string) (*authRequest, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -125,7 +125,7 @@ func (m *memory) takeCode(code string) (*authRequest, error) {
 	return i.authRequest, nil
 }
 
-// holds reports whether a code, an authorization's or a device's, is one that was given out.
+// holds reports whether an authorization or device code is known.
 func (m *memory) holds(code string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -147,8 +147,8 @@ func (m *memory) addDevice(userCode string, d *device) error {
 	return nil
 }
 
-// forgetDevices drops those that are past. If there are none, it drops the one that has
-// not asked for the longest time: a device that somebody sits at asks every few seconds.
+// forgetDevices drops expired devices. If there are none, it drops the one that
+// has not polled for the longest time: a device in use polls every few seconds.
 func (m *memory) forgetDevices() {
 	var quietest string
 	var since time.Time
@@ -176,7 +176,7 @@ func (m *memory) forgetDevice(userCode string) {
 	delete(m.devices, userCode)
 }
 
-// waits: a device waits for an answer under this user code.
+// waits reports whether a device waits under this user code.
 func (m *memory) waits(userCode string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -191,8 +191,8 @@ func (m *memory) waiting(userCode string) *device {
 	return d
 }
 
-// answer allows a device to sign in as subject, or denies it with an empty one.
-// Errors: errUnknown.
+// answer allows a device to sign in as subject, or denies it if subject is
+// empty. Errors match errUnknown.
 func (m *memory) answer(userCode, subject string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -204,11 +204,11 @@ func (m *memory) answer(userCode, subject string) error {
 	return nil
 }
 
-// errTooSoon says that a device asks more often than it was told.
+// errTooSoon reports that a device polls too often.
 var errTooSoon = errors.New("polled within the interval")
 
-// poll gives the device's state; the answer is given once. Errors: errUnknown,
-// errTooSoon.
+// poll returns the device's state, and the decision once. Errors match
+// errUnknown or errTooSoon.
 func (m *memory) poll(client, deviceCode string) (device, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -218,7 +218,7 @@ func (m *memory) poll(client, deviceCode string) (device, error) {
 		return device{}, errUnknown
 	}
 	now := m.clock()
-	// A tenth of slack: the network may bring two polls closer together.
+	// A tenth of tolerance, since the network may bring two polls closer together.
 	if since := now.Sub(d.polled); since >= 0 && since < pollInterval*9/10 {
 		return device{}, errTooSoon
 	}

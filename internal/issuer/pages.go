@@ -8,7 +8,7 @@ import (
 //go:embed pages
 var pageFiles embed.FS
 
-// What the pages show.
+// Data of the pages.
 type (
 	signIn         struct{ Request, Email, Problem string }
 	userCode       struct{ Request, Code, Problem string }
@@ -22,8 +22,8 @@ type (
 	}
 )
 
-// signInPage lets the form lead back to the client, for browsers hold the
-// redirect after a form to form-action as well.
+// signInPage allows the form to redirect to the client, because browsers apply
+// form-action to the redirect after a form too.
 func (i *Issuer) signInPage(w http.ResponseWriter, status int, r *authRequest, data signIn) {
 	i.pages.Write(w, status, "signin.html", "Sign in", origin(r.RedirectURI), data)
 }

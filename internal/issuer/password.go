@@ -13,7 +13,7 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// PasswordRule says which passwords an account may have.
+// PasswordRule is the rule for passwords, in words.
 const PasswordRule = "12 characters or more, of any kind"
 
 const (
@@ -25,19 +25,19 @@ const (
 	hashSize = 32
 )
 
-// Cost is what one guess at a password costs: the parameters of Argon2id.
+// A Cost has the parameters of Argon2id, which determine the cost of one guess.
 type Cost struct {
 	Time    uint32 // passes
 	Memory  uint32 // KiB
 	Threads uint8
 }
 
-// DefaultCost is the second recommended option of RFC 9106 §4: "t=3 iterations,
-// p=4 lanes, m=2^(16) (64 MiB of RAM)".
+// DefaultCost returns the second recommended option of RFC 9106 §4: "t=3
+// iterations, p=4 lanes, m=2^(16) (64 MiB of RAM)".
 func DefaultCost() Cost { return Cost{Time: 3, Memory: 64 << 10, Threads: 4} }
 
-// check bounds what a file can make the server spend. RFC 9106 §3.1: memory is
-// "from 8*p to 2^(32)-1".
+// check bounds the cost that a file may specify. RFC 9106 §3.1: memory is "from
+// 8*p to 2^(32)-1".
 func (c Cost) check() error {
 	if c.Time < 1 || c.Time > 16 || c.Threads < 1 || c.Threads > 16 ||
 		c.Memory < 8*uint32(c.Threads) || c.Memory > 1<<20 {
@@ -50,17 +50,17 @@ func (c Cost) key(password, salt []byte, size int) []byte {
 	return argon2.IDKey(password, salt, c.Time, c.Memory, c.Threads, uint32(size))
 }
 
-// waste takes as long as a comparison does.
+// waste takes as long as a comparison.
 func (c Cost) waste(password []byte) { c.key(password, make([]byte, saltSize), hashSize) }
 
-// unfit says why something is no password for an account. People are shown it.
+// unfit reports why a password is not acceptable. People see the text.
 type unfit string
 
-// Error says it.
+// Error returns the reason.
 func (u unfit) Error() string { return string(u) }
 
-// checkPassword asks for length alone: NIST SP 800-63B §5.1.1.2 advises against
-// rules of composition.
+// checkPassword checks only length and encoding: NIST SP 800-63B §5.1.1.2
+// advises against rules of composition.
 func checkPassword(password []byte) error {
 	switch n := utf8.RuneCount(password); {
 	case n < minPassword:
@@ -81,7 +81,7 @@ func newPassword(password []byte, c Cost) (string, error) {
 	return hashPassword(password, c)
 }
 
-// hashPassword gives a PHC string:
+// hashPassword returns a PHC string:
 //
 //	$argon2id$v=19$m=65536,t=3,p=4$gZiV/M1gPc22ElAH/Jh1Hw$CWOrkoo7oJBQ/iyh7uJ0LO2aLEfrHwTWllSAxT0zRno
 func hashPassword(password []byte, c Cost) (string, error) {
@@ -98,7 +98,7 @@ func formatHash(c Cost, salt, key []byte) string {
 		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(key))
 }
 
-// parseHash is the inverse of formatHash, and refuses any other spelling.
+// parseHash parses a string of formatHash and refuses any other spelling.
 func parseHash(phc string) (c Cost, salt, key []byte, err error) {
 	bad := errors.New("password is not a PHC string of argon2id, version 19")
 	parts := strings.Split(phc, "$")
@@ -121,7 +121,7 @@ func parseHash(phc string) (c Cost, salt, key []byte, err error) {
 	return c, salt, key, c.check()
 }
 
-// parseCost reads m=65536,t=3,p=4.
+// parseCost parses m=65536,t=3,p=4.
 func parseCost(text string) (Cost, error) {
 	var numbers [3]uint64
 	fields := strings.Split(text, ",")
@@ -139,7 +139,7 @@ func parseCost(text string) (Cost, error) {
 	return Cost{Memory: uint32(numbers[0]), Time: uint32(numbers[1]), Threads: uint8(numbers[2])}, nil
 }
 
-// costOf is the cost of a hash that parseHash has read before.
+// costOf returns the cost of a valid hash.
 func costOf(phc string) Cost {
 	c, _, _, err := parseHash(phc)
 	if err != nil {

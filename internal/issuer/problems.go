@@ -15,17 +15,16 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/durable"
 )
 
-// retryAfter is how long clients are asked to stay away with 503.
+// retryAfter is the Retry-After of a 503.
 const retryAfter = 10 * time.Second
 
-// problem is an answer that is not what was asked for. Its text is fixed; the
-// cause goes to the log of the server.
+// A problem is an error response. Its text is fixed; the cause is logged.
 type problem struct {
 	status int
 	text   string
 }
 
-// problemOf is the table of the answers to people.
+// problemOf returns the problem that people see.
 func problemOf(err error) problem {
 	tooLarge := new(http.MaxBytesError)
 	throttled := new(admission.Throttled)
@@ -62,8 +61,8 @@ func problemOf(err error) problem {
 	}
 }
 
-// oauthOf is the table of the answers to clients (RFC 6749 §5.2, RFC 8628 §3.5):
-// the library's errors, and those above in its words.
+// oauthOf returns the error for clients (RFC 6749 §5.2, RFC 8628 §3.5), either
+// the library's or one in its form.
 func oauthOf(err error) (*oidc.Error, int) {
 	var e *oidc.Error
 	tooLarge, throttled := new(http.MaxBytesError), new(admission.Throttled)
@@ -88,13 +87,13 @@ func oauthOf(err error) (*oidc.Error, int) {
 	return e, http.StatusBadRequest
 }
 
-// refusePage answers a browser that cannot go on.
+// refusePage responds with an error page.
 func (i *Issuer) refusePage(w http.ResponseWriter, r *http.Request, err error) {
 	status, text := i.pageProblem(w, r, err)
 	i.pages.Write(w, status, "message.html", "Sign-in stopped", "", message{text})
 }
 
-// pageProblem logs the cause and gives what the page says.
+// pageProblem logs the cause and returns the text for the page.
 func (i *Issuer) pageProblem(w http.ResponseWriter, r *http.Request, err error) (status int, text string) {
 	p := problemOf(err)
 	i.log(r, p.status, err)
@@ -107,7 +106,7 @@ func (i *Issuer) pageProblem(w http.ResponseWriter, r *http.Request, err error) 
 	return p.status, p.text
 }
 
-// setWait says how long whoever was throttled has to wait.
+// setWait sets Retry-After for a throttled client.
 func setWait(w http.ResponseWriter, err error) {
 	if throttled := new(admission.Throttled); errors.As(err, &throttled) {
 		w.Header().Set("Retry-After", throttled.RetryAfter())
@@ -118,7 +117,7 @@ func setRetryAfter(w http.ResponseWriter, wait time.Duration) {
 	w.Header().Set("Retry-After", strconv.Itoa(max(1, int(wait/time.Second))))
 }
 
-// refuseJSON answers a client:
+// refuseJSON responds with an error for a client:
 //
 //	{"error":"invalid_grant","error_description":"invalid code"}
 func (i *Issuer) refuseJSON(w http.ResponseWriter, r *http.Request, err error) {
@@ -138,14 +137,15 @@ func (i *Issuer) refuseJSON(w http.ResponseWriter, r *http.Request, err error) {
 	httphelper.MarshalJSONWithStatus(w, e, status)
 }
 
-// refuseRedirect answers a client by way of the browser (RFC 6749 §4.1.2.1).
+// refuseRedirect redirects the browser to the client with an error (RFC 6749
+// §4.1.2.1).
 func (i *Issuer) refuseRedirect(w http.ResponseWriter, r *http.Request, redirect, state string, err error) {
 	e, status := oauthOf(err)
 	i.log(r, status, err)
 	i.back(w, r, redirect, &oidc.Error{ErrorType: e.ErrorType, Description: e.Description, State: state})
 }
 
-// log tells of a refusal. Waiting devices are no refusals.
+// log logs a refusal. Waiting devices are not refusals.
 func (i *Issuer) log(r *http.Request, status int, err error) {
 	if errors.Is(err, oidc.ErrAuthorizationPending()) {
 		return

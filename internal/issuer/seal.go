@@ -11,14 +11,14 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// errForm says that a form is not ours, is another browser's, or is too old:
-// answer with a page that says to begin again.
+// errForm reports that a form is not ours, from another browser, or too old.
+// The response is a page that asks to begin again.
 var errForm = errors.New("form is not of this browser and hour")
 
-// sealer makes the hidden fields that carry state from page to page: AES-256-GCM
-// under a key that lives as long as the process. A field is bound to its purpose
-// and to the browser's cookie, so that a form that another site makes a browser
-// send does not open.
+// A sealer makes hidden fields that carry state from page to page: AES-256-GCM
+// with a key that exists as long as the process. A field is bound to its
+// purpose and to the browser's cookie, so that a forged form of another site is
+// refused.
 type sealer struct {
 	aead  cipher.AEAD
 	clock func() time.Time
@@ -38,7 +38,7 @@ func newSealer(clock func() time.Time) *sealer {
 	return &sealer{aead, clock}
 }
 
-// sealed is what a field holds.
+// sealed is the content of a field.
 type sealed[T any] struct {
 	Expires int64 `json:"expires"` // Unix time
 	Value   T     `json:"value"`
@@ -60,7 +60,7 @@ func seal[T any](s *sealer, purpose, browser string, value T) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(s.aead.Seal(nil, nil, raw, []byte(purpose+"\x00"+browser))), nil
 }
 
-// unseal is the inverse of seal. Errors: errForm.
+// unseal opens a field that seal returned. Errors match errForm.
 func unseal[T any](s *sealer, purpose, browser, field string) (T, error) {
 	var v sealed[T]
 	box, err := base64.RawURLEncoding.Strict().DecodeString(field)

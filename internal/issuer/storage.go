@@ -14,23 +14,23 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
-// errNotOffered answers what the library could ask of other providers.
+// errNotOffered is the error of unsupported features of the library.
 var errNotOffered = errors.New("not offered by this issuer")
 
-// store is the issuer's memory, accounts and key for the library: an op.Storage
-// and an op.DeviceAuthorizationStorage.
+// A store provides memory, accounts and keys to the library. It implements
+// op.Storage and op.DeviceAuthorizationStorage.
 type store struct {
 	*memory
 	accounts *Accounts
 	keys     signingKeys
-	audience string            // of all tokens
+	audience string            // audience of all tokens
 	clients  map[string]client // by id
 }
 
-// forClient is the key of a context's value: the client whose token is made.
+// forClient is the context key of the client whose token is created.
 type forClient struct{}
 
-// GetClientByClientID returns a client that is configured.
+// GetClientByClientID returns a configured client.
 func (s *store) GetClientByClientID(_ context.Context, id string) (op.Client, error) {
 	c, ok := s.clients[id]
 	if !ok {
@@ -39,8 +39,8 @@ func (s *store) GetClientByClientID(_ context.Context, id string) (op.Client, er
 	return c, nil
 }
 
-// AuthorizeClientIDSecret lets a public client say that its secret is empty, as
-// golang.org/x/oauth2 does in an Authorization header.
+// AuthorizeClientIDSecret accepts an empty secret of a public client, which
+// golang.org/x/oauth2 sends in an Authorization header.
 func (s *store) AuthorizeClientIDSecret(_ context.Context, id, secret string) error {
 	if _, ok := s.clients[id]; !ok || secret != "" {
 		return errors.New("unknown client, or a secret for a public one")
@@ -48,7 +48,7 @@ func (s *store) AuthorizeClientIDSecret(_ context.Context, id, secret string) er
 	return nil
 }
 
-// AuthRequestByCode takes the code: a second call finds nothing.
+// AuthRequestByCode returns and removes the request of a code.
 func (s *store) AuthRequestByCode(_ context.Context, code string) (op.AuthRequest, error) {
 	if err := s.readyFor(code); err != nil {
 		return nil, err
@@ -60,8 +60,8 @@ func (s *store) AuthRequestByCode(_ context.Context, code string) (op.AuthReques
 	return r, nil
 }
 
-// readyFor keeps a code, which serves once, while its account can't be looked up. Errors:
-// errAccounts.
+// readyFor keeps a code, which can be used once, while its account can't be
+// read. Errors match errAccounts.
 func (s *store) readyFor(code string) error {
 	if !s.holds(code) {
 		return nil
@@ -70,13 +70,14 @@ func (s *store) readyFor(code string) error {
 	return err
 }
 
-// CreateAccessToken gives a token for the userinfo endpoint, whose id is its end.
+// CreateAccessToken returns a token for the userinfo endpoint. Its ID is its
+// expiry.
 func (s *store) CreateAccessToken(context.Context, op.TokenRequest) (string, time.Time, error) {
 	end := time.Now().Add(tokenLife)
 	return strconv.FormatInt(end.Unix(), 10), end, nil
 }
 
-// SetUserinfoFromScopes puts the claims of people into an ID token.
+// SetUserinfoFromScopes adds the claims of the account to an ID token.
 func (s *store) SetUserinfoFromScopes(_ context.Context, info *oidc.UserInfo, subject, _ string, scopes []string) error {
 	account, err := s.accounts.bySubject(subject)
 	if errors.Is(err, ErrNoAccount) {
@@ -92,7 +93,8 @@ func (s *store) SetUserinfoFromScopes(_ context.Context, info *oidc.UserInfo, su
 	return nil
 }
 
-// SetUserinfoFromToken answers the userinfo endpoint; id is of CreateAccessToken.
+// SetUserinfoFromToken serves the userinfo endpoint. id is that of
+// CreateAccessToken.
 func (s *store) SetUserinfoFromToken(ctx context.Context, info *oidc.UserInfo, id, subject, _ string) error {
 	end, err := strconv.ParseInt(id, 10, 64)
 	if err != nil || time.Now().Unix() > end {
@@ -101,13 +103,13 @@ func (s *store) SetUserinfoFromToken(ctx context.Context, info *oidc.UserInfo, i
 	return s.SetUserinfoFromScopes(ctx, info, subject, "", []string{oidc.ScopeEmail})
 }
 
-// SigningKey returns the key of the tokens of the client that ctx names.
+// SigningKey returns the key for tokens of the client that ctx names.
 func (s *store) SigningKey(ctx context.Context) (op.SigningKey, error) {
 	id, _ := ctx.Value(forClient{}).(string)
 	return s.keys[cmp.Or(s.clients[id].algorithm, jose.RS256)], nil
 }
 
-// SignatureAlgorithms is the alg of tokens.
+// SignatureAlgorithms returns the algorithms of tokens.
 func (s *store) SignatureAlgorithms(context.Context) ([]jose.SignatureAlgorithm, error) {
 	var all []jose.SignatureAlgorithm
 	for _, k := range s.keys.list() {
@@ -116,7 +118,7 @@ func (s *store) SignatureAlgorithms(context.Context) ([]jose.SignatureAlgorithm,
 	return all, nil
 }
 
-// KeySet is what /login/keys publishes.
+// KeySet returns the keys that /login/keys publishes.
 func (s *store) KeySet(context.Context) ([]op.Key, error) {
 	var all []op.Key
 	for _, k := range s.keys.list() {
@@ -125,14 +127,14 @@ func (s *store) KeySet(context.Context) ([]op.Key, error) {
 	return all, nil
 }
 
-// StoreDeviceAuthorization remembers a device; what it asks for is what tokens
-// of this issuer have.
+// StoreDeviceAuthorization stores a device. Its scopes are those that this
+// issuer supports.
 func (s *store) StoreDeviceAuthorization(_ context.Context, client, deviceCode, userCode string, _ time.Time, scopes []string) error {
 	return s.addDevice(userCode, &device{client: client, code: deviceCode, scopes: knownScopes(scopes), expires: s.clock().Add(deviceLife)})
 }
 
-// GetDeviceAuthorizatonState answers a poll. The library makes slow_down of a
-// deadline that has passed.
+// GetDeviceAuthorizatonState handles a poll. The library turns an expired
+// deadline into slow_down.
 func (s *store) GetDeviceAuthorizatonState(_ context.Context, client, deviceCode string) (*op.DeviceAuthorizationState, error) {
 	if err := s.readyFor(deviceCode); err != nil {
 		return nil, err
@@ -150,29 +152,30 @@ func (s *store) GetDeviceAuthorizatonState(_ context.Context, client, deviceCode
 	}, nil
 }
 
-// audienceOf returns whom a token is for: "It MUST contain the OAuth 2.0 client_id … It
-// MAY also contain identifiers for other audiences" (OpenID Connect Core §2).
+// audienceOf returns the audience of a token: "It MUST contain the OAuth 2.0
+// client_id … It MAY also contain identifiers for other audiences" (OpenID
+// Connect Core §2).
 func audienceOf(client, always string) []string {
 	return slices.Compact([]string{client, always})
 }
 
-// knownScopes keeps the scopes that mean something here.
+// knownScopes returns the supported scopes.
 func knownScopes(scopes []string) []string {
 	return slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return s != oidc.ScopeOpenID && s != oidc.ScopeEmail })
 }
 
-// DeleteAuthRequest has nothing to do: AuthRequestByCode took the request.
+// DeleteAuthRequest does nothing: AuthRequestByCode has removed the request.
 func (s *store) DeleteAuthRequest(context.Context, string) error { return nil }
 
-// Health has nothing to tell.
+// Health always returns nil.
 func (s *store) Health(context.Context) error { return nil }
 
-// GetPrivateClaimsFromScopes adds nothing to tokens.
+// GetPrivateClaimsFromScopes adds no claims.
 func (s *store) GetPrivateClaimsFromScopes(context.Context, string, string, []string) (map[string]any, error) {
 	return nil, nil
 }
 
-// The rest of op.Storage is for endpoints and grants that are not served.
+// The rest of op.Storage belongs to endpoints and grants that are not served.
 
 func (s *store) CreateAuthRequest(context.Context, *oidc.AuthRequest, string) (op.AuthRequest, error) {
 	return nil, errNotOffered

@@ -10,28 +10,30 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/admission"
 )
 
-// Limits say how fast strangers may try.
+// Limits bound the attempts of untrusted clients.
 type Limits struct {
 	Account    admission.Rate // wrong passwords, by account and address
 	AllAccount admission.Rate // wrong passwords, by account, from addresses that have not signed in to it
 	Address    admission.Rate // wrong passwords and wrong user codes, by address
-	Devices    admission.Rate // sign-ins of devices that are begun, by address
+	Devices    admission.Rate // started sign-ins of devices, by address
 }
 
-// UnlimitedUnsafe lets everybody try without end: for tests of clients.
+// UnlimitedUnsafe returns limits that allow any number of attempts, for tests
+// of clients.
 func UnlimitedUnsafe() Limits {
 	none := admission.Rate{Burst: 1 << 30, Pause: time.Nanosecond}
 	return Limits{Account: none, AllAccount: none, Address: none, Devices: none}
 }
 
-// guesses bounds wrong user codes over all addresses: of 20^8 codes of which ten
-// thousand wait, five guesses a second find one in six days (RFC 8628 §5.1).
+// guesses returns the limit of wrong user codes over all addresses: with 20^8
+// codes of which ten thousand wait, five guesses a second find one in six days
+// (RFC 8628 §5.1).
 func guesses() admission.Rate { return admission.Rate{Burst: 50, Pause: 200 * time.Millisecond} }
 
-// maxFamiliar is how many accounts with an address are remembered.
+// maxFamiliar bounds the remembered pairs of account and address.
 const maxFamiliar = 10_000
 
-// throttle slows guessing down. An attempt that succeeds does not count.
+// A throttle slows down guessing. Successful attempts do not count.
 type throttle struct {
 	account    *admission.Limiter
 	allAccount *admission.Limiter
@@ -43,7 +45,7 @@ type throttle struct {
 	familiar map[[sha256.Size]byte]struct{}
 }
 
-// errPartly reports that a limit refused an attempt that others had counted.
+// errPartly reports that one limit refused an attempt that others had counted.
 var errPartly = errors.New("not all limits counted it")
 
 func newThrottle(l Limits, clock func() time.Time) *throttle {
@@ -57,21 +59,22 @@ func newThrottle(l Limits, clock func() time.Time) *throttle {
 	}
 }
 
-// attempt is one to sign in to an account, known or not, or to find a user code.
+// An attempt is an attempt to sign in to an account, existing or not, or to
+// find a user code.
 type attempt struct {
 	throttle *throttle
-	client   string // empty: has no limit by address
-	account  string // empty: a user code
+	client   string // empty if no limit by address applies
+	account  string // empty for a user code
 }
 
 func (t *throttle) attempt(c admission.Client, email string) attempt {
 	return attempt{t, c.Key(), strings.ToLower(email)}
 }
 
-// pair names the account and the address together.
+// pair returns the key for account and address together.
 func (a attempt) pair() string { return a.account + "\n" + a.client }
 
-// counts calls f with each limit that the attempt counts at, until one fails.
+// counts calls f with each limit that applies to the attempt, until one fails.
 func (a attempt) counts(f func(l *admission.Limiter, key string) error) error {
 	t := a.throttle
 	if err := f(t.address, a.client); err != nil {
@@ -89,8 +92,8 @@ func (a attempt) counts(f func(l *admission.Limiter, key string) error) error {
 	return f(t.allAccount, a.account)
 }
 
-// take counts the attempt. If there were too many, it counts at no limit. Errors:
-// *admission.Throttled.
+// take counts the attempt. If one limit refuses, none counts it. Errors are of
+// type *admission.Throttled.
 func (a attempt) take() error {
 	taken := 0
 	err := a.counts(func(l *admission.Limiter, key string) error {
@@ -106,7 +109,7 @@ func (a attempt) take() error {
 	return err
 }
 
-// giveBack takes the attempt off the first n limits.
+// giveBack undoes the attempt at the first n limits.
 func (a attempt) giveBack(n int) {
 	a.counts(func(l *admission.Limiter, key string) error {
 		if n--; n < 0 {
@@ -117,10 +120,10 @@ func (a attempt) giveBack(n int) {
 	})
 }
 
-// allLimits is more than an attempt counts at.
+// allLimits exceeds the number of limits of an attempt.
 const allLimits = 8
 
-// succeeded takes the attempt back, and remembers the address for the account.
+// succeeded undoes the attempt and remembers the address for the account.
 func (a attempt) succeeded() {
 	a.giveBack(allLimits)
 	if a.account == "" {
@@ -130,7 +133,7 @@ func (a attempt) succeeded() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.familiar) >= maxFamiliar {
-		for other := range t.familiar { // some other one
+		for other := range t.familiar { // a random one
 			delete(t.familiar, other)
 			break
 		}
@@ -138,7 +141,8 @@ func (a attempt) succeeded() {
 	t.familiar[sha256.Sum256([]byte(a.pair()))] = struct{}{}
 }
 
-// familiar reports whether somebody has signed in to the account from the address.
+// familiar reports whether a person has signed in to the account from the
+// address.
 func (a attempt) familiar() bool {
 	t := a.throttle
 	t.mu.Lock()

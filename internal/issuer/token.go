@@ -13,7 +13,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/admission"
 )
 
-// serveToken is the token endpoint (RFC 6749 §3.2).
+// serveToken serves the token endpoint (RFC 6749 §3.2).
 func (i *Issuer) serveToken(w http.ResponseWriter, r *http.Request) {
 	answer, err := i.exchange(r)
 	if err != nil {
@@ -39,8 +39,8 @@ func (i *Issuer) exchange(r *http.Request) (*oidc.AccessTokenResponse, error) {
 	}
 }
 
-// checkClientForm reads a client's form. The client is public: an assertion of
-// who it is is refused before somebody looks into it.
+// checkClientForm reads a client's form. Since the client is public, a client
+// assertion is refused without being parsed.
 func checkClientForm(r *http.Request) error {
 	if err := parseForm(r); err != nil {
 		return err
@@ -51,14 +51,14 @@ func checkClientForm(r *http.Request) error {
 	return nil
 }
 
-// exchangeCode gives tokens for a code (RFC 6749 §4.1.3, RFC 7636 §4.5).
+// exchangeCode returns tokens for a code (RFC 6749 §4.1.3, RFC 7636 §4.5).
 func (i *Issuer) exchangeCode(r *http.Request) (*oidc.AccessTokenResponse, error) {
 	in, err := op.ParseAccessTokenRequest(r, i.provider.Decoder())
 	if err != nil {
 		return nil, err
 	}
-	// Of one client that needs no secret, this is all there is to authenticate;
-	// a code is not spent on another's request.
+	// The ID is all that authenticates a client without secret. It is checked
+	// first, so that another client's request does not use up the code.
 	if err := i.store.AuthorizeClientIDSecret(r.Context(), in.ClientID, in.ClientSecret); err != nil {
 		return nil, oidc.ErrInvalidClient().WithDescription("unknown client")
 	}
@@ -69,7 +69,7 @@ func (i *Issuer) exchangeCode(r *http.Request) (*oidc.AccessTokenResponse, error
 	return op.CreateTokenResponse(context.WithValue(r.Context(), forClient{}, in.ClientID), request, c, i.provider, true, in.Code, "")
 }
 
-// exchangeDeviceCode answers a device's poll (RFC 8628 §3.4).
+// exchangeDeviceCode handles a device's poll (RFC 8628 §3.4).
 func (i *Issuer) exchangeDeviceCode(r *http.Request) (*oidc.AccessTokenResponse, error) {
 	id, _, err := op.ClientIDFromRequest(r, i.provider)
 	if err != nil {

@@ -9,26 +9,27 @@ import (
 )
 
 const (
-	// hashPatience is how long a sign-in waits for its turn.
-	hashPatience = 5 * time.Second
+	// hashTimeout bounds how long a sign-in waits for its turn.
+	hashTimeout = 5 * time.Second
 
-	// maxWaiting is how many sign-ins wait in each line.
+	// maxWaiting bounds the sign-ins that wait in each line.
 	maxWaiting = 32
 )
 
-// errBusy reports that there are more sign-ins than the server has memory for:
-// answer 503.
+// errBusy reports that too many sign-ins wait. A server responds with 503.
 var errBusy = errors.New("too many sign-ins at once")
 
-// turns has one password hashed at a time, as each takes 64 MiB and four processors.
-// There are two lines: those from addresses that have signed in before come first.
+// turns serializes the hashing of passwords, each of which takes 64 MiB and
+// four processors. There are two lines; that of addresses that have signed in
+// before comes first.
 type turns struct {
 	mu    sync.Mutex // guards the rest
 	taken bool
 	lines [2][]chan struct{}
 }
 
-// take waits for a turn, which done ends. Errors: errBusy, the context's.
+// take waits for a turn, which done ends. Errors match errBusy or are those of
+// the context.
 func (q *turns) take(ctx context.Context, familiar bool) (done func(), err error) {
 	line := 1
 	if familiar {
@@ -38,7 +39,7 @@ func (q *turns) take(ctx context.Context, familiar bool) (done func(), err error
 	if err != nil {
 		return nil, err
 	}
-	timer := time.NewTimer(hashPatience)
+	timer := time.NewTimer(hashTimeout)
 	defer timer.Stop()
 	select {
 	case <-mine:
@@ -54,13 +55,13 @@ func (q *turns) take(ctx context.Context, familiar bool) (done func(), err error
 		q.lines[line] = slices.Delete(q.lines[line], i, i+1)
 	}
 	q.mu.Unlock()
-	if i < 0 { // it has come in this very moment
+	if i < 0 { // the turn came at the same time
 		q.pass()
 	}
 	return nil, err
 }
 
-// join returns a channel that is closed when it is one's turn.
+// join returns a channel that is closed when the turn comes.
 func (q *turns) join(line int) (chan struct{}, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -77,7 +78,7 @@ func (q *turns) join(line int) (chan struct{}, error) {
 	return mine, nil
 }
 
-// pass gives the turn to the next.
+// pass passes the turn to the next.
 func (q *turns) pass() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

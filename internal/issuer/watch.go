@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// watchPause is how soon the log has a change of accounts that another process makes.
+// watchPause bounds the delay until changes by another process are logged.
 const watchPause = time.Second
 
-// Watch logs changes of the accounts until ctx ends: whoever makes them is another
-// process.
+// Watch logs changes of the accounts, which other processes make, until ctx
+// ends.
 func (i *Issuer) Watch(ctx context.Context) {
 	ticker := time.NewTicker(watchPause)
 	defer ticker.Stop()
@@ -29,7 +29,7 @@ func (i *Issuer) Watch(ctx context.Context) {
 	}
 }
 
-// version is what differs once the file is another.
+// A version changes when the file does.
 type version struct {
 	at   time.Time
 	size int64
@@ -43,8 +43,8 @@ func (i *Issuer) changedAt() version {
 	return version{info.ModTime(), info.Size()}
 }
 
-// snapshot reads the accounts, by subject, and logs what differs from before. With nil
-// it logs nothing.
+// snapshot reads the accounts by subject and logs the differences from before,
+// unless before is nil.
 func (i *Issuer) snapshot(before map[string]record) map[string]record {
 	f, err := i.accounts.read()
 	if err != nil {

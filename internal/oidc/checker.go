@@ -25,54 +25,56 @@ const (
 	URI   = "uri"   // sub is a URI
 )
 
-// Issuer is an issuer that is believed.
+// An Issuer is a trusted issuer.
 type Issuer struct {
-	URL           string // as tokens say it in iss
-	Audience      string // as tokens say it in aud
+	URL           string // iss of its tokens
+	Audience      string // aud of its tokens
 	Type          string // Email or URI
-	SubjectDomain string // of a URI issuer: scheme and host of its subjects
+	SubjectDomain string // scheme and host of the subjects of a URI issuer
 
-	// EmailVerifiedString takes the string "true" in the claim email_verified for true.
+	// EmailVerifiedString also accepts the string "true" in the claim
+	// email_verified.
 	EmailVerifiedString bool
 
-	// Keys verify the tokens of the built-in issuer; nil: by discovery.
+	// Keys verify the tokens of the built-in issuer. Nil means discovery.
 	Keys []crypto.PublicKey
 }
 
-// Options are what a Checker needs.
+// Options configure a [Checker].
 type Options struct {
 	Issuers []Issuer
 
-	// Client asks issuers for their keys; nil: one of its own. It is given limits
-	// of time and size, and follows no redirect.
+	// Client requests the keys of issuers. Nil means a default client. Limits of
+	// time and size are set, and redirects are not followed.
 	Client *http.Client
 
-	Clock  func() time.Time // nil: time.Now
-	Logger *slog.Logger     // gets fetched keys and failures to; nil: nowhere
+	Clock  func() time.Time // nil means time.Now
+	Logger *slog.Logger     // logs fetches of keys; may be nil
 }
 
-// refusal is why a token is not believed.
+// A refusal is the reason why a token is refused.
 type refusal string
 
 // Error returns the reason, which never quotes the token.
 func (r refusal) Error() string { return string(r) }
 
-// ForClient returns the reason, for whoever has sent the token.
+// ForClient returns the reason, which may be sent to the client.
 func (r refusal) ForClient() string { return string(r) }
 
-// unavailable is an issuer that could not be asked: answer 503.
+// unavailable reports that an issuer could not be reached. A server responds
+// with 503.
 type unavailable struct{ err error }
 
-// Error gives the cause.
+// Error returns the cause.
 func (u unavailable) Error() string { return u.err.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (u unavailable) Unwrap() error { return u.err }
 
-// Unavailable says that nothing is known of the token.
+// Unavailable reports that the token could not be checked.
 func (u unavailable) Unavailable() bool { return true }
 
-// Checker checks tokens. It is for any number of goroutines.
+// A Checker checks tokens. It is safe for concurrent use.
 type Checker struct {
 	clock   func() time.Time
 	issuers map[string]*trusted
@@ -88,7 +90,7 @@ type trusted struct {
 	keys   *keys
 }
 
-// New checks the configuration. No issuer is asked yet.
+// New returns a checker after checking the configuration. It sends no requests.
 func New(o Options) (*Checker, error) {
 	c := &Checker{clock: o.Clock, issuers: map[string]*trusted{}}
 	if c.clock == nil {
@@ -105,7 +107,7 @@ func New(o Options) (*Checker, error) {
 			return nil, fmt.Errorf("configuring issuer %q: %w", issuer.URL, err)
 		}
 		if c.issuers[issuer.URL] != nil {
-			return nil, fmt.Errorf("configuring issuer %q: comes twice", issuer.URL)
+			return nil, fmt.Errorf("configuring issuer %q: occurs twice", issuer.URL)
 		}
 		t.keys = newKeys(issuer, client, c.clock, logger)
 		c.issuers[issuer.URL] = t
@@ -119,7 +121,7 @@ func newTrusted(issuer Issuer) (*trusted, error) {
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return nil, errors.New("not the URL of an issuer")
 	}
-	// The built-in issuer's keys are at hand: nothing crosses a network.
+	// The built-in issuer's keys are local, so no network is involved.
 	if issuer.Keys == nil && !isSafe(u) {
 		return nil, errors.New("an issuer beyond this machine needs https")
 	}
@@ -142,14 +144,14 @@ func newTrusted(issuer Issuer) (*trusted, error) {
 	return t, nil
 }
 
-// isSafe: https, or http that does not leave the machine.
+// isSafe reports whether u is https, or http to this machine.
 func isSafe(u *url.URL) bool {
 	ip := net.ParseIP(u.Hostname())
 	loopback := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 	return u.Scheme == "https" || u.Scheme == "http" && loopback
 }
 
-// parseDomain reads scheme://host, which may have a port and nothing else.
+// parseDomain parses scheme://host, with an optional port and nothing else.
 func parseDomain(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || text != u.Scheme+"://"+u.Host {
@@ -158,9 +160,9 @@ func parseDomain(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// Check returns whom a token is about, and the claims of which the holder of a key must
-// sign one to prove possession. An error is a refusal of the token, unless its chain has
-// Unavailable() bool.
+// Check returns the identity of a token, and the claims of which the holder of
+// a key must sign one to prove possession. An error means that the token is
+// refused, unless its chain has Unavailable() bool.
 func (c *Checker) Check(ctx context.Context, token string) (id identity.Identity, challenges []string, err error) {
 	header, claims, err := parse(token)
 	if err == nil {
@@ -180,24 +182,25 @@ func (c *Checker) check(ctx context.Context, token string, header header, claims
 	return id, nil
 }
 
-// refused is why a token is not believed, or can't be checked, with what it claims.
+// refused reports why a token is refused or could not be checked, with its
+// claims.
 type refused struct {
 	claims claims
 	err    error
 }
 
-// Error gives the cause.
+// Error returns the cause.
 func (r *refused) Error() string { return r.err.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (r *refused) Unwrap() error { return r.err }
 
-// Claimed says whom the token is for, as it claims: for logs alone.
+// Claimed returns the identity that the token claims, for logs only.
 func (r *refused) Claimed() (account, issuer string) {
 	return cmp.Or(r.claims.Email, r.claims.Subject), r.claims.Issuer
 }
 
-// believe checks a token that has been parsed.
+// believe checks a parsed token.
 func (c *Checker) believe(ctx context.Context, token string, header header, claims claims) (identity.Identity, error) {
 	t := c.issuers[claims.Issuer]
 	if t == nil {
@@ -216,7 +219,7 @@ func (c *Checker) believe(ctx context.Context, token string, header header, clai
 	return t.identity(claims)
 }
 
-// maxNamed is how many issuers a refusal names.
+// maxNamed bounds the issuers that a refusal names.
 const maxNamed = 3
 
 // names returns the issuers in words.
@@ -231,9 +234,8 @@ func (c *Checker) names() string {
 	return strings.Join(all, ", ")
 }
 
-// verify has the library verify the signature, and check all of it once more on
-// the bytes that are signed: those that parse has read. A token that has been
-// verified with this very key is not verified again.
+// verify verifies the signature and compares the signed bytes with the parsed
+// ones. A token that has been verified with the same key is not verified again.
 func (c *Checker) verify(ctx context.Context, t *trusted, token string, keys []crypto.PublicKey) error {
 	s, memorable := signatureOf(token, keys)
 	if memorable && c.verified.has(s) {
@@ -251,7 +253,8 @@ func (c *Checker) verify(ctx context.Context, t *trusted, token string, keys []c
 	return nil
 }
 
-// Configuration is what the certificate authority tells clients of the issuers.
+// Configuration returns the description of the issuers for clients of the
+// certificate authority.
 func (c *Checker) Configuration() fulcio.Configuration {
 	issuers := make([]fulcio.Issuer, len(c.order))
 	for i, t := range c.order {

@@ -15,21 +15,21 @@ import (
 )
 
 const (
-	// maxToken is how long a token may be, in bytes: the largest seen, of CI
-	// services, have 4 KiB.
+	// maxToken bounds a token, in bytes. The largest known ones, of CI services,
+	// have 4 KiB.
 	maxToken = 16 << 10
 
-	// leeway is how far clocks may differ (RFC 7519 §4.1.4: "usually no more than
-	// a few minutes").
+	// leeway bounds the difference of clocks (RFC 7519 §4.1.4: "usually no more
+	// than a few minutes").
 	leeway = 30 * time.Second
 )
 
-// algorithms are the asymmetric ones of RFC 7518 §3.1 and RFC 8037.
+// algorithms returns the asymmetric algorithms of RFC 7518 §3.1 and RFC 8037.
 func algorithms() []string {
 	return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 }
 
-// header is a JOSE header:
+// A header is a JOSE header:
 //
 //	{"alg":"ES256","kid":"HWrH…","typ":"JWT"}
 type header struct {
@@ -39,7 +39,7 @@ type header struct {
 	Encoded   jsontext.Value `json:"b64"`
 }
 
-// claims are those of an ID token that matter here:
+// claims are the relevant claims of an ID token:
 //
 //	{"iss":"https://login.example.com","aud":"sigstore","sub":"mLhJ…",
 //	 "exp":1767225600,"iat":1767225000,"email":"alice@example.com","email_verified":true}
@@ -54,7 +54,7 @@ type claims struct {
 	EmailVerified verified `json:"email_verified"`
 }
 
-// audience is a string or several.
+// An audience is one string or several.
 type audience []string
 
 // UnmarshalJSON reads "sigstore" or ["sigstore","account"].
@@ -67,18 +67,18 @@ func (a *audience) UnmarshalJSON(raw []byte) error {
 	return json.Unmarshal(raw, (*[]string)(a))
 }
 
-// verified is the JSON of the claim email_verified, empty where it is missing.
+// verified is the JSON of the claim email_verified, empty if it is missing.
 type verified string
 
-// UnmarshalJSON takes any value.
+// UnmarshalJSON accepts any value.
 func (v *verified) UnmarshalJSON(raw []byte) error {
 	*v = verified(raw)
 	return nil
 }
 
-// check wants the value true. Some issuers write the string "true" (Entra ID, Cognito);
-// others write that for what the user claims, so it counts only where the operator says
-// so.
+// check requires the value true. Some issuers write the string "true" (Entra
+// ID, Cognito). Others use the string for an address that the user merely
+// claims, so it counts only if the operator allows it.
 func (v verified) check(stringToo bool) error {
 	switch {
 	case v == "true", v == `"true"` && stringToo:
@@ -91,13 +91,14 @@ func (v verified) check(stringToo bool) error {
 	return refusal("claim email_verified is not true: the email address is not verified")
 }
 
-// parse reads a token in the compact form of RFC 7515 §7.1 without believing it.
-// Errors: refusal.
+// parse parses a token in the compact form of RFC 7515 §7.1 without verifying
+// it. Errors are of type refusal.
 func parse(token string) (header, claims, error) {
 	if len(token) > maxToken {
 		return header{}, claims{}, refusal("token is longer than 16 KiB")
 	}
-	// Counted before it is cut: a token of a thousand dots costs nothing.
+	// Dots are counted before splitting, so that a token of many dots costs
+	// nothing.
 	if strings.Count(token, ".") != 2 {
 		return header{}, claims{}, refusal("token is not three parts")
 	}
@@ -123,8 +124,8 @@ func parse(token string) (header, claims, error) {
 	return h, c, nil
 }
 
-// part decodes strictly: members that come twice are refused. Causes are
-// dropped, since they would quote the token.
+// part decodes strictly and refuses duplicate members. Causes are dropped,
+// since they would quote the token.
 func part[T any](text string, v *T) error {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil {
@@ -136,9 +137,9 @@ func part[T any](text string, v *T) error {
 	return json.Unmarshal(raw, v)
 }
 
-// check: "Libraries MUST enable the caller to specify a supported set of
-// algorithms and MUST NOT use any other" (RFC 8725 §3.1). Extensions that must be
-// understood are not (RFC 7515 §4.1.11).
+// check checks the algorithm: "Libraries MUST enable the caller to specify a
+// supported set of algorithms and MUST NOT use any other" (RFC 8725 §3.1). It
+// refuses critical extensions, since none is supported (RFC 7515 §4.1.11).
 func (h header) check() error {
 	if !slices.Contains(algorithms(), h.Algorithm) {
 		return refusal("algorithm is not allowed")
@@ -149,8 +150,8 @@ func (h header) check() error {
 	return nil
 }
 
-// check is OpenID Connect Core §3.1.3.7, steps 3, 9 and 10, with nbf of RFC 7519
-// §4.1.5.
+// check performs steps 3, 9 and 10 of OpenID Connect Core §3.1.3.7, and checks
+// nbf (RFC 7519 §4.1.5).
 func (c claims) check(want string, now time.Time) error {
 	// "The ID Token MUST be rejected if the ID Token does not list the Client as a
 	// valid audience".
@@ -178,13 +179,13 @@ func (c claims) check(want string, now time.Time) error {
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// numericDate is of RFC 7519 §2: seconds, and parts of them.
+// numericDate converts a NumericDate (RFC 7519 §2): seconds with a fraction.
 func numericDate(seconds float64) time.Time {
-	const far = 1 << 40 // beyond it, time overflows
+	const far = 1 << 40 // larger values overflow time
 	return time.Unix(int64(min(max(seconds, -far), far)), 0)
 }
 
-// identity is what a certificate would say. Errors: refusal.
+// identity returns the identity for a certificate. Errors are of type refusal.
 func (t *trusted) identity(c claims) (identity.Identity, error) {
 	if c.Subject == "" {
 		return identity.Identity{}, refusal("claim sub is missing")
@@ -214,9 +215,9 @@ func (t *trusted) identity(c claims) (identity.Identity, error) {
 	return id, nil
 }
 
-// challenges returns what the holder of a key may have signed to prove possession: a
-// claim that names the holder. Clients sign the email where there is one, whatever the
-// issuer's identities are made of.
+// challenges returns the claims that a proof of possession may sign. Clients
+// sign the email if there is one, whatever the issuer's identities are based
+// on.
 func (c claims) challenges() []string {
 	if c.Email == "" {
 		return []string{c.Subject}
@@ -224,15 +225,16 @@ func (c claims) challenges() []string {
 	return []string{c.Email, c.Subject}
 }
 
-// isAddress refuses what a reader of the certificate could take for another
-// address: exactly one @, no spaces, quotes or brackets.
+// isAddress refuses text that a reader of the certificate could take for
+// another address: it requires exactly one @ and no spaces, quotes or brackets.
 func isAddress(text string) bool {
 	local, domain, ok := strings.Cut(text, "@")
 	return ok && local != "" && domain != "" && len(text) <= 320 &&
 		!strings.ContainsAny(text, " \"(),:;<>[\\]") && !strings.Contains(domain, "@")
 }
 
-// within: "The scheme and host of the subject must match the subject domain".
+// within checks that "The scheme and host of the subject must match the subject
+// domain".
 func within(subject string, domain *url.URL) bool {
 	u, err := url.Parse(subject)
 	return err == nil && u.Scheme == domain.Scheme && u.Host == domain.Host && u.User == nil && u.Opaque == "" &&

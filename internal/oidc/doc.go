@@ -1,20 +1,20 @@
-// Package oidc checks ID tokens of the issuers that an instance is configured to
-// believe, and says whom each is about.
+// Package oidc checks ID tokens of the configured issuers and returns their
+// identities.
 //
-// Two types of issuer: "email", whose tokens have a verified address, and "uri",
-// whose subjects are URIs below one scheme and host.
+// There are two types of issuers: "email", whose tokens have a verified
+// address, and "uri", whose subjects are URIs with one scheme and host.
 //
-// What is cheap comes first: size, form, and an exact look-up of the issuer, its
-// audience and the token's times, before keys are fetched or a signature is
-// computed. Refused besides: members that come twice, an audience or issuer that
-// is nearly right, algorithms that are not RS, PS, ES or EdDSA, addresses without
-// email_verified: true, and subjects that no certificate could carry.
+// Cheap checks come first: size, form, exact issuer and audience, and times,
+// before keys are fetched or a signature is verified. Duplicate members, an
+// audience or issuer that is not exactly equal, algorithms other than RS, PS,
+// ES and EdDSA, addresses without email_verified: true, and subjects that a
+// certificate can't contain are refused.
 //
-// Keys come by discovery at first use, with limits of size and time, one fetch at
-// a time, whoever waits. A key id that nobody knows makes the issuer be asked
-// again, but never more than once in half a minute.
+// Keys are fetched by discovery at first use, with limits of size and time, and
+// one fetch at a time. An unknown key ID causes another fetch, at most once in
+// half a minute.
 //
-// No error says what is in a token, beyond the issuer it names.
+// Errors contain nothing from a token except its issuer.
 //
 // Source: OpenID Connect Core 1.0 §2 and §3.1.3.7, Discovery 1.0 §3 and §4, RFC
 // 7515, RFC 7519, RFC 8725; Fulcio's docs/oidc.md for the types.

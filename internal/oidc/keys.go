@@ -21,37 +21,36 @@ import (
 )
 
 const (
-	// maxDocument is how many bytes of a discovery document or key set are read.
+	// maxDocument bounds a discovery document or key set, in bytes.
 	maxDocument = 1 << 20
 
-	// maxKeys is how many keys an issuer may have at a time.
+	// maxKeys bounds the keys of an issuer.
 	maxKeys = 64
 
-	// fetchTime is how long the two documents may take together.
+	// fetchTime bounds the time to fetch both documents.
 	fetchTime = 10 * time.Second
 
-	// fresh is how long keys are used without asking; stale is how long at most,
-	// when the issuer does not answer. A key that the issuer took back is believed
-	// until then.
+	// Keys are used for fresh without asking again, and for at most stale while
+	// the issuer does not respond. Until then, a revoked key is still trusted.
 	fresh = 15 * time.Minute
 	stale = 6 * time.Hour
 
-	// again is the pause before an unknown key id makes the issuer be asked again,
-	// and before a failure is tried again.
+	// again is the pause before an unknown key ID causes another fetch, and retry
+	// the pause after a failed fetch.
 	again = 30 * time.Second
 	retry = 5 * time.Second
 )
 
-// errKeyID is the refusal of a key id that the issuer does not publish.
+// errKeyID refuses a key ID that the issuer does not publish.
 const errKeyID = refusal("key is not one of the issuer's")
 
-// key is one of a set.
+// A key is one key of a set.
 type key struct {
 	id     string
 	public crypto.PublicKey
 }
 
-// keys are those of an issuer, as far as they are known.
+// keys are the known keys of an issuer.
 type keys struct {
 	issuer string
 	static []crypto.PublicKey
@@ -61,32 +60,32 @@ type keys struct {
 
 	mu      sync.Mutex // guards the rest
 	known   []key
-	fetched time.Time     // when known is of
-	tried   time.Time     // when the last fetch ended
-	failure error         // of the last fetch; nil if it went well
-	running chan struct{} // closed when the fetch under way ends; nil: none is
+	fetched time.Time     // time of the last successful fetch
+	tried   time.Time     // end of the last fetch
+	failure error         // error of the last fetch; may be nil
+	running chan struct{} // closed when the running fetch ends; nil if none is running
 }
 
 func newKeys(i Issuer, client *http.Client, clock func() time.Time, logger *slog.Logger) *keys {
 	return &keys{issuer: i.URL, static: i.Keys, client: client, clock: clock, logger: logger}
 }
 
-// limitedClient is client with this package's limits.
+// limitedClient returns a copy of client with this package's limits.
 func limitedClient(client *http.Client) *http.Client {
 	limited := http.Client{Timeout: fetchTime}
 	if client != nil {
 		limited = *client
 	}
-	// The keys are where the issuer's own host says, or nowhere.
+	// Only the issuer's own host may serve the keys.
 	limited.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &limited
 }
 
-// find gives the keys that may have signed a token with this key id. Errors:
-// unavailable, refusal, the context's.
+// find returns the keys that may have signed a token with this key ID. Errors
+// are of type unavailable or refusal, or those of the context.
 func (k *keys) find(ctx context.Context, id string) ([]crypto.PublicKey, error) {
 	if k.static != nil {
-		return k.static, nil // few, and they have no ids
+		return k.static, nil // few keys without IDs
 	}
 	for waited := false; ; waited = true {
 		found, wait, err := k.lookUp(id, waited)
@@ -101,8 +100,8 @@ func (k *keys) find(ctx context.Context, id string) ([]crypto.PublicKey, error) 
 	}
 }
 
-// lookUp answers from what is known, or gives a channel to wait for and then ask
-// again. Whoever has waited gets an answer.
+// lookUp returns known keys, or a channel to wait for before calling it again.
+// If waited is true, it does not return a channel.
 func (k *keys) lookUp(id string, waited bool) (found []crypto.PublicKey, wait chan struct{}, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -121,14 +120,14 @@ func (k *keys) lookUp(id string, waited bool) (found []crypto.PublicKey, wait ch
 	switch {
 	case len(found) > 0:
 		return found, nil, nil
-	case k.failure != nil: // the key may be a new one
+	case k.failure != nil: // the key may be new
 		return nil, nil, unavailable{fmt.Errorf("asking issuer %s for its keys: %w", k.issuer, k.failure)}
 	}
 	return nil, nil, errKeyID
 }
 
-// due: a fetch is worth waiting for. Successes and failures both rest a while, so
-// that no flood of tokens becomes a flood of questions.
+// due reports whether a fetch should be awaited. There is a pause after
+// successes and failures, so that many tokens don't cause many requests.
 func (k *keys) due(now time.Time, satisfied bool) bool {
 	if satisfied {
 		return false
@@ -144,7 +143,7 @@ func (k *keys) due(now time.Time, satisfied bool) bool {
 	return since >= pause || since < 0
 }
 
-// start fetches in its own time, for all who wait and who may give up.
+// start fetches in a goroutine, independently of the callers that wait.
 func (k *keys) start() {
 	done := make(chan struct{})
 	k.running = done
@@ -167,7 +166,8 @@ func (k *keys) start() {
 	}()
 }
 
-// matching: a token without a key id may be of any key.
+// matching returns the keys with this ID, or all keys for a token without key
+// ID.
 func matching(known []key, id string) []crypto.PublicKey {
 	var found []crypto.PublicKey
 	for _, k := range known {
@@ -178,7 +178,7 @@ func matching(known []key, id string) []crypto.PublicKey {
 	return found
 }
 
-// fetch finds the key set by discovery.
+// fetch fetches the key set by discovery.
 func (k *keys) fetch(ctx context.Context) ([]key, error) {
 	raw, err := k.get(ctx, strings.TrimSuffix(k.issuer, "/")+"/.well-known/openid-configuration")
 	if err != nil {
@@ -222,8 +222,9 @@ func (k *keys) get(ctx context.Context, where string) ([]byte, error) {
 	return raw, nil
 }
 
-// parseDiscovery reads where the keys are. "The issuer value returned MUST be
-// identical to the Issuer URL that was used as the prefix" (Discovery §4.3).
+// parseDiscovery returns the address of the keys. "The issuer value returned
+// MUST be identical to the Issuer URL that was used as the prefix" (Discovery
+// §4.3).
 func parseDiscovery(raw []byte, issuer string) (string, error) {
 	var document struct {
 		Issuer string `json:"issuer"`
@@ -242,9 +243,9 @@ func parseDiscovery(raw []byte, issuer string) (string, error) {
 	return document.Keys, nil
 }
 
-// parseKeySet reads a JSON Web Key Set (RFC 7517 §5), whose other keys are left
-// out: "Implementations SHOULD ignore JWKs within a JWK Set that use "kty" …
-// values that are not understood by them".
+// parseKeySet parses a JSON Web Key Set (RFC 7517 §5) and ignores other keys:
+// "Implementations SHOULD ignore JWKs within a JWK Set that use "kty" … values
+// that are not understood by them".
 func parseKeySet(raw []byte) ([]key, error) {
 	var set struct {
 		Keys []rawKey `json:"keys"`
@@ -269,7 +270,7 @@ func parseKeySet(raw []byte) ([]key, error) {
 	return known, nil
 }
 
-// rawKey is a key for the library to read.
+// rawKey is an undecoded key.
 type rawKey []byte
 
 // UnmarshalJSON keeps the bytes.
@@ -278,8 +279,8 @@ func (r *rawKey) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// isVerificationKey: a public key, of RSA as long as RFC 7518 §3.3 asks: "A key of
-// size 2048 bits or larger MUST be used".
+// isVerificationKey reports whether k is a public key, with RSA of the length
+// of RFC 7518 §3.3: "A key of size 2048 bits or larger MUST be used".
 func isVerificationKey(k any) bool {
 	switch k := k.(type) {
 	case *rsa.PublicKey:

@@ -8,26 +8,26 @@ import (
 	"sync"
 )
 
-// maxVerified bounds how many tokens are remembered.
+// maxVerified bounds the remembered tokens.
 const maxVerified = 4096
 
-// signatures are the tokens that keys are known to have signed: whoever signs a
-// hundred files with one token has it verified once. They answer for the signature
-// alone; claims, times and whether the issuer still has the key are checked anew
-// each time.
+// signatures remembers which tokens have been verified with which key, so that
+// a token used for a hundred files is verified once. This concerns the
+// signature only: claims, times and the issuer's current keys are checked each
+// time.
 type signatures struct {
 	mu    sync.Mutex
 	known map[signature]bool
 }
 
-// signature is a token, and the key that it verified with, as its issuer's key set
-// holds it: another set has other pointers.
+// A signature is a token with the key that verified it, as a pointer into the
+// issuer's key set. Another set has other pointers.
 type signature struct {
 	token [sha256.Size]byte
 	key   any // *ecdsa.PublicKey or *rsa.PublicKey
 }
 
-// signatureOf is ok where there is one key, of a kind that can be told by its
+// signatureOf returns ok if there is one key of a type that can be compared by
 // pointer.
 func signatureOf(token string, keys []crypto.PublicKey) (s signature, ok bool) {
 	if len(keys) != 1 {
@@ -46,7 +46,7 @@ func (v *signatures) has(s signature) bool {
 	return v.known[s]
 }
 
-// add forgets all where there are too many: what is forgotten is verified again.
+// add forgets all tokens if there are too many. Those are then verified again.
 func (v *signatures) add(s signature) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -135,7 +135,7 @@ func (d directory) IsDir() bool { return true }
 // Type returns the type of directories.
 func (d directory) Type() fs.FileMode { return fs.ModeDir }
 
-// Info is not supported.
+// Info fails, since a directory has no information.
 func (d directory) Info() (fs.FileInfo, error) { return nil, fs.ErrInvalid }
 
 // folderOf returns a folder of the archive that contains the layout file name,

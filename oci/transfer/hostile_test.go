@@ -88,7 +88,7 @@ func TestHostileManifests(t *testing.T) {
 		"itself":     {self, indexOf(self), "its descriptor says 300"},
 		"huge":       {oci.Descriptor{MediaType: oci.TypeIndex, Size: oci.MaxManifest + 1, Digest: self.Digest}, nil, "at most"},
 		"endless":    {self, bytes.Repeat([]byte(" "), 1<<20), "more than"},
-		"a manifest": {oci.Descriptor{MediaType: typeManifest, Digest: digestOf(indexOf(self)), Size: int64(len(indexOf(self)))}, indexOf(self), "says that it is"},
+		"a manifest": {oci.Descriptor{MediaType: typeManifest, Digest: digestOf(indexOf(self)), Size: int64(len(indexOf(self)))}, indexOf(self), "but its mediaType is"},
 		"escapes":    {oci.Descriptor{MediaType: "a\x1b[2Jb", Digest: digestOf([]byte("{}")), Size: 2}, []byte("{}"), `"a\x1b[2Jb" is neither`},
 		"both":       both(),
 	} {

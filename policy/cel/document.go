@@ -363,7 +363,7 @@ func (o object) ConvertToType(t ref.Type) ref.Val {
 	return types.NewErr("type conversion error from '%s' to '%s'", types.MapType, t)
 }
 
-// ConvertToNative is not supported, since no expression needs it.
+// ConvertToNative returns an error, since no expression needs it.
 func (o object) ConvertToNative(reflect.Type) (any, error) {
 	return nil, errors.ErrUnsupported
 }
