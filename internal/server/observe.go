@@ -53,28 +53,8 @@ func (m *metrics) handler() http.Handler {
 	return scrapes.FileHandler(promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}), refuse)
 }
 
-// gauges are those of an instance.
-func (s *Server) gauges() {
-	m := s.metrics
-	for name, log := range map[string]interface {
-		Size() uint64
-		Err() error
-	}{"rekor": s.rekor, "ct": s.ct} {
-		labels := prometheus.Labels{"log": name}
-		m.gauge("hallmark_log_entries", "Entries in the log.", labels, func() float64 { return float64(log.Size()) })
-		m.gauge("hallmark_log_failed", "1 while the log takes no entries.", labels, func() float64 { return oneIf(log.Err() != nil) })
-	}
-	if l := s.login; l != nil {
-		m.gauge("hallmark_accounts_failed", "1 while the accounts of the login can't be read.", nil, func() float64 { return oneIf(l.Err() != nil) })
-	}
-	if e := s.evidence; e != nil {
-		m.gauge("hallmark_evidence_bytes", "Bytes of the bundles in the evidence store.", nil, func() float64 { return float64(e.Bytes()) })
-		m.gauge("hallmark_evidence_failed", "1 while the evidence store takes no bundles.", nil, func() float64 { return oneIf(e.Failed()) })
-	}
-}
-
-func (m *metrics) gauge(name, help string, labels prometheus.Labels, value func() float64) {
-	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, value))
+func (m *metrics) gauge(g Gauge) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: g.Name, Help: g.Help, ConstLabels: g.Labels}, g.Value))
 }
 
 func oneIf(yes bool) float64 {

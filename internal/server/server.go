@@ -3,25 +3,16 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"sync"
-	"time"
 
 	"github.com/hallmark-sign/hallmark/internal/admission"
-	"github.com/hallmark-sign/hallmark/internal/ca"
 	"github.com/hallmark-sign/hallmark/internal/config"
-	"github.com/hallmark-sign/hallmark/internal/ctlog"
-	"github.com/hallmark-sign/hallmark/internal/evidence"
 	"github.com/hallmark-sign/hallmark/internal/instance"
-	"github.com/hallmark-sign/hallmark/internal/issuer"
-	"github.com/hallmark-sign/hallmark/internal/oidc"
-	"github.com/hallmark-sign/hallmark/internal/rekorlog"
-	"github.com/hallmark-sign/hallmark/internal/tsa"
-	"github.com/hallmark-sign/hallmark/trust"
 )
 
 // Options say what to serve. Instance and Logger are required.
@@ -36,161 +27,40 @@ type Options struct {
 
 // Server is an instance with its logs open.
 type Server struct {
-	config   *config.Config
-	logger   *slog.Logger
-	rekor    *rekorlog.Log
-	frozen   map[string]http.Handler // logs before rekor, by host name
-	ct       *ctlog.Log
-	ca       *ca.Authority
-	tsa      *tsa.Authority
-	login    *issuer.Issuer  // nil when it is disabled
-	evidence *evidence.Store // nil unless it is enabled
-	metrics  *metrics
-	proxies  admission.Proxies
-	gate     *admission.Gate
-	reload   <-chan os.Signal
-	handler  http.Handler
+	config  *config.Config
+	logger  *slog.Logger
+	frozen  int // logs that take no entries
+	mounts  []Mount
+	reload  <-chan os.Signal
+	handler http.Handler
 }
 
-// New opens the logs and makes the authorities. Whoever gets a Server must Close
-// it. Errors: durable.ErrLocked when another process serves the same directory;
-// keys and chains that do not belong together.
+// New opens the services of an instance. The caller must Close the Server. Errors:
+// durable.ErrLocked when another process serves the same directory; keys and chains that
+// do not belong together.
 func New(o Options) (*Server, error) {
-	s := &Server{config: o.Instance.Config, reload: o.Reload, logger: slog.New(withRequest{o.Logger.Handler()})}
-	for _, open := range []func(Options) error{s.openGate, s.openLogs, s.publishLogPolicy, s.openTimestamps, s.openLogin, s.openAuthority, s.openEvidence} {
-		if err := open(o); err != nil {
+	c := o.Instance.Config
+	s := &Server{config: c, reload: o.Reload, logger: slog.New(withRequest{o.Logger.Handler()})}
+	proxies, err := c.Proxies()
+	if err != nil {
+		return nil, err
+	}
+	p := &parts{Instance: o.Instance, logger: s.logger}
+	if s.frozen = p.last(); s.frozen < 0 {
+		return nil, errors.New("the trusted root has no log")
+	}
+	for _, build := range builders {
+		m, err := build(p)
+		s.mounts = append(s.mounts, m)
+		if err != nil {
 			return nil, errors.Join(err, s.Close(context.Background()))
 		}
 	}
-	s.metrics = newMetrics(s.logger, s.proxies)
-	s.gauges()
-	s.handler = s.routes()
+	limits := c.Limits.Effective()
+	gate := admission.NewGate(admission.Limits{Requests: limits.Requests, Uploads: int64(limits.UploadMiB) << 20})
+	s.mounts = append(s.mounts, mountHome(p, s.mounts), Mount{Name: "none", Patterns: []string{"/"}, Handler: http.NotFoundHandler()})
+	s.handler = mux(newMetrics(s.logger, proxies), gate, s.mounts)
 	return s, nil
-}
-
-// openGate says how much strangers may use up, and by what they are told apart.
-func (s *Server) openGate(o Options) (err error) {
-	limits := o.Instance.Config.Limits.Effective()
-	s.gate = admission.NewGate(admission.Limits{Requests: limits.Requests, Uploads: int64(limits.UploadMiB) << 20})
-	s.proxies, err = o.Instance.Config.Proxies()
-	return err
-}
-
-func (s *Server) openLogs(o Options) (err error) {
-	witnesses, err := instance.Witnesses(o.Instance.Config)
-	if err != nil {
-		return err
-	}
-	last := len(o.Instance.Root.Logs) - 1
-	if last < 0 {
-		return errors.New("the trusted root has no log")
-	}
-	for n, log := range o.Instance.Root.Logs[:last] {
-		if err := s.openFrozen(o, n, log); err != nil {
-			return err
-		}
-	}
-	s.rekor, err = rekorlog.New(rekorlog.Options{
-		Dir: o.Instance.Config.Path(config.LogName(last)), Origin: config.Hostname(o.Instance.Root.Logs[last].BaseURL), Key: o.Instance.Keys.Rekor, Note: o.Instance.Keys.Note,
-		Limits: entryLimits(o), Logger: s.logger, Witnesses: witnesses, Notes: instance.LogNotes(o.Instance.Config, config.LogName(last), last),
-	})
-	if err != nil {
-		return err
-	}
-	s.ct, err = ctlog.New(ctlog.Options{
-		Dir: o.Instance.Config.Path("ct"), Origin: o.Instance.Config.Host() + "/ct", Key: o.Instance.Keys.CT, Clock: time.Now, Logger: s.logger,
-		Notes: instance.LogNotes(o.Instance.Config, "ct", last),
-	})
-	return err
-}
-
-// publishLogPolicy has clients demand the cosignatures that the configuration says.
-func (s *Server) publishLogPolicy(o Options) error {
-	return o.Instance.PublishLogPolicy(s.rekor.Size(), s.logger)
-}
-
-// openFrozen has a log served under its own host name that takes no entries any more.
-func (s *Server) openFrozen(o Options, n int, log trust.Log) error {
-	origin := config.Hostname(log.BaseURL)
-	h, err := rekorlog.Frozen(rekorlog.FrozenOptions{
-		Dir: o.Instance.Config.Path(config.LogName(n)), Origin: origin, Key: log.Key,
-		Next: o.Instance.Root.Logs[len(o.Instance.Root.Logs)-1].BaseURL, Logger: s.logger,
-	})
-	if s.frozen == nil {
-		s.frozen = make(map[string]http.Handler)
-	}
-	s.frozen[origin] = h
-	return err
-}
-
-func (s *Server) openTimestamps(o Options) (err error) {
-	s.tsa, err = tsa.New(tsa.Options{Key: o.Instance.Keys.TSA, Chain: o.Instance.TSAChain, Clock: time.Now, Logger: s.logger})
-	if err != nil {
-		return fmt.Errorf("making timestamp authority: %w", err)
-	}
-	return nil
-}
-
-func (s *Server) openLogin(o Options) (err error) {
-	if o.Instance.Config.Login.Disabled {
-		return nil
-	}
-	var clients []issuer.Client
-	for _, c := range o.Instance.Config.Login.Clients {
-		clients = append(clients, issuer.Client{ID: c.ID, Algorithm: c.IDTokenSignedResponseAlg})
-	}
-	s.login, err = issuer.New(issuer.Options{
-		URL: o.Instance.Config.URL, RSA: o.Instance.Keys.IssuerRSA, ECDSA: o.Instance.Keys.Issuer, Clients: clients, Dir: o.Instance.Config.Path("issuer"), Audience: config.DefaultAudience,
-		Limits: loginLimits(o.Instance.Config), Clock: time.Now, Logger: s.logger, InsecureHTTPUnsafe: o.Instance.Config.PlainHTTPUnsafe,
-	})
-	if err != nil {
-		return fmt.Errorf("making login: %w", err)
-	}
-	return nil
-}
-
-// openAuthority makes the certificate authority, which takes tokens of the
-// built-in login by its key, and those of other issuers by theirs.
-func (s *Server) openAuthority(o Options) error {
-	var issuers []oidc.Issuer
-	if s.login != nil {
-		issuers = append(issuers, oidc.Issuer{
-			URL: o.Instance.Config.URL, Audience: config.DefaultAudience, Type: "email", Keys: s.login.PublicKeys(),
-		})
-	}
-	for _, i := range o.Instance.Config.Issuers {
-		issuers = append(issuers, oidc.Issuer{
-			URL: i.URL, Audience: i.Audience, Type: i.Type, SubjectDomain: i.SubjectDomain, EmailVerifiedString: i.EmailVerifiedString,
-		})
-	}
-	tokens, err := oidc.New(oidc.Options{Issuers: issuers, Client: http.DefaultClient, Clock: time.Now, Logger: s.logger})
-	if err != nil {
-		return fmt.Errorf("reading issuers: %w", err)
-	}
-	s.ca, err = ca.New(ca.Options{
-		Key: o.Instance.Keys.CA, Chain: o.Instance.CAChain, Tokens: tokens, CTLog: s.ct,
-		Configuration: tokens.Configuration(), Clock: time.Now, Logger: s.logger,
-		Limit: limiter("certificates of this identity", o.Instance.Config.Limits.Effective().Certificates),
-	})
-	if err != nil {
-		return fmt.Errorf("making certificate authority: %w", err)
-	}
-	return nil
-}
-
-func (s *Server) openEvidence(o Options) (err error) {
-	if !o.Instance.Config.Evidence.Enabled {
-		return nil
-	}
-	witnesses, err := instance.Cosigners(o.Instance.Config.Witnesses)
-	if err != nil {
-		return err
-	}
-	s.evidence, err = evidence.New(evidence.Options{
-		Dir: o.Instance.Config.Path("evidence"), URL: o.Instance.Config.URL, Root: o.Instance.Root, Witnesses: witnesses, MaxBytes: o.Instance.Config.Evidence.MaxBytes, Logger: s.logger,
-		Limit: limiter("bundles from this address", o.Instance.Config.Limits.Effective().Evidence),
-	})
-	return err
 }
 
 // Serve answers on l until ctx ends, and closes the logs; see Answer.
@@ -206,23 +76,40 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer watching.Wait()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	if s.login != nil {
-		watching.Go(func() { s.login.Watch(ctx) })
+	for _, m := range s.mounts {
+		if m.Run != nil {
+			watching.Go(func() { m.Run(ctx) })
+		}
 	}
 	return service.Answer(ctx, l)
 }
 
-// Close closes the logs: what they have accepted is on the disk and published.
-func (s *Server) Close(ctx context.Context) error {
-	var errs []error
-	if s.rekor != nil {
-		errs = append(errs, s.rekor.Close(ctx))
+// Close closes the services: what they have accepted is on the disk and published.
+func (s *Server) Close(ctx context.Context) error { return closeAll(ctx, s.mounts) }
+
+// announce logs what is served, where, and within which limits.
+func (s *Server) announce(l net.Listener) {
+	c := s.config
+	attributes := []any{
+		"url", c.URL, "address", l.Addr().String(), "dir", c.Dir, "tls", c.TLS != nil, "plain_http_unsafe", c.PlainHTTPUnsafe,
+		"login", !c.Login.Disabled, "evidence", c.Evidence.Enabled, "frozen_logs", s.frozen,
+		"trusted_proxies", c.TrustedProxies, "limits", c.Limits.Effective(),
 	}
-	if s.ct != nil {
-		errs = append(errs, s.ct.Close(ctx))
+	issuers := []string{}
+	for _, i := range c.Issuers {
+		issuers = append(issuers, i.URL)
 	}
-	if s.evidence != nil {
-		errs = append(errs, s.evidence.Close())
+	attributes = append(attributes, "issuers", issuers)
+	if w := c.Witnesses; w != nil {
+		attributes = append(attributes, slog.Group("witnesses", "peers", len(w.Peers), "quorum", w.Quorum, "required", w.Required, "demanded", w.Demanded))
 	}
-	return errors.Join(errs...)
+	s.logger.Info("serving", attributes...)
+	peer, err := netip.ParseAddrPort(l.Addr().String())
+	switch {
+	case len(c.TrustedProxies) > 0:
+	case err == nil && peer.Addr().IsLoopback():
+		s.logger.Warn("no limits by address: peers on loopback have none. If a proxy is in front, name it in trusted_proxies")
+	case c.PlainHTTPUnsafe:
+		s.logger.Warn("all clients of a proxy share the limits of one address. Name the proxy in trusted_proxies")
+	}
 }

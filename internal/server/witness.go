@@ -16,21 +16,21 @@ import (
 //	POST /add-checkpoint        for logs
 //	GET  /healthz  /metrics     for operators
 func WitnessHandler(w *witness.Witness, logger *slog.Logger) http.Handler {
-	m := newMetrics(slog.New(withRequest{logger.Handler()}), nil)
-	m.gauge("hallmark_witness_failed", "1 while the witness can't write down what it cosigns.", nil, func() float64 { return oneIf(w.Failed()) })
-	for origin := range w.Sizes() {
-		m.gauge("hallmark_witness_log_entries", "Entries of the log in the checkpoint that was cosigned last.",
-			prometheus.Labels{"log": origin}, func() float64 { return float64(w.Sizes()[origin]) })
+	service := Mount{
+		Name: "witness", Patterns: []string{"/"}, Handler: w.Handler(),
+		Health: func() string {
+			if w.Failed() {
+				return "what is cosigned can't be written down; see the witness's log"
+			}
+			return ""
+		},
+		Metrics: []Gauge{{"hallmark_witness_failed", "1 while the witness can't write down what it cosigns.", nil, func() float64 { return oneIf(w.Failed()) }}},
 	}
-	mux := http.NewServeMux()
-	mux.Handle("GET /healthz", m.observe("health", http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
-		status := healthy
-		if w.Failed() {
-			status = "what is cosigned can't be written down; see the witness's log"
-		}
-		writeHealth(rw, status)
-	})))
-	mux.Handle("GET /metrics", m.observe("metrics", m.handler()))
-	mux.Handle("/", m.observe("witness", admission.NewGate(admission.Limits{}).Handler(w.Handler(), refuse)))
-	return mux
+	for origin := range w.Sizes() {
+		service.Metrics = append(service.Metrics, Gauge{
+			"hallmark_witness_log_entries", "Entries of the log in the checkpoint that was cosigned last.",
+			prometheus.Labels{"log": origin}, func() float64 { return float64(w.Sizes()[origin]) },
+		})
+	}
+	return mux(newMetrics(slog.New(withRequest{logger.Handler()}), nil), admission.NewGate(admission.Limits{}), []Mount{service})
 }

@@ -1,0 +1,38 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/internal/ca"
+	"github.com/hallmark-sign/hallmark/internal/oidc"
+)
+
+// mountCA serves the certificate authority, which takes tokens of the built-in login by
+// its key, and those of other issuers by theirs.
+func mountCA(p *parts) (Mount, error) {
+	issuers := p.login
+	for _, i := range p.Config.Issuers {
+		issuers = append(issuers, oidc.Issuer{
+			URL: i.URL, Audience: i.Audience, Type: i.Type, SubjectDomain: i.SubjectDomain, EmailVerifiedString: i.EmailVerifiedString,
+		})
+	}
+	tokens, err := oidc.New(oidc.Options{Issuers: issuers, Client: http.DefaultClient, Clock: time.Now, Logger: p.logger})
+	if err != nil {
+		return Mount{}, fmt.Errorf("reading issuers: %w", err)
+	}
+	authority, err := ca.New(ca.Options{
+		Key: p.Keys.CA, Chain: p.CAChain, Tokens: tokens, CTLog: p.ctLog,
+		Configuration: tokens.Configuration(), Clock: time.Now, Logger: p.logger,
+		Limit: limiter("certificates of this identity", p.limits().Certificates),
+	})
+	if err != nil {
+		return Mount{}, fmt.Errorf("making certificate authority: %w", err)
+	}
+	return Mount{
+		Name:     "ca",
+		Patterns: []string{"/api/v2/signingCert", "/api/v2/trustBundle", "/api/v2/configuration", "/api/v1/signingCert", "/api/v1/rootCert"},
+		Handler:  authority.Handler(),
+	}, nil
+}

@@ -1,0 +1,40 @@
+package server
+
+import (
+	"context"
+
+	"github.com/hallmark-sign/hallmark/internal/evidence"
+	"github.com/hallmark-sign/hallmark/internal/instance"
+)
+
+// mountEvidence serves the evidence store.
+func mountEvidence(p *parts) (Mount, error) {
+	if !p.Config.Evidence.Enabled {
+		return Mount{}, nil
+	}
+	witnesses, err := instance.Cosigners(p.Config.Witnesses)
+	if err != nil {
+		return Mount{}, err
+	}
+	store, err := evidence.New(evidence.Options{
+		Dir: p.Config.Path("evidence"), URL: p.Config.URL, Root: p.Root, Witnesses: witnesses, MaxBytes: p.Config.Evidence.MaxBytes, Logger: p.logger,
+		Limit: limiter("bundles from this address", p.limits().Evidence),
+	})
+	if err != nil {
+		return Mount{}, err
+	}
+	return Mount{
+		Name: "evidence", Patterns: []string{"/api/v1/bundles/"}, Handler: store.Handler(), Gate: LargeFiles,
+		Health: func() string {
+			if store.Failed() {
+				return "the evidence store has stopped after an error; see the server's log"
+			}
+			return ""
+		},
+		Metrics: []Gauge{
+			{"hallmark_evidence_bytes", "Bytes of the bundles in the evidence store.", nil, func() float64 { return float64(store.Bytes()) }},
+			{"hallmark_evidence_failed", "1 while the evidence store takes no bundles.", nil, func() float64 { return oneIf(store.Failed()) }},
+		},
+		Close: func(context.Context) error { return store.Close() },
+	}, nil
+}

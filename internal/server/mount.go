@@ -1,0 +1,178 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hallmark-sign/hallmark/internal/admission"
+	"github.com/hallmark-sign/hallmark/internal/ca"
+	"github.com/hallmark-sign/hallmark/internal/config"
+	"github.com/hallmark-sign/hallmark/internal/instance"
+	"github.com/hallmark-sign/hallmark/internal/oidc"
+	"github.com/hallmark-sign/hallmark/wire/rpcstatus"
+)
+
+// Mount is a service of a server.
+type Mount struct {
+	// Name labels the requests of the service in metrics and in the log.
+	Name string
+
+	// Patterns are those of a http.ServeMux that lead to Handler.
+	Patterns []string
+	Handler  http.Handler
+
+	// Gate is how requests are admitted. The zero value is for short answers.
+	Gate Gate
+
+	// Health returns what is wrong with the service, for people, and "" while it works.
+	// It may be nil.
+	Health func() string
+
+	// Metrics are gauges of the service, besides the counts of its requests.
+	Metrics []Gauge
+
+	// Links are shown on the page of the instance.
+	Links []Link
+
+	// Run does the service's work in the background until ctx ends, once the server
+	// answers. It may be nil.
+	Run func(ctx context.Context)
+
+	// Close ends the service: what it has accepted is on the disk. It may be nil.
+	Close func(context.Context) error
+}
+
+// Gate is a way to admit requests.
+type Gate int
+
+// The ways to admit requests.
+const (
+	ShortAnswers Gate = iota // answers are short, and slow readers keep no others out
+	LargeFiles               // answers may be files, which take long to read
+	Ungated                  // each request is answered, however many wait
+)
+
+// Gauge is a metric that can go up and down.
+type Gauge struct {
+	Name, Help string
+	Labels     prometheus.Labels
+	Value      func() float64
+}
+
+// Link is a line on the page of an instance.
+type Link struct{ Path, Text string }
+
+// builders make the services of an instance, in this order. A service is a function in a
+// file of its own, and a line here. A builder returns the zero Mount for a service that the
+// configuration disables, and one with Close for what it has opened, even with an error.
+var builders = []func(*parts) (Mount, error){
+	mountTrust,
+	mountRekor,
+	mountCT,
+	mountTSA,
+	mountLogin,
+	mountCA,
+	mountEvidence,
+	mountRekorV1,
+}
+
+// parts is what builders make services of, and what one service passes to a later one.
+type parts struct {
+	*instance.Instance
+	logger *slog.Logger
+
+	ctLog ca.CTLog      // for the certificate authority
+	login []oidc.Issuer // the built-in login, for the certificate authority; none: disabled
+}
+
+// last is the number of the transparency log that takes entries.
+func (p *parts) last() int { return len(p.Root.Logs) - 1 }
+
+func (p *parts) limits() config.Limits { return p.Config.Limits.Effective() }
+
+func rate(r config.Rate) admission.Rate { return admission.Rate{Burst: r.Burst, Pause: r.Pause()} }
+
+func limiter(what string, r config.Rate) *admission.Limiter {
+	return admission.NewLimiter(what, rate(r), time.Now)
+}
+
+// mux gives each service its paths, its metrics and its way through the gate, and adds
+// health and metrics of all of them, for operators.
+func mux(m *metrics, gate *admission.Gate, services []Mount) http.Handler {
+	mux := http.NewServeMux()
+	for _, mount := range append(services[:len(services):len(services)],
+		Mount{Name: "metrics", Patterns: []string{"GET /metrics"}, Handler: m.handler(), Gate: Ungated}, // has a gate of its own
+		Mount{Name: "health", Patterns: []string{"GET /healthz"}, Handler: serveHealth(services), Gate: Ungated},
+	) {
+		h := mount.Handler
+		switch mount.Gate {
+		case ShortAnswers:
+			h = gate.Handler(h, refuse)
+		case LargeFiles:
+			h = gate.FileHandler(h, refuse)
+		case Ungated:
+		}
+		for _, pattern := range mount.Patterns {
+			mux.Handle(pattern, m.observe(mount.Name, h))
+		}
+		for _, g := range mount.Metrics {
+			m.gauge(g)
+		}
+	}
+	return mux
+}
+
+// refuse answers a request that the gate does not admit:
+//
+//	{"code":14,"message":"too many requests at once","details":[]}
+func refuse(w http.ResponseWriter, _ *http.Request, err error) {
+	status, code := http.StatusTooManyRequests, rpcstatus.ResourceExhausted
+	if errors.Is(err, admission.ErrBusy) {
+		status, code = http.StatusServiceUnavailable, rpcstatus.Unavailable
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", "1")
+	w.WriteHeader(status)
+	w.Write(rpcstatus.Status{Code: code, Message: err.Error()}.Marshal()) // an error is the client's, who has gone
+}
+
+// serveHealth answers 503 unless every service works, with what is wrong with the first
+// that does not:
+//
+//	{"status":"ok"}
+func serveHealth(mounts []Mount) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		wrong := ""
+		for _, m := range mounts {
+			if m.Health != nil && wrong == "" {
+				wrong = m.Health()
+			}
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		if wrong != "" {
+			w.Header().Set("Retry-After", "10")
+			w.WriteHeader(http.StatusServiceUnavailable)
+			io.WriteString(w, `{"status":"`+wrong+"\"}\n")
+			return
+		}
+		io.WriteString(w, `{"status":"ok"}`+"\n")
+	})
+}
+
+// closeAll closes services in the order in which they were opened.
+func closeAll(ctx context.Context, mounts []Mount) error {
+	var errs []error
+	for _, m := range mounts {
+		if m.Close != nil {
+			errs = append(errs, m.Close(ctx))
+		}
+	}
+	return errors.Join(errs...)
+}

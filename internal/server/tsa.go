@@ -1,0 +1,17 @@
+package server
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/internal/tsa"
+)
+
+// mountTSA serves the timestamp authority.
+func mountTSA(p *parts) (Mount, error) {
+	authority, err := tsa.New(tsa.Options{Key: p.Keys.TSA, Chain: p.TSAChain, Clock: time.Now, Logger: p.logger})
+	if err != nil {
+		return Mount{}, fmt.Errorf("making timestamp authority: %w", err)
+	}
+	return Mount{Name: "tsa", Patterns: []string{"/api/v1/timestamp", "/api/v1/timestamp/certchain"}, Handler: authority.Handler()}, nil
+}
