@@ -8,12 +8,13 @@
 //	POST /api/v1/timestamp    GET /api/v1/timestamp/certchain          timestamp authority
 //	POST GET /api/v1/bundles/sha256:HEX                                evidence store, if enabled
 //	GET  /.well-known/openid-configuration  /login/…                   login
-//	GET  /trust/{trusted_root.json,signing_config.v0.2.json}           what clients trust
+//	GET  /trust/FILE                                                   what clients trust, see trust.Files
 //	GET  /                                                             what this is, for people
 //	GET  /healthz  /metrics                                            for operators
 //
 // Each authority is an http.Handler that knows nothing of its listener; this
-// package passes to each what it needs of the others. Whatever a request carries
+// package passes to each what it needs of the others. A service is a [Mount]: to add one,
+// write its builder in a file of its own and add it to the list of builders in mount.go. Whatever a request carries
 // in headers or body stays out of logs and metrics.
 //
 // Proof: TestShutdownLosesNothing, TestNoSecretsInLogs.
