@@ -43,8 +43,9 @@ const (
 	waysOut                  // L3 client, trust/tuf, oci, policy/cel
 	carriers                 // L3 client/logread, oci/layout, oci/transfer: what stands on client or oci
 	storage                  // L4 durable, admission: files that outlive a crash, and bounds on strangers
-	lookup                   // L4 tilelog/dedup: what tilelog alone stands on
+	lookup                   // L4 tilelog/dedup: what tilelog/posix alone stands on
 	foundation               // L4 tilelog, keys: what services stand on
+	logStorage               // L4 tilelog/posix: where a log lies, for the services to choose
 	service                  // L4 every other internal package
 	settings                 // L5 internal/config
 	making                   // L5 internal/instance: what server serves, made and opened
@@ -63,7 +64,7 @@ var rooms = map[string]level{
 	"policy": policies, "policy/cel": waysOut, "client/retry": asking,
 	"client": waysOut, "client/login": waysOut, "trust/tuf": waysOut, "trust/store": waysOut, "oci": waysOut,
 	"client/logread": carriers, "oci/layout": carriers, "oci/transfer": carriers,
-	"internal/durable": storage, "internal/admission": storage, "internal/publickey": storage, "internal/webpage": storage, "internal/tilelog/dedup": lookup, "internal/tilelog": foundation, "internal/keys": foundation,
+	"internal/durable": storage, "internal/admission": storage, "internal/publickey": storage, "internal/webpage": storage, "internal/tilelog/dedup": lookup, "internal/tilelog": foundation, "internal/tilelog/posix": logStorage, "internal/keys": foundation,
 	"internal/config": settings, "internal/server": server, "internal/instance": making,
 	"hallmarktest":    testServer,
 	"internal/lookup": finding, "internal/signing": application, "internal/ownlog": application, "internal/cli": application,
@@ -192,9 +193,11 @@ func mayImport(from, to unit) bool {
 	case lookup:
 		return t == storage
 	case foundation:
-		return t < f && (t != lookup || from.room == "internal/tilelog")
+		return t < f && t != lookup
+	case logStorage:
+		return t < f
 	case service, settings:
-		return t <= foundation && t != lookup
+		return t <= logStorage && t != lookup
 	case making, server:
 		return t < f
 	case testServer:

@@ -38,6 +38,7 @@
 //	internal/durable   fsynced files, locks and journals
 //	internal/keys      signing keys from encrypted PKCS #8 files
 //	internal/tilelog   the append-only engine under both logs
+//	internal/tilelog/posix where a log lies: a directory, for one process
 //	internal/tilelog/dedup which index an entry has, for a log that is asked again
 //	internal/logbackup copies a log while it is served, and puts a copy in its place
 //	internal/witness   cosigns what logs show, and asks others to: C2SP tlog-witness

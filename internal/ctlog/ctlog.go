@@ -16,6 +16,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
+	"github.com/hallmark-sign/hallmark/internal/tilelog/posix"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/sct"
 )
@@ -28,7 +29,7 @@ type Options struct {
 	Key    crypto.Signer // P-256, or RSA of 2048 bits and more
 	Clock  func() time.Time
 	Logger *slog.Logger
-	Notes  []string // see tilelog.Options
+	Notes  []string // see posix.Options
 }
 
 // A Log is an open log. It is safe for concurrent use.
@@ -60,10 +61,9 @@ func New(o Options) (*Log, error) {
 		return nil, fmt.Errorf("opening CT log: %w", err)
 	}
 	l, err := tilelog.Open(tilelog.Options{
-		Dir: o.Dir, FS: o.FS, Origin: o.Origin,
+		Storage: posix.Storage(posix.Options{Dir: o.Dir, FS: o.FS, Notes: o.Notes, Logger: o.Logger}), Origin: o.Origin,
 		Signers: []note.Signer{signer}, Verifiers: []note.Verifier{verifier},
 		Format: DataTiles(), Clock: clock.Now, Logger: o.Logger,
-		Notes: o.Notes,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening CT log: %w", err)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
+	"github.com/hallmark-sign/hallmark/internal/tilelog/posix"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
@@ -46,7 +47,7 @@ func serve(t testing.TB, fsys durable.FS, dir string, seed byte) *tilelog.Log {
 		t.Fatal(err)
 	}
 	l, err := tilelog.Open(tilelog.Options{
-		Dir: dir, FS: fsys, Origin: origin, Signers: []note.Signer{signer}, Verifiers: testLog(t, seed).Verifiers,
+		Storage: posix.Storage(posix.Options{Dir: dir, FS: fsys}), Origin: origin, Signers: []note.Signer{signer}, Verifiers: testLog(t, seed).Verifiers,
 		Format: tilelog.EntryBundles(), Dedup: true, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

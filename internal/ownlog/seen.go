@@ -12,7 +12,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/internal/instance"
-	"github.com/hallmark-sign/hallmark/internal/tilelog"
+	"github.com/hallmark-sign/hallmark/internal/tilelog/posix"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/sct"
@@ -61,7 +61,7 @@ func seenCheckpoint(raw []byte, log Log) (*checkpoint.Checkpoint, error) {
 // may lag behind what others have seen.
 func (o *Logs) noted(log Log) ([]observation, error) {
 	var all []observation
-	for _, path := range append([]string{tilelog.StartMarker(o.Config.Path(log.dir))}, instance.LogNotes(o.Config, log.dir, len(o.Root.Logs)-1)...) {
+	for _, path := range append([]string{posix.StartMarker(o.Config.Path(log.dir))}, instance.LogNotes(o.Config, log.dir, len(o.Root.Logs)-1)...) {
 		raw, err := os.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) || err == nil && bytes.Count(raw, []byte("\n")) <= 1 {
 			continue // earlier builds wrote the origin alone

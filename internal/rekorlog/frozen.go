@@ -10,6 +10,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
+	"github.com/hallmark-sign/hallmark/internal/tilelog/posix"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
@@ -38,12 +39,14 @@ func Frozen(o FrozenOptions) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening frozen log: %w", err)
 	}
-	mux, err := tilelog.Frozen(tilelog.Options{
-		Dir: o.Dir, Origin: o.Origin, Verifiers: []note.Verifier{verifier}, Format: tilelog.EntryBundles(), Logger: o.Logger,
-	}, "/api/v2")
+	log, err := tilelog.Frozen(tilelog.Options{
+		Storage: posix.Storage(posix.Options{Dir: o.Dir}), Origin: o.Origin,
+		Verifiers: []note.Verifier{verifier}, Format: tilelog.EntryBundles(), Logger: o.Logger,
+	})
 	if err != nil {
 		return nil, err
 	}
+	mux := log.Handler("/api/v2")
 	mux.HandleFunc("/api/v2/log/entries", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, o.Logger, &frozen{o.Next})
 	})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/internal/admission"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
+	"github.com/hallmark-sign/hallmark/internal/tilelog/posix"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 )
@@ -28,7 +29,7 @@ type Options struct {
 	Note crypto.Signer
 
 	Witnesses *Witnesses // may be nil for none; require Note
-	Notes     []string   // may be nil; see tilelog.Options
+	Notes     []string   // may be nil; see posix.Options
 
 	Limits Limits // zero means none
 }
@@ -68,10 +69,9 @@ func (o Options) engine() (tilelog.Options, error) {
 		return tilelog.Options{}, err
 	}
 	out := tilelog.Options{
-		Dir: o.Dir, Origin: o.Origin,
+		Storage: posix.Storage(posix.Options{Dir: o.Dir, Notes: o.Notes, Logger: o.Logger}), Origin: o.Origin,
 		Signers: []note.Signer{signer}, Verifiers: []note.Verifier{verifier},
 		Format: tilelog.EntryBundles(), Dedup: true, Clock: time.Now, Logger: o.Logger,
-		Notes: o.Notes,
 	}
 	if o.Note != nil {
 		signer, err := checkpoint.NewSigner(o.Origin, o.Note)

@@ -1,4 +1,4 @@
-package tilelog
+package tilelog_test
 
 import (
 	"crypto/sha256"
@@ -20,6 +20,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/hallmark-sign/hallmark/internal/tilelog"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
@@ -42,7 +43,7 @@ func benchAppend(b *testing.B, dir string, callers int) {
 		wg.Go(func() {
 			for i := next.Add(1) - 1; i < int64(b.N); i = next.Add(1) - 1 {
 				start := time.Now()
-				if _, err := l.Append(b.Context(), Pending{Entry: benchEntry(uint64(i))}); err != nil {
+				if _, err := l.Append(b.Context(), tilelog.Pending{Entry: benchEntry(uint64(i))}); err != nil {
 					b.Error(err)
 					return
 				}
@@ -58,8 +59,9 @@ func benchAppend(b *testing.B, dir string, callers int) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "entries/s")
 }
 
-func BenchmarkAppend1(b *testing.B)  { benchAppend(b, b.TempDir(), 1) }
-func BenchmarkAppend64(b *testing.B) { benchAppend(b, b.TempDir(), 64) }
+func BenchmarkAppend1(b *testing.B)   { benchAppend(b, b.TempDir(), 1) }
+func BenchmarkAppend64(b *testing.B)  { benchAppend(b, b.TempDir(), 64) }
+func BenchmarkAppend512(b *testing.B) { benchAppend(b, b.TempDir(), 512) }
 
 // BenchmarkAppendBig is BenchmarkAppend64 in a log that has 10,000,128 entries: 39,063
 // full tiles of hashes, whose entries nobody has.
@@ -100,11 +102,7 @@ func buildBig(b *testing.B, dir string, tiles int) {
 	for i := range hashes {
 		hashes[i] = sha256.Sum256(binary.BigEndian.AppendUint64(nil, uint64(i)))
 	}
-	t := newTree(nil)
-	for _, h := range hashes {
-		t.append(h)
-	}
-	root, err := t.root(uint64(len(hashes)))
+	root, err := tilelog.RootOf(hashes)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -121,7 +119,7 @@ func buildBig(b *testing.B, dir string, tiles int) {
 				b.Fatal(err)
 			}
 			if len(in) == tile.Width {
-				above = append(above, subtree(in))
+				above = append(above, tilelog.Subtree(in))
 			}
 		}
 		hashes = above
@@ -144,14 +142,14 @@ func BenchmarkReadTiles(b *testing.B) {
 	for caller := range uint64(256) {
 		wg.Go(func() {
 			for i := range uint64(tiles) {
-				if _, err := l.Append(b.Context(), Pending{Entry: benchEntry(caller*tiles + i)}); err != nil {
+				if _, err := l.Append(b.Context(), tilelog.Pending{Entry: benchEntry(caller*tiles + i)}); err != nil {
 					b.Error(err)
 				}
 			}
 		})
 	}
 	wg.Wait()
-	time.Sleep(2 * publishInterval)
+	time.Sleep(2 * tilelog.PublishInterval)
 	s := httptest.NewServer(l.Handler(""))
 	defer s.Close()
 	h := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, MaxConnsPerHost: 64}}

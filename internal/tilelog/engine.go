@@ -11,7 +11,6 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/hallmark-sign/hallmark/internal/durable"
-	"github.com/hallmark-sign/hallmark/internal/tilelog/dedup"
 )
 
 const (
@@ -35,13 +34,14 @@ const (
 // engine is a log from one opening of its directory to the first error.
 type engine struct {
 	o       Options
-	journal *durable.Journal // sequencer only, once open
-	known   *dedup.Index     // sequencer only, once open; nil without Dedup
+	journal Journal // but for Forget, sequencer only, once open
+	backlog int     // bytes of entries that may be in the journal alone; sequencer only
 	tree    *tree
-	files   durable.Batch // publisher only, once open
-	public  durable.Batch // exposer only
+	shown   *cell // the checkpoint that readers see: exposer only, or publisher
+	tiled   *cell // the checkpoint of the tiles: publisher only, once open
+	reach   *reach
 
-	noted map[string]uint64 // noter only, once open: what each note has
+	noted map[string]uint64 // noter only, once open: the size that each note has, by name
 
 	// What is promised: guarded by mu. The sequencer alone writes it.
 	mu      sync.RWMutex
@@ -62,7 +62,7 @@ type engine struct {
 	committed chan struct{} // capacity 1: there is something to publish; closed when there will be no more
 	hurry     chan struct{} // capacity 1: the sequencer waits for a publication
 	caughtUp  chan struct{} // capacity 1: a publication has ended
-	tiled     chan struct{} // capacity 1: there is something to expose; closed when there will be no more
+	offered   chan struct{} // capacity 1: there is something to expose; closed when there will be no more
 	grown     chan struct{} // capacity 1: there is something to note; closed when there will be no more
 	drained   chan struct{} // closed when the sequencer has ended
 	stopped   chan struct{} // closed when all goroutines have ended
@@ -70,6 +70,8 @@ type engine struct {
 	failOnce sync.Once
 	failed   chan struct{} // closed when failure is set
 	failure  error
+	ctx      context.Context // ends when the engine has failed or ended
+	cancel   context.CancelFunc
 }
 
 // head is a checkpoint that has been signed.
@@ -94,12 +96,12 @@ func (b *bundle) add(encoded []byte) {
 // first gives the content of the first width entries.
 func (b *bundle) first(width int) []byte { return b.content[:b.ends[width-1]] }
 
-// openEngine begins with what is on the disk. The lock is the caller's.
-func openEngine(o Options) (*engine, error) {
+// openEngine begins with what is in storage. The lock is the caller's.
+func openEngine(o Options, r *reach) (*engine, error) {
 	e := &engine{
 		o:         o,
-		files:     durable.Batch{FS: o.FS, Temp: o.path("tmp")},
-		public:    durable.Batch{FS: o.FS, Temp: o.path("tmp")},
+		reach:     r,
+		shown:     &cell{objects: o.Storage.Objects, name: "checkpoint"},
 		exposed:   exposed{changed: make(chan struct{})},
 		bundles:   make(map[uint64]*bundle),
 		noted:     make(map[string]uint64),
@@ -107,18 +109,18 @@ func openEngine(o Options) (*engine, error) {
 		committed: make(chan struct{}, 1),
 		hurry:     make(chan struct{}, 1),
 		caughtUp:  make(chan struct{}, 1),
-		tiled:     make(chan struct{}, 1),
+		offered:   make(chan struct{}, 1),
 		grown:     make(chan struct{}, 1),
 		drained:   make(chan struct{}),
 		stopped:   make(chan struct{}),
 		failed:    make(chan struct{}),
 	}
+	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.tree = newTree(e.readHashes)
-	var err error
-	if e.journal, err = durable.OpenJournal(o.FS, o.path("journal")); err != nil {
-		return nil, err
+	if e.tiled = e.shown; o.Cosigner != nil {
+		e.tiled = &cell{objects: o.Storage.Objects, name: headFile}
 	}
-	err = e.recover()
+	err := e.recover()
 	if err == nil {
 		err = e.begin()
 	}
@@ -131,19 +133,11 @@ func openEngine(o Options) (*engine, error) {
 
 // release gives back what openEngine took.
 func (e *engine) release() error {
-	err := e.journal.Close()
-	if e.known != nil {
-		err = errors.Join(err, e.known.Close())
+	e.cancel()
+	if e.journal == nil {
+		return nil
 	}
-	return err
-}
-
-// probe returns why nothing can be written.
-func (e *engine) probe() error {
-	if err := durable.Probe(e.o.FS, e.o.path("tmp")); err != nil {
-		return fmt.Errorf("probing disk: %w", err)
-	}
-	return nil
+	return e.journal.Close()
 }
 
 // run is the life of the engine: its goroutines, then the end.
@@ -160,12 +154,12 @@ func (e *engine) run() {
 	close(e.drained)
 	close(e.committed)
 	publisher.Wait()
-	close(e.tiled)
+	close(e.offered)
 	exposer.Wait()
 	close(e.grown)
 	noter.Wait()
 	if err := e.release(); err != nil {
-		e.o.Logger.Warn("log is closed after an error", "dir", e.o.Dir, "cause", err)
+		e.o.Logger.Warn("log is closed after an error", "dir", e.o.Storage.Name, "cause", err)
 	}
 }
 
@@ -246,7 +240,8 @@ func (e *engine) fail(cause error) {
 	e.failOnce.Do(func() {
 		e.failure = fmt.Errorf("%w: %w", ErrFailed, cause)
 		close(e.failed)
-		e.o.Logger.Error("log has stopped", "dir", e.o.Dir, "cause", cause)
+		e.cancel()
+		e.o.Logger.Error("log has stopped", "dir", e.o.Storage.Name, "cause", cause)
 		e.close()
 	})
 }

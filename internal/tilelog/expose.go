@@ -49,7 +49,7 @@ func (x *exposed) get() (h head, changed chan struct{}, missing error) {
 // exposeAll has the newest checkpoint whose tiles are there cosigned, and shows it,
 // again and again until there will be no newer one.
 func (e *engine) exposeAll() {
-	for range e.tiled {
+	for range e.offered {
 		for {
 			cosigned, err := e.expose()
 			if err != nil {
@@ -91,7 +91,7 @@ func (e *engine) expose() (ok bool, err error) {
 	if errors.Is(missing, ErrSeenMore) && !e.o.ending {
 		return false, missing
 	}
-	e.o.Logger.Error("witnesses have not cosigned", "dir", e.o.Dir, "size", h.size, "cause", missing)
+	e.o.Logger.Error("witnesses have not cosigned", "dir", e.o.Storage.Name, "size", h.size, "cause", missing)
 	if e.o.Witnessed {
 		e.exposed.set(shown, missing)
 		return false, nil
@@ -101,9 +101,10 @@ func (e *engine) expose() (ok bool, err error) {
 
 // show writes the checkpoint that readers see.
 func (e *engine) show(h head, missing error) error {
-	if err := errors.Join(e.public.Write(e.o.path("checkpoint"), h.envelope, 0o644), e.public.Sync()); err != nil {
+	if err := e.replace(e.shown, h); err != nil {
 		return err
 	}
+	e.reach.extend(h.size)
 	e.exposed.set(h, missing)
 	signal(e.grown)
 	return nil

@@ -1,4 +1,4 @@
-package tilelog
+package tilelog_test
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/hallmark-sign/hallmark/internal/tilelog"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
@@ -25,7 +26,7 @@ func (a absent) Cosign(context.Context, []byte, uint64, func(uint64) ([]tlog.Has
 // A log begins to need witnesses: what it has shown before without them is not what
 // an entry is answered with.
 func TestWitnessedFromNowOn(t *testing.T) {
-	for name, before := range map[string]Cosigner{"asked before": absent{}, "not asked before": nil} {
+	for name, before := range map[string]tilelog.Cosigner{"asked before": absent{}, "not asked before": nil} {
 		o := testOptions(t, t.TempDir())
 		o.Cosigner = before
 		l := mustOpen(t, o)
@@ -33,7 +34,7 @@ func TestWitnessedFromNowOn(t *testing.T) {
 		mustClose(t, l)
 		o.Cosigner, o.Witnessed = absent{time.Second}, true
 		l = mustOpen(t, o)
-		if r, err := l.Append(t.Context(), Pending{Entry: []byte("an entry")}); !errors.Is(err, ErrUnwitnessed) {
+		if r, err := l.Append(t.Context(), tilelog.Pending{Entry: []byte("an entry")}); !errors.Is(err, tilelog.ErrUnwitnessed) {
 			t.Errorf("%s: answered with %q, %v", name, r.Checkpoint, err)
 		}
 		mustClose(t, l)

@@ -1,4 +1,4 @@
-package tilelog
+package tilelog_test
 
 import (
 	"bytes"
@@ -19,6 +19,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/hallmark-sign/hallmark/internal/durable/disktest"
+	"github.com/hallmark-sign/hallmark/internal/tilelog"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
@@ -44,7 +45,7 @@ func rounds(t *testing.T, daily, night int) int {
 type storm struct {
 	t      *testing.T
 	disk   *disktest.Disk
-	o      Options
+	o      options
 	random *rand.Rand
 	next   int // number of the next entry
 
@@ -101,7 +102,7 @@ func (m *moody) Cosign(_ context.Context, envelope []byte, size uint64, prove fu
 }
 
 // clients append until they have had enough, or the log refuses.
-func (s *storm) clients(l *Log) {
+func (s *storm) clients(l *tilelog.Log) {
 	var wg sync.WaitGroup
 	for range 1 + s.random.IntN(4) {
 		from, count, pause := s.next, 1+s.random.IntN(100), time.Duration(s.random.IntN(3)*s.random.IntN(120))*time.Millisecond
@@ -109,7 +110,7 @@ func (s *storm) clients(l *Log) {
 		wg.Go(func() {
 			for i := range count {
 				entry := fmt.Sprintf("entry %d", from+i)
-				r, err := l.Append(context.Background(), Pending{Entry: []byte(entry)})
+				r, err := l.Append(context.Background(), tilelog.Pending{Entry: []byte(entry)})
 				if err != nil {
 					return
 				}
@@ -143,7 +144,7 @@ func (s *storm) held(t *testing.T) {
 func (s *storm) life() {
 	synctest.Test(s.t, func(t *testing.T) {
 		s.disk.Stop(1 + s.random.IntN(400))
-		if l, err := Open(s.o); err == nil {
+		if l, err := open(s.o); err == nil {
 			s.clients(l)
 			s.disk.Stop(1)
 			l.Close(t.Context())
@@ -224,14 +225,14 @@ func TestDiskFails(t *testing.T) {
 				s.clients(l)
 				if err := l.Err(); err != nil {
 					failures++
-					if !errors.Is(err, ErrFailed) && !errors.Is(err, ErrUnwitnessed) {
+					if !errors.Is(err, tilelog.ErrFailed) && !errors.Is(err, tilelog.ErrUnwitnessed) {
 						t.Errorf("%s: %v", name, err)
 					}
 				}
 				s.disk.Fail(nil)
-				time.Sleep(2 * lastRetry)
-				_, err := l.Append(t.Context(), Pending{Entry: fmt.Append(nil, name, seed)})
-				if err != nil && !errors.Is(err, ErrUnwitnessed) {
+				time.Sleep(2 * tilelog.LastRetry)
+				_, err := l.Append(t.Context(), tilelog.Pending{Entry: fmt.Append(nil, name, seed)})
+				if err != nil && !errors.Is(err, tilelog.ErrUnwitnessed) {
 					t.Fatalf("%s: after it: %v", name, err)
 				}
 				resumed++
@@ -267,18 +268,18 @@ func TestFullAtStart(t *testing.T) {
 			return nil
 		})
 		l = mustOpen(t, o)
-		if err := l.Err(); !errors.Is(err, ErrFailed) {
+		if err := l.Err(); !errors.Is(err, tilelog.ErrFailed) {
 			t.Errorf("opened: %v", err)
 		}
-		if _, err := l.Append(t.Context(), Pending{Entry: []byte("entry 1")}); !errors.Is(err, ErrFailed) {
+		if _, err := l.Append(t.Context(), tilelog.Pending{Entry: []byte("entry 1")}); !errors.Is(err, tilelog.ErrFailed) {
 			t.Errorf("appended: %v", err)
 		}
 		time.Sleep(10 * time.Minute)
-		if err := l.Err(); !errors.Is(err, ErrFailed) {
+		if err := l.Err(); !errors.Is(err, tilelog.ErrFailed) {
 			t.Errorf("while it is full: %v", err)
 		}
 		disk.Fail(nil)
-		time.Sleep(2 * lastRetry)
+		time.Sleep(2 * tilelog.LastRetry)
 		if r := mustAppend(t, l, "entry 1"); r.Index != 1 {
 			t.Errorf("goes on at %d", r.Index)
 		}

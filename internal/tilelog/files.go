@@ -14,7 +14,6 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
@@ -33,7 +32,7 @@ func (l *Log) Handler(prefix string) *http.ServeMux {
 }
 
 func (l *Log) serveCheckpoint(w http.ResponseWriter, r *http.Request) {
-	envelope, err := durable.ReadFile(l.o.FS, l.o.path("checkpoint"))
+	envelope, err := read(r.Context(), l.o.Storage.Objects, "checkpoint")
 	if err != nil {
 		l.unreadable(w, r, err)
 		return
@@ -60,27 +59,29 @@ func (l *Log) serveTile(w http.ResponseWriter, r *http.Request, path string) {
 	}
 	defer f.Close()
 	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-	serve(w, r, "application/octet-stream", path, durable.Content(f, size)) // nothing else is ever at this path
+	serve(w, r, "application/octet-stream", path, f.Content(size)) // nothing else is ever at this path
 }
 
 // openTile opens a tile, which is the first size bytes of f: its own file, or the file
 // of the same tile as wide as it is now. The publisher may replace one by the other at
 // any time, so it looks again when neither is there.
-func (l *Log) openTile(ctx context.Context, t tileRef) (f durable.File, size int64, err error) {
+func (l *Log) openTile(ctx context.Context, t tileRef) (f Object, size int64, err error) {
 	for {
 		published := l.engine.Load().published.Load()
-		f, size, err := durable.OpenRegular(l.o.FS, l.o.path(t.path()))
+		f, err := l.o.Storage.Objects.Open(ctx, t.path())
+		if err == nil {
+			return f, f.Size(), nil
+		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			return f, size, err
+			return nil, 0, err
 		}
 		wide := t
 		wide.width = tileWidth(position{max(t.level, 0), t.n}, published)
 		if t.width > wide.width {
 			return nil, 0, err
 		}
-		f, size, err = durable.OpenRegular(l.o.FS, l.o.path(wide.path()))
-		if err == nil {
-			return l.cut(ctx, f, size, t)
+		if f, err = l.o.Storage.Objects.Open(ctx, wide.path()); err == nil {
+			return l.cut(ctx, f, t)
 		}
 		if !errors.Is(err, fs.ErrNotExist) || l.engine.Load().published.Load() == published {
 			return nil, 0, err
@@ -88,15 +89,15 @@ func (l *Log) openTile(ctx context.Context, t tileRef) (f durable.File, size int
 	}
 }
 
-// cut returns f, a wider form of t with size bytes, and how many of them are t. It
-// closes f if it fails.
-func (l *Log) cut(ctx context.Context, f durable.File, size int64, t tileRef) (durable.File, int64, error) {
+// cut returns f, a wider form of t, and how many of its bytes are t. It closes f if it
+// fails.
+func (l *Log) cut(ctx context.Context, f Object, t tileRef) (Object, int64, error) {
 	length := int64(t.width) * tlog.HashSize
 	var err error
 	switch {
 	case t.level < 0:
-		length, err = l.cutEntries(ctx, f, size, t.width)
-	case size < length:
+		length, err = l.cutEntries(ctx, f, f.Size(), t.width)
+	case f.Size() < length:
 		err = errors.New("tile is truncated")
 	}
 	if err != nil {
@@ -107,7 +108,7 @@ func (l *Log) cut(ctx context.Context, f durable.File, size int64, t tileRef) (d
 
 // cutEntries returns the length of the first width entries of f. A few requests at a
 // time measure, each with a buffer, however long the tile is.
-func (l *Log) cutEntries(ctx context.Context, f durable.File, size int64, width int) (int64, error) {
+func (l *Log) cutEntries(ctx context.Context, f io.ReaderAt, size int64, width int) (int64, error) {
 	select {
 	case l.cutting <- struct{}{}:
 		defer func() { <-l.cutting }()

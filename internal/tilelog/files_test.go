@@ -1,10 +1,8 @@
-package tilelog
+package tilelog_test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,12 +12,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/tilelog"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-func get(t *testing.T, l *Log, path string) *http.Response {
+func get(t *testing.T, l *tilelog.Log, path string) *http.Response {
 	t.Helper()
 	w := httptest.NewRecorder()
 	l.Handler("").ServeHTTP(w, httptest.NewRequest("GET", path, nil))
@@ -36,9 +34,9 @@ func body(t *testing.T, r *http.Response) []byte {
 }
 
 // awaitPublished waits until readers see the log as it is.
-func awaitPublished(t *testing.T, l *Log) {
+func awaitPublished(t *testing.T, l *tilelog.Log) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); l.engine.Load().published.Load() < l.Size(); {
+	for deadline := time.Now().Add(10 * time.Second); l.Published() < l.Size(); {
 		if time.Now().After(deadline) {
 			t.Fatal("not published within 10 s")
 		}
@@ -53,7 +51,7 @@ func TestHandler(t *testing.T) {
 	}
 	awaitPublished(t, l)
 	r := get(t, l, "/checkpoint")
-	c, _, err := checkpoint.Open(body(t, r), l.o.Verifiers...)
+	c, _, err := checkpoint.Open(body(t, r), verifiers(t)...)
 	if err != nil || c.Size != 300 || r.Header.Get("Content-Type") != "text/plain; charset=utf-8" || r.Header.Get("Cache-Control") != "no-cache" {
 		t.Errorf("checkpoint %+v, %v, %v", c, err, r.Header)
 	}
@@ -99,7 +97,7 @@ func TestPartialTilesRemoved(t *testing.T) {
 		}
 		return names
 	}
-	var l *Log
+	var l *tilelog.Log
 	for i := range 5 {
 		l = mustOpen(t, o) // each publishes at Close
 		mustAppend(t, l, fmt.Sprint("entry ", i))
@@ -133,7 +131,7 @@ func TestReadWhilePublishing(t *testing.T) {
 		defer close(done)
 		for i := range 400 {
 			mustAppend(t, l, fmt.Sprint("entry ", i))
-			signal(l.engine.Load().hurry)
+			l.Hurry()
 		}
 	}()
 	for {
@@ -142,8 +140,8 @@ func TestReadWhilePublishing(t *testing.T) {
 			return
 		default:
 		}
-		size := l.engine.Load().published.Load()
-		width := tileWidth(position{0, size / tile.Width}, size)
+		size := l.Published()
+		width := tilelog.TileWidth(0, size/tile.Width, size)
 		if width == 0 {
 			continue
 		}
@@ -169,7 +167,7 @@ func TestLongTile(t *testing.T) {
 		r := httptest.NewRequest("GET", path, nil)
 		w := &discarding{header: make(http.Header)}
 		l.Handler("").ServeHTTP(w, r)
-		const most = 2 * maxEncoded
+		const most = 2 * tilelog.MaxEncoded
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		l.Handler("").ServeHTTP(w, r)
@@ -186,13 +184,3 @@ type discarding struct{ header http.Header }
 func (d *discarding) Header() http.Header         { return d.header }
 func (d *discarding) Write(p []byte) (int, error) { return len(p), nil }
 func (d *discarding) WriteHeader(int)             {}
-
-// readTile returns a tile as the handler serves it.
-func (l *Log) readTile(t tileRef) ([]byte, error) {
-	f, size, err := l.openTile(context.Background(), t)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(durable.Content(f, size))
-}

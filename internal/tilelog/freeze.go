@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 
-	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
@@ -42,14 +40,14 @@ func Freeze(ctx context.Context, o Options) error {
 		err = l.freeze(ctx)
 	}
 	if err != nil {
-		return fmt.Errorf("freezing log %s: %w", l.o.Dir, err)
+		return fmt.Errorf("freezing log %s: %w", l.o.Storage.Name, err)
 	}
 	return nil
 }
 
 // freeze writes the last checkpoint, while nobody else has the log.
 func (l *Log) freeze(ctx context.Context) error {
-	lock, err := l.o.FS.Lock(l.o.path("lock"))
+	lock, err := l.o.Storage.Lock()
 	if err != nil {
 		return err
 	}
@@ -69,8 +67,7 @@ func (l *Log) freeze(ctx context.Context) error {
 			return err
 		}
 	}
-	files := durable.Batch{FS: l.o.FS, Temp: l.o.path("tmp")}
-	return errors.Join(files.Write(l.o.path("checkpoint"), envelope, 0o644), files.Sync())
+	return e.shown.swap(envelope)
 }
 
 // IsFrozen says whether a checkpoint is the last of a log that Freeze has ended.
@@ -78,27 +75,37 @@ func IsFrozen(c checkpoint.Checkpoint) bool {
 	return slices.ContainsFunc(c.Extensions, func(line string) bool { return strings.HasPrefix(line, frozenLine) })
 }
 
-// Frozen serves a log that Freeze has ended, as Log.Handler served it. Nobody needs
-// its keys for that. Errors: the log is not frozen, or its checkpoint is not signed
-// by one of o.Verifiers.
-func Frozen(o Options, prefix string) (*http.ServeMux, error) {
-	if o.FS == nil {
-		o.FS = durable.OS{}
-	}
-	envelope, err := durable.ReadFile(o.FS, o.path("checkpoint"))
+// Frozen opens a log that Freeze has ended, to be read: Append answers ErrFrozen. Nobody needs
+// its keys or its lock for that. Errors: the log is not frozen, or its checkpoint is not
+// signed by one of o.Verifiers.
+func Frozen(o Options) (*Log, error) {
+	l, err := openFrozen(o)
 	if err != nil {
-		return nil, fmt.Errorf("opening frozen log %s: %w", o.Dir, err)
+		return nil, fmt.Errorf("opening frozen log %s: %w", o.Storage.Name, err)
+	}
+	return l, nil
+}
+
+func openFrozen(o Options) (*Log, error) {
+	envelope, err := read(context.Background(), o.Storage.Objects, "checkpoint")
+	if err != nil {
+		return nil, err
 	}
 	c, err := o.openCheckpoint(envelope)
-	if err == nil && !IsFrozen(c) {
-		err = &WentBack{Dir: o.Dir, Has: c.Size, By: "it was frozen, and its checkpoint does not say so"}
-	}
 	if err != nil {
-		return nil, fmt.Errorf("opening frozen log %s: %w", o.Dir, err)
+		return nil, err
 	}
-	e := &engine{o: o}
+	if !IsFrozen(c) {
+		return nil, &WentBack{Dir: o.Storage.Name, Has: c.Size, By: "it was frozen, and its checkpoint does not say so"}
+	}
+	e := &engine{o: o, head: head{size: c.Size, root: c.Root, envelope: envelope}, closed: true, failed: make(chan struct{}), failure: ErrFrozen}
+	close(e.failed)
+	e.tree = newTree(e.readHashes)
+	e.tree.size = c.Size
 	e.published.Store(c.Size)
-	l := &Log{o: o, cutting: make(chan struct{}, cutters)}
+	l := newLog(o)
 	l.engine.Store(e)
-	return l.Handler(prefix), nil
+	l.reach.extend(c.Size)
+	close(l.stopped)
+	return l, nil
 }

@@ -1,4 +1,4 @@
-package tilelog
+package tilelog_test
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hallmark-sign/hallmark/internal/tilelog"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
@@ -22,19 +23,19 @@ func TestFreeze(t *testing.T) {
 	for i := range 300 {
 		mustAppend(t, l, fmt.Sprint("entry ", i))
 	}
-	if _, err := Frozen(o, ""); err == nil {
+	if _, err := tilelog.Frozen(o.tilelog()); err == nil {
 		t.Error("a log that goes on is served as frozen")
 	}
-	if err := Freeze(t.Context(), o); err == nil {
+	if err := tilelog.Freeze(t.Context(), o.tilelog()); err == nil {
 		t.Error("frozen while it is open")
 	}
 	mustClose(t, l)
 	for range 2 { // the second does nothing
-		if err := Freeze(t.Context(), o); err != nil {
+		if err := tilelog.Freeze(t.Context(), o.tilelog()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := Open(o); !errors.Is(err, ErrFrozen) {
+	if _, err := open(o); !errors.Is(err, tilelog.ErrFrozen) {
 		t.Errorf("opened again: %v", err)
 	}
 	envelope, err := os.ReadFile(filepath.Join(o.Dir, "checkpoint"))
@@ -50,11 +51,11 @@ func TestFreeze(t *testing.T) {
 	}
 	keyless := o
 	keyless.Signers = nil
-	h, err := Frozen(keyless, "")
+	h, err := tilelog.Frozen(keyless.tilelog())
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(h)
+	s := httptest.NewServer(h.Handler(""))
 	defer s.Close()
 	for _, path := range []string{"checkpoint", tile.Path(0, 0, 256), tile.Path(0, 1, 44), tile.Path(0, 1, 7), tile.Path(tile.LevelEntries, 1, 44)} {
 		resp, err := http.Get(s.URL + "/" + path)
@@ -77,7 +78,7 @@ func TestFreezeRefusesDamage(t *testing.T) {
 	if err := os.Truncate(filepath.Join(o.Dir, tile.Path(0, 0, 1)), 5); err != nil {
 		t.Fatal(err)
 	}
-	if err := Freeze(t.Context(), o); err == nil {
+	if err := tilelog.Freeze(t.Context(), o.tilelog()); err == nil {
 		t.Error("frozen")
 	}
 }

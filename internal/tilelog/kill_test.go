@@ -1,4 +1,4 @@
-package tilelog
+package tilelog_test
 
 import (
 	"bufio"
@@ -15,6 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/hallmark-sign/hallmark/internal/tilelog"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
@@ -36,7 +39,7 @@ func TestKillChild(t *testing.T) {
 	if dir == "" {
 		t.Skip("run by TestKill")
 	}
-	l, err := Open(testOptions(t, dir))
+	l, err := open(testOptions(t, dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +49,7 @@ func TestKillChild(t *testing.T) {
 		clients.Go(func() {
 			for i := 0; ; i++ {
 				entry := fmt.Sprintf("round %s client %d entry %d", os.Getenv(killRound), client, i)
-				r, err := l.Append(context.Background(), Pending{Entry: []byte(entry)})
+				r, err := l.Append(context.Background(), tilelog.Pending{Entry: []byte(entry)})
 				if err != nil {
 					t.Error(err)
 					return
@@ -134,14 +137,20 @@ func TestKill(t *testing.T) {
 	t.Logf("killed %d times: %d entries acknowledged under %d checkpoints, %d in the log, 0 lost", kills, len(p.acks), len(p.checkpoints), len(entries))
 }
 
+// signed is a checkpoint that was given out.
+type signed struct {
+	root     tlog.Hash
+	envelope []byte
+}
+
 // promises are all that a log has acknowledged.
 type promises struct {
 	acks        []acknowledgement // their checkpoints are below
-	checkpoints map[uint64]head   // by size
+	checkpoints map[uint64]signed // by size
 	seen        map[string]bool   // checkpoints, with all their signatures
 }
 
-func (p *promises) add(t *testing.T, o Options, a acknowledgement) {
+func (p *promises) add(t *testing.T, o options, a acknowledgement) {
 	t.Helper()
 	p.acks = append(p.acks, acknowledgement{Entry: a.Entry, Index: a.Index})
 	if p.seen[string(a.Checkpoint)] {
@@ -157,21 +166,21 @@ func (p *promises) add(t *testing.T, o Options, a acknowledgement) {
 		t.Errorf("two checkpoints of size %d", c.Size)
 	}
 	if p.seen == nil {
-		p.seen, p.checkpoints = map[string]bool{}, map[uint64]head{}
+		p.seen, p.checkpoints = map[string]bool{}, map[uint64]signed{}
 	}
 	p.seen[string(a.Checkpoint)] = true
-	p.checkpoints[c.Size] = head{size: c.Size, root: c.Root, envelope: a.Checkpoint}
+	p.checkpoints[c.Size] = signed{c.Root, a.Checkpoint}
 }
 
 // held says that every checkpoint was of the log's history, from one size on: that the
 // tree's first leaves have the root that was signed then.
-func (p *promises) held(t *testing.T, l *Log, from uint64) {
+func (p *promises) held(t *testing.T, l *tilelog.Log, from uint64) {
 	t.Helper()
 	for size, c := range p.checkpoints {
 		if size < from {
 			continue
 		}
-		if root, err := l.engine.Load().tree.root(size); err != nil || root != c.root {
+		if root, err := l.RootAt(size); err != nil || root != c.root {
 			t.Fatalf("checkpoint of size %d is not consistent with size %d: %v", size, l.Size(), err)
 		}
 	}

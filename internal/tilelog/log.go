@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,7 +14,6 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
-	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
@@ -51,17 +48,12 @@ func (l *Lost) Error() string { return l.Reason + ": restore it" }
 
 // Options say which log to open. All fields without "may" are required.
 type Options struct {
-	Dir       string          // made if missing, unless DIR.begun says that there was one
-	FS        durable.FS      // where Dir is; may be nil: durable.OS
+	Storage   Storage         // where the log lies
 	Origin    string          // first line of checkpoints
 	Signers   []note.Signer   // each signs every checkpoint
-	Verifiers []note.Verifier // one of them must have signed what is in Dir
+	Verifiers []note.Verifier // one of them must have signed what is in Storage
 	Format    Format
 	Cosigner  Cosigner // may be nil: no witnesses are asked
-	// Notes are files in other directories which remember, beside the start marker,
-	// what the log was seen with: where that is more than Dir has, or something else,
-	// Open refuses. One is written only where its directory has a lock. It may be nil.
-	Notes []string
 	// Witnessed has every entry answered with a checkpoint that witnesses have
 	// cosigned, and readers see no other. Without it they are asked, and nobody
 	// waits for them.
@@ -72,23 +64,6 @@ type Options struct {
 	Logger *slog.Logger
 
 	ending bool // the log is opened to be frozen
-}
-
-func (o Options) path(name string) string {
-	return filepath.Join(o.Dir, filepath.FromSlash(name))
-}
-
-// missed is *Lost where there was a log and its checkpoint is gone.
-func (o Options) missed() error {
-	_, begun := o.FS.Stat(StartMarker(o.Dir))
-	_, shown := o.FS.Stat(o.path("checkpoint"))
-	if begun == nil && errors.Is(shown, fs.ErrNotExist) {
-		return &Lost{o.Dir, "it was begun, as " + StartMarker(o.Dir) + " says, and there is no checkpoint"}
-	}
-	if errors.Is(begun, fs.ErrNotExist) {
-		return nil
-	}
-	return begun
 }
 
 // Pending is an entry to be logged: Entry, or what Make makes when the index is
@@ -118,13 +93,14 @@ type Log struct {
 	closing chan struct{} // closed by Close
 	stopped chan struct{} // closed when the keeper has ended
 	cutting chan struct{} // holds one value per tile of entries being measured
+	reach   *reach        // how far readers see
 }
 
 // cutters is how many requests measure tiles of entries at a time.
 const cutters = 4
 
-// Open opens the log in o.Dir, and makes it if the directory is empty or
-// missing and never had one. It brings what a crash has left in the journal into tiles.
+// Open opens the log in o.Storage, and makes it if the storage is empty or missing and
+// never had one. It brings what a crash has left in the journal into tiles.
 // On a disk that is full or read-only it opens a log that takes no entries until that has
 // passed. Errors: durable.ErrLocked when another process has the log open; *Lost; *WentBack;
 // any inconsistency.
@@ -135,32 +111,33 @@ func Open(o Options) (*Log, error) {
 	if len(o.Signers) == 0 || len(o.Verifiers) == 0 || o.Clock == nil || o.Logger == nil {
 		return nil, errors.New("opening log: signers, verifiers, clock and logger are required")
 	}
-	if o.FS == nil {
-		o.FS = durable.OS{}
+	if s := o.Storage; s.Lock == nil || s.Objects == nil || s.Journal == nil {
+		return nil, errors.New("opening log: storage is required")
 	}
-	l := &Log{o: o, closing: make(chan struct{}), stopped: make(chan struct{}), cutting: make(chan struct{}, cutters)}
+	l := newLog(o)
 	if err := l.open(); err != nil {
-		return nil, fmt.Errorf("opening log %s: %w", o.Dir, err)
+		return nil, fmt.Errorf("opening log %s: %w", o.Storage.Name, err)
 	}
 	return l, nil
 }
 
+func newLog(o Options) *Log {
+	return &Log{
+		o: o, closing: make(chan struct{}), stopped: make(chan struct{}),
+		cutting: make(chan struct{}, cutters), reach: newReach(),
+	}
+}
+
 func (l *Log) open() (err error) {
-	if err := l.o.missed(); err != nil { // before anything is in the way of what is restored
+	if l.lock, err = l.o.Storage.Lock(); err != nil {
 		return err
 	}
-	if err := durable.MkdirAll(l.o.FS, l.o.Dir, 0o755); err != nil {
-		return err
-	}
-	if l.lock, err = l.o.FS.Lock(l.o.path("lock")); err != nil {
-		return err
-	}
-	e, err := openEngine(l.o)
+	e, err := openEngine(l.o, l.reach)
 	if err != nil {
 		return errors.Join(err, l.lock.Close())
 	}
 	l.engine.Store(e)
-	if err := e.probe(); err != nil { // what there is can be read, and the log goes on once it can
+	if err := e.journal.Probe(); err != nil { // what there is can be read, and the log goes on once it can
 		e.fail(err)
 	}
 	go l.keep(e)
@@ -186,18 +163,18 @@ func (l *Log) reopen() *engine {
 			return nil
 		case <-time.After(wait):
 		}
-		e, err := openEngine(l.o)
+		e, err := openEngine(l.o, l.reach)
 		if err == nil {
-			if err = e.probe(); err != nil {
+			if err = e.journal.Probe(); err != nil {
 				e.close()
 				<-e.stopped
 			}
 		}
 		if err != nil {
-			l.o.Logger.Error("log can't go on yet", "dir", l.o.Dir, "cause", err)
+			l.o.Logger.Error("log can't go on yet", "dir", l.o.Storage.Name, "cause", err)
 			continue
 		}
-		l.o.Logger.Info("log goes on", "dir", l.o.Dir, "entries", e.size())
+		l.o.Logger.Info("log goes on", "dir", l.o.Storage.Name, "entries", e.size())
 		l.engine.Store(e)
 		select {
 		case <-l.closing: // Close may have closed the engine before
@@ -211,19 +188,22 @@ func (l *Log) reopen() *engine {
 // Append logs an entry and returns when it is durable and covered by the
 // checkpoint in the receipt. When ctx ends first, or the log fails, the entry may
 // be logged all the same: ask again, and with Dedup the answer is the same index.
-// Errors: ErrBusy, ErrFailed, ErrClosed, ErrEntry, and the context's.
+// Errors: ErrBusy, ErrFailed, ErrClosed, ErrFrozen, ErrEntry, and the context's.
 func (l *Log) Append(ctx context.Context, p Pending) (Receipt, error) {
 	return l.engine.Load().append(ctx, p)
 }
 
-// Close answers what has been accepted, publishes it, and gives the directory
+// Close answers what has been accepted, publishes it, and gives the storage
 // back. When ctx ends first, that goes on behind. Closing twice is no error.
 func (l *Log) Close(ctx context.Context) error {
 	l.once.Do(func() { close(l.closing) })
 	l.engine.Load().close()
 	select {
 	case <-l.stopped:
-		return l.engine.Load().err()
+		if err := l.engine.Load().err(); !errors.Is(err, ErrFrozen) {
+			return err
+		}
+		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("closing log: %w", ctx.Err())
 	}

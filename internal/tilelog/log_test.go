@@ -1,4 +1,4 @@
-package tilelog
+package tilelog_test
 
 import (
 	"bytes"
@@ -22,33 +22,58 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/tilelog"
+	"github.com/hallmark-sign/hallmark/internal/tilelog/posix"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
 const origin = "log.example.com"
 
+// options say which log to open, in a directory.
+type options struct {
+	tilelog.Options
+	Dir   string
+	FS    durable.FS
+	Notes []string
+}
+
+func (o options) tilelog() tilelog.Options {
+	if o.Storage.Name == "" {
+		o.Storage = posix.Storage(posix.Options{Dir: o.Dir, FS: o.FS, Notes: o.Notes})
+	}
+	return o.Options
+}
+
+func open(o options) (*tilelog.Log, error) { return tilelog.Open(o.tilelog()) }
+
 // testOptions are those of one log: the same key whenever it is opened.
-func testOptions(t testing.TB, dir string) Options {
+func testOptions(t testing.TB, dir string) options {
 	t.Helper()
 	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
 	signer, err := checkpoint.NewSigner(origin, key)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return options{Dir: dir, Options: tilelog.Options{
+		Origin: origin, Signers: []note.Signer{signer}, Verifiers: verifiers(t),
+		Format: tilelog.EntryBundles(), Dedup: true, Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
+	}}
+}
+
+func verifiers(t testing.TB) []note.Verifier {
+	t.Helper()
+	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
 	verifier, err := checkpoint.NewVerifier(origin, key.Public())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Options{
-		Dir: dir, Origin: origin, Signers: []note.Signer{signer}, Verifiers: []note.Verifier{verifier},
-		Format: EntryBundles(), Dedup: true, Clock: time.Now, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
-	}
+	return []note.Verifier{verifier}
 }
 
-func mustOpen(t testing.TB, o Options) *Log {
+func mustOpen(t testing.TB, o options) *tilelog.Log {
 	t.Helper()
-	l, err := Open(o)
+	l, err := open(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +81,7 @@ func mustOpen(t testing.TB, o Options) *Log {
 	return l
 }
 
-func mustClose(t testing.TB, l *Log) {
+func mustClose(t testing.TB, l *tilelog.Log) {
 	t.Helper()
 	if err := l.Close(t.Context()); err != nil {
 		t.Fatal(err)
@@ -64,13 +89,13 @@ func mustClose(t testing.TB, l *Log) {
 }
 
 // mustAppend appends and verifies all that the receipt claims.
-func mustAppend(t testing.TB, l *Log, entry string) Receipt {
+func mustAppend(t testing.TB, l *tilelog.Log, entry string) tilelog.Receipt {
 	t.Helper()
-	r, err := l.Append(t.Context(), Pending{Entry: []byte(entry)})
+	r, err := l.Append(t.Context(), tilelog.Pending{Entry: []byte(entry)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, _, err := checkpoint.Open(r.Checkpoint, l.o.Verifiers...)
+	c, _, err := checkpoint.Open(r.Checkpoint, verifiers(t)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +132,7 @@ func checkOn(t testing.TB, fsys durable.FS, dir string) [][]byte {
 	})
 	var entries [][]byte
 	for n := uint64(0); n*tile.Width < c.Size; n++ {
-		path := tile.Path(tile.LevelEntries, n, tileWidth(position{0, n}, c.Size))
+		path := tile.Path(tile.LevelEntries, n, tilelog.TileWidth(0, n, c.Size))
 		raw, err := durable.ReadFile(fsys, filepath.Join(dir, path))
 		if err != nil {
 			t.Fatal(err)
@@ -128,7 +153,7 @@ func checkOn(t testing.TB, fsys durable.FS, dir string) [][]byte {
 	if root, err := tlog.TreeHash(int64(c.Size), reader); err != nil || root != c.Root {
 		t.Fatalf("entries lead to another root than the checkpoint's: %v", err)
 	}
-	for _, tl := range tlog.NewTiles(tileHeight, 0, int64(c.Size)) {
+	for _, tl := range tlog.NewTiles(tilelog.TileHeight, 0, int64(c.Size)) {
 		want, err := tlog.ReadTileData(tl, reader)
 		if err != nil {
 			t.Fatal(err)
@@ -176,7 +201,7 @@ func TestLargeLog(t *testing.T) {
 	for range 500 {
 		wg.Go(func() {
 			for i := next.Add(1); i <= size; i = next.Add(1) {
-				if _, err := l.Append(t.Context(), Pending{Entry: fmt.Append(nil, i)}); err != nil {
+				if _, err := l.Append(t.Context(), tilelog.Pending{Entry: fmt.Append(nil, i)}); err != nil {
 					t.Error(err)
 					return
 				}
@@ -213,7 +238,7 @@ func TestDuplicates(t *testing.T) {
 	var indices sync.Map
 	for range 64 {
 		wg.Go(func() {
-			r, err := l.Append(t.Context(), Pending{Entry: []byte("at once")})
+			r, err := l.Append(t.Context(), tilelog.Pending{Entry: []byte("at once")})
 			if err != nil {
 				t.Error(err)
 			}
@@ -254,12 +279,12 @@ func TestMake(t *testing.T) {
 		}
 		return fmt.Append(nil, "made as ", index), nil
 	}
-	r, err := l.Append(t.Context(), Pending{Make: index})
+	r, err := l.Append(t.Context(), tilelog.Pending{Make: index})
 	if err != nil || r.Index != 1 || !r.Timestamp.Equal(at) {
 		t.Errorf("%+v, %v", r, err)
 	}
 	refuse := func(uint64, time.Time) ([]byte, error) { return nil, io.ErrUnexpectedEOF }
-	if _, err := l.Append(t.Context(), Pending{Make: refuse}); !errors.Is(err, ErrEntry) || !errors.Is(err, io.ErrUnexpectedEOF) {
+	if _, err := l.Append(t.Context(), tilelog.Pending{Make: refuse}); !errors.Is(err, tilelog.ErrEntry) || !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("refusing Make: %v", err)
 	}
 	mustClose(t, l)
@@ -273,8 +298,8 @@ func TestEntryTooLong(t *testing.T) {
 	if r := mustAppend(t, l, strings.Repeat("x", tile.MaxEntry)); r.Index != 0 {
 		t.Errorf("index %d", r.Index)
 	}
-	for _, length := range []int{tile.MaxEntry + 1, maxEntry + 1} {
-		if _, err := l.Append(t.Context(), Pending{Entry: make([]byte, length)}); !errors.Is(err, ErrEntry) {
+	for _, length := range []int{tile.MaxEntry + 1, tilelog.MaxEntry + 1} {
+		if _, err := l.Append(t.Context(), tilelog.Pending{Entry: make([]byte, length)}); !errors.Is(err, tilelog.ErrEntry) {
 			t.Errorf("%d bytes: %v", length, err)
 		}
 	}
@@ -286,7 +311,7 @@ func TestEntryTooLong(t *testing.T) {
 func TestSecondOpenRefused(t *testing.T) {
 	o := testOptions(t, t.TempDir())
 	l := mustOpen(t, o)
-	if _, err := Open(o); !errors.Is(err, durable.ErrLocked) {
+	if _, err := open(o); !errors.Is(err, durable.ErrLocked) {
 		t.Errorf("opened twice: %v", err)
 	}
 	mustClose(t, l)
@@ -301,8 +326,8 @@ func TestClose(t *testing.T) {
 	for i := range 64 {
 		wg.Go(func() {
 			for j := 0; ; j++ {
-				_, err := l.Append(t.Context(), Pending{Entry: fmt.Append(nil, i, j)})
-				if errors.Is(err, ErrClosed) {
+				_, err := l.Append(t.Context(), tilelog.Pending{Entry: fmt.Append(nil, i, j)})
+				if errors.Is(err, tilelog.ErrClosed) {
 					refused.Add(1)
 					return
 				}
@@ -336,7 +361,7 @@ func TestContextEnds(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 		return []byte("slow"), nil
 	}
-	if _, err := l.Append(ctx, Pending{Make: slow}); !errors.Is(err, context.Canceled) {
+	if _, err := l.Append(ctx, tilelog.Pending{Make: slow}); !errors.Is(err, context.Canceled) {
 		t.Errorf("Append: %v", err)
 	}
 	if r := mustAppend(t, l, "slow"); r.Index != 0 || r.Size != 1 {
@@ -359,8 +384,8 @@ func TestJournalWraps(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if size := l.engine.Load().journal.Size(); size > journalLimit+8*70_000 {
-		t.Errorf("journal has grown to %d", size)
+	if info, err := os.Stat(filepath.Join(o.Dir, "journal")); err != nil || info.Size() > tilelog.MaxBacklog+8*70_000 {
+		t.Errorf("journal has grown to %v, %v", info, err)
 	}
 	mustClose(t, l)
 	checkDir(t, o.Dir)
@@ -382,15 +407,15 @@ func TestDiskFull(t *testing.T) {
 	}
 	l = mustOpen(t, o)
 	for range 3 {
-		_, err := l.Append(t.Context(), Pending{Entry: []byte("x")})
-		if !errors.Is(err, ErrFailed) || !errors.Is(err, syscall.ENOSPC) {
+		_, err := l.Append(t.Context(), tilelog.Pending{Entry: []byte("x")})
+		if !errors.Is(err, tilelog.ErrFailed) || !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("Append: %v", err)
 		}
 	}
-	if _, err := l.readTile(tileRef{position{0, 0}, 1}); err != nil {
+	if _, err := l.ReadTile(0, 0, 1); err != nil {
 		t.Errorf("reading: %v", err)
 	}
-	if err := l.Close(t.Context()); !errors.Is(err, ErrFailed) {
+	if err := l.Close(t.Context()); !errors.Is(err, tilelog.ErrFailed) {
 		t.Errorf("Close: %v", err)
 	}
 	if err := os.Remove(journal); err != nil {
@@ -413,11 +438,11 @@ func TestPublishFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := mustAppend(t, l, "promised")
-	<-l.engine.Load().failed
-	if _, err := l.Append(t.Context(), Pending{Entry: []byte("x")}); !errors.Is(err, ErrFailed) {
+	<-l.Failed()
+	if _, err := l.Append(t.Context(), tilelog.Pending{Entry: []byte("x")}); !errors.Is(err, tilelog.ErrFailed) {
 		t.Errorf("Append: %v", err)
 	}
-	if err := l.Close(t.Context()); !errors.Is(err, ErrFailed) {
+	if err := l.Close(t.Context()); !errors.Is(err, tilelog.ErrFailed) {
 		t.Errorf("Close: %v", err)
 	}
 	if err := os.Remove(blocked); err != nil {
@@ -441,11 +466,11 @@ func TestSignerFails(t *testing.T) {
 	broken.Signers = []note.Signer{failingSigner{o.Signers[0]}}
 	l := mustOpen(t, broken)
 	for range 2 {
-		if _, err := l.Append(t.Context(), Pending{Entry: []byte("x")}); !errors.Is(err, ErrFailed) || !errors.Is(err, io.ErrClosedPipe) {
+		if _, err := l.Append(t.Context(), tilelog.Pending{Entry: []byte("x")}); !errors.Is(err, tilelog.ErrFailed) || !errors.Is(err, io.ErrClosedPipe) {
 			t.Errorf("Append: %v", err)
 		}
 	}
-	if err := l.Close(t.Context()); !errors.Is(err, ErrFailed) {
+	if err := l.Close(t.Context()); !errors.Is(err, tilelog.ErrFailed) {
 		t.Errorf("Close: %v", err)
 	}
 	if r := mustAppend(t, mustOpen(t, o), "x"); r.Index != 0 {
@@ -460,7 +485,7 @@ func TestOpenRefusesAnotherLog(t *testing.T) {
 	mustClose(t, l)
 	renamed := o
 	renamed.Origin = "other.example.com"
-	if _, err := Open(renamed); err == nil || !strings.Contains(err.Error(), "other.example.com") {
+	if _, err := open(renamed); err == nil || !strings.Contains(err.Error(), "other.example.com") {
 		t.Errorf("another origin: %v", err)
 	}
 	seed := sha256.Sum256([]byte("another key"))
@@ -471,10 +496,10 @@ func TestOpenRefusesAnotherLog(t *testing.T) {
 	rekeyed := o
 	rekeyed.Verifiers = []note.Verifier{verifier}
 	var unverified *note.UnverifiedNoteError
-	if _, err := Open(rekeyed); !errors.As(err, &unverified) {
+	if _, err := open(rekeyed); !errors.As(err, &unverified) {
 		t.Errorf("another key: %v", err)
 	}
-	if _, err := Open(Options{Dir: t.TempDir()}); err == nil {
+	if _, err := open(options{Dir: t.TempDir()}); err == nil {
 		t.Error("opened without a key")
 	}
 }
@@ -523,7 +548,7 @@ func TestEveryFileDamaged(t *testing.T) {
 			}
 			damaged := o
 			damaged.Dir = dir
-			l, err := Open(damaged)
+			l, err := open(damaged)
 			if err != nil {
 				continue
 			}
@@ -547,7 +572,7 @@ func TestDamagedTileGivesNoProof(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(o.Dir, "tile/0/000"), make([]byte, 8192), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.Append(t.Context(), Pending{Entry: []byte("entry 7")}); !errors.Is(err, tile.ErrProof) {
+	if _, err := l.Append(t.Context(), tilelog.Pending{Entry: []byte("entry 7")}); !errors.Is(err, tile.ErrProof) {
 		t.Errorf("Append: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package tilelog
+package tilelog_test
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/hallmark-sign/hallmark/internal/durable/disktest"
+	"github.com/hallmark-sign/hallmark/internal/tilelog"
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
@@ -46,7 +47,7 @@ func (m *model) append(t *testing.T, entry string) uint64 {
 }
 
 // step does the same with log and model.
-func (m *model) step(t *testing.T, l *Log, random *rand.Rand) {
+func (m *model) step(t *testing.T, l *tilelog.Log, random *rand.Rand) {
 	entry := fmt.Sprint("entry ", len(m.entries))
 	if len(m.entries) > 0 && random.IntN(3) == 0 {
 		entry = m.entries[random.IntN(len(m.entries))]
@@ -55,7 +56,7 @@ func (m *model) step(t *testing.T, l *Log, random *rand.Rand) {
 	case 0:
 		m.checkTile(t, l, random)
 	case 1:
-		time.Sleep(publishInterval)
+		time.Sleep(tilelog.PublishInterval)
 	default:
 		want := m.append(t, entry)
 		r := mustAppend(t, l, entry)
@@ -67,33 +68,32 @@ func (m *model) step(t *testing.T, l *Log, random *rand.Rand) {
 }
 
 // checkTile reads any tile that the log has published.
-func (m *model) checkTile(t *testing.T, l *Log, random *rand.Rand) {
-	size := l.engine.Load().published.Load()
+func (m *model) checkTile(t *testing.T, l *tilelog.Log, random *rand.Rand) {
+	size := l.Published()
 	if size == 0 {
 		return
 	}
 	n := random.Uint64N(size) / tile.Width
-	at := tileRef{position{0, n}, 1 + random.IntN(tileWidth(position{0, n}, size))}
-	hashes, err := l.readTile(at)
+	width := 1 + random.IntN(tilelog.TileWidth(0, n, size))
+	hashes, err := l.ReadTile(0, n, width)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := tlog.ReadTileData(tlog.Tile{H: tileHeight, N: int64(n), W: at.width}, m)
+	want, err := tlog.ReadTileData(tlog.Tile{H: tilelog.TileHeight, N: int64(n), W: width}, m)
 	if err != nil || string(hashes) != string(want) {
-		t.Fatalf("tile %s is not the model's: %v", at.path(), err)
+		t.Fatalf("tile %d of width %d is not the model's: %v", n, width, err)
 	}
-	at.level = tile.LevelEntries
-	raw, err := l.readTile(at)
+	raw, err := l.ReadTile(tile.LevelEntries, n, width)
 	if err != nil {
 		t.Fatal(err)
 	}
 	entries, err := tile.SplitEntries(raw)
-	if err != nil || len(entries) != at.width {
-		t.Fatalf("bundle %s: %d entries, %v", at.path(), len(entries), err)
+	if err != nil || len(entries) != width {
+		t.Fatalf("bundle %d of width %d: %d entries, %v", n, width, len(entries), err)
 	}
 	for i, entry := range entries {
 		if string(entry) != m.entries[n*tile.Width+uint64(i)] {
-			t.Fatalf("entry %d of %s is %q", i, at.path(), entry)
+			t.Fatalf("entry %d of bundle %d is %q", i, n, entry)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package tilelog
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -42,46 +43,65 @@ func (e *engine) publish() error {
 	e.mu.RUnlock()
 	last := e.published.Load()
 	tiles := newTiles(last, h.size, e.o.Format.Level)
-	for _, t := range tiles {
-		if err := e.files.Write(e.o.path(t.path()), e.content(t), 0o644); err != nil {
-			return err
-		}
+	contents := make([]Content, len(tiles))
+	for i, t := range tiles {
+		contents[i] = Content{Name: t.path(), Data: e.content(t)}
 	}
-	if err := e.files.Sync(); err != nil {
+	if err := e.o.Storage.Objects.Create(e.ctx, contents...); err != nil {
 		return err
 	}
-	if err := e.files.Write(e.o.path(e.headFile()), h.envelope, 0o644); err != nil {
+	if err := e.replace(e.tiled, h); err != nil {
 		return err
 	}
-	if err := e.files.Sync(); err != nil {
-		return err
-	}
+	e.journal.Forget(h.size)
 	e.published.Store(h.size)
 	e.offer(h)
 	e.forget(h.size)
 	if err := e.removePartials(tiles, last); err != nil {
-		e.o.Logger.Warn("superseded partial tiles stay on disk", "dir", e.o.Dir, "cause", err)
+		e.o.Logger.Warn("superseded partial tiles stay", "dir", e.o.Storage.Name, "cause", err)
 	}
 	return nil
 }
 
-// headFile is where the checkpoint of the tiles on disk is kept.
-func (e *engine) headFile() string {
-	if e.o.Cosigner != nil {
-		return "head"
+// headFile is where the checkpoint of the tiles is kept, where readers see another one.
+const headFile = "head"
+
+// replace puts h into c. Another writer of the log may have done so before: then its
+// checkpoint stays if it is newer, and h replaces it if it is older. Errors: ErrSeenMore if
+// it is of another history.
+func (e *engine) replace(c *cell, h head) error {
+	for {
+		err := c.swap(h.envelope)
+		if !errors.Is(err, ErrChanged) {
+			return err
+		}
+		if err := c.load(); err != nil {
+			return err
+		}
+		other, err := e.openHead(c.now)
+		if err != nil || other.size > h.size {
+			return err
+		}
+		root, err := e.tree.root(other.size)
+		if err != nil {
+			return err
+		}
+		if root != other.root {
+			return fmt.Errorf("%s of size %d is of another tree: %w", c.name, other.size, ErrSeenMore)
+		}
 	}
-	return "checkpoint"
 }
 
-// offer has a checkpoint exposed, where somebody exposes.
+// offer has a checkpoint exposed, where somebody exposes; else readers see it now.
 func (e *engine) offer(h head) {
 	if e.o.Cosigner == nil {
+		e.reach.extend(h.size)
 		return
 	}
 	e.mu.Lock()
 	e.tiledHead = h
 	e.mu.Unlock()
-	signal(e.tiled)
+	signal(e.offered)
 }
 
 // tileRef names a tile, of hashes or of entries, in a tree of some size.
@@ -141,29 +161,15 @@ func (e *engine) forget(size uint64) {
 func (e *engine) removePartials(tiles []tileRef, last uint64) error {
 	shown, _, _ := e.exposed.get()
 	for _, t := range tiles {
-		dir := e.o.path(tile.Path(t.level, t.n, tile.Width) + ".p")
-		if t.width == tile.Width {
-			if err := e.o.FS.RemoveAll(dir); err != nil {
-				return fmt.Errorf("removing partial tiles: %w", err)
+		var keep []string
+		if t.width < tile.Width {
+			at := position{max(t.level, 0), t.n}
+			for _, width := range []int{t.width, tileWidth(at, last), tileWidth(at, shown.size)} {
+				keep = append(keep, tileRef{t.position, width}.path())
 			}
-			continue
 		}
-		keep := map[string]bool{
-			fmt.Sprint(t.width): true,
-			fmt.Sprint(tileWidth(position{max(t.level, 0), t.n}, last)):       true,
-			fmt.Sprint(tileWidth(position{max(t.level, 0), t.n}, shown.size)): true,
-		}
-		names, err := e.o.FS.ReadDir(dir)
-		if err != nil {
+		if err := e.o.Storage.Objects.Delete(e.ctx, tile.Path(t.level, t.n, tile.Width)+".p", keep...); err != nil {
 			return fmt.Errorf("removing partial tiles: %w", err)
-		}
-		for _, name := range names {
-			if keep[name.Name()] {
-				continue
-			}
-			if err := e.o.FS.Remove(e.o.path(tile.Path(t.level, t.n, tile.Width) + ".p/" + name.Name())); err != nil {
-				return fmt.Errorf("removing partial tiles: %w", err)
-			}
 		}
 	}
 	return nil

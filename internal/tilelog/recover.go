@@ -2,7 +2,7 @@ package tilelog
 
 import (
 	"bytes"
-	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,27 +11,14 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
-	"github.com/hallmark-sign/hallmark/internal/durable"
-	"github.com/hallmark-sign/hallmark/internal/tilelog/dedup"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// recover brings memory and disk to one state: that of the checkpoint, and what
+// recover brings memory and storage to one state: that of the checkpoint, and what
 // the journal has promised after it.
 func (e *engine) recover() error {
-	if err := e.o.FS.RemoveAll(e.o.path("tmp")); err != nil {
-		return fmt.Errorf("clearing temporary files: %w", err)
-	}
-	if err := durable.MkdirAll(e.o.FS, e.o.path("tmp"), 0o700); err != nil {
-		return err
-	}
-	// A checkpoint that a crash left renamed, and not synced, is one that the
-	// journal may not be rewound for.
-	if err := e.o.FS.SyncDir(e.o.Dir); err != nil {
-		return err
-	}
-	shown, err := e.readHead("checkpoint")
+	shown, err := e.readHead(e.shown)
 	if errors.Is(err, fs.ErrNotExist) {
 		return e.create()
 	}
@@ -39,7 +26,7 @@ func (e *engine) recover() error {
 		return err
 	}
 	from := shown
-	if kept, err := e.readHead("head"); err == nil && kept.size > shown.size {
+	if kept, err := e.readHead(e.kept()); err == nil && kept.size > shown.size {
 		from = kept
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -47,9 +34,11 @@ func (e *engine) recover() error {
 	if err := e.load(from); err != nil {
 		return err
 	}
-	if err := e.journal.Records(e.replay); err != nil {
-		return err
+	turn, err := e.turn()
+	if err != nil {
+		return fmt.Errorf("replaying journal: %w", err)
 	}
+	turn.Release()
 	if e.head, err = e.countersigned(e.head); err != nil {
 		return err
 	}
@@ -57,33 +46,35 @@ func (e *engine) recover() error {
 		if !e.o.ending || !errors.Is(err, ErrSeenMore) {
 			return err
 		}
-		e.o.Logger.Error("log ends before what it was seen with", "dir", e.o.Dir, "cause", err)
+		e.o.Logger.Error("log ends before what it was seen with", "dir", e.o.Storage.Name, "cause", err)
 	}
 	if !e.o.Witnessed { // else nobody has seen that witnesses have cosigned it
 		e.exposed.head = shown
 	}
-	e.offer(e.head)
+	e.reach.extend(shown.size)
 	// From here on nothing depends on the journal: what it held may have been
 	// in the kernel's cache alone.
 	if e.head.size == e.published.Load() && (e.o.Cosigner != nil || e.head.size == shown.size) {
+		e.offer(e.head)
 		return nil
 	}
 	e.o.Logger.Info("recovered entries from the journal",
-		"dir", e.o.Dir, "entries", e.head.size-e.published.Load())
+		"dir", e.o.Storage.Name, "entries", e.head.size-e.published.Load())
 	return e.publish()
+}
+
+// kept returns the cell with the checkpoint of the tiles, as an earlier process may have
+// left it although nobody needs it now.
+func (e *engine) kept() *cell {
+	if e.tiled != e.shown {
+		return e.tiled
+	}
+	return &cell{objects: e.o.Storage.Objects, name: headFile}
 }
 
 // create makes a new log: a checkpoint of size 0. Errors: *Lost.
 func (e *engine) create() error {
-	if err := e.o.missed(); err != nil {
-		return err
-	}
-	if _, err := e.o.FS.Stat(e.o.path("tile")); !errors.Is(err, fs.ErrNotExist) {
-		return cmp.Or(err, error(&Lost{e.o.Dir, "there are tiles but no checkpoint"}))
-	}
-	if err := e.journal.Records(func([]byte) error {
-		return &Lost{e.o.Dir, "there is a journal but no checkpoint"}
-	}); err != nil {
+	if err := e.openJournal(0); err != nil {
 		return err
 	}
 	root, err := e.tree.root(0)
@@ -94,24 +85,30 @@ func (e *engine) create() error {
 	if err != nil {
 		return err
 	}
-	if err := e.loadKnown(0); err != nil {
-		return err
-	}
 	e.head = head{root: root, envelope: envelope}
-	e.o.Logger.Info("made a new log", "dir", e.o.Dir, "origin", e.o.Origin)
+	e.o.Logger.Info("made a new log", "dir", e.o.Storage.Name, "origin", e.o.Origin)
+	if e.tiled != e.shown { // left by a process that was killed before it had shown it
+		if err := e.tiled.load(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
 	if err := e.publish(); err != nil || e.o.Cosigner == nil {
 		return err
 	}
 	return e.show(e.head, nil) // nobody needs a witness for nothing
 }
 
-// begin says beside the directory that there is a log, so that it is missed if the
-// directory is lost, or not mounted.
+// begin writes the start marker, so that the log is missed if its storage is lost, or not
+// mounted.
 func (e *engine) begin() error {
-	if _, err := e.o.FS.Stat(StartMarker(e.o.Dir)); !errors.Is(err, fs.ErrNotExist) {
+	if len(e.o.Storage.Notes) == 0 {
+		return nil
+	}
+	marker := e.o.Storage.Notes[0]
+	if _, err := marker.Read(); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return e.writeNote(StartMarker(e.o.Dir), []byte(e.o.Origin+"\n"))
+	return marker.Write([]byte(e.o.Origin + "\n"))
 }
 
 // load reads the state that a checkpoint stands for: the right edge of the tree,
@@ -128,7 +125,17 @@ func (e *engine) load(h head) error {
 	if err := e.loadBundle(); err != nil {
 		return err
 	}
-	return e.loadKnown(h.size)
+	return e.openJournal(h.size)
+}
+
+// openJournal opens the journal behind the first size entries.
+func (e *engine) openJournal(size uint64) (err error) {
+	var leaves *Leaves
+	if e.o.Dedup {
+		leaves = &Leaves{Of: e.leaf, From: func(from uint64, each func([32]byte) error) error { return e.leaves(from, size, each) }}
+	}
+	e.journal, err = e.o.Storage.Journal(size, leaves)
+	return err
 }
 
 // countersigned adds the lines of signers that the checkpoint does not have yet: those
@@ -153,14 +160,13 @@ func (e *engine) countersigned(h head) (head, error) {
 }
 
 // readHead reads a checkpoint of this log.
-func (e *engine) readHead(file string) (head, error) {
-	envelope, err := durable.ReadFile(e.o.FS, e.o.path(file))
-	if err != nil {
-		return head{}, fmt.Errorf("reading %s: %w", file, err)
+func (e *engine) readHead(c *cell) (head, error) {
+	if err := c.load(); err != nil {
+		return head{}, fmt.Errorf("reading %s: %w", c.name, err)
 	}
-	h, err := e.openHead(envelope)
+	h, err := e.openHead(c.now)
 	if err != nil {
-		return head{}, fmt.Errorf("reading %s: %w", file, err)
+		return head{}, fmt.Errorf("reading %s: %w", c.name, err)
 	}
 	return h, nil
 }
@@ -215,16 +221,6 @@ func (e *engine) loadEdge(size uint64) error {
 	return nil
 }
 
-// loadKnown opens the index of the first size leaves.
-func (e *engine) loadKnown(size uint64) (err error) {
-	if !e.o.Dedup {
-		return nil
-	}
-	e.known, err = dedup.Open(dedup.Options{FS: e.o.FS, Dir: e.o.path("leaves"), Logger: e.o.Logger}, size,
-		func(from uint64, each func([32]byte) error) error { return e.leaves(from, size, each) })
-	return err
-}
-
 // leaves reads the leaf hashes from index from on, of a tree of size leaves.
 func (e *engine) leaves(from, size uint64, each func([32]byte) error) error {
 	for ; from < size; from = (from/tile.Width + 1) * tile.Width {
@@ -250,7 +246,7 @@ func (e *engine) loadBundle() error {
 		return nil
 	}
 	path := tile.Path(e.o.Format.Level, n, width)
-	rest, err := durable.ReadFile(e.o.FS, e.o.path(path))
+	rest, err := read(e.ctx, e.o.Storage.Objects, path)
 	if err != nil {
 		return fmt.Errorf("reading entries: %w", err)
 	}
@@ -260,16 +256,12 @@ func (e *engine) loadBundle() error {
 		if entry, rest, err = e.o.Format.Next(rest); err != nil {
 			return fmt.Errorf("reading %s: %w", path, err)
 		}
-		leaf, encoded, err := e.encode(entry)
+		encoded, err := e.o.Format.Encode(entry)
+		if err == nil {
+			err = e.checkLeaf(n*tile.Width+uint64(i), entry)
+		}
 		if err != nil {
 			return fmt.Errorf("reading %s: %w", path, err)
-		}
-		want, err := e.tree.hash(tlog.StoredHashIndex(0, int64(n)*tile.Width+int64(i)))
-		if err != nil {
-			return err
-		}
-		if leaf != want {
-			return fmt.Errorf("entry %d of %s does not have its leaf hash: restore from a backup", i, path)
 		}
 		b.add(encoded)
 	}
@@ -280,39 +272,32 @@ func (e *engine) loadBundle() error {
 	return nil
 }
 
-// replay takes a batch from the journal: one that is published already, or the
-// next.
-func (e *engine) replay(raw []byte) error {
-	r, err := parseRecord(raw)
+// replay takes up a batch of the journal: one that the log has already, or the next.
+func (e *engine) replay(p Promised) error {
+	if p.End() <= e.head.size {
+		return nil
+	}
+	if p.Base != e.head.size {
+		return fmt.Errorf("journal goes on at %d, the log ends at %d: restore from a backup", p.Base, e.head.size)
+	}
+	h, err := e.openHead(p.Checkpoint)
 	if err != nil {
 		return err
 	}
-	if r.end() <= e.head.size {
-		return nil
-	}
-	if r.base != e.head.size {
-		return fmt.Errorf("journal goes on at %d, the log ends at %d: restore from a backup", r.base, e.head.size)
-	}
-	h, err := e.openHead(r.checkpoint)
-	if err != nil {
-		return fmt.Errorf("replaying journal: %w", err)
-	}
-	if h.size != r.end() {
-		return fmt.Errorf("replaying journal: checkpoint of size %d after %d entries", h.size, r.end())
+	if h.size != p.End() {
+		return fmt.Errorf("checkpoint of size %d after %d entries", h.size, p.End())
 	}
 	var encoded [][]byte
-	for i, entry := range r.entries {
+	for _, entry := range p.Entries {
 		leaf, tiled, err := e.encode(entry)
 		if err != nil {
-			return fmt.Errorf("replaying journal: %w", err)
+			return err
 		}
-		if err := e.grow(leaf, r.base+uint64(i)); err != nil {
-			return fmt.Errorf("replaying journal: %w", err)
-		}
+		e.tree.append(leaf)
 		encoded = append(encoded, tiled)
 	}
 	if err := e.checkRoot(h); err != nil {
-		return fmt.Errorf("replaying journal: %w", err)
+		return err
 	}
 	e.accept(h, encoded)
 	return nil
@@ -321,7 +306,7 @@ func (e *engine) replay(raw []byte) error {
 // readHashes reads a tile of hashes, of a width that must be there.
 func (e *engine) readHashes(at position, width int) ([]tlog.Hash, error) {
 	path := tile.Path(at.level, at.n, width)
-	data, err := durable.ReadFile(e.o.FS, e.o.path(path))
+	data, err := read(context.Background(), e.o.Storage.Objects, path)
 	if err != nil {
 		return nil, fmt.Errorf("reading tile: %w", err)
 	}

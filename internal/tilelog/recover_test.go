@@ -1,4 +1,4 @@
-package tilelog
+package tilelog_test
 
 import (
 	"bytes"
@@ -11,29 +11,29 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/tilelog"
+	"github.com/hallmark-sign/hallmark/internal/tilelog/posix"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// writeJournal makes records the journal of a closed log.
-func writeJournal(t *testing.T, dir string, records ...record) {
+// writeJournal makes batches the journal of a closed log.
+func writeJournal(t *testing.T, dir string, batches ...tilelog.Promised) {
 	t.Helper()
-	path := filepath.Join(dir, "journal")
-	if err := os.RemoveAll(path); err != nil {
+	if err := os.RemoveAll(filepath.Join(dir, "journal")); err != nil {
 		t.Fatal(err)
 	}
-	j, err := durable.OpenJournal(durable.OS{}, path)
+	j, err := posix.Storage(posix.Options{Dir: dir}).Journal(1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer j.Close()
-	for _, r := range records {
-		raw, err := r.marshal()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := j.Append(raw); err != nil {
+	turn, err := j.Turn(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range batches {
+		if err := turn.Commit(p, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -41,13 +41,13 @@ func writeJournal(t *testing.T, dir string, records ...record) {
 
 // history appends n entries one by one and gives the records that a journal
 // would have of them.
-func history(t *testing.T, l *Log, n int) []record {
+func history(t *testing.T, l *tilelog.Log, n int) []tilelog.Promised {
 	t.Helper()
-	var records []record
+	var records []tilelog.Promised
 	for i := range n {
 		entry := fmt.Sprint("entry ", i)
 		r := mustAppend(t, l, entry)
-		records = append(records, record{base: r.Index, checkpoint: r.Checkpoint, entries: [][]byte{[]byte(entry)}})
+		records = append(records, tilelog.Promised{Base: r.Index, Checkpoint: r.Checkpoint, Entries: [][]byte{[]byte(entry)}})
 	}
 	return records
 }
@@ -63,15 +63,15 @@ func TestReplay(t *testing.T) {
 	mustClose(t, l)
 
 	otherRoot := records[3]
-	otherRoot.entries = [][]byte{[]byte("never signed")}
+	otherRoot.Entries = [][]byte{[]byte("never signed")}
 	resigned, err := checkpoint.Sign(checkpoint.Checkpoint{Origin: origin, Size: 9, Root: tlog.Hash{}}, o.Signers...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	otherSize := record{base: 3, checkpoint: resigned, entries: records[3].entries}
-	unsigned := record{base: 3, checkpoint: []byte("unsigned"), entries: records[3].entries}
+	otherSize := tilelog.Promised{Base: 3, Checkpoint: resigned, Entries: records[3].Entries}
+	unsigned := tilelog.Promised{Base: 3, Checkpoint: []byte("unsigned"), Entries: records[3].Entries}
 	for name, c := range map[string]struct {
-		journal []record
+		journal []tilelog.Promised
 		size    uint64
 		refusal string
 	}{
@@ -81,23 +81,23 @@ func TestReplay(t *testing.T) {
 		"all":                   {records, 5, ""},
 		"the next, then old":    {append(records[3:4:4], records[0], records[2]), 4, ""},
 		"a gap":                 {records[4:], 0, "journal goes on at 4, the log ends at 3"},
-		"another entry":         {[]record{otherRoot}, 0, "is not the checkpoint's"},
-		"checkpoint of 9":       {[]record{otherSize}, 0, "checkpoint of size 9"},
-		"unsigned":              {[]record{unsigned}, 0, "malformed note"},
-		"overlapping the end":   {[]record{{base: 2, checkpoint: records[3].checkpoint, entries: make([][]byte, 2)}}, 0, "journal goes on at 2"},
-		"entry of absurd width": {[]record{{base: 3, checkpoint: records[3].checkpoint, entries: [][]byte{make([]byte, maxEntry+1)}}}, 0, "longer than"},
+		"another entry":         {[]tilelog.Promised{otherRoot}, 0, "is not the checkpoint's"},
+		"checkpoint of 9":       {[]tilelog.Promised{otherSize}, 0, "checkpoint of size 9"},
+		"unsigned":              {[]tilelog.Promised{unsigned}, 0, "malformed note"},
+		"overlapping the end":   {[]tilelog.Promised{{Base: 2, Checkpoint: records[3].Checkpoint, Entries: make([][]byte, 2)}}, 0, "journal goes on at 2"},
+		"entry of absurd width": {[]tilelog.Promised{{Base: 3, Checkpoint: records[3].Checkpoint, Entries: [][]byte{make([]byte, tilelog.MaxEntry+1)}}}, 0, "longer than"},
 	} {
 		crashed := o
 		crashed.Dir = copyDir(t, behind)
 		writeJournal(t, crashed.Dir, c.journal...)
-		l, err := Open(crashed)
+		l, err := open(crashed)
 		if c.refusal != "" {
 			if err == nil || !strings.Contains(err.Error(), c.refusal) {
 				t.Errorf("%s: %v", name, err)
 			}
 			continue
 		}
-		if err != nil || l.Size() != c.size || l.engine.Load().published.Load() != c.size {
+		if err != nil || l.Size() != c.size || l.Published() != c.size {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
@@ -130,7 +130,7 @@ func TestDamagedJournal(t *testing.T) {
 	if err := os.WriteFile(path, raw, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(crashed); err == nil || !strings.Contains(err.Error(), "journal goes on at 3, the log ends at 2") {
+	if _, err := open(crashed); err == nil || !strings.Contains(err.Error(), "journal goes on at 3, the log ends at 2") {
 		t.Errorf("opened: %v", err)
 	}
 }
@@ -150,7 +150,7 @@ func TestCreateRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := Open(damaged); !errors.As(err, new(*Lost)) {
+		if _, err := open(damaged); !errors.As(err, new(*tilelog.Lost)) {
 			t.Errorf("without %v: %v", lost, err)
 		}
 	}
@@ -171,7 +171,7 @@ func TestLostDirectory(t *testing.T) {
 		if err := lose(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Open(o); !errors.As(err, new(*Lost)) {
+		if _, err := open(o); !errors.As(err, new(*tilelog.Lost)) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if left, _ := os.ReadDir(o.Dir); len(left) > 0 {
@@ -201,13 +201,6 @@ func TestTemporaryFilesCleared(t *testing.T) {
 }
 
 func TestNewTiles(t *testing.T) {
-	path := func(tiles []tileRef) string {
-		var paths []string
-		for _, t := range tiles {
-			paths = append(paths, t.path())
-		}
-		return strings.Join(paths, " ")
-	}
 	for _, c := range []struct {
 		last, size uint64
 		want       string
@@ -220,25 +213,8 @@ func TestNewTiles(t *testing.T) {
 		{250, 770, "tile/entries/000 tile/entries/001 tile/entries/002 tile/entries/003.p/2 tile/0/000 tile/0/001 tile/0/002 tile/0/003.p/2 tile/1/000.p/3"},
 		{65535, 65536, "tile/entries/255 tile/0/255 tile/1/000 tile/2/000.p/1"},
 	} {
-		if got := path(newTiles(c.last, c.size, tile.LevelEntries)); got != c.want {
+		if got := strings.Join(tilelog.NewTiles(c.last, c.size, tile.LevelEntries), " "); got != c.want {
 			t.Errorf("from %d to %d: %s, want %s", c.last, c.size, got, c.want)
 		}
 	}
-}
-
-func FuzzParseRecord(f *testing.F) {
-	raw, err := record{base: 7, checkpoint: []byte("checkpoint"), entries: [][]byte{[]byte("entry"), nil}}.marshal()
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(raw)
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		r, err := parseRecord(raw)
-		if err != nil {
-			return
-		}
-		if again, err := r.marshal(); err != nil || string(again) != string(raw) {
-			t.Errorf("%x comes back as %x, %v", raw, again, err)
-		}
-	})
 }

@@ -6,12 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
-
-	"github.com/hallmark-sign/hallmark/internal/durable"
 )
 
 // noteInterval is the shortest time between two writings of a log's notes. They lag
@@ -45,23 +42,16 @@ func (w *WentBack) Error() string {
 // Is makes every WentBack an ErrSeenMore.
 func (*WentBack) Is(target error) bool { return target == ErrSeenMore }
 
-// StartMarker is the path of the file beside the directory of a log which says that the
-// log was begun, and what it was seen with last.
-func StartMarker(dir string) string { return filepath.Clean(dir) + ".begun" }
-
 // asker is a Cosigner that reports which witnesses have seen nothing beyond a
 // checkpoint, and what the others say. ErrSeenMore is evidence, other errors are not.
 type asker interface {
 	Newest(ctx context.Context, checkpoint []byte, size uint64, prove func(old uint64) ([]tlog.Hash, error)) (agree []string, others []error)
 }
 
-// notes are the files that remember, outside the directory, what the log was seen with.
-func (o Options) notes() []string { return append([]string{StartMarker(o.Dir)}, o.Notes...) }
-
 // checkSeen compares the log with its notes, and with what witnesses have cosigned.
 func (e *engine) checkSeen() error {
-	for _, path := range e.o.notes() {
-		if err := e.checkNote(path); err != nil {
+	for _, n := range e.o.Storage.Notes {
+		if err := e.checkNote(n); err != nil {
 			return err
 		}
 	}
@@ -72,9 +62,9 @@ func (e *engine) checkSeen() error {
 	_, others := witnesses.Newest(context.Background(), e.head.envelope, e.head.size, e.proofTo(e.head.size))
 	for _, err := range others {
 		if errors.Is(err, ErrSeenMore) {
-			return &WentBack{Dir: e.o.Dir, Has: e.head.size, By: "witness " + err.Error()}
+			return &WentBack{Dir: e.o.Storage.Name, Has: e.head.size, By: "witness " + err.Error()}
 		}
-		e.o.Logger.Warn("witness does not say what it has seen of the log", "dir", e.o.Dir, "cause", err)
+		e.o.Logger.Warn("witness does not say what it has seen of the log", "dir", e.o.Storage.Name, "cause", err)
 	}
 	return nil
 }
@@ -87,8 +77,8 @@ func (e *engine) proofTo(size uint64) func(old uint64) ([]tlog.Hash, error) {
 
 // checkNote compares the log with one note. Earlier builds wrote the origin alone into a
 // start marker, and no other notes.
-func (e *engine) checkNote(path string) error {
-	raw, err := durable.ReadFile(e.o.FS, path)
+func (e *engine) checkNote(n Note) error {
+	raw, err := n.Read()
 	if errors.Is(err, fs.ErrNotExist) || err == nil && bytes.Count(raw, []byte("\n")) <= 1 {
 		return nil
 	}
@@ -97,9 +87,9 @@ func (e *engine) checkNote(path string) error {
 	}
 	c, err := e.o.openCheckpoint(raw)
 	if err != nil {
-		return fmt.Errorf("reading what the log was seen with, %s: %w", path, err)
+		return fmt.Errorf("reading what the log was seen with, %s: %w", n.Name(), err)
 	}
-	went := &WentBack{Dir: e.o.Dir, Has: e.head.size, Seen: c.Size, By: path + " says so"}
+	went := &WentBack{Dir: e.o.Storage.Name, Has: e.head.size, Seen: c.Size, By: n.Name() + " says so"}
 	if c.Size > e.head.size {
 		return went
 	}
@@ -107,7 +97,7 @@ func (e *engine) checkNote(path string) error {
 	if err == nil && root != c.Root {
 		err = went
 	}
-	e.noted[path] = c.Size
+	e.noted[n.Name()] = c.Size
 	return err
 }
 
@@ -135,27 +125,17 @@ func (e *engine) noteAll() {
 // log: what it had before still counts.
 func (e *engine) note() (ok bool) {
 	h, ok := e.seen(), true
-	for i, path := range e.o.notes() {
-		if e.noted[path] >= h.size || i > 0 && !e.inUse(filepath.Dir(path)) {
+	for _, n := range e.o.Storage.Notes {
+		if e.noted[n.Name()] >= h.size {
 			continue
 		}
-		if err := e.writeNote(path, h.envelope); err != nil {
-			e.o.Logger.Error("what the log was seen with can't be noted", "path", path, "cause", err)
+		switch err := n.Write(h.envelope); {
+		case err == nil:
+			e.noted[n.Name()] = h.size
+		case !errors.Is(err, fs.ErrNotExist):
+			e.o.Logger.Error("what the log was seen with can't be noted", "path", n.Name(), "cause", err)
 			ok = false
-			continue
 		}
-		e.noted[path] = h.size
 	}
 	return ok
-}
-
-// inUse reports whether a directory is that of a log or store which is there: in one that
-// is lost, a note would be in the way of what is restored.
-func (e *engine) inUse(dir string) bool {
-	_, err := e.o.FS.Stat(filepath.Join(dir, "lock"))
-	return err == nil
-}
-
-func (e *engine) writeNote(path string, envelope []byte) error {
-	return durable.Replace(e.o.FS, path, envelope, 0o644)
 }

@@ -1,4 +1,4 @@
-package tilelog
+package tilelog_test
 
 import (
 	"bytes"
@@ -17,6 +17,8 @@ import (
 
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/durable/disktest"
+	"github.com/hallmark-sign/hallmark/internal/tilelog"
+	"github.com/hallmark-sign/hallmark/internal/tilelog/posix"
 )
 
 // replaceDir puts a copy in the place of a directory.
@@ -57,7 +59,7 @@ func TestWentBack(t *testing.T) {
 	mustClose(t, l)
 
 	saved := map[string][]byte{}
-	for _, path := range []string{StartMarker(o.Dir), o.Notes[0]} {
+	for _, path := range []string{posix.StartMarker(o.Dir), o.Notes[0]} {
 		raw, err := os.ReadFile(path)
 		if err != nil || !bytes.Contains(raw, []byte("\n301\n")) {
 			t.Fatalf("%s: %s, %v", path, raw, err)
@@ -78,8 +80,8 @@ func TestWentBack(t *testing.T) {
 			"a fork":      {forked.Dir, "301 of its 302 entries are not those that it had"},
 		} {
 			replaceDir(t, o.Dir, c.dir)
-			_, err := Open(o)
-			if !errors.As(err, new(*WentBack)) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
+			_, err := open(o)
+			if !errors.As(err, new(*tilelog.WentBack)) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
 				t.Errorf("%s, by %s: %v", name, path, err)
 			}
 		}
@@ -103,7 +105,7 @@ func TestPromisedBatchMissed(t *testing.T) {
 	mustClose(t, l)
 	replaceDir(t, o.Dir, crashed)
 	writeJournal(t, o.Dir, records[3:4]...)
-	if _, err := Open(o); !errors.As(err, new(*WentBack)) {
+	if _, err := open(o); !errors.As(err, new(*tilelog.WentBack)) {
 		t.Errorf("opened without entry 4: %v", err)
 	}
 	writeJournal(t, o.Dir, records[3:]...)
@@ -115,14 +117,14 @@ func TestPromisedBatchMissed(t *testing.T) {
 func TestNotes(t *testing.T) {
 	o := testOptions(t, filepath.Join(t.TempDir(), "log"))
 	mustClose(t, mustOpen(t, o))
-	marker := StartMarker(o.Dir)
+	marker := posix.StartMarker(o.Dir)
 	for content, ok := range map[string]bool{
 		origin + "\n": true, "": true, "garbage\nof\nthree lines\n": false,
 	} {
 		if err := os.WriteFile(marker, []byte(content), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		l, err := Open(o)
+		l, err := open(o)
 		if (err == nil) != ok {
 			t.Errorf("%q: %v", content, err)
 		}
@@ -133,7 +135,7 @@ func TestNotes(t *testing.T) {
 	if err := errors.Join(os.Remove(marker), os.Mkdir(marker, 0o755)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(o); err == nil {
+	if _, err := open(o); err == nil {
 		t.Error("opened with a start marker that can't be read")
 	}
 }
@@ -149,16 +151,16 @@ func TestFreezeWentBack(t *testing.T) {
 	mustAppend(t, l, "entry 1")
 	mustClose(t, l)
 	replaceDir(t, o.Dir, backup)
-	if _, err := Frozen(o, ""); !errors.As(err, new(*WentBack)) {
+	if _, err := tilelog.Frozen(o.tilelog()); !errors.As(err, new(*tilelog.WentBack)) {
 		t.Errorf("served as frozen: %v", err)
 	}
-	if err := Freeze(t.Context(), o); err != nil {
+	if err := tilelog.Freeze(t.Context(), o.tilelog()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Frozen(o, ""); err != nil {
+	if _, err := tilelog.Frozen(o.tilelog()); err != nil {
 		t.Error(err)
 	}
-	if raw, err := os.ReadFile(StartMarker(o.Dir)); err != nil || !bytes.Contains(raw, []byte("\n2\n")) {
+	if raw, err := os.ReadFile(posix.StartMarker(o.Dir)); err != nil || !bytes.Contains(raw, []byte("\n2\n")) {
 		t.Errorf("the start marker has forgotten what was seen: %s, %v", raw, err)
 	}
 }
@@ -179,20 +181,22 @@ func TestWitnessKnows(t *testing.T) {
 	o := testOptions(t, filepath.Join(t.TempDir(), "log"))
 	w := &knowing{moody: &moody{cosigner: cosigner(t)}, ahead: errors.New("busy")}
 	o.Cosigner = w
-	ahead := fmt.Errorf("it has cosigned 9 entries: %w", ErrSeenMore)
+	ahead := fmt.Errorf("it has cosigned 9 entries: %w", tilelog.ErrSeenMore)
 	func() {
-		l := mustOpen(t, Options{Dir: o.Dir, Origin: o.Origin, Signers: o.Signers, Verifiers: o.Verifiers, Format: o.Format, Clock: o.Clock, Logger: o.Logger})
+		plain := o
+		plain.Cosigner = nil
+		l := mustOpen(t, plain)
 		mustAppend(t, l, "entry 0")
 		mustClose(t, l)
 	}()
 	w.ahead = ahead
-	if _, err := Open(o); !errors.As(err, new(*WentBack)) {
+	if _, err := open(o); !errors.As(err, new(*tilelog.WentBack)) {
 		t.Errorf("opened: %v", err)
 	}
 	o.Cosigner = later{ahead}
 	l := mustOpen(t, o)
-	<-l.engine.Load().failed
-	if err := l.Err(); !errors.Is(err, ErrFailed) || !errors.Is(err, ErrSeenMore) {
+	<-l.Failed()
+	if err := l.Err(); !errors.Is(err, tilelog.ErrFailed) || !errors.Is(err, tilelog.ErrSeenMore) {
 		t.Errorf("went on: %v", err)
 	}
 	l.Close(t.Context())
@@ -213,7 +217,7 @@ func TestNotesFail(t *testing.T) {
 		o.FS = disk
 		l := mustOpen(t, o)
 		disk.Fail(func(op disktest.Operation) error {
-			if strings.HasPrefix(op.Path, StartMarker(o.Dir)) && op.Changes() {
+			if strings.HasPrefix(op.Path, posix.StartMarker(o.Dir)) && op.Changes() {
 				return syscall.EROFS
 			}
 			return nil
@@ -224,8 +228,8 @@ func TestNotesFail(t *testing.T) {
 			t.Error(err)
 		}
 		disk.Fail(nil)
-		time.Sleep(2 * lastRetry)
-		if raw, err := durable.ReadFile(disk, StartMarker(o.Dir)); err != nil || !bytes.Contains(raw, []byte("\n1\n")) {
+		time.Sleep(2 * tilelog.LastRetry)
+		if raw, err := durable.ReadFile(disk, posix.StartMarker(o.Dir)); err != nil || !bytes.Contains(raw, []byte("\n1\n")) {
 			t.Errorf("%q, %v", raw, err)
 		}
 		mustClose(t, l)

@@ -11,9 +11,9 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// journalLimit is the size, in bytes, at which the sequencer waits for the
-// publisher, so that the journal can begin anew.
-const journalLimit = 16 << 20
+// maxBacklog is how many bytes of entries may be in the journal alone, before the sequencer
+// waits for the publisher, so that the journal can begin anew.
+const maxBacklog = 16 << 20
 
 // waiter is an entry on its way through the sequencer, which fills in the rest
 // and closes done.
@@ -21,17 +21,20 @@ type waiter struct {
 	Pending
 	done chan struct{}
 
-	err   error
-	index uint64
-	leaf  tlog.Hash
-	now   time.Time
-	head  head
+	err     error
+	index   uint64
+	leaf    tlog.Hash
+	encoded []byte
+	now     time.Time
+	head    head
 }
 
-// batch is what a round of the sequencer adds.
+// A batch is what a round of the sequencer adds.
 type batch struct {
-	record
-	encoded [][]byte // entries as they stand in tiles
+	Promised
+	leaves  []tlog.Hash
+	encoded [][]byte             // entries as they stand in tiles
+	known   map[tlog.Hash]uint64 // indices of leaves that are asked for; nil without Dedup
 }
 
 // sequence answers all that is queued, until the queue is closed and empty.
@@ -71,25 +74,31 @@ func (e *engine) gather(first *waiter) []*waiter {
 }
 
 // commit makes the waiters' entries durable under a new checkpoint. After an
-// error nothing may be committed again: leaves may be in the tree, or the record
+// error nothing may be committed again: leaves may be in the tree, or the batch
 // in the journal, that no one has been promised.
 func (e *engine) commit(waiters []*waiter) error {
 	if err := e.err(); err != nil {
 		return err
 	}
-	now := e.o.Clock()
-	b := batch{record: record{base: e.head.size}}
-	for _, w := range waiters {
-		w.now = now
-		w.err = e.place(w, &b)
-	}
-	if err := e.err(); err != nil {
+	if err := e.makeRoom(); err != nil {
 		return err
 	}
-	if len(b.entries) > 0 {
-		if err := e.promise(&b); err != nil {
-			return err
-		}
+	before := e.head.size
+	turn, err := e.turn()
+	if err != nil {
+		return err
+	}
+	defer turn.Release()
+	b, err := e.place(turn, waiters)
+	if err != nil {
+		return err
+	}
+	if err := e.promise(turn, b); err != nil {
+		return err
+	}
+	if e.head.size > before {
+		signal(e.committed)
+		signal(e.grown)
 	}
 	for _, w := range waiters {
 		w.head = e.head
@@ -97,96 +106,129 @@ func (e *engine) commit(waiters []*waiter) error {
 	return nil
 }
 
-// place gives w its index: that of the same entry before, or the next.
-func (e *engine) place(w *waiter, b *batch) error {
+// turn waits for the turn to append, and replays what others have appended.
+func (e *engine) turn() (Turn, error) {
+	turn, err := e.journal.Turn(e.ctx, e.head.size)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range turn.Since() {
+		if err := e.replay(p); err != nil {
+			turn.Release()
+			return nil, err
+		}
+	}
+	return turn, nil
+}
+
+// place gives each waiter its index: that of the same entry before, or the next.
+func (e *engine) place(turn Turn, waiters []*waiter) (*batch, error) {
+	b := &batch{Promised: Promised{Base: e.head.size}}
+	now := e.o.Clock()
+	var asked []tlog.Hash
+	for _, w := range waiters {
+		w.now = now
+		if w.Make != nil {
+			continue
+		}
+		if w.leaf, w.encoded, w.err = e.encode(w.Entry); w.err == nil {
+			asked = append(asked, w.leaf)
+		}
+	}
+	if e.o.Dedup {
+		found, err := turn.Known(asked)
+		if err != nil {
+			return nil, err
+		}
+		b.known = make(map[tlog.Hash]uint64, len(waiters))
+		for _, f := range found {
+			b.known[f.Leaf] = f.Index
+		}
+	}
+	for _, w := range waiters {
+		if w.err == nil {
+			w.err = e.add(w, b)
+		}
+	}
+	return b, e.err()
+}
+
+// add adds the entry of w to the batch, unless the log has it.
+func (e *engine) add(w *waiter, b *batch) error {
 	entry := w.Entry
 	if w.Make != nil {
 		var err error
-		if entry, err = w.Make(b.end(), w.now); err != nil {
+		if entry, err = w.Make(b.End(), w.now); err != nil {
 			return fmt.Errorf("%w: %w", ErrEntry, err)
 		}
-	}
-	leaf, encoded, err := e.encode(entry)
-	if err != nil {
-		return err
-	}
-	w.leaf, w.index = leaf, b.end()
-	if e.known != nil && w.Make == nil {
-		index, ok, err := e.known.Find(leaf)
-		if err != nil {
-			e.fail(err)
-			return e.err()
-		}
-		if ok {
-			w.index = index
-			return nil
+		if w.leaf, w.encoded, err = e.encode(entry); err != nil {
+			return err
 		}
 	}
-	if err := e.grow(leaf, w.index); err != nil {
-		e.fail(err)
-		return e.err()
+	index, ok := b.known[w.leaf]
+	if ok && w.Make == nil {
+		w.index = index
+		return nil
 	}
-	b.entries = append(b.entries, entry)
-	b.encoded = append(b.encoded, encoded)
+	w.index = b.End()
+	if b.known != nil && !ok {
+		b.known[w.leaf] = w.index
+	}
+	e.tree.append(w.leaf)
+	b.Entries = append(b.Entries, entry)
+	b.leaves = append(b.leaves, w.leaf)
+	b.encoded = append(b.encoded, w.encoded)
 	return nil
 }
 
 func (e *engine) encode(entry []byte) (leaf tlog.Hash, encoded []byte, err error) {
-	if len(entry) > maxEntry {
-		return tlog.Hash{}, nil, fmt.Errorf("%w: longer than %d bytes", ErrEntry, maxEntry)
-	}
-	hashed, err := e.o.Format.Leaf(entry)
-	if err != nil {
-		return tlog.Hash{}, nil, fmt.Errorf("%w: %w", ErrEntry, err)
+	if leaf, err = e.leaf(entry); err != nil {
+		return tlog.Hash{}, nil, err
 	}
 	if encoded, err = e.o.Format.Encode(entry); err != nil {
 		return tlog.Hash{}, nil, fmt.Errorf("%w: %w", ErrEntry, err)
 	}
-	return tile.LeafHash(hashed), encoded, nil
+	return leaf, encoded, nil
 }
 
-// grow adds the leaf at index, the tree's next, to tree and known leaves.
-func (e *engine) grow(leaf tlog.Hash, index uint64) error {
-	if e.known != nil {
-		if err := e.known.Add(leaf, index); err != nil {
-			return err
-		}
+// leaf returns the leaf hash of an entry.
+func (e *engine) leaf(entry []byte) (tlog.Hash, error) {
+	if len(entry) > maxEntry {
+		return tlog.Hash{}, fmt.Errorf("%w: longer than %d bytes", ErrEntry, maxEntry)
 	}
-	e.tree.append(leaf)
-	return nil
+	hashed, err := e.o.Format.Leaf(entry)
+	if err != nil {
+		return tlog.Hash{}, fmt.Errorf("%w: %w", ErrEntry, err)
+	}
+	return tile.LeafHash(hashed), nil
 }
 
-// promise signs the tree that b has led to and makes it durable.
-func (e *engine) promise(b *batch) error {
-	root, err := e.tree.root(b.end())
+// promise signs the tree that b has led to and makes it durable. Of a batch of duplicates
+// it makes sure that what they duplicate is durable.
+func (e *engine) promise(turn Turn, b *batch) error {
+	if len(b.Entries) == 0 {
+		return turn.Commit(b.Promised, nil)
+	}
+	root, err := e.tree.root(b.End())
 	if err != nil {
 		return err
 	}
-	c := checkpoint.Checkpoint{Origin: e.o.Origin, Size: b.end(), Root: root}
-	if b.checkpoint, err = checkpoint.Sign(c, e.o.Signers...); err != nil {
+	c := checkpoint.Checkpoint{Origin: e.o.Origin, Size: b.End(), Root: root}
+	if b.Checkpoint, err = checkpoint.Sign(c, e.o.Signers...); err != nil {
 		return err
 	}
-	raw, err := b.marshal()
-	if err != nil {
+	if err := turn.Commit(b.Promised, b.leaves); err != nil {
 		return err
 	}
-	if err := e.makeRoom(); err != nil {
-		return err
-	}
-	if err := e.journal.Append(raw); err != nil {
-		return err
-	}
-	e.accept(head{size: b.end(), root: root, envelope: b.checkpoint}, b.encoded)
-	signal(e.committed)
-	signal(e.grown)
+	e.accept(head{size: b.End(), root: root, envelope: b.Checkpoint}, b.encoded)
 	return nil
 }
 
-// makeRoom rewinds the journal when all that it holds is published, and waits
-// for that when it has grown too long.
+// makeRoom waits for the publisher when too much is in the journal alone. Up to the next
+// time that all is published, the journal only grows.
 func (e *engine) makeRoom() error {
 	for e.published.Load() < e.head.size {
-		if e.journal.Size() < journalLimit {
+		if e.backlog < maxBacklog {
 			return nil
 		}
 		signal(e.hurry)
@@ -196,7 +238,7 @@ func (e *engine) makeRoom() error {
 			return e.failure
 		}
 	}
-	e.journal.Reset()
+	e.backlog = 0
 	return nil
 }
 
@@ -210,6 +252,7 @@ func (e *engine) accept(h head, encoded [][]byte) {
 			e.bundles[n] = new(bundle)
 		}
 		e.bundles[n].add(entry)
+		e.backlog += len(entry)
 	}
 	e.head = h
 }

@@ -89,6 +89,32 @@ func (t *tree) prove(index, size uint64, leaf, root tlog.Hash) (tile.InclusionPr
 	return p, nil
 }
 
+// proveTree returns the root of the first old leaves, and the proof that the first size
+// leaves, whose root is whole, begin with them. It verifies the proof.
+func (t *tree) proveTree(old, size uint64, whole tlog.Hash) (root tlog.Hash, proof []tlog.Hash, err error) {
+	if root, err = t.root(old); err != nil {
+		return tlog.Hash{}, nil, fmt.Errorf("proving consistency: %w", err)
+	}
+	switch old {
+	case 0: // every tree begins with nothing
+		return root, nil, nil
+	case size:
+		if root != whole {
+			return tlog.Hash{}, nil, fmt.Errorf("proving consistency: %w", tile.ErrProof)
+		}
+		return root, nil, nil
+	}
+	if proof, err = tlog.ProveTree(int64(size), int64(old), t); err == nil {
+		if tlog.CheckTree(proof, int64(size), whole, int64(old), root) != nil {
+			err = tile.ErrProof
+		}
+	}
+	if err != nil {
+		return tlog.Hash{}, nil, fmt.Errorf("proving consistency: %w", err)
+	}
+	return root, proof, nil
+}
+
 // ReadHashes implements tlog.HashReader.
 func (t *tree) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 	hashes := make([]tlog.Hash, len(indexes))
@@ -116,8 +142,13 @@ func (t *tree) hash(index int64) (tlog.Hash, error) {
 		}
 		return held[k][i], nil
 	}
+	size := t.size
 	t.mu.RUnlock()
-	data, err := t.readTile(at, tile.Width)
+	width := tileWidth(at, size) // full, but for the edge of a log that is only read
+	if (i+1)<<k > uint64(width) {
+		return tlog.Hash{}, fmt.Errorf("hash %d of level %d is beyond the tree", n, level)
+	}
+	data, err := t.readTile(at, width)
 	if err != nil {
 		return tlog.Hash{}, err
 	}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
+	"github.com/hallmark-sign/hallmark/internal/tilelog/posix"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
@@ -35,7 +36,7 @@ func witnessedLog(t testing.TB, dir string, witnessed bool, quorum int, all ...P
 		t.Fatal(err)
 	}
 	l, err := tilelog.Open(tilelog.Options{
-		Dir: dir, Origin: origin, Signers: []note.Signer{signer}, Verifiers: []note.Verifier{verifier},
+		Storage: posix.Storage(posix.Options{Dir: dir}), Origin: origin, Signers: []note.Signer{signer}, Verifiers: []note.Verifier{verifier},
 		Format: tilelog.EntryBundles(), Dedup: true, Clock: time.Now, Logger: options("", 2, nil, "").Logger,
 		Cosigner: peers, Witnessed: witnessed,
 	})
