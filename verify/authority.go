@@ -19,6 +19,7 @@ type authority struct {
 	intermediates *x509.CertPool
 	own           *x509.Certificate                   // what a timestamp authority signs with, if the root names it
 	ownPath       atomic.Pointer[[]*x509.Certificate] // of own, once crypto/x509 has found it
+	above         atomic.Pointer[issuance]            // that crypto/x509 has found last
 }
 
 func newAuthority(a *trust.Authority, usage x509.ExtKeyUsage) (*authority, error) {
@@ -41,8 +42,12 @@ func newAuthority(a *trust.Authority, usage x509.ExtKeyUsage) (*authority, error
 //
 // The path of the authority's own certificate is the same for every token, so it
 // is verified once and used again while all of its certificates are valid: of
-// RFC 5280's checks only the validity depends on the time.
+// RFC 5280's checks only the validity depends on the time. For the same reason the
+// path above a leaf is verified once for all leaves of one issuer; see [issuance].
 func (a *authority) path(leaf *x509.Certificate, extra []*x509.Certificate, at time.Time) ([]*x509.Certificate, error) {
+	if path := a.above.Load().path(a.usage, leaf, at); path != nil {
+		return path, nil
+	}
 	own := a.own != nil && a.own.Equal(leaf)
 	if known := a.ownPath.Load(); own && known != nil && validAt(*known, at) {
 		return *known, nil
@@ -62,6 +67,8 @@ func (a *authority) path(leaf *x509.Certificate, extra []*x509.Certificate, at t
 	}
 	if own {
 		a.ownPath.Store(&paths[0])
+	} else if len(extra) == 0 {
+		a.above.Store(newIssuance(paths[0][1:]))
 	}
 	return paths[0], nil
 }

@@ -6,8 +6,10 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"errors"
 	"math/big"
+	"slices"
 	"testing"
 	"time"
 
@@ -79,6 +81,54 @@ func TestOwnPathAnswersAsTheWholePath(t *testing.T) {
 				got, err := a.path(own, nil, at)
 				if (err == nil) != (wantErr == nil) || len(got) != len(want) {
 					t.Errorf("day %d: %d certificates, %v; asked first: %d, %v", day, len(got), err, len(want), wantErr)
+				}
+			}
+		})
+	}
+}
+
+// The path of a second leaf, above which the path of a first was verified, is what
+// crypto/x509 returns for it alone.
+func TestIssuanceAnswersAsTheWholePath(t *testing.T) {
+	for name, spoil := range map[string]func(root, middle, leaf *x509.Certificate){
+		"good":                     func(_, _, _ *x509.Certificate) {},
+		"leaf starts late":         func(_, _, leaf *x509.Certificate) { leaf.NotBefore = start.AddDate(0, 0, 3) },
+		"root expires first":       func(root, _, _ *x509.Certificate) { root.NotAfter = start.AddDate(0, 0, 3) },
+		"intermediate starts late": func(_, middle, _ *x509.Certificate) { middle.NotBefore = start.AddDate(0, 0, 3) },
+		"leaf is for servers":      func(_, _, leaf *x509.Certificate) { leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} },
+		"root permits other names": func(root, _, _ *x509.Certificate) { root.PermittedEmailAddresses = []string{"example.org"} },
+		"root excludes the leaf":   func(root, _, _ *x509.Certificate) { root.ExcludedEmailAddresses = []string{"leaf@example.com"} },
+		"intermediate excludes it": func(_, middle, _ *x509.Certificate) { middle.ExcludedEmailAddresses = []string{"leaf@example.com"} },
+		"root allows one between":  func(root, _, _ *x509.Certificate) { root.MaxPathLen = 1 },
+		"root wants policies": func(root, _, _ *x509.Certificate) {
+			root.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 36}, Critical: true, Value: []byte{0x30, 3, 0x80, 1, 0}}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root, middle := caCertificate("root"), caCertificate("intermediate")
+			leaf := func(name string) *x509.Certificate {
+				return &x509.Certificate{
+					SerialNumber: big.NewInt(2), NotBefore: start, NotAfter: start.AddDate(0, 0, 9),
+					EmailAddresses: []string{name}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning},
+				}
+			}
+			second := leaf("leaf@example.com")
+			spoil(root, middle, second)
+			above := newPair(t, root, nil)
+			issuer := newPair(t, middle, &above)
+			other := newPair(t, middle, &above)
+			first := newPair(t, leaf("first@example.org"), &issuer).cert
+			chain := &trust.Authority{Chain: []*x509.Certificate{issuer.cert, above.cert}}
+			a := must(newAuthority(chain, x509.ExtKeyUsageCodeSigning))(t)
+			for _, cert := range []*x509.Certificate{newPair(t, second, &issuer).cert, newPair(t, second, &other).cert, issuer.cert, above.cert} {
+				for _, day := range []int{5, 4, 12, 2, 0, -1, 3, 10} {
+					at := start.AddDate(0, 0, day)
+					_, _ = a.path(first, nil, at)
+					want, wantErr := must(newAuthority(chain, x509.ExtKeyUsageCodeSigning))(t).path(cert, nil, at)
+					got, err := a.path(cert, nil, at)
+					if (err == nil) != (wantErr == nil) || !slices.EqualFunc(got, want, (*x509.Certificate).Equal) {
+						t.Errorf("day %d: %d certificates, %v; verified alone: %d, %v", day, len(got), err, len(want), wantErr)
+					}
 				}
 			}
 		})
