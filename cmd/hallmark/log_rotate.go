@@ -57,7 +57,8 @@ printed. Witnesses need the new log's key, which is printed too.`,
 }
 
 func (f rotateFlags) rotate(ctx context.Context, env cli.Environment) error {
-	resumed, err := instance.ResumeRotation(config.Find(f.config))
+	logger := slog.New(slog.NewJSONHandler(env.Machine(), &slog.HandlerOptions{Level: slog.LevelError}))
+	resumed, err := instance.ResumeRotation(config.Find(f.config), logger)
 	if err != nil {
 		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: f.config, Code: "configuration", Err: err}
 	}
@@ -72,14 +73,16 @@ func (f rotateFlags) rotate(ctx context.Context, env cli.Environment) error {
 	if err != nil {
 		return err
 	}
-	if err := i.CheckRotation(f.url); err != nil {
+	if err := i.CheckRotation(f.url); errors.Is(err, instance.ErrDemand) {
+		return demandProblem(i.Config.Dir, err)
+	} else if err != nil {
 		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: f.url, Code: "configuration", Err: err, Try: "--url https://ANOTHER-HOST"}
 	}
 	old := i.Root.Logs[len(i.Root.Logs)-1].BaseURL
 	if err := f.confirm(ctx, env, old); err != nil {
 		return err
 	}
-	if err := f.freeze(ctx, env, i); err != nil {
+	if err := freeze(ctx, i, logger); err != nil {
 		return err
 	}
 	rekor, note, err := i.NextKeys(passphrase)
@@ -88,6 +91,9 @@ func (f rotateFlags) rotate(ctx context.Context, env cli.Environment) error {
 	}
 	if err == nil {
 		err = i.WriteTrust(i.Config.Dir)
+	}
+	if err == nil {
+		err = i.PublishLogPolicy(0, logger) // else the fingerprint that is printed is soon another
 	}
 	if err != nil {
 		return fmt.Errorf("%w; the log is frozen: do it again", err)
@@ -140,8 +146,7 @@ func (f rotateFlags) confirm(ctx context.Context, env cli.Environment, old strin
 	return env.Confirm(ctx, fmt.Sprintf("freeze the log at %s for good?", old), "--yes")
 }
 
-func (f rotateFlags) freeze(ctx context.Context, env cli.Environment, i *instance.Instance) error {
-	logger := slog.New(slog.NewJSONHandler(env.Machine(), &slog.HandlerOptions{Level: slog.LevelError}))
+func freeze(ctx context.Context, i *instance.Instance, logger *slog.Logger) error {
 	witnesses, err := instance.Witnesses(i.Config)
 	if err != nil {
 		return err

@@ -184,7 +184,7 @@ func newServer(i *instance.Instance, l net.Listener, logger *slog.Logger, reload
 		return nil, lost
 	}
 	if errors.Is(err, instance.ErrDemand) {
-		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: i.Config.Dir, Code: "configuration", Err: err, Try: "docs/operating/witnesses.md"}
+		return nil, demandProblem(i.Config.Dir, err)
 	}
 	if errors.Is(err, tilelog.ErrFrozen) {
 		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: i.Config.Dir, Code: "configuration", Err: fmt.Errorf("a rotation was interrupted: %w", err), Try: "hallmark log rotate, once more"}
@@ -206,4 +206,10 @@ func lostLog(err error) error {
 		return nil
 	}
 	return &verdict.Problem{Exit: verdict.ExitUsage, Subject: lost.Dir, Code: "log-lost", Err: err, Try: "mount it; or hallmark log restore BACKUP " + verdict.Quoted(lost.Dir)}
+}
+
+// demandProblem returns the refusal of a configuration whose witnesses clients could not be
+// told to demand.
+func demandProblem(dir string, err error) *verdict.Problem {
+	return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: "docs/operating/witnesses.md"}
 }

@@ -87,14 +87,20 @@ func (f fingerprintFlags) material(ctx context.Context, env cli.Environment, ins
 	if err != nil {
 		return nil, err
 	}
+	info, err := os.Stat(instance)
+	isDir := err == nil && info.IsDir()
 	dir := instance
-	if slices.Contains(names, instance) {
+	switch {
+	case slices.Contains(names, instance):
+		if isDir {
+			env.Say("this is what is pinned as %s; write ./%s for the directory", instance, instance)
+		}
 		if dir, err = h.Instance(instance); err != nil {
 			return nil, err
 		}
-	} else if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+	case !isDir:
 		return nil, &verdict.Problem{Exit: verdict.ExitUndecided, Subject: instance, Code: "no-instance", Err: errors.New("it is neither a pinned instance nor a directory"), Try: env.Command() + " trust list"}
-	} else if ownlog.IsInstance(dir) {
+	case ownlog.IsInstance(dir):
 		dir = filepath.Join(dir, "trust")
 	}
 	m, err := store.Read(dir)

@@ -2,7 +2,6 @@ package instance
 
 import (
 	"crypto"
-	"crypto/ed25519"
 	"crypto/x509"
 	"fmt"
 	"os"
@@ -248,12 +247,8 @@ func (i *Instance) WriteTrust(dir string) error {
 
 // logKey is the verifier key by which witnesses know the log.
 func (i *Instance) logKey() ([]byte, error) {
-	public, ok := i.Keys.Note.Public().(ed25519.PublicKey)
-	if !ok {
-		return nil, fmt.Errorf("the log's key for witnesses is %T, not Ed25519", i.Keys.Note.Public())
-	}
-	key := checkpoint.Key{Name: config.Hostname(i.log().BaseURL), Public: public}
-	return []byte(key.String() + "\n"), nil
+	key, err := i.noteKey()
+	return []byte(key.String() + "\n"), err
 }
 
 // header opens the configuration that Create writes.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/durable"
@@ -25,26 +26,14 @@ var ErrDemand = errors.New("log policy does not fit")
 // that there is stays as it is, but for more logs. Size is that of the log that takes entries.
 // Errors: ErrDemand.
 func (i *Instance) PublishLogPolicy(size uint64, logger *slog.Logger) error {
-	path := i.Config.Path("trust", trust.LogPolicyFile)
-	raw, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	p, err := i.demandedPolicy()
+	if p == nil || err != nil {
 		return err
 	}
-	if w := i.Config.Witnesses; w == nil || !w.Demanded {
-		if raw != nil {
-			return fmt.Errorf("%w: clients have pinned %s: witnesses.demanded stays on, or the file goes and every client pins anew", ErrDemand, path)
-		}
-		return nil
-	}
-	p, err := demanded(raw, i.Config.Witnesses)
+	log, err := i.noteKey()
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return err
 	}
-	public, ok := i.Keys.Note.Public().(ed25519.PublicKey)
-	if !ok {
-		return fmt.Errorf("the log's key for witnesses is %T, not Ed25519", i.Keys.Note.Public())
-	}
-	log := checkpoint.Key{Name: config.Hostname(i.log().BaseURL), Public: public}
 	if slices.ContainsFunc(p.Logs, func(k checkpoint.Key) bool { return k.String() == log.String() }) {
 		return nil
 	}
@@ -52,8 +41,58 @@ func (i *Instance) PublishLogPolicy(size uint64, logger *slog.Logger) error {
 		return fmt.Errorf("%w: the log has entries that nobody had to cosign, which clients would refuse: begin a new one with 'hallmark log rotate'", ErrDemand)
 	}
 	p.Logs = append(p.Logs, log)
+	path := i.logPolicyFile()
 	logger.Info("clients are told to demand cosignatures", "file", path, "log", log.Name)
 	return durable.WriteFile(path, p.Marshal(), 0o644)
+}
+
+func (i *Instance) logPolicyFile() string { return i.Config.Path("trust", trust.LogPolicyFile) }
+
+// demandedPolicy returns the policy that the configuration demands, with the logs of the
+// one that is published; nil if it demands none. Errors: ErrDemand.
+func (i *Instance) demandedPolicy() (*checkpoint.WitnessPolicy, error) {
+	path := i.logPolicyFile()
+	raw, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if w := i.Config.Witnesses; w == nil || !w.Demanded {
+		if raw != nil {
+			return nil, fmt.Errorf("%w: clients have pinned %s: witnesses.demanded stays on, or the file goes and every client pins anew", ErrDemand, path)
+		}
+		return nil, nil
+	}
+	p, err := demanded(raw, i.Config.Witnesses)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &p, nil
+}
+
+// noteKey returns the verifier key by which witnesses know the log that takes entries. It
+// reads the published one where the keys are not open.
+func (i *Instance) noteKey() (checkpoint.Key, error) {
+	name := config.Hostname(i.log().BaseURL)
+	if i.Keys.Note != nil {
+		public, ok := i.Keys.Note.Public().(ed25519.PublicKey)
+		if !ok {
+			return checkpoint.Key{}, fmt.Errorf("the log's key for witnesses is %T, not Ed25519", i.Keys.Note.Public())
+		}
+		return checkpoint.Key{Name: name, Public: public}, nil
+	}
+	path := i.Config.Path("trust", trust.LogKeyFile)
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return checkpoint.Key{}, err
+	}
+	key, err := checkpoint.ParseKey(strings.TrimSpace(string(raw)))
+	if err == nil && (key.Name != name || key.Cosigning) {
+		err = fmt.Errorf("it is not the key of the log %s", name)
+	}
+	if err != nil {
+		return checkpoint.Key{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return key, nil
 }
 
 // demanded is the policy that the configuration says, of the logs of the one that is

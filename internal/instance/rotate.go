@@ -27,8 +27,9 @@ func fileNote(n int) string  { return config.LogName(n) + "-note.pem" }
 // log is the transparency log that takes entries.
 func (i *Instance) log() *trust.Log { return &i.Root.Logs[len(i.Root.Logs)-1] }
 
-// CheckRotation says why an instance can't have its next log at a base URL. Clients
+// CheckRotation returns why an instance can't have its next log at a base URL. Clients
 // know logs by their host names, and tell two of one name from each other by nothing.
+// Errors: ErrDemand where clients could not be told to demand what the configuration says.
 func (i *Instance) CheckRotation(base string) error {
 	u, err := url.Parse(base)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || base != u.Scheme+"://"+u.Host {
@@ -39,7 +40,8 @@ func (i *Instance) CheckRotation(base string) error {
 			return fmt.Errorf("%s has the host name of %s: each log needs one of its own, which leads to this instance", base, log.BaseURL)
 		}
 	}
-	return nil
+	_, err = i.demandedPolicy()
+	return err
 }
 
 // Rotate gives the instance its next log, at a base URL that CheckRotation has
@@ -121,8 +123,8 @@ func (i *Instance) keep(name, kind string, passphrase []byte) (crypto.Signer, er
 }
 
 // ResumeRotation ends a rotation that was interrupted between the two files that
-// clients are told by. It says whether there was one.
-func ResumeRotation(path string) (bool, error) {
+// clients are told by, and reports whether there was one.
+func ResumeRotation(path string, logger *slog.Logger) (bool, error) {
 	c, err := config.Load(path)
 	if err != nil {
 		return false, err
@@ -140,6 +142,9 @@ func ResumeRotation(path string) (bool, error) {
 		err = i.clearTemporary()
 	}
 	if err != nil {
+		return false, fmt.Errorf("resuming rotation: %w", err)
+	}
+	if err := i.PublishLogPolicy(0, logger); err != nil {
 		return false, fmt.Errorf("resuming rotation: %w", err)
 	}
 	return true, durable.WriteFile(filepath.Join(c.Dir, "trust", trust.SigningConfigFile), raw, 0o644)
