@@ -66,27 +66,44 @@ func (l *Log) serveTile(w http.ResponseWriter, r *http.Request, path string) {
 // of the same tile as wide as it is now. The publisher may replace one by the other at
 // any time, so it looks again when neither is there.
 func (l *Log) openTile(ctx context.Context, t tileRef) (f Object, size int64, err error) {
-	for {
-		published := l.engine.Load().published.Load()
+	for tiled := l.engine.Load().published.Load(); ; {
 		f, err := l.o.Storage.Objects.Open(ctx, t.path())
 		if err == nil {
 			return f, f.Size(), nil
 		}
+		wide := t
+		wide.width = tileWidth(position{max(t.level, 0), t.n}, tiled)
+		if errors.Is(err, fs.ErrNotExist) && t.width < wide.width {
+			if f, err = l.o.Storage.Objects.Open(ctx, wide.path()); err == nil {
+				return l.cut(ctx, f, t)
+			}
+		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			return nil, 0, err
 		}
-		wide := t
-		wide.width = tileWidth(position{max(t.level, 0), t.n}, published)
-		if t.width > wide.width {
+		now := l.tiled(ctx)
+		if now == tiled {
 			return nil, 0, err
 		}
-		if f, err = l.o.Storage.Objects.Open(ctx, wide.path()); err == nil {
-			return l.cut(ctx, f, t)
-		}
-		if !errors.Is(err, fs.ErrNotExist) || l.engine.Load().published.Load() == published {
-			return nil, 0, err
-		}
+		tiled = now
 	}
+}
+
+// tiled returns how many entries have tiles, even if another process has written them.
+func (l *Log) tiled(ctx context.Context) uint64 {
+	size, name := l.engine.Load().published.Load(), "checkpoint"
+	if l.o.Cosigner != nil {
+		name = headFile
+	}
+	envelope, err := read(ctx, l.o.Storage.Objects, name)
+	if err != nil {
+		return size
+	}
+	c, err := l.o.openCheckpoint(envelope)
+	if err != nil {
+		return size
+	}
+	return max(size, c.Size)
 }
 
 // cut returns f, a wider form of t, and how many of its bytes are t. It closes f if it

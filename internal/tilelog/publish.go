@@ -3,6 +3,7 @@ package tilelog
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/hallmark-sign/hallmark/wire/tile"
@@ -155,20 +156,21 @@ func (e *engine) forget(size uint64) {
 
 // removePartials removes, of the tiles just written, the partial forms that are
 // narrower, except those of the checkpoint before, and of the one that is shown:
-// readers may be fetching them.
+// readers may be fetching them. Wider forms are of another writer, who is ahead.
 // The handler cuts all others out of wider ones, and a full tile replaces its
 // partial forms at once (tlog-tiles, "Partial Tiles").
 func (e *engine) removePartials(tiles []tileRef, last uint64) error {
 	shown, _, _ := e.exposed.get()
 	for _, t := range tiles {
-		var keep []string
+		var obsolete func(string) bool
 		if t.width < tile.Width {
 			at := position{max(t.level, 0), t.n}
-			for _, width := range []int{t.width, tileWidth(at, last), tileWidth(at, shown.size)} {
-				keep = append(keep, tileRef{t.position, width}.path())
+			obsolete = func(base string) bool {
+				width, err := strconv.Atoi(base)
+				return err == nil && width < t.width && width != tileWidth(at, last) && width != tileWidth(at, shown.size)
 			}
 		}
-		if err := e.o.Storage.Objects.Delete(e.ctx, tile.Path(t.level, t.n, tile.Width)+".p", keep...); err != nil {
+		if err := e.o.Storage.Objects.Delete(e.ctx, tile.Path(t.level, t.n, tile.Width)+".p", obsolete); err != nil {
 			return fmt.Errorf("removing partial tiles: %w", err)
 		}
 	}

@@ -121,9 +121,9 @@ type Objects interface {
 	// they may be the old or the new ones.
 	Swap(ctx context.Context, name string, old, contents []byte) error
 
-	// Delete removes all objects whose names begin with dir and a slash, except the names
-	// to keep. It need not be durable.
-	Delete(ctx context.Context, dir string, keep ...string) error
+	// Delete removes the objects directly below dir that are obsolete by the last element of
+	// their names; nil: all of them. It need not be durable.
+	Delete(ctx context.Context, dir string, obsolete func(base string) bool) error
 }
 
 // Content is an object to be written.

@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path"
 	"path/filepath"
-	"slices"
 	"sync"
 
 	"github.com/hallmark-sign/hallmark/internal/durable"
@@ -100,8 +98,8 @@ func (o *objects) Swap(_ context.Context, name string, old, contents []byte) err
 }
 
 // Delete implements tilelog.Objects.
-func (o *objects) Delete(_ context.Context, dir string, keep ...string) error {
-	if len(keep) == 0 {
+func (o *objects) Delete(_ context.Context, dir string, obsolete func(base string) bool) error {
+	if obsolete == nil {
 		return o.fs.RemoveAll(o.path(dir))
 	}
 	names, err := o.fs.ReadDir(o.path(dir))
@@ -109,10 +107,10 @@ func (o *objects) Delete(_ context.Context, dir string, keep ...string) error {
 		return err
 	}
 	for _, name := range names {
-		if slices.Contains(keep, path.Join(dir, name.Name())) {
+		if !obsolete(name.Name()) {
 			continue
 		}
-		if err := o.fs.Remove(o.path(path.Join(dir, name.Name()))); err != nil {
+		if err := o.fs.Remove(filepath.Join(o.path(dir), name.Name())); err != nil {
 			return err
 		}
 	}
