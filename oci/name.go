@@ -2,7 +2,6 @@ package oci
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 )
 
@@ -17,14 +16,17 @@ func (e *NameError) Error() string {
 	return "images are named REGISTRY/REPO:TAG or REGISTRY/REPO@sha256:HEX: " + e.Reason
 }
 
-var (
-	schemed  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
-	withPort = regexp.MustCompile(`^[^/]+:[0-9]+$`)
-)
-
 // schemeOf returns the scheme that other tools put before image names, such as
 // docker:// or https://, or nothing.
-func schemeOf(text string) string { return schemed.FindString(text) }
+func schemeOf(text string) string {
+	scheme, _, ok := strings.Cut(text, "://")
+	letter := func(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
+	other := func(r rune) bool { return !strings.ContainsRune("+.-0123456789", r) && (r > 'z' || !letter(byte(r))) }
+	if !ok || scheme == "" || !letter(scheme[0]) || strings.ContainsFunc(scheme, other) {
+		return ""
+	}
+	return scheme + "://"
+}
 
 // MeansImage reports whether text is meant as an image, though perhaps
 // misspelled: it has a scheme, or a registry with a port, or a registry with a
@@ -37,7 +39,13 @@ func MeansImage(text string) bool {
 	if !ok || strings.Trim(registry, ".") == "" {
 		return false
 	}
-	return withPort.MatchString(registry) || (registry == "localhost" || strings.Contains(registry, ".")) && strings.ContainsAny(rest, ":@")
+	return hasPort(registry) || (registry == "localhost" || strings.Contains(registry, ".")) && strings.ContainsAny(rest, ":@")
+}
+
+// hasPort reports whether a registry is written as HOST:PORT.
+func hasPort(registry string) bool {
+	host, port, ok := strings.Cut(registry, ":")
+	return ok && host != "" && port != "" && strings.Trim(port, "0123456789") == ""
 }
 
 // misnamed returns the error for an invalid name.
@@ -59,7 +67,7 @@ func misnamed(text string) *NameError {
 		return likely("a repository is written in lower case", registry+"/"+strings.ToLower(path)+text[len(repo):])
 	case !hasGoodPort(registry):
 		return &NameError{Reason: fmt.Sprintf("%.200q has a port above 65535", registry)}
-	case !isHost.MatchString(registry), !isRepository.MatchString(path):
+	case !isHost(registry), !isRepository(path):
 		return &NameError{Reason: fmt.Sprintf("%.200q is not a repository", repo)}
 	case byDigest:
 		return misnamedDigest(rest, repo, digest)

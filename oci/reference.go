@@ -29,12 +29,21 @@ func ParseReference(text string) (Reference, error) {
 }
 
 // Names as the specification defines them (distribution-spec, "Pulling
-// manifests"). The library accepts more.
-var (
-	isHost       = regexp.MustCompile(`^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]+)?$`)
-	isRepository = regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
-	isTag        = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
-)
+// manifests"). The library accepts more. The patterns are compiled where they are
+// needed: most commands need none of them.
+
+func isHost(text string) bool {
+	return regexp.MustCompile(`^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]+)?$`).MatchString(text)
+}
+
+func isRepository(text string) bool {
+	const part = `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
+	return regexp.MustCompile(`^` + part + `(/` + part + `)*$`).MatchString(text)
+}
+
+func isTag(text string) bool {
+	return len(text) <= 128 && regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]*$`).MatchString(text)
+}
 
 func parse(text string) (name.Reference, error) {
 	ref, err := name.ParseReference(text, name.StrictValidation)
@@ -44,14 +53,14 @@ func parse(text string) (name.Reference, error) {
 	id := ref.Identifier()
 	if _, ok := ref.(name.Digest); ok {
 		_, err = parseDigest(id)
-	} else if !isTag.MatchString(id) {
+	} else if !isTag(id) {
 		err = fmt.Errorf("%.200q is not a tag", id)
 	}
 	host := ref.Context().RegistryStr()
 	if !hasGoodPort(host) {
 		err = fmt.Errorf("%.200q has an invalid port", host)
 	}
-	if !isHost.MatchString(host) || !isRepository.MatchString(ref.Context().RepositoryStr()) {
+	if !isHost(host) || !isRepository(ref.Context().RepositoryStr()) {
 		err = fmt.Errorf("%.200q is not a repository", ref.Context())
 	}
 	return ref, err
