@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/hallmark-sign/hallmark/internal/admission"
+	"github.com/hallmark-sign/hallmark/internal/refusal"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
 	"github.com/hallmark-sign/hallmark/wire/fulcio"
 	"github.com/hallmark-sign/hallmark/wire/rpcstatus"
@@ -21,78 +22,35 @@ var (
 	errTwoTokens     = errors.New("tokens of header and body differ")
 )
 
-const (
-	// retryAfter is the Retry-After of a 503 in seconds: long enough for a
-	// restart.
-	retryAfter = "10"
-	// busyAfter is the Retry-After in seconds while only the queue of the log is
-	// full, which has half a second's work, or while there are too many requests.
-	busyAfter = "1"
-	// maxCause bounds untrusted text in one line of the log.
-	maxCause = 500
-)
-
-// A problem is an error response. Its text is fixed; the cause is logged.
-type problem struct {
-	status  int
-	code    rpcstatus.Code
-	message string
+// problems are the refusals of the authority: those of the request and its token, and
+// those of issuing.
+var problems = refusal.Table[rpcstatus.Code]{
+	refusal.Throttled(rpcstatus.ResourceExhausted),
+	{When: refusal.Is(errMethod), Status: http.StatusMethodNotAllowed, Code: rpcstatus.Unimplemented, Text: "certificates are asked for with POST"},
+	{When: refusal.Is(errContentType), Status: http.StatusUnsupportedMediaType, Code: rpcstatus.InvalidArgument, Text: "content type must be application/json"},
+	{When: refusal.As[*http.MaxBytesError], Status: http.StatusRequestEntityTooLarge, Code: rpcstatus.InvalidArgument, Text: "request is larger than 64 KiB"},
+	{When: refusal.Is(admission.ErrBusy), Status: http.StatusServiceUnavailable, Code: rpcstatus.Unavailable, Text: "too many requests at once", Wait: 1},
+	{When: refusal.Is(errBody), Status: http.StatusBadRequest, Code: rpcstatus.InvalidArgument, Text: "request body ended early"},
+	{When: refusal.Is(fulcio.ErrRequest), Status: http.StatusBadRequest, Code: rpcstatus.InvalidArgument, Text: "request is not valid: want a key of the Sigstore algorithm registry with its proof of possession, or a certificate signing request"},
+	{When: refusal.Is(errAuthorization), Status: http.StatusBadRequest, Code: rpcstatus.InvalidArgument, Text: "Authorization must be Bearer with an ID token of at most 16 KiB"},
+	{When: refusal.Is(errTwoTokens), Status: http.StatusBadRequest, Code: rpcstatus.InvalidArgument, Text: "ID tokens of Authorization and credentials differ"},
+	{When: unavailable, Status: http.StatusServiceUnavailable, Code: rpcstatus.Unavailable, Text: "issuer of the ID token can't be asked now"},
+	{When: refusal.Is(context.Canceled, context.DeadlineExceeded), Status: http.StatusServiceUnavailable, Code: rpcstatus.Unavailable, Text: "certificate could not be issued in time"},
+	{When: refusal.Is(errToken), Status: http.StatusUnauthorized, Code: rpcstatus.Unauthenticated, Fill: fillToken},
+	{When: refusal.Is(errKey), Status: http.StatusBadRequest, Code: rpcstatus.InvalidArgument, Text: "key is weak"},
+	{When: refusal.Is(errClaimed), Status: http.StatusConflict, Code: rpcstatus.FailedPrecondition, Text: "key is certified for another identity, whose certificate has not ended: use a new key"},
+	{When: refusal.Is(errClaims), Status: http.StatusServiceUnavailable, Code: rpcstatus.Unavailable, Text: "too many keys are certified now"},
+	{When: refusal.Is(fulcio.ErrProof), Status: http.StatusBadRequest, Code: rpcstatus.InvalidArgument, Text: "proof of possession does not verify with the key over the token's email or sub"},
+	{When: refusal.Is(errIdentity), Status: http.StatusForbidden, Code: rpcstatus.PermissionDenied, Text: "identity in the ID token can't be certified"},
+	{When: refusal.Is(errExpired), Status: http.StatusServiceUnavailable, Code: rpcstatus.Unavailable, Text: "authority is not valid now"},
+	{When: refusal.Is(tilelog.ErrBusy), Status: http.StatusServiceUnavailable, Code: rpcstatus.Unavailable, Text: "CT log is busy", Wait: 1},
+	{When: refusal.Is(tilelog.ErrFailed, tilelog.ErrClosed), Status: http.StatusServiceUnavailable, Code: rpcstatus.Unavailable, Text: "certificates can't be logged now"},
+	{Status: http.StatusInternalServerError, Code: rpcstatus.Internal, Text: "internal error"},
 }
 
-// problemOf returns the problem for err.
-func problemOf(err error) problem {
-	tooLarge, throttled := new(http.MaxBytesError), new(admission.Throttled)
-	switch {
-	case errors.As(err, &throttled):
-		return problem{http.StatusTooManyRequests, rpcstatus.ResourceExhausted, "too many " + throttled.What}
-	case errors.Is(err, errMethod):
-		return problem{http.StatusMethodNotAllowed, rpcstatus.Unimplemented, "certificates are asked for with POST"}
-	case errors.Is(err, errContentType):
-		return problem{http.StatusUnsupportedMediaType, rpcstatus.InvalidArgument, "content type must be application/json"}
-	case errors.As(err, &tooLarge):
-		return problem{http.StatusRequestEntityTooLarge, rpcstatus.InvalidArgument, "request is larger than 64 KiB"}
-	case errors.Is(err, admission.ErrBusy):
-		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "too many requests at once"}
-	case errors.Is(err, errBody):
-		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "request body ended early"}
-	case errors.Is(err, fulcio.ErrRequest):
-		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "request is not valid: want a key of the Sigstore algorithm registry with its proof of possession, or a certificate signing request"}
-	case errors.Is(err, errAuthorization):
-		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "Authorization must be Bearer with an ID token of at most 16 KiB"}
-	case errors.Is(err, errTwoTokens):
-		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "ID tokens of Authorization and credentials differ"}
-	case unavailable(err):
-		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "issuer of the ID token can't be asked now"}
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "certificate could not be issued in time"}
-	case errors.Is(err, errToken):
-		return problem{http.StatusUnauthorized, rpcstatus.Unauthenticated, "ID token is refused: " + reason(err)}
-	}
-	return problemOfIssuing(err)
-}
-
-// problemOfIssuing returns the problem for err if the token is valid.
-func problemOfIssuing(err error) problem {
-	switch {
-	case errors.Is(err, errKey):
-		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "key is weak"}
-	case errors.Is(err, errClaimed):
-		return problem{http.StatusConflict, rpcstatus.FailedPrecondition, "key is certified for another identity, whose certificate has not ended: use a new key"}
-	case errors.Is(err, errClaims):
-		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "too many keys are certified now"}
-	case errors.Is(err, fulcio.ErrProof):
-		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "proof of possession does not verify with the key over the token's email or sub"}
-	case errors.Is(err, errIdentity):
-		return problem{http.StatusForbidden, rpcstatus.PermissionDenied, "identity in the ID token can't be certified"}
-	case errors.Is(err, errExpired):
-		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "authority is not valid now"}
-	case errors.Is(err, tilelog.ErrBusy):
-		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "CT log is busy"}
-	case errors.Is(err, tilelog.ErrFailed), errors.Is(err, tilelog.ErrClosed):
-		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "certificates can't be logged now"}
-	default:
-		return problem{http.StatusInternalServerError, rpcstatus.Internal, "internal error"}
-	}
+// fillToken writes why a token is refused.
+func fillToken(p *refusal.Problem[rpcstatus.Code], err error) {
+	p.Text = "ID token is refused: " + reason(err)
 }
 
 // reason returns why a token is refused, for the client who sent it.
@@ -113,35 +71,27 @@ func unavailable(err error) bool {
 //
 //	{"code":3,"message":"…","details":[]}
 func (a *Authority) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	p := problemOf(err)
+	p := problems.Of(err)
 	level := slog.LevelInfo
-	if p.code == rpcstatus.Internal || errors.Is(err, errExpired) {
+	if p.Code == rpcstatus.Internal || errors.Is(err, errExpired) {
 		level = slog.LevelError
 	}
-	cause := err.Error()
-	attributes := []any{"status", p.status, "cause", cause[:min(len(cause), maxCause)]}
+	attributes := []any{"status", p.Status, "cause", refusal.Cut(err.Error())}
 	var token interface {
 		Claimed() (account, issuer string)
 	}
 	if errors.As(err, &token) {
 		account, issuer := token.Claimed()
-		attributes = append(attributes, "account", account[:min(len(account), maxCause)], "issuer", issuer[:min(len(issuer), maxCause)])
+		attributes = append(attributes, "account", refusal.Cut(account), "issuer", refusal.Cut(issuer))
 	}
 	a.o.Logger.Log(r.Context(), level, "certificate refused", attributes...)
-	throttled := new(admission.Throttled)
-	switch {
-	case errors.As(err, &throttled):
-		w.Header().Set("Retry-After", throttled.RetryAfter())
-	case errors.Is(err, tilelog.ErrBusy), errors.Is(err, admission.ErrBusy):
-		w.Header().Set("Retry-After", busyAfter)
-	case p.status == http.StatusServiceUnavailable:
-		w.Header().Set("Retry-After", retryAfter)
-	case p.status == http.StatusUnauthorized:
+	p.SetHeader(w.Header())
+	if p.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
-	refusesToken := p.status == http.StatusUnauthorized || p.status == http.StatusForbidden
+	refusesToken := p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden
 	if id := w.Header().Get("X-Request-Id"); id != "" && refusesToken { // for the operator, whose log has more
-		p.message += " (request ID " + id + ")"
+		p.Text += " (request ID " + id + ")"
 	}
-	write(w, p.status, typeJSON, rpcstatus.Status{Code: p.code, Message: p.message}.Marshal())
+	write(w, p.Status, typeJSON, rpcstatus.Status{Code: p.Code, Message: p.Text}.Marshal())
 }

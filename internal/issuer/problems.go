@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strconv"
-	"time"
 
 	httphelper "github.com/zitadel/oidc/v3/pkg/http"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
@@ -13,78 +11,75 @@ import (
 
 	"github.com/hallmark-sign/hallmark/internal/admission"
 	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/refusal"
 )
 
-// retryAfter is the Retry-After of a 503.
-const retryAfter = 10 * time.Second
-
-// A problem is an error response. Its text is fixed; the cause is logged.
-type problem struct {
-	status int
-	text   string
+// pageProblems are the problems that people see.
+var pageProblems = refusal.Table[struct{}]{
+	{When: refusal.As[unfit], Status: http.StatusBadRequest, Fill: fillUnfit},
+	{When: refusal.Is(errPassword), Status: http.StatusForbidden, Text: "Email or password is wrong."},
+	{When: refusal.As[*admission.Throttled], Status: http.StatusTooManyRequests, Text: "Too many attempts. Wait a minute, then try again."},
+	{When: refusal.Is(errUnknown), Status: http.StatusNotFound, Text: "No device waits under this code. Codes last ten minutes and serve once."},
+	{When: refusal.Is(errForm), Status: http.StatusForbidden, Text: "This page is too old, or your browser keeps no cookies. Begin again at the program that sent you here."},
+	{When: refusal.Is(errClient), Status: http.StatusBadRequest, Text: "The program that sent you here is not known to this server."},
+	{When: refusal.Is(errRedirect), Status: http.StatusBadRequest, Text: "The program that sent you here wants to be answered at another machine. That is not allowed."},
+	{When: refusal.As[*http.MaxBytesError], Status: http.StatusRequestEntityTooLarge, Text: "The form is too large."},
+	{When: refusal.Is(errMediaType), Status: http.StatusUnsupportedMediaType, Text: "The form must be application/x-www-form-urlencoded."},
+	{When: refusal.Is(errParameters), Status: http.StatusBadRequest, Text: "The request can't be read."},
+	{When: refusal.Is(admission.ErrBusy, errBusy, errFull, durable.ErrLocked, context.Canceled, context.DeadlineExceeded), Status: http.StatusServiceUnavailable, Text: "Too many people sign in just now. Try again in a moment."},
+	{When: refusal.Is(errAccounts), Status: http.StatusServiceUnavailable, Text: "The accounts can't be read now; the server's log says why. Try again later."},
+	{When: durable.Failing, Status: http.StatusServiceUnavailable, Text: "The server's disk takes nothing now, and its log says why. Try again later."},
+	{Status: http.StatusInternalServerError, Text: "Something is wrong with this server; its log says what."},
 }
 
-// problemOf returns the problem that people see.
-func problemOf(err error) problem {
-	tooLarge := new(http.MaxBytesError)
-	throttled := new(admission.Throttled)
+// fillUnfit writes what is wrong with a new password.
+func fillUnfit(p *refusal.Problem[struct{}], err error) {
 	var bad unfit
-	switch {
-	case errors.As(err, &bad):
-		return problem{http.StatusBadRequest, "The new " + string(bad) + "."}
-	case errors.Is(err, errPassword):
-		return problem{http.StatusForbidden, "Email or password is wrong."}
-	case errors.As(err, &throttled):
-		return problem{http.StatusTooManyRequests, "Too many attempts. Wait a minute, then try again."}
-	case errors.Is(err, errUnknown):
-		return problem{http.StatusNotFound, "No device waits under this code. Codes last ten minutes and serve once."}
-	case errors.Is(err, errForm):
-		return problem{http.StatusForbidden, "This page is too old, or your browser keeps no cookies. Begin again at the program that sent you here."}
-	case errors.Is(err, errClient):
-		return problem{http.StatusBadRequest, "The program that sent you here is not known to this server."}
-	case errors.Is(err, errRedirect):
-		return problem{http.StatusBadRequest, "The program that sent you here wants to be answered at another machine. That is not allowed."}
-	case errors.As(err, &tooLarge):
-		return problem{http.StatusRequestEntityTooLarge, "The form is too large."}
-	case errors.Is(err, errMediaType):
-		return problem{http.StatusUnsupportedMediaType, "The form must be application/x-www-form-urlencoded."}
-	case errors.Is(err, errParameters):
-		return problem{http.StatusBadRequest, "The request can't be read."}
-	case errors.Is(err, admission.ErrBusy), errors.Is(err, errBusy), errors.Is(err, errFull), errors.Is(err, durable.ErrLocked), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return problem{http.StatusServiceUnavailable, "Too many people sign in just now. Try again in a moment."}
-	case errors.Is(err, errAccounts):
-		return problem{http.StatusServiceUnavailable, "The accounts can't be read now; the server's log says why. Try again later."}
-	case durable.Failing(err):
-		return problem{http.StatusServiceUnavailable, "The server's disk takes nothing now, and its log says why. Try again later."}
-	default:
-		return problem{http.StatusInternalServerError, "Something is wrong with this server; its log says what."}
+	errors.As(err, &bad)
+	p.Text = "The new " + string(bad) + "."
+}
+
+// oauthProblems are the problems of clients (RFC 6749 §5.2, RFC 8628 §3.5). The code is
+// the kind of error; errors of the library keep their own kind and description.
+var oauthProblems = refusal.Table[func() *oidc.Error]{
+	{When: refusal.As[*admission.Throttled], Status: http.StatusTooManyRequests, Code: oidc.ErrSlowDown, Text: "too many sign-ins from this address, try again later"},
+	{When: refusal.Is(admission.ErrBusy, errFull, errAccounts), Status: http.StatusServiceUnavailable, Code: oidc.ErrServerError, Text: "try again later"},
+	{When: refusal.Is(op.ErrDuplicateUserCode), Status: http.StatusServiceUnavailable, Code: oidc.ErrServerError, Text: "try again"},
+	{When: refusal.As[*http.MaxBytesError], Status: http.StatusRequestEntityTooLarge, Code: oidc.ErrInvalidRequest, Text: "request is too large"},
+	{When: refusal.Is(errMediaType), Status: http.StatusUnsupportedMediaType, Code: oidc.ErrInvalidRequest, Text: "content type must be application/x-www-form-urlencoded"},
+	{When: refusal.Is(errParameters), Status: http.StatusBadRequest, Code: oidc.ErrInvalidRequest, Text: "parameters can't be read or come twice"},
+	{When: ofLibrary(string(oidc.InvalidClient)), Status: http.StatusUnauthorized, Fill: fillLibrary},
+	{When: ofLibrary(""), Status: http.StatusBadRequest, Fill: fillLibrary},
+	{Status: http.StatusInternalServerError, Code: oidc.ErrServerError},
+}
+
+// ofLibrary matches errors of the library of a kind; of any but server errors if it is
+// empty.
+func ofLibrary(kind string) refusal.Match {
+	return func(err error) bool {
+		var e *oidc.Error
+		if !errors.As(err, &e) {
+			return false
+		}
+		return string(e.ErrorType) == kind || kind == "" && e.ErrorType != oidc.ServerError
 	}
 }
 
-// oauthOf returns the error for clients (RFC 6749 §5.2, RFC 8628 §3.5), either
-// the library's or one in its form.
-func oauthOf(err error) (*oidc.Error, int) {
+// fillLibrary sets the error of the library.
+func fillLibrary(p *refusal.Problem[func() *oidc.Error], err error) {
 	var e *oidc.Error
-	tooLarge, throttled := new(http.MaxBytesError), new(admission.Throttled)
-	switch {
-	case errors.As(err, &throttled):
-		return oidc.ErrSlowDown().WithDescription("too many sign-ins from this address, try again later"), http.StatusTooManyRequests
-	case errors.Is(err, admission.ErrBusy), errors.Is(err, errFull), errors.Is(err, errAccounts):
-		return oidc.ErrServerError().WithDescription("try again later"), http.StatusServiceUnavailable
-	case errors.Is(err, op.ErrDuplicateUserCode):
-		return oidc.ErrServerError().WithDescription("try again"), http.StatusServiceUnavailable
-	case errors.As(err, &tooLarge):
-		return oidc.ErrInvalidRequest().WithDescription("request is too large"), http.StatusRequestEntityTooLarge
-	case errors.Is(err, errMediaType):
-		return oidc.ErrInvalidRequest().WithDescription("content type must be application/x-www-form-urlencoded"), http.StatusUnsupportedMediaType
-	case errors.Is(err, errParameters):
-		return oidc.ErrInvalidRequest().WithDescription("parameters can't be read or come twice"), http.StatusBadRequest
-	case !errors.As(err, &e) || e.ErrorType == oidc.ServerError:
-		return oidc.ErrServerError(), http.StatusInternalServerError
-	case e.ErrorType == oidc.InvalidClient:
-		return e, http.StatusUnauthorized
+	errors.As(err, &e)
+	p.Code = func() *oidc.Error { return e }
+}
+
+// oauthOf returns the problem of err, and its error in the form for clients.
+func oauthOf(err error) (refusal.Problem[func() *oidc.Error], *oidc.Error) {
+	p := oauthProblems.Of(err)
+	e := p.Code()
+	if p.Text != "" {
+		e = e.WithDescription("%s", p.Text)
 	}
-	return e, http.StatusBadRequest
+	return p, e
 }
 
 // refusePage responds with an error page.
@@ -95,53 +90,33 @@ func (i *Issuer) refusePage(w http.ResponseWriter, r *http.Request, err error) {
 
 // pageProblem logs the cause and returns the text for the page.
 func (i *Issuer) pageProblem(w http.ResponseWriter, r *http.Request, err error) (status int, text string) {
-	p := problemOf(err)
-	i.log(r, p.status, err)
-	switch p.status {
-	case http.StatusTooManyRequests:
-		setWait(w, err)
-	case http.StatusServiceUnavailable:
-		setRetryAfter(w, retryAfter)
-	}
-	return p.status, p.text
-}
-
-// setWait sets Retry-After for a throttled client.
-func setWait(w http.ResponseWriter, err error) {
-	if throttled := new(admission.Throttled); errors.As(err, &throttled) {
-		w.Header().Set("Retry-After", throttled.RetryAfter())
-	}
-}
-
-func setRetryAfter(w http.ResponseWriter, wait time.Duration) {
-	w.Header().Set("Retry-After", strconv.Itoa(max(1, int(wait/time.Second))))
+	p := pageProblems.Of(err)
+	i.log(r, p.Status, err)
+	p.SetHeader(w.Header())
+	return p.Status, p.Text
 }
 
 // refuseJSON responds with an error for a client:
 //
 //	{"error":"invalid_grant","error_description":"invalid code"}
 func (i *Issuer) refuseJSON(w http.ResponseWriter, r *http.Request, err error) {
-	e, status := oauthOf(err)
-	i.log(r, status, err)
-	switch status {
-	case http.StatusServiceUnavailable:
-		setRetryAfter(w, retryAfter)
-	case http.StatusTooManyRequests:
-		setWait(w, err)
-	case http.StatusUnauthorized:
+	p, e := oauthOf(err)
+	i.log(r, p.Status, err)
+	p.SetHeader(w.Header())
+	if p.Status == http.StatusUnauthorized {
 		// "If the client attempted to authenticate via the "Authorization" request
 		// header field, the authorization server MUST respond with … 401 … and
 		// include the "WWW-Authenticate" response header field".
 		w.Header().Set("WWW-Authenticate", `Basic realm="hallmark"`)
 	}
-	httphelper.MarshalJSONWithStatus(w, e, status)
+	httphelper.MarshalJSONWithStatus(w, e, p.Status)
 }
 
 // refuseRedirect redirects the browser to the client with an error (RFC 6749
 // §4.1.2.1).
 func (i *Issuer) refuseRedirect(w http.ResponseWriter, r *http.Request, redirect, state string, err error) {
-	e, status := oauthOf(err)
-	i.log(r, status, err)
+	p, e := oauthOf(err)
+	i.log(r, p.Status, err)
 	i.back(w, r, redirect, &oidc.Error{ErrorType: e.ErrorType, Description: e.Description, State: state})
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/hallmark-sign/hallmark/internal/admission"
+	"github.com/hallmark-sign/hallmark/internal/refusal"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 	"github.com/hallmark-sign/hallmark/wire/rpcstatus"
@@ -19,64 +20,32 @@ var (
 	errBody        = errors.New("body can't be read")
 )
 
-const (
-	// retryAfter is the Retry-After of a 503 in seconds: long enough for a
-	// restart.
-	retryAfter = "10"
-	// busyAfter is the Retry-After in seconds while only the queue of the log is
-	// full, which has half a second's work, while witnesses are asked again, or
-	// while there are too many requests.
-	busyAfter = "1"
-	// maxCause bounds untrusted text in one line of the log.
-	maxCause = 500
-)
-
-// A problem is an error response. Its text is fixed; the cause is logged.
-type problem struct {
-	status  int
-	code    rpcstatus.Code
-	message string
+// problems are the refusals of the log. It has half a second's work in its queue: where
+// that is full, or witnesses are asked again, clients come back after a second.
+var problems = refusal.Table[rpcstatus.Code]{
+	{When: refusal.As[*frozen], Status: http.StatusGone, Code: rpcstatus.FailedPrecondition, Fill: fillFrozen},
+	refusal.Throttled(rpcstatus.ResourceExhausted),
+	{When: refusal.Is(errMethod), Status: http.StatusMethodNotAllowed, Code: rpcstatus.Unimplemented, Text: "entries are added with POST"},
+	{When: refusal.Is(errContentType), Status: http.StatusUnsupportedMediaType, Code: rpcstatus.InvalidArgument, Text: "content type must be application/json"},
+	{When: refusal.As[*http.MaxBytesError], Status: http.StatusRequestEntityTooLarge, Code: rpcstatus.InvalidArgument, Text: "request is larger than 8 MiB"},
+	{When: refusal.Is(admission.ErrBusy), Status: http.StatusServiceUnavailable, Code: rpcstatus.Unavailable, Text: "too many requests at once", Wait: 1},
+	{When: refusal.Is(errBody), Status: http.StatusBadRequest, Code: rpcstatus.InvalidArgument, Text: "request body ended early"},
+	{When: refusal.Is(rekor.ErrMalformed), Status: http.StatusBadRequest, Code: rpcstatus.InvalidArgument, Text: "request is not a valid hashedRekordRequestV002 or dsseRequestV002"},
+	{When: refusal.Is(rekor.ErrAlgorithm), Status: http.StatusBadRequest, Code: rpcstatus.InvalidArgument, Text: "keyDetails names no supported algorithm with a hash; pure Ed25519 can't be logged"},
+	{When: refusal.Is(rekor.ErrDigest), Status: http.StatusBadRequest, Code: rpcstatus.InvalidArgument, Text: "digest is not as long as the hash of keyDetails"},
+	{When: refusal.Is(rekor.ErrVerifier), Status: http.StatusBadRequest, Code: rpcstatus.InvalidArgument, Text: "verifier is not a key or certificate of the kind that keyDetails names"},
+	{When: refusal.Is(rekor.ErrSignature), Status: http.StatusBadRequest, Code: rpcstatus.InvalidArgument, Text: "signature does not verify with the verifier over the digest"},
+	{When: refusal.Is(rekor.ErrTooLarge, tilelog.ErrEntry), Status: http.StatusBadRequest, Code: rpcstatus.InvalidArgument, Text: "entry is larger than 64 KiB"},
+	{When: refusal.Is(tilelog.ErrBusy), Status: http.StatusServiceUnavailable, Code: rpcstatus.Unavailable, Text: "log is busy", Wait: 1},
+	{When: refusal.Is(tilelog.ErrUnwitnessed), Status: http.StatusServiceUnavailable, Code: rpcstatus.Unavailable, Text: "log waits for its witnesses", Wait: 1},
+	{When: refusal.Is(tilelog.ErrFailed, tilelog.ErrClosed, context.Canceled, context.DeadlineExceeded), Status: http.StatusServiceUnavailable, Code: rpcstatus.Unavailable, Text: "log takes no entries now"},
+	{Status: http.StatusInternalServerError, Code: rpcstatus.Internal, Text: "internal error"},
 }
 
-// problemOf returns the problem for err.
-func problemOf(err error) problem {
-	tooLarge, late, throttled := new(http.MaxBytesError), new(frozen), new(admission.Throttled)
-	switch {
-	case errors.As(err, &late):
-		return problem{http.StatusGone, rpcstatus.FailedPrecondition, "this log is frozen, entries go to " + late.next + ": get the instance's trust files again"}
-	case errors.As(err, &throttled):
-		return problem{http.StatusTooManyRequests, rpcstatus.ResourceExhausted, "too many " + throttled.What}
-	case errors.Is(err, errMethod):
-		return problem{http.StatusMethodNotAllowed, rpcstatus.Unimplemented, "entries are added with POST"}
-	case errors.Is(err, errContentType):
-		return problem{http.StatusUnsupportedMediaType, rpcstatus.InvalidArgument, "content type must be application/json"}
-	case errors.As(err, &tooLarge):
-		return problem{http.StatusRequestEntityTooLarge, rpcstatus.InvalidArgument, "request is larger than 8 MiB"}
-	case errors.Is(err, admission.ErrBusy):
-		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "too many requests at once"}
-	case errors.Is(err, errBody):
-		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "request body ended early"}
-	case errors.Is(err, rekor.ErrMalformed):
-		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "request is not a valid hashedRekordRequestV002 or dsseRequestV002"}
-	case errors.Is(err, rekor.ErrAlgorithm):
-		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "keyDetails names no supported algorithm with a hash; pure Ed25519 can't be logged"}
-	case errors.Is(err, rekor.ErrDigest):
-		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "digest is not as long as the hash of keyDetails"}
-	case errors.Is(err, rekor.ErrVerifier):
-		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "verifier is not a key or certificate of the kind that keyDetails names"}
-	case errors.Is(err, rekor.ErrSignature):
-		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "signature does not verify with the verifier over the digest"}
-	case errors.Is(err, rekor.ErrTooLarge), errors.Is(err, tilelog.ErrEntry):
-		return problem{http.StatusBadRequest, rpcstatus.InvalidArgument, "entry is larger than 64 KiB"}
-	case errors.Is(err, tilelog.ErrBusy):
-		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "log is busy"}
-	case errors.Is(err, tilelog.ErrUnwitnessed):
-		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "log waits for its witnesses"}
-	case errors.Is(err, tilelog.ErrFailed), errors.Is(err, tilelog.ErrClosed),
-		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return problem{http.StatusServiceUnavailable, rpcstatus.Unavailable, "log takes no entries now"}
-	default:
-		return problem{http.StatusInternalServerError, rpcstatus.Internal, "internal error"}
+// fillFrozen writes where entries go.
+func fillFrozen(p *refusal.Problem[rpcstatus.Code], err error) {
+	if late := new(frozen); errors.As(err, &late) {
+		p.Text = "this log is frozen, entries go to " + late.next + ": get the instance's trust files again"
 	}
 }
 
@@ -84,24 +53,15 @@ func problemOf(err error) problem {
 //
 //	{"code":3,"message":"…","details":[]}
 func refuse(w http.ResponseWriter, r *http.Request, logger *slog.Logger, err error) {
-	p := problemOf(err)
+	p := problems.Of(err)
 	level := slog.LevelInfo
-	if p.code == rpcstatus.Internal {
+	if p.Code == rpcstatus.Internal {
 		level = slog.LevelError
 	}
-	cause := err.Error()
-	logger.Log(r.Context(), level, "entry refused", "status", p.status, "cause", cause[:min(len(cause), maxCause)])
+	logger.Log(r.Context(), level, "entry refused", "status", p.Status, "cause", refusal.Cut(err.Error()))
 	w.Header().Set("Content-Type", "application/json")
-	throttled := new(admission.Throttled)
-	switch {
-	case errors.As(err, &throttled):
-		w.Header().Set("Retry-After", throttled.RetryAfter())
-	case errors.Is(err, tilelog.ErrBusy), errors.Is(err, tilelog.ErrUnwitnessed), errors.Is(err, admission.ErrBusy):
-		w.Header().Set("Retry-After", busyAfter)
-	case p.status == http.StatusServiceUnavailable:
-		w.Header().Set("Retry-After", retryAfter)
-	}
-	w.WriteHeader(p.status)
+	p.SetHeader(w.Header())
+	w.WriteHeader(p.Status)
 	// Write fails only if the client has gone.
-	w.Write(rpcstatus.Status{Code: p.code, Message: p.message}.Marshal())
+	w.Write(rpcstatus.Status{Code: p.Code, Message: p.Text}.Marshal())
 }

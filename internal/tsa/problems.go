@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/hallmark-sign/hallmark/internal/admission"
+	"github.com/hallmark-sign/hallmark/internal/refusal"
 	"github.com/hallmark-sign/hallmark/wire/rpcstatus"
 	"github.com/hallmark-sign/hallmark/wire/timestamp"
 )
@@ -17,58 +18,41 @@ var (
 	errBody        = errors.New("body can't be read")
 )
 
-const (
-	// retryAfter is the Retry-After of a 503 in seconds.
-	retryAfter = "10"
-	// maxCause bounds untrusted text in one line of the log.
-	maxCause = 500
-)
-
-// A problem is an error response: fail for DER, code for JSON. Its text is
-// fixed; the cause is logged.
-type problem struct {
-	status  int
-	fail    timestamp.FailInfo
-	code    rpcstatus.Code
-	message string
+// code is the failure of a rejection in DER, and the code of one in JSON.
+type code struct {
+	fail timestamp.FailInfo
+	rpc  rpcstatus.Code
 }
 
-// problemOf returns the problem for err.
-func problemOf(err error) problem {
-	tooLarge, request := new(http.MaxBytesError), new(timestamp.RequestError)
-	switch {
-	case errors.Is(err, errMethod):
-		return problem{http.StatusMethodNotAllowed, timestamp.BadRequest, rpcstatus.Unimplemented, "timestamps are asked for with POST"}
-	case errors.Is(err, errContentType):
-		return problem{http.StatusUnsupportedMediaType, timestamp.BadDataFormat, rpcstatus.InvalidArgument, "content type must be application/timestamp-query or application/json"}
-	case errors.As(err, &tooLarge):
-		return problem{http.StatusRequestEntityTooLarge, timestamp.BadDataFormat, rpcstatus.InvalidArgument, "request is larger than 8 KiB"}
-	case errors.Is(err, admission.ErrBusy):
-		return problem{http.StatusServiceUnavailable, timestamp.SystemFailure, rpcstatus.Unavailable, "too many requests at once"}
-	case errors.Is(err, errBody):
-		return problem{http.StatusBadRequest, timestamp.BadDataFormat, rpcstatus.InvalidArgument, "request body ended early"}
-	case errors.As(err, &request):
-		return problem{http.StatusBadRequest, request.Fail, rpcstatus.InvalidArgument, malformed(request.Fail)}
-	case errors.Is(err, errPolicy):
-		return problem{http.StatusBadRequest, timestamp.UnacceptedPolicy, rpcstatus.InvalidArgument, "policy is not this authority's"}
-	case errors.Is(err, errClock):
-		return problem{http.StatusServiceUnavailable, timestamp.TimeNotAvailable, rpcstatus.Unavailable, "time is not available now"}
-	case errors.Is(err, errExpired):
-		return problem{http.StatusServiceUnavailable, timestamp.SystemFailure, rpcstatus.Unavailable, "authority is not valid now"}
-	default:
-		return problem{http.StatusInternalServerError, timestamp.SystemFailure, rpcstatus.Internal, "internal error"}
+// problems are the refusals of the authority.
+var problems = refusal.Table[code]{
+	{When: refusal.Is(errMethod), Status: http.StatusMethodNotAllowed, Code: code{timestamp.BadRequest, rpcstatus.Unimplemented}, Text: "timestamps are asked for with POST"},
+	{When: refusal.Is(errContentType), Status: http.StatusUnsupportedMediaType, Code: code{timestamp.BadDataFormat, rpcstatus.InvalidArgument}, Text: "content type must be application/timestamp-query or application/json"},
+	{When: refusal.As[*http.MaxBytesError], Status: http.StatusRequestEntityTooLarge, Code: code{timestamp.BadDataFormat, rpcstatus.InvalidArgument}, Text: "request is larger than 8 KiB"},
+	{When: refusal.Is(admission.ErrBusy), Status: http.StatusServiceUnavailable, Code: code{timestamp.SystemFailure, rpcstatus.Unavailable}, Text: "too many requests at once"},
+	{When: refusal.Is(errBody), Status: http.StatusBadRequest, Code: code{timestamp.BadDataFormat, rpcstatus.InvalidArgument}, Text: "request body ended early"},
+	{When: refusal.As[*timestamp.RequestError], Status: http.StatusBadRequest, Fill: fillRequest},
+	{When: refusal.Is(errPolicy), Status: http.StatusBadRequest, Code: code{timestamp.UnacceptedPolicy, rpcstatus.InvalidArgument}, Text: "policy is not this authority's"},
+	{When: refusal.Is(errClock), Status: http.StatusServiceUnavailable, Code: code{timestamp.TimeNotAvailable, rpcstatus.Unavailable}, Text: "time is not available now"},
+	{When: refusal.Is(errExpired), Status: http.StatusServiceUnavailable, Code: code{timestamp.SystemFailure, rpcstatus.Unavailable}, Text: "authority is not valid now"},
+	{Status: http.StatusInternalServerError, Code: code{timestamp.SystemFailure, rpcstatus.Internal}, Text: "internal error"},
+}
+
+// fillRequest writes what is wrong with a time-stamp request.
+func fillRequest(p *refusal.Problem[code], err error) {
+	request := new(timestamp.RequestError)
+	if !errors.As(err, &request) {
+		return
 	}
-}
-
-// malformed returns the text for a malformed request.
-func malformed(fail timestamp.FailInfo) string {
-	switch fail {
+	p.Code = code{request.Fail, rpcstatus.InvalidArgument}
+	switch request.Fail {
 	case timestamp.BadAlg:
-		return "hash algorithm must be SHA-256, SHA-384 or SHA-512"
+		p.Text = "hash algorithm must be SHA-256, SHA-384 or SHA-512"
 	case timestamp.UnacceptedExtension:
-		return "extensions are not accepted"
+		p.Text = "extensions are not accepted"
+	default:
+		p.Text = "request is not a valid time-stamp request"
 	}
-	return "request is not a valid time-stamp request"
 }
 
 // refuse answers with the problem of err, as DER or as JSON:
@@ -76,25 +60,22 @@ func malformed(fail timestamp.FailInfo) string {
 //	30 2f 30 2d 02 01 02 30…  TimeStampResp: rejection, text, failure
 //	{"code":3,"message":"…","details":[]}
 func (a *Authority) refuse(w http.ResponseWriter, r *http.Request, der bool, err error) {
-	p := problemOf(err)
+	p := problems.Of(err)
 	level := slog.LevelInfo
-	if p.code == rpcstatus.Internal || p.code == rpcstatus.Unavailable {
+	if p.Code.rpc == rpcstatus.Internal || p.Code.rpc == rpcstatus.Unavailable {
 		level = slog.LevelError
 	}
-	cause := err.Error()
-	a.logger.Log(r.Context(), level, "timestamp refused", "status", p.status, "cause", cause[:min(len(cause), maxCause)])
-	if p.status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", retryAfter)
-	}
-	contentType, body := p.marshal(der)
-	write(w, p.status, contentType, body)
+	a.logger.Log(r.Context(), level, "timestamp refused", "status", p.Status, "cause", refusal.Cut(err.Error()))
+	p.SetHeader(w.Header())
+	contentType, body := encode(p, der)
+	write(w, p.Status, contentType, body)
 }
 
-func (p problem) marshal(der bool) (contentType string, body []byte) {
+func encode(p refusal.Problem[code], der bool) (contentType string, body []byte) {
 	if der {
-		if body, err := timestamp.MarshalRejection(p.fail, p.message); err == nil {
+		if body, err := timestamp.MarshalRejection(p.Code.fail, p.Text); err == nil {
 			return typeReply, body
 		}
 	}
-	return typeJSON, rpcstatus.Status{Code: p.code, Message: p.message}.Marshal()
+	return typeJSON, rpcstatus.Status{Code: p.Code.rpc, Message: p.Text}.Marshal()
 }
