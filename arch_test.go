@@ -184,6 +184,9 @@ func mayImport(from, to unit) bool {
 	if to.room == "wire/sigalg" || to.room == "wire/protojson" {
 		return true
 	}
+	if to.room == "internal/testkit" {
+		return false // tests alone
+	}
 	f, t := from.level(), to.level()
 	switch f {
 	case formats:

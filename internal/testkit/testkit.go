@@ -1,0 +1,59 @@
+package testkit
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"embed"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"strconv"
+	"testing"
+)
+
+// Nightly reports whether tests run in their long form.
+func Nightly() bool { return os.Getenv("HALLMARK_CI") == "nightly" }
+
+// Rounds returns how often a test repeats itself: daily times, or night times if [Nightly].
+// The environment variable HALLMARK_ROUNDS overrides both.
+func Rounds(daily, night int) int {
+	if n, err := strconv.Atoi(os.Getenv("HALLMARK_ROUNDS")); err == nil {
+		return n
+	}
+	if Nightly() {
+		return night
+	}
+	return daily
+}
+
+// Must returns a function that returns v, or ends the test if err is not nil.
+func Must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+// Key returns a new key on a curve.
+func Key(t testing.TB, curve elliptic.Curve) *ecdsa.PrivateKey {
+	t.Helper()
+	return Must(ecdsa.GenerateKey(curve, rand.Reader))(t)
+}
+
+// fixed has RSA keys, as making one takes up to seconds. Everyone knows them.
+//
+//go:embed rsa-*.pem
+var fixed embed.FS
+
+// RSA returns the key of 2048, 3072 or 4096 bits. It is the same in all tests.
+func RSA(t testing.TB, bits int) *rsa.PrivateKey {
+	t.Helper()
+	block, _ := pem.Decode(Must(fixed.ReadFile(fmt.Sprintf("rsa-%d.pem", bits)))(t))
+	return Must(x509.ParsePKCS8PrivateKey(block.Bytes))(t).(*rsa.PrivateKey)
+}
