@@ -27,6 +27,49 @@ func TestNoNolintNoInit(t *testing.T) {
 	}
 }
 
+// TestGuessingIsDear refuses code that has keys or passwords be cheap to guess: tests
+// alone ask for that.
+func TestGuessingIsDear(t *testing.T) {
+	weak := []string{"CheapUnsafe", "CheapKeysUnsafe"}
+	for _, u := range units(t) {
+		fset, files := u.source(t)
+		for _, f := range files {
+			ast.Inspect(f, func(n ast.Node) bool {
+				for name, value := range fieldsSet(n) {
+					if slices.Contains(weak, name) && !passesOn(value, weak) {
+						t.Errorf("%s: %s is for tests", fset.Position(n.Pos()), name)
+					}
+				}
+				return true
+			})
+		}
+	}
+}
+
+// fieldsSet returns the fields that a node sets, with the values.
+func fieldsSet(n ast.Node) map[string]ast.Expr {
+	set := map[string]ast.Expr{}
+	switch n := n.(type) {
+	case *ast.KeyValueExpr:
+		if key, ok := n.Key.(*ast.Ident); ok {
+			set[key.Name] = n.Value
+		}
+	case *ast.AssignStmt:
+		for i, to := range n.Lhs {
+			if field, ok := to.(*ast.SelectorExpr); ok {
+				set[field.Sel.Name] = n.Rhs[min(i, len(n.Rhs)-1)]
+			}
+		}
+	}
+	return set
+}
+
+// passesOn reports whether a value is a field of one of the names.
+func passesOn(value ast.Expr, names []string) bool {
+	field, ok := value.(*ast.SelectorExpr)
+	return ok && slices.Contains(names, field.Sel.Name)
+}
+
 func nolint(group *ast.CommentGroup) token.Pos {
 	for _, c := range group.List {
 		if strings.HasPrefix(strings.TrimLeft(c.Text, "/* "), "nolint") {

@@ -79,7 +79,7 @@ func initInstance(ctx context.Context, env cli.Environment, dir string, o instan
 	if err != nil {
 		return err
 	}
-	o.Passphrase, o.Now = passphrase, time.Now()
+	o.Passphrase, o.Now, o.CheapKeysUnsafe = passphrase, time.Now(), env.CheapUnsafe
 	i, err := instance.Create(dir, o)
 	if errors.Is(err, fs.ErrExist) {
 		return exists(dir, err)

@@ -10,18 +10,17 @@ import (
 )
 
 func main() {
-	os.Exit(run())
+	os.Exit(run(cli.Environment{
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Getenv: os.Getenv, Args: os.Args,
+	}))
 }
 
 // run is main with an exit status. The first Ctrl-C ends the work in order, the
 // second at once.
-func run() int {
+func run(env cli.Environment) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	env := cli.Environment{
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Getenv: os.Getenv, Args: os.Args,
-	}
-	return execute(ctx, env, os.Args[1:])
+	return execute(ctx, env, env.Args[1:])
 }

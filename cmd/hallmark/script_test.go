@@ -17,10 +17,18 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/hallmark-sign/hallmark/internal/cli"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"hallmark": main})
+	testscript.Main(m, map[string]func(){"hallmark": func() {
+		os.Exit(run(cli.Environment{
+			Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+			Getenv: os.Getenv, Args: os.Args, CheapUnsafe: true,
+		}))
+	}})
 }
 
 // TestScripts runs the product as its users do; testdata/script has the scripts.
@@ -218,13 +226,16 @@ func exitsCommand(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// condition: nonetwork is true where unshare(1) can take the network away, which
+// condition: nightly is true where tests run in their long form, nonetwork where unshare(1) can take the network away, which
 // CI must.
 func condition(name string) (bool, error) {
-	if name == "tmpfs" {
+	switch name {
+	case "nightly":
+		return testkit.Nightly(), nil
+	case "tmpfs":
 		return canMount(), nil
-	}
-	if name != "nonetwork" {
+	case "nonetwork":
+	default:
 		return false, fmt.Errorf("unknown condition %s", name)
 	}
 	err := exec.Command("unshare", "-rn", "true").Run()

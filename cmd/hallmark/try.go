@@ -20,7 +20,6 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/instance"
-	"github.com/hallmark-sign/hallmark/internal/issuer"
 	"github.com/hallmark-sign/hallmark/internal/signing"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/trust"
@@ -162,7 +161,7 @@ func (t *trial) create() (err error) {
 func (t *trial) furnish(dir, address string) (err error) {
 	passphrase, password := rand.Text(), rand.Text()
 	t.instance, err = instance.Create(dir, instance.Options{
-		URL: "http://" + address, Listen: address, Organization: "hallmark try", Passphrase: []byte(passphrase), Now: time.Now(),
+		URL: "http://" + address, Listen: address, Organization: "hallmark try", Passphrase: []byte(passphrase), Now: time.Now(), CheapKeysUnsafe: t.env.CheapUnsafe,
 	})
 	if err != nil {
 		return err
@@ -172,7 +171,7 @@ func (t *trial) furnish(dir, address string) (err error) {
 			return err
 		}
 	}
-	accounts, err := issuer.OpenAccounts(t.instance.Config.Path("issuer"))
+	accounts, err := accountsIn(t.env, t.instance.Config.Path("issuer"))
 	if err != nil {
 		return err
 	}

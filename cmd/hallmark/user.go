@@ -33,10 +33,18 @@ func userCommand(env cli.Environment) *cobra.Command {
 		if err != nil {
 			return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: configFile, Code: "configuration", Err: err}
 		}
-		return issuer.OpenAccounts(c.Path("issuer"))
+		return accountsIn(env, c.Path("issuer"))
 	})
 	cmd.AddCommand(userAddCommand(env, accounts), userPasswdCommand(env, accounts), userListCommand(env, accounts), userRemoveCommand(env, accounts))
 	return cmd
+}
+
+// accountsIn opens the accounts in dir.
+func accountsIn(env cli.Environment, dir string) (*issuer.Accounts, error) {
+	if env.CheapUnsafe {
+		return issuer.OpenAccountsWith(dir, issuer.AccountsOptions{Cost: issuer.Cost{Time: 1, Memory: 8, Threads: 1}})
+	}
+	return issuer.OpenAccounts(dir)
 }
 
 // openAccounts opens the accounts of the instance that the flags select.

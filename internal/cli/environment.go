@@ -24,6 +24,10 @@ type Environment struct {
 	Getenv         func(string) string
 	Args           []string
 	JSON           bool // results, errors and notices are for machines
+
+	// CheapUnsafe has init, try and user make keys and passwords that are cheap to
+	// guess. Tests alone set it.
+	CheapUnsafe bool
 }
 
 // Say writes a line for people. Text in args may be others'.

@@ -38,6 +38,10 @@ type Options struct {
 
 	// PlainHTTPUnsafe is that of the configuration.
 	PlainHTTPUnsafe bool
+
+	// CheapKeysUnsafe has Create encrypt the keys with [keys.MarshalEncryptedUnsafe],
+	// for tests. What a passphrase costs is in each file, so Open needs no such option.
+	CheapKeysUnsafe bool
 }
 
 // rootKey is the kind of the root's key: as strong as the intermediate's, and
@@ -183,7 +187,7 @@ func Create(dir string, o Options) (*Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = durable.CreateDir(dir, 0o755, func(dir string) error { return i.write(dir, root, o.Passphrase) })
+	err = durable.CreateDir(dir, 0o755, func(dir string) error { return i.write(dir, root, o) })
 	if err != nil {
 		return nil, fmt.Errorf("making instance: %w", err)
 	}
@@ -191,7 +195,7 @@ func Create(dir string, o Options) (*Instance, error) {
 	return i, err
 }
 
-func (i *Instance) write(dir string, root crypto.Signer, passphrase []byte) error {
+func (i *Instance) write(dir string, root crypto.Signer, o Options) error {
 	if err := i.WriteTrust(dir); err != nil {
 		return err
 	}
@@ -202,7 +206,11 @@ func (i *Instance) write(dir string, root crypto.Signer, passphrase []byte) erro
 	if err := os.Mkdir(filepath.Join(dir, "keys"), 0o700); err != nil {
 		return err
 	}
-	encrypted, err := encryptAll(i.files(root), passphrase)
+	marshal := keys.MarshalEncrypted
+	if o.CheapKeysUnsafe {
+		marshal = keys.MarshalEncryptedUnsafe
+	}
+	encrypted, err := encryptAll(i.files(root), func(key crypto.Signer) ([]byte, error) { return marshal(key, o.Passphrase) })
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ import (
 func options() Options {
 	return Options{
 		URL: "http://127.0.0.1:7500", Listen: "127.0.0.1:7500", Organization: "example",
-		Passphrase: []byte("correct horse"), Now: time.Now(),
+		Passphrase: []byte("correct horse"), Now: time.Now(), CheapKeysUnsafe: true,
 	}
 }
 

@@ -102,11 +102,11 @@ func (i *Instance) addLoginKey(passphrase []byte) error {
 	return nil
 }
 
-func encryptAll(all map[string]crypto.Signer, passphrase []byte) (map[string][]byte, error) {
+func encryptAll(all map[string]crypto.Signer, marshal func(crypto.Signer) ([]byte, error)) (map[string][]byte, error) {
 	var mu sync.Mutex
 	out := map[string][]byte{}
 	err := together(all, func(name string, key crypto.Signer) error {
-		pem, err := keys.MarshalEncrypted(key, passphrase)
+		pem, err := marshal(key)
 		mu.Lock()
 		defer mu.Unlock()
 		out[name] = pem

@@ -41,18 +41,27 @@ const minPassphrase = 8
 // MarshalEncrypted returns key as PEM, encrypted with a passphrase of at least
 // 8 bytes.
 func MarshalEncrypted(key crypto.Signer, passphrase []byte) ([]byte, error) {
+	return marshal(key, passphrase, pkcs8.ScryptOpts{
+		SaltSize: scryptSalt, CostParameter: scryptN, BlockSize: scryptR, ParallelizationParameter: scryptP,
+	})
+}
+
+// MarshalEncryptedUnsafe writes key as [MarshalEncrypted] does, but anyone can guess the
+// passphrase at a million tries a second. It exists for tests, which make many keys.
+func MarshalEncryptedUnsafe(key crypto.Signer, passphrase []byte) ([]byte, error) {
+	return marshal(key, passphrase, pkcs8.ScryptOpts{
+		SaltSize: scryptSalt, CostParameter: 2, BlockSize: 1, ParallelizationParameter: 1,
+	})
+}
+
+func marshal(key crypto.Signer, passphrase []byte, kdf pkcs8.ScryptOpts) ([]byte, error) {
 	if len(passphrase) < minPassphrase {
 		return nil, errors.New("marshalling private key: it needs a passphrase of " + PassphraseRule)
 	}
 	if _, err := checked(key); err != nil {
 		return nil, err
 	}
-	der, err := pkcs8.MarshalPrivateKey(key, passphrase, &pkcs8.Opts{
-		Cipher: pkcs8.AES256CBC,
-		KDFOpts: pkcs8.ScryptOpts{
-			SaltSize: scryptSalt, CostParameter: scryptN, BlockSize: scryptR, ParallelizationParameter: scryptP,
-		},
-	})
+	der, err := pkcs8.MarshalPrivateKey(key, passphrase, &pkcs8.Opts{Cipher: pkcs8.AES256CBC, KDFOpts: kdf})
 	if err != nil {
 		return nil, fmt.Errorf("marshalling private key: %w", err)
 	}

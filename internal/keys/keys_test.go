@@ -38,10 +38,26 @@ func same(a, b crypto.Signer) bool {
 	return a.Public().(interface{ Equal(crypto.PublicKey) bool }).Equal(b.Public())
 }
 
+// TestCost checks what guessing a passphrase costs, in the file that is written.
+func TestCost(t *testing.T) {
+	block, _ := pem.Decode(must(MarshalEncrypted(must(Generate("ed25519")), passphrase)))
+	var key encryptedKey
+	var p scryptParams
+	if _, err := asn1.Unmarshal(block.Bytes, &key); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := asn1.Unmarshal(key.Algorithm.Params.KDF.Parameters.FullBytes, &p); err != nil {
+		t.Fatal(err)
+	}
+	if p.N != 1<<14 || p.R != 8 || p.P != 5 || len(p.Salt) != 16 {
+		t.Errorf("scrypt with N=%d, r=%d, p=%d, %d bytes of salt", p.N, p.R, p.P, len(p.Salt))
+	}
+}
+
 func TestRoundTrip(t *testing.T) {
 	for _, kind := range []string{"ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ed25519", "rsa-2048", "rsa-3072"} {
 		key := must(Generate(kind))
-		data := must(MarshalEncrypted(key, passphrase))
+		data := must(MarshalEncryptedUnsafe(key, passphrase))
 		if got, err := ParseEncrypted(data, passphrase); err != nil || !same(got, key) {
 			t.Errorf("%s: read back %v", kind, err)
 		}
