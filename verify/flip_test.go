@@ -13,6 +13,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/identity"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
@@ -94,9 +95,6 @@ func TestEveryByteFlipped(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)
 	masks := []byte{0x01, 0x20, 0xff}
-	if testing.Short() {
-		masks = masks[:1]
-	}
 	for name, c := range flipCases(t, in) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -106,9 +104,13 @@ func TestEveryByteFlipped(t *testing.T) {
 			if !flipped(t, v, c, raw, "nothing flipped") {
 				t.Fatal("refused as it is")
 			}
-			same := 0
+			same, flips := 0, 0
 			for i := range raw {
-				for _, mask := range masks {
+				for n, mask := range masks {
+					if n != i%len(masks) && !testkit.Nightly() {
+						continue // another mask for the next byte
+					}
+					flips++
 					mangled := bytes.Clone(raw)
 					mangled[i] ^= mask
 					if flipped(t, v, c, mangled, fmt.Sprintf("byte %d (…%s…), mask %#x", i, raw[max(i-8, 0):min(i+8, len(raw))], mask)) {
@@ -116,7 +118,7 @@ func TestEveryByteFlipped(t *testing.T) {
 					}
 				}
 			}
-			t.Logf("%d of %d flips leave the same bundle", same, len(raw)*len(masks))
+			t.Logf("%d of %d flips leave the same bundle", same, flips)
 		})
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/verify"
 	"github.com/hallmark-sign/hallmark/wire/dsse"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
@@ -215,7 +216,7 @@ func algorithmKeys(t testing.TB) map[string]crypto.Signer {
 		"PKIX_ED25519_PH":         ed,
 	}
 	for _, size := range []int{2048, 3072, 4096} {
-		key := must(rsa.GenerateKey(rand.Reader, size))(t)
+		key := testkit.RSA(t, size)
 		keys[fmt.Sprintf("PKIX_RSA_PKCS1V15_%d_SHA256", size)] = key
 		keys[fmt.Sprintf("PKIX_RSA_PSS_%d_SHA256", size)] = key
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/instance"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/trust"
 )
 
@@ -120,7 +121,7 @@ func (k killer) points(args ...string) []int {
 	k.t.Helper()
 	total, _ := k.kill(0, args...)
 	step := max(1, total/steps)
-	if os.Getenv("HALLMARK_CI") == "nightly" {
+	if testkit.Nightly() {
 		step = 1
 	}
 	var all []int

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -17,6 +16,7 @@ import (
 	"github.com/hallmark-sign/hallmark/hallmarktest"
 	"github.com/hallmark-sign/hallmark/internal/durable/disktest"
 	"github.com/hallmark-sign/hallmark/internal/evidence"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 )
 
 // Whatever operation of the disk fails first, a bundle is kept or the answer is 503 with
@@ -27,7 +27,7 @@ func TestDiskFails(t *testing.T) {
 	path := "/api/v1/bundles/sha256:" + hex.EncodeToString(digest)
 	o := evidence.Options{Dir: "/evidence", URL: i.URL, Root: i.Root, MaxBytes: 1 << 30, Logger: slog.New(slog.DiscardHandler)}
 	step := 4 // the operations between are for nightly runs
-	if os.Getenv("HALLMARK_CI") == "nightly" {
+	if testkit.Nightly() {
 		step = 1
 	}
 	for skip, cause := range []error{syscall.ENOSPC, syscall.EIO} {

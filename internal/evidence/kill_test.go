@@ -22,12 +22,12 @@ import (
 	"github.com/hallmark-sign/hallmark/hallmarktest"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/evidence"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/trust"
 )
 
 const (
 	killDir      = "EVIDENCE_KILL_DIR"
-	killRounds   = 20
 	killSubjects = 3
 	killBundles  = 16 // of each subject
 )
@@ -131,9 +131,6 @@ func runAndKill(t *testing.T, dir string) []string {
 // there, once, whole, the ids of each subject are without a gap, and the store goes
 // on from there.
 func TestKill(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds")
-	}
 	root := hallmarktest.New(t)
 	dir := t.TempDir()
 	copyFile(t, root.TrustedRootFile, filepath.Join(dir, "root.json"))
@@ -147,7 +144,8 @@ func TestKill(t *testing.T) {
 		}
 	}
 	found := 0
-	for range killRounds {
+	rounds := testkit.Rounds(4, 20)
+	for range rounds {
 		store := filepath.Join(dir, "store")
 		if err := os.RemoveAll(store); err != nil {
 			t.Fatal(err)
@@ -172,7 +170,7 @@ func TestKill(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	t.Logf("killed with %d of %d bundles in the stores", found, killRounds*len(signatures))
+	t.Logf("killed with %d of %d bundles in the stores", found, rounds*len(signatures))
 }
 
 // checkStore counts the bundles of a store after it has checked them.

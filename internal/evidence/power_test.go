@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -13,19 +12,14 @@ import (
 	"github.com/hallmark-sign/hallmark/hallmarktest"
 	"github.com/hallmark-sign/hallmark/internal/durable/disktest"
 	"github.com/hallmark-sign/hallmark/internal/evidence"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 )
 
 // TestPowerLoss: the process is killed or the power fails at any operation of the
 // disk, life after life, while bundles are posted. What was acknowledged is there,
 // once and whole.
 func TestPowerLoss(t *testing.T) {
-	lives := 100
-	switch {
-	case os.Getenv("HALLMARK_CI") == "nightly":
-		lives = 5000
-	case testing.Short():
-		lives = 20
-	}
+	lives := testkit.Rounds(40, 5000)
 	root := hallmarktest.New(t)
 	bundles, signatures := map[string][]byte{}, map[string]string{}
 	for subject := range 6 {

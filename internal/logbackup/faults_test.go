@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -19,22 +18,9 @@ import (
 	"github.com/hallmark-sign/hallmark/client/logread"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/durable/disktest"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
 )
-
-// rounds is how often a test is repeated: LOG_ROUNDS, or what its mode asks for.
-func rounds(daily, night int) int {
-	if n, err := strconv.Atoi(os.Getenv("LOG_ROUNDS")); err == nil {
-		return n
-	}
-	if os.Getenv("HALLMARK_CI") == "nightly" {
-		return night
-	}
-	if testing.Short() {
-		return daily / 10
-	}
-	return daily
-}
 
 // load is a log that 64 clients append to.
 type load struct {
@@ -95,7 +81,7 @@ func TestBackupWhileServing(t *testing.T) {
 	dir := t.TempDir()
 	log, target := filepath.Join(dir, "log"), filepath.Join(dir, "backup")
 	l := newLoad(t, log)
-	last, backups, sizes := uint64(0), 0, rounds(10, 100)
+	last, backups, sizes := uint64(0), 0, testkit.Rounds(4, 100)
 	for deadline := time.Now().Add(10 * time.Minute); sizes > 0 && time.Now().Before(deadline); backups++ {
 		s := mustBackup(t, durable.OS{}, log, target)
 		l.holds(t, check(t, durable.OS{}, target))
@@ -134,15 +120,12 @@ func TestKillChild(t *testing.T) {
 // TestKilled: kill -9 while a log that grows is backed up, again and again. Whatever
 // is there then is a backup, and never a smaller one.
 func TestKilled(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds")
-	}
 	dir := t.TempDir()
 	log, target := filepath.Join(dir, "log"), filepath.Join(dir, "backup")
 	l := newLoad(t, log)
 	time.Sleep(300 * time.Millisecond) // so that the first is of something
 	last, grown := uint64(0), 0
-	kills := rounds(40, 400)
+	kills := testkit.Rounds(8, 400)
 	for range kills {
 		runAndKill(t, log, target)
 		tree, err := Open(durable.OS{}, target, testLog(t, 1))
@@ -207,7 +190,7 @@ func TestPowerLoss(t *testing.T) {
 		logs, last = append(logs, mustOpen(t, durable.OS{}, copied)), size
 	}
 	lost := 0
-	for seed := range rounds(300, 10_000) {
+	for seed := range testkit.Rounds(100, 10_000) {
 		disk, random := disktest.New(uint64(seed)), rand.New(rand.NewPCG(uint64(seed), 1))
 		var last uint64 // entries that a run has said are backed up
 		for _, from := range logs {

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -19,27 +17,10 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/hallmark-sign/hallmark/internal/durable/disktest"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
-
-// nightly says whether the long forms of tests are run.
-func nightly() bool { return os.Getenv("HALLMARK_CI") == "nightly" }
-
-// rounds is how often a test is repeated: LOG_ROUNDS, or what its mode asks for.
-func rounds(t *testing.T, daily, night int) int {
-	t.Helper()
-	if n, err := strconv.Atoi(os.Getenv("LOG_ROUNDS")); err == nil {
-		return n
-	}
-	if nightly() {
-		return night
-	}
-	if testing.Short() {
-		return daily / 10
-	}
-	return daily
-}
 
 // storm is a log on a disk that is not to be trusted, and what it has promised.
 type storm struct {
@@ -164,7 +145,7 @@ func TestPowerLoss(t *testing.T) {
 	t.Parallel()
 	const lives = 10
 	acknowledged := 0
-	losses := rounds(t, 300, 10_000)
+	losses := testkit.Rounds(100, 10_000)
 	for seed := range losses / lives {
 		s := newStorm(t, uint64(seed))
 		for range lives {
@@ -215,7 +196,7 @@ func faults(random *rand.Rand) map[string]func(disktest.Operation) error {
 func TestDiskFails(t *testing.T) {
 	t.Parallel()
 	failures, resumed := 0, 0
-	for seed := range rounds(t, 10, 1000) {
+	for seed := range testkit.Rounds(4, 1000) {
 		s := newStorm(t, uint64(seed))
 		for name, fault := range faults(rand.New(rand.NewPCG(uint64(seed), 3))) {
 			synctest.Test(t, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/hallmark-sign/hallmark/internal/durable/disktest"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
@@ -102,7 +103,7 @@ func (m *model) checkTile(t *testing.T, l *tilelog.Log, random *rand.Rand) {
 // some again, reads, and lives that end in every way.
 func TestModel(t *testing.T) {
 	t.Parallel()
-	steps := rounds(t, 5000, 1_000_000)
+	steps := testkit.Rounds(2000, 1_000_000)
 	random := rand.New(rand.NewPCG(uint64(steps), 2))
 	disk := disktest.New(uint64(steps))
 	o := testOptions(t, "/log")

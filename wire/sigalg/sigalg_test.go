@@ -11,6 +11,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
@@ -35,9 +36,9 @@ func keysBySize(t *testing.T) map[string]crypto.Signer {
 		"p384":    mustKey[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P384(), rand.Reader)),
 		"p521":    mustKey[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P521(), rand.Reader)),
 		"ed25519": ed,
-		"rsa2048": mustKey[*rsa.PrivateKey](t)(rsa.GenerateKey(rand.Reader, 2048)),
-		"rsa3072": mustKey[*rsa.PrivateKey](t)(rsa.GenerateKey(rand.Reader, 3072)),
-		"rsa4096": mustKey[*rsa.PrivateKey](t)(rsa.GenerateKey(rand.Reader, 4096)),
+		"rsa2048": testkit.RSA(t, 2048),
+		"rsa3072": testkit.RSA(t, 3072),
+		"rsa4096": testkit.RSA(t, 4096),
 	}
 }
 
