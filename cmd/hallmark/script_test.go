@@ -70,6 +70,7 @@ func TestScripts(t *testing.T) {
 			"witness":     witnessScriptCommand,
 			"witnesslog":  witnessLogCommand,
 			"witnesses":   witnessesCommand,
+			"waitwitness": waitWitnessCommand,
 			"waitsize":    waitSizeCommand,
 			"nextlog":     nextLogCommand,
 			"answers":     answersCommand,

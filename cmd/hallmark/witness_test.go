@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -22,6 +24,24 @@ func witnessScriptCommand(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".vkey"), []byte(key[1]), 0o600))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".address"), []byte(address), 0o600))
+}
+
+// waitWitnessCommand: waitwitness DIR... waits until the witnesses listen.
+func waitWitnessCommand(ts *testscript.TestScript, _ bool, args []string) {
+	for _, dir := range args {
+		deadline := time.Now().Add(20 * time.Second)
+		for {
+			conn, err := net.Dial("tcp", ts.ReadFile(dir+".address"))
+			if err == nil {
+				conn.Close()
+				break
+			}
+			if time.Now().After(deadline) {
+				ts.Fatalf("witness %s does not listen: %v", dir, err)
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
 }
 
 // witnessLogCommand: witnesslog DIR has the witness know the log of the instance mine
