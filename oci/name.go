@@ -44,8 +44,8 @@ func MeansImage(text string) bool {
 
 // hasPort reports whether a registry is written as HOST:PORT.
 func hasPort(registry string) bool {
-	host, port, ok := strings.Cut(registry, ":")
-	return ok && host != "" && port != "" && strings.Trim(port, "0123456789") == ""
+	colon := strings.LastIndex(registry, ":")
+	return colon > 0 && colon < len(registry)-1 && strings.Trim(registry[colon+1:], "0123456789") == ""
 }
 
 // misnamed returns the error for an invalid name.

@@ -45,9 +45,9 @@ func TestMisnamed(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]bool{
-		"https://r.io/app:v1": true, "oci://x": true, "docker://r.io/app": true, "file:///tmp/x": false, "r.io:5000/App": true, "localhost/app:v1+b": true,
+		"https://r.io/app:v1": true, "oci://x": true, "docker://r.io/app": true, "file:///tmp/x": false, "r.io:5000/App": true, "[::1]:5000/app": true, "r.io:x/app": false, ":5000/app": false, "localhost/app:v1+b": true,
 		"r.io/app@sha256:ab": true, "r.io/app": false, "v1.2/a.tar.gz": false, "./a:b": false, "../a:b": false, "C:/a.zip": false, "alpine:3": false,
-		"dist/a.zip": false, "": false, "/": false,
+		"dist/a.zip": false, "1a://b": false, "": false, "/": false,
 	} {
 		if MeansImage(text) != want {
 			t.Errorf("%q means an image: %v", text, !want)
