@@ -53,7 +53,7 @@ func usage(err error) *verdict.Problem {
 type options struct {
 	trustedRoot, logPolicy, policy, identity, issuer, key string
 	bundles                                               []string
-	explain, json, quiet                                  bool
+	explain, json, quiet, version                         bool
 }
 
 func parse(args []string) (options, []string, error) {
@@ -72,12 +72,13 @@ func parse(args []string) (options, []string, error) {
 	flags.BoolVar(&o.explain, "explain", false, "show what each of the nine steps saw")
 	flags.BoolVar(&o.json, "json", false, "print each verdict as JSON, one a line")
 	flags.BoolVar(&o.quiet, "quiet", false, "print refusals only")
+	flags.BoolVar(&o.version, "version", false, "print the version")
 	flags.Usage = func() {
 		fmt.Fprint(flags.Output(), help)
 		flags.PrintDefaults()
 	}
 	files, err := parseAll(flags, args)
-	if err != nil {
+	if err != nil || o.version {
 		return o, nil, err
 	}
 	ways := 0
@@ -124,6 +125,9 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout io.Writ
 	o, files, err := parse(args)
 	if err != nil {
 		return err
+	}
+	if o.version {
+		return printVersion(stdout, o.json)
 	}
 	judge, err := o.judge(stdin)
 	if err != nil {

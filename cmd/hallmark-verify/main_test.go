@@ -104,3 +104,12 @@ func TestFacts(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestVersion(t *testing.T) {
+	for args, want := range map[string]string{"--version": "hallmark-verify ", "--version --json": `{"version":"`} {
+		var out strings.Builder
+		if err := execute(t.Context(), strings.Fields(args), nil, &out); err != nil || !strings.HasPrefix(out.String(), want) || !strings.HasSuffix(out.String(), "\n") {
+			t.Errorf("%s: %q, %v", args, out.String(), err)
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
 )
@@ -202,12 +203,7 @@ func TestExamples(t *testing.T) {
 			if len(words) == 0 || words[0] != "hallmark" {
 				continue
 			}
-			root := newRoot(cli.Environment{Getenv: func(string) string { return "" }})
-			found, rest, err := root.Find(words[1:])
-			if err == nil && !slices.Contains(words, "|") {
-				err = found.ParseFlags(rest)
-			}
-			if err != nil {
+			if err := understood(words[1:]); err != nil {
 				t.Errorf("%s: %s: %v", cmd.CommandPath(), line, err)
 			}
 		}
@@ -216,4 +212,53 @@ func TestExamples(t *testing.T) {
 		}
 	}
 	walk(newRoot(cli.Environment{Getenv: func(string) string { return "" }}))
+}
+
+// understood reports whether words are a verb with flags that it has.
+func understood(words []string) error {
+	found, rest, err := newRoot(cli.Environment{Getenv: func(string) string { return "" }}).Find(words)
+	if err != nil || slices.Contains(words, "|") {
+		return err
+	}
+	return found.ParseFlags(rest)
+}
+
+// TestDeployment checks that the commands in the files of deploy/ exist, with their flags.
+func TestDeployment(t *testing.T) {
+	read := func(name string) string {
+		raw, err := os.ReadFile(filepath.Join(top, "deploy", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(raw)
+	}
+	unit := read("systemd/hallmark.service")
+	_, start, _ := strings.Cut(unit, "ExecStart=/usr/local/bin/hallmark ")
+	start, _, _ = strings.Cut(start, "\n")
+	var pod struct {
+		Spec struct {
+			Template struct {
+				Spec struct{ Containers []struct{ Args []string } }
+			}
+		}
+	}
+	for document := range strings.SplitSeq(read("kubernetes/hallmark.yaml"), "\n---\n") {
+		if strings.Contains(document, "kind: Deployment") {
+			if err := yaml.Unmarshal([]byte(document), &pod); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	_, run, _ := strings.Cut(read("container/Containerfile"), ":ro hallmark \\\n#")
+	run, _, _ = strings.Cut(run, "\n")
+	for name, words := range map[string][]string{
+		"systemd": strings.Fields(start), "container": strings.Fields(run), "kubernetes": pod.Spec.Template.Spec.Containers[0].Args,
+	} {
+		if len(words) < 3 || words[0] != "serve" {
+			t.Errorf("%s: %q does not serve an instance", name, words)
+		}
+		if err := understood(words); err != nil {
+			t.Errorf("%s: %q: %v", name, words, err)
+		}
+	}
 }
