@@ -53,6 +53,7 @@ const (
 	testServer               // L5 hallmarktest
 	finding                  // L5 internal/lookup: what the application has in common
 	application              // L5 what the verbs of the command call
+	acts                     // L5 verbs without their flags, on what application has
 	command                  // L6 cmd/hallmark
 	unknown
 )
@@ -68,6 +69,7 @@ var rooms = map[string]level{
 	"internal/config": settings, "internal/server": server, "internal/instance": making,
 	"hallmarktest":    testServer,
 	"internal/lookup": finding, "internal/signing": application, "internal/ownlog": application, "internal/cli": application,
+	"internal/describe": acts,
 }
 
 // libraries are the modules that formats may stand on.
@@ -207,7 +209,7 @@ func mayImport(from, to unit) bool {
 	case testServer:
 		return t <= waysOut || t == server || t == making || t == settings || to.room == "internal/witness"
 	}
-	return f == command || t < f && t != testServer && (f == finding || f == application)
+	return f == command || t < f && t != testServer && (f == finding || f == application || f == acts)
 }
 
 func TestImportsGoDownwards(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/client/logread"
 	"github.com/hallmark-sign/hallmark/internal/cli"
+	"github.com/hallmark-sign/hallmark/internal/describe"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
@@ -64,7 +65,7 @@ func (f followFlags) follow(ctx context.Context, env cli.Environment, name strin
 	}
 	o := logread.FollowOptions{
 		From: l.head.Size, Until: f.until, Last: l.head, Interval: f.interval,
-		Entry: func(e logread.Entry) error { return env.PrintJSON(newShownEntry(l.head.Format, e)) },
+		Entry: func(e logread.Entry) error { return env.PrintJSON(describe.NewEntry(l.head.Format, e)) },
 		Notice: func(err error) {
 			what := "can't be read now"
 			if errors.Is(err, logread.ErrStale) {

@@ -1,0 +1,3 @@
+// Package describe turns bundles, certificates and log entries into tables for people and
+// values for JSON. It verifies nothing.
+package describe
