@@ -161,7 +161,7 @@ func TestCommandReference(t *testing.T) {
 	var out strings.Builder
 	out.WriteString("# Commands\n\nThis page is made from the help of each command: `go test ./cmd/hallmark -run TestCommandReference -update`.\n")
 	root := newRoot(cli.Environment{Getenv: func(string) string { return "" }})
-	describe(&out, root)
+	writeHelp(&out, root)
 	page := filepath.Join(docs, "reference", "cli.md")
 	if *update {
 		if err := os.WriteFile(page, []byte(out.String()), 0o644); err != nil {
@@ -173,8 +173,8 @@ func TestCommandReference(t *testing.T) {
 	}
 }
 
-// describe writes the help of a command and of those below it.
-func describe(out *strings.Builder, cmd *cobra.Command) {
+// writeHelp writes the help of a command and of those below it.
+func writeHelp(out *strings.Builder, cmd *cobra.Command) {
 	if cmd.Name() == "completion" || cmd.Name() == "help" {
 		return
 	}
@@ -186,7 +186,7 @@ func describe(out *strings.Builder, cmd *cobra.Command) {
 	fmt.Fprintf(out, "\n## %s\n\n```text\n%s\n\n%s```\n", cmd.CommandPath(), text, cmd.UsageString())
 	for _, sub := range cmd.Commands() {
 		if !sub.Hidden {
-			describe(out, sub)
+			writeHelp(out, sub)
 		}
 	}
 }
