@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
-	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/operate"
 	"github.com/hallmark-sign/hallmark/internal/ownlog"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
 // logRestoreFlags are those of log restore.
@@ -57,21 +55,12 @@ there is, and begin the next with 'hallmark log rotate'.`,
 	return cmd
 }
 
-// sayLeft names what runs that were killed have left beside dir, where it could not be
-// removed: whether one is still running nobody knows.
-func sayLeft(env cli.Environment, dir string) {
-	left, _ := filepath.Glob(filepath.Join(filepath.Dir(filepath.Clean(dir)), durable.TemporaryDirs))
-	for _, one := range left {
-		env.Say("  left         unless another init or restore is running: rm -r %s", verdict.Quoted(one))
-	}
-}
-
 func (f logRestoreFlags) run(ctx context.Context, env cli.Environment, backup, dir string) error {
 	r := &ownlog.Restoration{Config: f.config, Given: f.seen, MayFork: f.mayFork, Say: env.Say, Progress: env.Progress("restored", "entries")}
 	tree, s, err := r.Run(ctx, backup, dir)
 	if err != nil {
 		return err
 	}
-	sayLeft(env, dir)
+	operate.SayLeft(env, dir)
 	return tellLog(env, "restored", tree, s)
 }

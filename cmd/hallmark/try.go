@@ -20,6 +20,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/instance"
+	"github.com/hallmark-sign/hallmark/internal/operate"
 	"github.com/hallmark-sign/hallmark/internal/signing"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/trust"
@@ -119,11 +120,11 @@ func (t *trial) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if t.instance, err = openInstance(path, passphrase); err != nil {
+	if t.instance, err = operate.OpenInstance(path, passphrase); err != nil {
 		return err
 	}
 	t.env.Say("1. Using the instance in ./%s again.", t.dir)
-	t.listener, err = listen(t.instance.Config.Listen)
+	t.listener, err = operate.Listen(t.instance.Config.Listen)
 	return err
 }
 
@@ -183,14 +184,14 @@ func listenAnywhere() (net.Listener, error) {
 	if l, err := net.Listen("tcp", defaultListen); err == nil {
 		return l, nil
 	}
-	return listen("127.0.0.1:0")
+	return operate.Listen("127.0.0.1:0")
 }
 
 // whileServing does what the instance is needed for, and stops it.
 func (t *trial) whileServing(ctx context.Context, do func(context.Context) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	s, err := newServer(t.instance, t.listener, slog.New(slog.NewTextHandler(io.Discard, nil)), nil)
+	s, err := operate.NewServer(t.instance, t.listener, slog.New(slog.NewTextHandler(io.Discard, nil)), nil)
 	if err != nil {
 		return err
 	}

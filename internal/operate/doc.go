@@ -1,0 +1,4 @@
+// Package operate makes and runs instances and witnesses, and rotates logs, for the operator
+// at a terminal: it asks for passphrases, prints what to do next, and turns errors into
+// problems with remedies.
+package operate

@@ -1,0 +1,135 @@
+package operate
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/internal/cli"
+	"github.com/hallmark-sign/hallmark/internal/config"
+	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/instance"
+	"github.com/hallmark-sign/hallmark/internal/keys"
+	"github.com/hallmark-sign/hallmark/internal/server"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/trust/store"
+)
+
+// PassphraseRule says what a passphrase must be like, for help texts.
+const PassphraseRule = keys.PassphraseRule
+
+// A NewInstance describes an instance to make.
+type NewInstance struct {
+	instance.Options
+	PassphraseFile string // empty: ask for the passphrase
+}
+
+// Make makes the instance in dir and prints its fingerprint and what to do next.
+func (n NewInstance) Make(ctx context.Context, env cli.Environment, dir string) error {
+	o := n.Options
+	if o.URL == "" {
+		o.URL = "http://" + o.Listen
+		if o.TLS != (config.TLS{}) {
+			o.URL = "https://" + o.Listen
+		}
+	}
+	if here, err := os.Getwd(); err == nil && sameDir(dir, here) {
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "usage", Err: errors.New("the directory that you are in can't be replaced by an instance"), Try: env.Command() + " init NEW-DIRECTORY"}
+	}
+	if err := checkTLS(env, &o); err != nil {
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.Command() + " init --help"}
+	}
+	passphrase, err := env.Secret(ctx, "passphrase", n.PassphraseFile, "HALLMARK_PASSPHRASE", keys.PassphraseRule)
+	if err != nil {
+		return err
+	}
+	o.Passphrase, o.Now, o.CheapKeysUnsafe = passphrase, time.Now(), env.CheapUnsafe
+	i, err := instance.Create(dir, o)
+	if errors.Is(err, fs.ErrExist) {
+		return exists(dir, err)
+	}
+	if durable.Failing(err) {
+		return cli.DiskProblem(dir, err)
+	}
+	if err != nil {
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.Command() + " init --help"}
+	}
+	m, err := store.Read(filepath.Join(dir, "trust"))
+	if err != nil {
+		return err
+	}
+	if env.JSON {
+		return env.PrintJSON(madeInstance{dir, i.Config.URL, m.Fingerprint(), filepath.Join(dir, "keys", "root-ca.pem")})
+	}
+	env.Say("made an instance in %s, to be reached at %s", dir, i.Config.URL)
+	SayLeft(env, dir)
+	env.Say("  fingerprint  %s", m.Fingerprint())
+	env.Say("  offline      take %s off this machine", filepath.Join(dir, "keys", "root-ca.pem"))
+	env.Say("  add users    %s user add -c %s EMAIL", env.Command(), filepath.Join(dir, config.File))
+	env.Say("  run it       %s serve -c %s", env.Command(), filepath.Join(dir, config.File))
+	return nil
+}
+
+// madeInstance is the JSON result of making an instance.
+type madeInstance struct {
+	Dir         string `json:"dir"`
+	URL         string `json:"url"`
+	Fingerprint string `json:"fingerprint"`
+	RootKey     string `json:"rootKey"` // file to take off the machine
+}
+
+// checkTLS reads the files that the instance is to speak TLS with, makes their paths good
+// from everywhere, and warns of what clients would refuse.
+func checkTLS(env cli.Environment, o *instance.Options) error {
+	if o.TLS == (config.TLS{}) {
+		return nil
+	}
+	for _, path := range []*string{&o.TLS.Certificate, &o.TLS.Key} {
+		absolute, err := filepath.Abs(*path)
+		if err != nil {
+			return err
+		}
+		*path = absolute
+	}
+	c, err := server.ReadCertificate(o.TLS.Certificate, o.TLS.Key)
+	if err != nil {
+		return err
+	}
+	if err := c.Leaf.VerifyHostname(config.Hostname(o.URL)); err != nil {
+		env.Say("warning: clients will refuse the certificate at %s: %s", o.URL, err)
+	}
+	if now := time.Now(); now.Before(c.Leaf.NotBefore) || now.After(c.Leaf.NotAfter) {
+		env.Say("warning: the certificate is valid from %s to %s, which is not now", c.Leaf.NotBefore.UTC(), c.Leaf.NotAfter.UTC())
+	}
+	return nil
+}
+
+// exists returns a refusal if err reports that dir exists, and other errors unchanged.
+func exists(dir string, err error) error {
+	if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return &verdict.Problem{Exit: verdict.ExitRefused, Subject: dir, Code: "exists", Err: err, Try: "choose another DIR; nothing was changed"}
+}
+
+// sameDir reports whether two paths are one directory.
+func sameDir(a, b string) bool {
+	one, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat(b)
+	return err == nil && os.SameFile(one, other)
+}
+
+// SayLeft names what runs that were killed have left beside dir, where it could not be
+// removed: whether one is still running nobody knows.
+func SayLeft(env cli.Environment, dir string) {
+	left, _ := filepath.Glob(filepath.Join(filepath.Dir(filepath.Clean(dir)), durable.TemporaryDirs))
+	for _, one := range left {
+		env.Say("  left         unless another init or restore is running: rm -r %s", verdict.Quoted(one))
+	}
+}
