@@ -59,6 +59,7 @@
 //	internal/ownlog    the logs of an instance: which there are, and what was seen of each
 //	internal/cli       the terminal: prompts, tables, progress, errors with exit status and remedy
 //	internal/describe  bundles, certificates and log entries in words and as JSON
+//	internal/images    copies, saves, loads, lists, cleans and downloads what is on images
 //	internal/operate   makes and runs instances and witnesses, and rotates logs
 //	internal/testkit   keys and nightly runs, for the tests of other packages
 //	cmd/hallmark       the command, one file a verb

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"io/fs"
 	"net/http"
@@ -16,35 +14,6 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/trust/store"
 )
-
-// maxRoots is how many bytes a file of certificate authorities may have.
-const maxRoots = 4 << 20
-
-// readAuthorities reads a PEM file of certificate authorities, and returns them as they are
-// to be kept: without what else is in the file, such as a key.
-func readAuthorities(path string) (*x509.CertPool, []byte, error) {
-	raw, err := verdict.ReadFile(path, maxRoots)
-	if err != nil {
-		return nil, nil, err
-	}
-	var kept bytes.Buffer
-	for block, rest := pem.Decode(raw); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type != "CERTIFICATE" {
-			continue
-		}
-		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
-			return nil, nil, verdict.Unreadable(path, err)
-		}
-		if err := pem.Encode(&kept, &pem.Block{Type: block.Type, Bytes: block.Bytes}); err != nil {
-			return nil, nil, err
-		}
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(kept.Bytes()) {
-		return nil, nil, verdict.Unreadable(path, errors.New("no certificate in it"))
-	}
-	return pool, kept.Bytes(), nil
-}
 
 // withSystems returns the system's certificate authorities and these. A signing config can
 // name services of others, which have public certificates.
@@ -60,7 +29,7 @@ func withSystems(kept []byte) *x509.CertPool {
 // authoritiesIn returns the certificate authorities kept in the directory of a pinned
 // instance; nil if there are none.
 func authoritiesIn(dir string) ([]byte, error) {
-	_, kept, err := readAuthorities(filepath.Join(dir, store.AuthoritiesFile))
+	_, kept, err := cli.ReadAuthorities(filepath.Join(dir, store.AuthoritiesFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -76,7 +45,7 @@ func (f *trustFlags) addCACert(cmd *cobra.Command) {
 // of an instance are given and no name, nothing is known of it.
 func (f trustFlags) authorities(env cli.Environment) (*x509.CertPool, error) {
 	if f.cacert != "" {
-		_, kept, err := readAuthorities(f.cacert)
+		_, kept, err := cli.ReadAuthorities(f.cacert)
 		return withSystems(kept), err
 	}
 	if f.instance == "" && (f.trustedRoot != "" || f.signingConfig != "") {

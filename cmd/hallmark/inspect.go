@@ -9,13 +9,13 @@ import (
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/describe"
+	"github.com/hallmark-sign/hallmark/internal/images"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
 func inspectCommand(env cli.Environment) *cobra.Command {
-	var f registryFlags
-	var timeout time.Duration
+	var f images.Reach
 	cmd := &cobra.Command{
 		Use:   "inspect BUNDLE|FILE|IMAGE...",
 		Short: "Tell in words what bundles claim",
@@ -26,18 +26,18 @@ Nothing of it is verified: these are claims, of whoever wrote the file or put it
   hallmark inspect registry.example.com/app:v1`,
 		Args: cli.UsageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			registry, err := f.registry(timeout)
+			registry, err := f.Registry()
 			if err != nil {
 				return err
 			}
-			if args, err = f.expand(cmd.Context(), registry, args); err != nil {
+			if args, err = f.Expand(cmd.Context(), registry, args); err != nil {
 				return err
 			}
 			return inspect(cmd.Context(), env, registry, args)
 		},
 	}
-	f.add(cmd)
-	cli.AddTimeout(cmd, &timeout, time.Minute)
+	addRegistry(cmd, &f)
+	cli.AddTimeout(cmd, &f.Timeout, time.Minute)
 	return cmd
 }
 

@@ -138,8 +138,8 @@ func (f signFlags) request(env cli.Environment) (*signing.Request, error) {
 		return nil, err
 	}
 	return &signing.Request{
-		Bundle: f.bundle, Add: f.beside, Replace: f.replace, Legacy: f.compat != "", Recursive: f.registry.recursive, Keyed: f.key != "",
-		Inputs:   []string{f.key, f.passphraseFile, f.token.token, f.token.passwordFile, f.trust.trustedRoot, f.trust.signingConfig, f.trust.cacert, f.registry.cacert},
+		Bundle: f.bundle, Add: f.beside, Replace: f.replace, Legacy: f.compat != "", Recursive: f.registry.Recursive, Keyed: f.key != "",
+		Inputs:   []string{f.key, f.passphraseFile, f.token.token, f.token.passwordFile, f.trust.trustedRoot, f.trust.signingConfig, f.trust.cacert, f.registry.CACert},
 		Registry: registry, Store: store, Stdin: env.Stdin,
 		Open:         func(ctx context.Context) (signing.Credentials, error) { return f.credentials(ctx, env) },
 		Tell:         func(s signing.Signed) error { return tellSigned(env, s) },

@@ -145,7 +145,7 @@ func (f trustAddFlags) authorities(dir string) ([]byte, error) {
 	case *f.cacert == "":
 		return nil, nil
 	}
-	_, kept, err := readAuthorities(*f.cacert)
+	_, kept, err := cli.ReadAuthorities(*f.cacert)
 	return kept, err
 }
 

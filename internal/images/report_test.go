@@ -1,4 +1,4 @@
-package main
+package images
 
 import (
 	"bytes"
@@ -18,7 +18,7 @@ func TestTell(t *testing.T) {
 		var said bytes.Buffer
 		var p transfer.Progress
 		stop := make(chan struct{})
-		go carryFlags{}.tell(cli.Environment{Stderr: &said}, "r/a:v1\x1b[2J", &p, stop)
+		go Transfer{}.tell(cli.Environment{Stderr: &said}, "r/a:v1\x1b[2J", &p, stop)
 		time.Sleep(tellEvery + 1)
 		synctest.Wait()
 		p.OfBlobs.Store(3)
@@ -44,7 +44,7 @@ func TestReportIsPrintable(t *testing.T) {
 	for _, env := range []cli.Environment{{}, {JSON: true}} {
 		var out bytes.Buffer
 		env.Stdout = &out
-		if err := (carryFlags{}).show(env, "from\x1b", "to\x07", r); err != nil {
+		if err := (Transfer{}).show(env, "from\x1b", "to\x07", r); err != nil {
 			t.Fatal(err)
 		}
 		if strings.ContainsAny(out.String(), "\x1b\x07\r") || !env.JSON && (strings.Count(out.String(), "\n") > maxNotes+10 || !strings.Contains(out.String(), "and 5 more, see --json")) {
@@ -53,7 +53,7 @@ func TestReportIsPrintable(t *testing.T) {
 	}
 	var out bytes.Buffer
 	odd := oci.Removable{Attached: oci.Attached{Digest: "sha256:x", Type: "a\x1b[2Jb"}, Blocked: "c\x1bd"}
-	if _, err := (cleanFlags{kind: allThere}).show(cli.Environment{Stdout: &out}, plan{all: []oci.Removable{odd}}); err != nil || strings.Contains(out.String(), "\x1b") {
+	if _, err := (Cleaning{}).show(cli.Environment{Stdout: &out}, plan{all: []oci.Removable{odd}}); err != nil || strings.Contains(out.String(), "\x1b") {
 		t.Errorf("%q, %v", out.String(), err)
 	}
 }

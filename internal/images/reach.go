@@ -1,0 +1,47 @@
+package images
+
+import (
+	"context"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/internal/cli"
+	"github.com/hallmark-sign/hallmark/internal/lookup"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/oci"
+)
+
+// A Reach says how registries are reached, and which images a verb takes.
+type Reach struct {
+	CACert      string // PEM file with the certificate authorities of registries; empty: the system's
+	PlainUnsafe bool   // allow plain HTTP to other machines
+	Recursive   bool   // take every platform of an image as well
+	Timeout     time.Duration
+}
+
+// Registry returns a client for registries. It makes no request.
+func (f Reach) Registry() (*lookup.Registry, error) {
+	o := oci.Options{Timeout: f.Timeout, PlainHTTPUnsafe: f.PlainUnsafe}
+	if f.CACert != "" {
+		var err error
+		if o.Roots, _, err = cli.ReadAuthorities(f.CACert); err != nil {
+			return nil, err
+		}
+	}
+	return &lookup.Registry{Client: oci.New(o)}, nil
+}
+
+// platforms returns the images of an image's platforms if recursive.
+func (f Reach) platforms(ctx context.Context, r *lookup.Registry, image oci.Image) ([]oci.Image, *verdict.Problem) {
+	if !f.Recursive {
+		return nil, nil
+	}
+	return r.Platforms(ctx, image)
+}
+
+// Expand returns args with the platforms of each image after it if recursive.
+func (f Reach) Expand(ctx context.Context, r *lookup.Registry, args []string) ([]string, error) {
+	if !f.Recursive {
+		return args, nil
+	}
+	return r.Expand(ctx, args)
+}
