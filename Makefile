@@ -3,6 +3,7 @@
 GO ?= go
 TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hallmark-ci
 DIST ?= dist
+PLATFORMS ?= linux/amd64,windows/amd64
 
 .PHONY: help build check modules format vet lint workflows test cross interop fuzz release reproduce
 
@@ -49,8 +50,9 @@ release: ## archives, checksums and SBOM in $(DIST), signed at a local instance
 	$(GO) run ./deploy/release -out $(DIST)
 	deploy/release/sign.sh $(DIST)
 
-reproduce: ## two releases have the same bytes
-	@a=$$(mktemp -d) && b=$$(mktemp -d) && \
-	$(GO) run ./deploy/release -out $$a && $(GO) clean -cache -testcache && \
-	$(GO) run ./deploy/release -out $$b && \
-	diff -r $$a $$b && echo "two builds have the same bytes" && rm -r $$a $$b
+reproduce: ## two releases, from two directories and with two build caches, have the same bytes
+	@work=$$(mktemp -d) && trap 'chmod -R u+w '$$work' && rm -rf '$$work EXIT && \
+	$(GO) run ./deploy/release -out $$work/a -platforms $(PLATFORMS) && \
+	git clone -q . $$work/clone && cd $$work/clone && git checkout -q $$(git -C $(CURDIR) rev-parse HEAD) && \
+	GOCACHE=$$work/cache $(GO) run ./deploy/release -out $$work/b -platforms $(PLATFORMS) && \
+	diff -r $$work/a $$work/b && echo "two builds have the same bytes"

@@ -24,8 +24,9 @@ import (
 
 func main() {
 	out := flag.String("out", "dist", "directory to write; it must be empty or absent")
+	platforms := flag.String("platforms", "linux/amd64,linux/arm64,darwin/amd64,darwin/arm64,windows/amd64,windows/arm64", "platforms to build for")
 	flag.Parse()
-	if err := release(*out); err != nil {
+	if err := release(*out, strings.Split(*platforms, ",")); err != nil {
 		fmt.Fprintln(os.Stderr, "release:", err)
 		os.Exit(1)
 	}
@@ -34,12 +35,7 @@ func main() {
 // commands are the binaries of an archive.
 func commands() []string { return []string{"hallmark", "hallmark-verify"} }
 
-// platforms are the pairs of operating system and architecture that are released.
-func platforms() []string {
-	return []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64", "windows/arm64"}
-}
-
-func release(out string) error {
+func release(out string, platforms []string) error {
 	if entries, err := os.ReadDir(out); err == nil && len(entries) > 0 {
 		return fmt.Errorf("%s is not empty", out)
 	}
@@ -52,12 +48,12 @@ func release(out string) error {
 	}
 	var version string
 	var built []binary
-	for _, platform := range platforms() {
+	for _, platform := range platforms {
 		binaries, err := build(platform)
 		if err != nil {
 			return fmt.Errorf("building for %s: %w", platform, err)
 		}
-		version = binaries[0].info.Main.Version
+		version = strings.Trim(binaries[0].info.Main.Version, "()")
 		name, raw, err := archive(version, platform, binaries, at)
 		if err != nil {
 			return fmt.Errorf("archiving for %s: %w", platform, err)
