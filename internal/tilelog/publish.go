@@ -57,7 +57,7 @@ func (e *engine) publish() error {
 	e.journal.Forget(h.size)
 	e.published.Store(h.size)
 	e.offer(h)
-	e.forget(h.size)
+	e.forget(last, h.size)
 	if err := e.removePartials(tiles, last); err != nil {
 		e.o.Logger.Warn("superseded partial tiles stay", "dir", e.o.Storage.Name, "cause", err)
 	}
@@ -141,10 +141,12 @@ func (e *engine) content(t tileRef) []byte {
 	return e.bundles[t.n].first(t.width)
 }
 
-// forget drops from memory what the first size entries have put there, but for
-// the tiles that will grow.
-func (e *engine) forget(size uint64) {
-	e.tree.forget(size)
+// forget drops from memory what the first size entries have put there, except the tiles
+// that will grow. It keeps hashes until the publication after that of their last size:
+// callers that were answered a moment ago make their proofs of them, and would otherwise
+// each read a tile from disk.
+func (e *engine) forget(last, size uint64) {
+	e.tree.forget(last)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for n := range e.bundles {
