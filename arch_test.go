@@ -69,7 +69,7 @@ var rooms = map[string]level{
 	"internal/config": settings, "internal/server": server, "internal/instance": making,
 	"hallmarktest":    testServer,
 	"internal/lookup": finding, "internal/signing": application, "internal/ownlog": application, "internal/cli": application,
-	"internal/describe": acts, "internal/images": acts, "internal/operate": acts,
+	"internal/describe": acts, "internal/images": acts, "internal/operate": acts, "internal/trusting": acts,
 }
 
 // libraries are the modules that formats may stand on.

@@ -58,11 +58,11 @@ func (f benchFlags) run(ctx context.Context, env cli.Environment) error {
 	if f.clients < 1 || f.runs < 1 {
 		return &verdict.Problem{Exit: verdict.ExitUsage, Code: "usage", Err: fmt.Errorf("--clients and --runs are at least 1")}
 	}
-	config, err := f.trust.config(env)
+	config, err := f.trust.Config(env)
 	if err != nil {
 		return err
 	}
-	roots, err := f.trust.authorities(env)
+	roots, err := f.trust.Authorities(env)
 	if err != nil {
 		return err
 	}
@@ -131,11 +131,11 @@ func (f benchFlags) commands(ctx context.Context, env cli.Environment, id signin
 			return err
 		}
 	}
-	root, err := f.trust.path(env, f.trust.trustedRoot, trust.RootFile)
+	root, err := f.trust.Path(env, f.trust.TrustedRoot, trust.RootFile)
 	if err != nil {
 		return err
 	}
-	signing, err := f.trust.path(env, f.trust.signingConfig, trust.SigningConfigFile)
+	signing, err := f.trust.Path(env, f.trust.SigningConfig, trust.SigningConfigFile)
 	if err != nil {
 		return err
 	}

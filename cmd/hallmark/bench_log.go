@@ -48,11 +48,11 @@ an instance that you can throw away.`,
 
 func (f benchFlags) log(ctx context.Context, env cli.Environment) error {
 	env.CollectLess()
-	config, err := f.trust.config(env)
+	config, err := f.trust.Config(env)
 	if err != nil {
 		return err
 	}
-	roots, err := f.trust.authorities(env)
+	roots, err := f.trust.Authorities(env)
 	if err != nil {
 		return err
 	}

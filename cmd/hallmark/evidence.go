@@ -32,7 +32,7 @@ func (f evidenceFlags) store(env cli.Environment, t trustFlags, timeout time.Dur
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
 		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: f.url, Code: "usage", Err: errors.New("not the address of an evidence store"), Try: "--evidence https://HOST"}
 	}
-	h, err := t.http(env, timeout)
+	h, err := t.HTTP(env, timeout)
 	if err != nil {
 		return nil, err
 	}

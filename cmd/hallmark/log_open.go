@@ -54,7 +54,7 @@ func (f logFlags) open(ctx context.Context, env cli.Environment, name string) (*
 		l.head, err = l.Head(ctx)
 		return l, l.problem(env, err)
 	}
-	h, err := f.trust.http(env, f.timeout)
+	h, err := f.trust.HTTP(env, f.timeout)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ const rekorPrefix = "/api/v2"
 // keys are those that the log may be known by.
 func (f logFlags) keys(env cli.Environment) ([]logread.Key, error) {
 	if f.key == "" {
-		root, err := f.trust.root(env)
+		root, err := f.trust.Root(env)
 		if err != nil {
 			return nil, err
 		}

@@ -281,7 +281,7 @@ trusts the forger, and anybody who may write there can put a bundle on an image.
 }
 
 func (f proposeFlags) propose(ctx context.Context, env cli.Environment, args []string) error {
-	root, err := f.trust.root(env)
+	root, err := f.trust.Root(env)
 	if err != nil {
 		return err
 	}

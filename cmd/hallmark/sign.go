@@ -139,7 +139,7 @@ func (f signFlags) request(env cli.Environment) (*signing.Request, error) {
 	}
 	return &signing.Request{
 		Bundle: f.bundle, Add: f.beside, Replace: f.replace, Legacy: f.compat != "", Recursive: f.registry.Recursive, Keyed: f.key != "",
-		Inputs:   []string{f.key, f.passphraseFile, f.token.token, f.token.passwordFile, f.trust.trustedRoot, f.trust.signingConfig, f.trust.cacert, f.registry.CACert},
+		Inputs:   []string{f.key, f.passphraseFile, f.token.token, f.token.passwordFile, f.trust.TrustedRoot, f.trust.SigningConfig, f.trust.CACert, f.registry.CACert},
 		Registry: registry, Store: store, Stdin: env.Stdin,
 		Open:         func(ctx context.Context) (signing.Credentials, error) { return f.credentials(ctx, env) },
 		Tell:         func(s signing.Signed) error { return tellSigned(env, s) },
@@ -155,18 +155,18 @@ func (f signFlags) request(env cli.Environment) (*signing.Request, error) {
 
 // credentials reads the trust files, selects the services, and logs in or reads the key.
 func (f signFlags) credentials(ctx context.Context, env cli.Environment) (c signing.Credentials, err error) {
-	root, err := f.trust.root(env)
+	root, err := f.trust.Root(env)
 	if err != nil {
 		return c, err
 	}
-	config, err := f.trust.config(env)
+	config, err := f.trust.Config(env)
 	if err != nil {
 		return c, err
 	}
 	if c.Verifier, err = verify.New(root); err != nil {
 		return c, err
 	}
-	h, err := f.trust.http(env, f.timeout)
+	h, err := f.trust.HTTP(env, f.timeout)
 	if err != nil {
 		return c, err
 	}
@@ -177,7 +177,7 @@ func (f signFlags) credentials(ctx context.Context, env cli.Environment) (c sign
 		c.Key, err = cli.LoadKey(ctx, env, f.key, f.passphraseFile)
 		return c, err
 	}
-	if f.token.roots, err = f.trust.authorities(env); err != nil {
+	if f.token.roots, err = f.trust.Authorities(env); err != nil {
 		return c, err
 	}
 	c.Token, err = f.token.source(env).Token(ctx, c.Services.OIDC)

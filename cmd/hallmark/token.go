@@ -54,12 +54,12 @@ With --email and --password-file nobody has to be there.`,
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
-			if f.roots, err = t.authorities(env); err != nil {
+			if f.roots, err = t.Authorities(env); err != nil {
 				return err
 			}
 			issuer := f.issuer
 			if issuer == "" {
-				config, err := t.config(env)
+				config, err := t.Config(env)
 				if err != nil {
 					return err
 				}

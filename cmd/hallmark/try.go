@@ -22,6 +22,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/instance"
 	"github.com/hallmark-sign/hallmark/internal/operate"
 	"github.com/hallmark-sign/hallmark/internal/signing"
+	"github.com/hallmark-sign/hallmark/internal/trusting"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/trust/store"
@@ -232,10 +233,10 @@ func (t *trial) sign(ctx context.Context) error {
 }
 
 func (t *trial) trust() trustFlags {
-	return trustFlags{
-		trustedRoot:   t.instance.Config.Path("trust", trust.RootFile),
-		signingConfig: t.instance.Config.Path("trust", trust.SigningConfigFile),
-	}
+	return trustFlags{trusting.Selection{
+		TrustedRoot:   t.instance.Config.Path("trust", trust.RootFile),
+		SigningConfig: t.instance.Config.Path("trust", trust.SigningConfigFile),
+	}}
 }
 
 func (t *trial) bundle() string { return t.file + verdict.Suffix }

@@ -209,7 +209,7 @@ func (f verifyFlags) judge(env cli.Environment) (*verdict.Judge, error) {
 }
 
 func (f trustFlags) judge(env cli.Environment, p *policy.Policy) (*verdict.Judge, error) {
-	root, err := f.root(env)
+	root, err := f.Root(env)
 	if err != nil {
 		return nil, err
 	}
@@ -229,7 +229,7 @@ func (f trustFlags) judge(env cli.Environment, p *policy.Policy) (*verdict.Judge
 // alone nobody knows.
 func (f trustFlags) facts(env cli.Environment) (policy.Facts, error) {
 	facts := policy.Facts{Now: time.Now()}
-	path, err := f.rootPath(env)
+	path, err := f.RootPath(env)
 	if err != nil {
 		return facts, err
 	}
@@ -237,10 +237,10 @@ func (f trustFlags) facts(env cli.Environment) (policy.Facts, error) {
 		facts.RootFetched = info.ModTime()
 	}
 	absent := policy.KnownWitnesses()
-	if f.trustedRoot != "" {
+	if f.TrustedRoot != "" {
 		absent = policy.UnknownWitnessesUnsafe()
 	}
-	facts.Witnesses, err = verdict.Witnesses(f.logPolicy, path, absent)
+	facts.Witnesses, err = verdict.Witnesses(f.LogPolicy, path, absent)
 	return facts, err
 }
 

@@ -1,0 +1,138 @@
+package trusting
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/client"
+	"github.com/hallmark-sign/hallmark/internal/cli"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/trust"
+	"github.com/hallmark-sign/hallmark/trust/store"
+)
+
+// An Addition fetches what an instance publishes and pins it.
+type Addition struct {
+	Name        string  // of the instance; empty: its host
+	Fingerprint string  // the only one to accept; empty: ask
+	CACert      *string // PEM file with the certificate authority of its TLS; "": forget it; nil: keep it
+	Yes         bool    // accept any fingerprint without asking
+	Default     bool    // make it the default instance even if there is one
+	Timeout     time.Duration
+}
+
+// Run pins the instance at url once its fingerprint has been accepted.
+func (f Addition) Run(ctx context.Context, env cli.Environment, url string) error {
+	if !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://") {
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: url, Code: "usage", Err: errors.New("want the URL of an instance, with http:// or https://"), Try: env.Command() + " trust add https://" + url}
+	}
+	if f.Fingerprint == "" && isPlainBeyondLoopback(url) {
+		return &verdict.Problem{
+			Exit: verdict.ExitUsage, Subject: url, Code: "plain-http", Try: "https://, or --fingerprint HEX, with what the operator tells you",
+			Err: errors.New("over plain HTTP anybody on the way can put an instance of their own in the place of this one"),
+		}
+	}
+	h, err := store.Open(env.Getenv)
+	if err != nil {
+		return err
+	}
+	if f.Name == "" {
+		f.Name = store.Name(url)
+	}
+	if f.Name == "" {
+		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: url, Code: "usage", Err: errors.New("it is no URL, or names no host"), Try: env.Command() + " trust add https://HOST"}
+	}
+	dir, err := h.Instance(f.Name)
+	if err != nil {
+		return err
+	}
+	authorities, err := f.authorities(dir)
+	if err != nil {
+		return err
+	}
+	var roots *x509.CertPool
+	if authorities != nil {
+		roots = withSystems(authorities)
+	}
+	m, err := fetchMaterial(ctx, env, url, roots, f.Timeout)
+	if err != nil {
+		return err
+	}
+	if err := f.accept(ctx, env, url, dir, m); err != nil {
+		return err
+	}
+	return f.keep(env, h, pin{dir: dir, url: url, material: m, authorities: authorities})
+}
+
+// fetchMaterial fetches what the instance at url publishes.
+func fetchMaterial(ctx context.Context, env cli.Environment, url string, roots *x509.CertPool, timeout time.Duration) (*trust.Material, error) {
+	m, err := client.Trust(ctx, env.HTTP(roots, timeout), url)
+	if errors.Is(err, trust.ErrMalformed) {
+		return nil, &verdict.Problem{Exit: verdict.ExitUndecided, Subject: url, Code: "trust-malformed", Err: err}
+	}
+	if err != nil {
+		return nil, cli.About(url, err)
+	}
+	return m, nil
+}
+
+// authorities returns the certificate authorities that are given, or those kept in dir.
+func (f Addition) authorities(dir string) ([]byte, error) {
+	switch {
+	case f.CACert == nil:
+		return authoritiesIn(dir)
+	case *f.CACert == "":
+		return nil, nil
+	}
+	_, kept, err := cli.ReadAuthorities(*f.CACert)
+	return kept, err
+}
+
+// isPlainBeyondLoopback reports whether a URL is plain HTTP to another machine, where anyone
+// on the network could alter responses.
+func isPlainBeyondLoopback(base string) bool {
+	u, err := url.Parse(base)
+	if err != nil || u.Scheme != "http" {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback())
+}
+
+// accept prints the fingerprint of m and checks it against the one given, or asks the user.
+func (f Addition) accept(ctx context.Context, env cli.Environment, url, dir string, m *trust.Material) error {
+	print := m.Fingerprint()
+	env.Say("%s has the fingerprint\n  %s", url, print)
+	env.Say("  which builds before 2026-12 show as\n  %s", m.OlderFingerprint())
+	if all := m.SigningConfig.CertificateAuthorities; len(all) > 0 && all[0].URL != url {
+		env.Say("  it has clients sign at %s", all[0].URL)
+	}
+	if m.LogPolicy != nil {
+		env.Say("  it has you ask that its log is cosigned by %s", m.LogPolicy.Quorum.String())
+	}
+	question := fmt.Sprintf("Trust it as %s?", f.Name)
+	if pinned, err := store.Read(dir); err == nil && pinned.Fingerprint() != print {
+		question = fmt.Sprintf("Replace the one that is pinned as %s?", f.Name)
+		env.Say("  another one is pinned as %s: %s", f.Name, pinned.Fingerprint())
+		env.Say("  what it has signed verifies with it alone; --name NAME keeps both")
+		if pinned.LogPolicy != nil && m.LogPolicy == nil {
+			env.Say("  which has you ask that its log is cosigned; this one does not")
+		}
+	}
+	switch {
+	case f.Fingerprint != "":
+		if !m.Matches(f.Fingerprint) {
+			return &verdict.Problem{Exit: verdict.ExitRefused, Subject: url, Code: "fingerprint-mismatch", Err: errors.New("the instance is not the one that was asked for"), Expected: f.Fingerprint, Found: print}
+		}
+		return nil
+	case f.Yes:
+		return nil
+	}
+	return env.Confirm(ctx, question, "--fingerprint HEX, with what the operator tells you")
+}

@@ -1,0 +1,3 @@
+// Package trusting pins instances and selects among those pinned, for verbs of the command. It
+// fetches what an instance publishes. Package trust/store reads what is pinned, without HTTP.
+package trusting

@@ -1,0 +1,75 @@
+package trusting
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/internal/cli"
+	"github.com/hallmark-sign/hallmark/internal/ownlog"
+	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/trust"
+	"github.com/hallmark-sign/hallmark/trust/store"
+)
+
+// A Reading reads what an instance publishes and pins nothing.
+type Reading struct {
+	CACert  string // PEM file with the certificate authority of the TLS of a URL; empty: what was pinned
+	Timeout time.Duration
+}
+
+// Material reads or fetches what an instance publishes. A pinned instance takes precedence
+// over a directory of the same name, which an unpacked archive could have created.
+func (f Reading) Material(ctx context.Context, env cli.Environment, instance string) (*trust.Material, error) {
+	if strings.HasPrefix(instance, "https://") || strings.HasPrefix(instance, "http://") {
+		return f.fetch(ctx, env, strings.TrimSuffix(instance, "/"))
+	}
+	h, err := store.Open(env.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	names, err := h.List()
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(instance)
+	isDir := err == nil && info.IsDir()
+	dir := instance
+	switch {
+	case slices.Contains(names, instance):
+		if isDir {
+			env.Say("this is what is pinned as %s; write ./%s for the directory", instance, instance)
+		}
+		if dir, err = h.Instance(instance); err != nil {
+			return nil, err
+		}
+	case !isDir:
+		return nil, &verdict.Problem{Exit: verdict.ExitUndecided, Subject: instance, Code: "no-instance", Err: errors.New("it is neither a pinned instance nor a directory"), Try: env.Command() + " trust list"}
+	case ownlog.IsInstance(dir):
+		dir = filepath.Join(dir, "trust")
+	}
+	m, err := store.Read(dir)
+	if err != nil {
+		return nil, verdict.Unreadable(dir, err)
+	}
+	return m, nil
+}
+
+// fetch fetches from a URL, with the certificate authority given or the one stored with the
+// instance of the same host.
+func (f Reading) fetch(ctx context.Context, env cli.Environment, url string) (*trust.Material, error) {
+	flags := Selection{CACert: f.CACert, Instance: store.Name(url)}
+	var roots *x509.CertPool
+	if f.CACert != "" || flags.Instance != "" {
+		var err error
+		if roots, err = flags.Authorities(env); err != nil {
+			return nil, err
+		}
+	}
+	return fetchMaterial(ctx, env, url, roots, f.Timeout)
+}
