@@ -2,24 +2,17 @@ package rekor
 
 import (
 	"encoding/base64"
-	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// writer writes members as protobuf JSON has them: numbers of 64 bits as
-// strings, bytes in base64.
+// A writer appends members as protobuf JSON writes them: bytes are in base64.
 type writer struct {
 	b   []byte
 	err error // the first
 }
 
 func (w *writer) raw(text string) { w.b = append(w.b, text...) }
-
-func (w *writer) number(name string, v uint64) {
-	w.b = append(append(w.b, name...), '"')
-	w.b = append(strconv.AppendUint(w.b, v, 10), '"')
-}
 
 func (w *writer) bytes(name string, v []byte) {
 	w.b = append(append(w.b, name...), '"')
