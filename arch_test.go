@@ -54,6 +54,7 @@ const (
 	finding                  // L5 internal/lookup: what the application has in common
 	application              // L5 what the verbs of the command call
 	acts                     // L5 verbs without their flags, on what application has
+	reading                  // L5 verbs about logs, on describe and trusting
 	command                  // L6 cmd/hallmark
 	unknown
 )
@@ -69,7 +70,7 @@ var rooms = map[string]level{
 	"internal/config": settings, "internal/server": server, "internal/instance": making,
 	"hallmarktest":    testServer,
 	"internal/lookup": finding, "internal/signing": application, "internal/ownlog": application, "internal/cli": application,
-	"internal/describe": acts, "internal/images": acts, "internal/operate": acts, "internal/trusting": acts,
+	"internal/describe": acts, "internal/images": acts, "internal/operate": acts, "internal/readlog": reading, "internal/trusting": acts,
 }
 
 // libraries are the modules that formats may stand on.
@@ -209,7 +210,7 @@ func mayImport(from, to unit) bool {
 	case testServer:
 		return t <= waysOut || t == server || t == making || t == settings || to.room == "internal/witness"
 	}
-	return f == command || t < f && t != testServer && (f == finding || f == application || f == acts)
+	return f == command || t < f && t != testServer && (f == finding || f == application || f == acts || f == reading)
 }
 
 func TestImportsGoDownwards(t *testing.T) {

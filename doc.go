@@ -61,6 +61,7 @@
 //	internal/describe  bundles, certificates and log entries in words and as JSON
 //	internal/images    copies, saves, loads, lists, cleans and downloads what is on images
 //	internal/operate   makes and runs instances and witnesses, and rotates logs
+//	internal/readlog   shows, proves, checks and follows entries of logs
 //	internal/trusting  pins instances, and selects among those pinned
 //	internal/testkit   keys and nightly runs, for the tests of other packages
 //	cmd/hallmark       the command, one file a verb

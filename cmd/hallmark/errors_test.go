@@ -48,7 +48,7 @@ func codesInSource(t *testing.T) map[string]bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, room := range []string{"verdict", "lookup", "signing", "ownlog", "cli", "describe", "images", "operate", "trusting"} {
+	for _, room := range []string{"verdict", "lookup", "signing", "ownlog", "cli", "describe", "images", "operate", "readlog", "trusting"} {
 		shared, err := filepath.Glob("../../internal/" + room + "/*.go")
 		if err != nil {
 			t.Fatal(err)

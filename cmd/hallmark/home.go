@@ -10,7 +10,12 @@ import (
 // trustFlags are the flags that select an instance.
 type trustFlags struct{ trusting.Selection }
 
-func (f *trustFlags) add(cmd *cobra.Command, signing bool) {
+func (f *trustFlags) add(cmd *cobra.Command, signing bool) { addTrust(cmd, &f.Selection, signing) }
+
+func (f *trustFlags) addCACert(cmd *cobra.Command) { addCACert(cmd, &f.Selection) }
+
+// addTrust adds the flags that select an instance.
+func addTrust(cmd *cobra.Command, f *trusting.Selection, signing bool) {
 	cmd.Flags().StringVar(&f.Instance, "instance", "", "instance to use, one of 'hallmark trust list' (default: HALLMARK_INSTANCE, then the default one)")
 	cmd.Flags().StringVar(&f.TrustedRoot, "trusted-root", "", "trusted root `FILE` to use instead of an instance's")
 	if signing {
@@ -24,7 +29,7 @@ func (f *trustFlags) addLogPolicy(cmd *cobra.Command) {
 }
 
 // addCACert adds --cacert, for verbs that make requests to the services of an instance.
-func (f *trustFlags) addCACert(cmd *cobra.Command) {
+func addCACert(cmd *cobra.Command, f *trusting.Selection) {
 	cmd.Flags().StringVar(&f.CACert, "cacert", "", "PEM `FILE` with the certificate authority of the instance's TLS, besides the system's (default: what 'trust add --cacert' has kept)")
 }
 

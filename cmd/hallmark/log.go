@@ -1,9 +1,14 @@
 package main
 
 import (
+	"fmt"
+	"strconv"
+	"time"
+
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
+	"github.com/hallmark-sign/hallmark/internal/readlog"
 )
 
 func logCommand(env cli.Environment) *cobra.Command {
@@ -28,4 +33,22 @@ The log's key is in the trusted root of an instance. For another log say --log-k
 		logCheckCommand(env), logShowCommand(env), logProveCommand(env), logConsistencyCommand(env), logFollowCommand(env),
 		logBackupCommand(env), logRestoreCommand(env), logRotateCommand(env))
 	return cmd
+}
+
+// addLog adds the flags of every verb about a log.
+func addLog(cmd *cobra.Command, f *readlog.Flags) {
+	addTrust(cmd, &f.Trust, false)
+	addCACert(cmd, &f.Trust)
+	cmd.Flags().StringVar(&f.Key, "log-key", "", "the log's `KEY` instead of a trusted root: a verifier key (name+id+key), or a PEM file with --origin")
+	cmd.Flags().StringVar(&f.Origin, "origin", "", "first `LINE` of the log's checkpoints (default: the name in --log-key)")
+	cli.AddTimeout(cmd, &f.Timeout, time.Minute)
+}
+
+// number reads a size or an index.
+func number(cmd *cobra.Command, text string) (uint64, error) {
+	n, err := strconv.ParseUint(text, 10, 60)
+	if err != nil {
+		return 0, cli.UsageError(cmd, fmt.Errorf("%q is no number of entries", text))
+	}
+	return n, nil
 }

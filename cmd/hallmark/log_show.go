@@ -1,17 +1,14 @@
 package main
 
 import (
-	"context"
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
-	"github.com/hallmark-sign/hallmark/internal/describe"
+	"github.com/hallmark-sign/hallmark/internal/readlog"
 )
 
 func logShowCommand(env cli.Environment) *cobra.Command {
-	var f logFlags
+	var f readlog.Flags
 	cmd := &cobra.Command{
 		Use:   "show LOG INDEX",
 		Short: "Tell in words what an entry says",
@@ -25,28 +22,9 @@ has it does not make it true: 'hallmark verify' judges signatures. --json has it
 			if err != nil {
 				return err
 			}
-			return f.show(cmd.Context(), env, args[0], index)
+			return f.Show(cmd.Context(), env, args[0], index)
 		},
 	}
-	f.add(cmd)
+	addLog(cmd, &f)
 	return cmd
-}
-
-func (f logFlags) show(ctx context.Context, env cli.Environment, name string, index uint64) error {
-	l, err := f.open(ctx, env, name)
-	if err != nil {
-		return err
-	}
-	for e, err := range l.Entries(ctx, l.head, index, index+1) {
-		if err != nil {
-			return l.problem(env, err)
-		}
-		if env.JSON {
-			return env.PrintJSON(describe.NewEntry(l.head.Format, e))
-		}
-		if _, err := fmt.Fprint(env.Stdout, describe.Logged(l.head, e)); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -291,7 +291,7 @@ func (f proposeFlags) propose(ctx context.Context, env cli.Environment, args []s
 	}
 	accept := verify.Requirements{AnyIdentityUnsafe: true} // who it is is the question
 	for _, file := range f.keys {
-		key, err := readPublicKey(file)
+		key, err := cli.ReadPublicKey(file)
 		if err != nil {
 			return err
 		}

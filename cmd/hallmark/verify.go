@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto"
 	"errors"
 	"fmt"
 	"os"
@@ -13,7 +12,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
-	"github.com/hallmark-sign/hallmark/internal/publickey"
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/policy"
 	"github.com/hallmark-sign/hallmark/policy/cel"
@@ -168,23 +166,11 @@ func (f policyFlags) readAny() (*policy.Policy, error) {
 	case f.key == "":
 		return policy.ForIdentity(f.identity, f.issuer), nil
 	}
-	key, err := readPublicKey(f.key)
+	key, err := cli.ReadPublicKey(f.key)
 	if err != nil {
 		return nil, err
 	}
 	return policy.ForKey(f.key, key), nil
-}
-
-func readPublicKey(file string) (crypto.PublicKey, error) {
-	raw, err := verdict.ReadFile(file, publickey.MaxFile)
-	if err != nil {
-		return nil, err
-	}
-	key, err := publickey.Parse(raw)
-	if err != nil {
-		return nil, verdict.Unreadable(file, err)
-	}
-	return key, nil
 }
 
 func readPolicy(file string) (*policy.Policy, error) {

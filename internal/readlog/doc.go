@@ -1,0 +1,3 @@
+// Package readlog reads logs for verbs of the command: shows, proves, checks and follows their
+// entries. Package client/logread reads and verifies; this one chooses keys and prints.
+package readlog
