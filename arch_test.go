@@ -39,7 +39,7 @@ const (
 	documents                // L1 bundle, trust, revocation
 	verbs                    // L2 verify, sign
 	policies                 // L3 policy: whose bundles are accepted
-	asking                   // L3 client/retry: what client and oci have in common
+	asking                   // L3 client/retry, client/idtoken: what client, client/login and oci have in common
 	waysOut                  // L3 client, trust/tuf, oci, policy/cel
 	carriers                 // L3 client/logread, oci/layout, oci/transfer: what stands on client or oci
 	storage                  // L4 durable, admission: files that outlive a crash, and bounds on strangers
@@ -63,7 +63,7 @@ var rooms = map[string]level{
 	"identity": formats,
 	"bundle":   documents, "trust": documents, "revocation": documents,
 	"verify": verbs, "sign": verbs,
-	"policy": policies, "policy/cel": waysOut, "client/retry": asking,
+	"policy": policies, "policy/cel": waysOut, "client/retry": asking, "client/idtoken": asking,
 	"client": waysOut, "client/login": waysOut, "trust/tuf": waysOut, "trust/store": waysOut, "oci": waysOut,
 	"client/logread": carriers, "oci/layout": carriers, "oci/transfer": carriers,
 	"internal/durable": storage, "internal/admission": storage, "internal/publickey": storage, "internal/webpage": storage, "internal/tilelog/dedup": lookup, "internal/tilelog": foundation, "internal/refusal": foundation, "internal/tilelog/posix": logStorage, "internal/keys": foundation,

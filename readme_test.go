@@ -63,7 +63,7 @@ func TestReadme(t *testing.T) {
 	h := client.NewHTTP(10*time.Second, nil)
 	signer := sign.Signer{
 		Key:          key,
-		Certifier:    client.Fulcio{URL: i.URL, Token: i.Token(t, alice), Challenge: alice, HTTP: h},
+		Certifier:    client.Fulcio{URL: i.URL, Token: i.Token(t, alice), HTTP: h},
 		Timestampers: []sign.Timestamper{client.TSA{URL: i.URL + "/api/v1/timestamp", HTTP: h}},
 		Logs:         []sign.Log{client.Rekor{URL: i.URL, HTTP: h}},
 	}

@@ -53,7 +53,7 @@ func answering(t *testing.T, status int, header http.Header, body string) (url s
 func ask(t *testing.T, url string) map[string]error {
 	t.Helper()
 	h := client.NewHTTP(5*time.Second, nil)
-	_, certify := client.Fulcio{URL: url, Token: "e30.e30.e30", Challenge: "alice@example.com", HTTP: h}.Certify(t.Context(), key(t))
+	_, certify := client.Fulcio{URL: url, Token: "e30.eyJzdWIiOiJhIn0.e30", HTTP: h}.Certify(t.Context(), key(t))
 	_, add := client.Rekor{URL: url, HTTP: h}.Add(t.Context(), rekor.HashedRekord{
 		Digest: make([]byte, 32), Signature: []byte{1}, Verifier: rekor.Verifier{PublicKey: []byte{1}, KeyDetails: "PKIX_ECDSA_P256_SHA_256"},
 	})
@@ -226,18 +226,18 @@ func TestUnavailable(t *testing.T) {
 
 // The token is in the Authorization header and in no error.
 func TestTokenStaysSecret(t *testing.T) {
-	const token = "e30.c2VjcmV0.c2ln"
+	const token = "e30.eyJzdWIiOiJzZWNyZXQifQ.c2ln"
 	var bearer string
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		bearer = r.Header.Get("Authorization")
 		w.WriteHeader(http.StatusUnauthorized)
 	}))
 	defer s.Close()
-	_, err := client.Fulcio{URL: s.URL, Token: token, Challenge: "a", HTTP: client.NewHTTP(time.Second, nil)}.Certify(t.Context(), key(t))
+	_, err := client.Fulcio{URL: s.URL, Token: token, HTTP: client.NewHTTP(time.Second, nil)}.Certify(t.Context(), key(t))
 	if bearer != "Bearer "+token {
 		t.Errorf("sent %q", bearer)
 	}
-	if err == nil || strings.Contains(fmt.Sprintf("%+v", err), "c2VjcmV0") {
+	if err == nil || strings.Contains(fmt.Sprintf("%+v", err), "eyJzdWI") {
 		t.Errorf("got %v", err)
 	}
 }

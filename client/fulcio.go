@@ -8,22 +8,31 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/hallmark-sign/hallmark/client/idtoken"
 	"github.com/hallmark-sign/hallmark/wire/fulcio"
 )
 
 // Fulcio is a certificate authority, for the holder of one token. It is a
 // sign.Certifier.
 type Fulcio struct {
-	URL       string // base URL
-	Token     string // ID token: secret while it lasts
-	Challenge string // the claim of the token that a proof of possession signs
-	HTTP      *http.Client
+	URL   string // base URL
+	Token string // ID token: secret while it lasts
+	HTTP  *http.Client
 }
 
-// Certify proves possession of key and gives its new certificate, leaf first.
+// Certify proves possession of key and returns its new certificate, leaf first. The proof signs
+// the email of the token, or its subject if it has none.
 // Errors: ErrUnavailable, *StatusError, fulcio.ErrResponse.
 func (f Fulcio) Certify(ctx context.Context, key crypto.Signer) ([]*x509.Certificate, error) {
-	proof, err := fulcio.SignProof(rand.Reader, key, f.Challenge)
+	claims, err := idtoken.Parse(f.Token)
+	if err != nil {
+		return nil, fmt.Errorf("proving possession of the key: %w", err)
+	}
+	challenge, err := claims.Challenge()
+	if err != nil {
+		return nil, fmt.Errorf("proving possession of the key: %w", err)
+	}
+	proof, err := fulcio.SignProof(rand.Reader, key, challenge)
 	if err != nil {
 		return nil, fmt.Errorf("proving possession of the key: %w", err)
 	}

@@ -31,7 +31,7 @@ func signer(t testing.TB, i *hallmarktest.Instance) sign.Signer {
 	h := client.NewHTTP(10*time.Second, nil)
 	return sign.Signer{
 		Key:          key,
-		Certifier:    client.Fulcio{URL: i.URL, Token: i.Token(t, alice), Challenge: alice, HTTP: h},
+		Certifier:    client.Fulcio{URL: i.URL, Token: i.Token(t, alice), HTTP: h},
 		Timestampers: []sign.Timestamper{client.TSA{URL: i.URL + "/api/v1/timestamp", HTTP: h}},
 		Logs:         []sign.Log{client.Rekor{URL: i.URL, HTTP: h}},
 	}
@@ -90,7 +90,7 @@ func TestInstancesAreApart(t *testing.T) {
 		t.Error("an instance accepted what another signed")
 	}
 	s := signer(t, one)
-	s.Certifier = client.Fulcio{URL: other.URL, Token: one.Token(t, alice), Challenge: alice, HTTP: client.NewHTTP(time.Second, nil)}
+	s.Certifier = client.Fulcio{URL: other.URL, Token: one.Token(t, alice), HTTP: client.NewHTTP(time.Second, nil)}
 	if _, err := s.Message(t.Context(), strings.NewReader("x")); err == nil {
 		t.Error("an instance took another's token")
 	}

@@ -96,7 +96,7 @@ func (l *liar) attempt(t *testing.T) error {
 	defer cancel()
 	b, err := sign.Signer{
 		Key:          key,
-		Certifier:    client.Fulcio{URL: l.url, Token: l.Token(t, alice), Challenge: alice, HTTP: h},
+		Certifier:    client.Fulcio{URL: l.url, Token: l.Token(t, alice), HTTP: h},
 		Timestampers: []sign.Timestamper{client.TSA{URL: l.url + pathTSA, HTTP: h}},
 		Logs:         []sign.Log{client.Rekor{URL: l.url, HTTP: h}},
 	}.Message(ctx, strings.NewReader("artifact"))
@@ -213,7 +213,7 @@ func TestLyingAuthority(t *testing.T) {
 			return
 		}
 		_, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		chain, err := client.Fulcio{URL: l.URL, Token: token, Challenge: alice, HTTP: http.DefaultClient}.Certify(r.Context(), key)
+		chain, err := client.Fulcio{URL: l.URL, Token: token, HTTP: http.DefaultClient}.Certify(r.Context(), key)
 		if err != nil {
 			t.Error(err)
 			return

@@ -116,7 +116,7 @@ func fill(t *testing.T, instance *hallmarktest.Instance) {
 	t.Helper()
 	h := hclient.NewHTTP(time.Minute, nil)
 	log := hclient.Rekor{URL: instance.URL, HTTP: h}
-	ca := hclient.Fulcio{URL: instance.URL, HTTP: h, Token: instance.Token(t, alice), Challenge: alice}
+	ca := hclient.Fulcio{URL: instance.URL, HTTP: h, Token: instance.Token(t, alice)}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)

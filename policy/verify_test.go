@@ -46,7 +46,7 @@ func newStage(t testing.TB) stage {
 		h := client.NewHTTP(time.Minute, nil)
 		b, err := sign.Signer{
 			Key:          key,
-			Certifier:    client.Fulcio{URL: i.URL, Token: i.Token(t, who), Challenge: who, HTTP: h},
+			Certifier:    client.Fulcio{URL: i.URL, Token: i.Token(t, who), HTTP: h},
 			Timestampers: []sign.Timestamper{client.TSA{URL: i.URL + "/api/v1/timestamp", HTTP: h}},
 			Logs:         []sign.Log{client.Rekor{URL: i.URL, HTTP: h}},
 		}.Message(t.Context(), strings.NewReader(content))

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/hallmark-sign/hallmark/client/idtoken"
 )
 
 // Environment variables that tokens come from.
@@ -22,7 +24,7 @@ const (
 // [client.ErrUnavailable] or are of type *[Refused].
 func Ambient(ctx context.Context, client *http.Client, getenv func(string) string, audience string) (token string, ok bool, err error) {
 	if token := strings.TrimSpace(getenv(envToken)); token != "" {
-		if _, err := parseToken(token); err != nil {
+		if _, err := idtoken.Parse(token); err != nil {
 			return "", true, fmt.Errorf("%s: %w", envToken, err)
 		}
 		return token, true, nil
@@ -58,11 +60,11 @@ func actionsToken(ctx context.Context, client *http.Client, request, bearer, aud
 	if err := getJSON(ctx, client, u.String(), bearer, &answer); err != nil {
 		return "", err
 	}
-	c, err := parseToken(answer.Value)
+	c, err := idtoken.Parse(answer.Value)
 	if err != nil {
 		return "", err
 	}
-	if !c.Audience.has(audience) {
+	if !c.Audience.Has(audience) {
 		return "", errors.New("token is for another audience")
 	}
 	return answer.Value, nil

@@ -3,6 +3,8 @@ package login
 import (
 	"errors"
 	"fmt"
+
+	"github.com/hallmark-sign/hallmark/client/idtoken"
 )
 
 // Claims are the claims of a token that its client needs. They are not
@@ -14,11 +16,11 @@ type Claims struct {
 
 // ParseClaims returns the claims of an ID token.
 func ParseClaims(token string) (Claims, error) {
-	c, err := parseToken(token)
+	c, err := idtoken.Parse(token)
 	if err != nil {
 		return Claims{}, fmt.Errorf("reading ID token: %w", err)
 	}
-	challenge, err := c.challenge()
+	challenge, err := c.Challenge()
 	if err != nil {
 		return Claims{}, fmt.Errorf("reading ID token: %w", err)
 	}

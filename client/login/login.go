@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/hallmark-sign/hallmark/client/idtoken"
 )
 
 // DefaultClientID is the client ID of Sigstore clients.
@@ -175,14 +177,14 @@ func (s *session) token(ctx context.Context, nonce string, form url.Values) (str
 	if answer.IDToken == "" {
 		return "", errors.New("issuer returned no ID token")
 	}
-	c, err := parseToken(answer.IDToken)
+	c, err := idtoken.Parse(answer.IDToken)
 	if err != nil {
 		return "", err
 	}
 	switch {
 	case c.Issuer != s.issuer:
 		return "", fmt.Errorf("token is from issuer %q", c.Issuer)
-	case !c.Audience.has(s.clientID):
+	case !c.Audience.Has(s.clientID):
 		return "", errors.New("token is not for this client")
 	case nonce != "" && c.Nonce != nonce:
 		return "", errors.New("token does not belong to this attempt to sign in: its nonce differs")

@@ -58,7 +58,7 @@ func (i *instance) add(t testing.TB, entries, clients int) {
 	t.Helper()
 	h := client.NewHTTP(time.Minute, nil)
 	const who = "alice@example.com"
-	ca := client.Fulcio{URL: i.URL, HTTP: h, Token: i.Token(t, who), Challenge: who}
+	ca := client.Fulcio{URL: i.URL, HTTP: h, Token: i.Token(t, who)}
 	var wait sync.WaitGroup
 	for c := range clients {
 		wait.Go(func() {

@@ -50,7 +50,7 @@ func signerAs(t testing.TB, i *hallmarktest.Instance, email string) sign.Signer 
 	h := client.NewHTTP(time.Minute, nil)
 	return sign.Signer{
 		Key:          key,
-		Certifier:    client.Fulcio{URL: i.URL, Token: i.Token(t, email), Challenge: email, HTTP: h},
+		Certifier:    client.Fulcio{URL: i.URL, Token: i.Token(t, email), HTTP: h},
 		Timestampers: []sign.Timestamper{client.TSA{URL: i.URL + "/api/v1/timestamp", HTTP: h}},
 		Logs:         []sign.Log{client.Rekor{URL: i.URL, HTTP: h}},
 	}

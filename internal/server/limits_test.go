@@ -35,7 +35,7 @@ func signAs(t *testing.T, i *hallmarktest.Instance, h *http.Client, email string
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
 	s := sign.Signer{
 		Key:          key,
-		Certifier:    client.Fulcio{URL: i.URL, Token: i.Token(t, email), Challenge: email, HTTP: h},
+		Certifier:    client.Fulcio{URL: i.URL, Token: i.Token(t, email), HTTP: h},
 		Timestampers: []sign.Timestamper{client.TSA{URL: i.URL + "/api/v1/timestamp", HTTP: h}},
 		Logs:         []sign.Log{client.Rekor{URL: i.URL, HTTP: h}},
 	}
@@ -153,7 +153,7 @@ func TestLogSaysWho(t *testing.T) {
 		}
 	}
 	token := i.SignToken(t, map[string]any{"iss": i.URL, "aud": "another", "sub": "x", "email": "mallory@example.com", "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix()})
-	f := client.Fulcio{URL: i.URL, Token: token, Challenge: "mallory@example.com", HTTP: h}
+	f := client.Fulcio{URL: i.URL, Token: token, HTTP: h}
 	if _, err := f.Certify(t.Context(), must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)); err == nil {
 		t.Fatal("a token for another")
 	}

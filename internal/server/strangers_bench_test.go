@@ -294,7 +294,7 @@ func (v *attacked) sign(ctx context.Context, h *http.Client) error {
 	}
 	s := sign.Signer{
 		Key:          key,
-		Certifier:    client.Fulcio{URL: v.url, Token: token, Challenge: "alice@example.com", HTTP: h},
+		Certifier:    client.Fulcio{URL: v.url, Token: token, HTTP: h},
 		Timestampers: []sign.Timestamper{client.TSA{URL: v.url + "/api/v1/timestamp", HTTP: h}},
 		Logs:         []sign.Log{client.Rekor{URL: v.url, HTTP: h}},
 	}

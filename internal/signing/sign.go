@@ -87,7 +87,7 @@ func (s *session) signer() (sign.Signer, verify.Requirements, error) {
 	}
 	signer.Key = key
 	certifier := s.Services.Fulcio
-	certifier.Token, certifier.Challenge = s.Token.Raw, s.Token.Challenge
+	certifier.Token = s.Token.Raw
 	signer.Certifier = certifier
 	return signer, verify.Requirements{AnyIdentityUnsafe: true}, nil
 }

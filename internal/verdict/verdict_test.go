@@ -41,7 +41,7 @@ func signer(t testing.TB, i *hallmarktest.Instance, who string) sign.Signer {
 	h := client.NewHTTP(time.Minute, nil)
 	return sign.Signer{
 		Key:          key,
-		Certifier:    client.Fulcio{URL: i.URL, Token: i.Token(t, who), Challenge: who, HTTP: h},
+		Certifier:    client.Fulcio{URL: i.URL, Token: i.Token(t, who), HTTP: h},
 		Timestampers: []sign.Timestamper{client.TSA{URL: i.URL + "/api/v1/timestamp", HTTP: h}},
 		Logs:         []sign.Log{client.Rekor{URL: i.URL, HTTP: h}},
 	}

@@ -1,4 +1,4 @@
-package login
+package idtoken
 
 import (
 	"cmp"
@@ -15,55 +15,56 @@ import (
 // authority accepts, in bytes.
 const maxToken = 16 << 10
 
-// claims are the claims of an ID token that a client reads.
-type claims struct {
+// Claims are the claims of an ID token that a client reads. They have not been verified.
+type Claims struct {
 	Issuer   string   `json:"iss"`
 	Subject  string   `json:"sub"`
-	Audience audience `json:"aud"`
+	Audience Audience `json:"aud"`
 	Nonce    string   `json:"nonce"`
 	Email    string   `json:"email"`
 }
 
-// An audience is one string or several.
-type audience []string
+// An Audience is one string or several.
+type Audience []string
 
-func (a audience) has(want string) bool { return slices.Contains(a, want) }
+// Has reports whether the audience includes want.
+func (a Audience) Has(want string) bool { return slices.Contains(a, want) }
 
 // UnmarshalJSON reads "sigstore" or ["sigstore","account"].
-func (a *audience) UnmarshalJSON(raw []byte) error {
+func (a *Audience) UnmarshalJSON(raw []byte) error {
 	var one string
 	if json.Unmarshal(raw, &one) == nil {
-		*a = audience{one}
+		*a = Audience{one}
 		return nil
 	}
 	return json.Unmarshal(raw, (*[]string)(a))
 }
 
-// parseToken returns the payload of a token in the compact form of RFC 7515
+// Parse returns the payload of a token in the compact form of RFC 7515
 // §7.1, unverified. Errors never quote the token.
-func parseToken(token string) (claims, error) {
+func Parse(token string) (Claims, error) {
 	if len(token) > maxToken {
-		return claims{}, fmt.Errorf("token is longer than %d bytes", maxToken)
+		return Claims{}, fmt.Errorf("token is longer than %d bytes", maxToken)
 	}
 	if strings.Count(token, ".") != 2 || strings.ContainsAny(token, "\r\n") { // a decoder skips line breaks
-		return claims{}, errors.New("token does not have three parts separated by dots")
+		return Claims{}, errors.New("token does not have three parts separated by dots")
 	}
 	_, rest, _ := strings.Cut(token, ".")
 	payload, _, _ := strings.Cut(rest, ".")
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(payload)
 	if err != nil {
-		return claims{}, errors.New("payload of the token is not base64url")
+		return Claims{}, errors.New("payload of the token is not base64url")
 	}
-	var c claims
+	var c Claims
 	if len(raw) == 0 || raw[0] != '{' || json.Unmarshal(raw, &c) != nil {
-		return claims{}, errors.New("payload of the token is not a JSON object of claims")
+		return Claims{}, errors.New("payload of the token is not a JSON object of claims")
 	}
 	return c, nil
 }
 
-// challenge returns the claim of a token that a proof of possession signs: email if the
+// Challenge returns the claim that a proof of possession signs: email if the
 // token has that claim, otherwise sub, as Fulcio's clients do.
-func (c claims) challenge() (string, error) {
+func (c Claims) Challenge() (string, error) {
 	if challenge := cmp.Or(c.Email, c.Subject); challenge != "" {
 		return challenge, nil
 	}
