@@ -38,7 +38,7 @@ type Figure struct {
 	P99       float64 `json:"p99ms"`
 }
 
-// String is the figure as a line.
+// String returns the figure as a line.
 func (f Figure) String() string {
 	return fmt.Sprintf("%-18s %3d at once  %8.0f/s  p50 %8.2f ms  p99 %8.2f ms", f.Work, f.Clients, f.PerSecond, f.P50, f.P99)
 }
@@ -101,8 +101,8 @@ func Timestamps(t sign.Timestamper) Work {
 	}}
 }
 
-// Certificates has one key certified again and again with one token, by the same
-// request: what making keys and proofs costs a client is not measured.
+// Certificates returns work that sends one request for a certificate again and
+// again, so that the client's keys and proofs cost nothing.
 func Certificates(h *http.Client, authority, token, challenge string) (Work, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -142,7 +142,7 @@ func post(ctx context.Context, h *http.Client, url string, body []byte, want int
 	return nil
 }
 
-// Measure has clients do the work for a while, after one try.
+// Measure runs the work with a number of clients for a while, after one try.
 func Measure(ctx context.Context, w Work, clients int, d time.Duration) (Figure, error) {
 	if err := w.Once(ctx); err != nil {
 		return Figure{}, fmt.Errorf("measuring %s: %w", w.Name, err)

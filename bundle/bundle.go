@@ -67,7 +67,7 @@ type MessageSignature struct {
 	Signature []byte
 }
 
-// Signature is the raw signature that timestamps and log entries are about.
+// Signature returns the raw signature that timestamps and log entries are about.
 func (b *Bundle) Signature() []byte {
 	if b.Message != nil {
 		return b.Message.Signature

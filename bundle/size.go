@@ -32,7 +32,7 @@ type span struct{ from, to int }
 
 func (s span) in(raw []byte) []byte { return raw[s.from:s.to] }
 
-// without is raw with an empty payload.
+// without returns raw with an empty payload.
 func (s span) without(raw []byte) []byte {
 	if s.from == s.to {
 		return raw
@@ -98,7 +98,7 @@ func checkMaterial(raw []byte, payload span) error {
 	return nil
 }
 
-// plain is the string that ends at end, if its characters stand for themselves.
+// plain returns the string that ends at end, if it has no escapes.
 func plain(raw []byte, from, end int) span {
 	from += bytes.IndexByte(raw[from:end], '"') + 1
 	if bytes.IndexByte(raw[from:end-1], '\\') >= 0 {

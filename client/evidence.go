@@ -26,13 +26,13 @@ type Evidence struct {
 	HTTP *http.Client
 }
 
-// Address is where the bundles of the artifact with this SHA-256 are.
+// Address returns the URL of the bundles of the artifact with this SHA-256.
 func (e Evidence) Address(digest []byte) string {
 	return e.URL + "/api/v1/bundles/" + attestations.FormatDigest(digest)
 }
 
-// Put has the store keep a bundle (JSON) of the artifact with this SHA-256. It is
-// there once Put returns nil, and once however often it is put. Errors:
+// Put uploads a bundle (JSON) of the artifact with this SHA-256. The bundle is
+// durable once Put returns nil. Put may be repeated: the store keeps one copy. Errors:
 // ErrUnavailable, ErrNoStore, *StatusError, the context's.
 func (e Evidence) Put(ctx context.Context, digest, bundle []byte) error {
 	if len(bundle) > attestations.MaxBundle {
@@ -52,10 +52,9 @@ func (e Evidence) Put(ctx context.Context, digest, bundle []byte) error {
 	return nil
 }
 
-// Get gives all bundles (JSON) that the store has of the artifact with this SHA-256,
-// as they are, up to the limits of package attestations: nothing is verified. There are three answers: some; none and no
-// error, said only when the store itself says that it has none; and an error, when
-// nothing is known. Errors: ErrUnavailable, ErrNoStore, *StatusError,
+// Get returns all bundles (JSON) that the store has of the artifact with this
+// SHA-256, up to the limits of package attestations. It verifies nothing. No bundle
+// and no error means that the store itself reported that it has none. Errors: ErrUnavailable, ErrNoStore, *StatusError,
 // attestations.ErrMalformed, the context's.
 func (e Evidence) Get(ctx context.Context, digest []byte) ([][]byte, error) {
 	var all [][]byte
@@ -91,7 +90,7 @@ func (e *StatusError) isNotFound() bool {
 	return e.Status == http.StatusNotFound && e.Message == attestations.NotFound
 }
 
-// noStore is ErrNoStore as well, where a 404 is not a store's.
+// noStore adds [ErrNoStore] to an error with a 404 that no store sent.
 func noStore(err error) error {
 	if e := new(StatusError); errors.As(err, &e) && e.Status == http.StatusNotFound && !e.isNotFound() {
 		return fmt.Errorf("%w: %w", ErrNoStore, err)

@@ -30,7 +30,7 @@ type StatusError struct {
 	Message string // the service's words, cut to a line
 }
 
-// Error says what the service said.
+// Error returns what the service answered.
 func (e *StatusError) Error() string {
 	if e.Message == "" {
 		return fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status))
@@ -42,10 +42,10 @@ func (e *StatusError) Error() string {
 // ask it at once: net/http would keep two, and open the others anew each time.
 const idleConnections = 64
 
-// NewHTTP is an http.Client for the types of this package: it follows no redirect,
-// keeps connections, and asks again while a service is busy, until an exchange has
-// taken the time given. notice, which may be nil, is told what is waited for, and
-// is called by many goroutines at once.
+// NewHTTP returns an http.Client for the types of this package. It follows no
+// redirect, keeps connections, and retries while a service is busy, until an
+// exchange has taken the timeout. If notice is non-nil, it is called before each
+// wait; it must be safe for concurrent use.
 func NewHTTP(timeout time.Duration, notice func(string)) *http.Client {
 	return NewHTTPFor(nil, timeout, notice)
 }
@@ -95,7 +95,7 @@ type answer struct {
 	header http.Header
 }
 
-// ask is do, with the header of the answer.
+// ask does the same as do, and returns the header of the response too.
 func (e exchange) ask(ctx context.Context, h *http.Client) (answer, error) {
 	req, err := http.NewRequestWithContext(ctx, e.method, e.url, bytes.NewReader(e.body))
 	if err != nil {

@@ -78,7 +78,7 @@ func New(t testing.TB) *Instance {
 	return Start(t, Options{})
 }
 
-// Start is New with options.
+// Start does the same as [New], with options.
 func Start(t testing.TB, o Options) *Instance {
 	t.Helper()
 	if o.Logger == nil {
@@ -130,9 +130,9 @@ func (i *Instance) start(t testing.TB, l net.Listener) {
 	i.stop = serve(t, s.Serve, l)
 }
 
-// Rotate gives the instance its next transparency log, at the same port under another
-// name for this machine, and starts it again. URL, Root and files are the instance's
-// as before; Root and SigningConfig are changed.
+// Rotate adds the next transparency log, at the same port under another host name,
+// and restarts the instance. Root and SigningConfig change; URL and the files' names
+// stay.
 func (i *Instance) Rotate(t testing.TB, host string) {
 	t.Helper()
 	i.stop()
@@ -193,8 +193,8 @@ func serve(t testing.TB, answer func(context.Context, net.Listener) error, l net
 // tokenLifetime is that of the built-in login.
 const tokenLifetime = 10 * time.Minute
 
-// Token is an ID token for email, as the instance's login gives it out to
-// whoever logs in: signed with the login's key, without the login.
+// Token returns an ID token for email, signed with the key of the instance's login.
+// No login takes place.
 func (i *Instance) Token(t testing.TB, email string) string {
 	t.Helper()
 	now := time.Now()
@@ -220,7 +220,7 @@ func (i *Instance) SignToken(t testing.TB, claims map[string]any) string {
 	return signed + "." + base64.RawURLEncoding.EncodeToString(signature)
 }
 
-// signES256 gives R ‖ S, 32 bytes each (RFC 7518 §3.4).
+// signES256 returns R ‖ S, 32 bytes each (RFC 7518 §3.4).
 func signES256(key crypto.Signer, text string) ([]byte, error) {
 	digest := sha256.Sum256([]byte(text))
 	der, err := key.Sign(rand.Reader, digest[:], crypto.SHA256)

@@ -12,7 +12,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
-// Describe says in sentences what the policy accepts, one a line.
+// Describe returns sentences that describe what the policy accepts.
 func (p *Policy) Describe() []string {
 	var lines []string
 	for _, r := range p.Rules {
@@ -90,7 +90,8 @@ func words(p identity.Pattern) string {
 	return "anything like " + p.String()
 }
 
-// Warnings are what is allowed, and yet is seldom meant.
+// Warnings returns parts of the policy that are valid but broader than usually
+// intended.
 func (p *Policy) Warnings() []string {
 	var warnings []string
 	for _, s := range p.Signers {
@@ -131,7 +132,7 @@ func (s Signer) warnings() []string {
 	return warnings
 }
 
-// anybody says whether a subject leaves open of which domain or host it is.
+// anybody reports whether a subject does not fix its domain or host.
 func anybody(subject identity.Pattern) bool {
 	if subject.IsExact() {
 		return false
@@ -143,7 +144,7 @@ func anybody(subject identity.Pattern) bool {
 	return starsIn(subject.String(), 0)
 }
 
-// starsIn says whether the host of a URI has a star, or one of so many segments
+// starsIn reports whether the host of a URI has a star, or one of so many segments
 // of the path after it.
 func starsIn(uri string, segments int) bool {
 	scheme, rest, _ := strings.Cut(uri, "://")

@@ -92,7 +92,7 @@ type witnesses struct {
 	Keys    []string `yaml:"keys"` // NAME+ID+KEY
 }
 
-// IsZero is for omitempty.
+// IsZero reports whether the field is left out (omitempty).
 func (w witnesses) IsZero() bool { return w.AtLeast == 0 && w.Keys == nil }
 
 // compile reads the keys. One that is there twice would count twice.
@@ -126,7 +126,7 @@ type trustRoot struct {
 // text is a name: a scalar is exact, {glob: …} a glob.
 type text struct{ identity.Pattern }
 
-// IsZero is for omitempty.
+// IsZero reports whether the field is left out (omitempty).
 func (t text) IsZero() bool { return t.Pattern == identity.Pattern{} }
 
 func (t *text) UnmarshalYAML(node *yaml.Node) error {

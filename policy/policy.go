@@ -82,12 +82,12 @@ func Parse(raw []byte, compile Compiler) (*Policy, error) {
 	return p, nil
 }
 
-// ForIdentity is --identity and --issuer: one signer, whatever was signed.
+// ForIdentity returns a policy that accepts one identity, for any kind of signature.
 func ForIdentity(subject, issuer string) *Policy {
 	return one(Signer{Name: subject, Kind: "certificate", Matcher: identity.NewMatcher(subject, issuer)})
 }
 
-// ForKey is --key: one key, whatever was signed.
+// ForKey returns a policy that accepts one key, for any kind of signature.
 func ForKey(name string, key crypto.PublicKey) *Policy {
 	return one(Signer{Name: name, Kind: "key", Key: key})
 }
@@ -98,8 +98,8 @@ func one(s Signer) *Policy {
 	return p
 }
 
-// Accepting is the policy with rules that accept these alone: Signature, or
-// predicate types.
+// Accepting returns the policy with rules that accept these types alone: [Signature],
+// or predicate types.
 func (p *Policy) Accepting(types ...string) (*Policy, error) {
 	if err := checkAccepts(types); err != nil {
 		return nil, err

@@ -55,7 +55,8 @@ func Propose(results []*verify.Result) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// thresholdsOf are the largest that every bundle reaches; 1 goes without saying.
+// thresholdsOf returns the largest thresholds that every bundle reaches. It leaves
+// out 1, the default.
 func thresholdsOf(results []*verify.Result) (t thresholds) {
 	for i, result := range results {
 		logs, times := map[string]bool{}, map[string]bool{}
@@ -100,7 +101,7 @@ func rulesOf(names []string, byName map[string][]*verify.Result, results []*veri
 	return rules
 }
 
-// accepts are what was signed, each kind once.
+// accepts returns the kinds of what was signed, each once.
 func accepts(results []*verify.Result) []string {
 	var kinds []string
 	for _, result := range results {
@@ -128,7 +129,7 @@ func checkKind(result *verify.Result) error {
 	return nil
 }
 
-// nameFor is a name for a signer, and whether the document has it already.
+// nameFor returns a name for a signer, and whether the document has it already.
 func (d document) nameFor(s signer) (string, bool) {
 	base := s.shortName()
 	for i := 1; ; i++ {
@@ -152,7 +153,7 @@ func sameSigner(a, b signer) bool {
 	return errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
-// shortName is the mailbox, the repository or the kind.
+// shortName returns the mailbox, the repository or the kind.
 func (s signer) shortName() string {
 	name := "signer"
 	switch {
@@ -215,7 +216,7 @@ func exactly(value string) text {
 	return text{identity.Exact(value)}
 }
 
-// below is what follows a prefix; empty when it does not begin so.
+// below returns what follows a prefix, or "" if value does not begin with it.
 func below(value, prefix string) string {
 	rest, ok := strings.CutPrefix(value, prefix)
 	if !ok {
@@ -254,7 +255,8 @@ func gitLabOf(id identity.Identity) signer {
 	}}
 }
 
-// ciOf is for builds of other services, which say at least their repository.
+// ciOf returns the signer of a build of another CI service, which names at least
+// its repository.
 func ciOf(id identity.Identity) signer {
 	b := id.Build
 	if b.SourceRepositoryURI == "" {

@@ -108,7 +108,7 @@ func closer(a error, b *verify.Error) error {
 	return a
 }
 
-// names are the rule's signers that a result may be of.
+// names returns the rule's signers that match a result.
 func (p *Policy) names(r *Rule, result *verify.Result) []string {
 	var names []string
 	for _, s := range p.Signers {
@@ -205,8 +205,8 @@ func (c *crowd) add(result *verify.Result, names []string) {
 	c.people = append(others, merged)
 }
 
-// named gives as many people as possible a name of their own, and returns the
-// result by which each has it.
+// named assigns a name of their own to as many people as possible. It returns the
+// result by which each has the name.
 func (c *crowd) named() map[string]*verify.Result {
 	var all [][]string
 	for _, one := range c.people {
@@ -245,8 +245,8 @@ func traitsOf(result *verify.Result) []string {
 	return append(traits, fmt.Sprintf("%q %v %q", result.Identity.Issuer, subject.Type, subject.Value))
 }
 
-// matching gives as many people as possible a name of their own: a maximum matching,
-// by augmenting paths. It returns the person of each name.
+// matching assigns a name of their own to as many people as possible: a maximum
+// matching, by augmenting paths. It returns the person of each name.
 func matching(people [][]string) map[string]int {
 	taken := map[string]int{}
 	var place func(person int, tried map[string]bool) bool

@@ -88,8 +88,8 @@ func (s signer) named(subject text, of identity.SubjectType) (Signer, error) {
 	return Signer{Matcher: identity.Matcher{Subject: subject.Pattern, Issuer: s.Issuer.Pattern, Type: of}}, nil
 }
 
-// spiffe is a SPIFFE ID; its trust domain must be plain, as everything below it is
-// its authority's to name.
+// spiffe returns a signer with a SPIFFE ID. Its trust domain must have no stars,
+// because the domain's authority assigns all names below it.
 func (s signer) spiffe() (Signer, error) {
 	rest, ok := strings.CutPrefix(s.SPIFFE.String(), "spiffe://")
 	domain, path, _ := strings.Cut(rest, "/")
@@ -208,7 +208,7 @@ func checkServer(server string) error {
 	return nil
 }
 
-// anyOr is the text, or whatever stands there.
+// anyOr returns the text, or a pattern that matches anything if it is empty.
 func anyOr(t text) text {
 	if t.IsZero() {
 		return text{identity.Glob("**")}

@@ -121,8 +121,8 @@ func (m *serviceConfiguration) read(services int) (Selector, error) {
 	return Selector{}, errors.New("undefined")
 }
 
-// Usable gives the services that can be used at a time with an API version that
-// the caller speaks, in the order of the config.
+// Usable returns the services that can be used at a time with an API version that
+// the caller supports, in the order of the config.
 func Usable(services []Service, at time.Time, versions ...uint32) []Service {
 	var out []Service
 	for _, s := range services {
@@ -135,9 +135,9 @@ func Usable(services []Service, at time.Time, versions ...uint32) []Service {
 	return out
 }
 
-// Select gives the services of a list that a signature needs, of each operator at
-// most one, since two services of one operator are worth no more than one. It
-// fails where there are too few.
+// Select returns the services of a list that a signature needs. It takes at most
+// one of each operator, because two services of one operator are worth no more than
+// one. It returns an error if there are too few.
 func (s Selector) Select(usable []Service) ([]Service, error) {
 	var distinct []Service
 	for _, service := range usable {

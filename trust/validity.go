@@ -12,7 +12,7 @@ type Validity struct {
 	Start, End time.Time
 }
 
-// Contains says whether t lies in the window.
+// Contains reports whether t lies in the window.
 func (v Validity) Contains(t time.Time) bool {
 	if v.Start.IsZero() || t.Before(v.Start) {
 		return false

@@ -56,7 +56,7 @@ func (s *stream) copyTo(w io.Writer) error {
 	return nil
 }
 
-// FromDigest is the artifact with this SHA-256, SHA-384 or SHA-512. Verifying
+// FromDigest returns the artifact with this SHA-256, SHA-384 or SHA-512. Verifying
 // then needs no artifact, but trusts the caller to have hashed it; signatures
 // made with another hash are refused.
 func FromDigest(hash crypto.Hash, digest []byte) Artifact {
@@ -81,7 +81,7 @@ func (a Artifact) Hashed() (Artifact, error) {
 // digests are the digests of one thing, made once each.
 type digests map[crypto.Hash][]byte
 
-// of gives the digest of content, computing it the first time.
+// of returns the digest of content, which it computes once.
 func (d *digests) of(hash crypto.Hash, content []byte) []byte {
 	if sum, ok := (*d)[hash]; ok {
 		return sum
@@ -99,8 +99,8 @@ func (d *digests) put(hash crypto.Hash, sum []byte) {
 	(*d)[hash] = sum
 }
 
-// hashName is the name of a hash in statements, and empty for those that
-// nothing here is signed with.
+// hashName returns the name of a hash in statements, or "" for a hash that is not
+// supported.
 func hashName(hash crypto.Hash) string {
 	switch hash {
 	case crypto.SHA256:
@@ -141,7 +141,7 @@ func (a Artifact) digests(wanted []crypto.Hash) (digests, error) {
 	return out, nil
 }
 
-// artifactDigest gives the artifact's digest, reading it the first time.
+// artifactDigest returns the artifact's digest. The first call reads the artifact.
 func (c *claim) artifactDigest(hash crypto.Hash) ([]byte, error) {
 	if c.digests == nil {
 		var err error

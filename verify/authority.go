@@ -73,13 +73,13 @@ func (a *authority) path(leaf *x509.Certificate, extra []*x509.Certificate, at t
 	return paths[0], nil
 }
 
-// validAt says whether every certificate is within its validity.
+// validAt reports whether every certificate is within its validity.
 func validAt(certs []*x509.Certificate, at time.Time) bool {
 	return !slices.ContainsFunc(certs, func(c *x509.Certificate) bool { return at.Before(c.NotBefore) || at.After(c.NotAfter) })
 }
 
-// knows says whether leaf, or one of extra, is the authority's or names one of
-// its certificates as issuer. It decides which refusal is the telling one, no more.
+// knows reports whether leaf, or one of extra, is the authority's or names one of
+// its certificates as issuer. It only decides which refusal is reported.
 func (a *authority) knows(leaf *x509.Certificate, extra []*x509.Certificate) bool {
 	for _, ca := range a.Chain {
 		if ca.Equal(leaf) || issues(ca, leaf) {
@@ -101,7 +101,7 @@ func issues(ca, cert *x509.Certificate) bool {
 	return bytes.Equal(ca.RawSubject, cert.RawIssuer)
 }
 
-// party is the authority as a source of time.
+// party returns the authority as a source of time.
 func (a *authority) party(leaf *x509.Certificate) party {
 	name := a.URI
 	if name == "" {

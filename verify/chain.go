@@ -15,7 +15,7 @@ type route struct {
 	path      []*x509.Certificate
 }
 
-// chain is step 3, at each of the times.
+// chain takes step 3 at each of the times.
 //
 // "The Verifier MUST perform certification path validation (RFC 5280 §6) of the
 // certificate chain with the pre-distributed Fulcio root certificate(s) as a
@@ -52,17 +52,18 @@ func (c *claim) chain() error {
 	return nil
 }
 
-// holds says whether a path that was verified at one time is valid at another:
+// holds reports whether a path that was verified at one time is valid at another:
 // of RFC 5280's checks only the validity depends on the time.
 func (r route) holds(at time.Time) bool {
 	return r.authority != nil && r.authority.Validity.Contains(at) && validAt(r.path, at)
 }
 
-// certified finds the authority that has issued the certificate and was valid
-// then. Of several refusals the one of an authority that knows it is the telling.
+// certified finds the authority that issued the certificate and was valid at that
+// time. If all refuse, it returns the refusal of an authority that knows the
+// certificate.
 //
-// What an old bundle's chain has above the leaf is on no path: whom the root has
-// dropped stays dropped. "The Verifier SHOULD require that intermediate
+// Intermediates of an old bundle are on no path: an authority that the trusted
+// root has dropped stays dropped. "The Verifier SHOULD require that intermediate
 // certificates are distributed out-of-band as well. In this case, the Verifier
 // MUST remove certificates from the certificate chain that are not also found in
 // the out-of-band list of intermediate certificates." (client specification §4.6)

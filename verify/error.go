@@ -21,7 +21,7 @@ const (
 	StepRevocation // comes with revocation lists; only Explain names it
 )
 
-// String is the step's name in messages.
+// String returns the step's name in messages.
 func (s Step) String() string {
 	names := []string{"shape", "times", "chain", "sct", "identity", "log", "signature", "statement", "revocation"}
 	if s < StepShape || int(s) > len(names) {
@@ -57,15 +57,15 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// refuse is a refusal with a cause.
+// refuse returns a refusal with a cause.
 func refuse(code Code, format string, args ...any) error {
 	return &Error{Code: code, Err: fmt.Errorf(format, args...)}
 }
 
-// differ is a refusal of one thing in place of another.
+// differ returns a refusal that names what was expected and what was found.
 func differ(code Code, expected, found string) error {
 	return &Error{Code: code, Expected: expected, Found: found}
 }
@@ -159,7 +159,7 @@ func Codes() []Code {
 	return codes
 }
 
-// Meaning is a code in one line, and empty for what is no code.
+// Meaning returns an explanation of a code in one line, or "" for an unknown code.
 func (c Code) Meaning() string {
 	for _, m := range meanings {
 		if m.code == c {

@@ -20,7 +20,7 @@ const (
 	Refused
 )
 
-// String is the outcome in words.
+// String returns the outcome in words.
 func (o Outcome) String() string {
 	return [...]string{"not reached", "passed", "not asked", "refused"}[o]
 }
@@ -68,7 +68,7 @@ func (v *Verifier) Explain(b *bundle.Bundle, a Artifact, r Requirements) Explana
 	return e
 }
 
-// unasked is why a step that passed has nothing to show.
+// unasked returns why a step that passed has nothing to show.
 func (c *claim) unasked(step Step) string {
 	switch {
 	case c.leaf == nil && (step == StepChain || step == StepSCT):
@@ -79,7 +79,7 @@ func (c *claim) unasked(step Step) string {
 	return "waived by the policy"
 }
 
-// saw is what a step that has been taken rests on.
+// saw returns the facts that a step was decided on.
 func (c *claim) saw(step Step) []string {
 	switch step {
 	case StepShape:

@@ -12,8 +12,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
-// identity is step 5: the certificate names somebody whom the policy names, or
-// the policy names keys and the bundle was made with a key.
+// identity takes step 5: either the certificate names an identity that the
+// requirements accept, or the requirements name keys and a key made the bundle.
 //
 // "The Verifier MUST then check the certificate against the verification policy
 // … the Verifier SHOULD check the Issuer X.509 extension … at a minimum, and will

@@ -13,8 +13,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// log is step 6: logs of the root have the bundle's entry. Entries of other logs
-// count for nothing; those of the root's must verify.
+// log takes step 6: logs of the trusted root have the bundle's entry. Entries of
+// other logs are ignored; entries of the root's logs must verify.
 //
 // "To verify an entry, a client: 1. verifies the signature of the checkpoint
 // against the server's public key and the expected server name … 2. verifies the
@@ -98,9 +98,9 @@ func (c *claim) proved(e *entry) error {
 	return nil
 }
 
-// witnessed gives the witnesses that have cosigned the entry's checkpoint, who must
-// be a quorum of every policy that covers its log. A cosignature that is wrong is
-// none: the line is not the log's, anybody can have added it.
+// witnessed returns the witnesses that cosigned the entry's checkpoint. They must be
+// a quorum of every witness policy that covers its log. An invalid cosignature is
+// ignored, because anyone can add such a line.
 func (c *claim) witnessed(e *entry) (names []string, err error) {
 	for _, p := range c.required.WitnessPolicies {
 		if !slices.ContainsFunc(e.log.names, p.Covers) {

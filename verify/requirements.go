@@ -64,7 +64,7 @@ type Time struct {
 	Log       *trust.Log       // by the signed entry timestamp of Rekor v1
 }
 
-// Source is the address of who says so.
+// Source returns the address of the source of the time.
 func (t Time) Source() string {
 	if t.Authority != nil {
 		return t.Authority.URI

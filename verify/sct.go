@@ -8,7 +8,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sct"
 )
 
-// sct is step 4: at least one CT log has promised to show the certificate.
+// sct takes step 4: at least one CT log has promised to include the certificate.
 //
 // "the Verifier MUST extract the SignedCertificateTimestamp embedded in the leaf
 // certificate, and verify it as in RFC 6962 §3.2, using the verification key

@@ -18,8 +18,8 @@ type entry struct {
 	promised bool   // by a signed entry timestamp that has verified
 }
 
-// shape is step 1: the bundle is well-formed down to the certificate and the
-// entries, which bundle.Parse leaves closed.
+// shape takes step 1: the certificate and the entries, which bundle.Parse leaves
+// encoded, are well-formed.
 //
 // "A sequence of one or more X.509 certificates, of which the first member MUST be
 // a leaf certificate conveying the signing key." (sigstore_bundle.proto)

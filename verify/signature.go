@@ -10,7 +10,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
-// signature is step 7: the key has signed the artifact, or the envelope.
+// signature takes step 7: the key has signed the artifact or the envelope.
 //
 // "The Verifier MUST verify the provided signature for the constructed payload
 // against the key in the leaf of the certificate chain." (client specification
@@ -65,10 +65,11 @@ func (c *claim) verifySignature(alg sigalg.Algorithm, key crypto.PublicKey) erro
 	return nil
 }
 
-// algorithms gives what a key of this type and size may have signed with: what
-// a log has verified the signature with, else what the registry has for such a
-// key: two encodings for RSA and for Ed25519, neither of which passes for the
-// other. The bundle itself, which anyone can write, has no say.
+// algorithms returns the algorithms that a key of this type and size may have
+// signed with. If a log verified the signature, only the log's algorithm counts.
+// Otherwise these are the registry's for such a key: two encodings for RSA and for
+// Ed25519, which can't be mistaken for each other. The bundle itself does not
+// count, because anyone can write it.
 func (c *claim) algorithms(key crypto.PublicKey) ([]sigalg.Algorithm, error) {
 	logged := crypto.Hash(0)
 	for i := range c.entries {
@@ -102,8 +103,8 @@ func named(details string, key crypto.PublicKey) ([]sigalg.Algorithm, error) {
 	return []sigalg.Algorithm{alg}, nil
 }
 
-// older gives the deprecated algorithm with which Rekor v1 has logged a SHA-256
-// under a larger key.
+// older returns the deprecated algorithm with which Rekor v1 logged a SHA-256
+// digest signed by a larger key.
 func older(key crypto.PublicKey, logged crypto.Hash) ([]sigalg.Algorithm, error) {
 	for _, name := range []string{"PKIX_ECDSA_P384_SHA_256", "PKIX_ECDSA_P521_SHA_256"} {
 		if alg, err := named(name, key); err == nil && alg[0].Hash == logged {
@@ -113,7 +114,7 @@ func older(key crypto.PublicKey, logged crypto.Hash) ([]sigalg.Algorithm, error)
 	return nil, refuse(LogEntryMismatch, "the log's %s fits no algorithm of the key", hashName(logged))
 }
 
-// messageHashes are the hashes of the artifact that the steps will ask for.
+// messageHashes returns the hashes of the artifact that the steps need.
 func (c *claim) messageHashes() []crypto.Hash {
 	hashes := []crypto.Hash{}
 	if c.bundle.Message.Hash != 0 {
@@ -133,7 +134,7 @@ func (c *claim) messageHashes() []crypto.Hash {
 	return hashes
 }
 
-// signedDigest is the digest of what the signature is over.
+// signedDigest returns the digest of what the signature is over.
 func (c *claim) signedDigest(hash crypto.Hash) ([]byte, error) {
 	if c.bundle.Message != nil {
 		return c.artifactDigest(hash)

@@ -9,8 +9,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
-// statement is step 8: what was attested is about the artifact, and of a type
-// that the policy allows.
+// statement takes step 8: the attestation is about the artifact, and its type is
+// one that the requirements allow.
 //
 // "there exists at least one (alg, value) in s.digest where alg is in
 // acceptableDigestAlgorithms AND hash(alg, artifactToVerify) == hexDecode(value)"
@@ -76,7 +76,7 @@ func subjectHashes(s intoto.Statement) []crypto.Hash {
 	return hashes
 }
 
-// subjectNames are the first subjects, in words.
+// subjectNames returns the first subjects, in words.
 func subjectNames(s intoto.Statement) string {
 	var names []string
 	for _, subject := range s.Subject[:min(len(s.Subject), 3)] {

@@ -12,7 +12,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/timestamp"
 )
 
-// times is step 2: when the signature existed.
+// times takes step 2: when the signature existed.
 //
 // "First, establish a time for the signature. This timestamp is required to
 // validate the certificate chain, so this step comes first." (client
@@ -149,8 +149,8 @@ func (c *claim) stamper(token *timestamp.Token) *x509.Certificate {
 	return nil
 }
 
-// foreign says whether nothing in the bundle that names its maker names one of
-// the root's.
+// foreign reports whether the bundle names issuers and logs, and none of them is in
+// the trusted root.
 func (c *claim) foreign() bool {
 	if len(c.entries) > 0 {
 		return false

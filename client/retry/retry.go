@@ -13,7 +13,7 @@ import (
 // stands here for the packages that client does not import.
 var ErrUnavailable = errors.New("service is unavailable")
 
-// IsBusy says whether a status means that asking again may help: 429, 502, 503, 504.
+// IsBusy reports whether a retry may help after a status: 429, 502, 503 or 504.
 func IsBusy(status int) bool {
 	switch status {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
@@ -22,8 +22,8 @@ func IsBusy(status int) bool {
 	return false
 }
 
-// After is how long a service wants to be left alone, in whole seconds or until a
-// date (Retry-After, RFC 9110 §10.2.3). False: it does not say.
+// After returns how long a service asks clients to wait (Retry-After, RFC 9110
+// §10.2.3), and whether it does.
 func After(h http.Header) (wait time.Duration, ok bool) {
 	value := h.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(value, 10, 16); err == nil {
@@ -36,8 +36,8 @@ func After(h http.Header) (wait time.Duration, ok bool) {
 	return max(time.Until(date), 0), true
 }
 
-// Rewind is the request once more, with its body from the start. False: the body
-// can't be sent twice.
+// Rewind returns the request with its body from the start, and whether the body can
+// be sent again.
 func Rewind(req *http.Request) (*http.Request, bool) {
 	next := req.Clone(req.Context())
 	if req.Body == nil || req.Body == http.NoBody {
@@ -51,7 +51,7 @@ func Rewind(req *http.Request) (*http.Request, bool) {
 	return next, err == nil
 }
 
-// Sleep is time.Sleep that ends with the context, with its error then.
+// Sleep waits for d, or until the context ends; then it returns the context's error.
 func Sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

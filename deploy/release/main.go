@@ -32,7 +32,7 @@ func main() {
 	}
 }
 
-// commands are the binaries of an archive.
+// commands returns the binaries of an archive.
 func commands() []string { return []string{"hallmark", "hallmark-verify"} }
 
 func release(out string, platforms []string) error {

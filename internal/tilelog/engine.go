@@ -93,7 +93,7 @@ func (b *bundle) add(encoded []byte) {
 	b.ends = append(b.ends, len(b.content))
 }
 
-// first gives the content of the first width entries.
+// first returns the content of the first width entries.
 func (b *bundle) first(width int) []byte { return b.content[:b.ends[width-1]] }
 
 // openEngine begins with what is in storage. The lock is the caller's.
@@ -131,7 +131,7 @@ func openEngine(o Options, r *reach) (*engine, error) {
 	return e, nil
 }
 
-// release gives back what openEngine took.
+// release returns the resources that openEngine acquired.
 func (e *engine) release() error {
 	e.cancel()
 	if e.journal == nil {
@@ -140,7 +140,7 @@ func (e *engine) release() error {
 	return e.journal.Close()
 }
 
-// run is the life of the engine: its goroutines, then the end.
+// run starts the engine's goroutines, waits for them and releases the engine.
 func (e *engine) run() {
 	defer close(e.stopped)
 	var publisher, exposer, noter sync.WaitGroup
@@ -216,7 +216,7 @@ func (e *engine) enqueue(w *waiter) error {
 	}
 }
 
-// close has the engine end once it has answered what it was handed.
+// close stops the engine once all accepted appends are answered.
 func (e *engine) close() {
 	e.closing.Lock()
 	defer e.closing.Unlock()

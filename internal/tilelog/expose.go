@@ -46,8 +46,8 @@ func (x *exposed) get() (h head, changed chan struct{}, missing error) {
 	return x.head, x.changed, x.missing
 }
 
-// exposeAll has the newest checkpoint whose tiles are there cosigned, and shows it,
-// again and again until there will be no newer one.
+// exposeAll gets the newest checkpoint with complete tiles cosigned and publishes
+// it, again and again until there will be no newer one.
 func (e *engine) exposeAll() {
 	for range e.offered {
 		for {
@@ -73,8 +73,9 @@ func (e *engine) rest(d time.Duration) bool {
 	}
 }
 
-// expose has the newest checkpoint cosigned, and shows it. That witnesses do not
-// answer is no error: it is shown without them, or not, as the options say.
+// expose gets the newest checkpoint cosigned and publishes it. Witnesses that do
+// not answer are no error: the options decide whether the checkpoint is published
+// without them.
 func (e *engine) expose() (ok bool, err error) {
 	shown, _, missing := e.exposed.get()
 	h := e.newest()
@@ -110,15 +111,15 @@ func (e *engine) show(h head, missing error) error {
 	return nil
 }
 
-// newest is the newest checkpoint whose tiles are there.
+// newest returns the newest checkpoint with complete tiles.
 func (e *engine) newest() head {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	return e.tiledHead
 }
 
-// unwitnessed says that witnesses must cosign and, the last time that they were asked,
-// did not: ErrUnwitnessed.
+// unwitnessed returns [ErrUnwitnessed] if witnesses must cosign and, when last
+// asked, did not.
 func (e *engine) unwitnessed() error {
 	if _, _, missing := e.exposed.get(); missing != nil && e.o.Witnessed {
 		return fmt.Errorf("%w: %w", ErrUnwitnessed, missing)

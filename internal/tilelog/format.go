@@ -24,8 +24,8 @@ type Format struct {
 	Leaf func(entry []byte) ([]byte, error)
 }
 
-// EntryBundles is the format of tlog-tiles: entries of up to 64 KiB, each after
-// its length, and hashed as they are.
+// EntryBundles returns the format of tlog-tiles: entries of up to 64 KiB, each
+// after its length, hashed as they are.
 func EntryBundles() Format {
 	return Format{
 		Level:  tile.LevelEntries,

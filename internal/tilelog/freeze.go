@@ -70,7 +70,7 @@ func (l *Log) freeze(ctx context.Context) error {
 	return e.shown.swap(envelope)
 }
 
-// IsFrozen says whether a checkpoint is the last of a log that Freeze has ended.
+// IsFrozen reports whether a checkpoint is the last of a log that [Freeze] ended.
 func IsFrozen(c checkpoint.Checkpoint) bool {
 	return slices.ContainsFunc(c.Extensions, func(line string) bool { return strings.HasPrefix(line, frozenLine) })
 }

@@ -43,7 +43,7 @@ var (
 // its key, it would give the places of its entries to others.
 type Lost struct{ Dir, Reason string }
 
-// Error says how that is known.
+// Error returns how the loss is known, and the remedy.
 func (l *Lost) Error() string { return l.Reason + ": restore it" }
 
 // Options say which log to open. All fields without "may" are required.
@@ -144,8 +144,8 @@ func (l *Log) open() (err error) {
 	return nil
 }
 
-// keep has an engine running until the log is closed: where one has stopped after
-// an error, another begins with what is on the disk.
+// keep reopens the engine until the log is closed: after an error, a new engine
+// starts from what is stored.
 func (l *Log) keep(e *engine) {
 	defer close(l.stopped)
 	defer l.lock.Close()
@@ -209,12 +209,12 @@ func (l *Log) Close(ctx context.Context) error {
 	}
 }
 
-// Err is nil while the log takes entries. While it does not, it is ErrFailed with
-// its cause, or ErrUnwitnessed.
+// Err returns nil while the log accepts entries. Otherwise it returns [ErrFailed]
+// with its cause, or [ErrUnwitnessed].
 func (l *Log) Err() error {
 	e := l.engine.Load()
 	return cmp.Or(e.err(), e.unwitnessed())
 }
 
-// Size is how many entries are promised.
+// Size returns the number of promised entries.
 func (l *Log) Size() uint64 { return l.engine.Load().size() }

@@ -26,8 +26,8 @@ func (e *engine) publishAll() {
 	}
 }
 
-// interval is the shortest time between two publications: where signers wait for
-// witnesses, it is part of what they wait for.
+// interval returns the shortest time between two publications. If signers wait for
+// witnesses, the interval is part of that wait.
 func (e *engine) interval() time.Duration {
 	if e.o.Witnessed {
 		return publishInterval / 10
@@ -93,7 +93,7 @@ func (e *engine) replace(c *cell, h head) error {
 	}
 }
 
-// offer has a checkpoint exposed, where somebody exposes; else readers see it now.
+// offer hands a checkpoint to the cosigning loop, or publishes it if there is none.
 func (e *engine) offer(h head) {
 	if e.o.Cosigner == nil {
 		e.reach.extend(h.size)
@@ -131,7 +131,7 @@ func newTiles(last, size uint64, entries int) []tileRef {
 	return tiles
 }
 
-// content gives what is in a tile that newTiles has listed.
+// content returns the content of a tile that newTiles listed.
 func (e *engine) content(t tileRef) []byte {
 	if t.level >= 0 {
 		return e.tree.base(t.position, t.width)

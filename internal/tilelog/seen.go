@@ -28,7 +28,7 @@ type WentBack struct {
 	By   string // what knows: a file, or the words of a witness
 }
 
-// Error says what is known, and by what.
+// Error returns what was seen of the log, and where.
 func (w *WentBack) Error() string {
 	switch {
 	case w.Seen > w.Has:
@@ -101,7 +101,8 @@ func (e *engine) checkNote(n Note) error {
 	return err
 }
 
-// seen is the newest checkpoint that anybody may have been given. It is durable.
+// seen returns the newest checkpoint that a client may have been given. It is
+// durable.
 func (e *engine) seen() head {
 	if e.o.Witnessed {
 		h, _, _ := e.exposed.get()

@@ -121,7 +121,7 @@ func (e *engine) turn() (Turn, error) {
 	return turn, nil
 }
 
-// place gives each waiter its index: that of the same entry before, or the next.
+// place assigns an index to each waiter: that of an equal earlier entry, or the next.
 func (e *engine) place(turn Turn, waiters []*waiter) (*batch, error) {
 	b := &batch{Promised: Promised{Base: e.head.size}}
 	now := e.o.Clock()

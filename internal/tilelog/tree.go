@@ -18,7 +18,7 @@ type position struct {
 	n     uint64
 }
 
-// end is the index after the last leaf below the tile when it is full.
+// end returns the index after the last leaf below the full tile.
 func (p position) end() uint64 { return (p.n + 1) << (tileHeight * (p.level + 1)) }
 
 // nodes is a tile with the complete subtrees inside it: nodes[k][i] is the root
@@ -128,7 +128,7 @@ func (t *tree) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 	return hashes, nil
 }
 
-// hash gives one stored hash, which x/mod numbers across all levels.
+// hash returns one stored hash, which x/mod numbers across all levels.
 func (t *tree) hash(index int64) (tlog.Hash, error) {
 	level, n := tlog.SplitStoredHashIndex(index)
 	k := level % tileHeight
@@ -155,7 +155,7 @@ func (t *tree) hash(index int64) (tlog.Hash, error) {
 	return subtree(data[i<<k : (i+1)<<k]), nil
 }
 
-// subtree is the root of a complete tree over hashes, which it overwrites.
+// subtree returns the root of a complete tree over hashes, which it overwrites.
 func subtree(hashes []tlog.Hash) tlog.Hash {
 	for ; len(hashes) > 1; hashes = hashes[:len(hashes)/2] {
 		for i := range len(hashes) / 2 {
@@ -174,8 +174,7 @@ func (t *tree) hold(at position, hashes []tlog.Hash) {
 	t.tiles[at] = held
 }
 
-// base gives the first width hashes of a tile that is in memory, as its file
-// has them.
+// base returns the first width hashes of a tile in memory, encoded as in its file.
 func (t *tree) base(at position, width int) []byte {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -197,7 +196,7 @@ func (t *tree) forget(size uint64) {
 	}
 }
 
-// tileWidth is how many hashes the tile at p has in a tree of size leaves.
+// tileWidth returns the number of hashes of the tile at p in a tree of size leaves.
 func tileWidth(p position, size uint64) int {
 	hashes := size >> (tileHeight * p.level)
 	first := p.n * tile.Width

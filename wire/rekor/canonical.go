@@ -48,7 +48,7 @@ func (s *scanner) skip(text string) {
 	s.rest, s.ok = rest, s.ok && ok
 }
 
-// until gives the rest of a string, up to its quotation mark.
+// until returns the rest of a string, up to its quotation mark.
 func (s *scanner) until() []byte {
 	n := bytes.IndexByte(s.rest, '"')
 	if n < 0 {

@@ -86,7 +86,7 @@ func VerifySET(e Entry, key crypto.PublicKey) error {
 	return nil
 }
 
-// promise is what a signed entry timestamp signs.
+// promise returns what a signed entry timestamp (SET) signs.
 func (e Entry) promise() []byte {
 	b := make([]byte, 0, base64.StdEncoding.EncodedLen(len(e.CanonicalizedBody))+256)
 	b = append(b, `{"body":"`...)

@@ -90,7 +90,7 @@ func parseEntryV1(raw []byte) (Entry, error) {
 	return Entry{}, fmt.Errorf("%d entries, want 1", len(members))
 }
 
-// strictV1 is strict in base64 as well: unlike a body, nobody has signed this.
+// strictV1 decodes with strict base64, because nobody has signed this JSON.
 func strictV1(raw []byte, v any) error {
 	return json.Unmarshal(raw, v, json.RejectUnknownMembers(true), json.WithUnmarshalers(json.UnmarshalFunc(unmarshalBase64)))
 }

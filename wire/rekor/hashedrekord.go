@@ -98,7 +98,7 @@ func (h HashedRekord) Verify() error {
 	return nil
 }
 
-// hashedAlgorithm gives the algorithm of keyDetails. Pure Ed25519 signs the
+// hashedAlgorithm returns the algorithm of keyDetails. Pure Ed25519 signs the
 // message itself and can't be in an entry that holds a digest.
 func hashedAlgorithm(keyDetails string) (sigalg.Algorithm, error) {
 	alg, err := sigalg.ByName(keyDetails)
@@ -137,7 +137,7 @@ type (
 	}
 )
 
-// Body is the canonical JSON (RFC 8785) that is the leaf of the tree:
+// Body returns the canonical JSON (RFC 8785) that is the leaf of the tree:
 //
 //	{"apiVersion":"0.0.2","kind":"hashedrekord","spec":{"hashedRekordV002":{
 //	  "data":{"algorithm":"SHA2_256","digest":"…"},
@@ -184,8 +184,8 @@ func (v Verifier) json() jsonVerifier {
 	return j
 }
 
-// verifier is the inverse of Verifier.json: exactly one of the keys is there
-// and not empty.
+// verifier inverts Verifier.json: exactly one of the keys must be present and not
+// empty.
 func (j jsonVerifier) verifier() (Verifier, error) {
 	v := Verifier{KeyDetails: j.KeyDetails}
 	switch {
@@ -202,7 +202,7 @@ func (j jsonVerifier) verifier() (Verifier, error) {
 	return v, nil
 }
 
-// hashName gives the name of protobuf-specs' HashAlgorithm.
+// hashName returns the name of protobuf-specs' HashAlgorithm.
 func hashName(hash crypto.Hash) (string, error) {
 	switch hash {
 	case crypto.SHA256:

@@ -132,7 +132,7 @@ func (h HashedRekord) checkPresent() error {
 	}
 }
 
-// MarshalRequest is the hashedRekordRequestV002 that ParseRequest reads.
+// MarshalRequest returns the hashedRekordRequestV002 that [ParseRequest] reads.
 func MarshalRequest(h HashedRekord) ([]byte, error) {
 	if err := h.checkPresent(); err != nil {
 		return nil, err

@@ -69,7 +69,7 @@ var registry = []Algorithm{
 	{"PKIX_ECDSA_P521_SHA_256", crypto.SHA256, true, schemeECDSA, 521},
 }
 
-// ByName gives the algorithm that the wire calls name, or ErrUnknown.
+// ByName returns the algorithm with this name in the registry, or [ErrUnknown].
 func ByName(name string) (Algorithm, error) {
 	for _, a := range registry {
 		if a.Name == name {
@@ -79,8 +79,8 @@ func ByName(name string) (Algorithm, error) {
 	return Algorithm{}, fmt.Errorf("algorithm %.64q: %w", name, ErrUnknown)
 }
 
-// ForKey gives the algorithm that a key of this type and size is used with when
-// nothing else names one: the first row of the registry that fits. RSA is
+// ForKey returns the default algorithm of a key of this type and size: the first
+// row of the registry that fits. RSA is
 // PKCS #1 v1.5, Ed25519 is pure. Errors: ErrUnknown, ErrWeakKey.
 func ForKey(pub crypto.PublicKey) (Algorithm, error) {
 	weak := 0
@@ -97,7 +97,7 @@ func ForKey(pub crypto.PublicKey) (Algorithm, error) {
 	return Algorithm{}, fmt.Errorf("key of %d bits: %w", weak, ErrWeakKey)
 }
 
-// AllForKey gives every algorithm that a key of this type and size may sign
+// AllForKey returns every algorithm that a key of this type and size may sign
 // with: ForKey's first, and for RSA and Ed25519 another one. Errors: as ForKey.
 func AllForKey(pub crypto.PublicKey) ([]Algorithm, error) {
 	first, err := ForKey(pub)
@@ -113,8 +113,8 @@ func AllForKey(pub crypto.PublicKey) ([]Algorithm, error) {
 	return all, nil
 }
 
-// CheckKey says whether pub is a key of this algorithm: nil, ErrUnknown for
-// another type, ErrWeakKey for another size.
+// CheckKey checks that pub is a key of this algorithm. Errors: [ErrUnknown] for
+// another type, [ErrWeakKey] for another size.
 func (a Algorithm) CheckKey(pub crypto.PublicKey) error {
 	switch bits := a.bits(pub); bits {
 	case a.size:
@@ -126,7 +126,7 @@ func (a Algorithm) CheckKey(pub crypto.PublicKey) error {
 	}
 }
 
-// bits is the size of a key of this algorithm's type, and 0 for others.
+// bits returns the size of a key of this algorithm's type, or 0 for other keys.
 func (a Algorithm) bits(pub crypto.PublicKey) int {
 	switch k := pub.(type) {
 	case *ecdsa.PublicKey:
@@ -145,8 +145,8 @@ func (a Algorithm) bits(pub crypto.PublicKey) int {
 	return 0
 }
 
-// curveBits gives the size of the registry's curves, and 1 (which fits no row)
-// for every other.
+// curveBits returns the size of a curve of the registry, or 1 (which fits no row)
+// for every other curve.
 func curveBits(c elliptic.Curve) int {
 	if c == elliptic.P256() || c == elliptic.P384() || c == elliptic.P521() {
 		return c.Params().BitSize

@@ -138,7 +138,7 @@ func (x *Index) removeMerged(old []*run) error {
 	return nil
 }
 
-// due gives the first of the runs that are to be merged.
+// due returns the first of the runs that must be merged.
 func due(runs []*run) int {
 	if len(runs) == 0 {
 		return 0

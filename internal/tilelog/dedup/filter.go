@@ -13,7 +13,7 @@ const perWord = 16
 // times in six: a word of 8 bytes for 16 leaves, in which each sets two bits.
 type filter []byte
 
-// filterSize is in bytes, and follows from the run's name.
+// filterSize returns the size of a run's filter, in bytes.
 func filterSize(s span) uint64 { return (s.len()/perWord + 1) * 8 }
 
 func (f filter) add(k key) {
@@ -21,13 +21,14 @@ func (f filter) add(k key) {
 	binary.BigEndian.PutUint64(word, binary.BigEndian.Uint64(word)|mask)
 }
 
-// mayHave is true for every key that was added, and for some others.
+// mayHave reports whether a key may have been added: true for every added key, and
+// for some others.
 func (f filter) mayHave(k key) bool {
 	word, mask := f.at(k)
 	return binary.BigEndian.Uint64(word)&mask == mask
 }
 
-// at gives the word that lo chooses and the bits that hi does.
+// at returns the word that lo selects and the bits that hi selects.
 func (f filter) at(k key) (word []byte, mask uint64) {
 	i, _ := bits.Mul64(k.lo, uint64(len(f)/8))
 	return f[i*8:][:8], 1<<(k.hi&63) | 1<<(k.hi>>6&63)

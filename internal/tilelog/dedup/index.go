@@ -122,7 +122,7 @@ func (x *Index) freeze() error {
 	return nil
 }
 
-// Find gives the lowest index of a leaf hash, if the log has it. Errors:
+// Find returns the lowest index of a leaf hash, if the log has it. Errors:
 // ErrDamaged, and any earlier one of the index.
 func (x *Index) Find(hash [32]byte) (index uint64, ok bool, err error) {
 	k := parseKey(hash[:])
@@ -185,7 +185,7 @@ func (x *Index) Close() error {
 	return nil
 }
 
-// end is where the runs end in the log.
+// end returns the index in the log at which the runs end.
 func end(runs []*run) uint64 {
 	if len(runs) == 0 {
 		return 0

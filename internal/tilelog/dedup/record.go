@@ -82,10 +82,10 @@ func (s span) len() uint64 { return s.end - s.start }
 
 func (s span) contains(index uint64) bool { return s.start <= index && index < s.end }
 
-// name is that of the run's file.
+// name returns the name of the run's file.
 func (s span) name() string { return fmt.Sprintf("%d-%d", s.start, s.end) }
 
-// parseName is the inverse of name: false for files that are no runs.
+// parseName inverts name. It reports whether the file is a run.
 func parseName(name string) (span, bool) {
 	start, end, _ := strings.Cut(name, "-")
 	var s span

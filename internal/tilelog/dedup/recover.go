@@ -39,8 +39,8 @@ func (x *Index) openRuns(size uint64, leaves Leaves) error {
 	return x.dir.remove(superfluous...)
 }
 
-// list gives the runs by where they start, the longest first, and what a crash
-// has left.
+// list returns the runs by their start, the longest first, and temporary files that
+// a crash left.
 func (x *Index) list() (spans []span, temps []string, err error) {
 	names, err := x.dir.names()
 	if err != nil {

@@ -98,7 +98,7 @@ func (r *run) parseEnd(blocks int, size int64) error {
 	return nil
 }
 
-// count is how many records block i has.
+// count returns the number of records in block i.
 func (r *run) count(i int) int {
 	return int(min(perBlock, r.records-uint64(i)*perBlock))
 }

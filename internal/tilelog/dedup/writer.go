@@ -93,7 +93,7 @@ func (w *writer) finish(last [hashSize]byte) error {
 	return w.dir.commit(w.file, w.span.name())
 }
 
-// end is what follows the blocks.
+// end returns what follows the blocks.
 func (w *writer) end(last [hashSize]byte) []byte {
 	raw := slices.Concat([]byte(w.first), w.filter, []byte(magic))
 	for _, n := range []uint64{w.span.start, w.span.end, w.records} {
