@@ -85,7 +85,7 @@ func lookAt(t *testing.T, i images) ([]oci.Signature, oci.Image) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := oci.New(oci.Options{Anonymous: true})
+	c := oci.New(oci.Options{Keychain: oci.Anonymous()})
 	image, err := c.Resolve(t.Context(), reference)
 	if err != nil {
 		t.Fatal(err)

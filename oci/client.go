@@ -3,7 +3,6 @@ package oci
 import (
 	"bytes"
 	"context"
-	"crypto/x509"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,8 +19,13 @@ import (
 
 // Options configure access to registries. The zero value is the strictest.
 type Options struct {
-	// Roots are the certificate authorities of registries. Nil means the system's.
-	Roots *x509.CertPool
+	// Transport has the dialer, proxy and certificate authorities for all requests. The
+	// client copies it. Nil means [http.DefaultTransport].
+	Transport *http.Transport
+
+	// Keychain has the credentials for registries, such as [Anonymous]. Nil means those
+	// that docker or podman stores.
+	Keychain authn.Keychain
 
 	// Timeout bounds all requests of one call. Zero means a minute.
 	Timeout time.Duration
@@ -30,10 +34,10 @@ type Options struct {
 	// does not support TLS. Anyone on the network can then read credentials,
 	// replace images and hide signatures.
 	PlainHTTPUnsafe bool
-
-	// Anonymous disables credentials, even those that docker or podman stores.
-	Anonymous bool
 }
+
+// Anonymous returns a keychain without credentials.
+func Anonymous() authn.Keychain { return authn.NewMultiKeychain() }
 
 // A Client accesses registries. It is safe for concurrent use, and performs one
 // handshake per repository.
@@ -49,7 +53,10 @@ func New(o Options) *Client {
 	if o.Timeout == 0 {
 		o.Timeout = time.Minute
 	}
-	return &Client{options: o, transport: newTransport(o.Roots, o.PlainHTTPUnsafe), sessions: map[string]*session{}}
+	if o.Keychain == nil {
+		o.Keychain = authn.DefaultKeychain
+	}
+	return &Client{options: o, transport: newTransport(o.Transport, o.PlainHTTPUnsafe), sessions: map[string]*session{}}
 }
 
 // A session is a repository after the handshake, which determined the protocol
@@ -108,10 +115,7 @@ func (c *Client) withScheme(repo name.Repository) (name.Repository, error) {
 }
 
 func (c *Client) credentials(ctx context.Context, repo name.Repository) (authn.Authenticator, error) {
-	if c.options.Anonymous {
-		return authn.Anonymous, nil
-	}
-	return authn.Resolve(ctx, authn.DefaultKeychain, repo)
+	return authn.Resolve(ctx, c.options.Keychain, repo)
 }
 
 // url returns an address of the repository's API.

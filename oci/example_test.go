@@ -30,7 +30,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	client := oci.New(oci.Options{Anonymous: true})
+	client := oci.New(oci.Options{Keychain: oci.Anonymous()})
 	if err := pushImage(ctx, client.Repository(reference)); err != nil {
 		log.Fatal(err)
 	}

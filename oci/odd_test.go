@@ -294,13 +294,11 @@ func TestListsTheImage(t *testing.T) {
 // otherwise what is missing is said. A proxy leads the names to the registry.
 func TestPlainByName(t *testing.T) {
 	p := newPlace(t, true)
-	c := New(Options{PlainHTTPUnsafe: true})
-	for _, c := range []*Client{c, New(Options{})} {
-		base := c.transport.(*retryTransport).inner.(*guarded).inner.(*http.Transport)
-		base.Proxy = nil
-		base.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, p.host())
-		}
+	base := &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, p.host())
+	}}
+	c := New(Options{PlainHTTPUnsafe: true, Transport: base})
+	for _, c := range []*Client{c, New(Options{Transport: base})} {
 		for _, host := range []string{"registry.internal:5000", "registry", "10.1.2.3:5000"} {
 			reference, err := ParseReference(host + "/a/b:v1")
 			if host == "registry" {

@@ -2,8 +2,6 @@ package oci
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -33,9 +31,14 @@ const (
 
 // newTransport returns the transport for all requests: the library's handshake,
 // its token services, and our own requests.
-func newTransport(roots *x509.CertPool, plain bool) http.RoundTripper {
-	base := http.DefaultTransport.(*http.Transport).Clone()
-	base.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+func newTransport(base *http.Transport, plain bool) http.RoundTripper {
+	if base == nil {
+		base = http.DefaultTransport.(*http.Transport)
+	}
+	base = base.Clone()
+	if base.DialContext == nil {
+		base.DialContext = new(net.Dialer).DialContext
+	}
 	base.DialContext = dialLoopback(base.DialContext)
 	base.MaxIdleConnsPerHost = 32
 	base.DisableCompression = true // digests cover the bytes as sent

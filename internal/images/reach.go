@@ -2,6 +2,8 @@ package images
 
 import (
 	"context"
+	"crypto/tls"
+	"net/http"
 	"time"
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
@@ -22,10 +24,12 @@ type Reach struct {
 func (f Reach) Registry() (*lookup.Registry, error) {
 	o := oci.Options{Timeout: f.Timeout, PlainHTTPUnsafe: f.PlainUnsafe}
 	if f.CACert != "" {
-		var err error
-		if o.Roots, _, err = cli.ReadAuthorities(f.CACert); err != nil {
+		roots, _, err := cli.ReadAuthorities(f.CACert)
+		if err != nil {
 			return nil, err
 		}
+		o.Transport = http.DefaultTransport.(*http.Transport).Clone()
+		o.Transport.TLSClientConfig = &tls.Config{RootCAs: roots}
 	}
 	return &lookup.Registry{Client: oci.New(o)}, nil
 }

@@ -227,7 +227,7 @@ func TestSilence(t *testing.T) {
 				time.Sleep(200 * time.Millisecond)
 			}
 		})
-		c := oci.New(oci.Options{Timeout: time.Second, Anonymous: true})
+		c := oci.New(oci.Options{Timeout: time.Second, Keychain: oci.Anonymous()})
 		r, err := transfer.Run(t.Context(), transfer.Job{
 			From: c.Repository(from.ref(t, "a/b:v1")), To: c.Repository(to.ref(t, "c/d:v1")), Image: image, Tag: "v1",
 		})

@@ -91,7 +91,9 @@ func (p *place) ref(t *testing.T, what string) oci.Reference {
 	return r
 }
 
-func client() *oci.Client { return oci.New(oci.Options{Timeout: time.Minute, Anonymous: true}) }
+func client() *oci.Client {
+	return oci.New(oci.Options{Timeout: time.Minute, Keychain: oci.Anonymous()})
+}
 
 func (p *place) repository(t *testing.T, repo string) *oci.Repository {
 	t.Helper()
