@@ -86,7 +86,7 @@ func (n notices) Write(text []byte) (int, error) {
 	}{said})
 }
 
-// Machine is stderr for what is JSON already.
+// Machine returns stderr for text that is JSON already.
 func (e Environment) Machine() io.Writer {
 	if n, ok := e.Stderr.(notices); ok {
 		return n.stderr
@@ -104,7 +104,7 @@ func (e Environment) Complain(p *verdict.Problem) {
 	fmt.Fprint(e.Stderr, p.Text())
 }
 
-// Command is how the user called this program, for hints that can be pasted.
+// Command returns how the user called this program, for hints that can be pasted.
 func (e Environment) Command() string {
 	if len(e.Args) == 0 || strings.Contains(e.Args[0], "go-build") {
 		return "go run ./cmd/hallmark"
@@ -112,7 +112,7 @@ func (e Environment) Command() string {
 	return filepath.Base(e.Args[0])
 }
 
-// Counted is a number of things in words.
+// Counted returns a number of things in words.
 func Counted[N int | uint64](n N, one, many string) string {
 	if n == 1 {
 		return "1 " + one
@@ -120,15 +120,14 @@ func Counted[N int | uint64](n N, one, many string) string {
 	return fmt.Sprint(n, " ", many)
 }
 
-// CollectLess has garbage collected less often than Go's 100 % would: what a server
-// or a long verification keeps is a few MiB, and what it throws away much. GOGC
-// overrides it.
+// CollectLess collects garbage less often than Go does by default. A server or a
+// long verification keeps a few MiB and discards much. GOGC overrides it.
 func (e Environment) CollectLess() { e.collect(400) }
 
-// CollectMore has garbage collected sooner, where it is a few copies of megabytes.
+// CollectMore collects garbage sooner, for work that discards copies of megabytes.
 func (e Environment) CollectMore() { e.collect(25) }
 
-// CollectWithin has garbage collected more often as memory comes near to so many MiB.
+// CollectWithin collects garbage more often as memory approaches a limit in MiB.
 // GOMEMLIMIT overrides it.
 func (e Environment) CollectWithin(mib int) {
 	if e.Getenv("GOMEMLIMIT") == "" {
@@ -142,7 +141,7 @@ func (e Environment) collect(percent int) {
 	}
 }
 
-// Progress says how far long work is, once a second.
+// Progress returns a function that reports the progress of long work, once a second.
 func (e Environment) Progress(verb, noun string) func(done, total uint64) {
 	var mu sync.Mutex
 	last := time.Now()

@@ -47,7 +47,7 @@ func OneOf(words []string) string {
 	return text
 }
 
-// Complete has shells offer the values of a flag.
+// Complete registers the values of a flag for completion by shells.
 func Complete(cmd *cobra.Command, flag string, values ...string) {
 	CompleteFrom(cmd, flag, func() []string { return values })
 }
@@ -61,7 +61,7 @@ func CompleteFrom(cmd *cobra.Command, flag string, values func() []string) {
 	}
 }
 
-// PredicateType is what --type says: a name that cosign has too, or a URI.
+// PredicateType returns the type that --type names: by a name of cosign's, or a URI.
 func PredicateType(text string) (string, error) {
 	if uri, ok := intoto.PredicateType(text); ok {
 		return uri, nil

@@ -71,8 +71,8 @@ func ProblemOf(err error) *verdict.Problem {
 	return &verdict.Problem{Exit: verdict.ExitUsage, Code: "failed", Err: err}
 }
 
-// againWhen says when a service may answer: an instance on this machine, where nothing
-// listens, is for the user to run. A certificate that is not trusted does not become so.
+// againWhen returns a remedy for a service that did not answer. An instance on this
+// machine has to be started by the user; an untrusted certificate stays untrusted.
 func againWhen(err error) string {
 	if errors.As(err, new(*tls.CertificateVerificationError)) {
 		return "--cacert FILE, if its TLS certificate is of a private authority; 'hallmark trust add URL --cacert FILE' keeps it"
@@ -90,10 +90,10 @@ func againWhen(err error) string {
 // LoggedStatus is the exit status of a server whose log says why it ended.
 type LoggedStatus int
 
-// Error says where to look.
+// Error returns where the error is described.
 func (LoggedStatus) Error() string { return "ended with an error, which is in the log" }
 
-// DiskProblem is an error of a disk that is full, read-only or broken: nothing was refused.
+// DiskProblem returns the problem for a disk that is full, read-only or broken.
 func DiskProblem(subject string, err error) *verdict.Problem {
 	return &verdict.Problem{Exit: verdict.ExitUndecided, Subject: subject, Code: "disk-failed", Err: err, Try: "make room or mend the disk, and do it again"}
 }

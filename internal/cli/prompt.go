@@ -17,7 +17,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
-// Terminal is the terminal that stdin is, if it is one.
+// Terminal returns the file descriptor of stdin, and whether it is a terminal.
 func (e Environment) Terminal() (fd int, ok bool) {
 	f, isFile := e.Stdin.(*os.File)
 	if !isFile || !term.IsTerminal(int(f.Fd())) {

@@ -70,7 +70,7 @@ func groups(cmd *cobra.Command) error {
 	return UsageError(cmd, fmt.Errorf("%s go together, and %s is missing", of(lists[0][1]), of(lists[1][1])))
 }
 
-// UsageArgs has a check of arguments answer with exit status 2.
+// UsageArgs wraps a check of arguments so that its errors have exit status 2.
 func UsageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {
@@ -99,7 +99,7 @@ func UnknownVerb(cmd *cobra.Command, word string) error {
 	return p
 }
 
-// FlagProblem is a flag that can't be read, in the words of this program.
+// FlagProblem returns the problem for a flag that can't be parsed.
 func FlagProblem(cmd *cobra.Command, err error) error {
 	unknown, valueless, wrong, syntax := new(pflag.NotExistError), new(pflag.ValueRequiredError), new(pflag.InvalidValueError), new(pflag.InvalidSyntaxError)
 	switch {
@@ -130,7 +130,7 @@ func unknownFlag(cmd *cobra.Command, e *pflag.NotExistError) error {
 	return p
 }
 
-// valueKind says what a flag takes.
+// valueKind returns the kind of value that a flag takes.
 func valueKind(f *pflag.Flag) string {
 	switch f.Value.Type() {
 	case "duration":
@@ -143,8 +143,8 @@ func valueKind(f *pflag.Flag) string {
 	return "value for it"
 }
 
-// nearest is the one of names that somebody who typed word may have meant, the end of one
-// for instance; empty if none is near.
+// nearest returns the name that a user who typed word probably meant, such as one
+// that ends in word. It returns "" if no name is near.
 func nearest(word string, names []string) string {
 	best, least := "", 3
 	for _, name := range names {
@@ -158,8 +158,8 @@ func nearest(word string, names []string) string {
 	return best
 }
 
-// distance is how many letters must be put in, left out, replaced or swapped with the next
-// to make one word of the other.
+// distance returns the number of insertions, deletions, replacements and swaps of
+// neighboring letters that turn a into b.
 func distance(a, b string) int {
 	rows := make([][]int, len(a)+1)
 	for i := range rows {

@@ -7,7 +7,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
-// PlainProblem is a problem whose reason has no voice of a library in it.
+// PlainProblem returns the problem with the jargon of libraries replaced in its reason.
 func PlainProblem(p *verdict.Problem) *verdict.Problem {
 	told := *p
 	told.Err = errors.New(Plain(p.Err.Error()))

@@ -232,8 +232,9 @@ func parse(raw []byte, into any) error {
 // Marshal writes the configuration as Parse reads it.
 func (c *Config) Marshal() ([]byte, error) { return yaml.Marshal(c) }
 
-// Check says what cannot work or is dangerous without being asked for. It fills
-// in the audience of issuers and the size of the evidence store.
+// Check returns an error for settings that can't work, or that are dangerous without
+// an explicit opt-in. It fills in the audience of issuers and the size of the
+// evidence store.
 func (c *Config) Check() error {
 	host, err := baseURL(c.URL)
 	if err != nil {
@@ -315,7 +316,8 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// Path is a path of the configuration, from the file's directory if relative.
+// Path returns a path of the configuration. A relative path starts at the directory
+// of the configuration file.
 func (c *Config) Path(elements ...string) string { return under(c.Dir, elements) }
 
 func under(dir string, elements []string) string {
@@ -335,8 +337,8 @@ func LogName(n int) string {
 	return fmt.Sprintf("rekor-%d", n+1)
 }
 
-// Hostname is the host name in a URL, without port: the origin of a transparency log,
-// as clients derive it from the log's base URL.
+// Hostname returns the host name in a URL, without port. Clients derive the origin
+// of a transparency log from the log's base URL in this way.
 func Hostname(base string) string {
 	u, err := url.Parse(base)
 	if err != nil {
@@ -345,7 +347,7 @@ func Hostname(base string) string {
 	return u.Hostname()
 }
 
-// Host is the name of the instance with the port, if the URL has one.
+// Host returns the host name of the instance, with the port if the URL has one.
 func (c *Config) Host() string {
 	_, host, _ := strings.Cut(c.URL, "://")
 	return host

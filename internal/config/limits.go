@@ -56,7 +56,7 @@ type Rate struct {
 	PerMinute int `yaml:"per_minute"`
 }
 
-// Pause is the time after which one more is allowed.
+// Pause returns the time after which one more request is allowed.
 func (r Rate) Pause() time.Duration { return time.Minute / time.Duration(r.PerMinute) }
 
 // maxRate keeps Pause from being none.
@@ -91,7 +91,7 @@ func (l *Limits) rates() []namedRate {
 	}
 }
 
-// LogValue is the limits for a log, by the names that they have in the file.
+// LogValue returns the limits for a log message, by their names in the file.
 func (l Limits) LogValue() slog.Value {
 	values := []slog.Attr{slog.Int("connections", l.Connections), slog.Int("requests", l.Requests), slog.Int("upload_mib", l.UploadMiB)}
 	for _, r := range l.rates() {

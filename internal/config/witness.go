@@ -84,7 +84,7 @@ func LoadWitness(path string) (*Witness, error) {
 	return &w, nil
 }
 
-// Check says what cannot work.
+// Check returns an error for settings that can't work.
 func (w *Witness) Check() error {
 	if _, _, err := net.SplitHostPort(w.Listen); err != nil {
 		return fmt.Errorf("listen: %w", err)
@@ -96,7 +96,7 @@ func (w *Witness) Check() error {
 	return err
 }
 
-// Keys are those of the logs.
+// Keys returns the keys of the logs.
 func (w *Witness) Keys() ([]checkpoint.Key, error) {
 	keys := make([]checkpoint.Key, len(w.Logs))
 	for i, text := range w.Logs {
@@ -115,5 +115,6 @@ func (w *Witness) Keys() ([]checkpoint.Key, error) {
 // Marshal writes the configuration as LoadWitness reads it.
 func (w *Witness) Marshal() ([]byte, error) { return yaml.Marshal(w) }
 
-// Path is a path of the configuration, from the file's directory if relative.
+// Path returns a path of the configuration. A relative path starts at the directory
+// of the configuration file.
 func (w *Witness) Path(elements ...string) string { return under(w.Dir, elements) }

@@ -44,8 +44,8 @@ type Options struct {
 	CheapKeysUnsafe bool
 }
 
-// rootKey is the kind of the root's key: as strong as the intermediate's, and
-// ECDSA, as is every key that all clients know under timestamps.
+// rootKey returns the kind of the root's key: as strong as the intermediate's, and
+// ECDSA, which all clients accept under timestamps.
 func (o Options) rootKey() string {
 	if o.CAKey == "ecdsa-p384" || o.CAKey == "ecdsa-p521" {
 		return o.CAKey
@@ -253,7 +253,7 @@ func (i *Instance) WriteTrust(dir string) error {
 	return nil
 }
 
-// logKey is the verifier key by which witnesses know the log.
+// logKey returns the verifier key by which witnesses know the log.
 func (i *Instance) logKey() ([]byte, error) {
 	key, err := i.noteKey()
 	return []byte(key.String() + "\n"), err
@@ -264,7 +264,7 @@ const header = `# The configuration of a hallmark instance; docs/reference/confi
 # url names the logs and the login: it can't be changed later.
 `
 
-// files are the keys by the names of their files.
+// files returns the keys by the names of their files.
 func (i *Instance) files(root crypto.Signer) map[string]crypto.Signer {
 	return map[string]crypto.Signer{
 		fileRoot: root, fileCA: i.Keys.CA, fileTSA: i.Keys.TSA, fileRekor(0): i.Keys.Rekor, fileNote(0): i.Keys.Note, fileCT: i.Keys.CT, fileIssuer: i.Keys.Issuer, fileIssuerRSA: i.Keys.IssuerRSA,

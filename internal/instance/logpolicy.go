@@ -20,10 +20,11 @@ import (
 // says, or have been told otherwise already.
 var ErrDemand = errors.New("log policy does not fit")
 
-// PublishLogPolicy has clients demand the cosignatures that the configuration says. What
-// a log has acknowledged without them would be refused, so a log is in the policy from its
-// first entry or never; and what clients have pinned they go on demanding, so the policy
-// that there is stays as it is, but for more logs. Size is that of the log that takes entries.
+// PublishLogPolicy publishes the witness policy of the configuration, which clients
+// then require. Clients would refuse entries that were acknowledged without
+// cosignatures, so a log is in the policy from its first entry or never. Clients keep
+// requiring what they pinned, so a published policy only gains logs. Size is that of
+// the log that accepts entries.
 // Errors: ErrDemand.
 func (i *Instance) PublishLogPolicy(size uint64, logger *slog.Logger) error {
 	p, err := i.demandedPolicy()
@@ -95,8 +96,8 @@ func (i *Instance) noteKey() (checkpoint.Key, error) {
 	return key, nil
 }
 
-// demanded is the policy that the configuration says, of the logs of the one that is
-// published, if any: its witnesses must be the same.
+// demanded returns the witness policy of the configuration for the logs of the
+// published policy, if any. The published policy must have the same witnesses.
 func demanded(published []byte, w *config.Witnesses) (checkpoint.WitnessPolicy, error) {
 	witnesses, err := Cosigners(w)
 	if err != nil || published == nil {

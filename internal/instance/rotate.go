@@ -24,7 +24,7 @@ import (
 func fileRekor(n int) string { return config.LogName(n) + ".pem" }
 func fileNote(n int) string  { return config.LogName(n) + "-note.pem" }
 
-// log is the transparency log that takes entries.
+// log returns the transparency log that accepts entries.
 func (i *Instance) log() *trust.Log { return &i.Root.Logs[len(i.Root.Logs)-1] }
 
 // CheckRotation returns why an instance can't have its next log at a base URL. Clients
@@ -44,9 +44,9 @@ func (i *Instance) CheckRotation(base string) error {
 	return err
 }
 
-// Rotate gives the instance its next log, at a base URL that CheckRotation has
-// passed, with keys of its own, and has clients told of both: the old one counts for
-// signatures until now, and the new one from now on. The old log must be frozen.
+// Rotate adds the instance's next log, with keys of its own, at a base URL that
+// CheckRotation accepts. It publishes both logs: the old one counts for signatures
+// until now, the new one from now on. The old log must be frozen.
 func (i *Instance) Rotate(base string, rekor, note crypto.Signer, now time.Time) error {
 	id, err := checkpoint.LogID(config.Hostname(base), rekor.Public())
 	if err != nil {
@@ -62,7 +62,7 @@ func (i *Instance) Rotate(base string, rekor, note crypto.Signer, now time.Time)
 	return nil
 }
 
-// announce has the signing config name the log that takes entries.
+// announce writes the log that accepts entries into the signing config.
 func (i *Instance) announce() {
 	service := i.Signing.Logs[0]
 	service.URL, service.Validity = i.log().BaseURL, trust.Validity{Start: i.log().Validity.Start}

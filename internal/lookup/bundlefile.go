@@ -39,7 +39,7 @@ func HoldsBundles(file string) bool {
 	return bytes.HasPrefix(text, []byte("{")) && !bytes.Contains(text, []byte("ustar"))
 }
 
-// Attachments are the bundles of a file, which must all be about the image.
+// Attachments returns the bundles of a file, which must all be about the image.
 func Attachments(file string, image oci.Image) ([]oci.Attachment, error) {
 	raw, err := verdict.ReadFile(file, bundle.MaxSize)
 	if err != nil {
@@ -66,7 +66,7 @@ func Attachments(file string, image oci.Image) ([]oci.Attachment, error) {
 	}
 }
 
-// statementAbout gives the type of what a bundle says of the image.
+// statementAbout returns the predicate type of a bundle's statement about the image.
 func statementAbout(b *bundle.Bundle, image oci.Image) (predicateType string, err error) {
 	if b.Envelope == nil {
 		return "", errors.New("a signature over bytes, not a statement that names the image")
@@ -85,8 +85,8 @@ func UnreadableBundle(name string, err error) *verdict.Problem {
 	return &verdict.Problem{Exit: verdict.ExitUsage, Subject: name, Code: "bundle-malformed", Err: err}
 }
 
-// Content says of which type a bundle's statement is, and what it attests; a
-// signature attests nothing.
+// Content returns the type of a bundle's statement, and its predicate. A signature
+// has no predicate.
 func Content(b *bundle.Bundle) (kind string, predicate []byte) {
 	if b.Envelope == nil || b.Envelope.PayloadType != dsse.PayloadTypeInToto {
 		return policy.Signature, nil

@@ -22,8 +22,8 @@ type Claim struct {
 	Payload []byte           // what is signed in place of the image (wire/simplesigning)
 }
 
-// Claims are the bundles in a file, all of which must be good, or those that hang on
-// an image, each with what is wrong with it. There is at least one.
+// Claims returns the bundles of a file, all of which must be well-formed, or those
+// attached to an image, each with its error. There is at least one.
 func (r *Registry) Claims(ctx context.Context, arg string) ([]Claim, error) {
 	text, isImage, p := verdict.Finder{Registry: r}.Subject(arg)
 	if p != nil {

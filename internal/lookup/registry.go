@@ -16,10 +16,11 @@ type Registry struct {
 	Client *oci.Client
 }
 
-// IsImage says whether an argument reads as an image, whole.
+// IsImage reports whether an argument is a complete image name.
 func (r *Registry) IsImage(text string) bool { return oci.LooksLikeImage(text) }
 
-// Misnamed says what is wrong with what can only be meant for an image, and is none.
+// Misnamed returns the problem of an argument that looks like an image name and is
+// invalid.
 func (r *Registry) Misnamed(text string) *verdict.Problem {
 	if !oci.MeansImage(text) {
 		return nil
@@ -55,7 +56,7 @@ func (r *Registry) Look(ctx context.Context, reference string) (verdict.Held, *v
 	return held, nil
 }
 
-// Manifests are those that hold what was found.
+// Manifests returns the digests of the manifests of the signatures.
 func Manifests(found []oci.Signature) []string {
 	var all []string
 	for _, f := range found {
@@ -86,8 +87,8 @@ func Attached(image oci.Image, f oci.Signature) verdict.Hanging {
 	return h
 }
 
-// Image is what a reference names. One by digest is asked for only when its
-// manifest matters.
+// Image returns the image that a reference names. It fetches the manifest of a
+// digest only if whole is set.
 func (r *Registry) Image(ctx context.Context, text string, whole bool) (oci.Image, *verdict.Problem) {
 	reference, p := ParseReference(text)
 	if p != nil {
@@ -149,7 +150,7 @@ func (r *Registry) Expand(ctx context.Context, args []string) ([]string, error) 
 	return all, nil
 }
 
-// remedy is what helps where a registry could not be looked at.
+// remedy returns a remedy for a registry that could not be consulted.
 func remedy(reason oci.Reason) string {
 	switch reason {
 	case oci.Denied:
@@ -181,7 +182,7 @@ func RegistryError(subject string, err error) *verdict.Problem {
 	return p
 }
 
-// ImageName is an argument without oci:, which says outright that it is an image.
+// ImageName returns an argument without its oci: prefix, which marks an image.
 func ImageName(arg string) string {
 	if strings.HasPrefix(arg, "oci://") {
 		return arg // no scheme of ours

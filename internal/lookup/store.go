@@ -20,7 +20,7 @@ type Store struct {
 	down   atomic.Pointer[verdict.Problem] // seen not to answer: is not waited for again in this run
 }
 
-// Name is the store's address.
+// Name returns the store's address.
 func (s *Store) Name() string { return s.Client.URL }
 
 // Bundles asks for what the store has of an artifact.
@@ -39,7 +39,7 @@ func (s *Store) Bundles(ctx context.Context, digest []byte) ([]verdict.Hanging, 
 	return bundles, nil
 }
 
-// RegistryError is an answer of the store that says nothing.
+// unseen returns the problem for a store that could not be consulted.
 func (s *Store) unseen(err error) *verdict.Problem {
 	if errors.Is(err, context.Canceled) {
 		return verdict.Interrupted("")

@@ -38,7 +38,8 @@ type Logs struct {
 	all    []Log
 }
 
-// IsInstance says whether dir is that of an instance, rather than of one of its logs.
+// IsInstance reports whether dir is the directory of an instance, rather than of one
+// of its logs.
 func IsInstance(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, config.File))
 	return err == nil
@@ -101,7 +102,7 @@ func (o *Logs) list() error {
 	return nil
 }
 
-// noteKey is the key by which witnesses know the log that takes entries.
+// noteKey returns the key by which witnesses know the log that accepts entries.
 func (o *Logs) noteKey() (note.Verifier, error) {
 	raw, err := os.ReadFile(o.Config.Path("trust", trust.LogKeyFile))
 	if err != nil {
@@ -129,7 +130,7 @@ func (o *Logs) Open(dir string) (*logbackup.Tree, Log, error) {
 	return nil, Log{}, Problem(dir, fmt.Errorf("it is of no log of %s: %w", o.Config.URL, err))
 }
 
-// Problem is an error of package logbackup.
+// Problem returns the problem for an error of package logbackup.
 func Problem(subject string, err error) error {
 	switch {
 	case errors.Is(err, durable.ErrLocked):

@@ -106,7 +106,7 @@ func (r *Restoration) open(backup, dir string) (*Logs, *logbackup.Tree, Log, err
 	return logs, tree, log, nil
 }
 
-// wouldFork is the refusal where somebody has.
+// wouldFork returns the refusal of a restoration where someone has seen more.
 func (r *Restoration) wouldFork(found string, err error) error {
 	return &verdict.Problem{
 		Exit: verdict.ExitRefused, Subject: r.backup, Code: "log-would-fork", Err: err, Found: found,
@@ -170,7 +170,7 @@ func (r *Restoration) ask(ctx context.Context, logs *Logs) error {
 	return nil
 }
 
-// decide says whether enough is known.
+// decide returns an error unless enough is known to restore.
 func (r *Restoration) decide() error {
 	switch {
 	case r.known:

@@ -57,8 +57,8 @@ func seenCheckpoint(raw []byte, log Log) (*checkpoint.Checkpoint, error) {
 	return &c, err
 }
 
-// noted are the checkpoints that the instance remembers of a log outside its directory. They
-// may lag behind what others have seen.
+// noted returns the checkpoints that the instance keeps of a log outside its
+// directory. They may lag behind what others have seen.
 func (o *Logs) noted(log Log) ([]observation, error) {
 	var all []observation
 	for _, path := range append([]string{posix.StartMarker(o.Config.Path(log.dir))}, instance.LogNotes(o.Config, log.dir, len(o.Root.Logs)-1)...) {
@@ -78,7 +78,7 @@ func (o *Logs) noted(log Log) ([]observation, error) {
 	return all, nil
 }
 
-// seenEntry is the checkpoint in the log entry of a bundle.
+// seenEntry returns the checkpoint in the log entry of a bundle.
 func seenEntry(raw []byte, log Log) (*checkpoint.Checkpoint, error) {
 	b, err := bundle.Parse(bytes.TrimSpace(raw))
 	if err != nil {
@@ -97,8 +97,8 @@ func seenEntry(raw []byte, log Log) (*checkpoint.Checkpoint, error) {
 	return nil, err
 }
 
-// seenCertificate is how many entries the CT log had at least when it promised to show
-// the certificate of a bundle: its timestamp says at which index.
+// seenCertificate returns the least size of the CT log when it promised to include
+// the certificate of a bundle. The SCT names the certificate's index.
 func (o *Logs) seenCertificate(raw []byte, log Log) (size uint64, err error) {
 	b, err := bundle.Parse(bytes.TrimSpace(raw))
 	if err != nil {
@@ -129,7 +129,7 @@ func (o *Logs) seenCertificate(raw []byte, log Log) (size uint64, err error) {
 	return size, nil
 }
 
-// stamped says whether a timestamp is the CT log's, for this certificate.
+// stamped reports whether an SCT is the CT log's, for this certificate.
 func (o *Logs) stamped(stamp sct.SCT, cert *x509.Certificate, key crypto.PublicKey) bool {
 	for _, authority := range o.Root.CertificateAuthorities {
 		if stamp.Verify(cert, authority.Chain[0], key) == nil {

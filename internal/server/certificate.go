@@ -90,7 +90,7 @@ func (c *certificate) take(read *tls.Certificate, v version) {
 	c.logger.Info("TLS certificate read", attributes...)
 }
 
-// get is a tls.Config's GetCertificate.
+// get implements GetCertificate of a [tls.Config].
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.current.Load(), nil
 }

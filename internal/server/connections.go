@@ -37,8 +37,8 @@ func newConnections(most int) *connections {
 	return &connections{max: most, open: make(map[net.Conn]*connection), peers: make(map[netip.Addr]*peer)}
 }
 
-// state is a http.Server's ConnState. The server calls it with http.StateNew before it
-// reads anything.
+// state implements ConnState of an [http.Server]. The server calls it with
+// http.StateNew before it reads anything.
 func (c *connections) state(conn net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
@@ -104,7 +104,7 @@ func hangUp(conn net.Conn) {
 
 type connectionKey struct{}
 
-// context is a http.Server's ConnContext.
+// context implements ConnContext of an [http.Server].
 func (c *connections) context(ctx context.Context, conn net.Conn) context.Context {
 	return context.WithValue(ctx, connectionKey{}, conn)
 }

@@ -91,7 +91,7 @@ type parts struct {
 	login []oidc.Issuer // the built-in login, for the certificate authority; none: disabled
 }
 
-// last is the number of the transparency log that takes entries.
+// last returns the number of the transparency log that accepts entries.
 func (p *parts) last() int { return len(p.Root.Logs) - 1 }
 
 func (p *parts) limits() config.Limits { return p.Config.Limits.Effective() }
@@ -102,8 +102,8 @@ func limiter(what string, r config.Rate) *admission.Limiter {
 	return admission.NewLimiter(what, rate(r), time.Now)
 }
 
-// mux gives each service its paths, its metrics and its way through the gate, and adds
-// health and metrics of all of them, for operators.
+// mux routes each service's paths through its metrics and the gate. It adds the
+// health and the metrics of all services, for operators.
 func mux(m *metrics, gate *admission.Gate, services []Mount) http.Handler {
 	mux := http.NewServeMux()
 	for _, mount := range append(services[:len(services):len(services)],

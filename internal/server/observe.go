@@ -64,8 +64,8 @@ func oneIf(yes bool) float64 {
 	return 0
 }
 
-// observe gives a request its id and its line in the log, and counts it. The path
-// is logged without its query, which may hold a login's code.
+// observe assigns an id to a request, counts it and logs it. The path is logged
+// without its query, which may hold a login's code.
 func (m *metrics) observe(service string, h http.Handler) http.Handler {
 	duration := m.duration.WithLabelValues(service)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -103,7 +103,7 @@ func (r *recorder) WriteHeader(status int) {
 // ReadFrom passes on what net/http has a buffer ready for.
 func (r *recorder) ReadFrom(src io.Reader) (int64, error) { return io.Copy(r.ResponseWriter, src) }
 
-// Unwrap is for http.ResponseController.
+// Unwrap returns the writer below, for [http.ResponseController].
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 // method bounds the values of a label that strangers write.

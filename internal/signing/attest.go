@@ -51,7 +51,7 @@ func (r *Request) Attest(ctx context.Context, args []string, file, kind string) 
 	return s.attest(ctx, subjects, what)
 }
 
-// named is the subject in a statement.
+// named returns the subject as a statement names it.
 func (s subject) named(ctx context.Context) (intoto.Subject, error) {
 	if s.image != nil {
 		return imageSubject(*s.image), nil
@@ -89,7 +89,7 @@ func (s *session) attest(ctx context.Context, subjects []subject, what statement
 	return failed.OrNil()
 }
 
-// left is the file with the bundle of a subject; empty for an image.
+// left returns the file with the bundle of a subject, or "" for an image.
 func (s *session) left(one subject) string {
 	if one.image != nil {
 		return ""

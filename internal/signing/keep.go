@@ -48,7 +48,8 @@ func (s *session) keep(ctx context.Context, out string, raw []byte, results ...*
 	return nil
 }
 
-// unkept is a bundle that is where it was left, and not in the store.
+// unkept returns the problem for a bundle that was written but not uploaded to the
+// evidence store.
 func (s *session) unkept(out string, r *verify.Result, err error) error {
 	p := &verdict.Problem{
 		Exit: verdict.ExitUndecided, Subject: s.Store.Name(), Code: "not-stored", Try: "signing again, later",

@@ -104,7 +104,7 @@ func (m *manifest) addFile(ctx context.Context, target verdict.Target) error {
 	return m.put(subject{name: target.Name}, intoto.Subject{Name: name, Digest: map[string]string{"sha256": hex.EncodeToString(sum)}})
 }
 
-// below is a file's path from a directory that it must be in, with slashes.
+// below returns a file's path relative to a directory that contains it, with slashes.
 func below(dir, file string) (string, error) {
 	from, err := filepath.Abs(dir)
 	if err != nil {
@@ -138,8 +138,8 @@ func staysBelow(dir, file string) error {
 	return nil
 }
 
-// manifestDir is where a manifest goes unless --bundle says it: into the directory that
-// is signed, if there is one.
+// manifestDir returns the default directory of a manifest: the directory that is
+// signed, if there is one.
 func manifestDir(args []string) string {
 	dir := ""
 	for _, arg := range args {

@@ -33,9 +33,9 @@ func (s subject) open() (io.ReadCloser, error) {
 	return os.Open(s.name)
 }
 
-// subjects says what the arguments name. Images are resolved, shown, and seen to
-// take bundles before anybody is asked to log in: once a signature is logged, it
-// is too late.
+// subjects returns what the arguments name. Before the user logs in, it resolves
+// and prints images and checks that their registries accept bundles: once a
+// signature is logged, it is too late.
 func (r *Request) subjects(ctx context.Context, args []string) ([]subject, error) {
 	var all []subject
 	for _, arg := range args {
@@ -99,7 +99,7 @@ func (r *Request) CheckFile(name string) *verdict.Problem {
 	return p
 }
 
-// once is a subject whose bundle has no file to lie beside.
+// once returns a subject that is read once and has no file to put the bundle beside.
 func (r *Request) once(name string, content io.Reader) (subject, *verdict.Problem) {
 	if r.Bundle == "" {
 		return subject{}, &verdict.Problem{Exit: verdict.ExitUsage, Subject: name, Code: "usage", Err: errors.New("what is read from a pipe needs --bundle"), Try: "--bundle FILE" + verdict.Suffix}
@@ -107,7 +107,7 @@ func (r *Request) once(name string, content io.Reader) (subject, *verdict.Proble
 	return subject{name: name, once: content}, nil
 }
 
-// images are the image that an argument names, and its platforms if asked for.
+// images returns the image that an argument names, and its platforms if requested.
 func (r *Request) images(ctx context.Context, text string) ([]subject, error) {
 	if r.Bundle != "" && !r.manifest {
 		return nil, &verdict.Problem{
@@ -150,7 +150,7 @@ func newStatement(kind string, predicate []byte, subjects []intoto.Subject) (sta
 	return statement{kind, subjects, payload}, err
 }
 
-// signed says of subjects that they are signed, and no more, as cosign 3 does for
+// signed returns the statement that subjects are signed, as cosign 3 makes it for
 // images.
 func signed(subjects ...intoto.Subject) (statement, error) {
 	return newStatement(intoto.TypeSigned, []byte("{}"), subjects)

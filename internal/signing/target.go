@@ -17,7 +17,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
-// target is where a file's bundle goes: where the flag says, else beside the file.
+// target returns the path of a file's bundle: the flag's, or one beside the file.
 func (r *Request) target(file string) string {
 	if r.Add {
 		return cmp.Or(r.Bundle, file+verdict.LinesSuffix)
@@ -173,7 +173,7 @@ func (s *session) write(out string, raw []byte) (string, error) {
 	return out, durable.WriteFile(out, append(raw, '\n'), 0o644)
 }
 
-// linesName is the file of many bundles beside that of one.
+// linesName returns the name of the file of many bundles, beside that of one.
 func linesName(out string) string {
 	if strings.HasSuffix(out, ".jsonl") {
 		return out

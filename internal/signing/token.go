@@ -83,7 +83,7 @@ func (l Login) Token(ctx context.Context, issuer string) (Token, error) {
 	return Token{token, c.Issuer, c.Challenge}, nil
 }
 
-// given is the token of the flag: a value if it looks like one, else a file.
+// given returns the token of the flag, which is a token or the name of a file.
 func (l Login) given() (string, error) {
 	if strings.HasPrefix(l.Given, "eyJ") && strings.Count(l.Given, ".") == 2 {
 		return l.Given, nil
@@ -134,7 +134,7 @@ func (l Login) Login(ctx context.Context, issuer string) (string, error) {
 	return login.Browser(ctx, o, openBrowser, l.Prompt)
 }
 
-// transport is that of net/http, for services whose TLS certificates are of these authorities.
+// transport returns net/http's transport, which also trusts these TLS authorities.
 func transport(roots *x509.CertPool) *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.TLSClientConfig = &tls.Config{RootCAs: roots}
