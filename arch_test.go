@@ -46,6 +46,10 @@ const (
 	lookup                   // L4 tilelog/dedup: what tilelog/posix alone stands on
 	foundation               // L4 tilelog, keys: what services stand on
 	logStorage               // L4 tilelog/posix: where a log lies, for the services to choose
+	problems                 // L4 internal/fault: errors as users see them
+	subjects                 // L4 internal/find: what arguments name, and its bundles
+	judging                  // L4 internal/judge
+	reporting                // L4 internal/report
 	service                  // L4 every other internal package
 	settings                 // L5 internal/config
 	making                   // L5 internal/instance: what server serves, made and opened
@@ -68,7 +72,8 @@ var rooms = map[string]level{
 	"client/logread": carriers, "oci/layout": carriers, "oci/transfer": carriers,
 	"internal/durable": storage, "internal/admission": storage, "internal/publickey": storage, "internal/webpage": storage, "internal/tilelog/dedup": lookup, "internal/tilelog": foundation, "internal/refusal": foundation, "internal/tilelog/posix": logStorage, "internal/keys": foundation,
 	"internal/config": settings, "internal/server": server, "internal/instance": making,
-	"hallmarktest":    testServer,
+	"hallmarktest":   testServer,
+	"internal/fault": problems, "internal/find": subjects, "internal/judge": judging, "internal/report": reporting,
 	"internal/lookup": finding, "internal/signing": application, "internal/ownlog": application, "internal/cli": application,
 	"internal/describe": acts, "internal/images": acts, "internal/operate": acts, "internal/readlog": reading, "internal/trusting": acts,
 }
@@ -203,6 +208,8 @@ func mayImport(from, to unit) bool {
 		return t < f && t != lookup
 	case logStorage:
 		return t < f
+	case problems, subjects, judging, reporting: // which hallmark-verify contains
+		return t <= policies || t >= problems && t < f
 	case service, settings:
 		return t <= logStorage && t != lookup
 	case making, server:

@@ -54,7 +54,10 @@
 //	internal/config    hallmark.yaml
 //	internal/server    all of it on one listener
 //	internal/instance  the directory of an instance: made once, opened to be served
-//	internal/verdict   judges files by a policy, many at once, and says what came of it
+//	internal/fault     errors as users see them: code, exit status, reason, remedy
+//	internal/find      the files, images and digests that arguments name, and their bundles
+//	internal/judge     judges what was found by a policy, many at once
+//	internal/report    writes verdicts for people and for machines
 //	internal/lookup    finds bundles on images and in evidence stores
 //	internal/signing   services, ID token, signature, own verification, place: what sign does
 //	internal/ownlog    the logs of an instance: which there are, and what was seen of each

@@ -13,7 +13,6 @@ import (
 
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/identity"
-	said "github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/policy"
 	"github.com/hallmark-sign/hallmark/policy/cel"
 	"github.com/hallmark-sign/hallmark/trust"

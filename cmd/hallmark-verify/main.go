@@ -14,8 +14,11 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
+	"github.com/hallmark-sign/hallmark/internal/judge"
 	"github.com/hallmark-sign/hallmark/internal/publickey"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/report"
 	"github.com/hallmark-sign/hallmark/policy"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/verify"
@@ -28,7 +31,7 @@ func run() int {
 	defer stop()
 	context.AfterFunc(ctx, stop) // the second Ctrl-C ends at once
 	err := execute(ctx, os.Args[1:], os.Stdin, os.Stdout)
-	p, worst := new(verdict.Problem), new(verdict.Worst)
+	p, worst := new(fault.Problem), new(fault.Worst)
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return 0
@@ -37,7 +40,7 @@ func run() int {
 		return worst.Status
 	case errors.As(err, &p):
 	case errors.Is(err, context.Canceled):
-		p = verdict.Interrupted("")
+		p = fault.Interrupted("")
 	default:
 		p = usage(err)
 	}
@@ -45,8 +48,8 @@ func run() int {
 	return p.Exit
 }
 
-func usage(err error) *verdict.Problem {
-	return &verdict.Problem{Exit: verdict.ExitUsage, Code: "usage", Err: err, Try: "hallmark-verify --help"}
+func usage(err error) *fault.Problem {
+	return &fault.Problem{Exit: fault.ExitUsage, Code: "usage", Err: err, Try: "hallmark-verify --help"}
 }
 
 // options are the flags, which mean what they mean in hallmark verify.
@@ -65,7 +68,7 @@ func parse(args []string) (options, []string, error) {
 	flags.StringVar(&o.identity, "identity", "", "who must have signed: the email or URI in the certificate")
 	flags.StringVar(&o.issuer, "issuer", "", "`URL` of the OpenID issuer that must have vouched for --identity")
 	flags.StringVar(&o.key, "key", "", "public key `FILE` that must have signed")
-	flags.Func("bundle", "`FILE` with the bundle (default: the artifact's name with "+verdict.Suffix+"); may be repeated", func(file string) error {
+	flags.Func("bundle", "`FILE` with the bundle (default: the artifact's name with "+find.Suffix+"); may be repeated", func(file string) error {
 		o.bundles = append(o.bundles, file)
 		return nil
 	})
@@ -129,13 +132,13 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout io.Writ
 	if o.version {
 		return printVersion(stdout, o.json)
 	}
-	judge, err := o.judge(stdin)
+	judging, err := o.judge(stdin)
 	if err != nil {
 		return err
 	}
-	finder := verdict.Finder{Bundles: o.bundles}
-	var summary verdict.Summary
-	err = judge.All(ctx, finder.All(files), func(v verdict.Verdict) error {
+	finder := find.Finder{Bundles: o.bundles}
+	var summary report.Summary
+	err = judging.All(ctx, finder.All(files), func(v judge.Verdict) error {
 		summary.Add(v)
 		return o.tell(stdout, v)
 	})
@@ -145,47 +148,47 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout io.Writ
 	return summary.Err()
 }
 
-func (o options) tell(stdout io.Writer, v verdict.Verdict) error {
+func (o options) tell(stdout io.Writer, v judge.Verdict) error {
 	switch {
 	case o.quiet && v.Problem == nil:
 		return nil
 	case o.json:
-		raw, err := json.Marshal(v.Report(), jsontext.AllowInvalidUTF8(true))
+		raw, err := json.Marshal(report.Of(v), jsontext.AllowInvalidUTF8(true))
 		if err != nil {
 			return err
 		}
-		_, err = stdout.Write(append(verdict.EscapeJSON(raw), '\n'))
+		_, err = stdout.Write(append(fault.EscapeJSON(raw), '\n'))
 		return err
 	case o.explain:
-		_, err := io.WriteString(stdout, v.Text())
+		_, err := io.WriteString(stdout, report.Text(v))
 		return err
 	}
-	_, err := io.WriteString(stdout, v.Line())
+	_, err := io.WriteString(stdout, report.Line(v))
 	return err
 }
 
-func (o options) judge(stdin io.Reader) (*verdict.Judge, error) {
-	raw, err := verdict.ReadFile(o.trustedRoot, trust.MaxSize)
+func (o options) judge(stdin io.Reader) (*judge.Judge, error) {
+	raw, err := find.ReadFile(o.trustedRoot, trust.MaxSize)
 	if err != nil {
 		return nil, err
 	}
 	root, err := trust.Parse(raw)
 	if err != nil {
-		return nil, verdict.Unreadable(o.trustedRoot, err)
+		return nil, fault.Unreadable(o.trustedRoot, err)
 	}
 	verifier, err := verify.New(root)
 	if err != nil {
-		return nil, verdict.Unreadable(o.trustedRoot, err)
+		return nil, fault.Unreadable(o.trustedRoot, err)
 	}
 	p, err := o.accepted()
 	if err != nil {
 		return nil, err
 	}
 	facts := policy.Facts{Now: time.Now()} // nobody says when the trusted root was fetched
-	if facts.Witnesses, err = verdict.Witnesses(o.logPolicy, o.trustedRoot, policy.UnknownWitnessesUnsafe()); err != nil {
+	if facts.Witnesses, err = judge.Witnesses(o.logPolicy, o.trustedRoot, policy.UnknownWitnessesUnsafe()); err != nil {
 		return nil, err
 	}
-	return &verdict.Judge{Verifier: verifier, Policy: p, Facts: facts, Explain: o.explain, Stdin: stdin}, nil
+	return &judge.Judge{Verifier: verifier, Policy: p, Facts: facts, Explain: o.explain, Stdin: stdin}, nil
 }
 
 // maxKey is how many bytes a public key may have.
@@ -197,19 +200,19 @@ func (o options) accepted() (*policy.Policy, error) {
 		return policy.ForIdentity(o.identity, o.issuer), nil
 	}
 	if o.key != "" {
-		raw, err := verdict.ReadFile(o.key, maxKey)
+		raw, err := find.ReadFile(o.key, maxKey)
 		if err != nil {
 			return nil, err
 		}
 		return publicKey(o.key, raw)
 	}
-	raw, err := verdict.ReadFile(o.policy, policy.MaxFile)
+	raw, err := find.ReadFile(o.policy, policy.MaxFile)
 	if err != nil {
 		return nil, err
 	}
 	p, err := policy.Parse(raw, nil)
 	if err != nil {
-		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: o.policy, Code: "policy-malformed", Err: err}
+		return nil, &fault.Problem{Exit: fault.ExitUsage, Subject: o.policy, Code: "policy-malformed", Err: err}
 	}
 	return p, nil
 }
@@ -217,7 +220,7 @@ func (o options) accepted() (*policy.Policy, error) {
 func publicKey(name string, raw []byte) (*policy.Policy, error) {
 	key, err := publickey.Parse(raw)
 	if err != nil {
-		return nil, verdict.Unreadable(name, err)
+		return nil, fault.Unreadable(name, err)
 	}
 	return policy.ForKey(name, key), nil
 }

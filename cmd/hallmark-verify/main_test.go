@@ -10,7 +10,8 @@ import (
 	"testing"
 
 	"github.com/hallmark-sign/hallmark/hallmarktest"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
 )
 
 // Who is accepted is said in one way, wholly.
@@ -40,7 +41,7 @@ func TestOddNames(t *testing.T) {
 	}
 	var out strings.Builder
 	err := execute(context.Background(), []string{"--trusted-root", i.TrustedRootFile, "--identity", "a", "--issuer", "b", "--json", dir}, nil, &out)
-	if w := new(verdict.Worst); !errors.As(err, &w) || w.Status != verdict.ExitRefused || w.Code != "unsigned" {
+	if w := new(fault.Worst); !errors.As(err, &w) || w.Status != fault.ExitRefused || w.Code != "unsigned" {
 		t.Error(err)
 	}
 	for line := range strings.Lines(out.String()) {
@@ -65,7 +66,7 @@ func TestLogPolicy(t *testing.T) {
 	for _, given := range []string{policy, filepath.Join(dir, "missing")} {
 		var out strings.Builder
 		err := execute(context.Background(), []string{"--trusted-root", i.TrustedRootFile, "--identity", "a", "--issuer", "b", "--log-policy", given, file}, nil, &out)
-		if p := new(verdict.Problem); !errors.As(err, &p) || p.Exit != verdict.ExitUsage || p.Subject != given {
+		if p := new(fault.Problem); !errors.As(err, &p) || p.Exit != fault.ExitUsage || p.Subject != given {
 			t.Errorf("%s: %v", given, err)
 		}
 	}
@@ -81,18 +82,18 @@ func TestFacts(t *testing.T) {
 	}
 	root, file, aged := filepath.Join(dir, "trusted_root.json"), filepath.Join(dir, "file"), filepath.Join(dir, "policy.yaml")
 	const policy = "version: 1\nsigners:\n  a: {email: a, issuer: b}\nrequire:\n  - {signedBy: [a]}\ntrustRoot: {maxAge: 24h}\n"
-	for path, text := range map[string]string{root: string(raw), file: "", aged: policy, file + verdict.Suffix: "{}"} {
+	for path, text := range map[string]string{root: string(raw), file: "", aged: policy, file + find.Suffix: "{}"} {
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var out strings.Builder
 	err = execute(context.Background(), []string{"--trusted-root", root, "--identity", "a", "--issuer", "b", "--json", file}, nil, &out)
-	if w := new(verdict.Worst); !errors.As(err, &w) || !strings.Contains(out.String(), `"notAsked":["witnesses","root-age"]`) {
+	if w := new(fault.Worst); !errors.As(err, &w) || !strings.Contains(out.String(), `"notAsked":["witnesses","root-age"]`) {
 		t.Errorf("%v: %s", err, out.String())
 	}
 	err = execute(context.Background(), []string{"--trusted-root", root, "--policy", aged, file}, nil, &out)
-	if w := new(verdict.Worst); !errors.As(err, &w) || w.Status != verdict.ExitUndecided || w.Code != "fact-missing" {
+	if w := new(fault.Worst); !errors.As(err, &w) || w.Status != fault.ExitUndecided || w.Code != "fact-missing" {
 		t.Error(err)
 	}
 	beside := filepath.Join(dir, "log_policy")
@@ -100,7 +101,7 @@ func TestFacts(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = execute(context.Background(), []string{"--trusted-root", root, "--identity", "a", "--issuer", "b", file}, nil, &out)
-	if p := new(verdict.Problem); !errors.As(err, &p) || p.Subject != beside {
+	if p := new(fault.Problem); !errors.As(err, &p) || p.Subject != beside {
 		t.Error(err)
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/hallmark-sign/hallmark/bench"
 	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/internal/cli"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/internal/signing"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/trust"
 )
 
@@ -56,7 +56,7 @@ Certificates and commands need an ID token.`,
 
 func (f benchFlags) run(ctx context.Context, env cli.Environment) error {
 	if f.clients < 1 || f.runs < 1 {
-		return &verdict.Problem{Exit: verdict.ExitUsage, Code: "usage", Err: fmt.Errorf("--clients and --runs are at least 1")}
+		return &fault.Problem{Exit: fault.ExitUsage, Code: "usage", Err: fmt.Errorf("--clients and --runs are at least 1")}
 	}
 	config, err := f.trust.Config(env)
 	if err != nil {

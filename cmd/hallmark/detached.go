@@ -6,7 +6,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/bundle"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
 )
 
 // detachedFlags name evidence that cosign 1 and 2 kept in files of their own.
@@ -50,13 +51,13 @@ func (f detachedFlags) bundle() (*bundle.Bundle, error) {
 			continue
 		}
 		var err error
-		if *part.into, err = verdict.ReadFile(part.file, bundle.MaxSize); err != nil {
+		if *part.into, err = find.ReadFile(part.file, bundle.MaxSize); err != nil {
 			return nil, err
 		}
 	}
 	b, err := bundle.FromDetached(d)
 	if err != nil {
-		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: f.signature, Code: "bundle-malformed", Err: err}
+		return nil, &fault.Problem{Exit: fault.ExitUsage, Subject: f.signature, Code: "bundle-malformed", Err: err}
 	}
 	return b, nil
 }

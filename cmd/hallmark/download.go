@@ -6,9 +6,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
+	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/internal/images"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/policy"
 )
 
@@ -36,7 +36,7 @@ puts them on an image again. Nothing is verified here.`,
 	}
 	addReach(cmd, &f.Reach)
 	cli.AddTimeout(cmd, &f.Timeout, time.Minute)
-	cmd.Flags().StringVar(&f.Output, "output", "", "`FILE` for the bundles, - for standard output (default: REPO-sha256-HEX"+verdict.LinesSuffix+")")
+	cmd.Flags().StringVar(&f.Output, "output", "", "`FILE` for the bundles, - for standard output (default: REPO-sha256-HEX"+find.LinesSuffix+")")
 	cli.AddType(cmd, &f.Type)
 	cmd.Flags().BoolVar(&f.Predicate, "print-predicate", false, "print what is attested instead, one predicate a line, unverified")
 	cmd.MarkFlagsMutuallyExclusive("print-predicate", "output")

@@ -10,8 +10,8 @@ import (
 
 	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/internal/cli"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
 // evidenceFlags say which evidence store takes part. Without one, no verb opens a
@@ -30,7 +30,7 @@ func (f evidenceFlags) store(env cli.Environment, t trustFlags, timeout time.Dur
 	}
 	u, err := url.Parse(f.url)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: f.url, Code: "usage", Err: errors.New("not the address of an evidence store"), Try: "--evidence https://HOST"}
+		return nil, &fault.Problem{Exit: fault.ExitUsage, Subject: f.url, Code: "usage", Err: errors.New("not the address of an evidence store"), Try: "--evidence https://HOST"}
 	}
 	h, err := t.HTTP(env, timeout)
 	if err != nil {

@@ -9,9 +9,9 @@ import (
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/describe"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/internal/images"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
 func inspectCommand(env cli.Environment) *cobra.Command {
@@ -43,7 +43,7 @@ Nothing of it is verified: these are claims, of whoever wrote the file or put it
 
 // inspect describes all that can be read, and then fails for the rest.
 func inspect(ctx context.Context, env cli.Environment, registry *lookup.Registry, args []string) error {
-	var failed verdict.Failures
+	var failed fault.Failures
 	for _, arg := range args {
 		claims, err := registry.Claims(ctx, arg)
 		if err != nil {

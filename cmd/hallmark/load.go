@@ -4,9 +4,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
+	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/internal/images"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
 func loadCommand(env cli.Environment) *cobra.Command {
@@ -25,7 +25,7 @@ reach the registry it is the rest of it.
 Nothing is verified here.`,
 		Example: `  hallmark load release/ mirror.example.com/app:v1 --image registry.example.com/app:v1
   hallmark load app.tar mirror.example.com/app:v1
-  hallmark load app` + verdict.LinesSuffix + ` mirror.example.com/app:v1`,
+  hallmark load app` + find.LinesSuffix + ` mirror.example.com/app:v1`,
 		Args: cli.UsageArgs(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			target := lookup.ImageName(args[1])

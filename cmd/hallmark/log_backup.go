@@ -10,9 +10,9 @@ import (
 	"github.com/hallmark-sign/hallmark/client/logread"
 	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/internal/logbackup"
 	"github.com/hallmark-sign/hallmark/internal/ownlog"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
 // logBackupFlags are those of log backup.
@@ -54,7 +54,7 @@ func (f logBackupFlags) run(ctx context.Context, env cli.Environment, source, ta
 	if err != nil {
 		return err
 	}
-	var failed verdict.Failures
+	var failed fault.Failures
 	for _, one := range copies {
 		if err := f.one(ctx, env, logs, one.From, one.To); err != nil {
 			failed = append(failed, err)
@@ -76,7 +76,7 @@ func (f logBackupFlags) one(ctx context.Context, env cli.Environment, logs *ownl
 	case errors.Is(err, logread.ErrDamaged):
 		return ownlog.Problem(source, err)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
-		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: target, Code: "unwritable", Err: err}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: target, Code: "unwritable", Err: err}
 	}
 	if err != nil {
 		return ownlog.Problem(target, err)

@@ -16,8 +16,10 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
+	"github.com/hallmark-sign/hallmark/internal/judge"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/policy"
 	"github.com/hallmark-sign/hallmark/verify"
 )
@@ -47,7 +49,7 @@ but wider than most would want.`,
 		Example: `  hallmark policy check policy.yaml`,
 		Args:    cli.UsageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(_ *cobra.Command, files []string) error {
-			var failed verdict.Failures
+			var failed fault.Failures
 			for _, file := range files {
 				p, err := readPolicy(file)
 				if err != nil {
@@ -76,7 +78,7 @@ func tellPolicy(env cli.Environment, file string, p *policy.Policy) error {
 	for _, warning := range p.Warnings() {
 		env.Say("hallmark: %s: warning: %s", file, warning)
 	}
-	_, err := fmt.Fprintf(env.Stdout, "%s: good: signers %d, rules %d\n", verdict.Printable(file), len(p.Signers), len(p.Rules))
+	_, err := fmt.Fprintf(env.Stdout, "%s: good: signers %d, rules %d\n", fault.Printable(file), len(p.Signers), len(p.Rules))
 	return err
 }
 
@@ -95,7 +97,7 @@ func policyExplainCommand(env cli.Environment) *cobra.Command {
 				return env.PrintJSON(map[string]any{"file": args[0], "sentences": p.Describe()})
 			}
 			for _, line := range p.Describe() {
-				fmt.Fprintln(env.Stdout, verdict.Printable(line))
+				fmt.Fprintln(env.Stdout, fault.Printable(line))
 			}
 			return nil
 		},
@@ -161,7 +163,7 @@ func (f testFlags) testPolicy(ctx context.Context, env cli.Environment, file, ca
 	if err != nil {
 		return err
 	}
-	var failed verdict.Failures
+	var failed fault.Failures
 	defer func() { env.Say("hallmark: %d cases, %d failed", len(cases), len(failed)) }()
 	for i, c := range cases {
 		got, err := c.run(ctx, judge, registry, filepath.Dir(casesFile))
@@ -170,14 +172,14 @@ func (f testFlags) testPolicy(ctx context.Context, env cli.Environment, file, ca
 		}
 		switch {
 		case err != nil:
-			failed = append(failed, verdict.Unreadable(casesFile, fmt.Errorf("case %d: %w", i+1, err)))
+			failed = append(failed, fault.Unreadable(casesFile, fmt.Errorf("case %d: %w", i+1, err)))
 		case got != c.Expect:
-			failed = append(failed, &verdict.Problem{
-				Exit: verdict.ExitRefused, Subject: fmt.Sprintf("%s, case %d", casesFile, i+1), Code: "policy-test-failed",
+			failed = append(failed, &fault.Problem{
+				Exit: fault.ExitRefused, Subject: fmt.Sprintf("%s, case %d", casesFile, i+1), Code: "policy-test-failed",
 				Err: fmt.Errorf("the verdict on %s is another", c.Artifact), Expected: c.Expect, Found: got,
 			})
 		case !env.JSON:
-			fmt.Fprintf(env.Stdout, "case %d: %s: %s, as expected\n", i+1, verdict.Printable(c.Artifact), got)
+			fmt.Fprintf(env.Stdout, "case %d: %s: %s, as expected\n", i+1, fault.Printable(c.Artifact), got)
 		}
 	}
 	return failed.OrNil()
@@ -192,37 +194,37 @@ type testedCase struct {
 }
 
 func readCases(file string) ([]policyCase, error) {
-	raw, err := verdict.ReadFile(file, policy.MaxFile)
+	raw, err := find.ReadFile(file, policy.MaxFile)
 	if err != nil {
 		return nil, err
 	}
 	if !utf8.Valid(raw) || bytes.IndexByte(raw, 0) >= 0 {
-		return nil, verdict.Unreadable(file, errors.New("not UTF-8"))
+		return nil, fault.Unreadable(file, errors.New("not UTF-8"))
 	}
 	d := yaml.NewDecoder(bytes.NewReader(raw))
 	d.KnownFields(true)
 	var cases []policyCase
 	if err := d.Decode(&cases); err != nil && !errors.Is(err, io.EOF) {
-		return nil, verdict.Unreadable(file, err)
+		return nil, fault.Unreadable(file, err)
 	}
 	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return nil, verdict.Unreadable(file, errors.New("a second document follows"))
+		return nil, fault.Unreadable(file, errors.New("a second document follows"))
 	}
 	if len(cases) == 0 {
-		return nil, verdict.Unreadable(file, errors.New("no case in it"))
+		return nil, fault.Unreadable(file, errors.New("no case in it"))
 	}
 	return cases, nil
 }
 
 // run gives the code of the verdict.
-func (c policyCase) run(ctx context.Context, judge *verdict.Judge, registry *lookup.Registry, dir string) (string, error) {
+func (c policyCase) run(ctx context.Context, judge *judge.Judge, registry *lookup.Registry, dir string) (string, error) {
 	if c.Artifact == "" || c.Expect == "" {
 		return "", errors.New("artifact and expect are needed")
 	}
 	if !slices.Contains(outcomes(), c.Expect) {
 		return "", fmt.Errorf("expect: %q is neither verified nor a code of docs/reference/errors.md", c.Expect)
 	}
-	finder := verdict.Finder{Registry: registry}
+	finder := find.Finder{Registry: registry}
 	if c.Bundle != "" {
 		finder.Bundles = []string{filepath.Join(dir, c.Bundle)}
 	}
@@ -345,7 +347,7 @@ func provedOf(env cli.Environment, v *verify.Verifier, accept verify.Requirement
 			if first == nil {
 				first = proposalRefused(env, arg, err)
 			}
-			if p.Exit == verdict.ExitUndecided {
+			if p.Exit == fault.ExitUndecided {
 				return nil, p // who knows what stands there
 			}
 		}
@@ -364,7 +366,7 @@ func proposalRefused(env cli.Environment, file string, err error) error {
 		p.Try = "--key FILE, with the public key that signed"
 	case p.Code == string(verify.OtherInstance):
 		p.Try = "--trusted-root FILE or --instance NAME, of the instance that signed"
-	case p.Exit == verdict.ExitRefused:
+	case p.Exit == fault.ExitRefused:
 		p.Try = env.Command() + " inspect " + file
 	}
 	return p

@@ -12,8 +12,11 @@ import (
 
 	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/internal/cli"
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
+	"github.com/hallmark-sign/hallmark/internal/judge"
+	"github.com/hallmark-sign/hallmark/internal/report"
 	"github.com/hallmark-sign/hallmark/internal/signing"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
@@ -46,11 +49,11 @@ func (f *signFlags) add(cmd *cobra.Command, env cli.Environment) {
 	f.token.add(cmd)
 	cmd.Flags().StringVar(&f.key, "key", "", "private key `FILE` (PEM) to sign with, instead of a login")
 	cmd.Flags().StringVar(&f.passphraseFile, "passphrase-file", "", "`FILE` with the passphrase of --key (default: HALLMARK_PASSPHRASE, then a prompt)")
-	cmd.Flags().StringVar(&f.bundle, "bundle", "", "`FILE` to write the bundle to (default: the artifact's name with "+verdict.Suffix+")")
+	cmd.Flags().StringVar(&f.bundle, "bundle", "", "`FILE` to write the bundle to (default: the artifact's name with "+find.Suffix+")")
 	f.registry.add(cmd)
 	f.evidence.add(cmd, env, "to leave the bundle there as well")
 	cmd.Flags().StringVar(&f.compat, "compat", "", "also leave on images what `cosign2` reads, without the log entry, which it has no place for")
-	cmd.Flags().BoolVar(&f.beside, "add", false, "add a line to FILE"+verdict.LinesSuffix+", or to --bundle FILE.jsonl, beside the signatures that are there")
+	cmd.Flags().BoolVar(&f.beside, "add", false, "add a line to FILE"+find.LinesSuffix+", or to --bundle FILE.jsonl, beside the signatures that are there")
 	cmd.Flags().BoolVar(&f.replace, "replace", false, "replace the bundle that is there, though somebody else has signed it")
 	cli.Complete(cmd, "compat", "cosign2")
 	cmd.MarkFlagsMutuallyExclusive("add", "replace")
@@ -115,7 +118,7 @@ Actions the workflow itself; else whoever logs in. With --key, the key.`,
 		},
 	}
 	f.add(cmd, env)
-	cmd.Flags().BoolVar(&f.manifest, "manifest", false, "sign one statement about all, in "+signing.ManifestName+verdict.Suffix+" or --bundle")
+	cmd.Flags().BoolVar(&f.manifest, "manifest", false, "sign one statement about all, in "+signing.ManifestName+find.Suffix+" or --bundle")
 	cmd.MarkFlagsMutuallyExclusive("key", "identity-token", "email")
 	return cmd
 }
@@ -186,11 +189,11 @@ func (f signFlags) credentials(ctx context.Context, env cli.Environment) (c sign
 
 func tellSigned(env cli.Environment, s signing.Signed) error {
 	if env.JSON {
-		report := verdict.Verdict{Target: verdict.Target{Name: s.Name}, Results: []*verify.Result{s.Result}}.Report()
-		report.Bundle = s.Bundle
-		return env.PrintJSON(report)
+		out := report.Of(judge.Verdict{Target: find.Target{Name: s.Name}, Results: []*verify.Result{s.Result}})
+		out.Bundle = s.Bundle
+		return env.PrintJSON(out)
 	}
-	env.Say("%s: signed by %s, log entry %s", s.Name, verdict.Who(s.Result), verdict.EntryWords(s.Result))
+	env.Say("%s: signed by %s, log entry %s", s.Name, judge.Who(s.Result), report.EntryWords(s.Result))
 	env.Say("  bundle    %s", s.Bundle)
 	return nil
 }
@@ -205,15 +208,15 @@ func tellManifest(env cli.Environment, m signing.SignedManifest) error {
 		}
 		return nil
 	}
-	env.Say("%s: signed by %s, log entry %s", cli.Counted(len(m.Names), "subject", "subjects"), verdict.Who(m.Results[0]), verdict.EntryWords(m.Results[0]))
+	env.Say("%s: signed by %s, log entry %s", cli.Counted(len(m.Names), "subject", "subjects"), judge.Who(m.Results[0]), report.EntryWords(m.Results[0]))
 	env.Say("  bundle    %s", m.Bundle)
 	if len(m.Names) > widelyRead {
 		env.Say("  note      cosign and sigstore-go refuse statements of more than %d subjects", widelyRead)
 	}
-	if name := filepath.Base(m.Bundle); !strings.HasSuffix(name, verdict.Suffix) && !strings.HasSuffix(name, verdict.LinesSuffix) {
-		env.Say("  note      'hallmark verify DIR' looks for manifests called NAME%s", verdict.Suffix)
+	if name := filepath.Base(m.Bundle); !strings.HasSuffix(name, find.Suffix) && !strings.HasSuffix(name, find.LinesSuffix) {
+		env.Say("  note      'hallmark verify DIR' looks for manifests called NAME%s", find.Suffix)
 	} else {
-		env.Say("  found by  hallmark verify %s", verdict.Quoted(filepath.Dir(m.Bundle)))
+		env.Say("  found by  hallmark verify %s", fault.Quoted(filepath.Dir(m.Bundle)))
 	}
 	return nil
 }

@@ -19,11 +19,13 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/internal/instance"
+	"github.com/hallmark-sign/hallmark/internal/judge"
 	"github.com/hallmark-sign/hallmark/internal/operate"
 	"github.com/hallmark-sign/hallmark/internal/signing"
 	"github.com/hallmark-sign/hallmark/internal/trusting"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/trust/store"
 )
@@ -110,7 +112,7 @@ func (t *trial) open(ctx context.Context) error {
 		return t.create()
 	}
 	if _, err := os.Stat(path); err != nil {
-		return &verdict.Problem{Exit: verdict.ExitRefused, Subject: "./" + t.dir, Code: "exists", Err: errors.New("there is something there that is no instance"), Try: "move it away, or run this elsewhere"}
+		return &fault.Problem{Exit: fault.ExitRefused, Subject: "./" + t.dir, Code: "exists", Err: errors.New("there is something there that is no instance"), Try: "move it away, or run this elsewhere"}
 	}
 	if !t.yes {
 		if err := t.env.Confirm(ctx, "./"+t.dir+" is there already. Use it again?", confirmYes); err != nil {
@@ -239,7 +241,7 @@ func (t *trial) trust() trustFlags {
 	}}
 }
 
-func (t *trial) bundle() string { return t.file + verdict.Suffix }
+func (t *trial) bundle() string { return t.file + find.Suffix }
 
 func (t *trial) flags() verifyFlags {
 	return verifyFlags{trust: t.trust(), policy: policyFlags{identity: demoUser, issuer: t.instance.Config.URL}, bundles: []string{t.bundle()}}
@@ -262,11 +264,11 @@ func (t *trial) tamper(ctx context.Context) error {
 		return err
 	}
 	judge.Stdin = &flipped{r: content}
-	for target := range (verdict.Finder{Bundles: []string{t.bundle()}}).Find("-") {
+	for target := range (find.Finder{Bundles: []string{t.bundle()}}).Find("-") {
 		target.Name = t.file + " (changed copy)"
 		v := judge.Judge(ctx, target)
 		p := v.Problem
-		if p == nil || p.Exit != verdict.ExitRefused {
+		if p == nil || p.Exit != fault.ExitRefused {
 			return fmt.Errorf("a changed %s was not refused: %v", t.file, p)
 		}
 		t.env.Say("6. Verifying a copy with one bit changed:")

@@ -9,8 +9,8 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/internal/issuer"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
 func userCommand(env cli.Environment) *cobra.Command {
@@ -31,7 +31,7 @@ func userCommand(env cli.Environment) *cobra.Command {
 		}
 		c, err := config.Load(config.Find(configFile))
 		if err != nil {
-			return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: configFile, Code: "configuration", Err: err}
+			return nil, &fault.Problem{Exit: fault.ExitUsage, Subject: configFile, Code: "configuration", Err: err}
 		}
 		return accountsIn(env, c.Path("issuer"))
 	})
@@ -130,7 +130,7 @@ func accountProblem(email string, err error) error {
 	if durable.Failing(err) {
 		return cli.DiskProblem(email, err)
 	}
-	p := &verdict.Problem{Exit: verdict.ExitRefused, Subject: email, Code: "account-refused", Err: err}
+	p := &fault.Problem{Exit: fault.ExitRefused, Subject: email, Code: "account-refused", Err: err}
 	switch {
 	case errors.Is(err, issuer.ErrExists):
 		p.Try = "hallmark user passwd, for another password"

@@ -12,7 +12,10 @@ import (
 	"golang.org/x/term"
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
+	"github.com/hallmark-sign/hallmark/internal/judge"
+	"github.com/hallmark-sign/hallmark/internal/report"
 	"github.com/hallmark-sign/hallmark/policy"
 	"github.com/hallmark-sign/hallmark/policy/cel"
 	"github.com/hallmark-sign/hallmark/verify"
@@ -87,7 +90,7 @@ up: the answer is no. A store that can't be looked at is exit status 3.`,
 	f.registry.add(cmd)
 	f.evidence.add(cmd, env, "to ask for those of what has none")
 	cli.AddTimeout(cmd, &f.timeout, time.Minute)
-	cmd.Flags().StringArrayVar(&f.bundles, "bundle", nil, "`FILE` with the bundle (default: the artifact's name with "+verdict.Suffix+"); may be repeated")
+	cmd.Flags().StringArrayVar(&f.bundles, "bundle", nil, "`FILE` with the bundle (default: the artifact's name with "+find.Suffix+"); may be repeated")
 	cmd.Flags().BoolVar(&f.explain, "explain", false, "show what each of the nine steps saw")
 	cli.AddQuiet(cmd, &f.quiet)
 	return cmd
@@ -133,7 +136,7 @@ func (f verifyFlags) check(files []string) error {
 		return err
 	}
 	elsewhere := len(f.bundles) > 0 || f.detached.given()
-	if f.detached.given() && verdict.Several(files) {
+	if f.detached.given() && find.Several(files) {
 		return errors.New("a detached signature goes with one FILE")
 	}
 	for _, file := range files {
@@ -153,7 +156,7 @@ func (f policyFlags) read() (*policy.Policy, error) {
 	kind := f.kind
 	if kind != policy.Signature {
 		if kind, err = cli.PredicateType(kind); err != nil {
-			return nil, &verdict.Problem{Exit: verdict.ExitUsage, Code: "usage", Err: err}
+			return nil, &fault.Problem{Exit: fault.ExitUsage, Code: "usage", Err: err}
 		}
 	}
 	return p.Accepting(kind)
@@ -174,19 +177,19 @@ func (f policyFlags) readAny() (*policy.Policy, error) {
 }
 
 func readPolicy(file string) (*policy.Policy, error) {
-	raw, err := verdict.ReadFile(file, policy.MaxFile)
+	raw, err := find.ReadFile(file, policy.MaxFile)
 	if err != nil {
 		return nil, err
 	}
 	p, err := policy.Parse(raw, cel.Compile)
 	if err != nil {
-		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: file, Code: "policy-malformed", Err: err, Try: "docs/guides/policies.md, or 'hallmark policy propose' for an example"}
+		return nil, &fault.Problem{Exit: fault.ExitUsage, Subject: file, Code: "policy-malformed", Err: err, Try: "docs/guides/policies.md, or 'hallmark policy propose' for an example"}
 	}
 	return p, nil
 }
 
 // judge is who verifies, and what they are to accept.
-func (f verifyFlags) judge(env cli.Environment) (*verdict.Judge, error) {
+func (f verifyFlags) judge(env cli.Environment) (*judge.Judge, error) {
 	p, err := f.policy.read()
 	if err != nil {
 		return nil, err
@@ -194,7 +197,7 @@ func (f verifyFlags) judge(env cli.Environment) (*verdict.Judge, error) {
 	return f.trust.judge(env, p)
 }
 
-func (f trustFlags) judge(env cli.Environment, p *policy.Policy) (*verdict.Judge, error) {
+func (f trustFlags) judge(env cli.Environment, p *policy.Policy) (*judge.Judge, error) {
 	root, err := f.Root(env)
 	if err != nil {
 		return nil, err
@@ -207,7 +210,7 @@ func (f trustFlags) judge(env cli.Environment, p *policy.Policy) (*verdict.Judge
 	if err != nil {
 		return nil, err
 	}
-	return &verdict.Judge{Verifier: verifier, Policy: p, Facts: facts, Stdin: env.Stdin, Command: env.Command()}, nil
+	return &judge.Judge{Verifier: verifier, Policy: p, Facts: facts, Stdin: env.Stdin, Command: env.Command()}, nil
 }
 
 // facts returns when the trusted root was fetched and what the instance demands. A
@@ -219,14 +222,14 @@ func (f trustFlags) facts(env cli.Environment) (policy.Facts, error) {
 	if err != nil {
 		return facts, err
 	}
-	if info, err := os.Stat(path); err == nil && path != verdict.Stdin {
+	if info, err := os.Stat(path); err == nil && path != find.Stdin {
 		facts.RootFetched = info.ModTime()
 	}
 	absent := policy.KnownWitnesses()
 	if f.TrustedRoot != "" {
 		absent = policy.UnknownWitnessesUnsafe()
 	}
-	facts.Witnesses, err = verdict.Witnesses(f.LogPolicy, path, absent)
+	facts.Witnesses, err = judge.Witnesses(f.LogPolicy, path, absent)
 	return facts, err
 }
 
@@ -249,11 +252,11 @@ func (f verifyFlags) verify(ctx context.Context, env cli.Environment, files []st
 	if files, err = f.registry.expand(ctx, registry, files); err != nil {
 		return err
 	}
-	finder := verdict.Finder{Bundles: f.bundles, Registry: registry}
+	finder := find.Finder{Bundles: f.bundles, Registry: registry}
 	if finder.Detached, err = f.detached.bundle(); err != nil {
 		return err
 	}
-	teller := teller{verifyFlags: f, env: env, many: verdict.Several(files) || verdict.IsChecksums(files[0])}
+	teller := teller{verifyFlags: f, env: env, many: find.Several(files) || find.IsChecksums(files[0])}
 	if teller.many {
 		env.CollectLess()
 	}
@@ -268,11 +271,11 @@ type teller struct {
 	verifyFlags
 	env     cli.Environment
 	many    bool
-	summary verdict.Summary
+	summary report.Summary
 	drawn   time.Time // when progress was last drawn
 }
 
-func (t *teller) tell(v verdict.Verdict) error {
+func (t *teller) tell(v judge.Verdict) error {
 	t.summary.Add(v)
 	if t.quiet && v.Problem == nil {
 		return nil
@@ -280,14 +283,14 @@ func (t *teller) tell(v verdict.Verdict) error {
 	var err error
 	switch {
 	case t.env.JSON:
-		report := v.Report()
-		report.Reason = cli.Plain(report.Reason)
-		err = t.env.PrintJSON(report)
+		out := report.Of(v)
+		out.Reason = cli.Plain(out.Reason)
+		err = t.env.PrintJSON(out)
 	case t.many && !t.explain:
 		t.progress()
-		_, err = fmt.Fprint(t.env.Stdout, v.Line())
+		_, err = fmt.Fprint(t.env.Stdout, report.Line(v))
 	default:
-		_, err = fmt.Fprint(t.env.Stdout, v.Text())
+		_, err = fmt.Fprint(t.env.Stdout, report.Text(v))
 	}
 	return err
 }

@@ -6,7 +6,8 @@ import (
 	"encoding/pem"
 	"errors"
 
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
 )
 
 // maxRoots bounds a file of certificate authorities, in bytes.
@@ -15,7 +16,7 @@ const maxRoots = 4 << 20
 // ReadAuthorities reads a PEM file of certificate authorities. It also returns their PEM
 // alone, to be kept, without what else is in the file, such as a key.
 func ReadAuthorities(path string) (*x509.CertPool, []byte, error) {
-	raw, err := verdict.ReadFile(path, maxRoots)
+	raw, err := find.ReadFile(path, maxRoots)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -25,7 +26,7 @@ func ReadAuthorities(path string) (*x509.CertPool, []byte, error) {
 			continue
 		}
 		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
-			return nil, nil, verdict.Unreadable(path, err)
+			return nil, nil, fault.Unreadable(path, err)
 		}
 		if err := pem.Encode(&kept, &pem.Block{Type: block.Type, Bytes: block.Bytes}); err != nil {
 			return nil, nil, err
@@ -33,7 +34,7 @@ func ReadAuthorities(path string) (*x509.CertPool, []byte, error) {
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(kept.Bytes()) {
-		return nil, nil, verdict.Unreadable(path, errors.New("no certificate in it"))
+		return nil, nil, fault.Unreadable(path, errors.New("no certificate in it"))
 	}
 	return pool, kept.Bytes(), nil
 }

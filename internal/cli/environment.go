@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/hallmark-sign/hallmark/client"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 )
 
 // Environment is what a verb may touch of the process.
@@ -35,9 +35,9 @@ func (e Environment) Say(format string, args ...any) {
 	for i, arg := range args {
 		switch arg := arg.(type) {
 		case string:
-			args[i] = verdict.Printable(arg)
+			args[i] = fault.Printable(arg)
 		case error, fmt.Stringer:
-			args[i] = verdict.Printable(fmt.Sprint(arg))
+			args[i] = fault.Printable(fmt.Sprint(arg))
 		}
 	}
 	fmt.Fprintf(e.Stderr, format+"\n", args...)
@@ -58,7 +58,7 @@ func writeJSON(w io.Writer, v any) error {
 	if err := encoder.Encode(v); err != nil {
 		return err
 	}
-	_, err := w.Write(verdict.EscapeJSON(line.Bytes()))
+	_, err := w.Write(fault.EscapeJSON(line.Bytes()))
 	return err
 }
 
@@ -95,7 +95,7 @@ func (e Environment) Machine() io.Writer {
 }
 
 // Complain prints a problem.
-func (e Environment) Complain(p *verdict.Problem) {
+func (e Environment) Complain(p *fault.Problem) {
 	p = PlainProblem(p)
 	if e.JSON {
 		_ = writeJSON(e.Machine(), p.Report())

@@ -10,7 +10,7 @@ import (
 	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/client/login"
 	"github.com/hallmark-sign/hallmark/internal/durable"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/trust/store"
 	"github.com/hallmark-sign/hallmark/verify"
 )
@@ -20,17 +20,17 @@ func (e Environment) Report(err error) int {
 	if err == nil {
 		return 0
 	}
-	if all := verdict.Failures(nil); errors.As(err, &all) {
+	if all := fault.Failures(nil); errors.As(err, &all) {
 		worst := 0
 		for _, one := range all {
-			worst = verdict.WorseExit(worst, e.Report(one))
+			worst = fault.WorseExit(worst, e.Report(one))
 		}
 		return worst
 	}
 	if status := LoggedStatus(0); errors.As(err, &status) {
 		return int(status)
 	}
-	if worst := new(verdict.Worst); errors.As(err, &worst) {
+	if worst := new(fault.Worst); errors.As(err, &worst) {
 		e.Complain(worst.Problem)
 		return worst.Status
 	}
@@ -40,35 +40,35 @@ func (e Environment) Report(err error) int {
 }
 
 // ProblemOf finds the code and the status for an error that no verb has dressed.
-func ProblemOf(err error) *verdict.Problem {
-	if about := new(verdict.SubjectError); errors.As(err, &about) {
+func ProblemOf(err error) *fault.Problem {
+	if about := new(fault.SubjectError); errors.As(err, &about) {
 		p := *ProblemOf(about.Err)
 		p.Subject = cmp.Or(p.Subject, about.Subject)
 		return &p
 	}
-	if p := new(verdict.Problem); errors.As(err, &p) {
+	if p := new(fault.Problem); errors.As(err, &p) {
 		return p
 	}
 	refused, status, denied := new(verify.Error), new(client.StatusError), new(login.Refused)
 	switch {
 	case errors.As(err, &refused):
-		return verdict.Refused(refused)
+		return fault.Refused(refused)
 	case errors.Is(err, context.Canceled):
-		return verdict.Interrupted("")
+		return fault.Interrupted("")
 	case errors.Is(err, client.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
-		return &verdict.Problem{Exit: verdict.ExitUndecided, Code: "service-unavailable", Err: err, Try: againWhen(err)}
+		return &fault.Problem{Exit: fault.ExitUndecided, Code: "service-unavailable", Err: err, Try: againWhen(err)}
 	case errors.Is(err, login.ErrPassword), errors.As(err, &denied):
-		return &verdict.Problem{Exit: verdict.ExitRefused, Code: "login-refused", Err: err}
+		return &fault.Problem{Exit: fault.ExitRefused, Code: "login-refused", Err: err}
 	case errors.Is(err, client.ErrNoService):
-		return &verdict.Problem{Exit: verdict.ExitUndecided, Code: "no-service", Err: err}
+		return &fault.Problem{Exit: fault.ExitUndecided, Code: "no-service", Err: err}
 	case errors.Is(err, store.ErrName):
-		return &verdict.Problem{Exit: verdict.ExitUsage, Code: "usage", Err: err}
+		return &fault.Problem{Exit: fault.ExitUsage, Code: "usage", Err: err}
 	case errors.As(err, &status):
-		return &verdict.Problem{Exit: verdict.ExitRefused, Code: "service-refused", Err: err}
+		return &fault.Problem{Exit: fault.ExitRefused, Code: "service-refused", Err: err}
 	case durable.Failing(err):
 		return DiskProblem("", err)
 	}
-	return &verdict.Problem{Exit: verdict.ExitUsage, Code: "failed", Err: err}
+	return &fault.Problem{Exit: fault.ExitUsage, Code: "failed", Err: err}
 }
 
 // againWhen returns a remedy for a service that did not answer. An instance on this
@@ -94,11 +94,11 @@ type LoggedStatus int
 func (LoggedStatus) Error() string { return "ended with an error, which is in the log" }
 
 // DiskProblem returns the problem for a disk that is full, read-only or broken.
-func DiskProblem(subject string, err error) *verdict.Problem {
-	return &verdict.Problem{Exit: verdict.ExitUndecided, Subject: subject, Code: "disk-failed", Err: err, Try: "make room or mend the disk, and do it again"}
+func DiskProblem(subject string, err error) *fault.Problem {
+	return &fault.Problem{Exit: fault.ExitUndecided, Subject: subject, Code: "disk-failed", Err: err, Try: "make room or mend the disk, and do it again"}
 }
 
 // About names the file that an error is about, unless one is named already.
-func About(file string, err error) *verdict.Problem {
-	return ProblemOf(&verdict.SubjectError{Subject: file, Err: err})
+func About(file string, err error) *fault.Problem {
+	return ProblemOf(&fault.SubjectError{Subject: file, Err: err})
 }

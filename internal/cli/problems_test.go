@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/hallmark-sign/hallmark/client"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
@@ -18,11 +18,11 @@ func TestExitStatus(t *testing.T) {
 		want int
 	}{
 		"none":                  {nil, 0},
-		"refusal":               {&verify.Error{Code: verify.IdentityMismatch}, verdict.ExitRefused},
-		"unavailable":           {client.ErrUnavailable, verdict.ExitUndecided},
-		"several":               {verdict.Failures{&verify.Error{Code: verify.IdentityMismatch}, client.ErrUnavailable}, verdict.ExitRefused},
-		"several, none refused": {verdict.Failures{errors.New("anything"), client.ErrUnavailable}, verdict.ExitUndecided},
-		"other":                 {errors.New("anything"), verdict.ExitUsage},
+		"refusal":               {&verify.Error{Code: verify.IdentityMismatch}, fault.ExitRefused},
+		"unavailable":           {client.ErrUnavailable, fault.ExitUndecided},
+		"several":               {fault.Failures{&verify.Error{Code: verify.IdentityMismatch}, client.ErrUnavailable}, fault.ExitRefused},
+		"several, none refused": {fault.Failures{errors.New("anything"), client.ErrUnavailable}, fault.ExitUndecided},
+		"other":                 {errors.New("anything"), fault.ExitUsage},
 	} {
 		env := Environment{Stderr: new(strings.Builder)}
 		if got := env.Report(c.err); got != c.want {
@@ -44,7 +44,7 @@ func TestRemedyFitsTheCase(t *testing.T) {
 	} {
 		for _, kind := range []error{client.ErrUnavailable, fmt.Errorf("logging in: %w", client.ErrUnavailable)} {
 			p := ProblemOf(fmt.Errorf("%w: %w", kind, c.cause))
-			if p.Exit != verdict.ExitUndecided || p.Try == "" || strings.Contains(p.Try, "hallmark serve") != c.serve {
+			if p.Exit != fault.ExitUndecided || p.Try == "" || strings.Contains(p.Try, "hallmark serve") != c.serve {
 				t.Errorf("%s: try %q, exit %d", name, p.Try, p.Exit)
 			}
 		}
@@ -53,7 +53,7 @@ func TestRemedyFitsTheCase(t *testing.T) {
 
 // What others wrote does not draw on the terminal.
 func TestPrintable(t *testing.T) {
-	p := verdict.Problem{Exit: verdict.ExitRefused, Code: "identity-mismatch", Found: "a\x1b[2Jb\nc\u202ed", Err: errors.New("x\ry")}
+	p := fault.Problem{Exit: fault.ExitRefused, Code: "identity-mismatch", Found: "a\x1b[2Jb\nc\u202ed", Err: errors.New("x\ry")}
 	if text := p.Text(); strings.ContainsAny(text, "\x1b\r\u202e") || strings.Count(text, "\n") != 3 {
 		t.Errorf("got %q", text)
 	}

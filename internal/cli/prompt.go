@@ -13,8 +13,9 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/internal/keys"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
 // Terminal returns the file descriptor of stdin, and whether it is a terminal.
@@ -29,7 +30,7 @@ func (e Environment) Terminal() (fd int, ok bool) {
 // Confirm asks a question that is answered with yes or no; nobody at the terminal
 // is a no with a hint.
 func (e Environment) Confirm(ctx context.Context, question, hint string) error {
-	declined := &verdict.Problem{Exit: verdict.ExitRefused, Code: "not-confirmed", Err: errors.New(question + " was not answered with yes"), Try: hint}
+	declined := &fault.Problem{Exit: fault.ExitRefused, Code: "not-confirmed", Err: errors.New(question + " was not answered with yes"), Try: hint}
 	if _, ok := e.Terminal(); !ok {
 		return declined
 	}
@@ -75,7 +76,7 @@ const maxSecret = 64 << 10
 func (e Environment) Secret(ctx context.Context, what, file, variable, rule string) ([]byte, error) {
 	if file != "" && what == "passphrase" {
 		if err := keys.CheckMode(file); errors.Is(err, keys.ErrExposed) {
-			return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: file, Code: "exposed-secret", Err: err, Try: "chmod 600 " + verdict.Quoted(file)}
+			return nil, &fault.Problem{Exit: fault.ExitUsage, Subject: file, Code: "exposed-secret", Err: err, Try: "chmod 600 " + fault.Quoted(file)}
 		}
 	}
 	if file != "" {
@@ -86,7 +87,7 @@ func (e Environment) Secret(ctx context.Context, what, file, variable, rule stri
 	}
 	fd, ok := e.Terminal()
 	if !ok {
-		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Code: "no-" + what, Err: fmt.Errorf("no %s was given and there is no terminal to ask at", what), Try: secretHint(what, variable)}
+		return nil, &fault.Problem{Exit: fault.ExitUsage, Code: "no-" + what, Err: fmt.Errorf("no %s was given and there is no terminal to ask at", what), Try: secretHint(what, variable)}
 	}
 	if rule == "" {
 		return e.prompt(ctx, fd, "Enter "+what+": ")
@@ -100,7 +101,7 @@ func (e Environment) Secret(ctx context.Context, what, file, variable, rule stri
 		return nil, err
 	}
 	if !bytes.Equal(first, again) {
-		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Code: what + "-mismatch", Err: fmt.Errorf("the two are not the same")}
+		return nil, &fault.Problem{Exit: fault.ExitUsage, Code: what + "-mismatch", Err: fmt.Errorf("the two are not the same")}
 	}
 	return first, nil
 }
@@ -134,7 +135,7 @@ func (e Environment) prompt(ctx context.Context, fd int, text string) ([]byte, e
 	select {
 	case got := <-read:
 		if got.err == nil && len(got.secret) == 0 {
-			return nil, &verdict.Problem{Exit: verdict.ExitUsage, Code: "empty-secret", Err: errors.New("nothing was typed")}
+			return nil, &fault.Problem{Exit: fault.ExitUsage, Code: "empty-secret", Err: errors.New("nothing was typed")}
 		}
 		return got.secret, got.err
 	case <-ctx.Done():
@@ -144,20 +145,20 @@ func (e Environment) prompt(ctx context.Context, fd int, text string) ([]byte, e
 
 // ReadSecret reads a file of one line; the line's end does not count.
 func ReadSecret(file string) ([]byte, error) {
-	raw, err := verdict.ReadFile(file, maxSecret)
+	raw, err := find.ReadFile(file, maxSecret)
 	if err != nil {
 		return nil, err
 	}
 	secret := bytes.TrimRight(raw, "\r\n")
 	if len(secret) == 0 {
-		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: file, Code: "empty-secret", Err: errors.New("the file holds nothing")}
+		return nil, &fault.Problem{Exit: fault.ExitUsage, Subject: file, Code: "empty-secret", Err: errors.New("the file holds nothing")}
 	}
 	return secret, nil
 }
 
 // LoadKey reads a private key, and asks for its passphrase if it has one.
 func LoadKey(ctx context.Context, env Environment, file, passphraseFile string) (crypto.Signer, error) {
-	raw, err := verdict.ReadFile(file, keys.MaxFile)
+	raw, err := find.ReadFile(file, keys.MaxFile)
 	if err != nil {
 		return nil, err
 	}
@@ -168,11 +169,11 @@ func LoadKey(ctx context.Context, env Environment, file, passphraseFile string) 
 			return nil, asked
 		}
 		if key, err = keys.Parse(raw, passphrase); errors.Is(err, keys.ErrPassphrase) {
-			return nil, &verdict.Problem{Exit: verdict.ExitRefused, Subject: file, Code: "wrong-passphrase", Err: err}
+			return nil, &fault.Problem{Exit: fault.ExitRefused, Subject: file, Code: "wrong-passphrase", Err: err}
 		}
 	}
 	if err != nil {
-		return nil, verdict.Unreadable(file, err)
+		return nil, fault.Unreadable(file, err)
 	}
 	return key, nil
 }

@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 )
 
 // Table is a text of lines with a name each.
@@ -21,7 +21,7 @@ type Row struct {
 }
 
 func (a *Table) Line(name, format string, args ...any) {
-	text := verdict.Printable(fmt.Sprintf(format, args...))
+	text := fault.Printable(fmt.Sprintf(format, args...))
 	a.Lines = append(a.Lines, Row{name, text})
 	fmt.Fprintf(a, "  %-11s %s\n", name, text)
 }
@@ -35,6 +35,6 @@ func (a *Table) Hashes(proof []tlog.Hash) {
 // Text adds lines that others wrote.
 func (a *Table) Text(lines []byte) {
 	for line := range strings.Lines(string(lines)) {
-		fmt.Fprintf(a, "    %s\n", verdict.Printable(strings.TrimSuffix(line, "\n")))
+		fmt.Fprintf(a, "    %s\n", fault.Printable(strings.TrimSuffix(line, "\n")))
 	}
 }

@@ -10,7 +10,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
 )
 
 // WantsJSON reports whether --json stands on a command line, be the rest of it right or
@@ -35,12 +36,12 @@ func WantsJSON(args []string) bool {
 func CheckFlags(cmd *cobra.Command, args []string) error {
 	var uses []string
 	for _, arg := range args {
-		if arg == verdict.Stdin {
+		if arg == find.Stdin {
 			uses = append(uses, "-")
 		}
 	}
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		if f.Value.String() == verdict.Stdin || f.Value.String() == "["+verdict.Stdin+"]" {
+		if f.Value.String() == find.Stdin || f.Value.String() == "["+find.Stdin+"]" {
 			uses = append(uses, "--"+f.Name+" -")
 		}
 	})
@@ -184,6 +185,6 @@ func distance(a, b string) int {
 	return rows[len(a)][len(b)]
 }
 
-func UsageError(cmd *cobra.Command, err error) *verdict.Problem {
-	return &verdict.Problem{Exit: verdict.ExitUsage, Code: "usage", Err: err, Try: fmt.Sprintf("%s --help", cmd.CommandPath())}
+func UsageError(cmd *cobra.Command, err error) *fault.Problem {
+	return &fault.Problem{Exit: fault.ExitUsage, Code: "usage", Err: err, Try: fmt.Sprintf("%s --help", cmd.CommandPath())}
 }

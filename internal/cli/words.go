@@ -4,11 +4,11 @@ import (
 	"errors"
 	"regexp"
 
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 )
 
 // PlainProblem returns the problem with the jargon of libraries replaced in its reason.
-func PlainProblem(p *verdict.Problem) *verdict.Problem {
+func PlainProblem(p *fault.Problem) *fault.Problem {
 	told := *p
 	told.Err = errors.New(Plain(p.Err.Error()))
 	return &told

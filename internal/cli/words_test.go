@@ -12,7 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/hallmark-sign/hallmark/bundle"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 )
 
 type written struct {
@@ -52,7 +52,7 @@ func TestNoVoiceOfALibrary(t *testing.T) {
 		"certificate signed by unknown":             x509.UnknownAuthorityError{},
 		"as others say it":                          errors.New("as others say it"),
 	} {
-		p := PlainProblem(&verdict.Problem{Exit: verdict.ExitUsage, Code: "unreadable", Err: fmt.Errorf("reading it: %w", err)})
+		p := PlainProblem(&fault.Problem{Exit: fault.ExitUsage, Code: "unreadable", Err: fmt.Errorf("reading it: %w", err)})
 		for _, text := range []string{p.Text(), p.Report().Reason} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%q in place of %q", text, want)

@@ -6,7 +6,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/identity"
 	"github.com/hallmark-sign/hallmark/internal/cli"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/report"
 	"github.com/hallmark-sign/hallmark/wire/sct"
 )
 
@@ -24,7 +24,7 @@ func addCertificate(a *cli.Table, der []byte) {
 		a.Line("issuer", "%s", id.Issuer)
 		addBuild(a, id.Build)
 	}
-	a.Line("certificate", "valid %s to %s, serial %s", verdict.Clock(cert.NotBefore), verdict.Clock(cert.NotAfter), hex.EncodeToString(cert.SerialNumber.Bytes()))
+	a.Line("certificate", "valid %s to %s, serial %s", report.Clock(cert.NotBefore), report.Clock(cert.NotAfter), hex.EncodeToString(cert.SerialNumber.Bytes()))
 	scts, err := sct.Embedded(cert)
 	if err != nil {
 		a.Line("CT log", "timestamps can't be read: %v", err)

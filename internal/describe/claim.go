@@ -7,8 +7,10 @@ import (
 
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/internal/cli"
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/report"
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 	"github.com/hallmark-sign/hallmark/wire/timestamp"
@@ -25,7 +27,7 @@ type Bundle struct {
 func Claim(c lookup.Claim) *cli.Table {
 	a := new(cli.Table)
 	b := c.Bundle
-	fmt.Fprintf(a, "%s: a Sigstore bundle v0.%d; nothing in it has been verified\n", verdict.Printable(c.Name), b.Version)
+	fmt.Fprintf(a, "%s: a Sigstore bundle v0.%d; nothing in it has been verified\n", fault.Printable(c.Name), b.Version)
 	addContent(a, b)
 	if c.Payload != nil {
 		a.Line("payload", "in the form of cosign 1 and 2, %s", shortened(c.Payload))
@@ -44,7 +46,7 @@ func addContent(a *cli.Table, b *bundle.Bundle) {
 	if b.Message != nil {
 		a.Line("signs", "an artifact")
 		if b.Message.Hash != 0 {
-			a.Line("digest", "%s", verdict.DigestText(b.Message.Hash, b.Message.Digest))
+			a.Line("digest", "%s", find.DigestText(b.Message.Hash, b.Message.Digest))
 		}
 		return
 	}
@@ -85,7 +87,7 @@ func addTimestamp(a *cli.Table, raw []byte) {
 		a.Line("timestamp", "can't be read: %v", err)
 		return
 	}
-	a.Line("timestamp", "%s, policy %s", verdict.Clock(token.Time), token.Policy)
+	a.Line("timestamp", "%s, policy %s", report.Clock(token.Time), token.Policy)
 }
 
 func addEntry(a *cli.Table, e rekor.Entry) {

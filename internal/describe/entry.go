@@ -9,7 +9,10 @@ import (
 
 	"github.com/hallmark-sign/hallmark/client/logread"
 	"github.com/hallmark-sign/hallmark/internal/cli"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
+	"github.com/hallmark-sign/hallmark/internal/judge"
+	"github.com/hallmark-sign/hallmark/internal/report"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 	"github.com/hallmark-sign/hallmark/wire/sct"
 )
@@ -48,7 +51,7 @@ func isBody(raw []byte) bool {
 // Logged returns the text for an entry that was proven to be in the log with this head.
 func Logged(head *logread.Head, e logread.Entry) string {
 	var a cli.Table
-	fmt.Fprintf(&a, "entry %d of %d, of %s\n", e.Index, head.Size, verdict.Printable(head.Origin))
+	fmt.Fprintf(&a, "entry %d of %d, of %s\n", e.Index, head.Size, fault.Printable(head.Origin))
 	if head.Format.Name == logread.CT().Name {
 		addLeaf(&a, e.Raw)
 	} else {
@@ -65,7 +68,7 @@ func addLeaf(a *cli.Table, raw []byte) {
 		return
 	}
 	a.Line("kind", "precertificate")
-	a.Line("logged", "%s", verdict.Clock(time.UnixMilli(int64(leaf.Timestamp))))
+	a.Line("logged", "%s", report.Clock(time.UnixMilli(int64(leaf.Timestamp))))
 	addCertificate(a, leaf.PreCertificate)
 	if len(leaf.Chain) > 0 {
 		a.Line("issued by", "the certificate with SHA-256 %s", hex.EncodeToString(leaf.Chain[0][:]))
@@ -84,7 +87,7 @@ func addBody(a *cli.Table, raw []byte) {
 		rekor.Digest
 	}{{"digest", body.Data}, {"payload", body.PayloadHash}} {
 		if digest.Hash != 0 {
-			a.Line(digest.name, "%s", verdict.DigestText(digest.Hash, digest.Value))
+			a.Line(digest.name, "%s", find.DigestText(digest.Hash, digest.Value))
 		}
 	}
 	for _, s := range body.Signatures {
@@ -93,7 +96,7 @@ func addBody(a *cli.Table, raw []byte) {
 		} else if key, err := x509.ParsePKIXPublicKey(s.Verifier.PublicKey); err != nil {
 			a.Line("key", "can't be read: %v", err)
 		} else {
-			a.Line("key", "%s", verdict.KeyFingerprint(key))
+			a.Line("key", "%s", judge.KeyFingerprint(key))
 		}
 	}
 }

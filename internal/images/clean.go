@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/oci"
 	"github.com/hallmark-sign/hallmark/policy"
 )
@@ -137,12 +137,12 @@ func (f Cleaning) show(env cli.Environment, p plan) (plan, error) {
 		} else {
 			going.all = append(going.all, r)
 		}
-		fmt.Fprintf(&text, "  %s  %s  %s%s\n", word, verdict.Printable(r.Digest), verdict.Printable(cmp.Or(r.Tag, r.PredicateType, r.Type, "of no type")), verdict.Printable(note))
+		fmt.Fprintf(&text, "  %s  %s  %s%s\n", word, fault.Printable(r.Digest), fault.Printable(cmp.Or(r.Tag, r.PredicateType, r.Type, "of no type")), fault.Printable(note))
 	}
 	if text.Len() == 0 || env.JSON {
 		return going, nil
 	}
-	_, err := fmt.Fprintf(env.Stdout, "%s\n%s", verdict.Printable(p.image.String()), text.String())
+	_, err := fmt.Fprintf(env.Stdout, "%s\n%s", fault.Printable(p.image.String()), text.String())
 	return going, err
 }
 
@@ -163,18 +163,18 @@ func (f Cleaning) confirm(ctx context.Context, env cli.Environment, total int) e
 		return nil
 	}
 	if _, ok := env.Terminal(); !ok {
-		return &verdict.Problem{Exit: verdict.ExitUsage, Code: "usage", Err: errors.New("nothing was deleted: there is no terminal to ask at"), Try: "--yes, to delete what is listed"}
+		return &fault.Problem{Exit: fault.ExitUsage, Code: "usage", Err: errors.New("nothing was deleted: there is no terminal to ask at"), Try: "--yes, to delete what is listed"}
 	}
 	return env.Confirm(ctx, fmt.Sprintf("delete these %d for good?", total), "--yes")
 }
 
-func undeleted(subject string, err error) *verdict.Problem {
+func undeleted(subject string, err error) *fault.Problem {
 	if errors.Is(err, oci.ErrInUse) {
-		return &verdict.Problem{Exit: verdict.ExitRefused, Subject: subject, Code: "deletion-refused", Err: err, Try: "hallmark clean again, which shows what is there now"}
+		return &fault.Problem{Exit: fault.ExitRefused, Subject: subject, Code: "deletion-refused", Err: err, Try: "hallmark clean again, which shows what is there now"}
 	}
 	if errors.Is(err, oci.ErrUndeletable) {
-		return &verdict.Problem{
-			Exit: verdict.ExitRefused, Subject: subject, Code: "deletion-refused", Err: err,
+		return &fault.Problem{
+			Exit: fault.ExitRefused, Subject: subject, Code: "deletion-refused", Err: err,
 			Try: "its operator: distribution needs storage.delete.enabled, others have their own pages for it",
 		}
 	}

@@ -14,8 +14,9 @@ import (
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/oci"
 )
 
@@ -56,13 +57,13 @@ func (f Download) Run(ctx context.Context, env cli.Environment, text string) err
 			return err
 		}
 	case len(failed) == 0:
-		return &verdict.Problem{Exit: verdict.ExitRefused, Subject: text, Code: "unsigned", Err: errors.New("no such bundle hangs on it"), Try: env.Command() + " tree " + text}
+		return &fault.Problem{Exit: fault.ExitRefused, Subject: text, Code: "unsigned", Err: errors.New("no such bundle hangs on it"), Try: env.Command() + " tree " + text}
 	}
 	return failed.OrNil()
 }
 
 // lines returns a line for each attachment of the chosen type.
-func (f Download) lines(image oci.Image, found []oci.Signature) (lines []string, failed verdict.Failures) {
+func (f Download) lines(image oci.Image, found []oci.Signature) (lines []string, failed fault.Failures) {
 	for _, one := range found {
 		switch line, err := f.line(image, one); {
 		case err != nil:
@@ -99,8 +100,8 @@ func (f Download) line(image oci.Image, one oci.Signature) (string, error) {
 			err = errors.New("it signs a payload that names the image, not the image")
 		}
 		if err != nil {
-			return "", &verdict.Problem{
-				Exit: verdict.ExitUsage, Subject: h.Name, Code: "legacy-form", Try: "hallmark save IMAGE DIR, which takes it as it is",
+			return "", &fault.Problem{
+				Exit: fault.ExitUsage, Subject: h.Name, Code: "legacy-form", Try: "hallmark save IMAGE DIR, which takes it as it is",
 				Err: fmt.Errorf("a signature in the form of cosign 1 and 2, which was not written: %w", err),
 			}
 		}
@@ -123,16 +124,16 @@ func (f Download) write(env cli.Environment, image oci.Image, lines []string) er
 	}
 	out := f.Output
 	if out == "" {
-		out = fmt.Sprintf("%s-%.19s%s", path.Base(image.Repository), image.Descriptor().FallbackTag(), verdict.LinesSuffix)
+		out = fmt.Sprintf("%s-%.19s%s", path.Base(image.Repository), image.Descriptor().FallbackTag(), find.LinesSuffix)
 	}
 	if len(lines) > 1 && !strings.HasSuffix(out, ".jsonl") {
-		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: out, Code: "usage", Err: fmt.Errorf("%d bundles go into a file whose name ends in .jsonl", len(lines)), Try: "--output " + out + ".jsonl"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: out, Code: "usage", Err: fmt.Errorf("%d bundles go into a file whose name ends in .jsonl", len(lines)), Try: "--output " + out + ".jsonl"}
 	}
 	if _, err := os.Stat(out); err == nil {
 		env.Say("%s: replaced", out)
 	}
 	if err := durable.WriteFile(out, []byte(all), 0o644); err != nil {
-		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: out, Code: "unwritable", Err: err, Try: "--output FILE"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: out, Code: "unwritable", Err: err, Try: "--output FILE"}
 	}
 	if env.JSON {
 		return env.PrintJSON(map[string]any{"image": image.String(), "file": out, "bundles": len(lines)})

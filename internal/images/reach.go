@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/oci"
 )
 
@@ -35,7 +35,7 @@ func (f Reach) Registry() (*lookup.Registry, error) {
 }
 
 // platforms returns the images of an image's platforms if recursive.
-func (f Reach) platforms(ctx context.Context, r *lookup.Registry, image oci.Image) ([]oci.Image, *verdict.Problem) {
+func (f Reach) platforms(ctx context.Context, r *lookup.Registry, image oci.Image) ([]oci.Image, *fault.Problem) {
 	if !f.Recursive {
 		return nil, nil
 	}

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/oci/transfer"
 )
 
@@ -58,7 +58,7 @@ func (f Transfer) show(env cli.Environment, source, target string, r *transfer.R
 		}{source, target, r})
 	}
 	var a cli.Table
-	fmt.Fprintf(&a, "%s to %s\n", verdict.Printable(source), verdict.Printable(target))
+	fmt.Fprintf(&a, "%s to %s\n", fault.Printable(source), fault.Printable(target))
 	a.Line("digest", "%s", r.Digest)
 	a.Line("platforms", "%d", r.Platforms)
 	a.Line("manifests", "%d, %d of them attachments", r.Manifests, r.Attachments)

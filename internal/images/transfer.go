@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/oci"
 	"github.com/hallmark-sign/hallmark/oci/layout"
 	"github.com/hallmark-sign/hallmark/oci/transfer"
@@ -52,8 +52,8 @@ func (f Transfer) to(ctx context.Context, r *lookup.Registry, job *transfer.Job,
 		return nil, p
 	}
 	if digest := to.Digest(); digest != "" && digest != job.Image.Digest {
-		return nil, &verdict.Problem{
-			Exit: verdict.ExitUsage, Subject: target, Code: "usage", Err: errors.New("the target names another image by digest"),
+		return nil, &fault.Problem{
+			Exit: fault.ExitUsage, Subject: target, Code: "usage", Err: errors.New("the target names another image by digest"),
 			Expected: job.Image.Digest, Found: digest, Try: to.Repository() + ":TAG",
 		}
 	}
@@ -80,8 +80,8 @@ func (f Transfer) run(ctx context.Context, env cli.Environment, source, target s
 	if err := f.show(env, source, target, report); err != nil || report.Complete {
 		return err
 	}
-	return &verdict.Problem{
-		Exit: verdict.ExitUndecided, Subject: target, Code: "incomplete", Try: "again: what is there is not sent again",
+	return &fault.Problem{
+		Exit: fault.ExitUndecided, Subject: target, Code: "incomplete", Try: "again: what is there is not sent again",
 		Err: fmt.Errorf("%d missing, the first is %s: %s", len(report.Missing), report.Missing[0].What, report.Missing[0].Why),
 	}
 }
@@ -93,9 +93,9 @@ func (f Transfer) Save(ctx context.Context, env cli.Environment, images []string
 		return err
 	}
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() || strings.HasSuffix(dir, ".tar") {
-		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "usage", Err: errors.New("images are saved into a directory"), Try: "tar -cf FILE.tar -C DIR . afterwards"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "usage", Err: errors.New("images are saved into a directory"), Try: "tar -cf FILE.tar -C DIR . afterwards"}
 	}
-	var failed verdict.Failures
+	var failed fault.Failures
 	for _, one := range images {
 		if err := f.saveOne(ctx, env, r, lookup.ImageName(one), dir); err != nil {
 			failed = append(failed, err)
@@ -118,10 +118,10 @@ func (f Transfer) saveOne(ctx context.Context, env cli.Environment, r *lookup.Re
 	}
 	to, err := layout.Create(ctx, dir, from.Repository())
 	if errors.Is(err, context.Canceled) {
-		return verdict.Interrupted(dir)
+		return fault.Interrupted(dir)
 	}
 	if err != nil {
-		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "unwritable", Err: err, Try: "another directory"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "unwritable", Err: err, Try: "another directory"}
 	}
 	defer to.Close()
 	return f.run(ctx, env, source, dir, transfer.Job{From: r.Client.Repository(from), To: to, Image: image.Descriptor(), Tag: from.Tag()})
@@ -135,15 +135,15 @@ func (f Transfer) Load(ctx context.Context, env cli.Environment, dir, image, tar
 	}
 	from, err := layout.Open(ctx, dir)
 	if errors.Is(err, context.Canceled) {
-		return verdict.Interrupted(dir)
+		return fault.Interrupted(dir)
 	}
 	if err != nil {
-		return verdict.Unreadable(dir, err)
+		return fault.Unreadable(dir, err)
 	}
 	defer from.Close()
 	chosen, err := from.Choose(image)
 	if err != nil {
-		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "usage", Err: err, Try: "--image IMAGE"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "usage", Err: err, Try: "--image IMAGE"}
 	}
 	job := transfer.Job{From: from, Image: oci.Descriptor{MediaType: chosen.MediaType, Size: chosen.Size, Digest: chosen.Digest}}
 	to, err := f.to(ctx, r, &job, target)

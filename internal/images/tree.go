@@ -6,8 +6,8 @@ import (
 	"fmt"
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/oci"
 )
 
@@ -60,9 +60,9 @@ func (f Reach) show(env cli.Environment, image oci.Image, attached []oci.Attache
 			Attached []hanging `json:"attached"`
 		}{image.String(), all})
 	}
-	fmt.Fprintln(env.Stdout, verdict.Printable(image.String()))
+	fmt.Fprintln(env.Stdout, fault.Printable(image.String()))
 	for _, a := range all {
-		fmt.Fprintf(env.Stdout, "  %s  %s\n", verdict.Printable(cmp.Or(a.Digest, a.Tag)), verdict.Printable(cmp.Or(a.PredicateType, a.Type, "of no type")))
+		fmt.Fprintf(env.Stdout, "  %s  %s\n", fault.Printable(cmp.Or(a.Digest, a.Tag)), fault.Printable(cmp.Or(a.PredicateType, a.Type, "of no type")))
 	}
 	if len(all) == 0 {
 		fmt.Fprintln(env.Stdout, "  nothing hangs on it")

@@ -11,7 +11,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/hallmark-sign/hallmark/bundle"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/oci"
 	"github.com/hallmark-sign/hallmark/policy"
 	"github.com/hallmark-sign/hallmark/wire/dsse"
@@ -21,7 +22,7 @@ import (
 // HoldsBundles reports whether a file has bundles in it, by its name or because it
 // begins as JSON does and no archive of an image does.
 func HoldsBundles(file string) bool {
-	if strings.HasSuffix(file, verdict.Suffix) || strings.HasSuffix(file, verdict.LinesSuffix) {
+	if strings.HasSuffix(file, find.Suffix) || strings.HasSuffix(file, find.LinesSuffix) {
 		return true
 	}
 	info, err := os.Stat(file)
@@ -41,7 +42,7 @@ func HoldsBundles(file string) bool {
 
 // Attachments returns the bundles of a file, which must all be about the image.
 func Attachments(file string, image oci.Image) ([]oci.Attachment, error) {
-	raw, err := verdict.ReadFile(file, bundle.MaxSize)
+	raw, err := find.ReadFile(file, bundle.MaxSize)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +61,7 @@ func Attachments(file string, image oci.Image) ([]oci.Attachment, error) {
 		}
 		predicateType, err := statementAbout(b, image)
 		if err != nil {
-			return nil, &verdict.Problem{Exit: verdict.ExitRefused, Subject: file, Code: "subject-mismatch", Err: err, Expected: image.Digest, Try: "hallmark inspect " + file}
+			return nil, &fault.Problem{Exit: fault.ExitRefused, Subject: file, Code: "subject-mismatch", Err: err, Expected: image.Digest, Try: "hallmark inspect " + file}
 		}
 		all = append(all, oci.Attachment{Bundle: bytes.Clone(value), PredicateType: predicateType, Created: time.Now()})
 	}
@@ -81,8 +82,8 @@ func statementAbout(b *bundle.Bundle, image oci.Image) (predicateType string, er
 	return s.PredicateType, nil
 }
 
-func UnreadableBundle(name string, err error) *verdict.Problem {
-	return &verdict.Problem{Exit: verdict.ExitUsage, Subject: name, Code: "bundle-malformed", Err: err}
+func UnreadableBundle(name string, err error) *fault.Problem {
+	return &fault.Problem{Exit: fault.ExitUsage, Subject: name, Code: "bundle-malformed", Err: err}
 }
 
 // Content returns the type of a bundle's statement, and its predicate. A signature

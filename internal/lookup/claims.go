@@ -8,7 +8,8 @@ import (
 	"path/filepath"
 
 	"github.com/hallmark-sign/hallmark/bundle"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
@@ -17,15 +18,15 @@ import (
 type Claim struct {
 	Name    string
 	Bundle  *bundle.Bundle
-	Problem *verdict.Problem // in place of the bundle
-	Image   []byte           // SHA-256 of the image; nil: the bundle is in a file
-	Payload []byte           // what is signed in place of the image (wire/simplesigning)
+	Problem *fault.Problem // in place of the bundle
+	Image   []byte         // SHA-256 of the image; nil: the bundle is in a file
+	Payload []byte         // what is signed in place of the image (wire/simplesigning)
 }
 
 // Claims returns the bundles of a file, all of which must be well-formed, or those
 // attached to an image, each with its error. There is at least one.
 func (r *Registry) Claims(ctx context.Context, arg string) ([]Claim, error) {
-	text, isImage, p := verdict.Finder{Registry: r}.Subject(arg)
+	text, isImage, p := find.Finder{Registry: r}.Subject(arg)
 	if p != nil {
 		return nil, p
 	}
@@ -50,7 +51,7 @@ func (r *Registry) Claims(ctx context.Context, arg string) ([]Claim, error) {
 		all = append(all, c)
 	}
 	if len(all) == 0 {
-		return nil, &verdict.Problem{Exit: verdict.ExitRefused, Subject: text, Code: "unsigned", Err: errors.New("the registry has the image, and no bundle on it")}
+		return nil, &fault.Problem{Exit: fault.ExitRefused, Subject: text, Code: "unsigned", Err: errors.New("the registry has the image, and no bundle on it")}
 	}
 	return all, nil
 }
@@ -59,23 +60,23 @@ func (r *Registry) Claims(ctx context.Context, arg string) ([]Claim, error) {
 // beside it.
 func claimsBeside(file string) ([]Claim, error) {
 	files := []string{file}
-	bundles, err := verdict.ReadBundles(file)
+	bundles, err := find.ReadBundles(file)
 	info, statErr := os.Stat(file)
-	switch beside := verdict.Beside(file); {
+	switch beside := find.Beside(file); {
 	case err == nil:
 	case len(beside) > 0:
 		files = beside
 	case statErr == nil && info.IsDir():
-		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: file, Code: "unreadable", Err: errors.New("is a directory"), Try: "the bundles in it, " + verdict.Quoted(filepath.Join(file, "*"+verdict.Suffix))}
-	case statErr == nil && !verdict.IsBundle(file):
-		return nil, &verdict.Problem{Exit: verdict.ExitRefused, Subject: file, Code: "unsigned", Err: fmt.Errorf("it is no bundle, and there is no %s%s", file, verdict.Suffix)}
+		return nil, &fault.Problem{Exit: fault.ExitUsage, Subject: file, Code: "unreadable", Err: errors.New("is a directory"), Try: "the bundles in it, " + fault.Quoted(filepath.Join(file, "*"+find.Suffix))}
+	case statErr == nil && !find.IsBundle(file):
+		return nil, &fault.Problem{Exit: fault.ExitRefused, Subject: file, Code: "unsigned", Err: fmt.Errorf("it is no bundle, and there is no %s%s", file, find.Suffix)}
 	default:
 		return nil, err
 	}
 	var all []Claim
 	for _, name := range files {
 		if name != file {
-			if bundles, err = verdict.ReadBundles(name); err != nil {
+			if bundles, err = find.ReadBundles(name); err != nil {
 				return all, err
 			}
 		}
@@ -98,14 +99,14 @@ func (c Claim) Proved(v *verify.Verifier, accept verify.Requirements) (*verify.R
 	}
 	result, err := v.Verify(c.Bundle, artifact, accept)
 	if err == nil && c.Payload != nil {
-		verdict.OfImage(result, c.Image)
+		find.OfImage(result, c.Image)
 	}
 	return result, err
 }
 
 func (c Claim) artifact() (verify.Artifact, error) {
 	if c.Image == nil {
-		return verdict.Claimed(c.Bundle)
+		return find.Claimed(c.Bundle)
 	}
-	return verdict.Image(c.Image, c.Payload)
+	return find.Image(c.Image, c.Payload)
 }

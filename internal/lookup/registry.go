@@ -7,11 +7,12 @@ import (
 	"strings"
 
 	"github.com/hallmark-sign/hallmark/bundle"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/oci"
 )
 
-// Registry is where images are, as a verdict.Registry.
+// Registry is where images are, as a find.Registry.
 type Registry struct {
 	Client *oci.Client
 }
@@ -21,7 +22,7 @@ func (r *Registry) IsImage(text string) bool { return oci.LooksLikeImage(text) }
 
 // Misnamed returns the problem of an argument that looks like an image name and is
 // invalid.
-func (r *Registry) Misnamed(text string) *verdict.Problem {
+func (r *Registry) Misnamed(text string) *fault.Problem {
 	if !oci.MeansImage(text) {
 		return nil
 	}
@@ -30,8 +31,8 @@ func (r *Registry) Misnamed(text string) *verdict.Problem {
 }
 
 // Look finds an image and the bundles on it.
-func (r *Registry) Look(ctx context.Context, reference string) (verdict.Held, *verdict.Problem) {
-	var held verdict.Held
+func (r *Registry) Look(ctx context.Context, reference string) (find.Held, *fault.Problem) {
+	var held find.Held
 	image, p := r.Image(ctx, reference, false)
 	if p != nil {
 		return held, p
@@ -46,7 +47,7 @@ func (r *Registry) Look(ctx context.Context, reference string) (verdict.Held, *v
 		return held, nil
 	}
 	known := Manifests(found)
-	held.More = func(ctx context.Context) ([]verdict.Hanging, *verdict.Problem) {
+	held.More = func(ctx context.Context) ([]find.Hanging, *fault.Problem) {
 		found, err := r.Client.LegacySignatures(ctx, image, known)
 		if err != nil {
 			return nil, RegistryError(reference, err)
@@ -65,16 +66,16 @@ func Manifests(found []oci.Signature) []string {
 	return all
 }
 
-func hangAll(image oci.Image, found []oci.Signature) []verdict.Hanging {
-	var all []verdict.Hanging
+func hangAll(image oci.Image, found []oci.Signature) []find.Hanging {
+	var all []find.Hanging
 	for _, f := range found {
 		all = append(all, Attached(image, f))
 	}
 	return all
 }
 
-func Attached(image oci.Image, f oci.Signature) verdict.Hanging {
-	h := verdict.Hanging{Name: image.Repository + "@" + f.Manifest, Raw: f.Bundle, Payload: f.Payload}
+func Attached(image oci.Image, f oci.Signature) find.Hanging {
+	h := find.Hanging{Name: image.Repository + "@" + f.Manifest, Raw: f.Bundle, Payload: f.Payload}
 	err := f.Err
 	if err == nil && f.Detached != nil {
 		if h.Bundle, err = bundle.FromDetached(*f.Detached); err != nil {
@@ -89,7 +90,7 @@ func Attached(image oci.Image, f oci.Signature) verdict.Hanging {
 
 // Image returns the image that a reference names. It fetches the manifest of a
 // digest only if whole is set.
-func (r *Registry) Image(ctx context.Context, text string, whole bool) (oci.Image, *verdict.Problem) {
+func (r *Registry) Image(ctx context.Context, text string, whole bool) (oci.Image, *fault.Problem) {
 	reference, p := ParseReference(text)
 	if p != nil {
 		return oci.Image{}, p
@@ -104,12 +105,12 @@ func (r *Registry) Image(ctx context.Context, text string, whole bool) (oci.Imag
 	return image, nil
 }
 
-func ParseReference(text string) (oci.Reference, *verdict.Problem) {
+func ParseReference(text string) (oci.Reference, *fault.Problem) {
 	reference, err := oci.ParseReference(text)
 	if err == nil {
 		return reference, nil
 	}
-	p := &verdict.Problem{Exit: verdict.ExitUsage, Subject: text, Code: "usage", Err: err}
+	p := &fault.Problem{Exit: fault.ExitUsage, Subject: text, Code: "usage", Err: err}
 	if wrong := new(oci.NameError); errors.As(err, &wrong) {
 		p.Try = wrong.Try
 	}
@@ -117,7 +118,7 @@ func ParseReference(text string) (oci.Reference, *verdict.Problem) {
 }
 
 // Platforms returns the images of an image's platforms.
-func (r *Registry) Platforms(ctx context.Context, image oci.Image) ([]oci.Image, *verdict.Problem) {
+func (r *Registry) Platforms(ctx context.Context, image oci.Image) ([]oci.Image, *fault.Problem) {
 	all, err := r.Client.Platforms(ctx, image)
 	if err != nil {
 		return nil, RegistryError(image.String(), err)
@@ -130,7 +131,7 @@ func (r *Registry) Expand(ctx context.Context, args []string) ([]string, error) 
 	var all []string
 	for _, arg := range args {
 		all = append(all, arg)
-		text, isImage, p := verdict.Finder{Registry: r}.Subject(arg)
+		text, isImage, p := find.Finder{Registry: r}.Subject(arg)
 		if p != nil || !isImage {
 			continue // told of when it is judged
 		}
@@ -168,14 +169,14 @@ func remedy(reason oci.Reason) string {
 }
 
 // RegistryError tells what could not be looked at from what was seen and is no good.
-func RegistryError(subject string, err error) *verdict.Problem {
-	p := &verdict.Problem{Exit: verdict.ExitUndecided, Subject: subject, Code: "could-not-look", Err: err}
+func RegistryError(subject string, err error) *fault.Problem {
+	p := &fault.Problem{Exit: fault.ExitUndecided, Subject: subject, Code: "could-not-look", Err: err}
 	u := new(oci.RegistryError)
 	switch {
 	case errors.Is(err, context.Canceled):
-		return verdict.Interrupted(subject)
+		return fault.Interrupted(subject)
 	case errors.Is(err, oci.ErrMalformed):
-		p.Exit, p.Code = verdict.ExitUsage, "bundle-malformed"
+		p.Exit, p.Code = fault.ExitUsage, "bundle-malformed"
 	case errors.As(err, &u):
 		p.Try = remedy(u.Reason)
 	}

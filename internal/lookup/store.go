@@ -8,23 +8,24 @@ import (
 	"sync/atomic"
 
 	"github.com/hallmark-sign/hallmark/client"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
 )
 
 // NoStoreHint is what to try where an instance keeps no bundles.
 const NoStoreHint = "evidence: {enabled: true} in the instance's hallmark.yaml, if it is yours; or --evidence URL of another"
 
-// Store is an evidence store, as a verdict.Store.
+// Store is an evidence store, as a judge.Store.
 type Store struct {
 	Client client.Evidence
-	down   atomic.Pointer[verdict.Problem] // seen not to answer: is not waited for again in this run
+	down   atomic.Pointer[fault.Problem] // seen not to answer: is not waited for again in this run
 }
 
 // Name returns the store's address.
 func (s *Store) Name() string { return s.Client.URL }
 
 // Bundles asks for what the store has of an artifact.
-func (s *Store) Bundles(ctx context.Context, digest []byte) ([]verdict.Hanging, *verdict.Problem) {
+func (s *Store) Bundles(ctx context.Context, digest []byte) ([]find.Hanging, *fault.Problem) {
 	if p := s.down.Load(); p != nil {
 		return nil, p
 	}
@@ -32,19 +33,19 @@ func (s *Store) Bundles(ctx context.Context, digest []byte) ([]verdict.Hanging, 
 	if err != nil {
 		return nil, s.unseen(err)
 	}
-	bundles := make([]verdict.Hanging, len(found))
+	bundles := make([]find.Hanging, len(found))
 	for i, raw := range found {
-		bundles[i] = verdict.Hanging{Name: fmt.Sprintf("%s sha256:%s %d", s.Client.URL, hex.EncodeToString(digest), i+1), Raw: raw}
+		bundles[i] = find.Hanging{Name: fmt.Sprintf("%s sha256:%s %d", s.Client.URL, hex.EncodeToString(digest), i+1), Raw: raw}
 	}
 	return bundles, nil
 }
 
 // unseen returns the problem for a store that could not be consulted.
-func (s *Store) unseen(err error) *verdict.Problem {
+func (s *Store) unseen(err error) *fault.Problem {
 	if errors.Is(err, context.Canceled) {
-		return verdict.Interrupted("")
+		return fault.Interrupted("")
 	}
-	p := &verdict.Problem{Exit: verdict.ExitUndecided, Code: "could-not-look", Err: err, Try: "again, later; or --evidence URL of a store that is there"}
+	p := &fault.Problem{Exit: fault.ExitUndecided, Code: "could-not-look", Err: err, Try: "again, later; or --evidence URL of a store that is there"}
 	if errors.Is(err, client.ErrNoStore) {
 		p.Try = NoStoreHint
 	}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/hallmark-sign/hallmark/client"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 )
 
 // A store that does not answer is waited for once, however many files there are; one
@@ -23,7 +23,7 @@ func TestStoreIsDown(t *testing.T) {
 	_, first := s.Bundles(t.Context(), make([]byte, 32))
 	start := time.Now()
 	for range 1000 {
-		if _, p := s.Bundles(t.Context(), make([]byte, 32)); p != first || p.Exit != verdict.ExitUndecided {
+		if _, p := s.Bundles(t.Context(), make([]byte, 32)); p != first || p.Exit != fault.ExitUndecided {
 			t.Fatalf("got %v", p)
 		}
 	}

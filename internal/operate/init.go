@@ -11,10 +11,10 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/internal/instance"
 	"github.com/hallmark-sign/hallmark/internal/keys"
 	"github.com/hallmark-sign/hallmark/internal/server"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/trust/store"
 )
 
@@ -37,10 +37,10 @@ func (n NewInstance) Make(ctx context.Context, env cli.Environment, dir string) 
 		}
 	}
 	if here, err := os.Getwd(); err == nil && sameDir(dir, here) {
-		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "usage", Err: errors.New("the directory that you are in can't be replaced by an instance"), Try: env.Command() + " init NEW-DIRECTORY"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "usage", Err: errors.New("the directory that you are in can't be replaced by an instance"), Try: env.Command() + " init NEW-DIRECTORY"}
 	}
 	if err := checkTLS(env, &o); err != nil {
-		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.Command() + " init --help"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.Command() + " init --help"}
 	}
 	passphrase, err := env.Secret(ctx, "passphrase", n.PassphraseFile, "HALLMARK_PASSPHRASE", keys.PassphraseRule)
 	if err != nil {
@@ -55,7 +55,7 @@ func (n NewInstance) Make(ctx context.Context, env cli.Environment, dir string) 
 		return cli.DiskProblem(dir, err)
 	}
 	if err != nil {
-		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.Command() + " init --help"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.Command() + " init --help"}
 	}
 	m, err := store.Read(filepath.Join(dir, "trust"))
 	if err != nil {
@@ -112,7 +112,7 @@ func exists(dir string, err error) error {
 	if !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return &verdict.Problem{Exit: verdict.ExitRefused, Subject: dir, Code: "exists", Err: err, Try: "choose another DIR; nothing was changed"}
+	return &fault.Problem{Exit: fault.ExitRefused, Subject: dir, Code: "exists", Err: err, Try: "choose another DIR; nothing was changed"}
 }
 
 // sameDir reports whether two paths are one directory.
@@ -130,6 +130,6 @@ func sameDir(a, b string) bool {
 func SayLeft(env cli.Environment, dir string) {
 	left, _ := filepath.Glob(filepath.Join(filepath.Dir(filepath.Clean(dir)), durable.TemporaryDirs))
 	for _, one := range left {
-		env.Say("  left         unless another init or restore is running: rm -r %s", verdict.Quoted(one))
+		env.Say("  left         unless another init or restore is running: rm -r %s", fault.Quoted(one))
 	}
 }

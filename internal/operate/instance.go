@@ -10,23 +10,23 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/internal/instance"
 	"github.com/hallmark-sign/hallmark/internal/keys"
 	"github.com/hallmark-sign/hallmark/internal/server"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
 func OpenInstance(path string, passphrase []byte) (*instance.Instance, error) {
 	i, err := instance.Open(config.Find(path), passphrase)
 	if errors.Is(err, keys.ErrPassphrase) {
-		return nil, &verdict.Problem{Exit: verdict.ExitRefused, Subject: path, Code: "wrong-passphrase", Err: err}
+		return nil, &fault.Problem{Exit: fault.ExitRefused, Subject: path, Code: "wrong-passphrase", Err: err}
 	}
 	if durable.Failing(err) {
 		return nil, cli.DiskProblem(path, err)
 	}
 	if err != nil {
-		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: path, Code: "configuration", Err: err}
+		return nil, &fault.Problem{Exit: fault.ExitUsage, Subject: path, Code: "configuration", Err: err}
 	}
 	return i, nil
 }
@@ -35,7 +35,7 @@ func OpenInstance(path string, passphrase []byte) (*instance.Instance, error) {
 func Listen(address string) (net.Listener, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, &verdict.Problem{Exit: verdict.ExitUndecided, Subject: address, Code: "address-in-use", Err: err, Try: "--listen ADDR, or stop what listens there"}
+		return nil, &fault.Problem{Exit: fault.ExitUndecided, Subject: address, Code: "address-in-use", Err: err, Try: "--listen ADDR, or stop what listens there"}
 	}
 	return listener, nil
 }
@@ -51,7 +51,7 @@ func NewServer(i *instance.Instance, l net.Listener, logger *slog.Logger, reload
 		return nil, cli.DiskProblem(i.Config.Dir, err)
 	}
 	if errors.Is(err, durable.ErrLocked) {
-		return nil, &verdict.Problem{Exit: verdict.ExitUndecided, Subject: i.Config.Dir, Code: "instance-locked", Err: fmt.Errorf("another process serves this instance: %w", err)}
+		return nil, &fault.Problem{Exit: fault.ExitUndecided, Subject: i.Config.Dir, Code: "instance-locked", Err: fmt.Errorf("another process serves this instance: %w", err)}
 	}
 	if lost := lostLog(err); lost != nil {
 		return nil, lost
@@ -60,7 +60,7 @@ func NewServer(i *instance.Instance, l net.Listener, logger *slog.Logger, reload
 		return nil, demandProblem(i.Config.Dir, err)
 	}
 	if errors.Is(err, tilelog.ErrFrozen) {
-		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: i.Config.Dir, Code: "configuration", Err: fmt.Errorf("a rotation was interrupted: %w", err), Try: "hallmark log rotate, once more"}
+		return nil, &fault.Problem{Exit: fault.ExitUsage, Subject: i.Config.Dir, Code: "configuration", Err: fmt.Errorf("a rotation was interrupted: %w", err), Try: "hallmark log rotate, once more"}
 	}
 	return nil, err
 }
@@ -69,20 +69,20 @@ func NewServer(i *instance.Instance, l net.Listener, logger *slog.Logger, reload
 // It returns nil if err reports neither.
 func lostLog(err error) error {
 	if went := new(tilelog.WentBack); errors.As(err, &went) {
-		return &verdict.Problem{
-			Exit: verdict.ExitUsage, Subject: went.Dir, Code: "log-went-back", Err: err,
-			Try: "put the newest directory of the log back; if it is lost, move this one away and hallmark log restore BACKUP " + verdict.Quoted(went.Dir),
+		return &fault.Problem{
+			Exit: fault.ExitUsage, Subject: went.Dir, Code: "log-went-back", Err: err,
+			Try: "put the newest directory of the log back; if it is lost, move this one away and hallmark log restore BACKUP " + fault.Quoted(went.Dir),
 		}
 	}
 	lost := new(tilelog.Lost)
 	if !errors.As(err, &lost) {
 		return nil
 	}
-	return &verdict.Problem{Exit: verdict.ExitUsage, Subject: lost.Dir, Code: "log-lost", Err: err, Try: "mount it; or hallmark log restore BACKUP " + verdict.Quoted(lost.Dir)}
+	return &fault.Problem{Exit: fault.ExitUsage, Subject: lost.Dir, Code: "log-lost", Err: err, Try: "mount it; or hallmark log restore BACKUP " + fault.Quoted(lost.Dir)}
 }
 
 // demandProblem returns the refusal of a configuration for whose witnesses no log policy can
 // be published.
-func demandProblem(dir string, err error) *verdict.Problem {
-	return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: "docs/operating/witnesses.md"}
+func demandProblem(dir string, err error) *fault.Problem {
+	return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: "docs/operating/witnesses.md"}
 }

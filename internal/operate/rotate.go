@@ -11,9 +11,10 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/internal/instance"
 	"github.com/hallmark-sign/hallmark/internal/ownlog"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/trust/store"
 )
@@ -31,7 +32,7 @@ func (f Rotation) Run(ctx context.Context, env cli.Environment) error {
 	logger := slog.New(slog.NewJSONHandler(env.Machine(), &slog.HandlerOptions{Level: slog.LevelError}))
 	resumed, err := instance.ResumeRotation(config.Find(f.Config), logger)
 	if err != nil {
-		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: f.Config, Code: "configuration", Err: err}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: f.Config, Code: "configuration", Err: err}
 	}
 	if resumed {
 		return f.tellNext(env, "")
@@ -47,7 +48,7 @@ func (f Rotation) Run(ctx context.Context, env cli.Environment) error {
 	if err := i.CheckRotation(f.URL); errors.Is(err, instance.ErrDemand) {
 		return demandProblem(i.Config.Dir, err)
 	} else if err != nil {
-		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: f.URL, Code: "configuration", Err: err, Try: "--url https://ANOTHER-HOST"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: f.URL, Code: "configuration", Err: err, Try: "--url https://ANOTHER-HOST"}
 	}
 	old := i.Root.Logs[len(i.Root.Logs)-1].BaseURL
 	if err := f.confirm(ctx, env, old); err != nil {
@@ -97,7 +98,7 @@ func (f Rotation) tellNext(env cli.Environment, frozen string) error {
 		env.Say("froze the log at %s; entries go to %s", frozen, current)
 	}
 	if logs.Config.Witnesses != nil {
-		key, err := verdict.ReadFile(logs.Config.Path("trust", trust.LogKeyFile), 1<<10)
+		key, err := find.ReadFile(logs.Config.Path("trust", trust.LogKeyFile), 1<<10)
 		if err != nil {
 			return err
 		}
@@ -105,7 +106,7 @@ func (f Rotation) tellNext(env cli.Environment, frozen string) error {
 		env.Say("    - %s", strings.TrimSpace(string(key)))
 	}
 	env.Say("  fingerprint  %s", m.Fingerprint())
-	env.Say("  run it       %s serve -c %s", env.Command(), verdict.Quoted(f.Config))
+	env.Say("  run it       %s serve -c %s", env.Command(), fault.Quoted(f.Config))
 	env.Say("  clients      %s trust add %s", env.Command(), logs.Config.URL)
 	return nil
 }
@@ -127,7 +128,7 @@ func freeze(ctx context.Context, i *instance.Instance, logger *slog.Logger) erro
 		return lost
 	}
 	if errors.Is(err, durable.ErrLocked) {
-		return &verdict.Problem{Exit: verdict.ExitUndecided, Subject: i.Config.Dir, Code: "instance-locked", Err: errors.New("the instance is running"), Try: "stop it, and do it again"}
+		return &fault.Problem{Exit: fault.ExitUndecided, Subject: i.Config.Dir, Code: "instance-locked", Err: errors.New("the instance is running"), Try: "stop it, and do it again"}
 	}
 	return err
 }

@@ -10,8 +10,8 @@ import (
 	"syscall"
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/internal/server"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
 // A Service is a server that runs until it is stopped, with its log in JSON on stderr.
@@ -42,7 +42,7 @@ func (f Service) instance(ctx context.Context, env cli.Environment, logger *slog
 	if f.Listen != "" {
 		i.Config.Listen = f.Listen
 		if err := i.Config.Check(); err != nil {
-			return &verdict.Problem{Exit: verdict.ExitUsage, Subject: f.Listen, Code: "configuration", Err: err}
+			return &fault.Problem{Exit: fault.ExitUsage, Subject: f.Listen, Code: "configuration", Err: err}
 		}
 	}
 	env.CollectLess()
@@ -72,7 +72,7 @@ func hangups() (signals <-chan os.Signal, ignore func()) {
 // servingProblem returns the problem for the error that ended a server.
 func servingProblem(dir string, err error) error {
 	if errors.Is(err, server.ErrCertificate) {
-		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: "tls in the configuration"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: "tls in the configuration"}
 	}
 	return err
 }
@@ -99,7 +99,7 @@ func (f Service) inJSON(env cli.Environment, run func(*slog.Logger) error) error
 func (f Service) logger(env cli.Environment) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(f.LogLevel)); err != nil {
-		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Code: "usage", Err: fmt.Errorf("--log-level: %q is none of debug, info, warn and error", f.LogLevel), Try: "--log-level info"}
+		return nil, &fault.Problem{Exit: fault.ExitUsage, Code: "usage", Err: fmt.Errorf("--log-level: %q is none of debug, info, warn and error", f.LogLevel), Try: "--log-level info"}
 	}
 	return slog.New(slog.NewJSONHandler(env.Machine(), &slog.HandlerOptions{Level: level})), nil
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/internal/keys"
 	"github.com/hallmark-sign/hallmark/internal/server"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/internal/witness"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
@@ -49,7 +49,7 @@ func (n NewWitness) Make(ctx context.Context, env cli.Environment, dir string) e
 		err = c.Check()
 	}
 	if err != nil {
-		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.Command() + " witness init --help"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.Command() + " witness init --help"}
 	}
 	passphrase, err := env.Secret(ctx, "passphrase", n.PassphraseFile, "HALLMARK_PASSPHRASE", keys.PassphraseRule)
 	if err != nil {
@@ -92,7 +92,7 @@ func (f Service) witness(ctx context.Context, env cli.Environment, logger *slog.
 		err = c.Check()
 	}
 	if err != nil {
-		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.Command() + " witness init " + dir}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.Command() + " witness init " + dir}
 	}
 	key, err := f.witnessKey(ctx, env, c)
 	if err != nil {
@@ -128,7 +128,7 @@ func (f Service) witnessKey(ctx context.Context, env cli.Environment, c *config.
 	}
 	private, ok := key.(ed25519.PrivateKey)
 	if !ok {
-		return nil, verdict.Unreadable(path, fmt.Errorf("the key of a witness is Ed25519, not %T", key))
+		return nil, fault.Unreadable(path, fmt.Errorf("the key of a witness is Ed25519, not %T", key))
 	}
 	return private, nil
 }
@@ -142,21 +142,21 @@ func openWitness(c *config.Witness, key ed25519.PrivateKey, logger *slog.Logger)
 	}
 	state := c.Path(witnessState)
 	if _, err := os.Stat(state); err != nil {
-		return nil, &verdict.Problem{
-			Exit: verdict.ExitUsage, Subject: state, Code: "witness-state", Try: witnessRemedy,
+		return nil, &fault.Problem{
+			Exit: fault.ExitUsage, Subject: state, Code: "witness-state", Try: witnessRemedy,
 			Err: fmt.Errorf("what the witness has cosigned is not there: %w", err),
 		}
 	}
 	w, err := witness.New(witness.Options{Dir: state, Name: c.Name, Key: key, Logs: logs, Clock: time.Now, Logger: logger})
 	switch {
 	case errors.Is(err, durable.ErrLocked):
-		return nil, &verdict.Problem{Exit: verdict.ExitUndecided, Subject: c.Dir, Code: "instance-locked", Err: fmt.Errorf("another process is this witness: %w", err)}
+		return nil, &fault.Problem{Exit: fault.ExitUndecided, Subject: c.Dir, Code: "instance-locked", Err: fmt.Errorf("another process is this witness: %w", err)}
 	case durable.Failing(err):
 		return nil, cli.DiskProblem(state, err)
 	case errors.Is(err, witness.ErrWentBack):
-		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: state, Code: "witness-state", Err: err, Try: witnessRemedy}
+		return nil, &fault.Problem{Exit: fault.ExitUsage, Subject: state, Code: "witness-state", Err: err, Try: witnessRemedy}
 	case err != nil:
-		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: state, Code: "witness-state", Err: err}
+		return nil, &fault.Problem{Exit: fault.ExitUsage, Subject: state, Code: "witness-state", Err: err}
 	}
 	return w, nil
 }

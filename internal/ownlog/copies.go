@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/hallmark-sign/hallmark/internal/config"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 )
 
 // Copy is one log that is copied to a directory.
@@ -19,7 +19,7 @@ type Copy struct{ From, To string }
 func PlanBackup(given, source, target string) (*Logs, []Copy, error) {
 	if !IsInstance(source) {
 		if _, err := os.Stat(filepath.Join(source, "checkpoint")); errors.Is(err, fs.ErrNotExist) {
-			return nil, nil, verdict.Unreadable(source, fmt.Errorf("it is no instance, which has %s, and no log, which has a checkpoint", config.File))
+			return nil, nil, fault.Unreadable(source, fmt.Errorf("it is no instance, which has %s, and no log, which has a checkpoint", config.File))
 		}
 		logs, err := Open(given, source)
 		return logs, []Copy{{source, target}}, err
@@ -45,12 +45,12 @@ func checkBackup(target string) error {
 		return nil
 	}
 	if err != nil {
-		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: target, Code: "unwritable", Err: err}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: target, Code: "unwritable", Err: err}
 	}
 	for _, entry := range entries {
 		if name := entry.Name(); name != "ct" && name != "lost+found" && !strings.HasPrefix(name, "rekor") && !strings.HasPrefix(name, ".") {
-			return &verdict.Problem{
-				Exit: verdict.ExitUsage, Subject: target, Code: "exists", Err: fmt.Errorf("%s is in it, which is of no backup", name), Try: "a directory of its own, such as " + verdict.Quoted(filepath.Join(target, "hallmark-backup")),
+			return &fault.Problem{
+				Exit: fault.ExitUsage, Subject: target, Code: "exists", Err: fmt.Errorf("%s is in it, which is of no backup", name), Try: "a directory of its own, such as " + fault.Quoted(filepath.Join(target, "hallmark-backup")),
 			}
 		}
 	}

@@ -15,9 +15,10 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/ctlog"
 	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/internal/logbackup"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
@@ -53,10 +54,10 @@ func Open(given, dir string) (*Logs, error) {
 	o := new(Logs)
 	var err error
 	if o.Config, err = config.Load(config.Find(given)); err != nil {
-		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Subject: given, Code: "configuration", Err: err, Try: "-c DIR, of the instance"}
+		return nil, &fault.Problem{Exit: fault.ExitUsage, Subject: given, Code: "configuration", Err: err, Try: "-c DIR, of the instance"}
 	}
 	path := o.Config.Path("trust", trust.RootFile)
-	raw, err := verdict.ReadFile(path, trust.MaxSize)
+	raw, err := find.ReadFile(path, trust.MaxSize)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +65,7 @@ func Open(given, dir string) (*Logs, error) {
 		err = o.list()
 	}
 	if err != nil {
-		return nil, verdict.Unreadable(path, err)
+		return nil, fault.Unreadable(path, err)
 	}
 	return o, nil
 }
@@ -134,15 +135,15 @@ func (o *Logs) Open(dir string) (*logbackup.Tree, Log, error) {
 func Problem(subject string, err error) error {
 	switch {
 	case errors.Is(err, durable.ErrLocked):
-		return &verdict.Problem{Exit: verdict.ExitUndecided, Subject: subject, Code: "instance-locked", Err: fmt.Errorf("another backup is being made there: %w", err)}
+		return &fault.Problem{Exit: fault.ExitUndecided, Subject: subject, Code: "instance-locked", Err: fmt.Errorf("another backup is being made there: %w", err)}
 	case errors.Is(err, logread.ErrDamaged):
-		return &verdict.Problem{Exit: verdict.ExitRefused, Subject: subject, Code: "log-damaged", Err: err, Try: "hallmark log check " + verdict.Quoted(subject)}
+		return &fault.Problem{Exit: fault.ExitRefused, Subject: subject, Code: "log-damaged", Err: err, Try: "hallmark log check " + fault.Quoted(subject)}
 	case errors.Is(err, logbackup.ErrOtherLog):
-		return &verdict.Problem{Exit: verdict.ExitRefused, Subject: subject, Code: "other-log", Err: err, Try: "another directory; nothing was changed"}
+		return &fault.Problem{Exit: fault.ExitRefused, Subject: subject, Code: "other-log", Err: err, Try: "another directory; nothing was changed"}
 	case errors.Is(err, fs.ErrNotExist):
-		return verdict.Unreadable(subject, fmt.Errorf("there is no log: %w", err))
+		return fault.Unreadable(subject, fmt.Errorf("there is no log: %w", err))
 	case errors.Is(err, fs.ErrExist):
-		return &verdict.Problem{Exit: verdict.ExitRefused, Subject: subject, Code: "exists", Err: err, Try: "choose another DIR; nothing was changed"}
+		return &fault.Problem{Exit: fault.ExitRefused, Subject: subject, Code: "exists", Err: err, Try: "choose another DIR; nothing was changed"}
 	}
 	return err
 }

@@ -11,10 +11,10 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/hallmark-sign/hallmark/client/logread"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/internal/instance"
 	"github.com/hallmark-sign/hallmark/internal/logbackup"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/internal/witness"
 )
 
@@ -66,7 +66,7 @@ func (r *Restoration) Run(ctx context.Context, backup, dir string) (*logbackup.T
 		return r.decide()
 	}
 	s, err := logbackup.Restore(ctx, tree, dir, newest, logbackup.Options{Progress: r.Progress})
-	switch p := new(verdict.Problem); {
+	switch p := new(fault.Problem); {
 	case err == nil, errors.As(err, &p):
 	case errors.Is(err, logread.ErrDamaged):
 		err = Problem(backup, err)
@@ -80,13 +80,13 @@ func (r *Restoration) Run(ctx context.Context, backup, dir string) (*logbackup.T
 // another log.
 func (r *Restoration) open(backup, dir string) (*Logs, *logbackup.Tree, Log, error) {
 	wrong := func(reason, try string) error {
-		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: dir, Code: "usage", Err: errors.New(reason), Try: try}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "usage", Err: errors.New(reason), Try: try}
 	}
 	switch {
 	case IsInstance(dir):
-		return nil, nil, Log{}, wrong("it is an instance: a log is restored into a directory in it", "LOGDIR "+verdict.Quoted(filepath.Join(dir, "rekor")))
+		return nil, nil, Log{}, wrong("it is an instance: a log is restored into a directory in it", "LOGDIR "+fault.Quoted(filepath.Join(dir, "rekor")))
 	case IsDirectory(filepath.Join(backup, "rekor")):
-		return nil, nil, Log{}, wrong("the backup is of all logs of an instance: each is restored on its own", "BACKUP "+verdict.Quoted(filepath.Join(backup, "rekor")))
+		return nil, nil, Log{}, wrong("the backup is of all logs of an instance: each is restored on its own", "BACKUP "+fault.Quoted(filepath.Join(backup, "rekor")))
 	}
 	logs, err := Open(r.Config, dir)
 	if err != nil {
@@ -101,15 +101,15 @@ func (r *Restoration) open(backup, dir string) (*Logs, *logbackup.Tree, Log, err
 		return nil, nil, Log{}, err
 	}
 	if place := logs.Config.Path(log.dir); filepath.Dir(at) == filepath.Dir(place) && at != place {
-		return nil, nil, Log{}, wrong(fmt.Sprintf("the backup is of %s, which is in %s", log.Origin, log.dir), "LOGDIR "+verdict.Quoted(filepath.Join(filepath.Dir(dir), log.dir)))
+		return nil, nil, Log{}, wrong(fmt.Sprintf("the backup is of %s, which is in %s", log.Origin, log.dir), "LOGDIR "+fault.Quoted(filepath.Join(filepath.Dir(dir), log.dir)))
 	}
 	return logs, tree, log, nil
 }
 
 // wouldFork returns the refusal of a restoration where someone has seen more.
 func (r *Restoration) wouldFork(found string, err error) error {
-	return &verdict.Problem{
-		Exit: verdict.ExitRefused, Subject: r.backup, Code: "log-would-fork", Err: err, Found: found,
+	return &fault.Problem{
+		Exit: fault.ExitRefused, Subject: r.backup, Code: "log-would-fork", Err: err, Found: found,
 		Expected: fmt.Sprintf("the %d entries of the backup, and nothing that goes on beyond them", r.tree.Head.Size),
 		Try:      "a newer backup; if there is none, end this log where the backup does: docs/operating/backup-restore.md",
 	}
@@ -179,13 +179,13 @@ func (r *Restoration) decide() error {
 		r.Say("  warning  nobody knows whether the log was seen with more than %d entries", r.tree.Head.Size)
 		return nil
 	case len(r.silent) > 0:
-		return &verdict.Problem{
-			Exit: verdict.ExitUndecided, Subject: r.backup, Code: "witnesses-silent", Try: "again, once they answer; or --seen FILE with what was seen last",
+		return &fault.Problem{
+			Exit: fault.ExitUndecided, Subject: r.backup, Code: "witnesses-silent", Try: "again, once they answer; or --seen FILE with what was seen last",
 			Err: fmt.Errorf("too few witnesses say that they have cosigned nothing beyond the %d entries of the backup: %w", r.tree.Head.Size, errors.Join(r.silent...)),
 		}
 	}
-	return &verdict.Problem{
-		Exit: verdict.ExitUsage, Subject: r.backup, Code: "last-seen-unknown", Try: "--seen FILE, the checkpoint or bundle that anybody has seen last",
+	return &fault.Problem{
+		Exit: fault.ExitUsage, Subject: r.backup, Code: "last-seen-unknown", Try: "--seen FILE, the checkpoint or bundle that anybody has seen last",
 		Err: fmt.Errorf("nobody says whether the log was seen with more than the %d entries of the backup: it would be forked, and all that it has ever said in doubt", r.tree.Head.Size),
 	}
 }

@@ -11,9 +11,10 @@ import (
 	"strconv"
 
 	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/internal/instance"
 	"github.com/hallmark-sign/hallmark/internal/tilelog/posix"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/sct"
 )
@@ -30,7 +31,7 @@ func (o *Logs) observation(given string, log Log) (observation, error) {
 	if size, err := strconv.ParseUint(given, 10, 63); err == nil {
 		return observation{name: "--seen", size: size}, nil
 	}
-	raw, err := verdict.ReadFile(given, bundle.MaxSize)
+	raw, err := find.ReadFile(given, bundle.MaxSize)
 	if err != nil {
 		return observation{}, err
 	}
@@ -44,7 +45,7 @@ func (o *Logs) observation(given string, log Log) (observation, error) {
 		s.head, err = seenEntry(raw, log)
 	}
 	if err != nil {
-		return observation{}, verdict.Unreadable(given, err)
+		return observation{}, fault.Unreadable(given, err)
 	}
 	if s.head != nil {
 		s.size = s.head.Size
@@ -67,11 +68,11 @@ func (o *Logs) noted(log Log) ([]observation, error) {
 			continue // earlier builds wrote the origin alone
 		}
 		if err != nil {
-			return nil, verdict.Unreadable(path, err)
+			return nil, fault.Unreadable(path, err)
 		}
 		head, err := seenCheckpoint(raw, log)
 		if err != nil {
-			return nil, verdict.Unreadable(path, err)
+			return nil, fault.Unreadable(path, err)
 		}
 		all = append(all, observation{path, head.Size, head})
 	}

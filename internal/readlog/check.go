@@ -9,7 +9,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/client/logread"
 	"github.com/hallmark-sign/hallmark/internal/cli"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 )
 
 // checkedLog is the JSON result of a check.
@@ -61,9 +61,9 @@ func (f Flags) Check(ctx context.Context, env cli.Environment, name string) erro
 	case 0:
 		return nil
 	case malformed:
-		return &verdict.Problem{Exit: verdict.ExitRefused, Subject: name, Code: "log-entry-malformed", Err: what}
+		return &fault.Problem{Exit: fault.ExitRefused, Subject: name, Code: "log-entry-malformed", Err: what}
 	}
-	return &verdict.Problem{Exit: verdict.ExitRefused, Subject: name, Code: "log-damaged", Err: what}
+	return &fault.Problem{Exit: fault.ExitRefused, Subject: name, Code: "log-damaged", Err: what}
 }
 
 func (c checkedLog) print(env cli.Environment) error {
@@ -75,7 +75,7 @@ func (c checkedLog) print(env cli.Environment) error {
 		if one.Detail != "" {
 			line += ", " + one.Detail
 		}
-		if _, err := fmt.Fprintln(env.Stdout, verdict.Printable(line)); err != nil {
+		if _, err := fmt.Fprintln(env.Stdout, fault.Printable(line)); err != nil {
 			return err
 		}
 	}
@@ -86,7 +86,7 @@ func (c checkedLog) print(env cli.Environment) error {
 		return nil
 	}
 	_, err := fmt.Fprintf(env.Stdout, "%s: good, %s of %s, root %s, checked in %.1f s\n",
-		verdict.Printable(c.Log), cli.Counted(c.Size, "entry", "entries"), verdict.Printable(c.Origin), c.RootHash, c.Seconds)
+		fault.Printable(c.Log), cli.Counted(c.Size, "entry", "entries"), fault.Printable(c.Origin), c.RootHash, c.Seconds)
 	return err
 }
 

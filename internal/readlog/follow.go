@@ -11,7 +11,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/describe"
 	"github.com/hallmark-sign/hallmark/internal/durable"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 )
 
 // A Following prints new entries of a log and verifies that it only grows.
@@ -64,7 +64,7 @@ func (f Following) Follow(ctx context.Context, env cli.Environment, name string)
 
 func (f Following) keep(h *logread.Head) error {
 	if err := durable.WriteFile(f.State, h.Envelope, 0o644); err != nil {
-		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: f.State, Code: "unwritable", Err: err}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: f.State, Code: "unwritable", Err: err}
 	}
 	return nil
 }

@@ -10,8 +10,9 @@ import (
 
 	"github.com/hallmark-sign/hallmark/client/logread"
 	"github.com/hallmark-sign/hallmark/internal/cli"
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/internal/trusting"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
@@ -67,14 +68,14 @@ func (f Flags) keys(env cli.Environment) ([]logread.Key, error) {
 		}
 		keys, err := logread.KeysOf(root)
 		if err != nil {
-			return nil, &verdict.Problem{Exit: verdict.ExitUsage, Code: "unreadable", Err: err}
+			return nil, &fault.Problem{Exit: fault.ExitUsage, Code: "unreadable", Err: err}
 		}
 		return keys, nil
 	}
 	if _, err := os.Stat(f.Key); err != nil && strings.Contains(f.Key, "+") {
 		return f.verifierKey(f.Key)
 	}
-	raw, err := verdict.ReadFile(f.Key, 1<<20)
+	raw, err := find.ReadFile(f.Key, 1<<20)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +83,7 @@ func (f Flags) keys(env cli.Environment) ([]logread.Key, error) {
 		return f.verifierKey(text)
 	}
 	if f.Origin == "" {
-		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Code: "usage", Err: errors.New("--origin is needed with a PEM file: it has no name of the log")}
+		return nil, &fault.Problem{Exit: fault.ExitUsage, Code: "usage", Err: errors.New("--origin is needed with a PEM file: it has no name of the log")}
 	}
 	key, err := cli.ReadPublicKey(f.Key)
 	if err != nil {
@@ -90,7 +91,7 @@ func (f Flags) keys(env cli.Environment) ([]logread.Key, error) {
 	}
 	keys, err := logread.KeysFor(f.Origin, key)
 	if err != nil {
-		return nil, verdict.Unreadable(f.Key, err)
+		return nil, fault.Unreadable(f.Key, err)
 	}
 	return keys, nil
 }
@@ -102,11 +103,11 @@ func (f Flags) verifierKey(text string) ([]logread.Key, error) {
 		err = errors.New("it is the key of a witness")
 	}
 	if err != nil {
-		return nil, verdict.Unreadable("--log-key", err)
+		return nil, fault.Unreadable("--log-key", err)
 	}
 	verifier, err := key.Verifier()
 	if err != nil {
-		return nil, verdict.Unreadable("--log-key", err)
+		return nil, fault.Unreadable("--log-key", err)
 	}
 	origin := key.Name
 	if f.Origin != "" {

@@ -9,8 +9,8 @@ import (
 
 	"github.com/hallmark-sign/hallmark/client/logread"
 	"github.com/hallmark-sign/hallmark/internal/cli"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/internal/ownlog"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 )
 
 // problem returns the problem for an error of package logread.
@@ -18,26 +18,26 @@ func (l *openLog) problem(env cli.Environment, err error) error {
 	dir, isDir := l.Source.(logread.Dir)
 	fork := new(logread.Fork)
 	switch {
-	case err == nil, errors.Is(err, context.Canceled), errors.As(err, new(*verdict.Problem)):
+	case err == nil, errors.Is(err, context.Canceled), errors.As(err, new(*fault.Problem)):
 		return err
 	case errors.As(err, &fork):
-		return &verdict.Problem{Exit: verdict.ExitRefused, Subject: l.name, Code: "log-forked", Err: err, Expected: headText(fork.Old), Found: headText(fork.New)}
+		return &fault.Problem{Exit: fault.ExitRefused, Subject: l.name, Code: "log-forked", Err: err, Expected: headText(fork.Old), Found: headText(fork.New)}
 	case errors.Is(err, logread.ErrDamaged):
-		return &verdict.Problem{Exit: verdict.ExitRefused, Subject: l.name, Code: "log-damaged", Err: err, Try: env.Command() + " log check " + verdict.Quoted(l.name)}
+		return &fault.Problem{Exit: fault.ExitRefused, Subject: l.name, Code: "log-damaged", Err: err, Try: env.Command() + " log check " + fault.Quoted(l.name)}
 	case errors.Is(err, logread.ErrCheckpoint):
-		return &verdict.Problem{Exit: verdict.ExitRefused, Subject: l.name, Code: "checkpoint-invalid", Err: err}
+		return &fault.Problem{Exit: fault.ExitRefused, Subject: l.name, Code: "checkpoint-invalid", Err: err}
 	case errors.Is(err, logread.ErrUnknown):
-		return &verdict.Problem{Exit: verdict.ExitUndecided, Subject: l.name, Code: "log-key-missing", Err: err, Try: "--instance NAME, --trusted-root FILE, or --log-key KEY --origin LINE"}
+		return &fault.Problem{Exit: fault.ExitUndecided, Subject: l.name, Code: "log-key-missing", Err: err, Try: "--instance NAME, --trusted-root FILE, or --log-key KEY --origin LINE"}
 	case errors.Is(err, logread.ErrBehind):
-		return &verdict.Problem{Exit: verdict.ExitUndecided, Subject: l.name, Code: "log-behind", Err: err}
+		return &fault.Problem{Exit: fault.ExitUndecided, Subject: l.name, Code: "log-behind", Err: err}
 	case isDir && errors.Is(err, fs.ErrNotExist) && ownlog.IsDirectory(filepath.Join(string(dir), "tile")):
-		return &verdict.Problem{Exit: verdict.ExitRefused, Subject: l.name, Code: "log-damaged", Err: errors.New("its checkpoint is missing")}
+		return &fault.Problem{Exit: fault.ExitRefused, Subject: l.name, Code: "log-damaged", Err: errors.New("its checkpoint is missing")}
 	case isDir && errors.Is(err, fs.ErrNotExist) && ownlog.IsDirectory(filepath.Join(string(dir), "rekor")):
-		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: l.name, Code: "unreadable", Err: errors.New("it is an instance, not a log"), Try: "its logs: rekor and ct in it"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: l.name, Code: "unreadable", Err: errors.New("it is an instance, not a log"), Try: "its logs: rekor and ct in it"}
 	case isDir && errors.Is(err, fs.ErrNotExist):
-		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: l.name, Code: "unreadable", Err: err, Try: "a directory with a log, or a URL: https://HOST"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: l.name, Code: "unreadable", Err: err, Try: "a directory with a log, or a URL: https://HOST"}
 	}
-	return &verdict.Problem{Exit: verdict.ExitUndecided, Subject: l.name, Code: "could-not-look", Err: err}
+	return &fault.Problem{Exit: fault.ExitUndecided, Subject: l.name, Code: "could-not-look", Err: err}
 }
 
 // headText returns the size and root of a checkpoint on one line.

@@ -10,7 +10,8 @@ import (
 
 	"github.com/hallmark-sign/hallmark/client/logread"
 	"github.com/hallmark-sign/hallmark/internal/cli"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
@@ -39,7 +40,7 @@ func (f Flags) Prove(ctx context.Context, env cli.Environment, name string, inde
 		return env.PrintJSON(out)
 	}
 	var a cli.Table
-	fmt.Fprintf(&a, "entry %d of %d, of %s: proven\n", out.Index, out.TreeSize, verdict.Printable(l.head.Origin))
+	fmt.Fprintf(&a, "entry %d of %d, of %s: proven\n", out.Index, out.TreeSize, fault.Printable(l.head.Origin))
 	a.Line("leaf hash", "%v", out.LeafHash)
 	a.Hashes(out.Hashes)
 	a.Line("root", "%v, as the checkpoint has it:", out.RootHash)
@@ -87,7 +88,7 @@ func (f Flags) Consistency(ctx context.Context, env cli.Environment, name, a, b 
 		return env.PrintJSON(out)
 	}
 	var text cli.Table
-	fmt.Fprintf(&text, "%s: the first %d of %d entries are the same: proven\n", verdict.Printable(l.head.Origin), out.OldSize, out.NewSize)
+	fmt.Fprintf(&text, "%s: the first %d of %d entries are the same: proven\n", fault.Printable(l.head.Origin), out.OldSize, out.NewSize)
 	text.Line("old root", "%v", out.OldRoot)
 	text.Hashes(out.Hashes)
 	text.Line("new root", "%v", out.NewRoot)
@@ -118,7 +119,7 @@ func (l *openLog) at(ctx context.Context, env cli.Environment, text string) (*lo
 
 // kept reads a checkpoint of this log from a file.
 func (l *openLog) kept(file string) (*logread.Head, error) {
-	raw, err := verdict.ReadFile(file, 1<<20)
+	raw, err := find.ReadFile(file, 1<<20)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +128,7 @@ func (l *openLog) kept(file string) (*logread.Head, error) {
 		err = fmt.Errorf("it is a checkpoint of %q, not of %q", h.Origin, l.head.Origin)
 	}
 	if err != nil {
-		return nil, verdict.Unreadable(file, err)
+		return nil, fault.Unreadable(file, err)
 	}
 	return h, nil
 }

@@ -10,7 +10,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/oci"
 	"github.com/hallmark-sign/hallmark/verify"
 	"github.com/hallmark-sign/hallmark/wire/dsse"
@@ -58,12 +59,12 @@ func (s subject) named(ctx context.Context) (intoto.Subject, error) {
 	}
 	f, err := s.open()
 	if err != nil {
-		return intoto.Subject{}, verdict.Unreadable(s.name, err)
+		return intoto.Subject{}, fault.Unreadable(s.name, err)
 	}
 	defer f.Close()
 	h := sha256.New()
-	if _, err := io.Copy(h, verdict.UntilDone{Ctx: ctx, Reader: f}); err != nil {
-		return intoto.Subject{}, &verdict.SubjectError{Subject: s.name, Err: err}
+	if _, err := io.Copy(h, find.UntilDone{Ctx: ctx, Reader: f}); err != nil {
+		return intoto.Subject{}, &fault.SubjectError{Subject: s.name, Err: err}
 	}
 	return intoto.Subject{Name: filepath.Base(s.name), Digest: map[string]string{"sha256": hex.EncodeToString(h.Sum(nil))}}, nil
 }
@@ -74,13 +75,13 @@ func (s *session) attest(ctx context.Context, subjects []subject, what statement
 	if err != nil {
 		return err
 	}
-	var failed verdict.Failures
+	var failed fault.Failures
 	for i, one := range subjects {
 		if i > 0 && s.Bundle != "" {
 			continue // one bundle for all of them, in the file that was named
 		}
 		if err := s.leave(ctx, one, raw, what.kind, results[i]); err != nil {
-			failed = append(failed, &verdict.SubjectError{Subject: one.name, Err: err}) // the others have it nevertheless
+			failed = append(failed, &fault.SubjectError{Subject: one.name, Err: err}) // the others have it nevertheless
 		}
 	}
 	if err := s.keep(ctx, s.left(subjects[0]), raw, results...); err != nil {
@@ -108,7 +109,7 @@ func (s *session) seal(ctx context.Context, what statement) ([]byte, []*verify.R
 	if err != nil {
 		return nil, nil, err
 	}
-	first, err := verdict.SubjectOf(intoto.Statement{Subject: what.subjects})
+	first, err := find.SubjectOf(intoto.Statement{Subject: what.subjects})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -162,17 +163,17 @@ const maxStatement = 16 << 20
 // SignStatement signs the in-toto statement in a file, and verifies the bundle against the
 // first of its subjects that can be.
 func (r *Request) SignStatement(ctx context.Context, file string) error {
-	payload, err := verdict.ReadFile(file, maxStatement)
+	payload, err := find.ReadFile(file, maxStatement)
 	if err != nil {
 		return err
 	}
 	statement, err := intoto.Parse(payload)
 	if err != nil {
-		return verdict.Unreadable(file, err)
+		return fault.Unreadable(file, err)
 	}
-	artifact, err := verdict.SubjectOf(statement)
+	artifact, err := find.SubjectOf(statement)
 	if err != nil {
-		return verdict.Unreadable(file, err)
+		return fault.Unreadable(file, err)
 	}
 	if err := r.checkTargets([]string{r.Bundle}, []string{file}); err != nil {
 		return err
@@ -187,7 +188,7 @@ func (r *Request) SignStatement(ctx context.Context, file string) error {
 	}
 	b, err := signer.Envelope(ctx, dsse.PayloadTypeInToto, payload)
 	if err != nil {
-		return &verdict.SubjectError{Subject: file, Err: err}
+		return &fault.SubjectError{Subject: file, Err: err}
 	}
 	return s.finish(ctx, b, artifact, policy, file, r.Bundle)
 }

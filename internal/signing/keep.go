@@ -6,8 +6,8 @@ import (
 	"fmt"
 
 	"github.com/hallmark-sign/hallmark/client"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
@@ -18,7 +18,7 @@ const maxKept = 100
 // checkStore refuses what the store would not keep, or what would fill it, of
 // statements about so many subjects, before anything is signed.
 func (r *Request) checkStore(subjects int) error {
-	p := &verdict.Problem{Exit: verdict.ExitUsage, Code: "usage", Try: "--evidence '', which leaves the bundle where it is alone"}
+	p := &fault.Problem{Exit: fault.ExitUsage, Code: "usage", Try: "--evidence '', which leaves the bundle where it is alone"}
 	switch {
 	case r.Store == nil:
 		return nil
@@ -51,8 +51,8 @@ func (s *session) keep(ctx context.Context, out string, raw []byte, results ...*
 // unkept returns the problem for a bundle that was written but not uploaded to the
 // evidence store.
 func (s *session) unkept(out string, r *verify.Result, err error) error {
-	p := &verdict.Problem{
-		Exit: verdict.ExitUndecided, Subject: s.Store.Name(), Code: "not-stored", Try: "signing again, later",
+	p := &fault.Problem{
+		Exit: fault.ExitUndecided, Subject: s.Store.Name(), Code: "not-stored", Try: "signing again, later",
 		Err: fmt.Errorf("the signature is logged and its bundle is in place, and the evidence store did not take it: %w", err),
 	}
 	if errors.Is(err, context.Canceled) {
@@ -62,7 +62,7 @@ func (s *session) unkept(out string, r *verify.Result, err error) error {
 	case errors.Is(err, client.ErrNoStore):
 		p.Try = lookup.NoStoreHint
 	case out != "":
-		p.Try = fmt.Sprintf(`(printf '{"bundle":'; tail -n 1 %s; printf '}') | curl --json @- %s`, verdict.Quoted(out), verdict.Quoted(s.Store.Client.Address(r.Digest)))
+		p.Try = fmt.Sprintf(`(printf '{"bundle":'; tail -n 1 %s; printf '}') | curl --json @- %s`, fault.Quoted(out), fault.Quoted(s.Store.Client.Address(r.Digest)))
 	}
 	return p
 }

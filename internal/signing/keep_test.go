@@ -8,14 +8,15 @@ import (
 
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/client"
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/oci"
 )
 
-func asProblem(t *testing.T, err error) *verdict.Problem {
+func asProblem(t *testing.T, err error) *fault.Problem {
 	t.Helper()
-	p := new(verdict.Problem)
+	p := new(fault.Problem)
 	if !errors.As(err, &p) {
 		t.Fatal(err)
 	}
@@ -28,11 +29,11 @@ func TestKeepAside(t *testing.T) {
 	image := oci.Image{Repository: "r/a", Digest: "sha256:" + strings.Repeat("ab", 32)}
 	for _, raw := range []string{"one", "two"} {
 		p := asProblem(t, keepAside(subject{name: "r/a:v1", image: &image}, []byte(raw), &oci.RegistryError{Reason: oci.Denied, Err: os.ErrPermission}))
-		if p.Exit != verdict.ExitUndecided || p.Code != "could-not-look" || !strings.HasPrefix(p.Try, "hallmark load sha256-abab") || !strings.HasSuffix(p.Try, " "+image.String()) {
+		if p.Exit != fault.ExitUndecided || p.Code != "could-not-look" || !strings.HasPrefix(p.Try, "hallmark load sha256-abab") || !strings.HasSuffix(p.Try, " "+image.String()) {
 			t.Errorf("%+v", p)
 		}
 	}
-	raw, err := verdict.ReadFile("sha256-"+strings.Repeat("ab", 32)+".sigstore.jsonl", bundle.MaxSize)
+	raw, err := find.ReadFile("sha256-"+strings.Repeat("ab", 32)+".sigstore.jsonl", bundle.MaxSize)
 	if err != nil || string(raw) != "one\ntwo\n" {
 		t.Errorf("%q, %v", raw, err)
 	}

@@ -6,8 +6,8 @@ import (
 	"fmt"
 
 	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/oci"
 )
 
@@ -15,7 +15,7 @@ import (
 // the log already, and says how to go on.
 func keepAside(one subject, raw []byte, cause error) error {
 	p := lookup.RegistryError(one.name, cause)
-	out := "sha256-" + hex.EncodeToString(one.image.Sum()) + verdict.LinesSuffix
+	out := "sha256-" + hex.EncodeToString(one.image.Sum()) + find.LinesSuffix
 	if err := durable.AddLine(out, raw, 0o644); err != nil {
 		p.Err = fmt.Errorf("the signature is logged, is not on the image, and its bundle is lost: %w; %w", cause, err)
 		return p

@@ -6,8 +6,8 @@ import (
 	"fmt"
 
 	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/oci"
 	"github.com/hallmark-sign/hallmark/verify"
 	"github.com/hallmark-sign/hallmark/wire/intoto"
@@ -66,7 +66,7 @@ func (s *session) legacy(ctx context.Context, image oci.Image, raw []byte, kind 
 	if err != nil {
 		return oci.Legacy{}, err
 	}
-	b, err := signer.Message(ctx, verdict.UntilDone{Ctx: ctx, Reader: bytes.NewReader(payload)})
+	b, err := signer.Message(ctx, find.UntilDone{Ctx: ctx, Reader: bytes.NewReader(payload)})
 	if err != nil {
 		return oci.Legacy{}, err
 	}

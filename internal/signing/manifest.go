@@ -10,7 +10,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/verify"
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
@@ -37,7 +38,7 @@ func (r *Request) SignManifest(ctx context.Context, args []string) error {
 		}
 	}
 	if len(m.named) == 0 {
-		return &verdict.Problem{Exit: verdict.ExitUsage, Code: "usage", Err: errors.New("there is nothing to sign in what was named")}
+		return &fault.Problem{Exit: fault.ExitUsage, Code: "usage", Err: errors.New("there is nothing to sign in what was named")}
 	}
 	if err := r.checkStore(len(m.named)); err != nil {
 		return err
@@ -60,7 +61,7 @@ func (r *Request) SignManifest(ctx context.Context, args []string) error {
 
 // add adds what one argument names.
 func (m *manifest) add(ctx context.Context, r *Request, arg string) error {
-	text, isImage, p := verdict.Finder{Registry: r.Registry}.Subject(arg)
+	text, isImage, p := find.Finder{Registry: r.Registry}.Subject(arg)
 	if p != nil {
 		return p
 	}
@@ -78,7 +79,7 @@ func (m *manifest) add(ctx context.Context, r *Request, arg string) error {
 		}
 		return nil
 	}
-	for target := range (verdict.Finder{}).Files(text) {
+	for target := range (find.Finder{}).Files(text) {
 		if err := m.addFile(ctx, target); err != nil {
 			return err
 		}
@@ -86,16 +87,16 @@ func (m *manifest) add(ctx context.Context, r *Request, arg string) error {
 	return nil
 }
 
-func (m *manifest) addFile(ctx context.Context, target verdict.Target) error {
+func (m *manifest) addFile(ctx context.Context, target find.Target) error {
 	name, err := below(filepath.Dir(m.out), target.Name)
 	if err != nil {
-		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: target.Name, Code: "usage", Err: err, Try: "--bundle FILE, in a directory above all that is signed"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: target.Name, Code: "usage", Err: err, Try: "--bundle FILE, in a directory above all that is signed"}
 	}
 	if !utf8.ValidString(name) {
-		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: target.Name, Code: "usage", Err: fmt.Errorf("the name %q is not UTF-8, and can't stand in a statement", name), Try: "a signed SHA256SUMS, or another name"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: target.Name, Code: "usage", Err: fmt.Errorf("the name %q is not UTF-8, and can't stand in a statement", name), Try: "a signed SHA256SUMS, or another name"}
 	}
 	if err := staysBelow(filepath.Dir(m.out), target.Name); err != nil {
-		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: target.Name, Code: "usage", Err: err, Try: "a copy of the file in its place"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: target.Name, Code: "usage", Err: err, Try: "a copy of the file in its place"}
 	}
 	sum, p := target.Sum(ctx)
 	if p != nil {
@@ -159,8 +160,8 @@ func (m *manifest) put(one subject, named intoto.Subject) error {
 		return nil
 	}
 	if len(m.named) == intoto.MaxSubjects {
-		return &verdict.Problem{
-			Exit: verdict.ExitUsage, Code: "usage", Err: fmt.Errorf("more than %d subjects, which is all that a statement may name", intoto.MaxSubjects),
+		return &fault.Problem{
+			Exit: fault.ExitUsage, Code: "usage", Err: fmt.Errorf("more than %d subjects, which is all that a statement may name", intoto.MaxSubjects),
 			Try: "a manifest for each directory, or a signed list of checksums, SHA256SUMS",
 		}
 	}
@@ -184,13 +185,13 @@ func (s *session) signManifest(ctx context.Context, m *manifest) error {
 		return unwritable(m.out, err)
 	}
 	m.out = written
-	var failed verdict.Failures
+	var failed fault.Failures
 	for _, one := range m.subjects {
 		if one.image == nil {
 			continue
 		}
 		if _, err := s.hang(ctx, one, raw, what.kind); err != nil {
-			failed = append(failed, &verdict.SubjectError{Subject: one.name, Err: err}) // the others have it nevertheless
+			failed = append(failed, &fault.SubjectError{Subject: one.name, Err: err}) // the others have it nevertheless
 		}
 	}
 	if len(failed) > 0 {

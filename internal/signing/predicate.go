@@ -7,7 +7,8 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
@@ -16,19 +17,19 @@ const maxPredicate = 100 << 20
 
 // readPredicate reads JSON that every reader reads alike.
 func readPredicate(file string) ([]byte, error) {
-	raw, err := verdict.ReadFile(file, maxPredicate)
+	raw, err := find.ReadFile(file, maxPredicate)
 	if err != nil {
 		return nil, err
 	}
 	raw = bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf")) // which .NET writes, and no reader gets
 	predicate := jsontext.Value(bytes.TrimSpace(raw))
 	if !predicate.IsValid() || predicate.Kind() != '{' {
-		return nil, verdict.Unreadable(file, verdict.Encoding(raw, errors.New("it is not a JSON object")))
+		return nil, fault.Unreadable(file, find.Encoding(raw, errors.New("it is not a JSON object")))
 	}
 	if s, err := intoto.Parse(predicate); err == nil {
-		return nil, &verdict.Problem{
-			Exit: verdict.ExitUsage, Subject: file, Code: "usage", Err: fmt.Errorf("it is a whole in-toto statement of type %s, not its predicate alone", s.PredicateType),
-			Try: "jq .predicate " + verdict.Quoted(file) + " >predicate.json, and that with --type " + verdict.Quoted(s.PredicateType),
+		return nil, &fault.Problem{
+			Exit: fault.ExitUsage, Subject: file, Code: "usage", Err: fmt.Errorf("it is a whole in-toto statement of type %s, not its predicate alone", s.PredicateType),
+			Try: "jq .predicate " + fault.Quoted(file) + " >predicate.json, and that with --type " + fault.Quoted(s.PredicateType),
 		}
 	}
 	return compact(predicate), nil

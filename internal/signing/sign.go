@@ -10,7 +10,8 @@ import (
 	"os"
 
 	"github.com/hallmark-sign/hallmark/bundle"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/sign"
 	"github.com/hallmark-sign/hallmark/verify"
 )
@@ -33,7 +34,7 @@ func (r *Request) Sign(ctx context.Context, args []string) error {
 	}
 	for _, one := range subjects {
 		if err := s.signOne(ctx, one); err != nil {
-			return &verdict.SubjectError{Subject: one.name, Err: err}
+			return &fault.SubjectError{Subject: one.name, Err: err}
 		}
 	}
 	return nil
@@ -54,14 +55,14 @@ func (s *session) signOne(ctx context.Context, one subject) error {
 func (s *session) signFile(ctx context.Context, one subject, out string) error {
 	artifact, err := one.open()
 	if err != nil {
-		return verdict.Unreadable(one.name, err)
+		return fault.Unreadable(one.name, err)
 	}
 	defer artifact.Close()
 	signer, policy, err := s.signer()
 	if err != nil {
 		return err
 	}
-	b, err := signer.Message(ctx, verdict.UntilDone{Ctx: ctx, Reader: artifact})
+	b, err := signer.Message(ctx, find.UntilDone{Ctx: ctx, Reader: artifact})
 	if err != nil {
 		return err
 	}
@@ -70,7 +71,7 @@ func (s *session) signFile(ctx context.Context, one subject, out string) error {
 		if _, err := file.Seek(0, 0); err != nil {
 			return err
 		}
-		again = verify.FromReader(verdict.UntilDone{Ctx: ctx, Reader: file})
+		again = verify.FromReader(find.UntilDone{Ctx: ctx, Reader: file})
 	}
 	return s.finish(ctx, b, again, policy, one.name, out)
 }

@@ -11,8 +11,10 @@ import (
 	"strings"
 
 	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
+	"github.com/hallmark-sign/hallmark/internal/judge"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/oci"
 	"github.com/hallmark-sign/hallmark/verify"
 	"github.com/hallmark-sign/hallmark/wire/intoto"
@@ -39,13 +41,13 @@ func (s subject) open() (io.ReadCloser, error) {
 func (r *Request) subjects(ctx context.Context, args []string) ([]subject, error) {
 	var all []subject
 	for _, arg := range args {
-		finder := verdict.Finder{Registry: r.Registry}
+		finder := find.Finder{Registry: r.Registry}
 		text, isImage, p := finder.Subject(arg)
 		if p != nil {
 			return nil, p
 		}
 		if !isImage {
-			if len(args) > 1 && verdict.IsBundle(text) { // of a pattern that the shell has filled in
+			if len(args) > 1 && find.IsBundle(text) { // of a pattern that the shell has filled in
 				r.Notice("%s: a bundle, not signed", text)
 				continue
 			}
@@ -63,46 +65,46 @@ func (r *Request) subjects(ctx context.Context, args []string) ([]subject, error
 		all = append(all, images...)
 	}
 	if len(all) == 0 {
-		return nil, &verdict.Problem{Exit: verdict.ExitUsage, Code: "usage", Err: errors.New("there is nothing to sign in what was named")}
+		return nil, &fault.Problem{Exit: fault.ExitUsage, Code: "usage", Err: errors.New("there is nothing to sign in what was named")}
 	}
 	return all, nil
 }
 
 // file returns the subject of an argument that names a file, a pipe or standard input.
-func (r *Request) file(text string) (subject, *verdict.Problem) {
-	if text == verdict.Stdin {
+func (r *Request) file(text string) (subject, *fault.Problem) {
+	if text == find.Stdin {
 		return r.once(text, r.Stdin)
 	}
 	info, err := os.Stat(text)
 	switch {
 	case err != nil:
-		return subject{}, verdict.Unreadable(text, err)
+		return subject{}, fault.Unreadable(text, err)
 	case info.IsDir():
-		p := verdict.Unreadable(text, errors.New("is a directory"))
-		p.Try = "sign --manifest " + verdict.Quoted(text) + ", one signature for all that is in it"
+		p := fault.Unreadable(text, errors.New("is a directory"))
+		p.Try = "sign --manifest " + fault.Quoted(text) + ", one signature for all that is in it"
 		return subject{}, p
 	case info.Mode().IsRegular():
 		return subject{name: text}, nil
 	case info.Mode()&(fs.ModeNamedPipe|fs.ModeCharDevice) == 0 || info.Mode()&fs.ModeSocket != 0:
-		return subject{}, verdict.Unreadable(text, errors.New("not a regular file"))
+		return subject{}, fault.Unreadable(text, errors.New("not a regular file"))
 	}
 	pipe, err := os.Open(text)
 	if err != nil {
-		return subject{}, verdict.Unreadable(text, err)
+		return subject{}, fault.Unreadable(text, err)
 	}
 	return r.once(text, pipe)
 }
 
 // CheckFile reports what keeps a file from being signed; nil if nothing does.
-func (r *Request) CheckFile(name string) *verdict.Problem {
+func (r *Request) CheckFile(name string) *fault.Problem {
 	_, p := r.file(name)
 	return p
 }
 
 // once returns a subject that is read once and has no file to put the bundle beside.
-func (r *Request) once(name string, content io.Reader) (subject, *verdict.Problem) {
+func (r *Request) once(name string, content io.Reader) (subject, *fault.Problem) {
 	if r.Bundle == "" {
-		return subject{}, &verdict.Problem{Exit: verdict.ExitUsage, Subject: name, Code: "usage", Err: errors.New("what is read from a pipe needs --bundle"), Try: "--bundle FILE" + verdict.Suffix}
+		return subject{}, &fault.Problem{Exit: fault.ExitUsage, Subject: name, Code: "usage", Err: errors.New("what is read from a pipe needs --bundle"), Try: "--bundle FILE" + find.Suffix}
 	}
 	return subject{name: name, once: content}, nil
 }
@@ -110,8 +112,8 @@ func (r *Request) once(name string, content io.Reader) (subject, *verdict.Proble
 // images returns the image that an argument names, and its platforms if requested.
 func (r *Request) images(ctx context.Context, text string) ([]subject, error) {
 	if r.Bundle != "" && !r.manifest {
-		return nil, &verdict.Problem{
-			Exit: verdict.ExitUsage, Subject: text, Code: "usage", Err: errors.New("--bundle goes with a file; the bundle of an image goes to its registry"),
+		return nil, &fault.Problem{
+			Exit: fault.ExitUsage, Subject: text, Code: "usage", Err: errors.New("--bundle goes with a file; the bundle of an image goes to its registry"),
 		}
 	}
 	image, p := r.Registry.Image(ctx, text, true)
@@ -175,7 +177,7 @@ func (s *session) check(b *bundle.Bundle, artifact verify.Artifact, policy verif
 		return nil, nil, fmt.Errorf("verifying the new bundle, which was not written: %w", err)
 	}
 	if s.Key == nil && !s.Token.is(result.Identity) {
-		return nil, nil, fmt.Errorf("the certificate is for %s, the token for %s via %s: the bundle was not written", verdict.Who(result), s.Token.Challenge, s.Token.Issuer)
+		return nil, nil, fmt.Errorf("the certificate is for %s, the token for %s via %s: the bundle was not written", judge.Who(result), s.Token.Challenge, s.Token.Issuer)
 	}
 	return raw, result, nil
 }

@@ -14,15 +14,16 @@ import (
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/identity"
 	"github.com/hallmark-sign/hallmark/internal/durable"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
 )
 
 // target returns the path of a file's bundle: the flag's, or one beside the file.
 func (r *Request) target(file string) string {
 	if r.Add {
-		return cmp.Or(r.Bundle, file+verdict.LinesSuffix)
+		return cmp.Or(r.Bundle, file+find.LinesSuffix)
 	}
-	return cmp.Or(r.Bundle, file+verdict.Suffix)
+	return cmp.Or(r.Bundle, file+find.Suffix)
 }
 
 // checkFiles checks where the bundles of files will be written.
@@ -69,7 +70,7 @@ func (r *Request) checkTargets(targets, files []string) error {
 }
 
 func unwritable(out string, err error) error {
-	return &verdict.Problem{Exit: verdict.ExitUsage, Subject: out, Code: "unwritable", Err: err, Try: "--bundle FILE"}
+	return &fault.Problem{Exit: fault.ExitUsage, Subject: out, Code: "unwritable", Err: err, Try: "--bundle FILE"}
 }
 
 // statAll leaves nil for what is not there.
@@ -103,9 +104,9 @@ func (r *Request) checkReplaced(targets []string) error {
 		if _, err := os.Stat(out); errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if _, err := verdict.ReadBundles(out); err != nil {
-			p := verdict.Problem{Exit: verdict.ExitUsage, Code: "unreadable", Err: err}
-			if known := new(verdict.Problem); errors.As(err, &known) {
+		if _, err := find.ReadBundles(out); err != nil {
+			p := fault.Problem{Exit: fault.ExitUsage, Code: "unreadable", Err: err}
+			if known := new(fault.Problem); errors.As(err, &known) {
 				p = *known
 			}
 			p.Subject, p.Err, p.Try = out, fmt.Errorf("it would be replaced, and is no bundle that can be read: %w", p.Err), "--replace"
@@ -119,7 +120,7 @@ func (r *Request) checkReplaced(targets []string) error {
 // to be a signature like it: a manifest is not replaced by the signature of one file, nor
 // the other way round.
 func mayReplace(file string, ours *bundle.Bundle) bool {
-	there, err := verdict.ReadBundles(file)
+	there, err := find.ReadBundles(file)
 	return err == nil && !slices.ContainsFunc(there, func(b *bundle.Bundle) bool {
 		return !sameSigner(b, ours) || (b.Envelope == nil) != (ours.Envelope == nil)
 	})
@@ -166,7 +167,7 @@ func (s *session) write(out string, raw []byte) (string, error) {
 	if exists {
 		keep := "sign --add"
 		if s.Bundle != "" {
-			keep += " --bundle " + verdict.Quoted(linesName(out))
+			keep += " --bundle " + fault.Quoted(linesName(out))
 		}
 		s.Remark("%s: replaced; '%s' keeps the signatures that are there", out, keep)
 	}
@@ -178,7 +179,7 @@ func linesName(out string) string {
 	if strings.HasSuffix(out, ".jsonl") {
 		return out
 	}
-	return strings.TrimSuffix(out, verdict.Suffix) + verdict.LinesSuffix
+	return strings.TrimSuffix(out, find.Suffix) + find.LinesSuffix
 }
 
 // checkLines refuses to add a line to a file that is read as one bundle.
@@ -186,8 +187,8 @@ func (r *Request) checkLines() error {
 	if !r.Add || r.Bundle == "" || linesName(r.Bundle) == r.Bundle {
 		return nil
 	}
-	return &verdict.Problem{
-		Exit: verdict.ExitUsage, Subject: r.Bundle, Code: "usage", Err: errors.New("it is read as one bundle, and --add needs one that is read as many, one a line"),
-		Try: "--add --bundle " + verdict.Quoted(linesName(r.Bundle)),
+	return &fault.Problem{
+		Exit: fault.ExitUsage, Subject: r.Bundle, Code: "usage", Err: errors.New("it is read as one bundle, and --add needs one that is read as many, one a line"),
+		Try: "--add --bundle " + fault.Quoted(linesName(r.Bundle)),
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/client/login"
 	"github.com/hallmark-sign/hallmark/identity"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 )
 
 // ClientID is what Sigstore clients call themselves, and the audience of tokens.
@@ -78,7 +78,7 @@ func (l Login) Token(ctx context.Context, issuer string) (Token, error) {
 	}
 	c, err := login.ParseClaims(token)
 	if err != nil {
-		return Token{}, verdict.Unreadable("ID token", err)
+		return Token{}, fault.Unreadable("ID token", err)
 	}
 	return Token{token, c.Issuer, c.Challenge}, nil
 }
@@ -100,8 +100,8 @@ func (l Login) given() (string, error) {
 func bareToken(file, text string) (string, error) {
 	text = strings.TrimSpace(strings.TrimPrefix(text, "\ufeff"))
 	if strings.HasPrefix(text, "{") {
-		return "", &verdict.Problem{
-			Exit: verdict.ExitUsage, Subject: file, Code: "unreadable", Err: errors.New("it is JSON, not the token alone"), Try: "jq -r .id_token " + verdict.Quoted(file) + " | hallmark … --identity-token -",
+		return "", &fault.Problem{
+			Exit: fault.ExitUsage, Subject: file, Code: "unreadable", Err: errors.New("it is JSON, not the token alone"), Try: "jq -r .id_token " + fault.Quoted(file) + " | hallmark … --identity-token -",
 		}
 	}
 	if scheme, token, ok := strings.Cut(text, " "); ok && strings.EqualFold(scheme, "Bearer") {
@@ -113,7 +113,7 @@ func bareToken(file, text string) (string, error) {
 // Login asks somebody to log in, or logs in with a password.
 func (l Login) Login(ctx context.Context, issuer string) (string, error) {
 	if issuer == "" {
-		return "", &verdict.Problem{Exit: verdict.ExitUndecided, Code: "no-service", Err: errors.New("the signing config names no OpenID issuer to log in at"), Try: "--identity-token FILE"}
+		return "", &fault.Problem{Exit: fault.ExitUndecided, Code: "no-service", Err: errors.New("the signing config names no OpenID issuer to log in at"), Try: "--identity-token FILE"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
 	defer cancel()
@@ -126,7 +126,7 @@ func (l Login) Login(ctx context.Context, issuer string) (string, error) {
 		return login.Password(ctx, o, l.Email, password)
 	}
 	if !l.Terminal && !l.Device {
-		return "", &verdict.Problem{Exit: verdict.ExitUndecided, Code: "no-token", Err: errors.New("there is no ID token, and no terminal for a login"), Try: "--identity-token FILE, or --email EMAIL --password-file FILE"}
+		return "", &fault.Problem{Exit: fault.ExitUndecided, Code: "no-token", Err: errors.New("there is no ID token, and no terminal for a login"), Try: "--identity-token FILE, or --email EMAIL --password-file FILE"}
 	}
 	if l.Device || !l.hasBrowser() {
 		return login.Device(ctx, o, l.Prompt)

@@ -12,7 +12,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/internal/cli"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/trust/store"
 )
@@ -30,11 +30,11 @@ type Addition struct {
 // Run pins the instance at url once its fingerprint has been accepted.
 func (f Addition) Run(ctx context.Context, env cli.Environment, url string) error {
 	if !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://") {
-		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: url, Code: "usage", Err: errors.New("want the URL of an instance, with http:// or https://"), Try: env.Command() + " trust add https://" + url}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: url, Code: "usage", Err: errors.New("want the URL of an instance, with http:// or https://"), Try: env.Command() + " trust add https://" + url}
 	}
 	if f.Fingerprint == "" && isPlainBeyondLoopback(url) {
-		return &verdict.Problem{
-			Exit: verdict.ExitUsage, Subject: url, Code: "plain-http", Try: "https://, or --fingerprint HEX, with what the operator tells you",
+		return &fault.Problem{
+			Exit: fault.ExitUsage, Subject: url, Code: "plain-http", Try: "https://, or --fingerprint HEX, with what the operator tells you",
 			Err: errors.New("over plain HTTP anybody on the way can put an instance of their own in the place of this one"),
 		}
 	}
@@ -46,7 +46,7 @@ func (f Addition) Run(ctx context.Context, env cli.Environment, url string) erro
 		f.Name = store.Name(url)
 	}
 	if f.Name == "" {
-		return &verdict.Problem{Exit: verdict.ExitUsage, Subject: url, Code: "usage", Err: errors.New("it is no URL, or names no host"), Try: env.Command() + " trust add https://HOST"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: url, Code: "usage", Err: errors.New("it is no URL, or names no host"), Try: env.Command() + " trust add https://HOST"}
 	}
 	dir, err := h.Instance(f.Name)
 	if err != nil {
@@ -74,7 +74,7 @@ func (f Addition) Run(ctx context.Context, env cli.Environment, url string) erro
 func fetchMaterial(ctx context.Context, env cli.Environment, url string, roots *x509.CertPool, timeout time.Duration) (*trust.Material, error) {
 	m, err := client.Trust(ctx, env.HTTP(roots, timeout), url)
 	if errors.Is(err, trust.ErrMalformed) {
-		return nil, &verdict.Problem{Exit: verdict.ExitUndecided, Subject: url, Code: "trust-malformed", Err: err}
+		return nil, &fault.Problem{Exit: fault.ExitUndecided, Subject: url, Code: "trust-malformed", Err: err}
 	}
 	if err != nil {
 		return nil, cli.About(url, err)
@@ -128,7 +128,7 @@ func (f Addition) accept(ctx context.Context, env cli.Environment, url, dir stri
 	switch {
 	case f.Fingerprint != "":
 		if !m.Matches(f.Fingerprint) {
-			return &verdict.Problem{Exit: verdict.ExitRefused, Subject: url, Code: "fingerprint-mismatch", Err: errors.New("the instance is not the one that was asked for"), Expected: f.Fingerprint, Found: print}
+			return &fault.Problem{Exit: fault.ExitRefused, Subject: url, Code: "fingerprint-mismatch", Err: errors.New("the instance is not the one that was asked for"), Expected: f.Fingerprint, Found: print}
 		}
 		return nil
 	case f.Yes:

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/trust/store"
 )
 
@@ -45,7 +45,7 @@ func (f Selection) Authorities(env cli.Environment) (*x509.CertPool, error) {
 		return nil, nil
 	}
 	dir, err := f.dir(env)
-	if p := new(verdict.Problem); errors.As(err, &p) && p.Code == "no-instance" {
+	if p := new(fault.Problem); errors.As(err, &p) && p.Code == "no-instance" {
 		return nil, nil // a verb that needs one has said so
 	}
 	if err != nil {

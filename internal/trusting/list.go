@@ -6,7 +6,7 @@ import (
 	"os"
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/trust/store"
 )
 
@@ -39,7 +39,7 @@ func List(env cli.Environment) error {
 		}
 		m, err := store.Read(dir)
 		if err != nil {
-			return verdict.Unreadable(dir, err)
+			return fault.Unreadable(dir, err)
 		}
 		url, err := store.URL(dir, m)
 		if err != nil {
@@ -79,7 +79,7 @@ func Remove(env cli.Environment, name string) error {
 		return err
 	}
 	if _, err := os.Stat(dir); err != nil {
-		return &verdict.Problem{Exit: verdict.ExitUndecided, Subject: name, Code: "no-instance", Err: errors.New("this client does not know the instance"), Try: env.Command() + " trust list"}
+		return &fault.Problem{Exit: fault.ExitUndecided, Subject: name, Code: "no-instance", Err: errors.New("this client does not know the instance"), Try: env.Command() + " trust list"}
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		return err

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/internal/ownlog"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/trust/store"
 )
@@ -49,13 +49,13 @@ func (f Reading) Material(ctx context.Context, env cli.Environment, instance str
 			return nil, err
 		}
 	case !isDir:
-		return nil, &verdict.Problem{Exit: verdict.ExitUndecided, Subject: instance, Code: "no-instance", Err: errors.New("it is neither a pinned instance nor a directory"), Try: env.Command() + " trust list"}
+		return nil, &fault.Problem{Exit: fault.ExitUndecided, Subject: instance, Code: "no-instance", Err: errors.New("it is neither a pinned instance nor a directory"), Try: env.Command() + " trust list"}
 	case ownlog.IsInstance(dir):
 		dir = filepath.Join(dir, "trust")
 	}
 	m, err := store.Read(dir)
 	if err != nil {
-		return nil, verdict.Unreadable(dir, err)
+		return nil, fault.Unreadable(dir, err)
 	}
 	return m, nil
 }

@@ -9,7 +9,8 @@ import (
 	"strings"
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
-	"github.com/hallmark-sign/hallmark/internal/verdict"
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/trust/store"
 )
@@ -29,13 +30,13 @@ func (f Selection) Root(env cli.Environment) (*trust.Root, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := verdict.ReadFile(path, trust.MaxSize)
+	raw, err := find.ReadFile(path, trust.MaxSize)
 	if err != nil {
 		return nil, err
 	}
 	root, err := trust.Parse(raw)
 	if err != nil {
-		return nil, verdict.Unreadable(path, err)
+		return nil, fault.Unreadable(path, err)
 	}
 	return root, nil
 }
@@ -51,13 +52,13 @@ func (f Selection) Config(env cli.Environment) (*trust.SigningConfig, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := verdict.ReadFile(path, trust.MaxSize)
+	raw, err := find.ReadFile(path, trust.MaxSize)
 	if err != nil {
 		return nil, err
 	}
 	config, err := trust.ParseSigningConfig(raw)
 	if err != nil {
-		return nil, verdict.Unreadable(path, err)
+		return nil, fault.Unreadable(path, err)
 	}
 	return config, nil
 }
@@ -74,7 +75,7 @@ func (f Selection) Path(env cli.Environment, given, name string) (string, error)
 	}
 	path := filepath.Join(dir, name)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return "", &verdict.Problem{Exit: verdict.ExitUndecided, Code: "no-instance", Err: fmt.Errorf("this client does not know the instance %s", filepath.Base(dir)), Try: env.Command() + " trust list"}
+		return "", &fault.Problem{Exit: fault.ExitUndecided, Code: "no-instance", Err: fmt.Errorf("this client does not know the instance %s", filepath.Base(dir)), Try: env.Command() + " trust list"}
 	}
 	return path, nil
 }
@@ -95,10 +96,10 @@ func (f Selection) dir(env cli.Environment) (string, error) {
 		}
 	}
 	if names, err := h.List(); instance == "" && err == nil && len(names) > 0 {
-		return "", &verdict.Problem{Exit: verdict.ExitUndecided, Code: "no-instance", Err: errors.New("there is no default instance"), Try: "--instance NAME, one of: " + strings.Join(names, ", ")}
+		return "", &fault.Problem{Exit: fault.ExitUndecided, Code: "no-instance", Err: errors.New("there is no default instance"), Try: "--instance NAME, one of: " + strings.Join(names, ", ")}
 	}
 	if instance == "" {
-		return "", &verdict.Problem{Exit: verdict.ExitUndecided, Code: "no-instance", Err: errors.New("this client trusts no instance yet"), Try: env.Command() + " trust add URL"}
+		return "", &fault.Problem{Exit: fault.ExitUndecided, Code: "no-instance", Err: errors.New("this client trusts no instance yet"), Try: env.Command() + " trust add URL"}
 	}
 	return h.Instance(instance)
 }

@@ -1,0 +1,199 @@
+package find
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hallmark-sign/hallmark/internal/fault"
+)
+
+// maxChecksums is how many bytes a list of checksums may have.
+const maxChecksums = 4 << 20
+
+// IsChecksums reports whether a file of this name is a list of checksums, as SHA256SUMS,
+// widget_1.0_SHA512SUMS, CHECKSUM and checksums.txt are.
+func IsChecksums(name string) bool {
+	base := strings.ToLower(filepath.Base(name))
+	return !IsBundle(base) && (isNamedForSums(base) || strings.Contains(base, "checksum"))
+}
+
+// isNamedForSums reports whether a file of this name can only be a list.
+func isNamedForSums(name string) bool {
+	return slices.ContainsFunc(sumNames, func(s string) bool { return strings.Contains(strings.ToLower(name), s) })
+}
+
+var sumNames = []string{"sha256sum", "sha384sum", "sha512sum"}
+
+// checksums gives a list and its files. If the list has a bundle, it counts for its files
+// by their digests; else each file needs a bundle of its own, and must be the one that is
+// listed. Lists and manifests of the directory count, and object, as well.
+func (f Finder) checksums(path string, yield func(Target) bool) {
+	f.covered.search(filepath.Dir(path))
+	lines, signed, err := f.readList(path)
+	if err != nil && !isNamedForSums(filepath.Base(path)) {
+		yield(f.target(Target{Name: path, path: path})) // a file of that name, and no list
+		return
+	}
+	if p := new(fault.Problem); errors.As(err, &p) {
+		p.Try = "- <" + fault.Quoted(path) + " --bundle " + fault.Quoted(path+Suffix) + ", for the file itself"
+		yield(Target{Name: path, Problem: p})
+		return
+	}
+	if signed != nil && !yield(f.target(Target{Name: path, path: path, List: signed})) {
+		return
+	}
+	for _, line := range lines {
+		name := filepath.Join(filepath.Dir(path), line.name)
+		target := f.target(Target{Name: name, path: name, found: true, listed: line})
+		if signed != nil && len(target.Mentions) == 0 { // by a bundle that was given
+			target.Mentions, target.List = []Mention{{List: signed, Checksum: line, place: name}}, nil
+		}
+		if !yield(target) {
+			return
+		}
+	}
+}
+
+// readList returns the lines of a list, and the list itself where it has a bundle.
+func (f Finder) readList(path string) ([]Checksum, *List, error) {
+	raw, err := ReadFile(path, maxChecksums)
+	if err != nil {
+		return nil, nil, err
+	}
+	lines, err := parseChecksums(raw)
+	if err != nil {
+		return nil, nil, fault.Unreadable(path, fmt.Errorf("not a list of checksums: %w", err))
+	}
+	self := Target{Name: path, path: path, content: raw, Bundles: f.Bundles, given: f.Detached}
+	if self.given == nil && len(self.evidence()) == 0 {
+		return lines, nil, nil
+	}
+	return lines, &List{Target: self}, nil
+}
+
+// Checksum is a line of a list.
+type Checksum struct {
+	Hash   crypto.Hash
+	Digest []byte
+	name   string
+}
+
+func parseChecksums(raw []byte) ([]Checksum, error) {
+	var all []Checksum
+	seen := map[string]Checksum{}
+	for number, line := range strings.Split(string(raw), "\n") {
+		line = strings.TrimSuffix(line, "\r")
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		sum, err := parseChecksum(line)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", number+1, err)
+		}
+		key := fmt.Sprint(sum.Hash, sum.name)
+		before, again := seen[key]
+		switch {
+		case again && bytes.Equal(before.Digest, sum.Digest):
+			continue
+		case again:
+			return nil, fmt.Errorf("line %d: %q is listed twice, with different digests", number+1, sum.name)
+		}
+		seen[key] = sum
+		all = append(all, sum)
+	}
+	if len(all) == 0 {
+		return nil, errors.New("it lists nothing")
+	}
+	return all, nil
+}
+
+// parseChecksum parses a line as sha256sum -c and its sisters do. The length of the digest,
+// or a word before the name, tells the algorithm:
+//
+//	5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03  bin/tool
+//	5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03 *bin/tool
+//	SHA256 (bin/tool) = 5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03
+//	\5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03  a\\b
+func parseChecksum(line string) (Checksum, error) {
+	text, escaped := strings.CutPrefix(line, `\`)
+	word, name, digits := splitBSD(text)
+	if digits == "" {
+		digits, name, _ = strings.Cut(text, " ")
+		if name != "" && (name[0] == ' ' || name[0] == '*') {
+			name = name[1:]
+		}
+	}
+	digest, err := hex.DecodeString(digits)
+	algorithm := map[int]crypto.Hash{sha256.Size: crypto.SHA256, sha512.Size384: crypto.SHA384, sha512.Size: crypto.SHA512}[len(digest)]
+	if err != nil || algorithm == 0 || name == "" || word != "" && word != strings.ReplaceAll(algorithm.String(), "-", "") {
+		return Checksum{}, errors.New("want a SHA-256, SHA-384 or SHA-512 in hexadecimal, two spaces and a name; or SHA256 (NAME) = DIGEST")
+	}
+	if escaped {
+		if name, err = unescape(name); err != nil {
+			return Checksum{}, err
+		}
+	}
+	name = filepath.FromSlash(name)
+	if !filepath.IsLocal(name) {
+		return Checksum{}, fmt.Errorf("%q is outside of the list's directory", name)
+	}
+	return Checksum{algorithm, digest, filepath.Clean(name)}, nil
+}
+
+// splitBSD splits a line "SHA256 (NAME) = DIGEST", or as openssl writes it without spaces
+// around the parentheses. Of any other line it returns nothing.
+func splitBSD(line string) (algorithm, name, digits string) {
+	open, end := strings.Index(line, "("), strings.LastIndex(line, ")")
+	if open < 0 || end < open || !strings.HasPrefix(line, "SHA") {
+		return "", "", ""
+	}
+	digits, ok := strings.CutPrefix(strings.TrimPrefix(line[end+1:], " "), "= ")
+	if !ok {
+		return "", "", ""
+	}
+	algorithm = strings.TrimSuffix(line[:open], " ")
+	return strings.Replace(algorithm, "SHA2-", "SHA", 1), line[open+1 : end], digits
+}
+
+// unescape undoes what sha256sum does to names with a newline or a backslash.
+func unescape(name string) (string, error) {
+	var out strings.Builder
+	for i := 0; i < len(name); i++ {
+		if name[i] != '\\' {
+			out.WriteByte(name[i])
+			continue
+		}
+		if i++; i == len(name) {
+			return "", fmt.Errorf("%q ends in a backslash", name)
+		}
+		switch name[i] {
+		case '\\':
+			out.WriteByte('\\')
+		case 'n':
+			out.WriteByte('\n')
+		case 'r':
+			out.WriteByte('\r')
+		default:
+			return "", fmt.Errorf("%q has an unknown escape", name)
+		}
+	}
+	return out.String(), nil
+}
+
+// List vouches for several files, and is judged once: a signed list of checksums,
+// or bundles that name the files themselves, as a manifest does.
+type List struct {
+	Target    Target
+	Malformed bool // a manifest that objects, and does not count
+}
+
+// Manifest says whether it is bundles, which name files themselves.
+func (l *List) Manifest() bool { return l.Target.claimed }

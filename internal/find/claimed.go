@@ -1,0 +1,87 @@
+package find
+
+import (
+	"crypto"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/verify"
+	"github.com/hallmark-sign/hallmark/wire/intoto"
+)
+
+// Claimed is the artifact that a bundle names itself: the first, if several.
+func Claimed(b *bundle.Bundle) (verify.Artifact, error) {
+	if b.Envelope != nil {
+		statement, err := intoto.Parse(b.Envelope.Payload)
+		if err != nil {
+			return verify.Artifact{}, err
+		}
+		return SubjectOf(statement)
+	}
+	if b.Message.Hash == crypto.Hash(0) {
+		return verify.Artifact{}, errors.New("the bundle does not say of which artifact it is")
+	}
+	return verify.FromDigest(b.Message.Hash, b.Message.Digest), nil
+}
+
+// SubjectOf gives a subject of a statement as what is verified, always the same one,
+// so that bundles of one artifact are seen to be that.
+func SubjectOf(s intoto.Statement) (verify.Artifact, error) {
+	for _, subject := range s.Subject {
+		for _, by := range []struct {
+			algorithm string
+			hash      crypto.Hash
+		}{{"sha256", crypto.SHA256}, {"sha384", crypto.SHA384}, {"sha512", crypto.SHA512}} {
+			if digest, err := hex.DecodeString(subject.Digest[by.algorithm]); err == nil && len(digest) == by.hash.Size() {
+				return verify.FromDigest(by.hash, digest), nil
+			}
+		}
+	}
+	return verify.Artifact{}, errors.New("no subject has a SHA-256, SHA-384 or SHA-512 digest")
+}
+
+// beside says whether a bundle was found next to the file, and not given for it.
+func (t Target) beside(p Source) bool {
+	return t.path != "" && len(t.Bundles) == 0 && t.given == nil && !t.claimed && !p.Elsewhere
+}
+
+// calls says whether a statement about several artifacts gives the one that was
+// verified this name, and to no other: else any file that a manifest names could be
+// put in the place of any other, with a copy of the manifest beside it.
+func calls(r *verify.Result, name string) bool {
+	if r.Statement == nil || len(r.Statement.Subject) == 1 {
+		return true
+	}
+	called := false
+	for _, s := range r.Statement.Subject {
+		if path.Base(s.Name) != name {
+			continue
+		}
+		algorithm, digest, _ := strings.Cut(DigestText(r.Hash, r.Digest), ":")
+		if s.Digest[algorithm] != digest {
+			return false
+		}
+		called = true
+	}
+	return called
+}
+
+// CheckName returns a check that refuses a file under a name that its statement does
+// not give it. It passes every result of a bundle that was not found beside the file.
+func (t Target) CheckName(p Source) func(*verify.Result) error {
+	return func(r *verify.Result) error {
+		name := filepath.Base(t.path)
+		if !t.beside(p) || calls(r, name) {
+			return nil
+		}
+		return &verify.Error{
+			Step: verify.StepStatement, Code: verify.SubjectMismatch,
+			Expected: "a statement that gives " + name + " this digest", Found: fmt.Sprintf("one on %d artifacts, which does not", len(r.Statement.Subject)),
+		}
+	}
+}

@@ -1,0 +1,195 @@
+package find
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/verify"
+	"github.com/hallmark-sign/hallmark/wire/simplesigning"
+)
+
+// Registry has artifacts that are no files, and the bundles on them. It is safe
+// for concurrent use. Whoever judges files alone needs none, and no network.
+type Registry interface {
+	// IsImage says whether text can only be meant for an image.
+	IsImage(text string) bool
+
+	// Misnamed is the problem with text that is no image and can only be meant for
+	// one; nil: it may be anything.
+	Misnamed(text string) *fault.Problem
+
+	// Look gives what the registry has of an image. A problem says that it could
+	// not be looked at, or that the text names nothing; no bundles, that the image
+	// is there and unsigned.
+	Look(ctx context.Context, reference string) (Held, *fault.Problem)
+}
+
+// Held is an artifact elsewhere: its SHA-256, and what hangs on it.
+type Held struct {
+	Digest  []byte
+	Bundles []Hanging
+
+	// More gives what else hangs there, which takes longer to see and is looked at
+	// where Bundles are not enough; nil: nothing does.
+	More func(ctx context.Context) ([]Hanging, *fault.Problem)
+}
+
+// Hanging is a bundle, or why there is none where one should be.
+type Hanging struct {
+	Name    string // where it is
+	Raw     []byte
+	Bundle  *bundle.Bundle // in place of Raw
+	Payload []byte         // what the bundle signs in place of the image (wire/simplesigning); may be nil
+	Err     *fault.Problem
+}
+
+// Schemes say outright what an argument is.
+const (
+	fileScheme  = "file:"
+	imageScheme = "oci:"
+)
+
+// Subject says whether an argument names an image, and gives it without its
+// scheme. An existing path is a file; what could be two things is a problem.
+func (f Finder) Subject(arg string) (text string, image bool, problem *fault.Problem) {
+	_, err := os.Lstat(arg)
+	exists := err == nil
+	path, isFile := strings.CutPrefix(arg, fileScheme)
+	reference, isImage := strings.CutPrefix(arg, imageScheme)
+	looks := f.Registry != nil && f.Registry.IsImage(arg)
+	switch {
+	case exists && (isFile || isImage || looks):
+		return "", false, &fault.Problem{
+			Exit: fault.ExitUsage, Subject: arg, Code: "usage", Try: "file:./" + arg + " for the file; oci:REGISTRY/REPO… for an image",
+			Err: errors.New("a file has this name, and it says something else too"),
+		}
+	case isFile && (path == "-" || strings.HasPrefix(path, "sha256:")):
+		return "./" + path, false, nil
+	case isFile:
+		return path, false, nil
+	case isImage && f.Registry == nil:
+		return "", false, &fault.Problem{Exit: fault.ExitUsage, Subject: arg, Code: "usage", Err: errors.New("this program reads no registries"), Try: "hallmark verify"}
+	case isImage && strings.HasPrefix(reference, "//"):
+		return arg, true, nil // it is no scheme of URLs, which is told as it was typed
+	case isImage:
+		return reference, true, nil
+	}
+	return arg, looks, nil
+}
+
+// HintImage says how an image is written, where what is no file reads like one whose
+// registry goes without saying: here none does.
+func (f Finder) HintImage(p *fault.Problem) *fault.Problem {
+	const usual = "docker.io/library/"
+	if p.Code != "unreadable" || f.Registry == nil {
+		return p
+	}
+	if wrong := f.Registry.Misnamed(p.Subject); wrong != nil {
+		return wrong
+	}
+	if f.Registry.IsImage(usual+p.Subject) && !isDigest(p.Subject) {
+		p.Try = "REGISTRY/" + p.Subject + " for an image; " + usual + p.Subject + " is Docker Hub's"
+	}
+	return p
+}
+
+// image is the target of a reference, or of what is none.
+func (f Finder) image(reference string, problem *fault.Problem) Target {
+	if problem != nil {
+		return Target{Name: problem.Subject, Problem: problem}
+	}
+	if len(f.Bundles) > 0 || f.Detached != nil {
+		return Target{Name: reference, Problem: &fault.Problem{
+			Exit: fault.ExitUsage, Subject: reference, Code: "usage", Try: "the image's digest, sha256:HEX, with --bundle",
+			Err: errors.New("the bundles of an image are in its registry"),
+		}}
+	}
+	return Target{Name: reference, registry: f.Registry}
+}
+
+// Look gets digest and bundles of an artifact that is elsewhere.
+func (t *Target) Look(ctx context.Context) *fault.Problem {
+	held, problem := t.registry.Look(ctx, t.Name)
+	if problem != nil {
+		return problem
+	}
+	if len(held.Digest) != sha256.Size {
+		return fault.Unreadable(t.Name, fmt.Errorf("a digest of %d bytes", len(held.Digest)))
+	}
+	t.Digest, t.held, t.more = held.Digest, SourcesOf(held.Bundles), held.More
+	return nil
+}
+
+// LookAgain gets what else hangs there, if there may be something.
+func (t *Target) LookAgain(ctx context.Context) ([]Source, *fault.Problem) {
+	if t.more == nil {
+		return nil, nil
+	}
+	bundles, problem := t.more(ctx)
+	return SourcesOf(bundles), problem
+}
+
+// hanging are the pieces of what hangs elsewhere, whose bytes are let go of.
+func SourcesOf(bundles []Hanging) []Source {
+	all := make([]Source, 0, len(bundles))
+	for i, h := range bundles {
+		p := Source{File: h.Name, Name: h.Name}
+		p.Bundle, p.Err = h.Read()
+		bundles[i].Raw = nil // which may be a hundred megabytes
+		p.Elsewhere, p.Payload = true, h.Payload
+		all = append(all, p)
+	}
+	return all
+}
+
+// Read gives the bundle, or what is wrong with it.
+func (h Hanging) Read() (*bundle.Bundle, *fault.Problem) {
+	if h.Err != nil || h.Bundle != nil {
+		return h.Bundle, h.Err
+	}
+	p := parsePiece(h.Name, h.Raw)
+	return p.Bundle, p.Err
+}
+
+// Image is the image with this SHA-256 as what a bundle signs: by its digest, or by a
+// payload that must name it. Errors: *verify.Error, the payload names something else.
+func Image(digest, payload []byte) (verify.Artifact, error) {
+	if payload == nil {
+		return verify.FromDigest(crypto.SHA256, digest), nil
+	}
+	if err := names(payload, digest); err != nil {
+		return verify.Artifact{}, err
+	}
+	return verify.FromReader(bytes.NewReader(payload)), nil
+}
+
+// OfImage makes what was proved of a payload a result about the image.
+func OfImage(r *verify.Result, digest []byte) { r.Hash, r.Digest = crypto.SHA256, digest }
+
+// names says whether a payload is about the image with this digest. Whoever signed
+// the payload has then signed the image.
+func names(payload, digest []byte) error {
+	p, err := simplesigning.Parse(payload)
+	if err != nil {
+		return &verify.Error{Step: verify.StepSignature, Code: verify.Malformed, Err: err}
+	}
+	if !bytes.Equal(p.Digest, digest) {
+		return &verify.Error{
+			Step: verify.StepSignature, Code: verify.ArtifactMismatch, Expected: "sha256:" + hex.EncodeToString(digest),
+			Found: "sha256:" + hex.EncodeToString(p.Digest),
+		}
+	}
+	return nil
+}
+
+// InRegistry reports whether the target is an image in a registry.
+func (t Target) InRegistry() bool { return t.registry != nil }

@@ -1,0 +1,302 @@
+package find
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/internal/fault"
+)
+
+// Suffix makes the name of a bundle out of its artifact's; LinesSuffix that of a file with
+// several bundles, one a line. OldSuffix is that of older clients, which is read alone.
+const (
+	Suffix      = ".sigstore.json"
+	LinesSuffix = ".sigstore.jsonl"
+	OldSuffix   = ".sigstore"
+)
+
+var suffixes = []string{Suffix, LinesSuffix, OldSuffix}
+
+// Target is an artifact to be judged, and where its bundles are.
+type Target struct {
+	Name    string // as it was given, or found
+	path    string // of the artifact's file
+	Digest  []byte // SHA-256 in place of the file
+	content []byte // in place of the file
+	stdin   bool
+	found   bool     // below a directory, by a pattern or in a list: not named itself
+	Bundles []string // files; empty: beside the artifact
+	given   *bundle.Bundle
+	held    []Source       // what the registry has
+	Problem *fault.Problem // known before anything is judged
+	listed  Checksum       // of the list of checksums that was named
+	List    *List          // the bundles given, that vouch for it; or the signed list that it is
+	claimed bool           // what its bundles name themselves, in place of a file
+
+	Mentions []Mention      // by lists and manifests of its directory and those above
+	asked    []string       // these, whether they mention it or not
+	unread   string         // see folder
+	Unseen   *fault.Problem // see folder
+
+	registry Registry                                          // where the artifact is, when it is no file
+	more     func(context.Context) ([]Hanging, *fault.Problem) // see Held
+}
+
+// Finder says where bundles are when they are not beside their artifacts.
+type Finder struct {
+	Bundles  []string       // files; several artifacts share them
+	Detached *bundle.Bundle // put together of detached evidence, for one artifact
+	Registry Registry       // nil: arguments name files
+
+	shared  *List     // the bundles, where there are several artifacts
+	covered *coverage // of the directories that were named; nil: bundles are given
+}
+
+// covering returns a Finder that asks the lists and manifests of directories, unless
+// bundles are given.
+func (f Finder) covering() Finder {
+	if f.covered == nil {
+		f.covered = newCoverage(len(f.Bundles) > 0 || f.Detached != nil)
+	}
+	return f
+}
+
+func (f Finder) target(t Target) Target {
+	t.Bundles, t.given, t.List = f.Bundles, f.Detached, cmp.Or(t.List, f.shared)
+	return f.covered.annotate(t)
+}
+
+// All gives what every argument names.
+func (f Finder) All(args []string) iter.Seq[Target] {
+	if len(f.Bundles) > 0 && Several(args) {
+		f.shared = sharedBy(f.Bundles)
+	}
+	f = f.covering()
+	return func(yield func(Target) bool) {
+		for _, arg := range args {
+			for target := range f.Find(arg) {
+				if !yield(target) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Find gives what an argument names: - is standard input, sha256:HEX a digest,
+// a directory all files below it, a file of checksums the files that it lists;
+// stars and brackets are expanded where no file has that name; an image is what
+// Subject says. What cannot be found is a target with its problem.
+func (f Finder) Find(arg string) iter.Seq[Target] {
+	f = f.covering()
+	return f.find(arg)
+}
+
+func (f Finder) find(arg string) iter.Seq[Target] {
+	return func(yield func(Target) bool) {
+		arg, image, problem := f.Subject(arg)
+		if image || problem != nil {
+			yield(f.image(arg, problem))
+			return
+		}
+		arg = direct(arg)
+		info, err := os.Stat(arg)
+		switch {
+		case arg == "-":
+			yield(f.target(Target{Name: arg, stdin: true}))
+		case errors.Is(err, fs.ErrNotExist) && isDigest(arg):
+			yield(f.target(digestTarget(arg)))
+		case errors.Is(err, fs.ErrNotExist) && HasStars(arg):
+			f.glob(arg, yield)
+		case err != nil:
+			f.covered.search(filepath.Dir(arg))
+			yield(f.covered.annotate(Target{Name: arg, path: arg, Problem: f.HintImage(notFound(arg, err))}))
+		case info.IsDir():
+			f.directory(arg, yield)
+		case IsChecksums(arg):
+			f.checksums(arg, yield)
+		default:
+			f.covered.search(filepath.Dir(arg))
+			yield(f.target(Target{Name: arg, path: arg}))
+		}
+	}
+}
+
+// notFound tells a file that is not there from one that can't be looked at.
+func notFound(path string, err error) *fault.Problem {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fault.Unreadable(path, err)
+	}
+	return fault.CouldNotLook(path, err)
+}
+
+// isDigest reports whether text is a digest, of which SHA-256 alone can be judged.
+func isDigest(text string) bool {
+	return strings.HasPrefix(text, "sha256:") || strings.HasPrefix(text, "sha512:")
+}
+
+func digestTarget(arg string) Target {
+	digest, err := hex.DecodeString(strings.TrimPrefix(arg, "sha256:"))
+	if strings.HasPrefix(arg, "sha512:") {
+		return Target{Name: arg, Problem: fault.Unreadable(arg, errors.New("digests by SHA-512 are not supported: want sha256: and 64 hexadecimal digits"))}
+	}
+	if err != nil || len(digest) != sha256.Size {
+		return Target{Name: arg, Problem: fault.Unreadable(arg, errors.New("want sha256: and 64 hexadecimal digits"))}
+	}
+	return Target{Name: arg, Digest: digest}
+}
+
+// IsBundle reports whether a file of this name is a bundle.
+func IsBundle(name string) bool { return artifactOf(name) != name }
+
+// artifactOf is the name of a bundle's artifact; of what is no bundle, its own.
+func artifactOf(name string) string {
+	for _, suffix := range suffixes {
+		if artifact, ok := strings.CutSuffix(name, suffix); ok && filepath.Base(name) != suffix {
+			return artifact
+		}
+	}
+	return name
+}
+
+// Beside returns the files with bundles that lie beside the artifact at path.
+func Beside(path string) []string {
+	var found []string
+	for _, suffix := range suffixes {
+		if _, err := os.Lstat(path + suffix); !errors.Is(err, fs.ErrNotExist) {
+			found = append(found, path+suffix)
+		}
+	}
+	return found
+}
+
+// Several says whether arguments name more than one artifact: by their number, a
+// directory or stars.
+func Several(args []string) bool {
+	if len(args) != 1 {
+		return true
+	}
+	info, err := os.Stat(args[0])
+	return err != nil && HasStars(args[0]) || err == nil && info.IsDir()
+}
+
+// Files gives what an argument names to be signed: as Find does, but of a directory
+// the files as they are, whatever vouches for them, and of a list of checksums the
+// list too.
+func (f Finder) Files(arg string) iter.Seq[Target] {
+	arg = direct(arg)
+	info, err := os.Stat(arg)
+	return func(yield func(Target) bool) {
+		if err != nil || !info.IsDir() {
+			if err == nil && IsChecksums(arg) && !yield(Target{Name: arg, path: arg}) {
+				return
+			}
+			f.find(arg)(yield)
+			return
+		}
+		_ = walk(arg, func(path string, entry fs.DirEntry, err error) error {
+			switch {
+			case err != nil:
+				return stopUnless(yield(Target{Name: path, Problem: fault.CouldNotLook(path, err)}), entry)
+			case entry.IsDir(), IsBundle(path):
+				return nil
+			}
+			return stopUnless(yield(Target{Name: path, path: path, found: true}), nil)
+		})
+	}
+}
+
+// walk follows a link to a directory where it is the argument, and no other.
+func walk(dir string, visit fs.WalkDirFunc) error {
+	top := dir
+	if info, err := os.Lstat(dir); err == nil && !info.IsDir() {
+		top += string(filepath.Separator)
+	}
+	return filepath.WalkDir(top, visit)
+}
+
+// directory gives every file below dir but bundles, and for a bundle without its
+// artifact that artifact, which is missing. What a manifest names and the walk does not
+// come by follows.
+func (f Finder) directory(dir string, yield func(Target) bool) {
+	found, stopped := map[string]bool{}, false
+	tell := func(t Target, unread fs.DirEntry) error {
+		found[f.covered.key(t.Name)] = true
+		stopped = !yield(t)
+		return stopUnless(!stopped, unread)
+	}
+	f.covered.search(dir)
+	err := walk(dir, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return tell(Target{Name: path, Problem: fault.CouldNotLook(path, err)}, entry)
+		case entry.IsDir():
+			f.covered.read(path)
+			return nil
+		}
+		if target, wanted := f.inDirectory(path); wanted {
+			return tell(target, nil)
+		}
+		return nil
+	})
+	for _, target := range f.covered.rest(f.covered.below(dir, func(string) bool { return true }), found) {
+		if stopped {
+			return
+		}
+		_ = tell(target, nil)
+	}
+	if err == nil && len(found) == 0 {
+		yield(Target{Name: dir, Problem: fault.Unreadable(dir, errors.New("no file in this directory"))})
+	}
+}
+
+// inDirectory is what a file in a directory stands for: itself, or as a bundle the
+// artifact that is missing; a manifest stands for nothing.
+func (f Finder) inDirectory(path string) (target Target, wanted bool) {
+	problem, isManifest := f.covered.manifest(path)
+	switch {
+	case isManifest:
+		return Target{Name: path, Problem: problem}, problem != nil
+	case IsBundle(path) && !f.covered.byManifest(path):
+		if f.covered.byManifest(artifactOf(path)) {
+			return Target{}, false // which is among the rest
+		}
+		return missingArtifact(path)
+	}
+	return f.target(Target{Name: path, path: path, found: true}), true
+}
+
+// missingArtifact is the artifact of a bundle that has none.
+func missingArtifact(path string) (Target, bool) {
+	artifact := artifactOf(path)
+	info, err := os.Stat(artifact)
+	if err == nil && info.IsDir() {
+		err = fmt.Errorf("%s is of no file: %w", path, fs.ErrNotExist)
+	}
+	if err == nil {
+		return Target{}, false
+	}
+	return Target{Name: artifact, Problem: notFound(artifact, err)}, true
+}
+
+// stopUnless ends a walk that nobody listens to any more, and passes by a
+// directory that can't be read.
+func stopUnless(wanted bool, unread fs.DirEntry) error {
+	switch {
+	case !wanted:
+		return fs.SkipAll
+	case unread != nil && unread.IsDir():
+		return fs.SkipDir
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package find
+
+import (
+	"errors"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hallmark-sign/hallmark/internal/fault"
+)
+
+// HasStars says whether an argument that is no file is a pattern.
+func HasStars(arg string) bool { return strings.ContainsAny(arg, "*?[") }
+
+// glob gives the files that fit a pattern, but Bundles: each part of the path as
+// in package path, and ** for any number of directories. It is an error when
+// nothing fits; a directory that can't be read may have hidden what does.
+func (f Finder) glob(pattern string, yield func(Target) bool) {
+	parts := strings.Split(filepath.ToSlash(pattern), "/")
+	for _, part := range parts {
+		if _, err := path.Match(part, ""); err != nil {
+			yield(Target{Name: pattern, Problem: fault.Unreadable(pattern, err)})
+			return
+		}
+	}
+	fixed := slices.IndexFunc(parts, HasStars)
+	top := strings.Join(parts[:fixed], "/")
+	switch {
+	case top == "" && fixed > 0:
+		top = "/"
+	case top == "":
+		top = "."
+	}
+	f.covered.search(filepath.FromSlash(top))
+	fits := func(rel string) bool { return fit(parts[fixed:], strings.Split(filepath.ToSlash(rel), "/")) }
+	found, stopped := map[string]bool{}, false
+	tell := func(t Target) error {
+		found[f.covered.key(t.Name)] = true
+		stopped = !yield(t)
+		return stopUnless(!stopped, nil)
+	}
+	err := walk(filepath.FromSlash(top), func(name string, entry fs.DirEntry, err error) error {
+		target, fits, next := f.fitting(parts[fixed:], top, name, entry, err)
+		if !fits {
+			return next
+		}
+		return tell(target)
+	})
+	for _, target := range f.covered.rest(f.covered.below(filepath.FromSlash(top), fits), found) {
+		if stopped {
+			return
+		}
+		_ = tell(target)
+	}
+	if err == nil && len(found) == 0 {
+		err = errors.New("no file fits, bundles left out")
+	}
+	if err != nil && !errors.Is(err, fs.SkipAll) {
+		yield(Target{Name: pattern, Problem: fault.Unreadable(pattern, err)})
+	}
+}
+
+// fitting holds what a walk has come by to the pattern: a target, or how the walk
+// goes on.
+func (f Finder) fitting(parts []string, top, name string, entry fs.DirEntry, err error) (target Target, fits bool, next error) {
+	rel, relErr := filepath.Rel(filepath.FromSlash(top), name)
+	if relErr != nil {
+		return Target{}, false, relErr
+	}
+	var names []string
+	if rel != "." {
+		names = strings.Split(filepath.ToSlash(rel), "/")
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Target{}, false, nil
+	case err != nil:
+		return Target{Name: name, Problem: fault.CouldNotLook(name, err)}, true, nil
+	case entry.IsDir() && !leadsOn(parts, names):
+		return Target{}, false, fs.SkipDir
+	case entry.IsDir():
+		f.covered.read(name)
+		return Target{}, false, nil
+	case IsBundle(name), !fit(parts, names):
+		return Target{}, false, nil
+	}
+	return f.target(Target{Name: name, path: name, found: true}), true, nil
+}
+
+// fit matches all names with all parts.
+func fit(parts, names []string) bool {
+	switch {
+	case len(parts) == 0:
+		return len(names) == 0
+	case parts[0] == "**":
+		return fit(parts[1:], names) || len(names) > 0 && fit(parts, names[1:])
+	case len(names) == 0:
+		return false
+	}
+	ok, err := path.Match(parts[0], names[0])
+	return err == nil && ok && fit(parts[1:], names[1:])
+}
+
+// leadsOn says whether below a directory there may be what fits.
+func leadsOn(parts, names []string) bool {
+	switch {
+	case len(parts) == 0:
+		return false
+	case len(names) == 0 || parts[0] == "**":
+		return true
+	}
+	ok, err := path.Match(parts[0], names[0])
+	return err == nil && ok && leadsOn(parts[1:], names[1:])
+}

@@ -1,0 +1,233 @@
+package find
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/wire/dsse"
+	"github.com/hallmark-sign/hallmark/wire/intoto"
+)
+
+// A manifest is a bundle that stands in a directory beside no artifact of its own,
+// and whose statement names files of the directory by path and digest.
+//
+//	{"_type":"https://in-toto.io/Statement/v1",
+//	 "subject":[{"name":"bin/tool","digest":{"sha256":"5891b5…"}},
+//	            {"name":"registry.example.com/app@sha256:c605…","digest":{"sha256":"c605…"}}],…}
+
+// sharedBy are bundles that vouch for several artifacts, each for what it names.
+func sharedBy(files []string) *List {
+	return &List{Target: Target{Name: strings.Join(files, ", "), Bundles: files, claimed: true}}
+}
+
+// maxManifest is how many bytes a manifest may have, and maxManifests how many those of
+// a directory may have together. A statement of 10,000 subjects has about 2 MB.
+const (
+	maxManifest  = 32 << 20
+	maxManifests = bundle.MaxSize
+)
+
+// manifestBudget is what is left to be read of the manifests and lists of a directory.
+type manifestBudget struct {
+	bytes   int64
+	bundles int
+}
+
+// tooMany is what a list or manifest is that the budget does not allow for.
+func tooMany(path string) *fault.Problem {
+	return fault.Unreadable(path, fmt.Errorf("the manifests and lists of a directory have more than %d bytes together, or %d bundles", int64(maxManifests), maxBundles))
+}
+
+// errStatement: what a bundle names is not known, as its statement is malformed.
+var errStatement = errors.New("statement can't be read")
+
+// readManifest adds the manifest at path, each of its bundles for itself: one that is
+// refused does no harm beside one that meets the policy. A bundle that is no manifest is
+// left to the artifact that it lies beside.
+func (c *coverage) readManifest(dir, path string, here *folder, budget *manifestBudget) {
+	pieces, problem := readCandidate(path)
+	key := c.key(path)
+	switch {
+	case problem != nil && problem.Exit == fault.ExitUndecided:
+		here.unseen = problem
+		return
+	case problem != nil && besideOf(path) == "":
+		here.manifests[key], here.unread = problem, path
+		return
+	}
+	var named [][]Checksum
+	for _, p := range pieces {
+		files, err := p.filesNamed()
+		if errors.Is(err, errStatement) {
+			here.unread = path
+		} else if err != nil {
+			here.manifests[key] = &fault.Problem{Exit: fault.ExitUsage, Subject: path, Code: "manifest-malformed", Err: err, Try: "--bundle " + fault.Quoted(path) + ", to verify files by their digests alone"}
+		}
+		named = append(named, files)
+		if len(files) > 0 {
+			budget.bytes -= int64(len(p.Bundle.Envelope.Payload))
+			budget.bundles--
+		}
+	}
+	if budget.bundles < 0 || budget.bytes < 0 {
+		here.manifests[key] = tooMany(path)
+		here.unseen = here.manifests[key]
+		return
+	}
+	for i, files := range named {
+		if len(files) == 0 {
+			continue
+		}
+		if _, malformed := here.manifests[key]; !malformed {
+			here.manifests[key] = nil
+		}
+		by := &List{Target: Target{Name: path, held: []Source{pieces[i]}, claimed: true}, Malformed: here.manifests[key] != nil}
+		for _, file := range files {
+			c.mention(dir, file, by)
+		}
+	}
+	if _, ok := here.manifests[key]; ok {
+		here.names = append(here.names, path)
+	}
+}
+
+// envelopeMember is in every bundle that has a statement.
+const envelopeMember = "dsseEnvelope"
+
+// isPlainSignature reports whether the file at path is a bundle without a statement, as
+// most are: such a bundle is no manifest. There may be ten thousand, for which raw is the
+// space to read into. It is false for what can't be read.
+func isPlainSignature(path string, raw *bytes.Buffer) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	raw.Reset()
+	read, err := raw.ReadFrom(io.LimitReader(f, maxManifest+1))
+	return err == nil && read <= maxManifest && !bytes.Contains(raw.Bytes(), []byte(envelopeMember))
+}
+
+// readCandidate returns the bundles of a file that may be manifests: those with a
+// statement. A problem is a file that could not be looked at, or is too long for one.
+func readCandidate(path string) ([]Source, *fault.Problem) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular():
+		return nil, nil
+	case err != nil:
+		return nil, fault.CouldNotLook(path, err)
+	case info.Size() > maxManifest:
+		return nil, fault.Unreadable(path, fmt.Errorf("more than %d bytes, the longest that a manifest may be", maxManifest))
+	}
+	raw, err := ReadFile(path, maxManifest)
+	switch p := new(fault.Problem); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case errors.As(err, &p):
+		return nil, fault.CouldNotLook(path, p.Err)
+	case !bytes.Contains(raw, []byte(envelopeMember)):
+		return nil, nil
+	}
+	return slices.DeleteFunc(parsePieces(path, raw), func(p Source) bool {
+		return p.Err != nil || p.Bundle.Envelope == nil || p.Bundle.Envelope.PayloadType != dsse.PayloadTypeInToto
+	}), nil
+}
+
+// besideOf returns the file that a bundle lies beside; empty: there is none.
+func besideOf(path string) string {
+	artifact := artifactOf(path)
+	if info, err := os.Stat(artifact); err != nil || info.IsDir() {
+		return ""
+	}
+	return artifact
+}
+
+// filesNamed returns the files that the statement of a bundle names, as far as they are
+// well-formed, if the bundle is a manifest and not one of the file beside it.
+// Images are in their registries.
+func (p Source) filesNamed() ([]Checksum, error) {
+	s, err := intoto.Parse(p.Bundle.Envelope.Payload)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errStatement, err)
+	}
+	beside := besideOf(p.File)
+	if beside != "" && isOf(s, beside) {
+		return nil, nil
+	}
+	var all []Checksum
+	var malformed error
+	seen := map[string]bool{}
+	for _, subject := range s.Subject {
+		name := subject.Name
+		if strings.HasSuffix(name, "@sha256:"+subject.Digest["sha256"]) {
+			continue
+		}
+		digest, err := hex.DecodeString(subject.Digest["sha256"])
+		switch {
+		case !filepath.IsLocal(filepath.FromSlash(name)) || path.Clean(name) != name:
+			malformed = fmt.Errorf("%.100q is no path below its directory", name)
+			continue
+		case err != nil || len(digest) != sha256.Size:
+			malformed = fmt.Errorf("%.100q has no SHA-256", name)
+			continue
+		case seen[name]:
+			malformed = fmt.Errorf("it names %.100q twice", name)
+		}
+		seen[name] = true
+		all = append(all, Checksum{crypto.SHA256, digest, filepath.FromSlash(name)})
+	}
+	if len(all) == 0 && beside != "" {
+		return nil, nil
+	}
+	return all, malformed
+}
+
+// isOf reports whether a statement is about the file that its bundle lies beside, rather
+// than about a directory. What 'sign --manifest' makes is about the directory, unless it
+// names that file alone. An attestation is about the file if it names it; or, where the
+// files that it names by paths are not there, if it names it by another path, or is about
+// one file of this content, which has been renamed.
+func isOf(s intoto.Statement, file string) bool {
+	name, one := filepath.Base(file), len(s.Subject) == 1
+	if s.PredicateType == intoto.TypeSigned {
+		return one && s.Subject[0].Name == name
+	}
+	there, called := false, false
+	for _, r := range s.Subject {
+		if r.Name == name {
+			return true
+		}
+		called = called || path.Base(r.Name) == name
+		there = there || (!one || strings.Contains(r.Name, "/")) && stands(filepath.Dir(file), r.Name)
+	}
+	if there || called || !one {
+		return !there && called // else a file could be added that takes the bundle for itself
+	}
+	sum, problem := Target{path: file, found: true}.Sum(context.Background())
+	return problem == nil && s.Subject[0].Digest["sha256"] == hex.EncodeToString(sum)
+}
+
+// stands reports whether something stands below dir at the path that a statement names.
+func stands(dir, name string) bool {
+	local, err := filepath.Localize(name)
+	if err != nil {
+		return false
+	}
+	_, err = os.Lstat(filepath.Join(dir, local))
+	return err == nil
+}

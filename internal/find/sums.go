@@ -1,0 +1,130 @@
+package find
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"encoding/hex"
+	"errors"
+	"hash"
+	"io"
+
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/verify"
+)
+
+// Sum returns the SHA-256 of a file. A file that a list of checksums names must be the
+// one that is listed.
+func (t Target) Sum(ctx context.Context) ([]byte, *fault.Problem) {
+	sums, problem := t.Sums(ctx)
+	return sums[crypto.SHA256], problem
+}
+
+// Sums returns the SHA-256 of a file, and the digests by which lists name it, having
+// checked the one by which it was found.
+func (t Target) Sums(ctx context.Context) (digests, *fault.Problem) {
+	if t.Problem != nil {
+		return nil, t.Problem
+	}
+	if t.path == "" {
+		return nil, fault.Unreadable(t.Name, errors.New("not a file"))
+	}
+	f, err := t.open()
+	if err != nil {
+		return nil, fault.Unreadable(t.Name, err)
+	}
+	defer f.Close()
+	hashes := []crypto.Hash{crypto.SHA256, t.listed.Hash}
+	for _, m := range t.Mentions {
+		hashes = append(hashes, m.Hash)
+	}
+	sums, problem := sumsOf(ctx, t.Name, f, hashes...)
+	if want := t.listed; problem == nil && want.Digest != nil && !bytes.Equal(sums[want.Hash], want.Digest) {
+		problem = Mismatch(t.Name, DigestText(want.Hash, want.Digest)+", by the list", DigestText(want.Hash, sums[want.Hash]))
+	}
+	return sums, problem
+}
+
+// digests are of one content, by algorithm.
+type digests map[crypto.Hash][]byte
+
+// sumsOf reads r to its end. Hashes may be repeated; zero ones are skipped.
+func sumsOf(ctx context.Context, name string, r io.Reader, hashes ...crypto.Hash) (digests, *fault.Problem) {
+	states := map[crypto.Hash]hash.Hash{}
+	var all []io.Writer
+	for _, h := range hashes {
+		if h != 0 && states[h] == nil {
+			states[h] = h.New()
+			all = append(all, states[h])
+		}
+	}
+	if _, err := io.Copy(io.MultiWriter(all...), UntilDone{ctx, r}); err != nil {
+		return nil, Unread(name, err)
+	}
+	sums := digests{}
+	for h, state := range states {
+		sums[h] = state.Sum(nil)
+	}
+	return sums, nil
+}
+
+func sumOf(ctx context.Context, name string, r io.Reader) ([]byte, *fault.Problem) {
+	sums, problem := sumsOf(ctx, name, r, crypto.SHA256)
+	return sums[crypto.SHA256], problem
+}
+
+// mismatch is a file that is not the one that was signed.
+func Mismatch(name, expected, found string) *fault.Problem {
+	p := fault.Refused(&verify.Error{Code: verify.ArtifactMismatch, Expected: expected, Found: found})
+	p.Subject = name
+	return p
+}
+
+// AnySum is the SHA-256 of whatever the target is.
+func (t Target) AnySum(ctx context.Context, stdin io.Reader) ([]byte, *fault.Problem) {
+	switch {
+	case t.Digest != nil:
+		return t.Digest, nil
+	case t.stdin:
+		return sumOf(ctx, t.Name, stdin)
+	}
+	return t.Sum(ctx)
+}
+
+// Hash has the SHA-256 of the artifact stand for it.
+func (t *Target) Hash(ctx context.Context, stdin io.Reader) (problem *fault.Problem) {
+	if t.Digest != nil {
+		return nil
+	}
+	in := stdin
+	switch {
+	case t.content != nil:
+		in = bytes.NewReader(t.content)
+	case !t.stdin:
+		f, err := t.open()
+		if err != nil {
+			return fault.Unreadable(t.Name, err)
+		}
+		defer f.Close()
+		in = f
+	}
+	t.Digest, problem = sumOf(ctx, t.Name, in)
+	return problem
+}
+
+// DigestText is a digest with its algorithm, such as sha256:9f86….
+func DigestText(hash crypto.Hash, digest []byte) string {
+	names := map[crypto.Hash]string{crypto.SHA256: "sha256", crypto.SHA384: "sha384", crypto.SHA512: "sha512"}
+	return names[hash] + ":" + hex.EncodeToString(digest)
+}
+
+// unread is an artifact that could not be read to its end.
+func Unread(name string, err error) *fault.Problem {
+	if errors.Is(err, context.Canceled) {
+		return fault.Interrupted(name)
+	}
+	return fault.Unreadable(name, err)
+}
+
+// Listed reports whether a list of checksums that was named lists the file.
+func (t Target) Listed() bool { return t.listed.Digest != nil }

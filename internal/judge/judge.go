@@ -1,0 +1,321 @@
+package judge
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"runtime"
+	"strings"
+	"sync"
+
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
+	"github.com/hallmark-sign/hallmark/policy"
+	"github.com/hallmark-sign/hallmark/verify"
+)
+
+// Judge holds artifacts to a policy. It is safe for concurrent use.
+type Judge struct {
+	Verifier *verify.Verifier
+	Policy   *policy.Policy
+	Facts    policy.Facts
+	Explain  bool      // keep what each step saw
+	Stdin    io.Reader // read when a find.Target says so
+	Store    Store     // asked where an artifact has no bundle; nil: nobody is
+	Command  string    // how the user called hallmark, for hints; empty: it is not at hand
+
+	lists sync.Map // *find.List to *judged
+	begun sync.Once
+	base  *policy.Evaluation // without bundles
+	facts error              // why there is no base
+}
+
+// begin returns an evaluation of one artifact, or why the policy decides nothing.
+func (j *Judge) begin(name string) (*policy.Evaluation, *fault.Problem) {
+	j.begun.Do(func() { j.base, j.facts = j.Policy.Begin(j.Verifier, j.Facts) })
+	if refusal := new(verify.Error); errors.As(j.facts, &refusal) {
+		return nil, j.dress(name, find.Source{File: find.DetachedName}, fault.Refused(refusal))
+	}
+	return j.base.Another(), nil
+}
+
+// Verdict is what came of one artifact: exactly one of Results and Problem says
+// so, though a refusal may come with results that were not enough.
+type Verdict struct {
+	Target    find.Target
+	Results   []*verify.Result // what its bundles have proved
+	Digest    []byte           // SHA-256 of a file that a signed list vouches for
+	List      string           // that list
+	Explained []Explained      // when asked for
+	Gaps      []policy.Gap     // facts that were unknown, and that the policy did not ask for
+	Problem   *fault.Problem   // nil: verified
+
+	evaluation *policy.Evaluation // of Results
+}
+
+// Explained is a verification of one bundle.
+type Explained struct {
+	File string
+	verify.Explanation
+}
+
+// All judges targets, several at once, and tells of each in their order. It ends
+// early when ctx does or tell fails, with that error, and without waiting for
+// what can't be interrupted: opening a named pipe, or reading a terminal.
+func (j *Judge) All(ctx context.Context, targets iter.Seq[find.Target], tell func(Verdict) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	workers := runtime.GOMAXPROCS(0)
+	if j.Store != nil {
+		workers = max(workers, asking)
+	}
+	todo, order := make(chan slot), make(chan slot, 64*workers)
+	for range workers {
+		go func() {
+			for s := range todo {
+				s.said <- j.Judge(ctx, s.target)
+			}
+		}()
+	}
+	go deal(ctx, targets, order, todo)
+	for {
+		s, more := receive(ctx, order)
+		if !more {
+			return context.Cause(ctx)
+		}
+		v, ok := receive(ctx, s.said)
+		if !ok {
+			return context.Cause(ctx)
+		}
+		if err := tell(v); err != nil {
+			return err
+		}
+	}
+}
+
+// slot is a target, and the place for what is said of it.
+type slot struct {
+	target find.Target
+	said   chan Verdict
+}
+
+// deal sends each target to both queues, until ctx is done.
+func deal(ctx context.Context, targets iter.Seq[find.Target], queues ...chan<- slot) {
+	for _, queue := range queues {
+		defer close(queue)
+	}
+	for target := range targets {
+		s := slot{target, make(chan Verdict, 1)}
+		for _, queue := range queues {
+			select {
+			case queue <- s:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// receive gives what comes, and false once ctx is done or nothing comes any more.
+func receive[T any](ctx context.Context, from <-chan T) (T, bool) {
+	select {
+	case v, ok := <-from:
+		return v, ok && ctx.Err() == nil
+	case <-ctx.Done():
+		var none T
+		return none, false
+	}
+}
+
+// Judge judges one artifact.
+func (j *Judge) Judge(ctx context.Context, t find.Target) Verdict {
+	var v Verdict
+	if len(t.Mentions) > 0 {
+		v = j.mentioned(ctx, t)
+	} else {
+		v = j.own(ctx, t)
+	}
+	v.Gaps = j.Facts.Gaps()
+	if v.Problem == nil && t.Unseen != nil {
+		v.Problem = fault.CouldNotLook(t.Name, fmt.Errorf("%s could not be read, and may object to it: %w", t.Unseen.Subject, t.Unseen.Err))
+	}
+	return v
+}
+
+// own judges an artifact by what was given for it or lies beside it.
+func (j *Judge) own(ctx context.Context, t find.Target) Verdict {
+	v := Verdict{Target: t}
+	switch {
+	case t.Problem != nil:
+		v.Problem = t.Problem
+	case t.List != nil && t.List.Manifest():
+		return j.shared(ctx, t)
+	case t.List != nil:
+		v = j.once(ctx, t.List).Verdict
+		v.Target = t
+	default:
+		j.judge(ctx, &v)
+		if v.Problem == nil && t.Listed() {
+			_, v.Problem = t.Sum(ctx)
+		}
+	}
+	return v
+}
+
+// judge verifies each bundle, then asks the policy, and looks for older signatures
+// only where those are not enough. Bundles that are refused do not matter when the
+// others are enough.
+func (j *Judge) judge(ctx context.Context, v *Verdict) {
+	pieces, missing := j.pieces(ctx, &v.Target)
+	if missing != nil {
+		v.Problem = missing
+		return
+	}
+	if v.evaluation, v.Problem = j.begin(v.Target.Name); v.Problem != nil {
+		return
+	}
+	var h hearing
+	if v.Problem = j.hear(ctx, v, pieces, &h); v.Problem != nil {
+		return
+	}
+	_, err := v.evaluation.Decide()
+	if err != nil {
+		older, problem := v.Target.LookAgain(ctx)
+		if problem != nil {
+			h.unseen = cmp.Or(h.unseen, problem)
+		}
+		pieces = append(pieces, older...)
+		if v.Problem = j.hear(ctx, v, older, &h); v.Problem != nil {
+			return
+		}
+		if len(older) > 0 { // conditions may take seconds
+			_, err = v.evaluation.Decide()
+		}
+	}
+	refusal := new(verify.Error)
+	switch {
+	case err == nil:
+	case h.unseen != nil:
+		v.Problem = h.unseen // who knows what stands there
+	case len(v.Results) == 0 && h.first != nil:
+		v.Problem = h.first
+	case errors.As(err, &refusal):
+		v.Problem = j.dress(v.Target.Name, pieces[0], fault.Refused(refusal))
+	}
+	if v.Problem != nil && len(pieces) > 1 {
+		v.Problem.Err = fmt.Errorf("%w; of %d bundles: %s", v.Problem.Err, len(pieces), strings.Join(h.notes[:min(len(h.notes), maxNotes)], "; "))
+	}
+}
+
+// hearing is what came of bundles, one after the other.
+type hearing struct {
+	first, unseen *fault.Problem
+	notes         []string
+}
+
+// hear verifies bundles. A problem is one of the artifact: no other bundle helps.
+func (j *Judge) hear(ctx context.Context, v *Verdict, pieces []find.Source, h *hearing) *fault.Problem {
+	open := v.Target.Opener(ctx, j.Stdin, len(pieces))
+	for _, p := range pieces {
+		problem := p.Err
+		if problem == nil {
+			problem = j.verify(v, p, open)
+		}
+		h.notes = append(h.notes, note(p, v.Results, problem))
+		if problem != nil && h.first == nil {
+			h.first = problem
+		}
+		if problem != nil && problem.Exit == fault.ExitUndecided && h.unseen == nil {
+			h.unseen = problem
+		}
+		if problem != nil && problem.Exit != fault.ExitRefused && p.Err == nil {
+			return problem
+		}
+	}
+	return nil
+}
+
+// pieces finds the bundles of an artifact: where it is, else in the store.
+func (j *Judge) pieces(ctx context.Context, t *find.Target) ([]find.Source, *fault.Problem) {
+	if t.InRegistry() {
+		if problem := t.Look(ctx); problem != nil {
+			return nil, problem
+		}
+	}
+	pieces, problem := t.Sources()
+	if problem != nil || len(pieces) > 0 {
+		return pieces, problem
+	}
+	return j.stored(ctx, t)
+}
+
+// maxNotes is of how many bundles a refusal tells what came of them.
+const maxNotes = 10
+
+// note says what came of a piece: the last of results, unless there is a problem.
+func note(p find.Source, results []*verify.Result, problem *fault.Problem) string {
+	if problem != nil {
+		return p.Name + " " + problem.Code
+	}
+	return p.Name + " is by " + Who(results[len(results)-1])
+}
+
+// verify verifies one bundle, with a fresh look at the artifact.
+func (j *Judge) verify(v *Verdict, p find.Source, open find.Opener) *fault.Problem {
+	artifact, closer, err := open(p)
+	if refusal := new(verify.Error); errors.As(err, &refusal) {
+		return j.dress(v.Target.Name, p, fault.Refused(refusal))
+	}
+	if err != nil {
+		return fault.Unreadable(v.Target.Name, err)
+	}
+	defer closer.Close()
+	var result *verify.Result
+	if j.Explain {
+		var explained verify.Explanation
+		explained, result, err = v.evaluation.Explain(p.Bundle, artifact, v.Target.CheckName(p))
+		v.Explained = append(v.Explained, Explained{p.File, explained})
+	} else {
+		result, err = v.evaluation.Add(p.Bundle, artifact, v.Target.CheckName(p))
+	}
+	if err == nil {
+		if p.Payload != nil {
+			find.OfImage(result, v.Target.Digest)
+		}
+		v.Results = append(v.Results, result)
+		return nil
+	}
+	if refusal := new(verify.Error); errors.As(err, &refusal) {
+		return j.dress(v.Target.Name, p, fault.Refused(refusal))
+	}
+	return find.Unread(v.Target.Name, err)
+}
+
+// dress gives a refusal the file that it is about and a command to go on with.
+func (j *Judge) dress(name string, from find.Source, p *fault.Problem) *fault.Problem {
+	p.Subject = name
+	switch verify.Code(p.Code) {
+	case verify.OtherInstance:
+		p.Try = "--trusted-root FILE, of the instance that signed"
+		if j.Command != "" {
+			p.Try = j.Command + " trust add URL, of the instance that signed; --instance, if it is in " + j.Command + " trust list; or " + p.Try
+		}
+	case verify.TrustStale:
+		p.Try = "a trusted root that was fetched since"
+		if j.Command != "" {
+			p.Try = j.Command + " trust add URL"
+		}
+	case verify.FactMissing:
+		p.Try = "hallmark verify with --instance, which knows what was fetched, and when"
+	case verify.RepositoryRenamed:
+		p.Try = "writing the new name into the policy, if the repository has moved"
+	default:
+		if from.File != find.DetachedName && !from.Elsewhere && j.Command != "" {
+			p.Try = j.Command + " inspect " + fault.Quoted(from.File)
+		}
+	}
+	return p
+}

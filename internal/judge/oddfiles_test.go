@@ -1,0 +1,149 @@
+//go:build unix
+
+package judge_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hallmark-sign/hallmark/hallmarktest"
+	"github.com/hallmark-sign/hallmark/internal/find"
+	"github.com/hallmark-sign/hallmark/internal/judge"
+	"github.com/hallmark-sign/hallmark/verify"
+)
+
+func pipe(t *testing.T, path string) {
+	t.Helper()
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Nobody waits for a pipe that was found; one that was named is waited for until
+// the context ends.
+func TestPipes(t *testing.T) {
+	i, dir := hallmarktest.New(t), t.TempDir()
+	j, s := newJudge(t, i), signer(t, i, alice)
+	for _, name := range []string{"artifact", "bundle"} {
+		signFile(t, s, filepath.Join(dir, name, "file"), "content")
+	}
+	for _, path := range []string{filepath.Join(dir, "artifact", "file"), filepath.Join(dir, "bundle", "file"+find.Suffix)} {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		pipe(t, path)
+	}
+	for arg, want := range map[string]string{"artifact": "unreadable", "artifact/*": "unreadable", "bundle": "could-not-look", "bundle/file": "could-not-look"} {
+		if got := code(t, said(t, j, find.Finder{}, filepath.Join(dir, arg))); got != want {
+			t.Errorf("%s: %s, want %s", arg, got, want)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	named := find.Finder{}.All([]string{filepath.Join(dir, "artifact", "file")})
+	if err := j.All(ctx, named, func(judge.Verdict) error { return nil }); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a pipe that was named: %v", err)
+	}
+}
+
+// A link to a directory, as an argument, is that directory.
+func TestLinkToDirectory(t *testing.T) {
+	i, dir := hallmarktest.New(t), t.TempDir()
+	signFile(t, signer(t, i, alice), filepath.Join(dir, "dist", "file"), "content")
+	if err := os.Symlink("dist", filepath.Join(dir, "latest")); err != nil {
+		t.Fatal(err)
+	}
+	all := said(t, newJudge(t, i), find.Finder{}, filepath.Join(dir, "latest"))
+	if got := code(t, all); got != "verified" || all[0].Target.Name != filepath.Join(dir, "latest", "file") {
+		t.Errorf("%s: %s", all[0].Target.Name, got)
+	}
+}
+
+// A bundle's name does not excuse a file from being signed when no file has the
+// rest of that name.
+func TestBundleOfDirectory(t *testing.T) {
+	i, dir := hallmarktest.New(t), t.TempDir()
+	signFile(t, signer(t, i, alice), filepath.Join(dir, "lib", "file"), "content")
+	write(t, filepath.Join(dir, "lib"+find.Suffix), "anything")
+	all := said(t, newJudge(t, i), find.Finder{}, dir)
+	if len(all) != 2 || all[0].Problem != nil || all[1].Problem == nil || all[1].Problem.Code != "unreadable" {
+		t.Errorf("%+v", all)
+	}
+}
+
+// What could not be looked at may be what is missing.
+func TestUnseenIsUndecided(t *testing.T) {
+	i, dir := hallmarktest.New(t), t.TempDir()
+	path := filepath.Join(dir, "file")
+	signFile(t, signer(t, i, "mallory@example.com"), path, "content")
+	pipe(t, path+find.LinesSuffix)
+	if got := code(t, said(t, newJudge(t, i), find.Finder{}, path)); got != "could-not-look" {
+		t.Errorf("refused, and another unseen: %s", got)
+	}
+	signFile(t, signer(t, i, alice), path, "content")
+	if got := code(t, said(t, newJudge(t, i), find.Finder{}, path)); got != "verified" {
+		t.Errorf("good, and another unseen: %s", got)
+	}
+}
+
+// A pattern below which a directory can't be read is not one that fits nothing
+// there.
+func TestPatternOverUnreadable(t *testing.T) {
+	i, dir := hallmarktest.New(t), t.TempDir()
+	signFile(t, signer(t, i, alice), filepath.Join(dir, "file"), "content")
+	closed := filepath.Join(dir, "closed")
+	if err := os.Mkdir(closed, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.ReadDir(closed); err == nil {
+		t.Skip("this user may read everything")
+	}
+	if got := code(t, said(t, newJudge(t, i), find.Finder{}, filepath.Join(dir, "**"))); got != "could-not-look" {
+		t.Error(got)
+	}
+}
+
+// A line of millions of values costs little more than its bytes.
+func TestManyValues(t *testing.T) {
+	i, dir := hallmarktest.New(t), t.TempDir()
+	path := filepath.Join(dir, "file")
+	write(t, path, "content")
+	write(t, path+find.LinesSuffix, strings.Repeat("1 ", 8<<20))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if got := code(t, said(t, newJudge(t, i), find.Finder{}, path)); got != "unreadable" {
+		t.Error(got)
+	}
+	runtime.ReadMemStats(&after)
+	if took := (after.TotalAlloc - before.TotalAlloc) >> 20; took > 200 { // of 16, read twice; the race detector doubles it
+		t.Errorf("took %d MiB", took)
+	}
+}
+
+// Names draw nothing on the terminal, and hints can be pasted.
+func TestHints(t *testing.T) {
+	i, dir := hallmarktest.New(t), t.TempDir()
+	t.Chdir(dir)
+	j, s := newJudge(t, i), signer(t, i, "mallory@example.com")
+	for name, want := range map[string]string{
+		"plain-1.0.tar.gz": "hallmark inspect plain-1.0.tar.gz.sigstore.json",
+		"two words":        "hallmark inspect 'two words.sigstore.json'",
+		"$(reboot)'s":      `hallmark inspect '$(reboot)'\''s.sigstore.json'`,
+		"-rf":              "hallmark inspect ./-rf.sigstore.json",
+		"\u200fa\u2028b":   `hallmark inspect '\u200fa\u2028b.sigstore.json'`,
+		"\x1b]0;title\a":   `hallmark inspect '\u001b]0;title\u0007.sigstore.json'`,
+	} {
+		signFile(t, s, name, "content")
+		p := said(t, j, find.Finder{}, name)[0].Problem
+		if p == nil || p.Code != string(verify.IdentityMismatch) || !strings.HasSuffix(p.Text(), "try       "+want+"\n") {
+			t.Errorf("%q: %+v\n%s", name, p, p.Text())
+		}
+	}
+}

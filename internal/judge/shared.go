@@ -1,0 +1,79 @@
+package judge
+
+import (
+	"context"
+	"crypto"
+	"encoding/hex"
+	"errors"
+	"slices"
+
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
+	"github.com/hallmark-sign/hallmark/verify"
+)
+
+// digestsOf are what a bundle is about.
+func digestsOf(r *verify.Result) map[string]bool {
+	all := map[string]bool{}
+	if r.Statement == nil {
+		all[hex.EncodeToString(r.Digest)] = true
+		return all
+	}
+	for _, s := range r.Statement.Subject {
+		all[s.Digest["sha256"]] = true
+	}
+	return all
+}
+
+// shared judges the bundles that were given once, each by what it names itself, and
+// then an artifact by those that name its digest.
+func (j *Judge) shared(ctx context.Context, t find.Target) Verdict {
+	l := t.List
+	said := j.once(ctx, l)
+	v := Verdict{Target: t, List: l.Target.Name, Explained: said.Explained}
+	if len(said.Results) == 0 {
+		v.Problem = notVouched(t.Name, said.Problem, l.Target.Name+" is not verified: "+said.Problem.Error())
+		return v
+	}
+	if v.Digest, v.Problem = t.AnySum(ctx, j.Stdin); v.Problem != nil {
+		return v
+	}
+	named := map[*verify.Result]bool{}
+	for i, r := range said.Results {
+		if said.digests[i][hex.EncodeToString(v.Digest)] {
+			named[r] = true
+			about := *r
+			about.Hash, about.Digest = crypto.SHA256, v.Digest
+			v.Results = append(v.Results, &about)
+		}
+	}
+	if len(v.Results) == 0 {
+		code := verify.SubjectMismatch
+		if !slices.ContainsFunc(said.Results, func(r *verify.Result) bool { return r.Statement != nil }) {
+			code = verify.ArtifactMismatch
+		}
+		v.Problem = fault.Refused(&verify.Error{
+			Step: verify.StepStatement, Code: code, Expected: "one that " + l.Target.Name + " names",
+			Found: find.DigestText(crypto.SHA256, v.Digest),
+		})
+		v.Problem.Subject = t.Name
+		return v
+	}
+	v.evaluation = said.evaluation.Another()
+	err := v.evaluation.AddFrom(said.evaluation, func(r *verify.Result) bool { return named[r] })
+	if err == nil {
+		_, err = v.evaluation.Decide()
+	}
+	if err != nil {
+		v.Problem = j.refusal(err, t.Name, find.Source{File: l.Target.Bundles[0]})
+	}
+	return v
+}
+
+// refusal is the problem that an error of a policy is.
+func (j *Judge) refusal(err error, name string, from find.Source) *fault.Problem {
+	if refusal := new(verify.Error); errors.As(err, &refusal) {
+		return j.dress(name, from, fault.Refused(refusal))
+	}
+	return &fault.Problem{Exit: fault.ExitUndecided, Subject: name, Code: "failed", Err: err}
+}

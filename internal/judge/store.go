@@ -1,0 +1,43 @@
+package judge
+
+import (
+	"context"
+
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
+)
+
+// Store keeps bundles by the digest of their artifact, apart from it. It is safe
+// for concurrent use.
+type Store interface {
+	// Name is the store's, for people.
+	Name() string
+
+	// Bundles gives what the store has of the artifact with this SHA-256. No bundles
+	// and no problem: it was asked, and has none.
+	Bundles(ctx context.Context, digest []byte) ([]find.Hanging, *fault.Problem)
+}
+
+// asking is how many artifacts are judged at once where each may wait for a store.
+const asking = 16
+
+// stored asks the store for the bundles of an artifact that has none where it is.
+// The artifact is then read once, for its digest, which stands for it.
+func (j *Judge) stored(ctx context.Context, t *find.Target) ([]find.Source, *fault.Problem) {
+	if j.Store == nil {
+		return nil, t.Unsigned("")
+	}
+	if problem := t.Hash(ctx, j.Stdin); problem != nil {
+		return nil, problem
+	}
+	held, problem := j.Store.Bundles(ctx, t.Digest)
+	if problem != nil {
+		p := *problem
+		p.Subject = t.Name
+		return nil, &p
+	}
+	if len(held) == 0 {
+		return nil, t.Unsigned(j.Store.Name())
+	}
+	return find.SourcesOf(held), nil
+}
