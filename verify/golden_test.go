@@ -13,6 +13,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/identity"
+	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/policy"
 	"github.com/hallmark-sign/hallmark/policy/cel"
 	"github.com/hallmark-sign/hallmark/trust"
@@ -157,7 +158,7 @@ func TestGolden(t *testing.T) {
 			t.Errorf("%s: got %v", code, err)
 			continue
 		}
-		p := said.Refused(refused)
+		p := fault.Refused(refused)
 		p.Subject = "FILE"
 		fmt.Fprintf(&got, "-- %s, step %v --\n%s", code, refused.Step, p.Text())
 	}

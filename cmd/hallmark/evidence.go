@@ -22,8 +22,8 @@ func (f *evidenceFlags) add(cmd *cobra.Command, env cli.Environment, use string)
 	cmd.Flags().StringVar(&f.url, "evidence", env.Getenv("HALLMARK_EVIDENCE"), "`URL` of an instance that keeps bundles, "+use+" (environment: HALLMARK_EVIDENCE; --evidence '' is none)")
 }
 
-// store is the evidence store at the address given, and nil without one. Nothing
-// is asked yet.
+// store returns the evidence store at the given address, or nil without one. It
+// sends no request.
 func (f evidenceFlags) store(env cli.Environment, t trustFlags, timeout time.Duration) (*lookup.Store, error) {
 	if f.url == "" {
 		return nil, nil

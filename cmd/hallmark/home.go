@@ -33,7 +33,7 @@ func addCACert(cmd *cobra.Command, f *trusting.Selection) {
 	cmd.Flags().StringVar(&f.CACert, "cacert", "", "PEM `FILE` with the certificate authority of the instance's TLS, besides the system's (default: what 'trust add --cacert' has kept)")
 }
 
-// completeInstances has shells offer the instances wherever one is chosen.
+// completeInstances registers the instances for completion by shells.
 func completeInstances(cmd *cobra.Command, env cli.Environment) {
 	if cmd.Flags().Lookup("instance") != nil {
 		cli.CompleteFrom(cmd, "instance", func() []string { return trusting.Names(env) })

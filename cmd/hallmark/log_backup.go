@@ -94,7 +94,7 @@ type logSummary struct {
 	Bytes    int64  `json:"bytesCopied"`
 }
 
-// tell says what was done to a log.
+// tellLog prints what was done to a log.
 func tellLog(env cli.Environment, verb string, tree *logbackup.Tree, s logbackup.Summary) error {
 	if env.JSON {
 		return env.PrintJSON(logSummary{tree.Head.Origin, s.Size, s.Root.String(), s.Copied, s.Skipped, s.Bytes})

@@ -16,8 +16,8 @@ func main() {
 	}))
 }
 
-// run is main with an exit status. The first Ctrl-C ends the work in order, the
-// second at once.
+// run runs the command and returns the exit status. The first Ctrl-C ends the work
+// in order, the second at once.
 func run(env cli.Environment) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -65,7 +65,7 @@ but wider than most would want.`,
 	}
 }
 
-// tellPolicy says that a policy can be read, and what to think over.
+// tellPolicy prints that a policy is valid, what it accepts, and its warnings.
 func tellPolicy(env cli.Environment, file string, p *policy.Policy) error {
 	if env.JSON {
 		return env.PrintJSON(struct {
@@ -216,7 +216,7 @@ func readCases(file string) ([]policyCase, error) {
 	return cases, nil
 }
 
-// run gives the code of the verdict.
+// run returns the code of the verdict.
 func (c policyCase) run(ctx context.Context, judge *judge.Judge, registry *lookup.Registry, dir string) (string, error) {
 	if c.Artifact == "" || c.Expect == "" {
 		return "", errors.New("artifact and expect are needed")
@@ -242,7 +242,7 @@ func (c policyCase) run(ctx context.Context, judge *judge.Judge, registry *looku
 	return got, nil
 }
 
-// outcomes are what a case may expect.
+// outcomes returns the outcomes that a case may expect.
 func outcomes() []string {
 	all := []string{"verified", "unsigned", "could-not-look", "unreadable", "bundle-malformed"}
 	for _, code := range verify.Codes() {
@@ -358,7 +358,7 @@ func provedOf(env cli.Environment, v *verify.Verifier, accept verify.Requirement
 	return results, nil
 }
 
-// proposalRefused says how to go on: with the key, or with another trusted root.
+// proposalRefused adds a remedy to a refusal: the key, or another trusted root.
 func proposalRefused(env cli.Environment, file string, err error) error {
 	p := cli.About(file, err)
 	switch {

@@ -22,8 +22,8 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/internal/instance"
-	"github.com/hallmark-sign/hallmark/internal/judge"
 	"github.com/hallmark-sign/hallmark/internal/operate"
+	"github.com/hallmark-sign/hallmark/internal/report"
 	"github.com/hallmark-sign/hallmark/internal/signing"
 	"github.com/hallmark-sign/hallmark/internal/trusting"
 	"github.com/hallmark-sign/hallmark/trust"
@@ -273,7 +273,7 @@ func (t *trial) tamper(ctx context.Context) error {
 		}
 		t.env.Say("6. Verifying a copy with one bit changed:")
 		if t.env.JSON {
-			return t.env.PrintJSON(v.Report())
+			return t.env.PrintJSON(report.Of(v))
 		}
 		t.env.Complain(p)
 	}
@@ -303,7 +303,7 @@ func (f *flipped) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// next is what to go on with.
+// next prints the commands to go on with.
 func (t *trial) next() {
 	c, name := t.env.Command(), store.Name(t.instance.Config.URL)
 	t.env.Say("\nGo on with:")

@@ -50,7 +50,7 @@ func accountsIn(env cli.Environment, dir string) (*issuer.Accounts, error) {
 // openAccounts opens the accounts of the instance that the flags select.
 type openAccounts func(*cobra.Command) (*issuer.Accounts, error)
 
-// complete has shells offer the accounts of the instance.
+// complete returns the accounts of the instance for completion by shells.
 func (open openAccounts) complete(cmd *cobra.Command, _ []string, _ string) (emails []cobra.Completion, _ cobra.ShellCompDirective) {
 	accounts, err := open(cmd)
 	if err != nil {
@@ -116,7 +116,7 @@ People who know theirs change it themselves, on the page URL/login/password-chan
 	return cmd
 }
 
-// tellAccount says what was done to an account; words have a place for its address.
+// tellAccount prints what was done to an account; words have a place for its address.
 func tellAccount(env cli.Environment, email, done, words string) error {
 	if env.JSON {
 		return env.PrintJSON(map[string]string{"email": email, "done": done})
@@ -125,7 +125,7 @@ func tellAccount(env cli.Environment, email, done, words string) error {
 	return nil
 }
 
-// accountProblem is what a change of an account ended with.
+// accountProblem returns the problem for a change of an account that failed.
 func accountProblem(email string, err error) error {
 	if durable.Failing(err) {
 		return cli.DiskProblem(email, err)

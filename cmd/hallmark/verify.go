@@ -147,7 +147,7 @@ func (f verifyFlags) check(files []string) error {
 	return nil
 }
 
-// read gives the policy that the flags say.
+// read returns the policy of the flags.
 func (f policyFlags) read() (*policy.Policy, error) {
 	p, err := f.readAny()
 	if err != nil || f.kind == "" {
@@ -188,7 +188,7 @@ func readPolicy(file string) (*policy.Policy, error) {
 	return p, nil
 }
 
-// judge is who verifies, and what they are to accept.
+// judge returns the judge with the policy of the flags.
 func (f verifyFlags) judge(env cli.Environment) (*judge.Judge, error) {
 	p, err := f.policy.read()
 	if err != nil {
@@ -233,7 +233,7 @@ func (f trustFlags) facts(env cli.Environment) (policy.Facts, error) {
 	return facts, err
 }
 
-// verify gives a verdict on each file, and the worst as its own.
+// verify prints a verdict on each file, and returns the worst.
 func (f verifyFlags) verify(ctx context.Context, env cli.Environment, files []string) error {
 	judge, err := f.judge(env)
 	if err != nil {

@@ -1,3 +1,3 @@
 // Package lookup finds bundles that are not beside a file: on images in registries, and in
-// evidence stores. Its [Registry] and [Store] are what internal/verdict asks.
+// evidence stores. Its [Registry] and [Store] implement the interfaces of internal/find and internal/judge.
 package lookup
