@@ -32,14 +32,14 @@ type Problem struct {
 	Err             error
 }
 
-// Error is the cause alone.
+// Error returns the text of the cause alone.
 func (p *Problem) Error() string { return p.Err.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (p *Problem) Unwrap() error { return p.Err }
 
-// Refused is the problem that a refusal of package verify is, or of a policy; a policy
-// may also not know.
+// Refused returns the problem for an error of package verify or policy. Its exit status
+// is that of a refusal, or of a policy that could not decide.
 func Refused(e *verify.Error) *Problem {
 	exit := ExitRefused
 	if policy.Undecided(e) {
@@ -48,12 +48,12 @@ func Refused(e *verify.Error) *Problem {
 	return &Problem{Exit: exit, Code: string(e.Code), Expected: e.Expected, Found: e.Found, Err: reasonOf(e)}
 }
 
-// Unreadable is input that can't be read or makes no sense.
+// Unreadable returns the problem for input that can't be read or parsed.
 func Unreadable(path string, err error) *Problem {
 	return &Problem{Exit: ExitUsage, Subject: path, Code: "unreadable", Err: err}
 }
 
-// Interrupted is work that Ctrl-C has ended.
+// Interrupted returns the problem for work that Ctrl-C ended.
 func Interrupted(subject string) *Problem {
 	return &Problem{Exit: ExitUndecided, Subject: subject, Code: "interrupted", Err: errors.New("stopped before the end")}
 }
@@ -64,8 +64,8 @@ type Worst struct {
 	Status int
 }
 
-// reasonOf says what a refusal means, and what exactly went wrong where that is
-// more than what was expected and found.
+// reasonOf returns what a refusal means, with its cause if the cause adds to what was
+// expected and found.
 func reasonOf(e *verify.Error) error {
 	if e.Err == nil {
 		return errors.New(e.Code.Meaning())
@@ -76,12 +76,12 @@ func reasonOf(e *verify.Error) error {
 	return fmt.Errorf("%s: %w", e.Code.Meaning(), e.Err)
 }
 
-// Word is what an exit status says.
+// Word returns the word for an exit status.
 func Word(exit int) string {
 	return map[int]string{ExitRefused: "refused", ExitUsage: "cannot", ExitUndecided: "could not decide"}[exit]
 }
 
-// Text is a problem in the one shape of all:
+// Text formats the problem, in the one form for all problems:
 //
 //	hallmark: README.md: refused: identity-mismatch
 //	  reason    …
@@ -117,7 +117,7 @@ type Failure struct {
 	Try      string `json:"try,omitempty"`
 }
 
-// Report is the problem for machines.
+// Report returns the problem for machines.
 func (p *Problem) Report() Failure {
 	return Failure{p.Code, p.Exit, Bounded(p.Subject), Bounded(p.Err.Error()), Bounded(p.Expected), Bounded(p.Found), Bounded(p.Try)}
 }
@@ -201,7 +201,7 @@ func oneLine(text string) string {
 	return strings.Join(slices.DeleteFunc(lines, func(line string) bool { return line == "" }), "; ")
 }
 
-// Quoted is a word for a shell.
+// Quoted returns a word, quoted for a shell.
 func Quoted(word string) string {
 	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./:@%+=,"
 	if strings.HasPrefix(word, "-") {
@@ -213,7 +213,8 @@ func Quoted(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// CouldNotLook is what may be there, and may be signed.
+// CouldNotLook returns the problem for a file that could not be examined: it may exist,
+// and may be signed.
 func CouldNotLook(path string, err error) *Problem {
 	return &Problem{Exit: ExitUndecided, Subject: path, Code: "could-not-look", Err: err}
 }

@@ -14,7 +14,8 @@ import (
 // Opener gives the artifact that a bundle is to be of, once for each.
 type Opener func(Source) (verify.Artifact, io.Closer, error)
 
-// Opener is the artifact's. What can be read only once is hashed for all bundles.
+// Opener returns the artifact's opener. An artifact that can be read only once is hashed
+// for all bundles.
 func (t Target) Opener(ctx context.Context, stdin io.Reader, bundles int) Opener {
 	nothing := io.NopCloser(nil)
 	switch {

@@ -32,7 +32,7 @@ func isNamedForSums(name string) bool {
 
 var sumNames = []string{"sha256sum", "sha384sum", "sha512sum"}
 
-// checksums gives a list and its files. If the list has a bundle, it counts for its files
+// checksums yields a list and its files. If the list has a bundle, it counts for its files
 // by their digests; else each file needs a bundle of its own, and must be the one that is
 // listed. Lists and manifests of the directory count, and object, as well.
 func (f Finder) checksums(path string, yield func(Target) bool) {
@@ -195,5 +195,5 @@ type List struct {
 	Malformed bool // a manifest that objects, and does not count
 }
 
-// Manifest says whether it is bundles, which name files themselves.
+// Manifest reports whether the list is bundles, which name files themselves.
 func (l *List) Manifest() bool { return l.Target.claimed }

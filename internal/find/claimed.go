@@ -14,7 +14,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
-// Claimed is the artifact that a bundle names itself: the first, if several.
+// Claimed returns the artifact that a bundle names: the first, if several.
 func Claimed(b *bundle.Bundle) (verify.Artifact, error) {
 	if b.Envelope != nil {
 		statement, err := intoto.Parse(b.Envelope.Payload)
@@ -29,8 +29,8 @@ func Claimed(b *bundle.Bundle) (verify.Artifact, error) {
 	return verify.FromDigest(b.Message.Hash, b.Message.Digest), nil
 }
 
-// SubjectOf gives a subject of a statement as what is verified, always the same one,
-// so that bundles of one artifact are seen to be that.
+// SubjectOf returns one subject of a statement as an artifact. It always chooses the
+// same one, so that several bundles of one artifact agree.
 func SubjectOf(s intoto.Statement) (verify.Artifact, error) {
 	for _, subject := range s.Subject {
 		for _, by := range []struct {
@@ -45,14 +45,14 @@ func SubjectOf(s intoto.Statement) (verify.Artifact, error) {
 	return verify.Artifact{}, errors.New("no subject has a SHA-256, SHA-384 or SHA-512 digest")
 }
 
-// beside says whether a bundle was found next to the file, and not given for it.
+// beside reports whether a bundle was found next to the file, rather than given.
 func (t Target) beside(p Source) bool {
 	return t.path != "" && len(t.Bundles) == 0 && t.given == nil && !t.claimed && !p.Elsewhere
 }
 
-// calls says whether a statement about several artifacts gives the one that was
-// verified this name, and to no other: else any file that a manifest names could be
-// put in the place of any other, with a copy of the manifest beside it.
+// calls reports whether a statement about several artifacts gives this name to the
+// verified artifact and to no other. Otherwise any file that a manifest names could
+// replace any other, with a copy of the manifest beside it.
 func calls(r *verify.Result, name string) bool {
 	if r.Statement == nil || len(r.Statement.Subject) == 1 {
 		return true

@@ -58,8 +58,8 @@ const (
 	imageScheme = "oci:"
 )
 
-// Subject says whether an argument names an image, and gives it without its
-// scheme. An existing path is a file; what could be two things is a problem.
+// Subject reports whether an argument names an image, and returns it without its
+// scheme. An existing path is a file; an ambiguous argument is a problem.
 func (f Finder) Subject(arg string) (text string, image bool, problem *fault.Problem) {
 	_, err := os.Lstat(arg)
 	exists := err == nil
@@ -86,8 +86,8 @@ func (f Finder) Subject(arg string) (text string, image bool, problem *fault.Pro
 	return arg, looks, nil
 }
 
-// HintImage says how an image is written, where what is no file reads like one whose
-// registry goes without saying: here none does.
+// HintImage adds the full form of an image name as a remedy, if a missing file looks
+// like an image without its registry. There is no default registry.
 func (f Finder) HintImage(p *fault.Problem) *fault.Problem {
 	const usual = "docker.io/library/"
 	if p.Code != "unreadable" || f.Registry == nil {
@@ -102,7 +102,7 @@ func (f Finder) HintImage(p *fault.Problem) *fault.Problem {
 	return p
 }
 
-// image is the target of a reference, or of what is none.
+// image returns the target of a reference, or of its problem.
 func (f Finder) image(reference string, problem *fault.Problem) Target {
 	if problem != nil {
 		return Target{Name: problem.Subject, Problem: problem}
@@ -138,7 +138,8 @@ func (t *Target) LookAgain(ctx context.Context) ([]Source, *fault.Problem) {
 	return SourcesOf(bundles), problem
 }
 
-// hanging are the pieces of what hangs elsewhere, whose bytes are let go of.
+// SourcesOf returns the sources of bundles that are kept elsewhere. It releases their
+// bytes.
 func SourcesOf(bundles []Hanging) []Source {
 	all := make([]Source, 0, len(bundles))
 	for i, h := range bundles {
@@ -151,7 +152,7 @@ func SourcesOf(bundles []Hanging) []Source {
 	return all
 }
 
-// Read gives the bundle, or what is wrong with it.
+// Read returns the bundle, or its problem.
 func (h Hanging) Read() (*bundle.Bundle, *fault.Problem) {
 	if h.Err != nil || h.Bundle != nil {
 		return h.Bundle, h.Err
@@ -160,8 +161,8 @@ func (h Hanging) Read() (*bundle.Bundle, *fault.Problem) {
 	return p.Bundle, p.Err
 }
 
-// Image is the image with this SHA-256 as what a bundle signs: by its digest, or by a
-// payload that must name it. Errors: *verify.Error, the payload names something else.
+// Image returns the image with this SHA-256 as the artifact that a bundle signs: by its
+// digest, or by a payload that must name it. Errors: *verify.Error, the payload names something else.
 func Image(digest, payload []byte) (verify.Artifact, error) {
 	if payload == nil {
 		return verify.FromDigest(crypto.SHA256, digest), nil
@@ -175,8 +176,8 @@ func Image(digest, payload []byte) (verify.Artifact, error) {
 // OfImage makes what was proved of a payload a result about the image.
 func OfImage(r *verify.Result, digest []byte) { r.Hash, r.Digest = crypto.SHA256, digest }
 
-// names says whether a payload is about the image with this digest. Whoever signed
-// the payload has then signed the image.
+// names checks that a payload is about the image with this digest. The signer of the
+// payload has then signed the image.
 func names(payload, digest []byte) error {
 	p, err := simplesigning.Parse(payload)
 	if err != nil {

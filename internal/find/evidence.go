@@ -20,7 +20,7 @@ const DetachedName = "detached signature"
 // maxBundles is how many bundles are tried for one artifact.
 const maxBundles = 1000
 
-// evidence are the files with bundles that there are, or should be.
+// evidence returns the files of bundles that exist or should exist.
 func (t Target) evidence() []string {
 	if len(t.Bundles) > 0 {
 		return t.Bundles
@@ -148,8 +148,8 @@ func ReadBundles(file string) ([]*bundle.Bundle, error) {
 	return all, nil
 }
 
-// Unsigned is the problem of an artifact of which no bundle is where it was looked
-// for, which is in the named store too, unless that is empty.
+// Unsigned returns the problem of an artifact without a bundle in all places that were
+// searched, among them the named store, unless its name is empty.
 func (t Target) Unsigned(store string) *fault.Problem {
 	p := &fault.Problem{Exit: fault.ExitRefused, Subject: t.Name, Code: "unsigned"}
 	artifact := artifactOf(t.path)

@@ -76,7 +76,7 @@ func (f Finder) target(t Target) Target {
 	return f.covered.annotate(t)
 }
 
-// All gives what every argument names.
+// All yields the targets of all arguments.
 func (f Finder) All(args []string) iter.Seq[Target] {
 	if len(f.Bundles) > 0 && Several(args) {
 		f.shared = sharedBy(f.Bundles)
@@ -93,7 +93,7 @@ func (f Finder) All(args []string) iter.Seq[Target] {
 	}
 }
 
-// Find gives what an argument names: - is standard input, sha256:HEX a digest,
+// Find yields what an argument names: - is standard input, sha256:HEX a digest,
 // a directory all files below it, a file of checksums the files that it lists;
 // stars and brackets are expanded where no file has that name; an image is what
 // Subject says. What cannot be found is a target with its problem.
@@ -159,7 +159,7 @@ func digestTarget(arg string) Target {
 // IsBundle reports whether a file of this name is a bundle.
 func IsBundle(name string) bool { return artifactOf(name) != name }
 
-// artifactOf is the name of a bundle's artifact; of what is no bundle, its own.
+// artifactOf returns the name of a bundle's artifact, or name itself for other files.
 func artifactOf(name string) string {
 	for _, suffix := range suffixes {
 		if artifact, ok := strings.CutSuffix(name, suffix); ok && filepath.Base(name) != suffix {
@@ -180,7 +180,7 @@ func Beside(path string) []string {
 	return found
 }
 
-// Several says whether arguments name more than one artifact: by their number, a
+// Several reports whether arguments name more than one artifact: by their number, a
 // directory or stars.
 func Several(args []string) bool {
 	if len(args) != 1 {
@@ -190,9 +190,9 @@ func Several(args []string) bool {
 	return err != nil && HasStars(args[0]) || err == nil && info.IsDir()
 }
 
-// Files gives what an argument names to be signed: as Find does, but of a directory
-// the files as they are, whatever vouches for them, and of a list of checksums the
-// list too.
+// Files yields what an argument names for signing. It differs from [Finder.Find] for a
+// directory, of which it yields the files without regard to bundles, and for a list of
+// checksums, of which it yields the list too.
 func (f Finder) Files(arg string) iter.Seq[Target] {
 	arg = direct(arg)
 	info, err := os.Stat(arg)
@@ -225,9 +225,9 @@ func walk(dir string, visit fs.WalkDirFunc) error {
 	return filepath.WalkDir(top, visit)
 }
 
-// directory gives every file below dir but bundles, and for a bundle without its
-// artifact that artifact, which is missing. What a manifest names and the walk does not
-// come by follows.
+// directory yields every file below dir except bundles. For a bundle without its
+// artifact, it yields the missing artifact. Files that a manifest names and the walk
+// does not reach follow.
 func (f Finder) directory(dir string, yield func(Target) bool) {
 	found, stopped := map[string]bool{}, false
 	tell := func(t Target, unread fs.DirEntry) error {
@@ -260,8 +260,8 @@ func (f Finder) directory(dir string, yield func(Target) bool) {
 	}
 }
 
-// inDirectory is what a file in a directory stands for: itself, or as a bundle the
-// artifact that is missing; a manifest stands for nothing.
+// inDirectory returns the target of a file in a directory: the file, or the missing
+// artifact of a bundle. A manifest has no target.
 func (f Finder) inDirectory(path string) (target Target, wanted bool) {
 	problem, isManifest := f.covered.manifest(path)
 	switch {
@@ -276,7 +276,7 @@ func (f Finder) inDirectory(path string) (target Target, wanted bool) {
 	return f.target(Target{Name: path, path: path, found: true}), true
 }
 
-// missingArtifact is the artifact of a bundle that has none.
+// missingArtifact returns the artifact of a bundle if that does not exist.
 func missingArtifact(path string) (Target, bool) {
 	artifact := artifactOf(path)
 	info, err := os.Stat(artifact)

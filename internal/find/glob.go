@@ -11,10 +11,10 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/fault"
 )
 
-// HasStars says whether an argument that is no file is a pattern.
+// HasStars reports whether an argument that names no file is a pattern.
 func HasStars(arg string) bool { return strings.ContainsAny(arg, "*?[") }
 
-// glob gives the files that fit a pattern, but Bundles: each part of the path as
+// glob yields the files that match a pattern, except bundles: each part of the path as
 // in package path, and ** for any number of directories. It is an error when
 // nothing fits; a directory that can't be read may have hidden what does.
 func (f Finder) glob(pattern string, yield func(Target) bool) {
@@ -103,7 +103,7 @@ func fit(parts, names []string) bool {
 	return err == nil && ok && fit(parts[1:], names[1:])
 }
 
-// leadsOn says whether below a directory there may be what fits.
+// leadsOn reports whether there may be matching files below a directory.
 func leadsOn(parts, names []string) bool {
 	switch {
 	case len(parts) == 0:

@@ -29,7 +29,7 @@ import (
 //	 "subject":[{"name":"bin/tool","digest":{"sha256":"5891b5…"}},
 //	            {"name":"registry.example.com/app@sha256:c605…","digest":{"sha256":"c605…"}}],…}
 
-// sharedBy are bundles that vouch for several artifacts, each for what it names.
+// sharedBy returns the list of bundles that sign several artifacts by name.
 func sharedBy(files []string) *List {
 	return &List{Target: Target{Name: strings.Join(files, ", "), Bundles: files, claimed: true}}
 }
@@ -47,7 +47,7 @@ type manifestBudget struct {
 	bundles int
 }
 
-// tooMany is what a list or manifest is that the budget does not allow for.
+// tooMany returns the problem for a list or manifest beyond the budget.
 func tooMany(path string) *fault.Problem {
 	return fault.Unreadable(path, fmt.Errorf("the manifests and lists of a directory have more than %d bytes together, or %d bundles", int64(maxManifests), maxBundles))
 }

@@ -73,14 +73,14 @@ func sumOf(ctx context.Context, name string, r io.Reader) ([]byte, *fault.Proble
 	return sums[crypto.SHA256], problem
 }
 
-// mismatch is a file that is not the one that was signed.
+// Mismatch returns the problem for a file that is not the one that was signed.
 func Mismatch(name, expected, found string) *fault.Problem {
 	p := fault.Refused(&verify.Error{Code: verify.ArtifactMismatch, Expected: expected, Found: found})
 	p.Subject = name
 	return p
 }
 
-// AnySum is the SHA-256 of whatever the target is.
+// AnySum returns the SHA-256 of the target, of any kind.
 func (t Target) AnySum(ctx context.Context, stdin io.Reader) ([]byte, *fault.Problem) {
 	switch {
 	case t.Digest != nil:
@@ -91,7 +91,7 @@ func (t Target) AnySum(ctx context.Context, stdin io.Reader) ([]byte, *fault.Pro
 	return t.Sum(ctx)
 }
 
-// Hash has the SHA-256 of the artifact stand for it.
+// Hash replaces the artifact by its SHA-256.
 func (t *Target) Hash(ctx context.Context, stdin io.Reader) (problem *fault.Problem) {
 	if t.Digest != nil {
 		return nil
@@ -112,13 +112,13 @@ func (t *Target) Hash(ctx context.Context, stdin io.Reader) (problem *fault.Prob
 	return problem
 }
 
-// DigestText is a digest with its algorithm, such as sha256:9f86….
+// DigestText returns a digest with its algorithm, such as sha256:9f86….
 func DigestText(hash crypto.Hash, digest []byte) string {
 	names := map[crypto.Hash]string{crypto.SHA256: "sha256", crypto.SHA384: "sha384", crypto.SHA512: "sha512"}
 	return names[hash] + ":" + hex.EncodeToString(digest)
 }
 
-// unread is an artifact that could not be read to its end.
+// Unread returns the problem for an artifact that could not be read to its end.
 func Unread(name string, err error) *fault.Problem {
 	if errors.Is(err, context.Canceled) {
 		return fault.Interrupted(name)

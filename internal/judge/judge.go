@@ -37,7 +37,7 @@ type Judge struct {
 func (j *Judge) begin(name string) (*policy.Evaluation, *fault.Problem) {
 	j.begun.Do(func() { j.base, j.facts = j.Policy.Begin(j.Verifier, j.Facts) })
 	if refusal := new(verify.Error); errors.As(j.facts, &refusal) {
-		return nil, j.dress(name, find.Source{File: find.DetachedName}, fault.Refused(refusal))
+		return nil, j.annotate(name, find.Source{File: find.DetachedName}, fault.Refused(refusal))
 	}
 	return j.base.Another(), nil
 }
@@ -119,7 +119,8 @@ func deal(ctx context.Context, targets iter.Seq[find.Target], queues ...chan<- s
 	}
 }
 
-// receive gives what comes, and false once ctx is done or nothing comes any more.
+// receive returns the next value. It reports false once ctx is done or the channel is
+// closed.
 func receive[T any](ctx context.Context, from <-chan T) (T, bool) {
 	select {
 	case v, ok := <-from:
@@ -203,7 +204,7 @@ func (j *Judge) judge(ctx context.Context, v *Verdict) {
 	case len(v.Results) == 0 && h.first != nil:
 		v.Problem = h.first
 	case errors.As(err, &refusal):
-		v.Problem = j.dress(v.Target.Name, pieces[0], fault.Refused(refusal))
+		v.Problem = j.annotate(v.Target.Name, pieces[0], fault.Refused(refusal))
 	}
 	if v.Problem != nil && len(pieces) > 1 {
 		v.Problem.Err = fmt.Errorf("%w; of %d bundles: %s", v.Problem.Err, len(pieces), strings.Join(h.notes[:min(len(h.notes), maxNotes)], "; "))
@@ -255,7 +256,7 @@ func (j *Judge) pieces(ctx context.Context, t *find.Target) ([]find.Source, *fau
 // maxNotes is of how many bundles a refusal tells what came of them.
 const maxNotes = 10
 
-// note says what came of a piece: the last of results, unless there is a problem.
+// note describes the result of a bundle source: the last of results, or the problem.
 func note(p find.Source, results []*verify.Result, problem *fault.Problem) string {
 	if problem != nil {
 		return p.Name + " " + problem.Code
@@ -267,7 +268,7 @@ func note(p find.Source, results []*verify.Result, problem *fault.Problem) strin
 func (j *Judge) verify(v *Verdict, p find.Source, open find.Opener) *fault.Problem {
 	artifact, closer, err := open(p)
 	if refusal := new(verify.Error); errors.As(err, &refusal) {
-		return j.dress(v.Target.Name, p, fault.Refused(refusal))
+		return j.annotate(v.Target.Name, p, fault.Refused(refusal))
 	}
 	if err != nil {
 		return fault.Unreadable(v.Target.Name, err)
@@ -289,13 +290,13 @@ func (j *Judge) verify(v *Verdict, p find.Source, open find.Opener) *fault.Probl
 		return nil
 	}
 	if refusal := new(verify.Error); errors.As(err, &refusal) {
-		return j.dress(v.Target.Name, p, fault.Refused(refusal))
+		return j.annotate(v.Target.Name, p, fault.Refused(refusal))
 	}
 	return find.Unread(v.Target.Name, err)
 }
 
-// dress gives a refusal the file that it is about and a command to go on with.
-func (j *Judge) dress(name string, from find.Source, p *fault.Problem) *fault.Problem {
+// annotate adds to a refusal the file that it is about, and a command as a remedy.
+func (j *Judge) annotate(name string, from find.Source, p *fault.Problem) *fault.Problem {
 	p.Subject = name
 	switch verify.Code(p.Code) {
 	case verify.OtherInstance:

@@ -107,7 +107,7 @@ func (j *Judge) alone(ctx context.Context, v *Verdict, by []string, refused *fau
 	case own.Problem.Code != "unsigned" && !policy.Undecided(err):
 		v.Problem = own.Problem
 	case len(by) > 0 && errors.As(err, &refusal):
-		v.Problem = j.dress(v.Target.Name, find.Source{File: by[0]}, fault.Refused(refusal))
+		v.Problem = j.annotate(v.Target.Name, find.Source{File: by[0]}, fault.Refused(refusal))
 	case refused != nil:
 		v.Problem = refused
 	default:
@@ -127,7 +127,7 @@ func (v *Verdict) include(other Verdict) *fault.Problem {
 	return nil
 }
 
-// missingFrom is the refusal of a file that is not there, and is signed for.
+// missingFrom returns the refusal of a missing file that a list names.
 func missingFrom(p *fault.Problem, list string) *fault.Problem {
 	if !errors.Is(p.Err, fs.ErrNotExist) {
 		return p
@@ -138,7 +138,7 @@ func missingFrom(p *fault.Problem, list string) *fault.Problem {
 	}
 }
 
-// notVouched is what a file is when its list is not verified, which why says.
+// notVouched returns the problem of a file whose list is not verified, and why.
 func notVouched(name string, p *fault.Problem, why string) *fault.Problem {
 	refused := *p
 	refused.Subject, refused.Expected, refused.Found, refused.Try = name, "", "", ""

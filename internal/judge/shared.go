@@ -12,7 +12,7 @@ import (
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
-// digestsOf are what a bundle is about.
+// digestsOf returns the digests that a bundle is about.
 func digestsOf(r *verify.Result) map[string]bool {
 	all := map[string]bool{}
 	if r.Statement == nil {
@@ -70,10 +70,10 @@ func (j *Judge) shared(ctx context.Context, t find.Target) Verdict {
 	return v
 }
 
-// refusal is the problem that an error of a policy is.
+// refusal returns the problem for an error of a policy.
 func (j *Judge) refusal(err error, name string, from find.Source) *fault.Problem {
 	if refusal := new(verify.Error); errors.As(err, &refusal) {
-		return j.dress(name, from, fault.Refused(refusal))
+		return j.annotate(name, from, fault.Refused(refusal))
 	}
 	return &fault.Problem{Exit: fault.ExitUndecided, Subject: name, Code: "failed", Err: err}
 }

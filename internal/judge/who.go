@@ -11,7 +11,7 @@ import (
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
-// Who is the signer in words.
+// Who returns the signer in words.
 func Who(r *verify.Result) string {
 	if r.Certificate == nil {
 		return "a key with fingerprint sha256:" + KeyFingerprint(r.Key)
@@ -19,7 +19,7 @@ func Who(r *verify.Result) string {
 	return fmt.Sprintf("%s via %s", fault.Printable(r.Identity.Subject.Value), fault.Printable(r.Identity.Issuer))
 }
 
-// KeyFingerprint is the SHA-256 of a key's PKIX DER, in hexadecimal.
+// KeyFingerprint returns the SHA-256 of a key's PKIX DER, in hexadecimal.
 func KeyFingerprint(key crypto.PublicKey) string {
 	der, err := x509.MarshalPKIXPublicKey(key)
 	if err != nil {

@@ -122,7 +122,7 @@ func signatureOf(r *verify.Result) Signature {
 	return out
 }
 
-// Text is the verdict for people, on one artifact alone.
+// Text formats the verdict for people, on one artifact alone.
 //
 //	README.md: verified
 //	  signed by  alice@example.com via https://login.example.com
@@ -171,7 +171,7 @@ func writeResult(b *strings.Builder, r *verify.Result) {
 	}
 }
 
-// Line is the verdict for people, as one of many.
+// Line formats the verdict for people, as one of many.
 func Line(v judge.Verdict) string {
 	if p := v.Problem; p != nil {
 		return fmt.Sprintf("%s: %s: %s\n", fault.Printable(v.Target.Name), fault.Word(p.Exit), p.Code)
@@ -187,7 +187,7 @@ func Line(v judge.Verdict) string {
 	return fmt.Sprintf("%s: verified, signed by %s%s\n", fault.Printable(v.Target.Name), strings.Join(who, " and by "), gaps.String())
 }
 
-// EntryWords are the log entries in words.
+// EntryWords returns the log entries in words.
 func EntryWords(r *verify.Result) string {
 	var words []string
 	for _, e := range r.Entries {
@@ -199,7 +199,7 @@ func EntryWords(r *verify.Result) string {
 	return strings.Join(words, ", ")
 }
 
-// Clock is a time for people.
+// Clock formats a time for people.
 func Clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") }
 
 // Summary counts verdicts.
@@ -230,7 +230,7 @@ func (s *Summary) Add(v judge.Verdict) {
 	s.exit = fault.WorseExit(s.exit, p.Exit)
 }
 
-// Err is a *fault.Worst, and nil when all are verified.
+// Err returns a *[fault.Worst], or nil if all are verified.
 func (s *Summary) Err() error {
 	if s.First == nil {
 		return nil
@@ -238,10 +238,10 @@ func (s *Summary) Err() error {
 	return &fault.Worst{Problem: s.First, Status: s.exit}
 }
 
-// Count is how many there are.
+// Count returns the number of verdicts.
 func (s *Summary) Count() int { return s.verified + s.refused + s.unreadable + s.undecided }
 
-// String is the summary in words.
+// String returns the summary in words.
 func (s *Summary) String() string {
 	text := fmt.Sprintf("%d judged: %d verified", s.Count(), s.verified)
 	for _, other := range []struct {
