@@ -1,7 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package hallmark_test
 
 import (
+	"bytes"
 	"go/ast"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -25,4 +30,19 @@ func TestFunctionComments(t *testing.T) {
 func isPlain(fn *ast.FuncDecl) bool {
 	words := strings.Fields(fn.Doc.Text())
 	return len(words) < 2 || words[0] != fn.Name.Name || !slices.Contains([]string{"is", "are", "gives", "says", "has"}, words[1])
+}
+
+// TestLicense checks that each Go file names its license in its first line.
+func TestLicense(t *testing.T) {
+	for _, u := range units(t) {
+		for _, name := range slices.Concat(u.GoFiles, u.IgnoredGoFiles, u.TestGoFiles, u.XTestGoFiles) {
+			raw, err := os.ReadFile(filepath.Join(u.Dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.HasPrefix(raw, []byte("// SPDX-License-Identifier: Apache-2.0\n\n")) {
+				t.Errorf("%s/%s: begin with the line // SPDX-License-Identifier: Apache-2.0, then an empty line", u.room, name)
+			}
+		}
+	}
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package hallmark is Sigstore, whole, in one Go binary: sign software with an
 // identity instead of a key, log every signature where it cannot be hidden, and
 // verify anywhere, offline.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package bench measures a running instance and whole commands: how long one
 // waits, and how many are answered together. hallmark bench prints its figures.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package bundle is the Sigstore bundle: everything that verifying one
 // signature offline takes, in one JSON file.
 //

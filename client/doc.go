@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package client asks the services of an instance over HTTP: its certificate
 // authority, transparency log, timestamp authority and evidence store, and the
 // trust files that it publishes.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package hallmarktest gives a test a whole Sigstore instance on loopback, as
 // net/http/httptest gives it an HTTP server: certificate authority, both logs,
 // timestamp authority and login, with keys of its own, gone when the test ends.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package identity reads and matches the identity in a Fulcio certificate: the
 // issuer, the subject that the issuer vouched for, and the build that it
 // described.

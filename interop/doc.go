@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package interop holds no code of its own: its tests let other people's
 // Sigstore clients judge a running hallmark, and hallmark judge theirs.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package oci attaches Sigstore bundles to images in registries and finds them,
 // in the way of cosign 3: each bundle is the only layer of a manifest whose
 // subject is the image.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package policy is who is trusted, as a file: named signers with typed fields,
 // how many of them must have signed what, and conditions on what they state.
 //

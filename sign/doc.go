@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package sign makes Sigstore bundles: a signature, the certificate of the key
 // that made it, and the time-stamps and log entries that bear witness to it.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package trust is the out-of-band knowledge that verifying rests on: the
 // trusted root (whose keys and authorities count, and when) and the signing
 // config (where a client signs).

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package verify decides whether a bundle proves what a policy asks of an
 // artifact: who signed it, when, and that a log has seen it. It reads nothing
 // but its arguments: no network, no files, no clock.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package login gets an ID token from an OpenID issuer: with a browser on this
 // machine or another one (device flow), with a password for scripts, or from
 // the environment that a CI service has set up.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package logread reads transparency logs and verifies what it reads, over HTTP
 // or in a directory, in the layout of tlog-tiles or static-ct-api.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command hallmark-verify verifies files against their Sigstore bundles and does
 // nothing else: no network, no server, no signing, no conditions in policies. It
 // is the verify verb of hallmark for places where every megabyte and every line

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command hallmark is Sigstore, whole, in one binary: the servers of an instance
 // and the client that signs and verifies.
 //

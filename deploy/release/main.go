@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command release builds the archives of a release: one for each platform, their
 // checksums and a bill of materials. The same commit and Go version give the same
 // bytes: builds are trimmed, and archives have the time of the commit.

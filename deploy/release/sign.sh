@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Signs the checksums of a release at an instance on this machine, and verifies
 # the release as a user would: sign.sh DIST. The instance is made for this and
 # deleted afterwards, so the signature shows that the release signs and verifies;

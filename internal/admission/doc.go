@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package admission bounds the resources that untrusted clients can use:
 // concurrent requests, bytes of their bodies in memory, and attempts.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package ca implements the certificate authority, which issues a certificate
 // with SCT, valid for ten minutes, for an ID token and a proof of possession.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package ceremony creates the certificates of an instance's authorities. Keys
 // and files are up to the caller.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package config is hallmark.yaml: the one documented struct that an instance is
 // configured by.
 //

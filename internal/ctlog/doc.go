@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package ctlog is the certificate transparency log of the certificate
 // authority. It logs precertificates and returns signed certificate timestamps.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package durable writes files that survive a crash: once a call has returned,
 // its result is on the disk, complete and under its name.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package evidence implements the evidence store, which stores bundles by the
 // digest of their subject and returns them to any client.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package fault
 
 // A Failures is the list of errors of work that goes on after a failure.

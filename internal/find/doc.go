@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package find finds the files, images and digests that arguments name, with their
 // bundles, and the signed lists and manifests that mention them.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package instance is the directory of an instance: made once, then opened to be
 // served.
 //

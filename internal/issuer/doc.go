@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package issuer is the built-in login: an OpenID provider whose ID tokens
 // identify accounts of the instance.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package judge checks artifacts and their bundles against a policy, several at once.
 //
 // A file without a bundle is unsigned only where its bundle was looked for and is

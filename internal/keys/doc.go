@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package keys generates the signing keys of instances and people, encrypts
 // them with a passphrase, and reads them.
 //

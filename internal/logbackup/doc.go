@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package logbackup copies a transparency log in the layout of package tilelog,
 // also while it is served, and restores a lost log from a copy.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package oidc checks ID tokens of the configured issuers and returns their
 // identities.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package refusal turns an error into the answer of an API: a [Table] has a row for each
 // problem that the API knows, and the service brings the encoder of its wire format.
 //

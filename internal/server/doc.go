@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package server puts the authorities of an instance on one listener: routes,
 // limits, deadlines, TLS, health, metrics, request ids and an orderly end.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package testkit has what the tests of many packages need: keys, and how long the
 // tests may take. No other code imports it.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package tilelog is the append-only engine under both logs: a Merkle tree in the
 // layout of tlog-tiles.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package tsa is the timestamp authority, which signs digests with RFC 3161
 // tokens.
 //

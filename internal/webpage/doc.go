@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package webpage writes HTML pages without scripts, images or external
 // content, with a content security policy that allows only their one style
 // sheet.

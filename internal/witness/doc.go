@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package witness implements both sides of witnessing: a [Witness] cosigns the
 // checkpoints of logs that it knows, each consistent with the one before;
 // [Peers] are the witnesses that a log asks to cosign its own.

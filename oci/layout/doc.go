@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package layout reads and writes images in a directory, in the format of the
 // OCI image layout, which other tools support too:
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package transfer copies a complete image: every platform, its attachments,
 // and their attachments in turn. Source and target are repositories of a
 // registry (oci.Repository) or directories (layout.Dir).

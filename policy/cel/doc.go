@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package cel compiles the conditions of policies: expressions of the Common
 // Expression Language over an in-toto statement.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package attestations reads and writes the messages of GitHub's attestations
 // API, which stores bundles by the digest of their subject. It does not parse
 // the bundles; package bundle does.

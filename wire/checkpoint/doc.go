@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package checkpoint reads, writes and verifies checkpoints. A checkpoint is
 // the signed tree head of a transparency log: a short text with the log's name,
 // size and root, under note signatures.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package dsse implements the Dead Simple Signing Envelope: a payload with its
 // type, and signatures over the pre-authentication encoding of both.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package fulcio reads and writes the messages of the Fulcio certificate
 // authority: the request for a signing certificate with its proof of
 // possession, the certificate chain in the response, the trust bundle and the

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package intoto reads and writes the in-toto Statement, which binds a
 // predicate to subjects by digest.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package protojson reads and writes protobuf messages as JSON, strictly, from
 // declarations in Go: neither a schema nor generated code is needed.
 //

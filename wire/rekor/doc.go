@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package rekor is what a transparency log of signatures speaks: the request
 // that asks for an entry, the entry's canonical body (the leaf of the tree), and
 // the TransparencyLogEntry that proves its inclusion.

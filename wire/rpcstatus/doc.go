@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package rpcstatus reads and writes the error responses of Sigstore's REST
 // APIs: the status of gRPC as JSON, with an HTTP status.
 //

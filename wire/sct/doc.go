@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package sct reads, writes and verifies signed certificate timestamps. An SCT
 // is embedded in a certificate and is a CT log's promise that it has logged the
 // certificate.

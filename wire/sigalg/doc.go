@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package sigalg is the Sigstore algorithm registry: the closed list of key
 // types, sizes and hashes that signatures in Sigstore may use, under the names
 // that the wire uses for them (PublicKeyDetails of protobuf-specs

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package sigalg
 
 // Names of protobuf-specs' enums (common/v1/sigstore_common.proto), by number.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package simplesigning reads and writes the payload that cosign 1 and 2 sign
 // for a container image. It contains the digest of the image manifest.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package tile implements the layout of a tiled Merkle log: paths of tiles,
 // bundles of entries, inclusion and consistency proofs.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package timestamp implements the time-stamp protocol. It parses and writes
 // requests, responses and the tokens inside them, and signs and verifies
 // tokens.

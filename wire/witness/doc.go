@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package witness reads and writes the request by which a log asks a witness to
 // cosign a checkpoint. The request has the size that the witness cosigned last,
 // a consistency proof from that size, and the checkpoint.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package disktest provides a disk in memory that fails on demand and loses
 // power, for tests of durable storage.
 //

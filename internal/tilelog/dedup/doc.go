@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package dedup is a log's map from leaf hashes to indices, on disk: by it
 // the same entry submitted again gets its first index, at any size of the log
 // and after restarts, in a few megabytes of memory.

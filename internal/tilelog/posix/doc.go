@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package posix keeps a log in a directory, for one process at a time. It is the first
 // implementation of [tilelog.Storage].
 //
