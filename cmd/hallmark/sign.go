@@ -62,6 +62,18 @@ func (f *signFlags) add(cmd *cobra.Command, env cli.Environment) {
 	cli.AddTimeout(cmd, &f.timeout, time.Minute)
 }
 
+// sign signs each of the files, or one manifest of all.
+func (f signFlags) sign(ctx context.Context, env cli.Environment, files []string) error {
+	r, err := f.request(env)
+	switch {
+	case err != nil:
+		return err
+	case f.manifest:
+		return r.SignManifest(ctx, files)
+	}
+	return r.Sign(ctx, files)
+}
+
 func signCommand(env cli.Environment) *cobra.Command {
 	var f signFlags
 	cmd := &cobra.Command{
@@ -109,14 +121,7 @@ Actions the workflow itself; else whoever logs in. With --key, the key.`,
 			if f.bundle != "" && len(files) > 1 && !f.manifest {
 				return cli.UsageError(cmd, errors.New("--bundle takes one FILE, without --manifest"))
 			}
-			r, err := f.request(env)
-			switch {
-			case err != nil:
-				return err
-			case f.manifest:
-				return r.SignManifest(cmd.Context(), files)
-			}
-			return r.Sign(cmd.Context(), files)
+			return f.sign(cmd.Context(), env, files)
 		},
 	}
 	f.add(cmd, env)

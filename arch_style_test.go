@@ -46,3 +46,21 @@ func TestLicense(t *testing.T) {
 		}
 	}
 }
+
+// TestSizes checks that a package has at most 15 files, and a function at most 60
+// lines. A command has one file for each verb.
+func TestSizes(t *testing.T) {
+	for _, u := range units(t) {
+		if n := len(u.GoFiles); n > 15 && u.level() != command {
+			t.Errorf("%s has %d files, want at most 15", u.room, n)
+		}
+		fset, files := u.source(t)
+		for _, f := range files {
+			for _, d := range f.Decls {
+				if fn, ok := d.(*ast.FuncDecl); ok && fset.Position(fn.End()).Line-fset.Position(fn.Pos()).Line >= 60 {
+					t.Errorf("%s: %s has more than 60 lines", fset.Position(fn.Pos()), fn.Name.Name)
+				}
+			}
+		}
+	}
+}
