@@ -3,9 +3,6 @@
 package hallmark_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"errors"
 	"io"
 	"os"
@@ -14,11 +11,9 @@ import (
 	"time"
 
 	"github.com/hallmark-sign/hallmark/bundle"
-	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/hallmarktest"
 	"github.com/hallmark-sign/hallmark/policy"
 	"github.com/hallmark-sign/hallmark/policy/cel"
-	"github.com/hallmark-sign/hallmark/sign"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/verify"
 )
@@ -57,22 +52,8 @@ func TestReadme(t *testing.T) {
 		t.Error("the README's Go code is not in readme_test.go")
 	}
 	i := hallmarktest.New(t)
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
 	const alice, content = "alice@example.com", "a release"
-	h := client.NewHTTP(10*time.Second, nil)
-	signer := sign.Signer{
-		Key:          key,
-		Certifier:    client.Fulcio{URL: i.URL, Token: i.Token(t, alice), HTTP: h},
-		Timestampers: []sign.Timestamper{client.TSA{URL: i.URL + "/api/v1/timestamp", HTTP: h}},
-		Logs:         []sign.Log{client.Rekor{URL: i.URL, HTTP: h}},
-	}
-	b, err := signer.Message(t.Context(), strings.NewReader(content))
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := i.Sign(t, alice, strings.NewReader(content))
 	raw, err := b.Marshal()
 	if err != nil {
 		t.Fatal(err)

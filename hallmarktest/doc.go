@@ -6,8 +6,8 @@
 //
 //	func TestRelease(t *testing.T) {
 //		instance := hallmarktest.New(t)
-//		token := instance.Token(t, "alice@example.com")
-//		// sign at instance.URL with token, verify with instance.Root
+//		b := instance.Sign(t, "alice@example.com", strings.NewReader("a release"))
+//		// verify b with instance.Root
 //	}
 //
 // It is the real server, over a socket, with its logs on disk; only its keys are

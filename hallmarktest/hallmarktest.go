@@ -5,6 +5,8 @@ package hallmarktest
 import (
 	"context"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -13,6 +15,7 @@ import (
 	"encoding/asn1"
 	"encoding/base64"
 	"encoding/pem"
+	"io"
 	"log/slog"
 	"math/big"
 	"net"
@@ -25,9 +28,12 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/instance"
 	"github.com/hallmark-sign/hallmark/internal/server"
+	"github.com/hallmark-sign/hallmark/sign"
 	"github.com/hallmark-sign/hallmark/trust"
 )
 
@@ -204,6 +210,35 @@ func (i *Instance) Token(t testing.TB, email string) string {
 		"iss": i.URL, "aud": "sigstore", "sub": email, "email": email, "email_verified": true,
 		"iat": now.Unix(), "exp": now.Add(tokenLifetime).Unix(),
 	})
+}
+
+// Signer returns a signer with a new key that signs once as email: with a
+// certificate, a timestamp and a log entry of the instance.
+func (i *Instance) Signer(t testing.TB, email string) sign.Signer {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatalf("making a key: %v", err)
+	}
+	services, err := client.Open(i.SigningConfig, time.Now(), client.NewHTTP(10*time.Second, nil))
+	if err != nil {
+		t.Fatalf("choosing services: %v", err)
+	}
+	services.Fulcio.Token = i.Token(t, email)
+	signer := services.Signer(key)
+	signer.Certifier = services.Fulcio
+	return signer
+}
+
+// Sign signs what r contains as email and returns the bundle, ready to verify with
+// Root.
+func (i *Instance) Sign(t testing.TB, email string, r io.Reader) *bundle.Bundle {
+	t.Helper()
+	b, err := i.Signer(t, email).Message(t.Context(), r)
+	if err != nil {
+		t.Fatalf("signing: %v", err)
+	}
+	return b
 }
 
 // SignToken signs any claims with the login's key: for tests of what an instance

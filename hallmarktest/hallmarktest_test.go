@@ -5,9 +5,6 @@ package hallmarktest_test
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"strings"
 	"testing"
 	"time"
@@ -16,28 +13,11 @@ import (
 	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/hallmarktest"
 	"github.com/hallmark-sign/hallmark/identity"
-	"github.com/hallmark-sign/hallmark/sign"
 	"github.com/hallmark-sign/hallmark/verify"
 	"github.com/hallmark-sign/hallmark/wire/dsse"
 )
 
 const alice = "alice@example.com"
-
-// signer signs at i as alice.
-func signer(t testing.TB, i *hallmarktest.Instance) sign.Signer {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := client.NewHTTP(10*time.Second, nil)
-	return sign.Signer{
-		Key:          key,
-		Certifier:    client.Fulcio{URL: i.URL, Token: i.Token(t, alice), HTTP: h},
-		Timestampers: []sign.Timestamper{client.TSA{URL: i.URL + "/api/v1/timestamp", HTTP: h}},
-		Logs:         []sign.Log{client.Rekor{URL: i.URL, HTTP: h}},
-	}
-}
 
 func judge(t *testing.T, i *hallmarktest.Instance, b *bundle.Bundle, a verify.Artifact) (*verify.Result, error) {
 	t.Helper()
@@ -58,7 +38,7 @@ func judge(t *testing.T, i *hallmarktest.Instance, b *bundle.Bundle, a verify.Ar
 // The instance signs, and its trusted root verifies: files and statements.
 func TestNew(t *testing.T) {
 	i := hallmarktest.New(t)
-	b, err := signer(t, i).Message(t.Context(), strings.NewReader("what is signed"))
+	b, err := i.Signer(t, alice).Message(t.Context(), strings.NewReader("what is signed"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +49,7 @@ func TestNew(t *testing.T) {
 		t.Error("accepted another artifact")
 	}
 	statement := `{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"` + strings.Repeat("ab", 32) + `"}}],"predicateType":"https://example.com/p/v1","predicate":{}}`
-	if b, err = signer(t, i).Envelope(t.Context(), dsse.PayloadTypeInToto, []byte(statement)); err != nil {
+	if b, err = i.Signer(t, alice).Envelope(t.Context(), dsse.PayloadTypeInToto, []byte(statement)); err != nil {
 		t.Fatal(err)
 	}
 	r, err := judge(t, i, b, digest(0xab))
@@ -84,14 +64,14 @@ func TestNew(t *testing.T) {
 // Two instances know nothing of each other.
 func TestInstancesAreApart(t *testing.T) {
 	one, other := hallmarktest.New(t), hallmarktest.New(t)
-	b, err := signer(t, one).Message(t.Context(), strings.NewReader("x"))
+	b, err := one.Signer(t, alice).Message(t.Context(), strings.NewReader("x"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := judge(t, other, b, verify.FromReader(strings.NewReader("x"))); err == nil {
 		t.Error("an instance accepted what another signed")
 	}
-	s := signer(t, one)
+	s := one.Signer(t, alice)
 	s.Certifier = client.Fulcio{URL: other.URL, Token: one.Token(t, alice), HTTP: client.NewHTTP(time.Second, nil)}
 	if _, err := s.Message(t.Context(), strings.NewReader("x")); err == nil {
 		t.Error("an instance took another's token")
