@@ -209,14 +209,29 @@ func (s *session) remove(ctx context.Context, image Image, all []Removable) erro
 	if err != nil {
 		return errors.Join(err, s.relist(ctx, image, lacking(lacking(drop, list.entries), list.entries)))
 	}
-	listed, err := s.list(ctx, image)
-	if err != nil {
-		return err
+	return s.unlist(ctx, image, drop)
+}
+
+// unlist checks that deleted manifests are no longer listed. A client that read the
+// fallback list before it was changed may have written them back: unlist removes them
+// again, up to three times.
+func (s *session) unlist(ctx context.Context, image Image, deleted []Descriptor) error {
+	for attempt := 1; ; attempt++ {
+		listed, err := s.list(ctx, image)
+		if err != nil {
+			return err
+		}
+		kept := lacking(lacking(deleted, listed), listed)
+		switch {
+		case len(kept) == 0:
+			return nil
+		case attempt > 3:
+			return garbled("%s was deleted but is still listed", kept[0].Digest)
+		}
+		if err := s.rewriteList(ctx, image, nil, deleted); err != nil {
+			return err
+		}
 	}
-	if kept := lacking(lacking(drop, listed), listed); len(kept) > 0 {
-		return garbled("%s was deleted but is still listed", kept[0].Digest)
-	}
-	return nil
 }
 
 // stillRemovable checks again, since other clients may have begun to use an
