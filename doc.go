@@ -4,14 +4,25 @@
 // identity instead of a key, log every signature where it cannot be hidden, and
 // verify anywhere, offline.
 //
-// The house, one line a package; ARCHITECTURE.md has the plan and the rules.
+// To verify in a Go program, begin with [verify.Verifier] for one bundle, or with
+// [policy.Policy.Verify], which decides about an artifact by a policy file and all of
+// its bundles. A bundle is read by [bundle.Parse], the trusted root of an instance by
+// [trust.Parse]. To sign, choose services with [client.Open] and sign with
+// [sign.Signer]. A test starts an entire instance with [hallmarktest.New]. Each of
+// these packages has an example.
+//
+// Nothing is released yet. The packages verify, sign, bundle, trust, policy, identity
+// and hallmarktest are candidates for version 1. The others are public because
+// programs need them, and may change; docs/library.md has what to rely on.
+//
+// All packages, one line each; ARCHITECTURE.md has the rules:
 //
 //	wire/sigalg        key types, sizes and hashes: the Sigstore algorithm registry
 //	wire/dsse          envelope and pre-authentication encoding: DSSE v1
-//	wire/intoto        what an attestation speaks of: in-toto Statement v1
+//	wire/intoto        what an attestation is about: in-toto Statement v1
 //	wire/simplesigning what cosign 1 and 2 signed for an image
 //	wire/checkpoint    signed tree heads: C2SP signed-note, tlog-checkpoint, tlog-cosignature
-//	wire/witness       what a witness is asked: C2SP tlog-witness
+//	wire/witness       requests to a witness: C2SP tlog-witness
 //	wire/tile          tile paths, entry bundles, proofs: C2SP tlog-tiles, RFC 6962
 //	wire/sct           signed certificate timestamps: RFC 6962 §3
 //	wire/timestamp     time-stamp requests, responses and tokens: RFC 3161, RFC 5816
@@ -19,11 +30,11 @@
 //	wire/rekor         log entries and their canonical bodies: Rekor v1 and v2
 //	wire/fulcio        signing-certificate messages, proof of possession: Fulcio API v2
 //	wire/attestations  bundles by the digest of their subject: GitHub's attestations API
-//	wire/rpcstatus     how the REST APIs say no: google.rpc.Status
+//	wire/rpcstatus     errors of the REST APIs: google.rpc.Status
 //	identity           who signed: issuer, SAN and Fulcio extensions of a certificate
 //	bundle             everything that verifying one signature offline takes: bundle v0.1 to v0.3
 //	trust              trusted root and signing config, with validity windows
-//	verify             bundle + artifact + trusted root + policy → result or refusal, in nine steps
+//	verify             bundle + artifact + trusted root + requirements → result or refusal, in nine steps
 //	policy             who is trusted, as a file: signers, thresholds, rules
 //	policy/cel         conditions on what is attested: CEL
 //	sign               content + key + services → bundle
@@ -74,4 +85,12 @@
 //	cmd/hallmark-verify  the verify verb alone, in a small binary
 //	bench              measurements of a running instance, which hallmark bench prints
 //	interop            other people's clients as judges, a module of its own
+//
+// [verify.Verifier]: https://pkg.go.dev/github.com/hallmark-sign/hallmark/verify#Verifier
+// [policy.Policy.Verify]: https://pkg.go.dev/github.com/hallmark-sign/hallmark/policy#Policy.Verify
+// [bundle.Parse]: https://pkg.go.dev/github.com/hallmark-sign/hallmark/bundle#Parse
+// [trust.Parse]: https://pkg.go.dev/github.com/hallmark-sign/hallmark/trust#Parse
+// [client.Open]: https://pkg.go.dev/github.com/hallmark-sign/hallmark/client#Open
+// [sign.Signer]: https://pkg.go.dev/github.com/hallmark-sign/hallmark/sign#Signer
+// [hallmarktest.New]: https://pkg.go.dev/github.com/hallmark-sign/hallmark/hallmarktest#New
 package hallmark
