@@ -38,8 +38,8 @@ type Judge struct {
 // begin returns an evaluation of one artifact, or why the policy decides nothing.
 func (j *Judge) begin(name string) (*policy.Evaluation, *fault.Problem) {
 	j.begun.Do(func() { j.base, j.facts = j.Policy.Begin(j.Verifier, j.Facts) })
-	if refusal := new(verify.Error); errors.As(j.facts, &refusal) {
-		return nil, j.annotate(name, find.Source{File: find.DetachedName}, fault.Refused(refusal))
+	if j.facts != nil {
+		return nil, j.refusal(j.facts, name, find.Source{File: find.DetachedName})
 	}
 	return j.base.Another(), nil
 }
@@ -184,6 +184,12 @@ func (j *Judge) judge(ctx context.Context, v *Verdict) {
 	if v.Problem = j.hear(ctx, v, pieces, &h); v.Problem != nil {
 		return
 	}
+	j.decide(ctx, v, pieces, &h)
+}
+
+// decide asks the policy about the bundles that were heard, and looks for older signatures
+// if they are not enough. Only an answer without an error is a yes.
+func (j *Judge) decide(ctx context.Context, v *Verdict, pieces []find.Source, h *hearing) {
 	_, err := v.evaluation.Decide()
 	if err != nil {
 		older, problem := v.Target.LookAgain(ctx)
@@ -191,24 +197,24 @@ func (j *Judge) judge(ctx context.Context, v *Verdict) {
 			h.unseen = cmp.Or(h.unseen, problem)
 		}
 		pieces = append(pieces, older...)
-		if v.Problem = j.hear(ctx, v, older, &h); v.Problem != nil {
+		if v.Problem = j.hear(ctx, v, older, h); v.Problem != nil {
 			return
 		}
 		if len(older) > 0 { // conditions may take seconds
 			_, err = v.evaluation.Decide()
 		}
 	}
-	refusal := new(verify.Error)
 	switch {
 	case err == nil:
+		return
 	case h.unseen != nil:
 		v.Problem = h.unseen // who knows what stands there
 	case len(v.Results) == 0 && h.first != nil:
 		v.Problem = h.first
-	case errors.As(err, &refusal):
-		v.Problem = j.annotate(v.Target.Name, pieces[0], fault.Refused(refusal))
+	default:
+		v.Problem = j.refusal(err, v.Target.Name, pieces[0])
 	}
-	if v.Problem != nil && len(pieces) > 1 {
+	if len(pieces) > 1 {
 		v.Problem.Err = fmt.Errorf("%w; of %d bundles: %s", v.Problem.Err, len(pieces), strings.Join(h.notes[:min(len(h.notes), maxNotes)], "; "))
 	}
 }
@@ -270,7 +276,7 @@ func note(p find.Source, results []*verify.Result, problem *fault.Problem) strin
 func (j *Judge) verify(v *Verdict, p find.Source, open find.Opener) *fault.Problem {
 	artifact, closer, err := open(p)
 	if refusal := new(verify.Error); errors.As(err, &refusal) {
-		return j.annotate(v.Target.Name, p, fault.Refused(refusal))
+		return j.refusal(err, v.Target.Name, p)
 	}
 	if err != nil {
 		return fault.Unreadable(v.Target.Name, err)
@@ -292,9 +298,18 @@ func (j *Judge) verify(v *Verdict, p find.Source, open find.Opener) *fault.Probl
 		return nil
 	}
 	if refusal := new(verify.Error); errors.As(err, &refusal) {
-		return j.annotate(v.Target.Name, p, fault.Refused(refusal))
+		return j.refusal(err, v.Target.Name, p)
 	}
 	return find.Unread(v.Target.Name, err)
+}
+
+// refusal returns the problem for an error of a policy or a verifier. Any other error than
+// theirs decides nothing.
+func (j *Judge) refusal(err error, name string, from find.Source) *fault.Problem {
+	if refusal := new(verify.Error); errors.As(err, &refusal) {
+		return j.annotate(name, from, fault.Refused(refusal))
+	}
+	return &fault.Problem{Exit: fault.ExitUndecided, Subject: name, Code: "failed", Err: err}
 }
 
 // annotate adds to a refusal the file that it is about, and a command as a remedy.

@@ -103,13 +103,12 @@ func (j *Judge) alone(ctx context.Context, v *Verdict, by []string, refused *fau
 		return
 	}
 	_, err := v.evaluation.Decide()
-	refusal := new(verify.Error)
 	switch {
 	case err == nil:
-	case own.Problem.Code != "unsigned" && !policy.Undecided(err):
+	case own.Problem != nil && own.Problem.Code != "unsigned" && !policy.Undecided(err):
 		v.Problem = own.Problem
-	case len(by) > 0 && errors.As(err, &refusal):
-		v.Problem = j.annotate(v.Target.Name, find.Source{File: by[0]}, fault.Refused(refusal))
+	case len(by) > 0 || own.Problem == nil: // together they may be of fewer people
+		v.Problem = j.refusal(err, v.Target.Name, find.Source{File: by[0]})
 	case refused != nil:
 		v.Problem = refused
 	default:

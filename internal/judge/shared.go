@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto"
 	"encoding/hex"
-	"errors"
 	"slices"
 
 	"github.com/hallmark-sign/hallmark/internal/fault"
@@ -70,12 +69,4 @@ func (j *Judge) shared(ctx context.Context, t find.Target) Verdict {
 		v.Problem = j.refusal(err, t.Name, find.Source{File: l.Target.Bundles[0]})
 	}
 	return v
-}
-
-// refusal returns the problem for an error of a policy.
-func (j *Judge) refusal(err error, name string, from find.Source) *fault.Problem {
-	if refusal := new(verify.Error); errors.As(err, &refusal) {
-		return j.annotate(name, from, fault.Refused(refusal))
-	}
-	return &fault.Problem{Exit: fault.ExitUndecided, Subject: name, Code: "failed", Err: err}
 }

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package judge
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
+	"github.com/hallmark-sign/hallmark/policy"
+)
+
+// TestFailsClosed shows that an error of the policy that is no refusal of its own is never
+// taken for a yes.
+func TestFailsClosed(t *testing.T) {
+	undecided := func(p *fault.Problem) {
+		t.Helper()
+		if p == nil || p.Code != "failed" || p.Exit != fault.ExitUndecided {
+			t.Errorf("%+v", p)
+		}
+	}
+	j := &Judge{}
+	v := &Verdict{evaluation: new(policy.Evaluation)} // which nobody has begun
+	j.decide(t.Context(), v, []find.Source{{File: "bundle"}}, &hearing{})
+	undecided(v.Problem)
+
+	j = &Judge{facts: errors.New("facts are down")}
+	j.begun.Do(func() {})
+	_, p := j.begin("file")
+	undecided(p)
+}
