@@ -77,7 +77,7 @@
 //	internal/cli       the terminal: prompts, tables, progress, errors with exit status and remedy
 //	internal/describe  bundles, certificates and log entries in words and as JSON
 //	internal/images    copies, saves, loads, lists, cleans and downloads what is on images
-//	internal/operate   makes and runs instances and witnesses, and rotates logs
+//	internal/operate   makes and runs instances and witnesses: accounts, backups, rotation
 //	internal/readlog   shows, proves, checks and follows entries of logs
 //	internal/trusting  pins instances, and selects among those pinned
 //	internal/testkit   keys and nightly runs, for the tests of other packages

@@ -3,24 +3,14 @@
 package main
 
 import (
-	"context"
-
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/operate"
-	"github.com/hallmark-sign/hallmark/internal/ownlog"
 )
 
-// logRestoreFlags are those of log restore.
-type logRestoreFlags struct {
-	config  string
-	seen    []string
-	mayFork bool
-}
-
 func logRestoreCommand(env cli.Environment) *cobra.Command {
-	var f logRestoreFlags
+	var f operate.Restore
 	cmd := &cobra.Command{
 		Use:   "restore BACKUP LOGDIR",
 		Short: "Put a backup where a log was lost, unless somebody has seen more of it",
@@ -48,21 +38,11 @@ there is, and begin the next with 'hallmark log rotate'.`,
   hallmark log restore /mnt/backup/ct my-instance/ct --seen checkpoint.txt`,
 		Args: cli.UsageArgs(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.run(cmd.Context(), env, args[0], args[1])
+			return f.Run(cmd.Context(), env, args[0], args[1])
 		},
 	}
-	cli.AddConfig(cmd.Flags(), &f.config, " (default: the one above LOGDIR)")
-	cmd.Flags().StringArrayVar(&f.seen, "seen", nil, "`FILE|SIZE` that the log was seen with last; may be repeated")
-	cmd.Flags().BoolVar(&f.mayFork, "may-fork-unsafe", false, "go on where nobody knows what was seen last; what is known to be more is refused all the same")
+	cli.AddConfig(cmd.Flags(), &f.Config, " (default: the one above LOGDIR)")
+	cmd.Flags().StringArrayVar(&f.Seen, "seen", nil, "`FILE|SIZE` that the log was seen with last; may be repeated")
+	cmd.Flags().BoolVar(&f.MayFork, "may-fork-unsafe", false, "go on where nobody knows what was seen last; what is known to be more is refused all the same")
 	return cmd
-}
-
-func (f logRestoreFlags) run(ctx context.Context, env cli.Environment, backup, dir string) error {
-	r := &ownlog.Restoration{Config: f.config, Given: f.seen, MayFork: f.mayFork, Say: env.Say, Progress: env.Progress("restored", "entries")}
-	tree, s, err := r.Run(ctx, backup, dir)
-	if err != nil {
-		return err
-	}
-	operate.SayLeft(env, dir)
-	return tellLog(env, "restored", tree, s)
 }

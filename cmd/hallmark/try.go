@@ -177,7 +177,7 @@ func (t *trial) furnish(dir, address string) (err error) {
 			return err
 		}
 	}
-	accounts, err := accountsIn(t.env, t.instance.Config.Path("issuer"))
+	accounts, err := operate.OpenAccounts(t.env, t.instance.Config.Path("issuer"))
 	if err != nil {
 		return err
 	}
