@@ -34,8 +34,8 @@ func mountEvidence(p *parts) (Mount, error) {
 			return ""
 		},
 		Metrics: []Gauge{
-			{"hallmark_evidence_bytes", "Bytes of the bundles in the evidence store.", nil, func() float64 { return float64(store.Bytes()) }},
-			{"hallmark_evidence_failed", "1 while the evidence store takes no bundles.", nil, func() float64 { return oneIf(store.Failed()) }},
+			{"hallmark_evidence_bytes", func() float64 { return float64(store.Bytes()) }},
+			{"hallmark_evidence_failed", func() float64 { return oneIf(store.Failed()) }},
 		},
 		Close: func(context.Context) error { return store.Close() },
 	}, nil

@@ -36,7 +36,7 @@ func mountLogin(p *parts) (Mount, error) {
 			}
 			return ""
 		},
-		Metrics: []Gauge{{"hallmark_accounts_failed", "1 while the accounts of the login can't be read.", nil, func() float64 { return oneIf(login.Err() != nil) }}},
+		Metrics: []Gauge{{"hallmark_accounts_failed", func() float64 { return oneIf(login.Err() != nil) }}},
 		Links:   []Link{{"/login/password-change", "change your password"}},
 		Run:     login.Watch,
 	}, nil

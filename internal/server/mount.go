@@ -10,8 +10,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/hallmark-sign/hallmark/internal/admission"
 	"github.com/hallmark-sign/hallmark/internal/ca"
 	"github.com/hallmark-sign/hallmark/internal/config"
@@ -60,11 +58,10 @@ const (
 	Ungated                  // each request is answered, however many wait
 )
 
-// Gauge is a metric that can go up and down.
+// A Gauge is a metric that can go up and down. docs/operating/day-two.md explains each.
 type Gauge struct {
-	Name, Help string
-	Labels     prometheus.Labels
-	Value      func() float64
+	Name  string // with its labels
+	Value func() float64
 }
 
 // Link is a line on the page of an instance.

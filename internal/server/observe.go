@@ -6,57 +6,53 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"strconv"
+	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
+	vm "github.com/VictoriaMetrics/metrics"
 
 	"github.com/hallmark-sign/hallmark/internal/admission"
 )
 
-// metrics are what GET /metrics tells.
+// metrics holds what GET /metrics shows, in the text format of Prometheus.
 type metrics struct {
-	registry *prometheus.Registry
-	requests *prometheus.CounterVec   // by service, method and status
-	duration *prometheus.HistogramVec // seconds, by service
-	logger   *slog.Logger
-	proxies  admission.Proxies
+	set     *vm.Set
+	logger  *slog.Logger
+	proxies admission.Proxies
 }
 
-// maxScrapes is how many requests for metrics are answered at once: each gathers them.
+// maxScrapes bounds the requests for metrics that are answered at once: each gathers them.
 const maxScrapes = 4
+
+// seconds are the upper bounds of the buckets for the time that an answer takes.
+var seconds = []float64{.0005, .001, .002, .005, .01, .02, .05, .1, .25, .5, 1, 2.5, 10}
 
 // newMetrics counts the requests of any server.
 func newMetrics(logger *slog.Logger, proxies admission.Proxies) *metrics {
-	m := &metrics{
-		logger: logger, proxies: proxies,
-		registry: prometheus.NewRegistry(),
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "hallmark_http_requests_total", Help: "Requests answered.",
-		}, []string{"service", "method", "status"}),
-		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "hallmark_http_request_duration_seconds", Help: "Time from request to answer.",
-			Buckets: []float64{.0005, .001, .002, .005, .01, .02, .05, .1, .25, .5, 1, 2.5, 10},
-		}, []string{"service"}),
-	}
-	m.registry.MustRegister(m.requests, m.duration, collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return m
+	vm.ExposeMetadata(true)
+	return &metrics{set: vm.NewSet(), logger: logger, proxies: proxies}
 }
 
 // handler answers GET /metrics.
 func (m *metrics) handler() http.Handler {
 	scrapes := admission.NewGate(admission.Limits{Requests: maxScrapes})
-	return scrapes.FileHandler(promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}), refuse)
+	return scrapes.FileHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		m.set.WritePrometheus(w)
+		vm.WriteProcessMetrics(w)
+	}), refuse)
 }
 
-func (m *metrics) gauge(g Gauge) {
-	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: g.Name, Help: g.Help, ConstLabels: g.Labels}, g.Value))
+// gauge adds a metric. Its name must be new.
+func (m *metrics) gauge(g Gauge) { m.set.NewGauge(g.Name, g.Value) }
+
+// labeled returns the name of a metric with one label.
+func labeled(name, label, value string) string {
+	return name + "{" + label + `="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(value) + `"}`
 }
 
 func oneIf(yes bool) float64 {
@@ -69,7 +65,7 @@ func oneIf(yes bool) float64 {
 // observe assigns an id to a request, counts it and logs it. The path is logged
 // without its query, which may hold a login's code.
 func (m *metrics) observe(service string, h http.Handler) http.Handler {
-	duration := m.duration.WithLabelValues(service)
+	duration := m.set.GetOrCreatePrometheusHistogramExt(labeled("hallmark_http_request_duration_seconds", "service", service), seconds)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		id := newRequestID()
@@ -80,8 +76,8 @@ func (m *metrics) observe(service string, h http.Handler) http.Handler {
 		answer := &recorder{ResponseWriter: w, status: http.StatusOK}
 		defer func() {
 			took := time.Since(start)
-			duration.Observe(took.Seconds())
-			m.requests.WithLabelValues(service, method(r.Method), strconv.Itoa(answer.status)).Inc()
+			duration.Update(took.Seconds())
+			m.set.GetOrCreateCounter(fmt.Sprintf("hallmark_http_requests_total{method=%q,service=%q,status=\"%d\"}", method(r.Method), service, answer.status)).Inc()
 			m.logger.LogAttrs(r.Context(), slog.LevelDebug, "request",
 				slog.String("service", service), slog.String("method", method(r.Method)), slog.String("path", cut(r.URL.Path)),
 				slog.Int("status", answer.status), slog.Duration("took", took))

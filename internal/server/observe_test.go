@@ -46,3 +46,10 @@ func TestFilesReachTheConnection(t *testing.T) {
 		t.Errorf("the connection gets a %T", limited.R)
 	}
 }
+
+// Whatever an operator names a log, the line of its metric stays one line.
+func TestLabeled(t *testing.T) {
+	if got, want := labeled("n", "log", "a\\b\"c\nd"), `n{log="a\\b\"c\nd"}`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}

@@ -8,8 +8,6 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/hallmark-sign/hallmark/identity"
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/instance"
@@ -97,10 +95,9 @@ func logHealth(log logState) func() string {
 }
 
 func logGauges(name string, log logState) []Gauge {
-	labels := prometheus.Labels{"log": name}
 	return []Gauge{
-		{"hallmark_log_entries", "Entries in the log.", labels, func() float64 { return float64(log.Size()) }},
-		{"hallmark_log_failed", "1 while the log takes no entries.", labels, func() float64 { return oneIf(log.Err() != nil) }},
+		{labeled("hallmark_log_entries", "log", name), func() float64 { return float64(log.Size()) }},
+		{labeled("hallmark_log_failed", "log", name), func() float64 { return oneIf(log.Err() != nil) }},
 	}
 }
 

@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/hallmark-sign/hallmark/internal/admission"
 	"github.com/hallmark-sign/hallmark/internal/witness"
 )
@@ -26,12 +24,11 @@ func WitnessHandler(w *witness.Witness, logger *slog.Logger) http.Handler {
 			}
 			return ""
 		},
-		Metrics: []Gauge{{"hallmark_witness_failed", "1 while the witness can't write down what it cosigns.", nil, func() float64 { return oneIf(w.Failed()) }}},
+		Metrics: []Gauge{{"hallmark_witness_failed", func() float64 { return oneIf(w.Failed()) }}},
 	}
 	for origin := range w.Sizes() {
 		service.Metrics = append(service.Metrics, Gauge{
-			"hallmark_witness_log_entries", "Entries of the log in the checkpoint that was cosigned last.",
-			prometheus.Labels{"log": origin}, func() float64 { return float64(w.Sizes()[origin]) },
+			labeled("hallmark_witness_log_entries", "log", origin), func() float64 { return float64(w.Sizes()[origin]) },
 		})
 	}
 	return mux(newMetrics(slog.New(withRequest{logger.Handler()}), nil), admission.NewGate(admission.Limits{}), []Mount{service})
