@@ -60,7 +60,7 @@ const (
 	finding                  // L5 internal/lookup: what the application has in common
 	application              // L5 what the verbs of the command call
 	acts                     // L5 verbs without their flags, on what application has
-	reading                  // L5 verbs about logs, on describe and trusting
+	reading                  // L5 verbs without their flags, on acts
 	command                  // L6 cmd/hallmark
 	unknown
 )
@@ -77,7 +77,8 @@ var rooms = map[string]level{
 	"hallmarktest":   testServer,
 	"internal/fault": problems, "internal/find": subjects, "internal/judge": judging, "internal/report": reporting,
 	"internal/lookup": finding, "internal/signing": application, "internal/ownlog": application, "internal/cli": application,
-	"internal/describe": acts, "internal/images": acts, "internal/operate": acts, "internal/readlog": reading, "internal/trusting": acts,
+	"internal/describe": acts, "internal/images": acts, "internal/operate": acts, "internal/trusting": acts,
+	"internal/readlog": reading, "internal/verifying": reading,
 }
 
 // libraries are the modules that formats may stand on.

@@ -80,6 +80,7 @@
 //	internal/operate   makes and runs instances and witnesses: accounts, backups, rotation
 //	internal/readlog   shows, proves, checks and follows entries of logs
 //	internal/trusting  pins instances, and selects among those pinned
+//	internal/verifying verifies by a policy and prints the verdicts; tests and proposes policies
 //	internal/testkit   keys and nightly runs, for the tests of other packages
 //	cmd/hallmark       the command, one file a verb
 //	cmd/hallmark-verify  the verify verb alone, in a small binary

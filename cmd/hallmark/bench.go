@@ -18,12 +18,13 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/internal/signing"
+	"github.com/hallmark-sign/hallmark/internal/trusting"
 	"github.com/hallmark-sign/hallmark/trust"
 )
 
 // benchFlags are those of bench.
 type benchFlags struct {
-	trust    trustFlags
+	trust    trusting.Selection
 	token    tokenFlags
 	clients  int
 	runs     int
@@ -47,8 +48,8 @@ Certificates and commands need an ID token.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), env) },
 	}
 	cmd.AddCommand(benchLogCommand(env))
-	f.trust.add(cmd, true)
-	f.trust.addCACert(cmd)
+	addTrust(cmd, &f.trust, true)
+	addCACert(cmd, &f.trust)
 	f.token.add(cmd)
 	cmd.Flags().IntVar(&f.clients, "clients", 64, "how many ask at once")
 	cmd.Flags().IntVar(&f.runs, "runs", 20, "how often each command is run")

@@ -42,8 +42,8 @@ an instance that you can throw away.`,
 		Args: cli.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.log(cmd.Context(), env) },
 	}
-	f.trust.add(cmd, true)
-	f.trust.addCACert(cmd)
+	addTrust(cmd, &f.trust, true)
+	addCACert(cmd, &f.trust)
 	cmd.Flags().DurationVar(&f.duration, "duration", 3*time.Second, "how long each measurement takes")
 	return cmd
 }

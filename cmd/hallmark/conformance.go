@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
+	"github.com/hallmark-sign/hallmark/internal/verifying"
 )
 
 // signBundleCommand speaks the conformance suite's protocol.
@@ -40,26 +41,26 @@ func signBundleCommand(env cli.Environment) *cobra.Command {
 
 // verifyBundleCommand speaks the conformance suite's protocol.
 func verifyBundleCommand(env cli.Environment) *cobra.Command {
-	var f verifyFlags
+	var f verifying.Verification
 	cmd := &cobra.Command{
 		Use:    "verify-bundle --bundle FILE FILE_OR_DIGEST",
 		Short:  "Verify as the Sigstore conformance suite asks for it",
 		Hidden: true,
 		Args:   cli.UsageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(f.bundles) == 0 {
+			if len(f.Bundles) == 0 {
 				return cli.UsageError(cmd, errors.New("--bundle is missing"))
 			}
-			if err := f.check(args); err != nil {
+			if err := f.Check(args); err != nil {
 				return cli.UsageError(cmd, err)
 			}
-			return f.verify(cmd.Context(), env, args)
+			return f.Run(cmd.Context(), env, args)
 		},
 	}
-	f.trust.add(cmd, false)
-	cmd.Flags().StringVar(&f.policy.identity, "certificate-identity", "", "who must have signed")
-	cmd.Flags().StringVar(&f.policy.issuer, "certificate-oidc-issuer", "", "who must have vouched for them")
-	cmd.Flags().StringVar(&f.policy.key, "key", "", "public key `FILE` that must have signed")
-	cmd.Flags().StringArrayVar(&f.bundles, "bundle", nil, "`FILE` with the bundle")
+	addTrust(cmd, &f.Trust, false)
+	cmd.Flags().StringVar(&f.Accept.Identity, "certificate-identity", "", "who must have signed")
+	cmd.Flags().StringVar(&f.Accept.Issuer, "certificate-oidc-issuer", "", "who must have vouched for them")
+	cmd.Flags().StringVar(&f.Accept.Key, "key", "", "public key `FILE` that must have signed")
+	cmd.Flags().StringArrayVar(&f.Bundles, "bundle", nil, "`FILE` with the bundle")
 	return cmd
 }

@@ -9,13 +9,6 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/trusting"
 )
 
-// trustFlags are the flags that select an instance.
-type trustFlags struct{ trusting.Selection }
-
-func (f *trustFlags) add(cmd *cobra.Command, signing bool) { addTrust(cmd, &f.Selection, signing) }
-
-func (f *trustFlags) addCACert(cmd *cobra.Command) { addCACert(cmd, &f.Selection) }
-
 // addTrust adds the flags that select an instance.
 func addTrust(cmd *cobra.Command, f *trusting.Selection, signing bool) {
 	cmd.Flags().StringVar(&f.Instance, "instance", "", "instance to use, one of 'hallmark trust list' (default: HALLMARK_INSTANCE, then the default one)")
@@ -26,7 +19,7 @@ func addTrust(cmd *cobra.Command, f *trusting.Selection, signing bool) {
 }
 
 // addLogPolicy adds --log-policy, for verbs that check bundles against what an instance demands.
-func (f *trustFlags) addLogPolicy(cmd *cobra.Command) {
+func addLogPolicy(cmd *cobra.Command, f *trusting.Selection) {
 	cmd.Flags().StringVar(&f.LogPolicy, "log-policy", "", "log policy `FILE` (C2SP tlog-policy): witnesses that must have cosigned the logs (default: log_policy beside the trusted root, if there is one)")
 }
 

@@ -3,13 +3,9 @@
 package main
 
 import (
-	"context"
-	"time"
-
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/internal/images"
-	"github.com/hallmark-sign/hallmark/internal/lookup"
 )
 
 // addRegistry adds the flags of verbs that take an image alone, or with its platforms.
@@ -22,18 +18,4 @@ func addRegistry(cmd *cobra.Command, f *images.Reach) {
 func addReach(cmd *cobra.Command, f *images.Reach) {
 	cmd.Flags().StringVar(&f.CACert, "registry-cacert", "", "`FILE` with the certificate authorities (PEM) of registries, instead of the system's")
 	cmd.Flags().BoolVar(&f.PlainUnsafe, "registry-plain-http", false, "allow registries on other machines that speak no TLS: anyone on the network can read the credentials, and alter what they answer")
-}
-
-// registryFlags are the flags about registries of verbs that take files too.
-type registryFlags struct{ images.Reach }
-
-func (f *registryFlags) add(cmd *cobra.Command) { addRegistry(cmd, &f.Reach) }
-
-func (f registryFlags) registry(timeout time.Duration) (*lookup.Registry, error) {
-	f.Timeout = timeout
-	return f.Registry()
-}
-
-func (f registryFlags) expand(ctx context.Context, r *lookup.Registry, args []string) ([]string, error) {
-	return f.Expand(ctx, r, args)
 }

@@ -16,9 +16,11 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/internal/find"
+	"github.com/hallmark-sign/hallmark/internal/images"
 	"github.com/hallmark-sign/hallmark/internal/judge"
 	"github.com/hallmark-sign/hallmark/internal/report"
 	"github.com/hallmark-sign/hallmark/internal/signing"
+	"github.com/hallmark-sign/hallmark/internal/trusting"
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
@@ -31,13 +33,13 @@ const compatCosign2 = "cosign2"
 
 // signFlags are those of every verb that signs.
 type signFlags struct {
-	trust          trustFlags
+	trust          trusting.Selection
 	token          tokenFlags
 	key            string
 	passphraseFile string
 	bundle         string
-	registry       registryFlags
-	evidence       evidenceFlags
+	registry       images.Reach
+	evidence       string
 	beside         bool // add to the bundles that are there
 	replace        bool // put the bundle in the place of others'
 	manifest       bool // one statement about all
@@ -46,14 +48,14 @@ type signFlags struct {
 }
 
 func (f *signFlags) add(cmd *cobra.Command, env cli.Environment) {
-	f.trust.add(cmd, true)
-	f.trust.addCACert(cmd)
+	addTrust(cmd, &f.trust, true)
+	addCACert(cmd, &f.trust)
 	f.token.add(cmd)
 	cmd.Flags().StringVar(&f.key, "key", "", "private key `FILE` (PEM) to sign with, instead of a login")
 	cmd.Flags().StringVar(&f.passphraseFile, "passphrase-file", "", "`FILE` with the passphrase of --key (default: HALLMARK_PASSPHRASE, then a prompt)")
 	cmd.Flags().StringVar(&f.bundle, "bundle", "", "`FILE` to write the bundle to (default: the artifact's name with "+find.Suffix+")")
-	f.registry.add(cmd)
-	f.evidence.add(cmd, env, "to leave the bundle there as well")
+	addRegistry(cmd, &f.registry)
+	addEvidence(cmd, env, &f.evidence, "to leave the bundle there as well")
 	cmd.Flags().StringVar(&f.compat, "compat", "", "also leave on images what `cosign2` reads, without the log entry, which it has no place for")
 	cmd.Flags().BoolVar(&f.beside, "add", false, "add a line to FILE"+find.LinesSuffix+", or to --bundle FILE.jsonl, beside the signatures that are there")
 	cmd.Flags().BoolVar(&f.replace, "replace", false, "replace the bundle that is there, though somebody else has signed it")
@@ -139,11 +141,12 @@ func (f signFlags) checkCompat() error {
 
 // request returns what the flags say, with the terminal as what is asked and told.
 func (f signFlags) request(env cli.Environment) (*signing.Request, error) {
-	registry, err := f.registry.registry(f.timeout)
+	f.registry.Timeout = f.timeout
+	registry, err := f.registry.Registry()
 	if err != nil {
 		return nil, err
 	}
-	store, err := f.evidence.store(env, f.trust, f.timeout)
+	store, err := f.trust.EvidenceStore(env, f.evidence, f.timeout)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/signing"
+	"github.com/hallmark-sign/hallmark/internal/trusting"
 )
 
 // tokenFlags say where an ID token comes from.
@@ -42,7 +43,7 @@ func (f *tokenFlags) addLogin(cmd *cobra.Command) {
 
 func tokenCommand(env cli.Environment) *cobra.Command {
 	var f tokenFlags
-	var t trustFlags
+	var t trusting.Selection
 	cmd := &cobra.Command{
 		Use:   "token",
 		Short: "Print an ID token",
@@ -85,8 +86,8 @@ With --email and --password-file nobody has to be there.`,
 			return err
 		},
 	}
-	t.add(cmd, true)
-	t.addCACert(cmd)
+	addTrust(cmd, &t, true)
+	addCACert(cmd, &t)
 	f.addLogin(cmd)
 	return cmd
 }

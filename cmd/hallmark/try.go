@@ -28,6 +28,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/report"
 	"github.com/hallmark-sign/hallmark/internal/signing"
 	"github.com/hallmark-sign/hallmark/internal/trusting"
+	"github.com/hallmark-sign/hallmark/internal/verifying"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/trust/store"
 )
@@ -236,22 +237,22 @@ func (t *trial) sign(ctx context.Context) error {
 	return nil
 }
 
-func (t *trial) trust() trustFlags {
-	return trustFlags{trusting.Selection{
+func (t *trial) trust() trusting.Selection {
+	return trusting.Selection{
 		TrustedRoot:   t.instance.Config.Path("trust", trust.RootFile),
 		SigningConfig: t.instance.Config.Path("trust", trust.SigningConfigFile),
-	}}
+	}
 }
 
 func (t *trial) bundle() string { return t.file + find.Suffix }
 
-func (t *trial) flags() verifyFlags {
-	return verifyFlags{trust: t.trust(), policy: policyFlags{identity: demoUser, issuer: t.instance.Config.URL}, bundles: []string{t.bundle()}}
+func (t *trial) flags() verifying.Verification {
+	return verifying.Verification{Trust: t.trust(), Accept: verifying.Acceptance{Identity: demoUser, Issuer: t.instance.Config.URL}, Bundles: []string{t.bundle()}}
 }
 
 func (t *trial) verify(ctx context.Context) error {
 	t.env.Say("5. Stopped the instance. Verifying offline, from the file, the bundle and the trusted root:")
-	return t.flags().verify(ctx, t.env, []string{t.file})
+	return t.flags().Run(ctx, t.env, []string{t.file})
 }
 
 // tamper shows that the file with one bit changed is refused.
@@ -261,7 +262,7 @@ func (t *trial) tamper(ctx context.Context) error {
 		return err
 	}
 	defer content.Close()
-	judge, err := t.flags().judge(t.env)
+	judge, err := t.flags().Judge(t.env)
 	if err != nil {
 		return err
 	}

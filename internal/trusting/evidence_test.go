@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package trusting
 
 import (
 	"strings"
@@ -15,7 +15,7 @@ func evidenceAt(t *testing.T, url string) (*lookup.Store, error) {
 	t.Helper()
 	home := map[string]string{"HALLMARK_HOME": t.TempDir()}
 	env := cli.Environment{Stderr: new(strings.Builder), Getenv: func(name string) string { return home[name] }}
-	return evidenceFlags{url}.store(env, trustFlags{}, time.Minute)
+	return Selection{}.EvidenceStore(env, url, time.Minute)
 }
 
 // What is no address of a store is refused.
