@@ -170,17 +170,15 @@ func (o options) tell(stdout io.Writer, v judge.Verdict) error {
 }
 
 func (o options) judge(stdin io.Reader) (*judge.Judge, error) {
-	raw, err := find.ReadFile(o.trustedRoot, trust.MaxSize)
+	verifier, err := find.Parsed(o.trustedRoot, trust.MaxSize, func(raw []byte) (*verify.Verifier, error) {
+		root, err := trust.Parse(raw)
+		if err != nil {
+			return nil, err
+		}
+		return verify.New(root)
+	})
 	if err != nil {
 		return nil, err
-	}
-	root, err := trust.Parse(raw)
-	if err != nil {
-		return nil, fault.Unreadable(o.trustedRoot, err)
-	}
-	verifier, err := verify.New(root)
-	if err != nil {
-		return nil, fault.Unreadable(o.trustedRoot, err)
 	}
 	p, err := o.accepted()
 	if err != nil {
@@ -193,20 +191,17 @@ func (o options) judge(stdin io.Reader) (*judge.Judge, error) {
 	return &judge.Judge{Verifier: verifier, Policy: p, Facts: facts, Explain: o.explain, Stdin: stdin}, nil
 }
 
-// maxKey is how many bytes a public key may have.
-const maxKey = 1 << 20
-
 // accepted returns the policy that the flags select.
 func (o options) accepted() (*policy.Policy, error) {
 	if o.identity != "" {
 		return policy.ForIdentity(o.identity, o.issuer), nil
 	}
 	if o.key != "" {
-		raw, err := find.ReadFile(o.key, maxKey)
+		key, err := find.Parsed(o.key, publickey.MaxFile, publickey.Parse)
 		if err != nil {
 			return nil, err
 		}
-		return publicKey(o.key, raw)
+		return policy.ForKey(o.key, key), nil
 	}
 	raw, err := find.ReadFile(o.policy, policy.MaxFile)
 	if err != nil {
@@ -217,12 +212,4 @@ func (o options) accepted() (*policy.Policy, error) {
 		return nil, &fault.Problem{Exit: fault.ExitUsage, Subject: o.policy, Code: "policy-malformed", Err: err}
 	}
 	return p, nil
-}
-
-func publicKey(name string, raw []byte) (*policy.Policy, error) {
-	key, err := publickey.Parse(raw)
-	if err != nil {
-		return nil, fault.Unreadable(name, err)
-	}
-	return policy.ForKey(name, key), nil
 }

@@ -28,6 +28,21 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 	return readAll(path, f, limit)
 }
 
+// Parsed reads a file of at most limit bytes, or standard input, and parses it. Errors:
+// Unreadable.
+func Parsed[T any](path string, limit int64, parse func(raw []byte) (T, error)) (T, error) {
+	var none T
+	raw, err := ReadFile(path, limit)
+	if err != nil {
+		return none, err
+	}
+	value, err := parse(raw)
+	if err != nil {
+		return none, fault.Unreadable(path, err)
+	}
+	return value, nil
+}
+
 func readAll(path string, f *os.File, limit int64) ([]byte, error) {
 	var raw bytes.Buffer
 	if info, err := f.Stat(); err == nil {

@@ -107,12 +107,14 @@ func (j *Judge) alone(ctx context.Context, v *Verdict, by []string, refused *fau
 	case err == nil:
 	case own.Problem != nil && own.Problem.Code != "unsigned" && !policy.Undecided(err):
 		v.Problem = own.Problem
-	case len(by) > 0 || own.Problem == nil: // together they may be of fewer people
+	case len(by) > 0:
 		v.Problem = j.refusal(err, v.Target.Name, find.Source{File: by[0]})
 	case refused != nil:
 		v.Problem = refused
-	default:
+	case own.Problem != nil:
 		v.Problem = own.Problem
+	default:
+		v.Problem = j.refusal(err, v.Target.Name, find.Source{File: find.DetachedName})
 	}
 }
 

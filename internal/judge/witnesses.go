@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/policy"
 	"github.com/hallmark-sign/hallmark/trust"
@@ -28,14 +27,9 @@ func Witnesses(file, root string, absent policy.InstanceWitnesses) (policy.Insta
 			return absent, nil
 		}
 	}
-	var unknown policy.InstanceWitnesses
-	raw, err := find.ReadFile(file, checkpoint.MaxWitnessPolicy)
+	p, err := find.Parsed(file, checkpoint.MaxWitnessPolicy, checkpoint.ParseWitnessPolicy)
 	if err != nil {
-		return unknown, err
-	}
-	p, err := checkpoint.ParseWitnessPolicy(raw)
-	if err != nil {
-		return unknown, fault.Unreadable(file, err)
+		return policy.InstanceWitnesses{}, err
 	}
 	return policy.KnownWitnesses(p), nil
 }

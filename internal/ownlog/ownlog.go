@@ -59,14 +59,10 @@ func Open(given, dir string) (*Logs, error) {
 		return nil, &fault.Problem{Exit: fault.ExitUsage, Subject: given, Code: "configuration", Err: err, Try: "-c DIR, of the instance"}
 	}
 	path := o.Config.Path("trust", trust.RootFile)
-	raw, err := find.ReadFile(path, trust.MaxSize)
-	if err != nil {
+	if o.Root, err = find.Parsed(path, trust.MaxSize, trust.Parse); err != nil {
 		return nil, err
 	}
-	if o.Root, err = trust.Parse(raw); err == nil {
-		err = o.list()
-	}
-	if err != nil {
+	if err = o.list(); err != nil {
 		return nil, fault.Unreadable(path, err)
 	}
 	return o, nil

@@ -121,18 +121,13 @@ func (l *openLog) at(ctx context.Context, env cli.Environment, text string) (*lo
 
 // kept reads a checkpoint of this log from a file.
 func (l *openLog) kept(file string) (*logread.Head, error) {
-	raw, err := find.ReadFile(file, 1<<20)
-	if err != nil {
-		return nil, err
-	}
-	h, err := l.Open(raw)
-	if err == nil && h.Origin != l.head.Origin {
-		err = fmt.Errorf("it is a checkpoint of %q, not of %q", h.Origin, l.head.Origin)
-	}
-	if err != nil {
-		return nil, fault.Unreadable(file, err)
-	}
-	return h, nil
+	return find.Parsed(file, 1<<20, func(raw []byte) (*logread.Head, error) {
+		h, err := l.Open(raw)
+		if err == nil && h.Origin != l.head.Origin {
+			err = fmt.Errorf("it is a checkpoint of %q, not of %q", h.Origin, l.head.Origin)
+		}
+		return h, err
+	})
 }
 
 // showFork prints the two checkpoints that prove a fork if err is one.

@@ -32,15 +32,7 @@ func (f Selection) Root(env cli.Environment) (*trust.Root, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := find.ReadFile(path, trust.MaxSize)
-	if err != nil {
-		return nil, err
-	}
-	root, err := trust.Parse(raw)
-	if err != nil {
-		return nil, fault.Unreadable(path, err)
-	}
-	return root, nil
+	return find.Parsed(path, trust.MaxSize, trust.Parse)
 }
 
 // RootPath returns the path of the trusted root.
@@ -54,15 +46,7 @@ func (f Selection) Config(env cli.Environment) (*trust.SigningConfig, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := find.ReadFile(path, trust.MaxSize)
-	if err != nil {
-		return nil, err
-	}
-	config, err := trust.ParseSigningConfig(raw)
-	if err != nil {
-		return nil, fault.Unreadable(path, err)
-	}
-	return config, nil
+	return find.Parsed(path, trust.MaxSize, trust.ParseSigningConfig)
 }
 
 // Path returns the path of a trust file: given, or if that is empty the file of the
