@@ -100,16 +100,12 @@ func (f Cleaning) Clean(ctx context.Context, env cli.Environment, text string) e
 
 // plans returns and prints the plans for an image and, if recursive, for its platforms.
 func (f Cleaning) plans(ctx context.Context, env cli.Environment, r *lookup.Registry, text string) ([]plan, error) {
-	image, p := r.Image(ctx, text, true)
-	if p != nil {
-		return nil, p
-	}
-	platforms, p := f.platforms(ctx, r, image)
-	if p != nil {
-		return nil, p
+	images, err := r.Images(ctx, text, f.Recursive)
+	if err != nil {
+		return nil, err
 	}
 	var plans []plan
-	for _, one := range append([]oci.Image{image}, platforms...) {
+	for _, one := range images {
 		all, err := r.Client.Removables(ctx, one)
 		if err != nil {
 			return nil, lookup.RegistryError(text, err)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
-	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/oci"
 )
@@ -34,14 +33,6 @@ func (f Reach) Registry() (*lookup.Registry, error) {
 		o.Transport.TLSClientConfig = &tls.Config{RootCAs: roots}
 	}
 	return &lookup.Registry{Client: oci.New(o)}, nil
-}
-
-// platforms returns the images of an image's platforms if recursive.
-func (f Reach) platforms(ctx context.Context, r *lookup.Registry, image oci.Image) ([]oci.Image, *fault.Problem) {
-	if !f.Recursive {
-		return nil, nil
-	}
-	return r.Platforms(ctx, image)
 }
 
 // Expand returns args with the platforms of each image after it if recursive.

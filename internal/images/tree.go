@@ -21,15 +21,11 @@ func (f Reach) Tree(ctx context.Context, env cli.Environment, args []string) err
 	}
 	for _, arg := range args {
 		text := lookup.ImageName(arg)
-		image, p := registry.Image(ctx, text, true)
-		if p != nil {
-			return p
+		images, err := registry.Images(ctx, text, f.Recursive)
+		if err != nil {
+			return err
 		}
-		platforms, p := f.platforms(ctx, registry, image)
-		if p != nil {
-			return p
-		}
-		for _, one := range append([]oci.Image{image}, platforms...) {
+		for _, one := range images {
 			attached, err := registry.Client.Attachments(ctx, one)
 			if err != nil {
 				return lookup.RegistryError(text, err)

@@ -119,34 +119,37 @@ func ParseReference(text string) (oci.Reference, *fault.Problem) {
 	return reference, p
 }
 
-// Platforms returns the images of an image's platforms.
-func (r *Registry) Platforms(ctx context.Context, image oci.Image) ([]oci.Image, *fault.Problem) {
-	all, err := r.Client.Platforms(ctx, image)
+// Images returns the image that a reference names and, if recursive, those of its
+// platforms after it.
+func (r *Registry) Images(ctx context.Context, text string, recursive bool) ([]oci.Image, error) {
+	image, p := r.Image(ctx, text, true)
+	if p != nil {
+		return nil, p
+	}
+	if !recursive {
+		return []oci.Image{image}, nil
+	}
+	platforms, err := r.Client.Platforms(ctx, image)
 	if err != nil {
 		return nil, RegistryError(image.String(), err)
 	}
-	return all, nil
+	return append([]oci.Image{image}, platforms...), nil
 }
 
 // Expand returns args with the platforms of each image after it.
 func (r *Registry) Expand(ctx context.Context, args []string) ([]string, error) {
 	var all []string
 	for _, arg := range args {
-		all = append(all, arg)
 		text, isImage, p := find.Finder{Registry: r}.Subject(arg)
 		if p != nil || !isImage {
-			continue // told of when it is judged
+			all = append(all, arg) // told of when it is judged
+			continue
 		}
-		image, p := r.Image(ctx, text, true)
-		if p != nil {
-			return nil, p
+		images, err := r.Images(ctx, text, true)
+		if err != nil {
+			return nil, err
 		}
-		platforms, p := r.Platforms(ctx, image)
-		if p != nil {
-			return nil, p
-		}
-		all[len(all)-1] = "oci:" + image.String() // what was expanded, though the tag may move
-		for _, one := range platforms {
+		for _, one := range images { // by digest, as the tag may move
 			all = append(all, "oci:"+one.String())
 		}
 	}

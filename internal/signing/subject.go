@@ -118,26 +118,21 @@ func (r *Request) images(ctx context.Context, text string) ([]subject, error) {
 			Exit: fault.ExitUsage, Subject: text, Code: "usage", Err: errors.New("--bundle goes with a file; the bundle of an image goes to its registry"),
 		}
 	}
-	image, p := r.Registry.Image(ctx, text, true)
-	if p != nil {
-		return nil, p
+	images, err := r.Registry.Images(ctx, text, r.Recursive)
+	if err != nil {
+		return nil, err
 	}
-	var platforms []oci.Image
-	if r.Recursive {
-		if platforms, p = r.Registry.Platforms(ctx, image); p != nil {
-			return nil, p
-		}
-	}
-	if err := r.Registry.Client.CheckAttach(ctx, image); err != nil {
+	if err := r.Registry.Client.CheckAttach(ctx, images[0]); err != nil {
 		return nil, lookup.RegistryError(text, err)
 	}
-	if !strings.HasSuffix(text, image.Digest) {
-		r.Notice("%s is %s", text, image.Digest)
+	if digest := images[0].Digest; !strings.HasSuffix(text, digest) {
+		r.Notice("%s is %s", text, digest)
 	}
-	all := []subject{{name: text, image: &image}}
-	for _, one := range platforms {
+	var all []subject
+	for _, one := range images {
 		all = append(all, subject{name: one.String(), image: &one})
 	}
+	all[0].name = text
 	return all, r.checkLegacy(ctx, all)
 }
 
