@@ -76,9 +76,9 @@ var rooms = map[string]level{
 	"internal/config": settings, "internal/server": server, "internal/instance": making,
 	"hallmarktest":   testServer,
 	"internal/fault": problems, "internal/find": subjects, "internal/judge": judging, "internal/report": reporting,
-	"internal/lookup": finding, "internal/signing": application, "internal/ownlog": application, "internal/cli": application,
+	"internal/lookup": finding, "internal/ownlog": application, "internal/cli": application,
 	"internal/describe": acts, "internal/images": acts, "internal/operate": acts, "internal/trusting": acts,
-	"internal/readlog": reading, "internal/verifying": reading,
+	"internal/readlog": reading, "internal/signing": reading, "internal/verifying": reading,
 }
 
 // libraries are the modules that formats may stand on.

@@ -8,17 +8,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
+	"github.com/hallmark-sign/hallmark/internal/signing"
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
-// attestFlags are signFlags, and what is said.
-type attestFlags struct {
-	signFlags
-	predicate, kind string
-}
-
 func attestCommand(env cli.Environment) *cobra.Command {
-	var f attestFlags
+	var f signing.Request
+	var predicate, kind string
 	cmd := &cobra.Command{
 		Use:   "attest SUBJECT... --predicate FILE --type TYPE",
 		Short: "Say something about files and images, signed and logged",
@@ -33,29 +29,24 @@ URL it is also left in the evidence store of an instance, with each SUBJECT's di
   hallmark verify a.zip --type slsaprovenance1 --identity … --issuer …`,
 		Args: cli.UsageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			kind, err := cli.PredicateType(f.kind)
-			if f.predicate == "" || f.kind == "" {
+			uri, err := cli.PredicateType(kind)
+			if predicate == "" || kind == "" {
 				err = errors.New("--predicate and --type are needed")
 			}
 			if err == nil {
-				err = f.checkCompat()
+				err = f.Check()
 			}
 			if err != nil {
 				return cli.UsageError(cmd, err)
 			}
-			f.kind = kind
-			f.beside = f.beside || f.bundle == ""
+			f.Add = f.Add || f.Bundle == ""
 			env.CollectMore()
-			r, err := f.request(env)
-			if err != nil {
-				return err
-			}
-			return r.Attest(cmd.Context(), args, f.predicate, f.kind)
+			return f.Attest(cmd.Context(), env, args, predicate, uri)
 		},
 	}
-	f.add(cmd, env)
-	cmd.Flags().StringVar(&f.predicate, "predicate", "", "`FILE` with the predicate (JSON, at most 100 MiB)")
-	cmd.Flags().StringVar(&f.kind, "type", "", "`TYPE` of the predicate: "+cli.OneOf(append(intoto.Names(), "a URI")))
+	addSigning(cmd, env, &f)
+	cmd.Flags().StringVar(&predicate, "predicate", "", "`FILE` with the predicate (JSON, at most 100 MiB)")
+	cmd.Flags().StringVar(&kind, "type", "", "`TYPE` of the predicate: "+cli.OneOf(append(intoto.Names(), "a URI")))
 	cli.Complete(cmd, "type", intoto.Names()...)
 	cmd.MarkFlagsMutuallyExclusive("key", "identity-token", "email")
 	return cmd

@@ -25,7 +25,7 @@ import (
 // benchFlags are those of bench.
 type benchFlags struct {
 	trust    trusting.Selection
-	token    tokenFlags
+	token    signing.Login
 	clients  int
 	runs     int
 	duration time.Duration
@@ -50,7 +50,7 @@ Certificates and commands need an ID token.`,
 	cmd.AddCommand(benchLogCommand(env))
 	addTrust(cmd, &f.trust, true)
 	addCACert(cmd, &f.trust)
-	f.token.add(cmd)
+	addToken(cmd, &f.token)
 	cmd.Flags().IntVar(&f.clients, "clients", 64, "how many ask at once")
 	cmd.Flags().IntVar(&f.runs, "runs", 20, "how often each command is run")
 	cmd.Flags().DurationVar(&f.duration, "duration", 3*time.Second, "how long each measurement takes")
@@ -75,8 +75,7 @@ func (f benchFlags) run(ctx context.Context, env cli.Environment) error {
 	if err != nil {
 		return err
 	}
-	f.token.roots = roots
-	id, err := f.token.source(env).Token(ctx, s.OIDC)
+	id, err := f.token.Token(ctx, env, s.OIDC, roots)
 	if err != nil {
 		return err
 	}

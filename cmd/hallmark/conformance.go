@@ -8,12 +8,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
+	"github.com/hallmark-sign/hallmark/internal/signing"
 	"github.com/hallmark-sign/hallmark/internal/verifying"
 )
 
 // signBundleCommand speaks the conformance suite's protocol.
 func signBundleCommand(env cli.Environment) *cobra.Command {
-	var f signFlags
+	var f signing.Request
 	var inToto bool
 	cmd := &cobra.Command{
 		Use:    "sign-bundle [--in-toto] --bundle FILE ARTIFACT",
@@ -21,20 +22,16 @@ func signBundleCommand(env cli.Environment) *cobra.Command {
 		Hidden: true,
 		Args:   cli.UsageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if f.bundle == "" {
+			if f.Bundle == "" {
 				return cli.UsageError(cmd, errors.New("--bundle is missing"))
 			}
-			r, err := f.request(env)
-			switch {
-			case err != nil:
-				return err
-			case inToto:
-				return r.SignStatement(cmd.Context(), args[0])
+			if inToto {
+				return f.SignStatement(cmd.Context(), env, args[0])
 			}
-			return r.Sign(cmd.Context(), args)
+			return f.Sign(cmd.Context(), env, args)
 		},
 	}
-	f.add(cmd, env)
+	addSigning(cmd, env, &f)
 	cmd.Flags().BoolVar(&inToto, "in-toto", false, "ARTIFACT is an in-toto statement to be signed as an envelope")
 	return cmd
 }

@@ -220,16 +220,12 @@ func (t *trial) sign(ctx context.Context) error {
 		return fmt.Errorf("logging in as %s: %w", demoUser, err)
 	}
 	t.env.Say("3. Logged in as %s through the instance's own OpenID provider.", demoUser)
-	f := signFlags{
-		trust: t.trust(), token: tokenFlags{token: token}, timeout: 30 * time.Second, replace: true, // which was asked
+	r := signing.Request{
+		Trust: t.trust(), Login: signing.Login{Given: token}, Timeout: 30 * time.Second, Quiet: true,
+		Replace: true, // which was asked
 	}
-	r, err := f.request(t.env)
-	if err != nil {
-		return err
-	}
-	r.Tell, r.Remark = nil, func(string, ...any) {}
 	start := time.Now()
-	if err := r.Sign(ctx, []string{t.file}); err != nil {
+	if err := r.Sign(ctx, t.env, []string{t.file}); err != nil {
 		return err
 	}
 	t.env.Say("4. Signed %s in %s: a certificate for a key of one signature, a timestamp, a log entry.\n   All of it is in %s.",

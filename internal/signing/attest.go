@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/oci"
@@ -22,7 +23,10 @@ import (
 
 // Attest signs one statement about all subjects, and leaves it with each. The predicate is
 // read from a file, kind is its type.
-func (r *Request) Attest(ctx context.Context, args []string, file, kind string) error {
+func (r *Request) Attest(ctx context.Context, env cli.Environment, args []string, file, kind string) error {
+	if err := r.prepare(env); err != nil {
+		return err
+	}
 	predicate, err := readPredicate(file)
 	if err != nil {
 		return err
@@ -152,7 +156,7 @@ func (s *session) leave(ctx context.Context, one subject, raw []byte, predicateT
 
 // hang puts a bundle on an image, and gives the manifest that holds it.
 func (s *session) hang(ctx context.Context, one subject, raw []byte, predicateType string) (string, error) {
-	manifest, err := s.Registry.Client.Attach(ctx, *one.image, oci.Attachment{Bundle: raw, PredicateType: predicateType, Created: time.Now()})
+	manifest, err := s.registry.Client.Attach(ctx, *one.image, oci.Attachment{Bundle: raw, PredicateType: predicateType, Created: time.Now()})
 	if err != nil {
 		return "", keepAside(one, raw, err)
 	}
@@ -164,7 +168,10 @@ const maxStatement = 16 << 20
 
 // SignStatement signs the in-toto statement in a file, and verifies the bundle against the
 // first of its subjects that can be.
-func (r *Request) SignStatement(ctx context.Context, file string) error {
+func (r *Request) SignStatement(ctx context.Context, env cli.Environment, file string) error {
+	if err := r.prepare(env); err != nil {
+		return err
+	}
 	payload, err := find.ReadFile(file, maxStatement)
 	if err != nil {
 		return err

@@ -22,31 +22,31 @@ const maxKept = 100
 func (r *Request) checkStore(subjects int) error {
 	p := &fault.Problem{Exit: fault.ExitUsage, Code: "usage", Try: "--evidence '', which leaves the bundle where it is alone"}
 	switch {
-	case r.Store == nil:
+	case r.store == nil:
 		return nil
-	case r.Keyed:
+	case r.Key != "":
 		p.Err = errors.New("an evidence store keeps no bundles that are signed with a key")
 	case subjects > maxKept:
 		p.Err = fmt.Errorf("%d subjects, where an evidence store is given the bundle for each of at most %d", subjects, maxKept)
 	default:
 		return nil
 	}
-	p.Subject = r.Store.Name()
+	p.Subject = r.store.Name()
 	return p
 }
 
 // keep leaves a bundle, which is at out already, in the evidence store too, for
 // each artifact that it is about.
 func (s *session) keep(ctx context.Context, out string, raw []byte, results ...*verify.Result) error {
-	if s.Store == nil {
+	if s.store == nil {
 		return nil
 	}
 	for _, r := range results {
-		if err := s.Store.Client.Put(ctx, r.Digest, raw); err != nil {
+		if err := s.store.Client.Put(ctx, r.Digest, raw); err != nil {
 			return s.unkept(out, r, err)
 		}
 	}
-	s.Remark("  kept by   %s", s.Store.Name())
+	s.remark("  kept by   %s", s.store.Name())
 	return nil
 }
 
@@ -54,7 +54,7 @@ func (s *session) keep(ctx context.Context, out string, raw []byte, results ...*
 // evidence store.
 func (s *session) unkept(out string, r *verify.Result, err error) error {
 	p := &fault.Problem{
-		Exit: fault.ExitUndecided, Subject: s.Store.Name(), Code: "not-stored", Try: "signing again, later",
+		Exit: fault.ExitUndecided, Subject: s.store.Name(), Code: "not-stored", Try: "signing again, later",
 		Err: fmt.Errorf("the signature is logged and its bundle is in place, and the evidence store did not take it: %w", err),
 	}
 	if errors.Is(err, context.Canceled) {
@@ -64,7 +64,7 @@ func (s *session) unkept(out string, r *verify.Result, err error) error {
 	case errors.Is(err, client.ErrNoStore):
 		p.Try = lookup.NoStoreHint
 	case out != "":
-		p.Try = fmt.Sprintf(`(printf '{"bundle":'; tail -n 1 %s; printf '}') | curl --json @- %s`, fault.Quoted(out), fault.Quoted(s.Store.Client.Address(r.Digest)))
+		p.Try = fmt.Sprintf(`(printf '{"bundle":'; tail -n 1 %s; printf '}') | curl --json @- %s`, fault.Quoted(out), fault.Quoted(s.store.Client.Address(r.Digest)))
 	}
 	return p
 }

@@ -58,9 +58,12 @@ func TestCheckStore(t *testing.T) {
 		"no store": {"", true, 5000, true}, "one": {"http://a", false, 1, true}, "many": {"http://a", false, maxKept, true},
 		"too many": {"http://a", false, maxKept + 1, false}, "a key": {"http://a", true, 1, false},
 	} {
-		r := &Request{Keyed: c.keyed}
+		r := new(Request)
+		if c.keyed {
+			r.Key = "key.pem"
+		}
 		if c.url != "" {
-			r.Store = &lookup.Store{Client: client.Evidence{URL: c.url}}
+			r.store = &lookup.Store{Client: client.Evidence{URL: c.url}}
 		}
 		if err := r.checkStore(c.subjects); (err == nil) != c.ok {
 			t.Errorf("%s: %v", name, err)

@@ -18,11 +18,11 @@ import (
 
 // checkLegacy sees that what cosign 2 reads can be left on images.
 func (r *Request) checkLegacy(ctx context.Context, images []subject) error {
-	if !r.Legacy {
+	if r.Compat == "" {
 		return nil
 	}
 	for _, one := range images {
-		if err := r.Registry.Client.CheckLegacy(ctx, *one.image); err != nil {
+		if err := r.registry.Client.CheckLegacy(ctx, *one.image); err != nil {
 			return lookup.RegistryError(one.name, err)
 		}
 	}
@@ -33,21 +33,21 @@ func (r *Request) checkLegacy(ctx context.Context, images []subject) error {
 // image: the attestation in it, or for a signature one of the older form, which is
 // over other bytes and has a certificate and a log entry of its own.
 func (s *session) leaveLegacy(ctx context.Context, one subject, raw []byte, kind string) error {
-	if !s.Legacy || one.image == nil {
+	if s.Compat == "" || one.image == nil {
 		return nil
 	}
 	legacy, err := s.legacy(ctx, *one.image, raw, kind)
 	if err != nil {
 		return err
 	}
-	if err := s.Registry.Client.AttachLegacy(ctx, *one.image, legacy); err != nil {
+	if err := s.registry.Client.AttachLegacy(ctx, *one.image, legacy); err != nil {
 		return lookup.RegistryError(one.name, fmt.Errorf("the bundle is on the image, and what cosign 2 reads is not: %w", err))
 	}
 	verify := "verify --insecure-ignore-tlog --use-signed-timestamps --trusted-root FILE"
 	if kind != intoto.TypeSigned {
 		verify = "verify-attestation --type TYPE --insecure-ignore-tlog --insecure-ignore-sct --use-signed-timestamps --certificate-chain FILE --timestamp-certificate-chain FILE"
 	}
-	s.Remark("%s: for cosign 2, without its log entry: cosign %s …", one.name, verify)
+	s.remark("%s: for cosign 2, without its log entry: cosign %s …", one.name, verify)
 	return nil
 }
 

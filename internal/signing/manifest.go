@@ -12,9 +12,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/internal/find"
-	"github.com/hallmark-sign/hallmark/verify"
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
@@ -31,7 +31,10 @@ type manifest struct {
 
 // SignManifest signs one statement about everything that the arguments name. The
 // bundle goes into one file, and on every image.
-func (r *Request) SignManifest(ctx context.Context, args []string) error {
+func (r *Request) SignManifest(ctx context.Context, env cli.Environment, args []string) error {
+	if err := r.prepare(env); err != nil {
+		return err
+	}
 	r.manifest = true
 	m := &manifest{out: r.target(filepath.Join(manifestDir(args), ManifestName)), seen: map[string]bool{}}
 	for _, arg := range args {
@@ -63,7 +66,7 @@ func (r *Request) SignManifest(ctx context.Context, args []string) error {
 
 // add adds what one argument names.
 func (m *manifest) add(ctx context.Context, r *Request, arg string) error {
-	text, isImage, p := find.Finder{Registry: r.Registry}.Subject(arg)
+	text, isImage, p := find.Finder{Registry: r.registry}.Subject(arg)
 	if p != nil {
 		return p
 	}
@@ -199,19 +202,8 @@ func (s *session) signManifest(ctx context.Context, m *manifest) error {
 	if len(failed) > 0 {
 		return failed
 	}
-	if err := m.tell(s.TellManifest, results); err != nil {
+	if err := s.tellManifest(m, results); err != nil {
 		return err
 	}
 	return s.keep(ctx, m.out, raw, results...)
-}
-
-func (m *manifest) tell(report func(SignedManifest) error, results []*verify.Result) error {
-	if report == nil {
-		return nil
-	}
-	signed := SignedManifest{Bundle: m.out, Results: results}
-	for _, one := range m.subjects {
-		signed.Names = append(signed.Names, one.name)
-	}
-	return report(signed)
 }

@@ -5,75 +5,100 @@ package signing
 import (
 	"context"
 	"crypto"
-	"io"
+	"fmt"
+	"time"
 
 	"github.com/hallmark-sign/hallmark/client"
+	"github.com/hallmark-sign/hallmark/internal/cli"
+	"github.com/hallmark-sign/hallmark/internal/images"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
+	"github.com/hallmark-sign/hallmark/internal/trusting"
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
+// compatCosign2 is the value of Compat for cosign 1 and 2.
+const compatCosign2 = "cosign2"
+
 // A Request says what bundles are made with and where they go. It is used once.
 type Request struct {
-	Bundle    string   // file for the bundle; empty: beside the file that is signed
-	Add       bool     // add to the bundles that are there
-	Replace   bool     // replace a bundle of somebody else
-	Legacy    bool     // also leave on images what cosign 1 and 2 read
-	Recursive bool     // also sign every platform of an image
-	Keyed     bool     // Open returns a key
-	Inputs    []string // files that are read for this run, and are not overwritten
+	Trust          trusting.Selection
+	Login          Login         // of who signs, without Key
+	Key            string        // file with a private key; empty: a new key for each signature, and a certificate for it
+	PassphraseFile string        // with the passphrase of Key; empty: ask for it
+	Bundle         string        // file for the bundle; empty: beside the file that is signed
+	Add            bool          // add to the bundles that are there
+	Replace        bool          // replace a bundle of somebody else
+	Compat         string        // cosign2: also leave on images what cosign 1 and 2 read
+	Registry       images.Reach  // also says whether every platform of an image is signed
+	Evidence       string        // URL of an evidence store that gets the bundles too; empty: none
+	Timeout        time.Duration // of a service, a registry or an evidence store
+	Quiet          bool          // do not print what was signed
 
-	Registry *lookup.Registry
-	Store    *lookup.Store // nil: bundles are kept nowhere else
-	Stdin    io.Reader
-
-	// Open returns the credentials to sign with. It is called once all that can be checked
-	// before has been checked, and may ask the user to log in.
-	Open func(context.Context) (Credentials, error)
-
-	Tell         func(Signed) error               // reports one signature; nil: reports none
-	TellManifest func(SignedManifest) error       // reports the signature of SignManifest; nil: reports none
-	Notice       func(format string, a ...any)    // tells the user something
-	Remark       func(format string, args ...any) // tells the user something that machines don't need
-
-	manifest bool // one signature for all subjects
+	env      cli.Environment
+	registry *lookup.Registry
+	store    *lookup.Store // nil: bundles are kept nowhere else
+	manifest bool          // one signature for all subjects
 }
 
-// A Credentials is what signatures are made and verified with.
-type Credentials struct {
-	Verifier *verify.Verifier
-	Services *client.Services
-	Key      crypto.Signer // nil: a new one for each signature
-	Token    Token         // who signs if Key is nil
+// Check reports what is wrong with the command line, before anything is read.
+func (r *Request) Check() error {
+	if r.Compat != "" && r.Compat != compatCosign2 {
+		return fmt.Errorf("--compat %q is not %s", r.Compat, compatCosign2)
+	}
+	return nil
 }
 
-// A Signed is a signature that was made.
-type Signed struct {
-	Name   string // of the subject, as it was given
-	Bundle string // file or image manifest that has the bundle
-	Result *verify.Result
+// prepare makes the clients of the registry and of the evidence store. It makes no request.
+func (r *Request) prepare(env cli.Environment) (err error) {
+	r.env = env
+	r.Registry.Timeout = r.Timeout
+	if r.registry, err = r.Registry.Registry(); err != nil {
+		return err
+	}
+	r.store, err = r.Trust.EvidenceStore(env, r.Evidence, r.Timeout)
+	return err
 }
 
-// A SignedManifest is a signature of many subjects.
-type SignedManifest struct {
-	Bundle  string   // file that has the bundle
-	Names   []string // of the subjects, as they were given
-	Results []*verify.Result
+// inputs returns the files that are read for this run, and are not overwritten.
+func (r *Request) inputs() []string {
+	return []string{r.Key, r.PassphraseFile, r.Login.Given, r.Login.PasswordFile, r.Trust.TrustedRoot, r.Trust.SigningConfig, r.Trust.CACert, r.Registry.CACert}
 }
 
-// session is what the signatures of one run share.
+// A session is what the signatures of one run share.
 type session struct {
 	*Request
-	Credentials
+	verifier *verify.Verifier
+	services *client.Services
+	key      crypto.Signer // nil: a new one for each signature
+	token    Token         // who signs if key is nil
 }
 
+// session reads the trust files, selects the services, and logs in or reads the key. It is
+// called once all that can be checked before has been checked.
 func (r *Request) session(ctx context.Context) (*session, error) {
-	c, err := r.Open(ctx)
-	return &session{r, c}, err
-}
-
-func (s *session) tell(name, bundle string, result *verify.Result) error {
-	if s.Tell == nil {
-		return nil
+	root, err := r.Trust.Root(r.env)
+	if err != nil {
+		return nil, err
 	}
-	return s.Tell(Signed{name, bundle, result})
+	config, err := r.Trust.Config(r.env)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{Request: r}
+	if s.verifier, err = verify.New(root); err != nil {
+		return nil, err
+	}
+	roots, err := r.Trust.Authorities(r.env)
+	if err != nil {
+		return nil, err
+	}
+	if s.services, err = client.Open(config, time.Now(), r.env.HTTP(roots, r.Timeout)); err != nil {
+		return nil, err
+	}
+	if r.Key != "" {
+		s.key, err = cli.LoadKey(ctx, r.env, r.Key, r.PassphraseFile)
+		return s, err
+	}
+	s.token, err = r.Login.Token(ctx, r.env, s.services.OIDC, roots)
+	return s, err
 }

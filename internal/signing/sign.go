@@ -12,6 +12,7 @@ import (
 	"os"
 
 	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/sign"
@@ -19,7 +20,10 @@ import (
 )
 
 // Sign signs files and images one after the other. The first failure ends it.
-func (r *Request) Sign(ctx context.Context, args []string) error {
+func (r *Request) Sign(ctx context.Context, env cli.Environment, args []string) error {
+	if err := r.prepare(env); err != nil {
+		return err
+	}
 	subjects, err := r.subjects(ctx, args)
 	if err != nil {
 		return err
@@ -80,17 +84,17 @@ func (s *session) signFile(ctx context.Context, one subject, out string) error {
 
 // signer makes the key of one signature, and the policy that the bundle must meet.
 func (s *session) signer() (sign.Signer, verify.Requirements, error) {
-	signer := s.Services.Signer(s.Key)
-	if s.Key != nil {
-		return signer, verify.Requirements{Keys: []crypto.PublicKey{s.Key.Public()}}, nil
+	signer := s.services.Signer(s.key)
+	if s.key != nil {
+		return signer, verify.Requirements{Keys: []crypto.PublicKey{s.key.Public()}}, nil
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return signer, verify.Requirements{}, fmt.Errorf("making a key: %w", err)
 	}
 	signer.Key = key
-	certifier := s.Services.Fulcio
-	certifier.Token = s.Token.Raw
+	certifier := s.services.Fulcio
+	certifier.Token = s.token.Raw
 	signer.Certifier = certifier
 	return signer, verify.Requirements{AnyIdentityUnsafe: true}, nil
 }

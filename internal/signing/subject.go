@@ -43,14 +43,14 @@ func (s subject) open() (io.ReadCloser, error) {
 func (r *Request) subjects(ctx context.Context, args []string) ([]subject, error) {
 	var all []subject
 	for _, arg := range args {
-		finder := find.Finder{Registry: r.Registry}
+		finder := find.Finder{Registry: r.registry}
 		text, isImage, p := finder.Subject(arg)
 		if p != nil {
 			return nil, p
 		}
 		if !isImage {
 			if len(args) > 1 && find.IsBundle(text) { // of a pattern that the shell has filled in
-				r.Notice("%s: a bundle, not signed", text)
+				r.env.Say("%s: a bundle, not signed", text)
 				continue
 			}
 			one, p := r.file(text)
@@ -75,7 +75,7 @@ func (r *Request) subjects(ctx context.Context, args []string) ([]subject, error
 // file returns the subject of an argument that names a file, a pipe or standard input.
 func (r *Request) file(text string) (subject, *fault.Problem) {
 	if text == find.Stdin {
-		return r.once(text, r.Stdin)
+		return r.once(text, r.env.Stdin)
 	}
 	info, err := os.Stat(text)
 	switch {
@@ -118,15 +118,15 @@ func (r *Request) images(ctx context.Context, text string) ([]subject, error) {
 			Exit: fault.ExitUsage, Subject: text, Code: "usage", Err: errors.New("--bundle goes with a file; the bundle of an image goes to its registry"),
 		}
 	}
-	images, err := r.Registry.Images(ctx, text, r.Recursive)
+	images, err := r.registry.Images(ctx, text, r.Registry.Recursive)
 	if err != nil {
 		return nil, err
 	}
-	if err := r.Registry.Client.CheckAttach(ctx, images[0]); err != nil {
+	if err := r.registry.Client.CheckAttach(ctx, images[0]); err != nil {
 		return nil, lookup.RegistryError(text, err)
 	}
 	if digest := images[0].Digest; !strings.HasSuffix(text, digest) {
-		r.Notice("%s is %s", text, digest)
+		r.env.Say("%s is %s", text, digest)
 	}
 	var all []subject
 	for _, one := range images {
@@ -169,12 +169,12 @@ func (s *session) check(b *bundle.Bundle, artifact verify.Artifact, policy verif
 	if err != nil {
 		return nil, nil, err
 	}
-	result, err := s.Verifier.Verify(parsed, artifact, policy)
+	result, err := s.verifier.Verify(parsed, artifact, policy)
 	if err != nil {
 		return nil, nil, fmt.Errorf("verifying the new bundle, which was not written: %w", err)
 	}
-	if s.Key == nil && !s.Token.is(result.Identity) {
-		return nil, nil, fmt.Errorf("the certificate is for %s, the token for %s via %s: the bundle was not written", judge.Who(result), s.Token.Challenge, s.Token.Issuer)
+	if s.key == nil && !s.token.is(result.Identity) {
+		return nil, nil, fmt.Errorf("the certificate is for %s, the token for %s via %s: the bundle was not written", judge.Who(result), s.token.Challenge, s.token.Issuer)
 	}
 	return raw, result, nil
 }

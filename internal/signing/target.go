@@ -47,7 +47,7 @@ func (r *Request) checkTargets(targets, files []string) error {
 	if err := r.checkLines(); err != nil {
 		return err
 	}
-	inputs := slices.Concat(r.Inputs, files)
+	inputs := slices.Concat(r.inputs(), files)
 	var read []os.FileInfo // of the inputs, once a target is there that could be one
 	probed := map[string]bool{}
 	for _, out := range targets {
@@ -162,7 +162,7 @@ func (s *session) write(out string, raw []byte) (string, error) {
 	_, err = os.Stat(out)
 	exists := err == nil
 	if exists && !s.Replace && !mayReplace(out, ours) {
-		s.Remark("%s: kept, as it is somebody else's or of another kind; --replace replaces it", out)
+		s.remark("%s: kept, as it is somebody else's or of another kind; --replace replaces it", out)
 		lines := linesName(out)
 		return lines, durable.AddLine(lines, raw, 0o644)
 	}
@@ -171,7 +171,7 @@ func (s *session) write(out string, raw []byte) (string, error) {
 		if s.Bundle != "" {
 			keep += " --bundle " + fault.Quoted(linesName(out))
 		}
-		s.Remark("%s: replaced; '%s' keeps the signatures that are there", out, keep)
+		s.remark("%s: replaced; '%s' keeps the signatures that are there", out, keep)
 	}
 	return out, durable.WriteFile(out, append(raw, '\n'), 0o644)
 }

@@ -3,6 +3,7 @@
 package signing
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -15,9 +16,14 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/term"
+
+	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/client/login"
 	"github.com/hallmark-sign/hallmark/identity"
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/trusting"
 )
 
 // ClientID is what Sigstore clients call themselves, and the audience of tokens.
@@ -28,34 +34,57 @@ const loginTimeout = 5 * time.Minute
 
 // A Login says where an ID token comes from.
 type Login struct {
-	Given  string // file with a token, or the token itself; empty: the CI's own, then a login
-	Issuer string // OpenID issuer to log in at; empty: the instance's
-	Email  string // account to log in as with Password; empty: a browser
-	Device bool   // log in with a code on another device
+	Given        string // file with a token, or the token itself; empty: the CI's own, then a login
+	Issuer       string // OpenID issuer to log in at; empty: the instance's
+	Email        string // account to log in as with a password; empty: a browser
+	PasswordFile string // with the password of Email; empty: ask for it
+	Device       bool   // log in with a code on another device
+}
 
-	Roots      *x509.CertPool // certificate authorities of the issuer's TLS; nil: the system's
-	Getenv     func(string) string
-	Terminal   bool // somebody can log in
-	Password   func(context.Context) ([]byte, error)
-	ReadSecret func(file string) ([]byte, error)
-	Prompt     io.Writer // where the user is told how to log in
+// Print logs in at the instance that is selected and prints the ID token.
+func (l Login) Print(ctx context.Context, env cli.Environment, at trusting.Selection) error {
+	roots, err := at.Authorities(env)
+	if err != nil {
+		return err
+	}
+	issuer := ""
+	if l.Issuer == "" {
+		config, err := at.Config(env)
+		if err != nil {
+			return err
+		}
+		services, err := client.Open(config, time.Now(), env.HTTP(roots, time.Minute))
+		if err != nil {
+			return err
+		}
+		issuer = services.OIDC
+	}
+	token, err := l.login(ctx, env, issuer, roots)
+	if err != nil {
+		return err
+	}
+	if env.JSON {
+		return env.PrintJSON(map[string]string{"token": token})
+	}
+	if file, ok := env.Stdout.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		token += "\n" // which other clients take for part of it, in a file
+	}
+	_, err = io.WriteString(env.Stdout, token)
+	return err
 }
 
 // get finds a token: given, ambient, or by a login at issuer.
-func (l Login) get(ctx context.Context, issuer string) (string, error) {
+func (l Login) get(ctx context.Context, env cli.Environment, issuer string, roots *x509.CertPool) (string, error) {
 	if l.Given != "" {
 		return l.given()
 	}
 	if l.Email == "" && !l.Device {
-		token, ok, err := login.Ambient(ctx, http.DefaultClient, l.Getenv, ClientID)
+		token, ok, err := login.Ambient(ctx, http.DefaultClient, env.Getenv, ClientID)
 		if ok || err != nil {
 			return token, err
 		}
 	}
-	if l.Issuer != "" {
-		issuer = l.Issuer
-	}
-	return l.Login(ctx, issuer)
+	return l.login(ctx, env, issuer, roots)
 }
 
 // A Token is an ID token with what its holder needs to know of it.
@@ -72,9 +101,9 @@ func (t Token) is(id identity.Identity) bool {
 }
 
 // Token returns a token with its claims: the one given, that of the CI, or one of a login at
-// issuer.
-func (l Login) Token(ctx context.Context, issuer string) (Token, error) {
-	token, err := l.get(ctx, issuer)
+// issuer, whose TLS certificate is of one of roots (nil: of the system's).
+func (l Login) Token(ctx context.Context, env cli.Environment, issuer string, roots *x509.CertPool) (Token, error) {
+	token, err := l.get(ctx, env, issuer, roots)
 	if err != nil {
 		return Token{}, err
 	}
@@ -90,7 +119,7 @@ func (l Login) given() (string, error) {
 	if strings.HasPrefix(l.Given, "eyJ") && strings.Count(l.Given, ".") == 2 {
 		return l.Given, nil
 	}
-	raw, err := l.ReadSecret(l.Given)
+	raw, err := cli.ReadSecret(l.Given)
 	if err != nil {
 		return "", err
 	}
@@ -112,28 +141,28 @@ func bareToken(file, text string) (string, error) {
 	return strings.Trim(text, "\"'"), nil
 }
 
-// Login asks somebody to log in, or logs in with a password.
-func (l Login) Login(ctx context.Context, issuer string) (string, error) {
-	if issuer == "" {
+// login asks somebody to log in, or logs in with a password.
+func (l Login) login(ctx context.Context, env cli.Environment, issuer string, roots *x509.CertPool) (string, error) {
+	if issuer = cmp.Or(l.Issuer, issuer); issuer == "" {
 		return "", &fault.Problem{Exit: fault.ExitUndecided, Code: "no-service", Err: errors.New("the signing config names no OpenID issuer to log in at"), Try: "--identity-token FILE"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
 	defer cancel()
-	o := login.Options{Issuer: issuer, ClientID: ClientID, HTTP: &http.Client{Transport: transport(l.Roots)}}
+	o := login.Options{Issuer: issuer, ClientID: ClientID, HTTP: &http.Client{Transport: transport(roots)}}
 	if l.Email != "" {
-		password, err := l.Password(ctx)
+		password, err := env.Secret(ctx, "password", l.PasswordFile, "", "")
 		if err != nil {
 			return "", err
 		}
 		return login.Password(ctx, o, l.Email, password)
 	}
-	if !l.Terminal && !l.Device {
+	if _, terminal := env.Terminal(); !terminal && !l.Device {
 		return "", &fault.Problem{Exit: fault.ExitUndecided, Code: "no-token", Err: errors.New("there is no ID token, and no terminal for a login"), Try: "--identity-token FILE, or --email EMAIL --password-file FILE"}
 	}
-	if l.Device || !l.hasBrowser() {
-		return login.Device(ctx, o, l.Prompt)
+	if l.Device || !hasBrowser(env) {
+		return login.Device(ctx, o, env.Stderr)
 	}
-	return login.Browser(ctx, o, openBrowser, l.Prompt)
+	return login.Browser(ctx, o, openBrowser, env.Stderr)
 }
 
 // transport returns net/http's transport, which also trusts these TLS authorities.
@@ -144,12 +173,12 @@ func transport(roots *x509.CertPool) *http.Transport {
 }
 
 // hasBrowser guesses whether a browser opened here would be seen.
-func (l Login) hasBrowser() bool {
+func hasBrowser(env cli.Environment) bool {
 	switch runtime.GOOS {
 	case "darwin", "windows":
-		return l.Getenv("SSH_CONNECTION") == ""
+		return env.Getenv("SSH_CONNECTION") == ""
 	}
-	return l.Getenv("DISPLAY") != "" || l.Getenv("WAYLAND_DISPLAY") != ""
+	return env.Getenv("DISPLAY") != "" || env.Getenv("WAYLAND_DISPLAY") != ""
 }
 
 func openBrowser(url string) error {
