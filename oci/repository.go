@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -175,9 +177,10 @@ func (s *session) send(ctx context.Context, p *idleTimer, place string, d Descri
 	if err != nil {
 		return err
 	}
-	defer content.Close()
+	body := &upload{content: stream{content, p}}
+	defer body.Close()
 	q := request{
-		method: http.MethodPut, url: place, body: struct{ io.Reader }{&stream{content, p}}, length: d.Size, limit: MaxManifest,
+		method: http.MethodPut, url: place, body: body, length: d.Size, limit: MaxManifest,
 		header: map[string]string{"Content-Type": "application/octet-stream"}, statuses: []int{http.StatusCreated},
 	}
 	if d.Size == 0 {
@@ -303,4 +306,35 @@ func (s *stream) Read(b []byte) (int, error) {
 func (s *stream) Close() error {
 	defer s.idleTimer.stop()
 	return s.ReadCloser.Close()
+}
+
+// An upload is a streamed request body. The transport may still read a body
+// after the response has come, and the library sends the request again after a
+// token has expired. So an upload can be sent only once, and not read once it
+// is closed.
+type upload struct {
+	content stream
+	sent    atomic.Bool
+	mutex   sync.Mutex // held while content is read; guards closed
+	closed  bool
+}
+
+// Read implements [io.Reader].
+func (u *upload) Read(b []byte) (int, error) {
+	u.mutex.Lock()
+	defer u.mutex.Unlock()
+	if u.closed {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	return u.content.Read(b)
+}
+
+// Close closes the content, which ends a Read that waits for it, and waits for
+// that Read. The idle timer goes on, as the response may be yet to come.
+func (u *upload) Close() error {
+	err := u.content.ReadCloser.Close()
+	u.mutex.Lock()
+	defer u.mutex.Unlock()
+	u.closed = true
+	return err
 }

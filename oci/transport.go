@@ -47,7 +47,8 @@ func newTransport(base *http.Transport, plain bool) http.RoundTripper {
 	return &retryTransport{&guarded{base, plain}}
 }
 
-// guarded refuses plain HTTP except to loopback, and bounds responses.
+// guarded refuses plain HTTP except to loopback, sends a streamed body once, and
+// bounds responses.
 type guarded struct {
 	inner http.RoundTripper
 	plain bool
@@ -55,8 +56,13 @@ type guarded struct {
 
 var errPlain = errors.New("plain HTTP is allowed only to loopback: on a network, anyone could read credentials and alter responses")
 
+var errSent = errors.New("a streamed body can't be sent again")
+
 // RoundTrip implements [http.RoundTripper].
 func (g *guarded) RoundTrip(req *http.Request) (*http.Response, error) {
+	if body, ok := req.Body.(*upload); ok && body.sent.Swap(true) {
+		return nil, errSent
+	}
 	if req.URL.Scheme != "https" && !g.plain && !isLoopback(req.URL.Hostname()) {
 		return nil, errPlain
 	}

@@ -4,11 +4,15 @@ package oci
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
+
+	"github.com/hallmark-sign/hallmark/client/retry"
 )
 
 // uploads has the registry's uploads be answered here, and says which were begun and
@@ -69,5 +73,61 @@ func TestUploadCalledOff(t *testing.T) {
 	}
 	if err := New(Options{}).Repository(p.ref(t, ":v1")).CheckPut(t.Context()); err != nil || left() != 0 {
 		t.Errorf("asking whether one may: %v, %d uploads are left", err, left())
+	}
+}
+
+// A slowSource is a blob that takes until it is closed to read, and counts reads that it must
+// not see.
+type slowSource struct {
+	reading      atomic.Int32
+	closed       chan struct{}
+	done, wrongs atomic.Int32
+}
+
+// Read waits for Close.
+func (s *slowSource) Read([]byte) (int, error) {
+	if s.reading.Add(1) > 1 || s.done.Load() > 0 {
+		s.wrongs.Add(1)
+	}
+	defer s.reading.Add(-1)
+	<-s.closed
+	return 0, io.ErrClosedPipe
+}
+
+// Close ends Read.
+func (s *slowSource) Close() error {
+	select {
+	case <-s.closed:
+	default:
+		close(s.closed)
+	}
+	return nil
+}
+
+// A registry that answers an upload with 401 before it has read it gets the stream once, and
+// nothing reads the stream once PutBlob has returned.
+func TestUploadIsSentOnce(t *testing.T) {
+	p := newPlace(t, true)
+	var puts atomic.Int32
+	p.answer("/", func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/token":
+			_, _ = io.WriteString(w, `{"token":"token"}`)
+		case r.Method == http.MethodPost:
+			w.Header().Set("Location", "/v2/a/b/blobs/uploads/one")
+			w.WriteHeader(http.StatusAccepted)
+		case r.Method == http.MethodPut && puts.Add(1) > 1:
+			w.WriteHeader(http.StatusForbidden)
+		default:
+			w.Header().Set("WWW-Authenticate", `Bearer realm="`+p.URL+`/token",service="registry"`)
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	})
+	source := &slowSource{closed: make(chan struct{})}
+	open := func(context.Context) (io.ReadCloser, error) { return source, nil }
+	err := New(Options{}).Repository(p.ref(t, ":v1")).PutBlob(t.Context(), Descriptor{Digest: digestOf(nil), Size: 1 << 20}, open)
+	source.done.Store(1)
+	if !errors.Is(err, retry.ErrUnavailable) || source.wrongs.Load() > 0 || source.reading.Load() > 0 || puts.Load() != 1 {
+		t.Errorf("%v; %d reads too many, %d uploads", err, source.wrongs.Load(), puts.Load())
 	}
 }

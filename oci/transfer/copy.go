@@ -263,6 +263,9 @@ func (c *carrier) check(ctx context.Context) {
 		listed[t.Digest] = true
 	}
 	for _, t := range c.survey.order {
+		c.keepReplaced(ctx, t.tags, listed)
+	}
+	for _, t := range c.survey.order {
 		if !listed[t.Digest] && !c.kept[t.Digest] {
 			c.report.miss(t.Descriptor, "the target does not list it")
 		}

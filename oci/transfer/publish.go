@@ -92,6 +92,19 @@ func (c *carrier) stays(ctx context.Context, one tag) (bool, error) {
 	return false, nil
 }
 
+// keepReplaced marks the manifests of tags that another client has replaced since
+// they were written, with all of their signatures.
+func (c *carrier) keepReplaced(ctx context.Context, tags []tag, listed map[string]bool) {
+	for _, one := range tags {
+		if listed[one.Digest] {
+			continue
+		}
+		if stays, err := c.stays(ctx, one); err == nil && stays {
+			c.kept[one.Digest] = true
+		}
+	}
+}
+
 // covers reports whether all layers of a manifest are in another.
 func covers(all, some []oci.Descriptor) bool {
 	return !slices.ContainsFunc(some, func(layer oci.Descriptor) bool {

@@ -4,11 +4,11 @@ package transfer_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/oci"
@@ -16,38 +16,34 @@ import (
 
 const typeSignature = "application/vnd.dev.cosign.simplesigning.v1+json"
 
-// Who signs at the target in the older form just when a copy writes the tag loses
-// nothing, and neither does the copy.
+// A client that signs in the older form just when a copy writes the tag loses nothing, and
+// neither does the copy: whether the client has written the tag again before the copy reads
+// it again, or only before the copy checks the target.
 func TestLegacyBesideSigner(t *testing.T) {
+	t.Parallel()
+	t.Run("before the tag is read again", func(t *testing.T) { legacyBesideSigner(t, false) })
+	t.Run("before the target is checked", func(t *testing.T) { legacyBesideSigner(t, true) })
+}
+
+func legacyBesideSigner(t *testing.T, late bool) {
+	t.Parallel()
 	from, to := newPlace(t, true), newPlace(t, true)
 	image := from.put(t, "v1", nil, "layer")
 	tag := image.LegacyTags()[0]
 	from.put(t, tag, func(m map[string]any) { m["layers"].([]oci.Descriptor)[0].MediaType = typeSignature }, "signature of the source")
+	door := &place{Server: httptest.NewServer(to.Config.Handler)} // where the client that signs comes in
+	t.Cleanup(door.Close)
 	var signer sync.WaitGroup
-	var writes atomic.Int64
-	to.mutex.Lock()
-	to.before = func(_ http.ResponseWriter, r *http.Request) bool {
-		if r.Method != http.MethodPut || !strings.HasSuffix(r.URL.Path, tag) || writes.Add(1) > 1 {
-			return false
+	sign := func() {
+		at, err := client().Resolve(t.Context(), door.ref(t, "c/d@"+image.Digest))
+		if err == nil {
+			err = client().AttachLegacy(t.Context(), at, oci.Legacy{Detached: bundle.Detached{Signature: []byte("by somebody")}, Payload: []byte("{}")})
 		}
-		signer.Go(func() {
-			at, err := client().Resolve(t.Context(), to.ref(t, "c/d@"+image.Digest))
-			if err == nil {
-				err = client().AttachLegacy(t.Context(), at, oci.Legacy{Detached: bundle.Detached{Signature: []byte("by somebody")}, Payload: []byte("{}")})
-			}
-			if err != nil {
-				t.Error(err)
-			}
-		})
-		for begun := time.Now(); writes.Load() < 2 || !to.has(t, "c/d/manifests/"+tag); {
-			if time.Sleep(time.Millisecond); time.Since(begun) > time.Minute {
-				t.Error("nobody signs")
-				break
-			}
+		if err != nil {
+			t.Error(err)
 		}
-		return false
 	}
-	to.mutex.Unlock()
+	to.before = order(t, to, door, tag, late, func() { signer.Go(sign) }, signer.Wait)
 	r := run(t, from, to, image)
 	signer.Wait()
 	d, _, err := to.repository(t, "c/d").Tagged(t.Context(), tag)
@@ -60,6 +56,41 @@ func TestLegacyBesideSigner(t *testing.T) {
 	}
 	if c, err := oci.ParseContents(d, raw); err != nil || len(c.Layers) != 2 || !r.Complete {
 		t.Errorf("%v of both signatures: %s; %+v", err, raw, r)
+	}
+}
+
+// order orders the writes of the tag: first that of the client that signs, as the copy is
+// about to write, then that of the copy, then the second one of the client. The copy goes on
+// when the client has signed: with reading the tag again or, if late, with publishing.
+func order(t *testing.T, to, door *place, tag string, late bool, sign, signed func()) func(http.ResponseWriter, *http.Request) bool {
+	t.Helper()
+	wrote, overwritten, publishing := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	var ofSigner, ofCopy atomic.Int64
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		copies := "http://"+r.Host != door.URL
+		switch what := r.Method + " " + r.URL.Path; {
+		case copies && what == "PUT /v2/c/d/manifests/v1" && late:
+			close(publishing)
+			signed()
+		case !strings.HasSuffix(what, "/manifests/"+tag):
+		case copies && r.Method == http.MethodPut && ofCopy.Add(1) == 1:
+			sign()
+			<-wrote
+			to.inner.ServeHTTP(w, r)
+			close(overwritten)
+			return true
+		case copies && r.Method != http.MethodPut && ofCopy.Load() > 0 && !late:
+			signed()
+		case !copies && r.Method == http.MethodPut && ofSigner.Add(1) == 1:
+			to.inner.ServeHTTP(w, r)
+			close(wrote)
+			return true
+		case !copies && r.Method == http.MethodPut && late:
+			<-publishing
+		case !copies && r.Method != http.MethodPut && ofSigner.Load() > 0:
+			<-overwritten
+		}
+		return false
 	}
 }
 

@@ -35,6 +35,7 @@ const (
 // place is a registry on loopback. before may answer a request in its stead.
 type place struct {
 	*httptest.Server
+	inner    http.Handler
 	mutex    sync.Mutex
 	before   func(w http.ResponseWriter, r *http.Request) bool
 	requests []string
@@ -42,15 +43,14 @@ type place struct {
 
 func newPlace(t *testing.T, referrers bool) *place {
 	t.Helper()
-	p := &place{}
-	inner := registry.New(registry.WithReferrersSupport(referrers), registry.Logger(log.New(io.Discard, "", 0)))
+	p := &place{inner: registry.New(registry.WithReferrersSupport(referrers), registry.Logger(log.New(io.Discard, "", 0)))}
 	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.mutex.Lock()
 		p.requests = append(p.requests, r.Method+" "+r.URL.Path)
 		before := p.before
 		p.mutex.Unlock()
 		if before == nil || !before(w, r) {
-			inner.ServeHTTP(w, r)
+			p.inner.ServeHTTP(w, r)
 		}
 	}))
 	t.Cleanup(p.Close)
