@@ -29,6 +29,10 @@ type tab struct {
 	last    int // id of the last command
 }
 
+// patience bounds a wait for Chromium. On a busy machine it needs many seconds to start or to
+// show a page.
+const patience = 2 * time.Minute
+
 // chromium opens a tab. Without Chromium the test is skipped, but not where CI is
 // set.
 func chromium(t *testing.T) *tab {
@@ -48,7 +52,7 @@ func chromium(t *testing.T) *tab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
 	cmd := exec.CommandContext(ctx, path, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
 		"--window-size=800,700", "--user-data-dir="+t.TempDir(), "--remote-debugging-pipe", "about:blank")
@@ -75,8 +79,17 @@ func chromium(t *testing.T) *tab {
 	return b
 }
 
-// call sends a command and waits for its answer; events are passed over.
+// call sends a command and reads its result.
 func (b *tab) call(method string, params, result any) {
+	b.t.Helper()
+	if err := b.try(method, params, result); err != nil {
+		b.t.Fatalf("%s: %v", method, err)
+	}
+}
+
+// try sends a command, reads its result, and returns Chromium's error. It passes over
+// events.
+func (b *tab) try(method string, params, result any) error {
 	b.t.Helper()
 	b.last++
 	message := map[string]any{"id": b.last, "method": method, "params": params}
@@ -107,37 +120,35 @@ func (b *tab) call(method string, params, result any) {
 			continue
 		}
 		if answer.Error != nil {
-			b.t.Fatalf("%s: %s", method, answer.Error.Message)
+			return errors.New(answer.Error.Message)
 		}
 		if result == nil {
-			return
+			return nil
 		}
-		if err := json.Unmarshal(answer.Result, result); err != nil {
-			b.t.Fatal(err)
-		}
-		return
+		return json.Unmarshal(answer.Result, result)
 	}
 }
 
-// eval gives the value of an expression in the page.
+// eval returns the value of an expression in the page, or "" if there is none, as in a page
+// that gives way to the next one.
 func (b *tab) eval(expression string) string {
 	b.t.Helper()
 	var answer struct {
 		Result           struct{ Value any }
 		ExceptionDetails *struct{ Text string }
 	}
-	b.call("Runtime.evaluate", map[string]any{"expression": expression, "returnByValue": true}, &answer)
-	if answer.ExceptionDetails != nil {
+	err := b.try("Runtime.evaluate", map[string]any{"expression": expression, "returnByValue": true}, &answer)
+	if err != nil || answer.ExceptionDetails != nil {
 		return ""
 	}
 	return fmt.Sprint(answer.Result.Value)
 }
 
-// until waits for a page whose text has want, and gives it.
+// until waits for a page whose text has want, and returns the text.
 func (b *tab) until(want string) string {
 	b.t.Helper()
 	text := ""
-	for range 200 {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		text = b.eval("document.readyState === 'complete' && document.body ? document.title + '\\n' + document.body.innerText : ''")
 		if strings.Contains(text, want) {
 			return text
@@ -203,7 +214,7 @@ func TestBrowserWithChromium(t *testing.T) {
 	address := make(chan string, 1)
 	go func() {
 		defer close(done)
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		token, err = Browser(ctx, o, func(url string) error { address <- url; return nil }, io.Discard)
 	}()
@@ -235,7 +246,7 @@ func TestDeviceWithChromium(t *testing.T) {
 	var err error
 	go func() {
 		defer close(done)
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		token, err = Device(ctx, o, out)
 	}()
