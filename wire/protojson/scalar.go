@@ -85,13 +85,9 @@ func DecodeBase64(text []byte) ([]byte, error) {
 
 func (n *Int64) read(r *reader, name string) error {
 	return r.scalar(name, func(v jsontext.Value) bool {
-		digits, ok := integer(v)
-		if !ok {
-			return false
-		}
-		i, err := strconv.ParseInt(digits, 10, 64)
+		i, ok := integer(v, 64, strconv.ParseInt)
 		*n = Int64(i)
-		return err == nil
+		return ok
 	})
 }
 
@@ -104,13 +100,9 @@ func (n *Int64) omit(all bool) bool { return !all && *n == 0 }
 
 func (n *Uint32) read(r *reader, name string) error {
 	return r.scalar(name, func(v jsontext.Value) bool {
-		digits, ok := integer(v)
-		if !ok {
-			return false
-		}
-		i, err := strconv.ParseUint(digits, 10, 32)
+		i, ok := integer(v, 32, strconv.ParseUint)
 		*n = Uint32(i)
-		return err == nil
+		return ok
 	})
 }
 
@@ -133,13 +125,9 @@ func (e Enum) read(r *reader, name string) error {
 			*e.At = int32(slices.Index(e.Names, string(text)))
 			return err == nil && *e.At >= 0
 		}
-		digits, ok := integer(v)
-		if !ok {
-			return false
-		}
-		i, err := strconv.ParseInt(digits, 10, 32)
+		i, ok := integer(v, 32, strconv.ParseInt)
 		*e.At = int32(i)
-		return err == nil
+		return ok
 	})
 }
 
@@ -161,9 +149,19 @@ func unquote(quoted jsontext.Value) ([]byte, error) {
 	return jsontext.AppendUnquote(nil, quoted)
 }
 
-// integer returns the decimal digits of a number, or of a string with nothing but
+// integer parses the integer in v, which must have at most that many bits.
+func integer[T int64 | uint64](v jsontext.Value, bits int, parse func(string, int, int) (T, error)) (T, bool) {
+	digits, ok := decimal(v)
+	if !ok {
+		return 0, false
+	}
+	n, err := parse(digits, 10, bits)
+	return n, err == nil
+}
+
+// decimal returns the decimal digits of a number, or of a string with nothing but
 // a number in it. The number is an integer, in whichever form: 1000, 1e3, 1000.0.
-func integer(v jsontext.Value) (digits string, ok bool) {
+func decimal(v jsontext.Value) (digits string, ok bool) {
 	if v.Kind() == '"' {
 		text, err := unquote(v)
 		if err != nil || len(text) == 0 || text[0] != '-' && !isDigit(text[0]) || !isDigit(text[len(text)-1]) {
