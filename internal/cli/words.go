@@ -21,8 +21,8 @@ func PlainProblem(p *fault.Problem) *fault.Problem {
 // know stays as it is.
 func Plain(text string) string {
 	for _, rule := range []struct{ voice, words string }{
-		{`yaml: unmarshal errors:\s*`, ""},
-		{`yaml: (line \d+: )?`, "${1}not YAML: "},
+		{`\byaml: unmarshal errors:\s*`, ""},
+		{`(^|: )yaml: (line \d+: )?`, "${1}${2}not YAML: "},
 		{`field (\S+) not found in type [\w.*\[\]]+`, "there is no member $1"},
 		{`field (\S+) already set in type [\w.*\[\]]+`, "the member $1 is there twice"},
 		{"cannot unmarshal !!\\w+ (`.*?`) into [\\w.*\\[\\]]+", "$1 is no value for this member"},

@@ -53,13 +53,14 @@ func TestNoVoiceOfALibrary(t *testing.T) {
 		"malformed certificate":                     certificate,
 		"certificate signed by unknown":             x509.UnknownAuthorityError{},
 		"as others say it":                          errors.New("as others say it"),
+		"opening hallmark.yaml: no such file":       errors.New("opening hallmark.yaml: no such file"),
 	} {
 		p := PlainProblem(&fault.Problem{Exit: fault.ExitUsage, Code: "unreadable", Err: fmt.Errorf("reading it: %w", err)})
 		for _, text := range []string{p.Text(), p.Report().Reason} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%q in place of %q", text, want)
 			}
-			for _, voice := range []string{"proto:", "yaml:", "json:", "strconv", "x509:", "unmarshal", "struct", "!!"} {
+			for _, voice := range []string{"proto:", " yaml:", "json:", "strconv", "x509:", "unmarshal", "struct", "!!"} {
 				if strings.Contains(text, voice) {
 					t.Errorf("%s in %q", voice, text)
 				}
