@@ -42,14 +42,18 @@
 //	oci                bundles on images in registries: OCI distribution v1.1 referrers, as cosign 3 has them
 //	oci/layout         images in a directory or a .tar: OCI image layout
 //	oci/transfer       carries an image from one place to another, whole
+//	client/retry       whether, when and with which request to ask again: RFC 9110
 //	client/idtoken     reads ID tokens as their holder does, unverified
 //	client/logread     reads logs and verifies what they show: C2SP tlog-tiles, static-ct-api
 //	client/login       an ID token: browser, device, password, or what a CI gives
 //	trust/store        what a client has pinned of the instances that it trusts
 //	hallmarktest       an entire instance in a test
 //	internal/admission bounds on what strangers use up: requests, bytes, attempts
+//	internal/refusal   one table of problems for each API: match, status, code, text
 //	internal/webpage   pages for people: a layout, a style, no scripts
 //	internal/durable   fsynced files, locks and journals
+//	internal/durable/disktest a disk that fails and loses power, for tests
+//	internal/publickey public keys in the common formats: SPKI, PKCS #1, certificates, OpenSSH
 //	internal/keys      signing keys from encrypted PKCS #8 files
 //	internal/tilelog   the append-only engine under both logs
 //	internal/tilelog/posix where a log lies: a directory, for one process
