@@ -152,7 +152,7 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout io.Writ
 
 func (o options) tell(stdout io.Writer, v judge.Verdict) error {
 	switch {
-	case o.quiet && v.Problem == nil:
+	case o.quiet && v.Err == nil:
 		return nil
 	case o.json:
 		raw, err := json.Marshal(report.Of(v), jsontext.AllowInvalidUTF8(true))

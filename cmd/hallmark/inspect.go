@@ -52,8 +52,8 @@ func inspect(ctx context.Context, env cli.Environment, registry *lookup.Registry
 			failed = append(failed, err)
 		}
 		for _, c := range claims {
-			if c.Problem != nil {
-				failed = append(failed, c.Problem)
+			if c.Err != nil {
+				failed = append(failed, c.Err)
 				continue
 			}
 			if err := tellClaim(env, c); err != nil {

@@ -80,9 +80,10 @@ type trial struct {
 }
 
 func (t *trial) run(ctx context.Context) error {
-	if p := (&signing.Request{}).CheckFile(t.file); p != nil {
+	if err := (&signing.Request{}).CheckFile(t.file); err != nil {
+		p := *fault.Of(err)
 		p.Try = t.env.Command() + " try FILE"
-		return p
+		return &p
 	}
 	if _, err := os.Stat(t.bundle()); err == nil && !t.yes {
 		if err := t.env.Confirm(ctx, t.bundle()+" is there already. Replace it?", confirmYes); err != nil {
@@ -266,7 +267,7 @@ func (t *trial) tamper(ctx context.Context) error {
 	for target := range (find.Finder{Bundles: []string{t.bundle()}}).Find("-") {
 		target.Name = t.file + " (changed copy)"
 		v := judge.Judge(ctx, target)
-		p := v.Problem
+		p := v.Problem()
 		if p == nil || p.Exit != fault.ExitRefused {
 			return fmt.Errorf("a changed %s was not refused: %v", t.file, p)
 		}

@@ -68,7 +68,7 @@ func ProblemOf(err error) *fault.Problem {
 	case errors.As(err, &status):
 		return &fault.Problem{Exit: fault.ExitRefused, Code: "service-refused", Err: err}
 	case durable.Failing(err):
-		return DiskProblem("", err)
+		return fault.Of(DiskProblem("", err))
 	}
 	return &fault.Problem{Exit: fault.ExitUsage, Code: "failed", Err: err}
 }
@@ -96,11 +96,11 @@ type LoggedStatus int
 func (LoggedStatus) Error() string { return "ended with an error, which is in the log" }
 
 // DiskProblem returns the problem for a disk that is full, read-only or broken.
-func DiskProblem(subject string, err error) *fault.Problem {
+func DiskProblem(subject string, err error) error {
 	return &fault.Problem{Exit: fault.ExitUndecided, Subject: subject, Code: "disk-failed", Err: err, Try: "make room or mend the disk, and do it again"}
 }
 
 // About names the file that an error is about, unless one is named already.
-func About(file string, err error) *fault.Problem {
+func About(file string, err error) error {
 	return ProblemOf(&fault.SubjectError{Subject: file, Err: err})
 }

@@ -4,6 +4,7 @@ package fault
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -39,6 +40,30 @@ func (p *Problem) Error() string { return p.Err.Error() }
 
 // Unwrap returns the cause.
 func (p *Problem) Unwrap() error { return p.Err }
+
+// Of returns an error as a problem, and nil for nil. An error that is neither a problem
+// nor a refusal of package verify decides nothing.
+func Of(err error) *Problem {
+	p, refusal := new(Problem), new(verify.Error)
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &p):
+		return p
+	case errors.As(err, &refusal):
+		return Refused(refusal)
+	case errors.Is(err, context.Canceled):
+		return Interrupted("")
+	}
+	return &Problem{Exit: ExitUndecided, Code: "failed", Err: err}
+}
+
+// About returns the problem of an error, about another subject.
+func About(subject string, err error) *Problem {
+	p := *Of(err)
+	p.Subject = subject
+	return &p
+}
 
 // Refused returns the problem for an error of package verify or policy. Its exit status
 // is that of a refusal, or of a policy that could not decide.

@@ -44,7 +44,7 @@ func (f Finder) checksums(path string, yield func(Target) bool) {
 		yield(f.target(Target{Name: path, path: path})) // a file of that name, and no list
 		return
 	}
-	if p := new(fault.Problem); errors.As(err, &p) {
+	if p := fault.Of(err); p != nil {
 		p.Try = "- <" + fault.Quoted(path) + " --bundle " + fault.Quoted(path+Suffix) + ", for the file itself"
 		yield(Target{Name: path, Problem: p})
 		return

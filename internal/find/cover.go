@@ -42,14 +42,14 @@ type coverage struct {
 
 // folder is the lists and manifests of one directory.
 type folder struct {
-	manifests map[string]*fault.Problem // by key; nil: the manifest can be used
-	names     []string                  // of manifests and of lists with a bundle, as shown to users
+	manifests map[string]error // by key; nil: the manifest can be used
+	names     []string         // of manifests and of lists with a bundle, as shown to users
 
 	// unread is a bundle that may be a manifest and is no valid one: what it names is
 	// not known, but it can't count for a policy. unseen is why a list or bundle could not
 	// be read that may well count.
 	unread string
-	unseen *fault.Problem
+	unseen error
 }
 
 func newCoverage(mute bool) *coverage {
@@ -174,7 +174,7 @@ func (c *coverage) read(dir string) {
 	if c.folders[key] != nil {
 		return
 	}
-	here := &folder{manifests: map[string]*fault.Problem{}}
+	here := &folder{manifests: map[string]error{}}
 	c.folders[key] = here
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -214,9 +214,9 @@ func (c *coverage) readSigned(path string, here *folder, budget *manifestBudget)
 		return
 	}
 	lines, signed, err := Finder{}.readList(path)
-	switch p := new(fault.Problem); {
-	case errors.As(err, &p) && (errors.Is(err, fs.ErrPermission) || info.Size() > maxChecksums):
-		here.unseen = fault.CouldNotLook(path, p.Err)
+	switch {
+	case err != nil && (errors.Is(err, fs.ErrPermission) || info.Size() > maxChecksums):
+		here.unseen = fault.CouldNotLook(path, fault.Of(err).Err)
 	case err != nil || signed == nil:
 	default:
 		here.names = append(here.names, path)
@@ -272,17 +272,17 @@ func (c *coverage) byManifest(path string) bool {
 }
 
 // manifest reports whether the bundle at path is a manifest, and what is wrong with it.
-func (c *coverage) manifest(path string) (*fault.Problem, bool) {
+func (c *coverage) manifest(path string) (isManifest bool, err error) {
 	if c == nil {
-		return nil, false
+		return false, nil
 	}
 	key := c.key(path)
 	here := c.folders[filepath.Dir(key)]
 	if here == nil {
-		return nil, false
+		return false, nil
 	}
-	problem, ok := here.manifests[key]
-	return problem, ok
+	err, isManifest = here.manifests[key]
+	return isManifest, err
 }
 
 // rest returns the files that manifests name, that are within what the user named, and

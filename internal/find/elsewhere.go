@@ -25,14 +25,14 @@ type Registry interface {
 	// IsImage says whether text can only be meant for an image.
 	IsImage(text string) bool
 
-	// Misnamed is the problem with text that is no image and can only be meant for
+	// Misnamed is the error in text that is no image and can only be meant for
 	// one; nil: it may be anything.
-	Misnamed(text string) *fault.Problem
+	Misnamed(text string) error
 
-	// Look gives what the registry has of an image. A problem says that it could
+	// Look gives what the registry has of an image. An error says that it could
 	// not be looked at, or that the text names nothing; no bundles, that the image
 	// is there and unsigned.
-	Look(ctx context.Context, reference string) (Held, *fault.Problem)
+	Look(ctx context.Context, reference string) (Held, error)
 }
 
 // Held is an artifact elsewhere: its SHA-256, and what hangs on it.
@@ -42,7 +42,7 @@ type Held struct {
 
 	// More gives what else hangs there, which takes longer to see and is looked at
 	// where Bundles are not enough; nil: nothing does.
-	More func(ctx context.Context) ([]Hanging, *fault.Problem)
+	More func(ctx context.Context) ([]Hanging, error)
 }
 
 // Hanging is a bundle, or why there is none where one should be.
@@ -51,7 +51,7 @@ type Hanging struct {
 	Raw     []byte
 	Bundle  *bundle.Bundle // in place of Raw
 	Payload []byte         // what the bundle signs in place of the image (wire/simplesigning); may be nil
-	Err     *fault.Problem
+	Err     error
 }
 
 // Schemes say outright what an argument is.
@@ -61,10 +61,10 @@ const (
 )
 
 // Subject reports whether an argument names an image, and returns it without its
-// scheme. An existing path is a file; an ambiguous argument is a problem.
-func (f Finder) Subject(arg string) (text string, image bool, problem *fault.Problem) {
-	_, err := os.Lstat(arg)
-	exists := err == nil
+// scheme. An existing path is a file; an ambiguous argument is an error.
+func (f Finder) Subject(arg string) (text string, image bool, err error) {
+	_, missing := os.Lstat(arg)
+	exists := missing == nil
 	path, isFile := strings.CutPrefix(arg, fileScheme)
 	reference, isImage := strings.CutPrefix(arg, imageScheme)
 	looks := f.Registry != nil && f.Registry.IsImage(arg)
@@ -90,25 +90,25 @@ func (f Finder) Subject(arg string) (text string, image bool, problem *fault.Pro
 
 // HintImage adds the full form of an image name as a remedy, if a missing file looks
 // like an image without its registry. There is no default registry.
-func (f Finder) HintImage(p *fault.Problem) *fault.Problem {
+func (f Finder) HintImage(err error) error {
 	const usual = "docker.io/library/"
-	if p.Code != "unreadable" || f.Registry == nil {
-		return p
+	p := fault.Of(err)
+	if p == nil || p.Code != "unreadable" || f.Registry == nil {
+		return err
 	}
 	if wrong := f.Registry.Misnamed(p.Subject); wrong != nil {
 		return wrong
 	}
 	if f.Registry.IsImage(usual+p.Subject) && !isDigest(p.Subject) {
-		p.Try = "REGISTRY/" + p.Subject + " for an image; " + usual + p.Subject + " is Docker Hub's"
+		hinted := *p
+		hinted.Try = "REGISTRY/" + p.Subject + " for an image; " + usual + p.Subject + " is Docker Hub's"
+		return &hinted
 	}
-	return p
+	return err
 }
 
-// image returns the target of a reference, or of its problem.
-func (f Finder) image(reference string, problem *fault.Problem) Target {
-	if problem != nil {
-		return Target{Name: problem.Subject, Problem: problem}
-	}
+// image returns the target of a reference.
+func (f Finder) image(reference string) Target {
 	if len(f.Bundles) > 0 || f.Detached != nil {
 		return Target{Name: reference, Problem: &fault.Problem{
 			Exit: fault.ExitUsage, Subject: reference, Code: "usage", Try: "the image's digest, sha256:HEX, with --bundle",
@@ -119,10 +119,10 @@ func (f Finder) image(reference string, problem *fault.Problem) Target {
 }
 
 // Look gets digest and bundles of an artifact that is elsewhere.
-func (t *Target) Look(ctx context.Context) *fault.Problem {
-	held, problem := t.registry.Look(ctx, t.Name)
-	if problem != nil {
-		return problem
+func (t *Target) Look(ctx context.Context) error {
+	held, err := t.registry.Look(ctx, t.Name)
+	if err != nil {
+		return err
 	}
 	if len(held.Digest) != sha256.Size {
 		return fault.Unreadable(t.Name, fmt.Errorf("a digest of %d bytes", len(held.Digest)))
@@ -132,12 +132,12 @@ func (t *Target) Look(ctx context.Context) *fault.Problem {
 }
 
 // LookAgain gets what else hangs there, if there may be something.
-func (t *Target) LookAgain(ctx context.Context) ([]Source, *fault.Problem) {
+func (t *Target) LookAgain(ctx context.Context) ([]Source, error) {
 	if t.more == nil {
 		return nil, nil
 	}
-	bundles, problem := t.more(ctx)
-	return SourcesOf(bundles), problem
+	bundles, err := t.more(ctx)
+	return SourcesOf(bundles), err
 }
 
 // SourcesOf returns the sources of bundles that are kept elsewhere. It releases their
@@ -154,8 +154,8 @@ func SourcesOf(bundles []Hanging) []Source {
 	return all
 }
 
-// Read returns the bundle, or its problem.
-func (h Hanging) Read() (*bundle.Bundle, *fault.Problem) {
+// Read returns the bundle, or its error.
+func (h Hanging) Read() (*bundle.Bundle, error) {
 	if h.Err != nil || h.Bundle != nil {
 		return h.Bundle, h.Err
 	}

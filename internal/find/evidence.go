@@ -38,7 +38,7 @@ type Source struct {
 	File      string
 	Name      string // the file's, and which of it
 	Bundle    *bundle.Bundle
-	Err       *fault.Problem
+	Err       error
 	Elsewhere bool   // in a registry: file is no path
 	Payload   []byte // what was signed in place of the artifact, and names it
 }
@@ -46,9 +46,9 @@ type Source struct {
 // elsewhere is what to try where a bundle is not beside its artifact.
 const elsewhere = "--bundle FILE, if the bundle is elsewhere"
 
-// Sources reads the artifact's bundles. There are none, and no problem, only when
+// Sources reads the artifact's bundles. There are none, and no error, only when
 // that was seen.
-func (t Target) Sources() ([]Source, *fault.Problem) {
+func (t Target) Sources() ([]Source, error) {
 	if t.given != nil {
 		return []Source{{File: DetachedName, Name: DetachedName, Bundle: t.given}}, nil
 	}
@@ -74,7 +74,7 @@ func readPieces(file string, named bool) []Source {
 		case errors.Is(err, fs.ErrNotExist) && named:
 			p.Try = elsewhere
 		case !errors.Is(err, fs.ErrNotExist):
-			p.Exit, p.Code = fault.ExitUndecided, "could-not-look"
+			p = fault.CouldNotLook(file, p.Err)
 		}
 		return []Source{{File: file, Name: file, Err: p}}
 	}
@@ -138,7 +138,7 @@ func parsePiece(file string, raw []byte) Source {
 	return Source{File: file, Name: file, Bundle: b}
 }
 
-// ReadBundles reads a file of bundles, all of which must be good. Errors: *fault.Problem.
+// ReadBundles reads a file of bundles, all of which must be good. Errors: *[fault.Problem].
 func ReadBundles(file string) ([]*bundle.Bundle, error) {
 	var all []*bundle.Bundle
 	for _, p := range readPieces(file, true) {
@@ -152,7 +152,7 @@ func ReadBundles(file string) ([]*bundle.Bundle, error) {
 
 // Unsigned returns the problem of an artifact without a bundle in all places that were
 // searched, among them the named store, unless its name is empty.
-func (t Target) Unsigned(store string) *fault.Problem {
+func (t Target) Unsigned(store string) error {
 	p := &fault.Problem{Exit: fault.ExitRefused, Subject: t.Name, Code: "unsigned"}
 	artifact := artifactOf(t.path)
 	switch {

@@ -39,19 +39,19 @@ type Target struct {
 	found   bool     // below a directory, by a pattern or in a list: not named itself
 	Bundles []string // files; empty: beside the artifact
 	given   *bundle.Bundle
-	held    []Source       // what the registry has
-	Problem *fault.Problem // known before anything is judged
-	listed  Checksum       // of the list of checksums that was named
-	List    *List          // the bundles given, that vouch for it; or the signed list that it is
-	claimed bool           // what its bundles name themselves, in place of a file
+	held    []Source // what the registry has
+	Problem error    // known before anything is judged
+	listed  Checksum // of the list of checksums that was named
+	List    *List    // the bundles given, that vouch for it; or the signed list that it is
+	claimed bool     // what its bundles name themselves, in place of a file
 
-	Mentions []Mention      // by lists and manifests of its directory and those above
-	asked    []string       // these, whether they mention it or not
-	unread   string         // see folder
-	Unseen   *fault.Problem // see folder
+	Mentions []Mention // by lists and manifests of its directory and those above
+	asked    []string  // these, whether they mention it or not
+	unread   string    // see folder
+	Unseen   error     // see folder
 
-	registry Registry                                          // where the artifact is, when it is no file
-	more     func(context.Context) ([]Hanging, *fault.Problem) // see Held
+	registry Registry                                 // where the artifact is, when it is no file
+	more     func(context.Context) ([]Hanging, error) // see Held
 }
 
 // Finder says where bundles are when they are not beside their artifacts.
@@ -106,12 +106,16 @@ func (f Finder) Find(arg string) iter.Seq[Target] {
 
 func (f Finder) find(arg string) iter.Seq[Target] {
 	return func(yield func(Target) bool) {
-		arg, image, problem := f.Subject(arg)
-		if image || problem != nil {
-			yield(f.image(arg, problem))
+		text, image, err := f.Subject(arg)
+		switch {
+		case err != nil:
+			yield(Target{Name: arg, Problem: err})
+			return
+		case image:
+			yield(f.image(text))
 			return
 		}
-		arg = direct(arg)
+		arg := direct(text)
 		info, err := os.Stat(arg)
 		switch {
 		case arg == "-":
@@ -135,7 +139,7 @@ func (f Finder) find(arg string) iter.Seq[Target] {
 }
 
 // notFound tells a file that is not there from one that can't be looked at.
-func notFound(path string, err error) *fault.Problem {
+func notFound(path string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return fault.Unreadable(path, err)
 	}
@@ -265,10 +269,10 @@ func (f Finder) directory(dir string, yield func(Target) bool) {
 // inDirectory returns the target of a file in a directory: the file, or the missing
 // artifact of a bundle. A manifest has no target.
 func (f Finder) inDirectory(path string) (target Target, wanted bool) {
-	problem, isManifest := f.covered.manifest(path)
+	isManifest, err := f.covered.manifest(path)
 	switch {
 	case isManifest:
-		return Target{Name: path, Problem: problem}, problem != nil
+		return Target{Name: path, Problem: err}, err != nil
 	case IsBundle(path) && !f.covered.byManifest(path):
 		if f.covered.byManifest(artifactOf(path)) {
 			return Target{}, false // which is among the rest

@@ -50,7 +50,7 @@ type manifestBudget struct {
 }
 
 // tooMany returns the problem for a list or manifest beyond the budget.
-func tooMany(path string) *fault.Problem {
+func tooMany(path string) error {
 	return fault.Unreadable(path, fmt.Errorf("the manifests and lists of a directory have more than %d bytes together, or %d bundles", int64(maxManifests), maxBundles))
 }
 
@@ -61,14 +61,14 @@ var errStatement = errors.New("statement can't be read")
 // refused does no harm beside one that meets the policy. A bundle that is no manifest is
 // left to the artifact that it lies beside.
 func (c *coverage) readManifest(dir, path string, here *folder, budget *manifestBudget) {
-	pieces, problem := readCandidate(path)
+	pieces, err := readCandidate(path)
 	key := c.key(path)
 	switch {
-	case problem != nil && problem.Exit == fault.ExitUndecided:
-		here.unseen = problem
+	case err != nil && fault.Of(err).Exit == fault.ExitUndecided:
+		here.unseen = err
 		return
-	case problem != nil && besideOf(path) == "":
-		here.manifests[key], here.unread = problem, path
+	case err != nil && besideOf(path) == "":
+		here.manifests[key], here.unread = err, path
 		return
 	}
 	var named [][]Checksum
@@ -125,8 +125,8 @@ func isPlainSignature(path string, raw *bytes.Buffer) bool {
 }
 
 // readCandidate returns the bundles of a file that may be manifests: those with a
-// statement. A problem is a file that could not be looked at, or is too long for one.
-func readCandidate(path string) ([]Source, *fault.Problem) {
+// statement. An error is a file that could not be looked at, or is too long for one.
+func readCandidate(path string) ([]Source, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular():
@@ -137,11 +137,11 @@ func readCandidate(path string) ([]Source, *fault.Problem) {
 		return nil, fault.Unreadable(path, fmt.Errorf("more than %d bytes, the longest that a manifest may be", maxManifest))
 	}
 	raw, err := ReadFile(path, maxManifest)
-	switch p := new(fault.Problem); {
+	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
-	case errors.As(err, &p):
-		return nil, fault.CouldNotLook(path, p.Err)
+	case err != nil:
+		return nil, fault.CouldNotLook(path, fault.Of(err).Err)
 	case !bytes.Contains(raw, []byte(envelopeMember)):
 		return nil, nil
 	}
@@ -220,8 +220,8 @@ func isOf(s intoto.Statement, file string) bool {
 	if there || called || !one {
 		return !there && called // else a file could be added that takes the bundle for itself
 	}
-	sum, problem := Target{path: file, found: true}.Sum(context.Background())
-	return problem == nil && s.Subject[0].Digest["sha256"] == hex.EncodeToString(sum)
+	sum, err := Target{path: file, found: true}.Sum(context.Background())
+	return err == nil && s.Subject[0].Digest["sha256"] == hex.EncodeToString(sum)
 }
 
 // stands reports whether something stands below dir at the path that a statement names.

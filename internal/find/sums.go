@@ -17,14 +17,14 @@ import (
 
 // Sum returns the SHA-256 of a file. A file that a list of checksums names must be the
 // one that is listed.
-func (t Target) Sum(ctx context.Context) ([]byte, *fault.Problem) {
-	sums, problem := t.Sums(ctx)
-	return sums[crypto.SHA256], problem
+func (t Target) Sum(ctx context.Context) ([]byte, error) {
+	sums, err := t.Sums(ctx)
+	return sums[crypto.SHA256], err
 }
 
 // Sums returns the SHA-256 of a file, and the digests by which lists name it, having
 // checked the one by which it was found.
-func (t Target) Sums(ctx context.Context) (digests, *fault.Problem) {
+func (t Target) Sums(ctx context.Context) (digests, error) {
 	if t.Problem != nil {
 		return nil, t.Problem
 	}
@@ -40,18 +40,18 @@ func (t Target) Sums(ctx context.Context) (digests, *fault.Problem) {
 	for _, m := range t.Mentions {
 		hashes = append(hashes, m.Hash)
 	}
-	sums, problem := sumsOf(ctx, t.Name, f, hashes...)
-	if want := t.listed; problem == nil && want.Digest != nil && !bytes.Equal(sums[want.Hash], want.Digest) {
-		problem = Mismatch(t.Name, DigestText(want.Hash, want.Digest)+", by the list", DigestText(want.Hash, sums[want.Hash]))
+	sums, err := sumsOf(ctx, t.Name, f, hashes...)
+	if want := t.listed; err == nil && want.Digest != nil && !bytes.Equal(sums[want.Hash], want.Digest) {
+		err = Mismatch(t.Name, DigestText(want.Hash, want.Digest)+", by the list", DigestText(want.Hash, sums[want.Hash]))
 	}
-	return sums, problem
+	return sums, err
 }
 
 // digests are of one content, by algorithm.
 type digests map[crypto.Hash][]byte
 
 // sumsOf reads r to its end. Hashes may be repeated; zero ones are skipped.
-func sumsOf(ctx context.Context, name string, r io.Reader, hashes ...crypto.Hash) (digests, *fault.Problem) {
+func sumsOf(ctx context.Context, name string, r io.Reader, hashes ...crypto.Hash) (digests, error) {
 	states := map[crypto.Hash]hash.Hash{}
 	var all []io.Writer
 	for _, h := range hashes {
@@ -70,20 +70,18 @@ func sumsOf(ctx context.Context, name string, r io.Reader, hashes ...crypto.Hash
 	return sums, nil
 }
 
-func sumOf(ctx context.Context, name string, r io.Reader) ([]byte, *fault.Problem) {
-	sums, problem := sumsOf(ctx, name, r, crypto.SHA256)
-	return sums[crypto.SHA256], problem
+func sumOf(ctx context.Context, name string, r io.Reader) ([]byte, error) {
+	sums, err := sumsOf(ctx, name, r, crypto.SHA256)
+	return sums[crypto.SHA256], err
 }
 
 // Mismatch returns the problem for a file that is not the one that was signed.
-func Mismatch(name, expected, found string) *fault.Problem {
-	p := fault.Refused(&verify.Error{Code: verify.ArtifactMismatch, Expected: expected, Found: found})
-	p.Subject = name
-	return p
+func Mismatch(name, expected, found string) error {
+	return fault.About(name, &verify.Error{Code: verify.ArtifactMismatch, Expected: expected, Found: found})
 }
 
 // AnySum returns the SHA-256 of the target, of any kind.
-func (t Target) AnySum(ctx context.Context, stdin io.Reader) ([]byte, *fault.Problem) {
+func (t Target) AnySum(ctx context.Context, stdin io.Reader) ([]byte, error) {
 	switch {
 	case t.Digest != nil:
 		return t.Digest, nil
@@ -94,7 +92,7 @@ func (t Target) AnySum(ctx context.Context, stdin io.Reader) ([]byte, *fault.Pro
 }
 
 // Hash replaces the artifact by its SHA-256.
-func (t *Target) Hash(ctx context.Context, stdin io.Reader) (problem *fault.Problem) {
+func (t *Target) Hash(ctx context.Context, stdin io.Reader) (err error) {
 	if t.Digest != nil {
 		return nil
 	}
@@ -110,8 +108,8 @@ func (t *Target) Hash(ctx context.Context, stdin io.Reader) (problem *fault.Prob
 		defer f.Close()
 		in = f
 	}
-	t.Digest, problem = sumOf(ctx, t.Name, in)
-	return problem
+	t.Digest, err = sumOf(ctx, t.Name, in)
+	return err
 }
 
 // DigestText returns a digest with its algorithm, such as sha256:9f86….
@@ -121,7 +119,7 @@ func DigestText(hash crypto.Hash, digest []byte) string {
 }
 
 // Unread returns the problem for an artifact that could not be read to its end.
-func Unread(name string, err error) *fault.Problem {
+func Unread(name string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return fault.Interrupted(name)
 	}

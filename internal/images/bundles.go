@@ -19,9 +19,9 @@ func (f Transfer) LoadBundles(ctx context.Context, env cli.Environment, file, ta
 	if err != nil {
 		return err
 	}
-	image, p := r.Image(ctx, target, true)
-	if p != nil {
-		return p
+	image, err := r.Image(ctx, target, true)
+	if err != nil {
+		return err
 	}
 	all, err := lookup.Attachments(file, image)
 	if err != nil {

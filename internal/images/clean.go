@@ -166,7 +166,7 @@ func (f Cleaning) confirm(ctx context.Context, env cli.Environment, total int) e
 	return env.Confirm(ctx, fmt.Sprintf("delete these %d for good?", total), "--yes")
 }
 
-func undeleted(subject string, err error) *fault.Problem {
+func undeleted(subject string, err error) error {
 	if errors.Is(err, oci.ErrInUse) {
 		return &fault.Problem{Exit: fault.ExitRefused, Subject: subject, Code: "deletion-refused", Err: err, Try: "hallmark clean again, which shows what is there now"}
 	}

@@ -36,9 +36,9 @@ func (f Download) Run(ctx context.Context, env cli.Environment, text string) err
 	if err != nil {
 		return err
 	}
-	image, p := r.Image(ctx, text, false)
-	if p != nil {
-		return p
+	image, err := r.Image(ctx, text, false)
+	if err != nil {
+		return err
 	}
 	found, err := r.Client.Bundles(ctx, image)
 	if err != nil {

@@ -30,13 +30,13 @@ func (f Transfer) Copy(ctx context.Context, env cli.Environment, source, target 
 		return err
 	}
 	source = lookup.ImageName(source)
-	image, p := r.Image(ctx, source, true)
-	if p != nil {
-		return p
+	image, err := r.Image(ctx, source, true)
+	if err != nil {
+		return err
 	}
-	from, p := lookup.ParseReference(source)
-	if p != nil {
-		return p
+	from, err := lookup.ParseReference(source)
+	if err != nil {
+		return err
 	}
 	job := transfer.Job{From: r.Client.Repository(from), Image: image.Descriptor()}
 	to, err := f.to(ctx, r, &job, target)
@@ -49,9 +49,9 @@ func (f Transfer) Copy(ctx context.Context, env cli.Environment, source, target 
 
 // to returns the repository of target, once it is known to accept writes, and sets the tag.
 func (f Transfer) to(ctx context.Context, r *lookup.Registry, job *transfer.Job, target string) (*oci.Repository, error) {
-	to, p := lookup.ParseReference(lookup.ImageName(target))
-	if p != nil {
-		return nil, p
+	to, err := lookup.ParseReference(lookup.ImageName(target))
+	if err != nil {
+		return nil, err
 	}
 	if digest := to.Digest(); digest != "" && digest != job.Image.Digest {
 		return nil, &fault.Problem{
@@ -110,13 +110,13 @@ func (f Transfer) Save(ctx context.Context, env cli.Environment, images []string
 }
 
 func (f Transfer) saveOne(ctx context.Context, env cli.Environment, r *lookup.Registry, source, dir string) error {
-	from, p := lookup.ParseReference(source)
-	if p != nil {
-		return p
+	from, err := lookup.ParseReference(source)
+	if err != nil {
+		return err
 	}
-	image, p := r.Image(ctx, source, true)
-	if p != nil {
-		return p
+	image, err := r.Image(ctx, source, true)
+	if err != nil {
+		return err
 	}
 	to, err := layout.Create(ctx, dir, from.Repository())
 	if errors.Is(err, context.Canceled) {

@@ -14,19 +14,19 @@ import (
 // TestFailsClosed shows that an error of the policy that is no refusal of its own is never
 // taken for a yes.
 func TestFailsClosed(t *testing.T) {
-	undecided := func(p *fault.Problem) {
+	undecided := func(err error) {
 		t.Helper()
-		if p == nil || p.Code != "failed" || p.Exit != fault.ExitUndecided {
-			t.Errorf("%+v", p)
+		if p := fault.Of(err); p == nil || p.Code != "failed" || p.Exit != fault.ExitUndecided {
+			t.Errorf("%+v", err)
 		}
 	}
 	j := &Judge{}
 	v := &Verdict{evaluation: new(policy.Evaluation)} // which nobody has begun
 	j.decide(t.Context(), v, []find.Source{{File: "bundle"}}, &hearing{})
-	undecided(v.Problem)
+	undecided(v.Err)
 
 	j = &Judge{facts: errors.New("facts are down")}
 	j.begun.Do(func() {})
-	_, p := j.begin("file")
-	undecided(p)
+	_, err := j.begin("file")
+	undecided(err)
 }

@@ -46,8 +46,8 @@ require:
 		t.Errorf("%s\nwant %s", got, want)
 	}
 	for _, v := range all {
-		if v.Problem != nil && v.Problem.Exit != fault.ExitUndecided {
-			t.Errorf("%s: exit status %d", v.Target.Name, v.Problem.Exit)
+		if v.Problem() != nil && v.Problem().Exit != fault.ExitUndecided {
+			t.Errorf("%s: exit status %d", v.Target.Name, v.Problem().Exit)
 		}
 	}
 }

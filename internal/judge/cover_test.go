@@ -163,7 +163,7 @@ func TestNotNamed(t *testing.T) {
 	signFile(t, s, "dist/SHA256SUMS", fmt.Sprintf("%x  a\n", sha256.Sum256([]byte("A"))))
 	write(t, "dist/a", "A")
 	write(t, "dist/added", "A")
-	p := said(t, j, find.Finder{}, "dist/added")[0].Problem
+	p := said(t, j, find.Finder{}, "dist/added")[0].Problem()
 	const want = "there is no dist/added.sigstore.json, and it is not named in dist/SHA256SUMS, dist/release.sigstore.json"
 	if p == nil || p.Code != "unsigned" || p.Error() != want {
 		t.Errorf("%v\nwant %s", p, want)

@@ -25,14 +25,14 @@ import (
 // shelf is a registry with one image, reg.example.com/a:1.
 type shelf struct {
 	held    find.Held
-	problem *fault.Problem
+	problem error
 }
 
-func (s shelf) Misnamed(string) *fault.Problem { return nil }
+func (s shelf) Misnamed(string) error { return nil }
 
 func (s shelf) IsImage(text string) bool { return strings.HasPrefix(text, "reg.example.com/") }
 
-func (s shelf) Look(context.Context, string) (find.Held, *fault.Problem) {
+func (s shelf) Look(context.Context, string) (find.Held, error) {
 	return s.held, s.problem
 }
 
@@ -69,7 +69,7 @@ func TestImages(t *testing.T) {
 	rubbish := find.Hanging{Name: "r", Raw: []byte("{}")}
 	for what, c := range map[string]struct {
 		hangs   []find.Hanging
-		problem *fault.Problem
+		problem error
 		code    string
 		exit    int
 	}{
@@ -84,7 +84,7 @@ func TestImages(t *testing.T) {
 		"rubbish":          {hangs: []find.Hanging{rubbish}, code: "bundle-malformed", exit: fault.ExitUsage},
 	} {
 		all := said(t, newJudge(t, i), find.Finder{Registry: shelf{find.Held{Digest: digest[:], Bundles: c.hangs}, c.problem}}, image)
-		if got := code(t, all); got != c.code || all[0].Problem != nil && all[0].Problem.Exit != c.exit {
+		if got := code(t, all); got != c.code || all[0].Problem() != nil && all[0].Problem().Exit != c.exit {
 			t.Errorf("%s: %s, want %s", what, got, c.code)
 		}
 	}
@@ -178,7 +178,7 @@ func TestLooksAgain(t *testing.T) {
 	down := &fault.Problem{Exit: fault.ExitUndecided, Code: "could-not-look", Err: errors.New("500")}
 	for what, c := range map[string]struct {
 		first, older find.Hanging
-		problem      *fault.Problem
+		problem      error
 		code         string
 		looked       int
 	}{
@@ -189,7 +189,7 @@ func TestLooksAgain(t *testing.T) {
 		"unseen, not needed":  {first: alices, problem: down, code: "verified"},
 	} {
 		looked := 0
-		more := func(context.Context) ([]find.Hanging, *fault.Problem) {
+		more := func(context.Context) ([]find.Hanging, error) {
 			looked++
 			if c.problem != nil {
 				return nil, c.problem

@@ -3,7 +3,6 @@
 package judge
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,7 +35,7 @@ type Judge struct {
 }
 
 // begin returns an evaluation of one artifact, or why the policy decides nothing.
-func (j *Judge) begin(name string) (*policy.Evaluation, *fault.Problem) {
+func (j *Judge) begin(name string) (*policy.Evaluation, error) {
 	j.begun.Do(func() { j.base, j.facts = j.Policy.Begin(j.Verifier, j.Facts) })
 	if j.facts != nil {
 		return nil, j.refusal(j.facts, name, find.Source{File: find.DetachedName})
@@ -44,7 +43,7 @@ func (j *Judge) begin(name string) (*policy.Evaluation, *fault.Problem) {
 	return j.base.Another(), nil
 }
 
-// Verdict is what came of one artifact: exactly one of Results and Problem says
+// Verdict is what came of one artifact: exactly one of Results and Err says
 // so, though a refusal may come with results that were not enough.
 type Verdict struct {
 	Target    find.Target
@@ -53,10 +52,13 @@ type Verdict struct {
 	List      string           // that list
 	Explained []Explained      // when asked for
 	Gaps      []policy.Gap     // facts that were unknown, and that the policy did not ask for
-	Problem   *fault.Problem   // nil: verified
+	Err       error            // nil: verified
 
 	evaluation *policy.Evaluation // of Results
 }
+
+// Problem returns the verdict's error as users see it; nil: verified.
+func (v Verdict) Problem() *fault.Problem { return fault.Of(v.Err) }
 
 // Explained is a verification of one bundle.
 type Explained struct {
@@ -142,8 +144,8 @@ func (j *Judge) Judge(ctx context.Context, t find.Target) Verdict {
 		v = j.own(ctx, t)
 	}
 	v.Gaps = j.Facts.Gaps()
-	if v.Problem == nil && t.Unseen != nil {
-		v.Problem = fault.CouldNotLook(t.Name, fmt.Errorf("%s could not be read, and may object to it: %w", t.Unseen.Subject, t.Unseen.Err))
+	if unseen := fault.Of(t.Unseen); v.Err == nil && unseen != nil {
+		v.Err = fault.CouldNotLook(t.Name, fmt.Errorf("%s could not be read, and may object to it: %w", unseen.Subject, unseen.Err))
 	}
 	return v
 }
@@ -153,7 +155,7 @@ func (j *Judge) own(ctx context.Context, t find.Target) Verdict {
 	v := Verdict{Target: t}
 	switch {
 	case t.Problem != nil:
-		v.Problem = t.Problem
+		v.Err = t.Problem
 	case t.List != nil && t.List.Manifest():
 		return j.shared(ctx, t)
 	case t.List != nil:
@@ -161,8 +163,8 @@ func (j *Judge) own(ctx context.Context, t find.Target) Verdict {
 		v.Target = t
 	default:
 		j.judge(ctx, &v)
-		if v.Problem == nil && t.Listed() {
-			_, v.Problem = t.Sum(ctx)
+		if v.Err == nil && t.Listed() {
+			_, v.Err = t.Sum(ctx)
 		}
 	}
 	return v
@@ -174,14 +176,14 @@ func (j *Judge) own(ctx context.Context, t find.Target) Verdict {
 func (j *Judge) judge(ctx context.Context, v *Verdict) {
 	pieces, missing := j.pieces(ctx, &v.Target)
 	if missing != nil {
-		v.Problem = missing
+		v.Err = missing
 		return
 	}
-	if v.evaluation, v.Problem = j.begin(v.Target.Name); v.Problem != nil {
+	if v.evaluation, v.Err = j.begin(v.Target.Name); v.Err != nil {
 		return
 	}
 	var h hearing
-	if v.Problem = j.hear(ctx, v, pieces, &h); v.Problem != nil {
+	if v.Err = j.hear(ctx, v, pieces, &h); v.Err != nil {
 		return
 	}
 	j.decide(ctx, v, pieces, &h)
@@ -192,12 +194,12 @@ func (j *Judge) judge(ctx context.Context, v *Verdict) {
 func (j *Judge) decide(ctx context.Context, v *Verdict, pieces []find.Source, h *hearing) {
 	_, err := v.evaluation.Decide()
 	if err != nil {
-		older, problem := v.Target.LookAgain(ctx)
-		if problem != nil {
-			h.unseen = cmp.Or(h.unseen, problem)
+		older, unseen := v.Target.LookAgain(ctx)
+		if h.unseen == nil {
+			h.unseen = unseen
 		}
 		pieces = append(pieces, older...)
-		if v.Problem = j.hear(ctx, v, older, h); v.Problem != nil {
+		if v.Err = j.hear(ctx, v, older, h); v.Err != nil {
 			return
 		}
 		if len(older) > 0 { // conditions may take seconds
@@ -208,55 +210,61 @@ func (j *Judge) decide(ctx context.Context, v *Verdict, pieces []find.Source, h 
 	case err == nil:
 		return
 	case h.unseen != nil:
-		v.Problem = h.unseen // who knows what stands there
+		v.Err = h.unseen // who knows what stands there
 	case len(v.Results) == 0 && h.first != nil:
-		v.Problem = h.first
+		v.Err = h.first
 	default:
-		v.Problem = j.refusal(err, v.Target.Name, pieces[0])
+		v.Err = j.refusal(err, v.Target.Name, pieces[0])
 	}
 	if len(pieces) > 1 {
-		v.Problem.Err = fmt.Errorf("%w; of %d bundles: %s", v.Problem.Err, len(pieces), strings.Join(h.notes[:min(len(h.notes), maxNotes)], "; "))
+		p := *v.Problem()
+		p.Err = fmt.Errorf("%w; of %d bundles: %s", p.Err, len(pieces), strings.Join(h.notes[:min(len(h.notes), maxNotes)], "; "))
+		v.Err = &p
 	}
 }
 
 // hearing is what came of bundles, one after the other.
 type hearing struct {
-	first, unseen *fault.Problem
+	first, unseen error
 	notes         []string
 }
 
-// hear verifies bundles. A problem is one of the artifact: no other bundle helps.
-func (j *Judge) hear(ctx context.Context, v *Verdict, pieces []find.Source, h *hearing) *fault.Problem {
+// hear verifies bundles. An error is one of the artifact: no other bundle helps.
+func (j *Judge) hear(ctx context.Context, v *Verdict, pieces []find.Source, h *hearing) error {
 	open := v.Target.Opener(ctx, j.Stdin, len(pieces))
 	for _, p := range pieces {
-		problem := p.Err
-		if problem == nil {
-			problem = j.verify(v, p, open)
+		err := p.Err
+		if err == nil {
+			err = j.verify(v, p, open)
 		}
-		h.notes = append(h.notes, note(p, v.Results, problem))
-		if problem != nil && h.first == nil {
-			h.first = problem
+		h.notes = append(h.notes, note(p, v.Results, err))
+		if err == nil {
+			continue
 		}
-		if problem != nil && problem.Exit == fault.ExitUndecided && h.unseen == nil {
-			h.unseen = problem
+		exit := fault.Of(err).Exit
+		if h.first == nil {
+			h.first = err
 		}
-		if problem != nil && problem.Exit != fault.ExitRefused && p.Err == nil {
-			return problem
+		if exit == fault.ExitUndecided && h.unseen == nil {
+			h.unseen = err
+		}
+		if exit != fault.ExitRefused && p.Err == nil {
+			return err
 		}
 	}
 	return nil
 }
 
 // pieces finds the bundles of an artifact: where it is, else in the store.
-func (j *Judge) pieces(ctx context.Context, t *find.Target) ([]find.Source, *fault.Problem) {
+func (j *Judge) pieces(ctx context.Context, t *find.Target) ([]find.Source, error) {
 	if t.InRegistry() {
-		if problem := t.Look(ctx); problem != nil {
-			return nil, problem
+		if err := t.Look(ctx); err != nil {
+			return nil, err
 		}
 	}
-	pieces, problem := t.Sources()
-	if problem != nil || len(pieces) > 0 {
-		return pieces, problem
+	pieces, err := t.Sources()
+	if err != nil || len(pieces) > 0 {
+		return pieces, err
 	}
 	return j.stored(ctx, t)
 }
@@ -264,16 +272,16 @@ func (j *Judge) pieces(ctx context.Context, t *find.Target) ([]find.Source, *fau
 // maxNotes is of how many bundles a refusal tells what came of them.
 const maxNotes = 10
 
-// note describes the result of a bundle source: the last of results, or the problem.
-func note(p find.Source, results []*verify.Result, problem *fault.Problem) string {
-	if problem != nil {
-		return p.Name + " " + problem.Code
+// note describes the result of a bundle source: the last of results, or the error.
+func note(p find.Source, results []*verify.Result, err error) string {
+	if err != nil {
+		return p.Name + " " + fault.Of(err).Code
 	}
 	return p.Name + " is by " + Who(results[len(results)-1])
 }
 
 // verify verifies one bundle, with a fresh look at the artifact.
-func (j *Judge) verify(v *Verdict, p find.Source, open find.Opener) *fault.Problem {
+func (j *Judge) verify(v *Verdict, p find.Source, open find.Opener) error {
 	artifact, closer, err := open(p)
 	if refusal := new(verify.Error); errors.As(err, &refusal) {
 		return j.refusal(err, v.Target.Name, p)
@@ -303,18 +311,10 @@ func (j *Judge) verify(v *Verdict, p find.Source, open find.Opener) *fault.Probl
 	return find.Unread(v.Target.Name, err)
 }
 
-// refusal returns the problem for an error of a policy or a verifier. Any other error than
-// theirs decides nothing.
-func (j *Judge) refusal(err error, name string, from find.Source) *fault.Problem {
-	if refusal := new(verify.Error); errors.As(err, &refusal) {
-		return j.annotate(name, from, fault.Refused(refusal))
-	}
-	return &fault.Problem{Exit: fault.ExitUndecided, Subject: name, Code: "failed", Err: err}
-}
-
-// annotate adds to a refusal the file that it is about, and a command as a remedy.
-func (j *Judge) annotate(name string, from find.Source, p *fault.Problem) *fault.Problem {
-	p.Subject = name
+// refusal returns the problem for an error of a policy or a verifier about a bundle, with a
+// remedy. Any other error than theirs decides nothing.
+func (j *Judge) refusal(err error, name string, from find.Source) error {
+	p := fault.About(name, err)
 	switch verify.Code(p.Code) {
 	case verify.OtherInstance:
 		p.Try = "--trusted-root FILE, of the instance that signed"

@@ -46,7 +46,7 @@ func TestNamedThroughLinks(t *testing.T) {
 			refused := false
 			for _, v := range said(t, j, find.Finder{}, c.path) {
 				if filepath.Base(v.Target.Name) == "b" {
-					refused = v.Problem != nil && v.Problem.Code == "artifact-mismatch"
+					refused = v.Problem() != nil && v.Problem().Code == "artifact-mismatch"
 				}
 			}
 			if !refused {
@@ -67,8 +67,8 @@ func TestNamedTwice(t *testing.T) {
 	link(t, "dist", "link")
 	for _, args := range [][]string{{filepath.Join(dir, "dist"), "dist"}, {"link", "dist"}, {"dist/../dist/a", "link"}} {
 		for _, v := range said(t, j, find.Finder{}, args...) {
-			if v.Problem != nil {
-				t.Errorf("%s: %s: %v", args, v.Target.Name, v.Problem)
+			if v.Problem() != nil {
+				t.Errorf("%s: %s: %v", args, v.Target.Name, v.Problem())
 			}
 		}
 	}

@@ -48,10 +48,10 @@ func (j *Judge) once(ctx context.Context, l *find.List) *judged {
 func (j *Judge) mentioned(ctx context.Context, t find.Target) Verdict {
 	v := Verdict{Target: t}
 	sums, unread := t.Sums(ctx)
-	if v.evaluation, v.Problem = j.begin(t.Name); v.Problem != nil {
+	if v.evaluation, v.Err = j.begin(t.Name); v.Err != nil {
 		return v
 	}
-	var refused *fault.Problem
+	var refused error
 	var by []string
 	for _, m := range t.Mentions {
 		said := j.once(ctx, m.List)
@@ -59,36 +59,36 @@ func (j *Judge) mentioned(ctx context.Context, t find.Target) Verdict {
 		v.Explained = append(v.Explained, said.Explained...)
 		differs := unread != nil || !bytes.Equal(sums[m.Hash], m.Digest)
 		switch {
-		case said.counts && differs && said.Problem != nil && said.Problem.Code == string(verify.ConditionTooCostly):
-			v.Problem = notVouched(t.Name, said.Problem, name+" names another file, and may count: "+said.Problem.Error())
+		case said.counts && differs && said.Err != nil && said.Problem().Code == string(verify.ConditionTooCostly):
+			v.Err = notVouched(t.Name, said.Err, name+" names another file, and may count")
 			return v
 		case said.counts && unread != nil:
-			v.Problem = missingFrom(unread, name)
+			v.Err = missingFrom(unread, name)
 			return v
 		case said.counts && differs:
-			v.Problem = find.Mismatch(t.Name, find.DigestText(m.Hash, m.Digest)+", by "+name, find.DigestText(m.Hash, sums[m.Hash]))
+			v.Err = find.Mismatch(t.Name, find.DigestText(m.Hash, m.Digest)+", by "+name, find.DigestText(m.Hash, sums[m.Hash]))
 			return v
 		case m.List.Malformed:
 		case said.counts: // several may be enough together
-			if v.Problem = v.include(said.Verdict); v.Problem != nil {
+			if v.Err = v.include(said.Verdict); v.Err != nil {
 				return v
 			}
 			by = append(by, name)
 		default:
-			refused = cmp.Or(refused, notVouched(t.Name, said.Problem, name+" is not verified: "+said.Problem.Error()))
+			refused = cmp.Or(refused, notVouched(t.Name, said.Err, name+" is not verified"))
 		}
 	}
 	switch {
 	case unread != nil && errors.Is(unread, fs.ErrNotExist) && refused != nil:
-		v.Problem = refused
+		v.Err = refused
 	case unread != nil:
-		v.Problem = unread
+		v.Err = unread
 	default:
 		if _, err := v.evaluation.Decide(); err != nil {
 			j.alone(ctx, &v, by, refused)
 		}
 	}
-	if v.Problem == nil && len(by) > 0 {
+	if v.Err == nil && len(by) > 0 {
 		v.Digest, v.List = sums[crypto.SHA256], strings.Join(slices.Compact(by), ", ")
 	}
 	return v
@@ -96,30 +96,30 @@ func (j *Judge) mentioned(ctx context.Context, t find.Target) Verdict {
 
 // alone adds bundles of a file's own to what these manifests have proved, which is not
 // enough; others were refused.
-func (j *Judge) alone(ctx context.Context, v *Verdict, by []string, refused *fault.Problem) {
+func (j *Judge) alone(ctx context.Context, v *Verdict, by []string, refused error) {
 	own := j.own(ctx, v.Target)
 	v.Explained = append(v.Explained, own.Explained...)
-	if v.Problem = v.include(own); v.Problem != nil {
+	if v.Err = v.include(own); v.Err != nil {
 		return
 	}
 	_, err := v.evaluation.Decide()
 	switch {
 	case err == nil:
-	case own.Problem != nil && own.Problem.Code != "unsigned" && !policy.Undecided(err):
-		v.Problem = own.Problem
+	case own.Err != nil && own.Problem().Code != "unsigned" && !policy.Undecided(err):
+		v.Err = own.Err
 	case len(by) > 0:
-		v.Problem = j.refusal(err, v.Target.Name, find.Source{File: by[0]})
+		v.Err = j.refusal(err, v.Target.Name, find.Source{File: by[0]})
 	case refused != nil:
-		v.Problem = refused
-	case own.Problem != nil:
-		v.Problem = own.Problem
+		v.Err = refused
+	case own.Err != nil:
+		v.Err = own.Err
 	default:
-		v.Problem = j.refusal(err, v.Target.Name, find.Source{File: find.DetachedName})
+		v.Err = j.refusal(err, v.Target.Name, find.Source{File: find.DetachedName})
 	}
 }
 
 // include adds what another verdict has proved, which is about this artifact too.
-func (v *Verdict) include(other Verdict) *fault.Problem {
+func (v *Verdict) include(other Verdict) error {
 	v.Results = append(v.Results, other.Results...)
 	if other.evaluation == nil { // nothing was verified
 		return nil
@@ -131,9 +131,10 @@ func (v *Verdict) include(other Verdict) *fault.Problem {
 }
 
 // missingFrom returns the refusal of a missing file that a list names.
-func missingFrom(p *fault.Problem, list string) *fault.Problem {
-	if !errors.Is(p.Err, fs.ErrNotExist) {
-		return p
+func missingFrom(err error, list string) error {
+	p := fault.Of(err)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	return &fault.Problem{
 		Exit: fault.ExitRefused, Subject: p.Subject, Code: "artifact-missing", Err: p.Err,
@@ -141,10 +142,8 @@ func missingFrom(p *fault.Problem, list string) *fault.Problem {
 	}
 }
 
-// notVouched returns the problem of a file whose list is not verified, and why.
-func notVouched(name string, p *fault.Problem, why string) *fault.Problem {
-	refused := *p
-	refused.Subject, refused.Expected, refused.Found, refused.Try = name, "", "", ""
-	refused.Err = errors.New(why)
-	return &refused
+// notVouched returns the error of a file whose list is not verified, which is err.
+func notVouched(name string, err error, why string) error {
+	p := fault.Of(err)
+	return &fault.Problem{Exit: p.Exit, Subject: name, Code: p.Code, Err: errors.New(why + ": " + err.Error())}
 }

@@ -62,8 +62,8 @@ func codes(t *testing.T, dir string, all []judge.Verdict) string {
 			t.Fatal(err)
 		}
 		word := "verified"
-		if v.Problem != nil {
-			word = v.Problem.Code
+		if v.Problem() != nil {
+			word = v.Problem().Code
 		}
 		out = append(out, name+" "+word)
 	}

@@ -75,7 +75,7 @@ func TestBundleOfDirectory(t *testing.T) {
 	signFile(t, signer(t, i, alice), filepath.Join(dir, "lib", "file"), "content")
 	write(t, filepath.Join(dir, "lib"+find.Suffix), "anything")
 	all := said(t, newJudge(t, i), find.Finder{}, dir)
-	if len(all) != 2 || all[0].Problem != nil || all[1].Problem == nil || all[1].Problem.Code != "unreadable" {
+	if len(all) != 2 || all[0].Problem() != nil || all[1].Problem() == nil || all[1].Problem().Code != "unreadable" {
 		t.Errorf("%+v", all)
 	}
 }
@@ -143,7 +143,7 @@ func TestHints(t *testing.T) {
 		"\x1b]0;title\a":   `hallmark inspect '\u001b]0;title\u0007.sigstore.json'`,
 	} {
 		signFile(t, s, name, "content")
-		p := said(t, j, find.Finder{}, name)[0].Problem
+		p := said(t, j, find.Finder{}, name)[0].Problem()
 		if p == nil || p.Code != string(verify.IdentityMismatch) || !strings.HasSuffix(p.Text(), "try       "+want+"\n") {
 			t.Errorf("%q: %+v\n%s", name, p, p.Text())
 		}

@@ -33,10 +33,10 @@ func (j *Judge) shared(ctx context.Context, t find.Target) Verdict {
 	said := j.once(ctx, l)
 	v := Verdict{Target: t, List: l.Target.Name, Explained: said.Explained}
 	if len(said.Results) == 0 {
-		v.Problem = notVouched(t.Name, said.Problem, l.Target.Name+" is not verified: "+said.Problem.Error())
+		v.Err = notVouched(t.Name, said.Err, l.Target.Name+" is not verified")
 		return v
 	}
-	if v.Digest, v.Problem = t.AnySum(ctx, j.Stdin); v.Problem != nil {
+	if v.Digest, v.Err = t.AnySum(ctx, j.Stdin); v.Err != nil {
 		return v
 	}
 	named := map[*verify.Result]bool{}
@@ -53,11 +53,10 @@ func (j *Judge) shared(ctx context.Context, t find.Target) Verdict {
 		if !slices.ContainsFunc(said.Results, func(r *verify.Result) bool { return r.Statement != nil }) {
 			code = verify.ArtifactMismatch
 		}
-		v.Problem = fault.Refused(&verify.Error{
+		v.Err = fault.About(t.Name, &verify.Error{
 			Step: verify.StepStatement, Code: code, Expected: "one that " + l.Target.Name + " names",
 			Found: find.DigestText(crypto.SHA256, v.Digest),
 		})
-		v.Problem.Subject = t.Name
 		return v
 	}
 	v.evaluation = said.evaluation.Another()
@@ -66,7 +65,7 @@ func (j *Judge) shared(ctx context.Context, t find.Target) Verdict {
 		_, err = v.evaluation.Decide()
 	}
 	if err != nil {
-		v.Problem = j.refusal(err, t.Name, find.Source{File: l.Target.Bundles[0]})
+		v.Err = j.refusal(err, t.Name, find.Source{File: l.Target.Bundles[0]})
 	}
 	return v
 }

@@ -16,8 +16,8 @@ type Store interface {
 	Name() string
 
 	// Bundles gives what the store has of the artifact with this SHA-256. No bundles
-	// and no problem: it was asked, and has none.
-	Bundles(ctx context.Context, digest []byte) ([]find.Hanging, *fault.Problem)
+	// and no error: it was asked, and has none.
+	Bundles(ctx context.Context, digest []byte) ([]find.Hanging, error)
 }
 
 // asking is how many artifacts are judged at once where each may wait for a store.
@@ -25,18 +25,16 @@ const asking = 16
 
 // stored asks the store for the bundles of an artifact that has none where it is.
 // The artifact is then read once, for its digest, which stands for it.
-func (j *Judge) stored(ctx context.Context, t *find.Target) ([]find.Source, *fault.Problem) {
+func (j *Judge) stored(ctx context.Context, t *find.Target) ([]find.Source, error) {
 	if j.Store == nil {
 		return nil, t.Unsigned("")
 	}
-	if problem := t.Hash(ctx, j.Stdin); problem != nil {
-		return nil, problem
+	if err := t.Hash(ctx, j.Stdin); err != nil {
+		return nil, err
 	}
-	held, problem := j.Store.Bundles(ctx, t.Digest)
-	if problem != nil {
-		p := *problem
-		p.Subject = t.Name
-		return nil, &p
+	held, err := j.Store.Bundles(ctx, t.Digest)
+	if err != nil {
+		return nil, fault.About(t.Name, err)
 	}
 	if len(held) == 0 {
 		return nil, t.Unsigned(j.Store.Name())

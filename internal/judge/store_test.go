@@ -21,7 +21,7 @@ import (
 // drawer is a store, by digest, that counts what it is asked for.
 type drawer struct {
 	held    map[[32]byte][]find.Hanging
-	problem *fault.Problem
+	problem error
 
 	mu    sync.Mutex
 	asked map[[32]byte]int
@@ -29,7 +29,7 @@ type drawer struct {
 
 func (d *drawer) Name() string { return "the drawer" }
 
-func (d *drawer) Bundles(_ context.Context, digest []byte) ([]find.Hanging, *fault.Problem) {
+func (d *drawer) Bundles(_ context.Context, digest []byte) ([]find.Hanging, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.asked == nil {
@@ -95,8 +95,8 @@ func TestStore(t *testing.T) {
 			t.Errorf("%s: %s, asked %d times", name, got, len(d.asked))
 		}
 		for _, want := range c.reasonNames {
-			if !strings.Contains(all[0].Problem.Err.Error(), want) {
-				t.Errorf("%s: %v does not name %s", name, all[0].Problem.Err, want)
+			if !strings.Contains(all[0].Problem().Err.Error(), want) {
+				t.Errorf("%s: %v does not name %s", name, all[0].Problem().Err, want)
 			}
 		}
 	}
@@ -120,13 +120,13 @@ func TestStoreOfMany(t *testing.T) {
 	j := newJudge(t, i)
 	j.Store = d
 	for _, v := range said(t, j, find.Finder{}, "dist") {
-		if v.Problem != nil || d.asked[sha256.Sum256([]byte(v.Target.Name[5:]))] != 1 {
-			t.Errorf("%s: %v, asked %v", v.Target.Name, v.Problem, d.asked)
+		if v.Problem() != nil || d.asked[sha256.Sum256([]byte(v.Target.Name[5:]))] != 1 {
+			t.Errorf("%s: %v, asked %v", v.Target.Name, v.Problem(), d.asked)
 		}
 	}
 	write(t, "dist/SHA256SUMS", hexOf("a")+"  a\n"+hexOf("b")+"  c\n")
 	all := said(t, j, find.Finder{}, "dist/SHA256SUMS")
-	if len(all) != 2 || all[0].Problem != nil || all[1].Problem == nil || all[1].Problem.Code != "artifact-mismatch" {
+	if len(all) != 2 || all[0].Problem() != nil || all[1].Problem() == nil || all[1].Problem().Code != "artifact-mismatch" {
 		t.Errorf("got %+v", all)
 	}
 }
@@ -141,7 +141,7 @@ func TestStoreUnseen(t *testing.T) {
 	j := newJudge(t, i)
 	j.Store = d
 	all := said(t, j, find.Finder{}, "a")
-	if p := all[0].Problem; p == nil || p.Exit != fault.ExitUndecided || p.Subject != "a" || d.problem.Subject != "" {
+	if p := all[0].Problem(); p == nil || p.Exit != fault.ExitUndecided || p.Subject != "a" || fault.Of(d.problem).Subject != "" {
 		t.Errorf("got %+v, of %+v", p, d.problem)
 	}
 	if err := os.Remove("a"); err != nil {

@@ -108,10 +108,10 @@ func code(t *testing.T, all []judge.Verdict) string {
 	if len(all) != 1 {
 		t.Fatalf("%d verdicts", len(all))
 	}
-	if all[0].Problem == nil {
+	if all[0].Problem() == nil {
 		return "verified"
 	}
-	return all[0].Problem.Code
+	return all[0].Problem().Code
 }
 
 func schema(t *testing.T) *jsonschema.Schema {
@@ -165,8 +165,8 @@ func TestDirectory(t *testing.T) {
 		}
 		last = name
 		got := ""
-		if v.Problem != nil {
-			got = v.Problem.Code
+		if v.Problem() != nil {
+			got = v.Problem().Code
 		}
 		if got != want[name] {
 			t.Errorf("%s: %q, want %q", name, got, want[name])
@@ -247,8 +247,8 @@ func TestChecksums(t *testing.T) {
 	signFile(t, signer(t, i, alice), list, one+"  one\n")
 	for _, v := range said(t, j, find.Finder{}, list) {
 		checkReport(t, published, v)
-		if v.Problem != nil {
-			t.Errorf("%s: %v", v.Target.Name, v.Problem)
+		if v.Problem() != nil {
+			t.Errorf("%s: %v", v.Target.Name, v.Problem())
 		}
 	}
 	for name, content := range map[string]string{
@@ -323,7 +323,7 @@ func FuzzChecksums(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content string) {
 		write(t, filepath.Join(dir, "SHA256SUMS"), content)
 		for _, v := range said(t, j, find.Finder{}, filepath.Join(dir, "SHA256SUMS")) {
-			if v.Problem == nil {
+			if v.Problem() == nil {
 				t.Errorf("%s is verified by nothing", v.Target.Name)
 			}
 			if rel, err := filepath.Rel(dir, v.Target.Name); err != nil || !filepath.IsLocal(rel) {

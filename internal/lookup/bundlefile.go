@@ -84,7 +84,8 @@ func statementAbout(b *bundle.Bundle, image oci.Image) (predicateType string, er
 	return s.PredicateType, nil
 }
 
-func UnreadableBundle(name string, err error) *fault.Problem {
+// UnreadableBundle returns the error for a bundle that can't be parsed.
+func UnreadableBundle(name string, err error) error {
 	return &fault.Problem{Exit: fault.ExitUsage, Subject: name, Code: "bundle-malformed", Err: err}
 }
 

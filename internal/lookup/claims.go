@@ -20,36 +20,36 @@ import (
 type Claim struct {
 	Name    string
 	Bundle  *bundle.Bundle
-	Problem *fault.Problem // in place of the bundle
-	Image   []byte         // SHA-256 of the image; nil: the bundle is in a file
-	Payload []byte         // what is signed in place of the image (wire/simplesigning)
+	Err     error  // in place of the bundle
+	Image   []byte // SHA-256 of the image; nil: the bundle is in a file
+	Payload []byte // what is signed in place of the image (wire/simplesigning)
 }
 
 // Claims returns the bundles of a file, all of which must be well-formed, or those
 // attached to an image, each with its error. There is at least one.
 func (r *Registry) Claims(ctx context.Context, arg string) ([]Claim, error) {
-	text, isImage, p := find.Finder{Registry: r}.Subject(arg)
-	if p != nil {
-		return nil, p
+	text, isImage, err := find.Finder{Registry: r}.Subject(arg)
+	if err != nil {
+		return nil, err
 	}
 	var all []Claim
 	if !isImage {
 		return claimsBeside(text)
 	}
-	held, p := r.Look(ctx, text)
-	if p != nil {
-		return nil, p
+	held, err := r.Look(ctx, text)
+	if err != nil {
+		return nil, err
 	}
 	if held.More != nil {
-		older, p := held.More(ctx)
-		if p != nil {
-			return nil, p
+		older, err := held.More(ctx)
+		if err != nil {
+			return nil, err
 		}
 		held.Bundles = append(held.Bundles, older...)
 	}
 	for _, h := range held.Bundles {
 		c := Claim{Name: h.Name, Image: held.Digest, Payload: h.Payload}
-		c.Bundle, c.Problem = h.Read()
+		c.Bundle, c.Err = h.Read()
 		all = append(all, c)
 	}
 	if len(all) == 0 {
@@ -92,8 +92,8 @@ func claimsBeside(file string) ([]Claim, error) {
 // Proved verifies a bundle: of its image, or in a file of the artifact that it names
 // itself.
 func (c Claim) Proved(v *verify.Verifier, accept verify.Requirements) (*verify.Result, error) {
-	if c.Problem != nil {
-		return nil, c.Problem
+	if c.Err != nil {
+		return nil, c.Err
 	}
 	artifact, err := c.artifact()
 	if err != nil {

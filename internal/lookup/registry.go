@@ -22,22 +22,22 @@ type Registry struct {
 // IsImage reports whether an argument is a complete image name.
 func (r *Registry) IsImage(text string) bool { return oci.LooksLikeImage(text) }
 
-// Misnamed returns the problem of an argument that looks like an image name and is
+// Misnamed returns the error of an argument that looks like an image name and is
 // invalid.
-func (r *Registry) Misnamed(text string) *fault.Problem {
+func (r *Registry) Misnamed(text string) error {
 	if !oci.MeansImage(text) {
 		return nil
 	}
-	_, p := ParseReference(text)
-	return p
+	_, err := ParseReference(text)
+	return err
 }
 
 // Look finds an image and the bundles on it.
-func (r *Registry) Look(ctx context.Context, reference string) (find.Held, *fault.Problem) {
+func (r *Registry) Look(ctx context.Context, reference string) (find.Held, error) {
 	var held find.Held
-	image, p := r.Image(ctx, reference, false)
-	if p != nil {
-		return held, p
+	image, err := r.Image(ctx, reference, false)
+	if err != nil {
+		return held, err
 	}
 	held.Digest = image.Sum()
 	found, err := r.Client.Bundles(ctx, image)
@@ -49,7 +49,7 @@ func (r *Registry) Look(ctx context.Context, reference string) (find.Held, *faul
 		return held, nil
 	}
 	known := Manifests(found)
-	held.More = func(ctx context.Context) ([]find.Hanging, *fault.Problem) {
+	held.More = func(ctx context.Context) ([]find.Hanging, error) {
 		found, err := r.Client.LegacySignatures(ctx, image, known)
 		if err != nil {
 			return nil, RegistryError(reference, err)
@@ -92,10 +92,10 @@ func Attached(image oci.Image, f oci.Signature) find.Hanging {
 
 // Image returns the image that a reference names. It fetches the manifest of a
 // digest only if whole is set.
-func (r *Registry) Image(ctx context.Context, text string, whole bool) (oci.Image, *fault.Problem) {
-	reference, p := ParseReference(text)
-	if p != nil {
-		return oci.Image{}, p
+func (r *Registry) Image(ctx context.Context, text string, whole bool) (oci.Image, error) {
+	reference, err := ParseReference(text)
+	if err != nil {
+		return oci.Image{}, err
 	}
 	if image, ok := reference.Named(); ok && !whole {
 		return image, nil
@@ -107,7 +107,7 @@ func (r *Registry) Image(ctx context.Context, text string, whole bool) (oci.Imag
 	return image, nil
 }
 
-func ParseReference(text string) (oci.Reference, *fault.Problem) {
+func ParseReference(text string) (oci.Reference, error) {
 	reference, err := oci.ParseReference(text)
 	if err == nil {
 		return reference, nil
@@ -122,9 +122,9 @@ func ParseReference(text string) (oci.Reference, *fault.Problem) {
 // Images returns the image that a reference names and, if recursive, those of its
 // platforms after it.
 func (r *Registry) Images(ctx context.Context, text string, recursive bool) ([]oci.Image, error) {
-	image, p := r.Image(ctx, text, true)
-	if p != nil {
-		return nil, p
+	image, err := r.Image(ctx, text, true)
+	if err != nil {
+		return nil, err
 	}
 	if !recursive {
 		return []oci.Image{image}, nil
@@ -140,8 +140,8 @@ func (r *Registry) Images(ctx context.Context, text string, recursive bool) ([]o
 func (r *Registry) Expand(ctx context.Context, args []string) ([]string, error) {
 	var all []string
 	for _, arg := range args {
-		text, isImage, p := find.Finder{Registry: r}.Subject(arg)
-		if p != nil || !isImage {
+		text, isImage, err := find.Finder{Registry: r}.Subject(arg)
+		if err != nil || !isImage {
 			all = append(all, arg) // told of when it is judged
 			continue
 		}
@@ -174,7 +174,7 @@ func remedy(reason oci.Reason) string {
 }
 
 // RegistryError tells what could not be looked at from what was seen and is no good.
-func RegistryError(subject string, err error) *fault.Problem {
+func RegistryError(subject string, err error) error {
 	p := &fault.Problem{Exit: fault.ExitUndecided, Subject: subject, Code: "could-not-look", Err: err}
 	u := new(oci.RegistryError)
 	switch {

@@ -27,7 +27,7 @@ type Store struct {
 func (s *Store) Name() string { return s.Client.URL }
 
 // Bundles asks for what the store has of an artifact.
-func (s *Store) Bundles(ctx context.Context, digest []byte) ([]find.Hanging, *fault.Problem) {
+func (s *Store) Bundles(ctx context.Context, digest []byte) ([]find.Hanging, error) {
 	if p := s.down.Load(); p != nil {
 		return nil, p
 	}
@@ -43,7 +43,7 @@ func (s *Store) Bundles(ctx context.Context, digest []byte) ([]find.Hanging, *fa
 }
 
 // unseen returns the problem for a store that could not be consulted.
-func (s *Store) unseen(err error) *fault.Problem {
+func (s *Store) unseen(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return fault.Interrupted("")
 	}

@@ -25,8 +25,8 @@ func TestStoreIsDown(t *testing.T) {
 	_, first := s.Bundles(t.Context(), make([]byte, 32))
 	start := time.Now()
 	for range 1000 {
-		if _, p := s.Bundles(t.Context(), make([]byte, 32)); p != first || p.Exit != fault.ExitUndecided {
-			t.Fatalf("got %v", p)
+		if _, err := s.Bundles(t.Context(), make([]byte, 32)); err != first || fault.Of(err).Exit != fault.ExitUndecided {
+			t.Fatalf("got %v", err)
 		}
 	}
 	if took := time.Since(start); took > time.Minute {
@@ -37,8 +37,8 @@ func TestStoreIsDown(t *testing.T) {
 	defer odd.Close()
 	s = &Store{Client: client.Evidence{URL: odd.URL, HTTP: h}}
 	for range 3 {
-		if _, p := s.Bundles(t.Context(), make([]byte, 32)); p == nil || p.Code != "could-not-look" {
-			t.Errorf("got %v", p)
+		if _, err := s.Bundles(t.Context(), make([]byte, 32)); err == nil || fault.Of(err).Code != "could-not-look" {
+			t.Errorf("got %v", err)
 		}
 	}
 	if asked.Load() != 3 {
@@ -46,7 +46,7 @@ func TestStoreIsDown(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, p := s.Bundles(ctx, make([]byte, 32)); p == nil || p.Code != "interrupted" || errors.Is(p, context.DeadlineExceeded) || s.down.Load() != nil {
-		t.Errorf("got %v", p)
+	if _, err := s.Bundles(ctx, make([]byte, 32)); err == nil || fault.Of(err).Code != "interrupted" || errors.Is(err, context.DeadlineExceeded) || s.down.Load() != nil {
+		t.Errorf("got %v", err)
 	}
 }

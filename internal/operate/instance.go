@@ -85,6 +85,6 @@ func lostLog(err error) error {
 
 // demandProblem returns the refusal of a configuration for whose witnesses no log policy can
 // be published.
-func demandProblem(dir string, err error) *fault.Problem {
+func demandProblem(dir string, err error) error {
 	return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: "docs/operating/witnesses.md"}
 }

@@ -75,7 +75,7 @@ type Step struct {
 // Of returns the verdict for machines.
 func Of(v judge.Verdict) Report {
 	out := Report{File: v.Target.Name, Verdict: "verified", List: v.List}
-	if p := v.Problem; p != nil {
+	if p := v.Problem(); p != nil {
 		out.Verdict = map[int]string{fault.ExitRefused: "refused", fault.ExitUsage: "unreadable", fault.ExitUndecided: "undecided"}[p.Exit]
 		out.Code, out.Reason, out.Expected, out.Found, out.Try = p.Code, fault.Bounded(p.Err.Error()), fault.Bounded(p.Expected), fault.Bounded(p.Found), p.Try
 	}
@@ -88,7 +88,7 @@ func Of(v judge.Verdict) Report {
 	if len(v.Results) > 0 && v.List == "" {
 		out.Digest = find.DigestText(v.Results[0].Hash, v.Results[0].Digest)
 	}
-	if v.List != "" && v.Problem == nil {
+	if v.List != "" && v.Err == nil {
 		out.Digest = find.DigestText(crypto.SHA256, v.Digest)
 	}
 	for _, e := range v.Explained {
@@ -132,10 +132,10 @@ func signatureOf(r *verify.Result) Signature {
 //	  logged as  7 of https://log.example.com
 func Text(v judge.Verdict) string {
 	var b strings.Builder
-	if v.Problem != nil && len(v.Explained) > 0 {
+	if v.Err != nil && len(v.Explained) > 0 {
 		b.WriteString(Line(v))
 	}
-	if v.Problem == nil {
+	if v.Err == nil {
 		fmt.Fprintf(&b, "%s: verified\n", fault.Printable(v.Target.Name))
 		if v.Target.InRegistry() { // whose tag may be another image tomorrow
 			fmt.Fprintf(&b, "  digest     %s\n", find.DigestText(v.Results[0].Hash, v.Results[0].Digest))
@@ -175,7 +175,7 @@ func writeResult(b *strings.Builder, r *verify.Result) {
 
 // Line formats the verdict for people, as one of many.
 func Line(v judge.Verdict) string {
-	if p := v.Problem; p != nil {
+	if p := v.Problem(); p != nil {
 		return fmt.Sprintf("%s: %s: %s\n", fault.Printable(v.Target.Name), fault.Word(p.Exit), p.Code)
 	}
 	var who []string
@@ -213,7 +213,7 @@ type Summary struct {
 
 // Add counts one.
 func (s *Summary) Add(v judge.Verdict) {
-	p := v.Problem
+	p := v.Problem()
 	if p == nil {
 		s.verified++
 		return

@@ -3,7 +3,6 @@
 package signing
 
 import (
-	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -16,21 +15,12 @@ import (
 	"github.com/hallmark-sign/hallmark/oci"
 )
 
-func asProblem(t *testing.T, err error) *fault.Problem {
-	t.Helper()
-	p := new(fault.Problem)
-	if !errors.As(err, &p) {
-		t.Fatal(err)
-	}
-	return p
-}
-
 // Bundles that could not be put on an image gather in one file, one a line.
 func TestKeepAside(t *testing.T) {
 	t.Chdir(t.TempDir())
 	image := oci.Image{Repository: "r/a", Digest: "sha256:" + strings.Repeat("ab", 32)}
 	for _, raw := range []string{"one", "two"} {
-		p := asProblem(t, keepAside(subject{name: "r/a:v1", image: &image}, []byte(raw), &oci.RegistryError{Reason: oci.Denied, Err: os.ErrPermission}))
+		p := fault.Of(keepAside(subject{name: "r/a:v1", image: &image}, []byte(raw), &oci.RegistryError{Reason: oci.Denied, Err: os.ErrPermission}))
 		if p.Exit != fault.ExitUndecided || p.Code != "could-not-look" || !strings.HasPrefix(p.Try, "hallmark load sha256-abab") || !strings.HasSuffix(p.Try, " "+image.String()) {
 			t.Errorf("%+v", p)
 		}
@@ -42,7 +32,7 @@ func TestKeepAside(t *testing.T) {
 	if err := os.Chmod(".", 0o500); err != nil || os.Getuid() == 0 {
 		return // root writes anywhere
 	}
-	if p := asProblem(t, keepAside(subject{name: "r/a:v1", image: &image}, nil, os.ErrPermission)); !strings.Contains(p.Error(), "lost") {
+	if p := fault.Of(keepAside(subject{name: "r/a:v1", image: &image}, nil, os.ErrPermission)); !strings.Contains(p.Error(), "lost") {
 		t.Errorf("%+v", p)
 	}
 }

@@ -66,9 +66,9 @@ func (r *Request) SignManifest(ctx context.Context, env cli.Environment, args []
 
 // add adds what one argument names.
 func (m *manifest) add(ctx context.Context, r *Request, arg string) error {
-	text, isImage, p := find.Finder{Registry: r.registry}.Subject(arg)
-	if p != nil {
-		return p
+	text, isImage, err := find.Finder{Registry: r.registry}.Subject(arg)
+	if err != nil {
+		return err
 	}
 	if isImage {
 		images, err := r.images(ctx, text)
@@ -103,9 +103,9 @@ func (m *manifest) addFile(ctx context.Context, target find.Target) error {
 	if err := staysBelow(filepath.Dir(m.out), target.Name); err != nil {
 		return &fault.Problem{Exit: fault.ExitUsage, Subject: target.Name, Code: "usage", Err: err, Try: "a copy of the file in its place"}
 	}
-	sum, p := target.Sum(ctx)
-	if p != nil {
-		return p
+	sum, err := target.Sum(ctx)
+	if err != nil {
+		return err
 	}
 	return m.put(subject{name: target.Name}, intoto.Subject{Name: name, Digest: map[string]string{"sha256": hex.EncodeToString(sum)}})
 }

@@ -44,18 +44,18 @@ func (r *Request) subjects(ctx context.Context, args []string) ([]subject, error
 	var all []subject
 	for _, arg := range args {
 		finder := find.Finder{Registry: r.registry}
-		text, isImage, p := finder.Subject(arg)
-		if p != nil {
-			return nil, p
+		text, isImage, err := finder.Subject(arg)
+		if err != nil {
+			return nil, err
 		}
 		if !isImage {
 			if len(args) > 1 && find.IsBundle(text) { // of a pattern that the shell has filled in
 				r.env.Say("%s: a bundle, not signed", text)
 				continue
 			}
-			one, p := r.file(text)
-			if p != nil {
-				return nil, finder.HintImage(p)
+			one, err := r.file(text)
+			if err != nil {
+				return nil, finder.HintImage(err)
 			}
 			all = append(all, one)
 			continue
@@ -73,7 +73,7 @@ func (r *Request) subjects(ctx context.Context, args []string) ([]subject, error
 }
 
 // file returns the subject of an argument that names a file, a pipe or standard input.
-func (r *Request) file(text string) (subject, *fault.Problem) {
+func (r *Request) file(text string) (subject, error) {
 	if text == find.Stdin {
 		return r.once(text, r.env.Stdin)
 	}
@@ -98,13 +98,13 @@ func (r *Request) file(text string) (subject, *fault.Problem) {
 }
 
 // CheckFile reports what keeps a file from being signed; nil if nothing does.
-func (r *Request) CheckFile(name string) *fault.Problem {
-	_, p := r.file(name)
-	return p
+func (r *Request) CheckFile(name string) error {
+	_, err := r.file(name)
+	return err
 }
 
 // once returns a subject that is read once and has no file to put the bundle beside.
-func (r *Request) once(name string, content io.Reader) (subject, *fault.Problem) {
+func (r *Request) once(name string, content io.Reader) (subject, error) {
 	if r.Bundle == "" {
 		return subject{}, &fault.Problem{Exit: fault.ExitUsage, Subject: name, Code: "usage", Err: errors.New("what is read from a pipe needs --bundle"), Try: "--bundle FILE" + find.Suffix}
 	}

@@ -128,7 +128,7 @@ func (c policyCase) run(ctx context.Context, judge *judge.Judge, registry *looku
 	}
 	got := "verified"
 	for target := range finder.Find(artifact) {
-		if p := judge.Judge(ctx, target).Problem; p != nil {
+		if p := judge.Judge(ctx, target).Problem(); p != nil {
 			got = p.Code
 			break
 		}

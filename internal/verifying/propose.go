@@ -100,7 +100,7 @@ func provedOf(env cli.Environment, v *verify.Verifier, accept verify.Requirement
 
 // proposalRefused adds a remedy to a refusal: the key, or another trusted root.
 func proposalRefused(env cli.Environment, file string, err error) error {
-	p := cli.About(file, err)
+	p := *fault.Of(cli.About(file, err))
 	switch {
 	case p.Code == string(verify.KeyMismatch):
 		p.Try = "--key FILE, with the public key that signed"
@@ -109,5 +109,5 @@ func proposalRefused(env cli.Environment, file string, err error) error {
 	case p.Exit == fault.ExitRefused:
 		p.Try = env.Command() + " inspect " + file
 	}
-	return p
+	return &p
 }

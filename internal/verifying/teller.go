@@ -25,7 +25,7 @@ type teller struct {
 
 func (t *teller) tell(v judge.Verdict) error {
 	t.summary.Add(v)
-	if t.Quiet && v.Problem == nil {
+	if t.Quiet && v.Err == nil {
 		return nil
 	}
 	var err error
