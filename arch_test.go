@@ -61,6 +61,7 @@ const (
 	application              // L5 what the verbs of the command call
 	acts                     // L5 verbs without their flags, on what application has
 	reading                  // L5 verbs without their flags, on acts
+	showing                  // L5 internal/trial, on reading
 	command                  // L6 cmd/hallmark
 	unknown
 )
@@ -78,7 +79,8 @@ var rooms = map[string]level{
 	"internal/fault": problems, "internal/find": subjects, "internal/judge": judging, "internal/report": reporting,
 	"internal/lookup": finding, "internal/ownlog": application, "internal/cli": application,
 	"internal/describe": acts, "internal/images": acts, "internal/operate": acts, "internal/trusting": acts,
-	"internal/readlog": reading, "internal/signing": reading, "internal/verifying": reading,
+	"internal/readlog": reading, "internal/signing": reading, "internal/verifying": reading, "internal/trial": showing,
+	"bench": carriers,
 }
 
 // libraries are the modules that formats may stand on.
@@ -220,7 +222,7 @@ func mayImport(from, to unit) bool {
 	case testServer:
 		return t <= waysOut || t == server || t == making || t == settings || to.room == "internal/witness"
 	}
-	return f == command || t < f && t != testServer && (f == finding || f == application || f == acts || f == reading)
+	return f == command || f >= finding && t < f && t != testServer
 }
 
 func TestImportsGoDownwards(t *testing.T) {

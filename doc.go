@@ -83,6 +83,7 @@
 //	internal/images    copies, saves, loads, lists, cleans and downloads what is on images
 //	internal/operate   makes and runs instances and witnesses: accounts, backups, rotation
 //	internal/readlog   shows, proves, checks and follows entries of logs
+//	internal/trial     tries hallmark on this machine, and measures a running instance
 //	internal/trusting  pins instances, and selects among those pinned
 //	internal/verifying verifies by a policy and prints the verdicts; tests and proposes policies
 //	internal/testkit   keys and nightly runs, for the tests of other packages

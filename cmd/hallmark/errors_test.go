@@ -50,7 +50,7 @@ func codesInSource(t *testing.T) map[string]bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, room := range []string{"fault", "find", "judge", "report", "lookup", "signing", "ownlog", "cli", "describe", "images", "operate", "readlog", "trusting", "verifying"} {
+	for _, room := range []string{"fault", "find", "judge", "report", "lookup", "signing", "ownlog", "cli", "describe", "images", "operate", "readlog", "trial", "trusting", "verifying"} {
 		shared, err := filepath.Glob("../../internal/" + room + "/*.go")
 		if err != nil {
 			t.Fatal(err)

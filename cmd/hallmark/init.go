@@ -9,11 +9,6 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/operate"
 )
 
-const (
-	defaultListen       = "127.0.0.1:7500"
-	defaultOrganization = "hallmark"
-)
-
 func initCommand(env cli.Environment) *cobra.Command {
 	var o operate.NewInstance
 	cmd := &cobra.Command{
@@ -38,8 +33,8 @@ hallmark.yaml with their full paths.`,
 		},
 	}
 	cmd.Flags().StringVar(&o.URL, "url", "", "where clients reach the instance; can't be changed later (default http://LISTEN, https:// with TLS)")
-	cmd.Flags().StringVar(&o.Listen, "listen", defaultListen, "address to listen on")
-	cmd.Flags().StringVar(&o.Organization, "organization", defaultOrganization, "name in the certificates")
+	cmd.Flags().StringVar(&o.Listen, "listen", operate.DefaultListen, "address to listen on")
+	cmd.Flags().StringVar(&o.Organization, "organization", "hallmark", "name in the certificates")
 	cmd.Flags().StringVar(&o.CAKey, "ca-key", "ecdsa-p256", "kind of the issuing key, and of the root's unless it is RSA: ecdsa-p256, ecdsa-p384, ecdsa-p521, rsa-3072, rsa-4096")
 	cli.Complete(cmd, "ca-key", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "rsa-3072", "rsa-4096")
 	cmd.Flags().BoolVar(&o.PlainHTTPUnsafe, "plain-http-unsafe", false, "allow plain HTTP beyond loopback, behind a proxy that speaks TLS")

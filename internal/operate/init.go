@@ -23,6 +23,9 @@ import (
 // PassphraseRule says what a passphrase must be like, for help texts.
 const PassphraseRule = keys.PassphraseRule
 
+// DefaultListen is the address of a new instance if none is given.
+const DefaultListen = "127.0.0.1:7500"
+
 // A NewInstance describes an instance to make.
 type NewInstance struct {
 	instance.Options
