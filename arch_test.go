@@ -28,6 +28,10 @@ const (
 	// imports (ARCHITECTURE.md).
 	maxDirect = 25
 
+	// maxCommand is how many packages of the house cmd/hallmark may import: each verb
+	// binds flags, makes one call and prints.
+	maxCommand = 20
+
 	// maxVerifying is how many modules verifying may stand on.
 	maxVerifying = 4
 )
@@ -282,6 +286,20 @@ func clockUses(f *ast.File) []token.Pos {
 		return true
 	})
 	return found
+}
+
+// TestCommandIsThin: what verbs do is in the packages that they call.
+func TestCommandIsThin(t *testing.T) {
+	for _, u := range units(t) {
+		if u.room != "cmd/hallmark" {
+			continue
+		}
+		_, files := u.source(t)
+		ours := slices.DeleteFunc(imports(files), func(name string) bool { return !strings.HasPrefix(name, module+"/") })
+		if len(ours) > maxCommand {
+			t.Errorf("%s imports %d packages of the house, at most %d: %v", u.room, len(ours), maxCommand, ours)
+		}
+	}
 }
 
 // TestVerifyingIsSmall: whoever imports verification gets no server, no HTTP

@@ -3,17 +3,13 @@
 package main
 
 import (
-	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/describe"
-	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/internal/images"
-	"github.com/hallmark-sign/hallmark/internal/lookup"
 )
 
 func inspectCommand(env cli.Environment) *cobra.Command {
@@ -35,40 +31,10 @@ Nothing of it is verified: these are claims, of whoever wrote the file or put it
 			if args, err = f.Expand(cmd.Context(), registry, args); err != nil {
 				return err
 			}
-			return inspect(cmd.Context(), env, registry, args)
+			return describe.Bundles(cmd.Context(), env, registry, args)
 		},
 	}
 	addRegistry(cmd, &f)
 	cli.AddTimeout(cmd, &f.Timeout, time.Minute)
 	return cmd
-}
-
-// inspect describes all that can be read, and then fails for the rest.
-func inspect(ctx context.Context, env cli.Environment, registry *lookup.Registry, args []string) error {
-	var failed fault.Failures
-	for _, arg := range args {
-		claims, err := registry.Claims(ctx, arg)
-		if err != nil {
-			failed = append(failed, err)
-		}
-		for _, c := range claims {
-			if c.Err != nil {
-				failed = append(failed, c.Err)
-				continue
-			}
-			if err := tellClaim(env, c); err != nil {
-				return err
-			}
-		}
-	}
-	return failed.OrNil()
-}
-
-func tellClaim(env cli.Environment, c lookup.Claim) error {
-	a := describe.Claim(c)
-	if env.JSON {
-		return env.PrintJSON(describe.Bundle{Name: c.Name, Version: fmt.Sprintf("0.%d", c.Bundle.Version), Claims: a.Lines})
-	}
-	_, err := fmt.Fprint(env.Stdout, a.String())
-	return err
 }

@@ -3,14 +3,12 @@
 package main
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/trusting"
-	"github.com/hallmark-sign/hallmark/trust"
 )
 
 func trustFingerprintCommand(env cli.Environment) *cobra.Command {
@@ -36,26 +34,10 @@ is to prove. A directory called like a pinned instance is written ./NAME.`,
 			return trusting.Names(env), cobra.ShellCompDirectiveDefault
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			m, err := f.Material(cmd.Context(), env, args[0])
-			if err != nil {
-				return err
-			}
-			return printFingerprint(env, m)
+			return f.Fingerprint(cmd.Context(), env, args[0])
 		},
 	}
 	cmd.Flags().StringVar(&f.CACert, "cacert", "", "PEM `FILE` with the certificate authority of the TLS of a URL, besides the system's")
 	cli.AddTimeout(cmd, &f.Timeout, 30*time.Second)
 	return cmd
-}
-
-// printFingerprint prints the fingerprint, for machines with its older form.
-func printFingerprint(env cli.Environment, m *trust.Material) error {
-	if env.JSON {
-		return env.PrintJSON(struct {
-			Fingerprint string `json:"fingerprint"`
-			Older       string `json:"olderFingerprint"`
-		}{m.Fingerprint(), m.OlderFingerprint()})
-	}
-	_, err := fmt.Fprintln(env.Stdout, m.Fingerprint())
-	return err
 }

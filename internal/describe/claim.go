@@ -18,15 +18,15 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/timestamp"
 )
 
-// A Bundle is what a bundle claims, as JSON. None of it has been verified.
-type Bundle struct {
+// described is what a bundle claims, as JSON. None of it has been verified.
+type described struct {
 	Name    string    `json:"name"`
 	Version string    `json:"version"`
 	Claims  []cli.Row `json:"claims"`
 }
 
-// Claim returns the table for a bundle of which nothing has been verified.
-func Claim(c lookup.Claim) *cli.Table {
+// claim returns the table for a bundle of which nothing has been verified.
+func claim(c lookup.Claim) *cli.Table {
 	a := new(cli.Table)
 	b := c.Bundle
 	fmt.Fprintf(a, "%s: a Sigstore bundle v0.%d; nothing in it has been verified\n", fault.Printable(c.Name), b.Version)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,9 +26,26 @@ type Reading struct {
 	Timeout time.Duration
 }
 
-// Material reads or fetches what an instance publishes. A pinned instance takes precedence
+// Fingerprint prints the fingerprint of what an instance publishes, for machines with its older
+// form.
+func (f Reading) Fingerprint(ctx context.Context, env cli.Environment, instance string) error {
+	m, err := f.material(ctx, env, instance)
+	if err != nil {
+		return err
+	}
+	if env.JSON {
+		return env.PrintJSON(struct {
+			Fingerprint string `json:"fingerprint"`
+			Older       string `json:"olderFingerprint"`
+		}{m.Fingerprint(), m.OlderFingerprint()})
+	}
+	_, err = fmt.Fprintln(env.Stdout, m.Fingerprint())
+	return err
+}
+
+// material reads or fetches what an instance publishes. A pinned instance takes precedence
 // over a directory of the same name, which an unpacked archive could have created.
-func (f Reading) Material(ctx context.Context, env cli.Environment, instance string) (*trust.Material, error) {
+func (f Reading) material(ctx context.Context, env cli.Environment, instance string) (*trust.Material, error) {
 	if strings.HasPrefix(instance, "https://") || strings.HasPrefix(instance, "http://") {
 		return f.fetch(ctx, env, strings.TrimSuffix(instance, "/"))
 	}
