@@ -184,10 +184,11 @@ func (o options) judge(stdin io.Reader) (*judge.Judge, error) {
 	if err != nil {
 		return nil, err
 	}
-	facts := policy.Facts{Now: time.Now()} // nobody says when the trusted root was fetched
-	if facts.Witnesses, err = judge.Witnesses(o.logPolicy, o.trustedRoot, policy.UnknownWitnessesUnsafe()); err != nil {
+	facts, err := judge.Facts(o.trustedRoot, o.logPolicy, false)
+	if err != nil {
 		return nil, err
 	}
+	facts.RootFetched = time.Time{} // nobody says when a trusted root was fetched that is given
 	return &judge.Judge{Verifier: verifier, Policy: p, Facts: facts, Explain: o.explain, Stdin: stdin}, nil
 }
 

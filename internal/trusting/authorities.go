@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
-	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/trust/store"
 )
 
@@ -47,7 +46,7 @@ func (f Selection) Authorities(env cli.Environment) (*x509.CertPool, error) {
 		return nil, nil
 	}
 	dir, err := f.dir(env)
-	if p := new(fault.Problem); errors.As(err, &p) && p.Code == "no-instance" {
+	if missing := new(store.NoInstance); errors.As(err, &missing) {
 		return nil, nil // a verb that needs one has said so
 	}
 	if err != nil {

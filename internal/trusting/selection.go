@@ -4,10 +4,6 @@ package trusting
 
 import (
 	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
@@ -59,11 +55,8 @@ func (f Selection) Path(env cli.Environment, given, name string) (string, error)
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, name)
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return "", &fault.Problem{Exit: fault.ExitUndecided, Code: "no-instance", Err: fmt.Errorf("this client does not know the instance %s", filepath.Base(dir)), Try: env.Command() + " trust list"}
-	}
-	return path, nil
+	path, err := store.File(dir, name)
+	return path, withRemedy(env, err)
 }
 
 // dir returns the directory of the selected instance, which need not exist.
@@ -72,20 +65,24 @@ func (f Selection) dir(env cli.Environment) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	instance := f.Instance
-	if instance == "" {
-		instance = env.Getenv("HALLMARK_INSTANCE")
+	dir, err := h.Select(f.Instance, env.Getenv)
+	return dir, withRemedy(env, err)
+}
+
+// withRemedy returns the problem for an instance that is missing, and other errors unchanged.
+func withRemedy(env cli.Environment, err error) error {
+	missing := new(store.NoInstance)
+	if !errors.As(err, &missing) {
+		return err
 	}
-	if instance == "" {
-		if instance, err = h.Default(); err != nil {
-			return "", err
-		}
+	p := &fault.Problem{Exit: fault.ExitUndecided, Code: "no-instance", Err: err}
+	switch {
+	case missing.Name != "":
+		p.Try = env.Command() + " trust list"
+	case len(missing.Pinned) > 0:
+		p.Try = "--instance NAME, one of: " + strings.Join(missing.Pinned, ", ")
+	default:
+		p.Try = env.Command() + " trust add URL"
 	}
-	if names, err := h.List(); instance == "" && err == nil && len(names) > 0 {
-		return "", &fault.Problem{Exit: fault.ExitUndecided, Code: "no-instance", Err: errors.New("there is no default instance"), Try: "--instance NAME, one of: " + strings.Join(names, ", ")}
-	}
-	if instance == "" {
-		return "", &fault.Problem{Exit: fault.ExitUndecided, Code: "no-instance", Err: errors.New("this client trusts no instance yet"), Try: env.Command() + " trust add URL"}
-	}
-	return h.Instance(instance)
+	return p
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/judge"
 	"github.com/hallmark-sign/hallmark/internal/trusting"
 	"github.com/hallmark-sign/hallmark/policy"
+	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
@@ -63,11 +64,15 @@ func (f Verification) Judge(env cli.Environment) (*judge.Judge, error) {
 
 // newJudge returns a judge with a policy and the trusted root that f selects.
 func newJudge(env cli.Environment, f trusting.Selection, p *policy.Policy) (*judge.Judge, error) {
-	root, err := f.Root(env)
+	path, err := f.RootPath(env)
 	if err != nil {
 		return nil, err
 	}
-	facts, err := factsOf(env, f)
+	root, err := find.Parsed(path, trust.MaxSize, trust.Parse)
+	if err != nil {
+		return nil, err
+	}
+	facts, err := judge.Facts(path, f.LogPolicy, f.TrustedRoot == "")
 	if err != nil {
 		return nil, err
 	}
@@ -76,26 +81,6 @@ func newJudge(env cli.Environment, f trusting.Selection, p *policy.Policy) (*jud
 		return nil, err
 	}
 	return &judge.Judge{Verifier: verifier, Policy: p, Facts: facts, Stdin: env.Stdin, Command: env.Command()}, nil
-}
-
-// factsOf returns when the trusted root was fetched and what the instance demands. A
-// pinned instance without a log policy demands none; of a trusted root that was given
-// alone nobody knows.
-func factsOf(env cli.Environment, f trusting.Selection) (policy.Facts, error) {
-	facts := policy.Facts{Now: time.Now()}
-	path, err := f.RootPath(env)
-	if err != nil {
-		return facts, err
-	}
-	if info, err := os.Stat(path); err == nil && path != find.Stdin {
-		facts.RootFetched = info.ModTime()
-	}
-	absent := policy.KnownWitnesses()
-	if f.TrustedRoot != "" {
-		absent = policy.UnknownWitnessesUnsafe()
-	}
-	facts.Witnesses, err = judge.Witnesses(f.LogPolicy, path, absent)
-	return facts, err
 }
 
 // Run prints a verdict on each file, and returns the worst.

@@ -15,6 +15,9 @@ import (
 	"github.com/hallmark-sign/hallmark/trust"
 )
 
+// variable is that of the environment which names the instance to use.
+const variable = "HALLMARK_INSTANCE"
+
 // Files of an instance beside those of [trust.Files].
 const (
 	URLFile         = "url"    // from where the instance was pinned; builds before 2026-12 wrote none
@@ -54,6 +57,56 @@ func (s Store) Instance(name string) (string, error) {
 		return "", fmt.Errorf("%q is %w: want letters, digits, dots, dashes", name, ErrName)
 	}
 	return filepath.Join(s.Dir, "instances", name), nil
+}
+
+// A NoInstance reports that an instance is not pinned, or that none was selected.
+type NoInstance struct {
+	Name   string   // of the one that was selected; empty: none was
+	Pinned []string // names to choose from, if none was selected
+}
+
+// Error returns what is missing.
+func (e *NoInstance) Error() string {
+	switch {
+	case e.Name != "":
+		return "this client does not know the instance " + e.Name
+	case len(e.Pinned) > 0:
+		return "there is no default instance"
+	}
+	return "this client trusts no instance yet"
+}
+
+// Select returns the directory of an instance, which may be missing: of the one named, or if
+// name is empty, of the one that HALLMARK_INSTANCE names, or of the default one. Errors:
+// [ErrName], [*NoInstance].
+func (s Store) Select(name string, getenv func(string) string) (string, error) {
+	if name == "" {
+		name = getenv(variable)
+	}
+	if name == "" {
+		var err error
+		if name, err = s.Default(); err != nil {
+			return "", err
+		}
+	}
+	if name == "" {
+		pinned, err := s.List()
+		if err != nil {
+			return "", err
+		}
+		return "", &NoInstance{Pinned: pinned}
+	}
+	return s.Instance(name)
+}
+
+// File returns the path of a file in the directory of an instance. Errors: [*NoInstance], if
+// there is no such file.
+func File(dir, name string) (string, error) {
+	path := filepath.Join(dir, name)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return "", &NoInstance{Name: filepath.Base(dir)}
+	}
+	return path, nil
 }
 
 // DefaultFile returns the path of the file with the name of the default instance.

@@ -35,3 +35,46 @@ func TestNames(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// An instance is selected by its name, then by HALLMARK_INSTANCE, then as the default one. The
+// others are listed only if none is.
+func TestSelect(t *testing.T) {
+	s := store.Store{Dir: t.TempDir()}
+	instances := filepath.Join(s.Dir, "instances")
+	none := func(string) string { return "" }
+	if _, err := s.Select("", none); err == nil || err.Error() != "this client trusts no instance yet" {
+		t.Error(err)
+	}
+	if err := os.MkdirAll(filepath.Join(instances, "work"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	missing := new(store.NoInstance)
+	if _, err := s.Select("", none); !errors.As(err, &missing) || !slices.Equal(missing.Pinned, []string{"work"}) {
+		t.Error(err)
+	}
+	if _, err := store.File(filepath.Join(instances, "work"), "trusted_root.json"); !errors.As(err, &missing) || missing.Name != "work" {
+		t.Error(err)
+	}
+	if err := errors.Join(os.RemoveAll(instances), os.WriteFile(instances, nil, 0o644)); err != nil { // can't be listed
+		t.Fatal(err)
+	}
+	named := func(string) string { return "other" }
+	for _, c := range []struct {
+		name   string
+		getenv func(string) string
+		want   string
+	}{{"work", named, "work"}, {"", named, "other"}} {
+		if dir, err := s.Select(c.name, c.getenv); err != nil || dir != filepath.Join(instances, c.want) {
+			t.Errorf("%s, %v", dir, err)
+		}
+	}
+	if err := os.WriteFile(s.DefaultFile(), []byte("home\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if dir, err := s.Select("", none); err != nil || dir != filepath.Join(instances, "home") {
+		t.Errorf("%s, %v", dir, err)
+	}
+	if _, err := s.Select("../x", none); !errors.Is(err, store.ErrName) {
+		t.Error(err)
+	}
+}
