@@ -325,6 +325,19 @@ func TestVerifyingIsSmall(t *testing.T) {
 	}
 }
 
+// TestHallmarkVerifyAsksNobody: the small binary contains no HTTP client (docs/decisions/0006).
+func TestHallmarkVerifyAsksNobody(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "./cmd/hallmark-verify").Output()
+	if err != nil {
+		t.Fatalf("listing what hallmark-verify needs: %v", err)
+	}
+	for name := range strings.FieldsSeq(string(out)) {
+		if name == "net/http" || name == "crypto/tls" || strings.HasPrefix(name, module+"/client") {
+			t.Errorf("cmd/hallmark-verify pulls in %s", name)
+		}
+	}
+}
+
 // modulesOf are the modules that a package stands on, this one among them.
 func modulesOf(t *testing.T, room string) map[string]bool {
 	t.Helper()

@@ -23,6 +23,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/report"
 	"github.com/hallmark-sign/hallmark/policy"
 	"github.com/hallmark-sign/hallmark/trust"
+	"github.com/hallmark-sign/hallmark/trust/store"
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
@@ -32,7 +33,7 @@ func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // the second Ctrl-C ends at once
-	err := execute(ctx, os.Args[1:], os.Stdin, os.Stdout)
+	err := execute(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout)
 	p, worst := new(fault.Problem), new(fault.Worst)
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
@@ -56,15 +57,16 @@ func usage(err error) *fault.Problem {
 
 // options are the flags, which mean what they mean in hallmark verify.
 type options struct {
-	trustedRoot, logPolicy, policy, identity, issuer, key string
-	bundles                                               []string
-	explain, json, quiet, version                         bool
+	instance, trustedRoot, logPolicy, policy, identity, issuer, key string
+	bundles                                                         []string
+	explain, json, quiet, version                                   bool
 }
 
 func parse(args []string) (options, []string, error) {
 	var o options
 	flags := flag.NewFlagSet("hallmark-verify", flag.ContinueOnError)
-	flags.StringVar(&o.trustedRoot, "trusted-root", "", "trusted root `FILE` (needed)")
+	flags.StringVar(&o.instance, "instance", "", "`NAME` of the instance that hallmark has pinned (default: HALLMARK_INSTANCE, then the default one)")
+	flags.StringVar(&o.trustedRoot, "trusted-root", "", "trusted root `FILE` to use instead of an instance's")
 	flags.StringVar(&o.logPolicy, "log-policy", "", "log policy `FILE` (C2SP tlog-policy): witnesses that must have cosigned the logs (default: log_policy beside the trusted root, if there is one)")
 	flags.StringVar(&o.policy, "policy", "", "policy `FILE` that says who must have signed")
 	flags.StringVar(&o.identity, "identity", "", "who must have signed: the email or URI in the certificate")
@@ -95,19 +97,20 @@ func parse(args []string) (options, []string, error) {
 	switch {
 	case len(files) == 0:
 		return o, nil, errors.New("no FILE")
-	case o.trustedRoot == "":
-		return o, nil, errors.New("--trusted-root is missing")
+	case o.trustedRoot != "" && o.instance != "":
+		return o, nil, errors.New("--instance and --trusted-root exclude each other")
 	case ways != 1, (o.identity == "") != (o.issuer == ""):
 		return o, nil, errors.New("who may have signed? give --policy, --identity and --issuer, or --key")
 	}
 	return o, files, nil
 }
 
-const help = `hallmark-verify --trusted-root FILE (--policy FILE | --identity ID --issuer URL | --key FILE) FILE...
+const help = `hallmark-verify [--instance NAME | --trusted-root FILE] (--policy FILE | --identity ID --issuer URL | --key FILE) FILE...
 
 Verifies each FILE, or every file below it, or those that a SHA256SUMS lists, against
 FILE.sigstore.json, or a manifest in their directory. A digest, sha256:HEX, or - for
-standard input need --bundle, which several FILEs share.
+standard input need --bundle, which several FILEs share. The trusted root is that of an
+instance that 'hallmark trust add' has pinned, unless --trusted-root is given.
 Exit status: 0 yes, 1 refused, 2 usage or unreadable input, 3 could not decide.
 
 `
@@ -126,7 +129,7 @@ func parseAll(flags *flag.FlagSet, args []string) (others []string, err error) {
 	}
 }
 
-func execute(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) error {
+func execute(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout io.Writer) error {
 	o, files, err := parse(args)
 	if err != nil {
 		return err
@@ -134,7 +137,7 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout io.Writ
 	if o.version {
 		return printVersion(stdout, o.json)
 	}
-	judging, err := o.judge(stdin)
+	judging, err := o.judge(stdin, getenv)
 	if err != nil {
 		return err
 	}
@@ -169,8 +172,12 @@ func (o options) tell(stdout io.Writer, v judge.Verdict) error {
 	return err
 }
 
-func (o options) judge(stdin io.Reader) (*judge.Judge, error) {
-	verifier, err := find.Parsed(o.trustedRoot, trust.MaxSize, func(raw []byte) (*verify.Verifier, error) {
+func (o options) judge(stdin io.Reader, getenv func(string) string) (*judge.Judge, error) {
+	path, err := o.root(getenv)
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := find.Parsed(path, trust.MaxSize, func(raw []byte) (*verify.Verifier, error) {
 		root, err := trust.Parse(raw)
 		if err != nil {
 			return nil, err
@@ -184,12 +191,33 @@ func (o options) judge(stdin io.Reader) (*judge.Judge, error) {
 	if err != nil {
 		return nil, err
 	}
-	facts, err := judge.Facts(o.trustedRoot, o.logPolicy, false)
+	facts, err := judge.Facts(path, o.logPolicy, o.trustedRoot == "")
 	if err != nil {
 		return nil, err
 	}
-	facts.RootFetched = time.Time{} // nobody says when a trusted root was fetched that is given
+	if o.trustedRoot != "" {
+		facts.RootFetched = time.Time{} // nobody says when a trusted root was fetched that is given
+	}
 	return &judge.Judge{Verifier: verifier, Policy: p, Facts: facts, Explain: o.explain, Stdin: stdin}, nil
+}
+
+// root returns the path of the trusted root: the one given, or that of a pinned instance.
+func (o options) root(getenv func(string) string) (string, error) {
+	if o.trustedRoot != "" {
+		return o.trustedRoot, nil
+	}
+	pinned, err := store.Open(getenv)
+	if err != nil {
+		return "", err
+	}
+	dir, err := pinned.Select(o.instance, getenv)
+	if err == nil {
+		dir, err = store.File(dir, trust.RootFile)
+	}
+	if missing := new(store.NoInstance); errors.As(err, &missing) {
+		return "", &fault.Problem{Exit: fault.ExitUndecided, Code: "no-instance", Err: err, Try: "hallmark trust add URL, --instance NAME or --trusted-root FILE"}
+	}
+	return dir, err
 }
 
 // accepted returns the policy that the flags select.

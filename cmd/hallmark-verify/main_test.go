@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hallmark-sign/hallmark/hallmarktest"
 	"github.com/hallmark-sign/hallmark/internal/fault"
@@ -33,6 +34,9 @@ func TestOneWay(t *testing.T) {
 	}
 }
 
+// unset is an environment without variables.
+func unset(string) string { return "" }
+
 // A name that is no UTF-8 does not end the judging of the others.
 func TestOddNames(t *testing.T) {
 	i, dir := hallmarktest.New(t), t.TempDir()
@@ -42,7 +46,7 @@ func TestOddNames(t *testing.T) {
 		}
 	}
 	var out strings.Builder
-	err := execute(context.Background(), []string{"--trusted-root", i.TrustedRootFile, "--identity", "a", "--issuer", "b", "--json", dir}, nil, &out)
+	err := execute(context.Background(), []string{"--trusted-root", i.TrustedRootFile, "--identity", "a", "--issuer", "b", "--json", dir}, unset, nil, &out)
 	if w := new(fault.Worst); !errors.As(err, &w) || w.Status != fault.ExitRefused || w.Code != "unsigned" {
 		t.Error(err)
 	}
@@ -67,7 +71,7 @@ func TestLogPolicy(t *testing.T) {
 	}
 	for _, given := range []string{policy, filepath.Join(dir, "missing")} {
 		var out strings.Builder
-		err := execute(context.Background(), []string{"--trusted-root", i.TrustedRootFile, "--identity", "a", "--issuer", "b", "--log-policy", given, file}, nil, &out)
+		err := execute(context.Background(), []string{"--trusted-root", i.TrustedRootFile, "--identity", "a", "--issuer", "b", "--log-policy", given, file}, unset, nil, &out)
 		if p := new(fault.Problem); !errors.As(err, &p) || p.Exit != fault.ExitUsage || p.Subject != given {
 			t.Errorf("%s: %v", given, err)
 		}
@@ -90,11 +94,11 @@ func TestFacts(t *testing.T) {
 		}
 	}
 	var out strings.Builder
-	err = execute(context.Background(), []string{"--trusted-root", root, "--identity", "a", "--issuer", "b", "--json", file}, nil, &out)
+	err = execute(context.Background(), []string{"--trusted-root", root, "--identity", "a", "--issuer", "b", "--json", file}, unset, nil, &out)
 	if w := new(fault.Worst); !errors.As(err, &w) || !strings.Contains(out.String(), `"notAsked":["witnesses","root-age"]`) {
 		t.Errorf("%v: %s", err, out.String())
 	}
-	err = execute(context.Background(), []string{"--trusted-root", root, "--policy", aged, file}, nil, &out)
+	err = execute(context.Background(), []string{"--trusted-root", root, "--policy", aged, file}, unset, nil, &out)
 	if w := new(fault.Worst); !errors.As(err, &w) || w.Status != fault.ExitUndecided || w.Code != "fact-missing" {
 		t.Error(err)
 	}
@@ -102,16 +106,70 @@ func TestFacts(t *testing.T) {
 	if err := os.WriteFile(beside, []byte("quorum of friends\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	err = execute(context.Background(), []string{"--trusted-root", root, "--identity", "a", "--issuer", "b", file}, nil, &out)
+	err = execute(context.Background(), []string{"--trusted-root", root, "--identity", "a", "--issuer", "b", file}, unset, nil, &out)
 	if p := new(fault.Problem); !errors.As(err, &p) || p.Subject != beside {
 		t.Error(err)
+	}
+}
+
+// Without --trusted-root, a pinned instance is used as by hallmark: when it was fetched is
+// known, and that it has no log policy.
+func TestInstance(t *testing.T) {
+	i, home, dir := hallmarktest.New(t), t.TempDir(), t.TempDir()
+	raw, err := os.ReadFile(i.TrustedRootFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pinned, file := filepath.Join(home, "instances", "work"), filepath.Join(dir, "file")
+	if err := os.MkdirAll(pinned, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	root := filepath.Join(pinned, "trusted_root.json")
+	for path, data := range map[string][]byte{root: raw, file: []byte("artifact")} {
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	signed, err := i.Sign(t, "alice@example.com", strings.NewReader("artifact")).Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	aged := filepath.Join(dir, "policy.yaml")
+	policy := "version: 1\nsigners:\n  a: {email: alice@example.com, issuer: " + i.URL + "}\nrequire:\n  - {signedBy: [a]}\ntrustRoot: {maxAge: 24h}\n"
+	for path, data := range map[string][]byte{file + find.Suffix: signed, aged: []byte(policy)} {
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func(getenv func(string) string, more ...string) (string, error) {
+		var out strings.Builder
+		err := execute(t.Context(), append([]string{"--policy", aged, "--json", file}, more...), getenv, nil, &out)
+		return out.String(), err
+	}
+	env := map[string]string{"HALLMARK_HOME": home}
+	getenv := func(name string) string { return env[name] }
+	for _, args := range [][]string{nil, {"--instance", "other"}} {
+		if _, err := run(getenv, args...); fault.Of(err).Code != "no-instance" || fault.Of(err).Exit != fault.ExitUndecided {
+			t.Errorf("%q: %v", args, err)
+		}
+	}
+	if out, err := run(getenv, "--instance", "work"); err != nil || !strings.Contains(out, `"verdict":"verified"`) || strings.Contains(out, "notAsked") {
+		t.Errorf("%v: %s", err, out)
+	}
+	env["HALLMARK_INSTANCE"] = "work"
+	old := time.Now().Add(-48 * time.Hour)
+	if err := os.Chtimes(root, old, old); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := run(getenv); err == nil || !strings.Contains(out, `"code":"trust-stale"`) {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 
 func TestVersion(t *testing.T) {
 	for args, want := range map[string]string{"--version": "hallmark-verify ", "--version --json": `{"version":"`} {
 		var out strings.Builder
-		if err := execute(t.Context(), strings.Fields(args), nil, &out); err != nil || !strings.HasPrefix(out.String(), want) || !strings.HasSuffix(out.String(), "\n") {
+		if err := execute(t.Context(), strings.Fields(args), unset, nil, &out); err != nil || !strings.HasPrefix(out.String(), want) || !strings.HasSuffix(out.String(), "\n") {
 			t.Errorf("%s: %q, %v", args, out.String(), err)
 		}
 	}
