@@ -224,7 +224,7 @@ func mayImport(from, to unit) bool {
 	case making, server:
 		return t < f
 	case testServer:
-		return t <= waysOut || t == server || t == making || t == settings || to.room == "internal/witness"
+		return t <= waysOut || t == server || t == making || t == settings || to.room == "internal/witness" || to.room == "internal/listener"
 	}
 	return f == command || f >= finding && t < f && t != testServer
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/instance"
+	"github.com/hallmark-sign/hallmark/internal/listener"
 	"github.com/hallmark-sign/hallmark/internal/server"
 	"github.com/hallmark-sign/hallmark/internal/witness"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
@@ -37,6 +38,6 @@ func witnessOf(t testing.TB, i *instance.Instance, logger *slog.Logger) *config.
 	if err != nil {
 		t.Fatalf("hallmarktest: %v", err)
 	}
-	serve(t, server.Service{Handler: server.WitnessHandler(w, logger), Logger: logger, Close: func(context.Context) error { return w.Close() }}.Answer, l)
+	serve(t, listener.Service{Handler: server.WitnessHandler(w, logger), Connections: 64, Logger: logger, Close: func(context.Context) error { return w.Close() }}.Answer, l)
 	return &config.Witnesses{Quorum: 1, Required: true, Peers: []config.Peer{{URL: "http://" + l.Addr().String(), Key: key.String()}}}
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/internal/instance"
 	"github.com/hallmark-sign/hallmark/internal/keys"
-	"github.com/hallmark-sign/hallmark/internal/server"
+	"github.com/hallmark-sign/hallmark/internal/listener"
 	"github.com/hallmark-sign/hallmark/trust/store"
 )
 
@@ -99,7 +99,7 @@ func checkTLS(env cli.Environment, o *instance.Options) error {
 		}
 		*path = absolute
 	}
-	c, err := server.ReadCertificate(o.TLS.Certificate, o.TLS.Key)
+	c, err := listener.ReadCertificate(o.TLS.Certificate, o.TLS.Key)
 	if err != nil {
 		return err
 	}

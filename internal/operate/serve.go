@@ -13,7 +13,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/fault"
-	"github.com/hallmark-sign/hallmark/internal/server"
+	"github.com/hallmark-sign/hallmark/internal/listener"
 )
 
 // A Service is a server that runs until it is stopped, with its log in JSON on stderr.
@@ -73,7 +73,7 @@ func hangups() (signals <-chan os.Signal, ignore func()) {
 
 // servingProblem returns the problem for the error that ended a server.
 func servingProblem(dir string, err error) error {
-	if errors.Is(err, server.ErrCertificate) {
+	if errors.Is(err, listener.ErrCertificate) {
 		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: "tls in the configuration"}
 	}
 	return err

@@ -18,6 +18,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/internal/keys"
+	"github.com/hallmark-sign/hallmark/internal/listener"
 	"github.com/hallmark-sign/hallmark/internal/server"
 	"github.com/hallmark-sign/hallmark/internal/witness"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
@@ -110,8 +111,8 @@ func (f Service) witness(ctx context.Context, env cli.Environment, logger *slog.
 	}
 	hangups, ignore := hangups()
 	defer ignore()
-	service := server.Service{
-		Handler: server.WitnessHandler(w, logger), Logger: logger, Reload: hangups, Close: func(context.Context) error { return w.Close() },
+	service := listener.Service{
+		Handler: server.WitnessHandler(w, logger), Connections: config.Limits{}.Effective().Connections, Logger: logger, Reload: hangups, Close: func(context.Context) error { return w.Close() },
 		Announce: func() {
 			logger.Info("serving", "witness", c.Name, "logs", len(c.Logs), "address", l.Addr().String(), "tls", c.TLS != nil)
 		},

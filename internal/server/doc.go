@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package server puts the authorities of an instance on one listener: routes,
-// limits, deadlines, TLS, health, metrics, request ids and an orderly end.
+// Package server puts the authorities of an instance on one listener: routes, limits, health,
+// metrics and request ids. Package listener answers, with deadlines and TLS.
 //
 //	POST /api/v2/signingCert  GET /api/v2/{trustBundle,configuration}  certificate authority
 //	POST /api/v1/signingCert  GET /api/v1/rootCert                     the same, for older clients

@@ -15,6 +15,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/admission"
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/instance"
+	"github.com/hallmark-sign/hallmark/internal/listener"
 )
 
 // Options say what to serve. Instance and Logger are required.
@@ -65,10 +66,10 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// Serve answers on l until ctx ends, and closes the logs; see Answer.
+// Serve answers on l until ctx ends, and closes the logs; see [listener.Service.Answer].
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	service := Service{
-		Handler: s.handler, Limits: s.config.Limits, Logger: s.logger, Close: s.Close,
+	service := listener.Service{
+		Handler: s.handler, Connections: s.config.Limits.Effective().Connections, Logger: s.logger, Close: s.Close,
 		Reload: s.reload, Announce: func() { s.announce(l) },
 	}
 	if tls := s.config.TLS; tls != nil {

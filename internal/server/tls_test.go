@@ -25,6 +25,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/instance"
+	"github.com/hallmark-sign/hallmark/internal/listener"
 	"github.com/hallmark-sign/hallmark/internal/server"
 )
 
@@ -240,7 +241,7 @@ func TestServingIsSaidAfterwards(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Serve(t.Context(), l); !errors.Is(err, server.ErrCertificate) {
+	if err := s.Serve(t.Context(), l); !errors.Is(err, listener.ErrCertificate) {
 		t.Errorf("ended with %v", err)
 	}
 	if strings.Contains(logged.String(), "msg=serving") {

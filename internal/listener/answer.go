@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package server
+package listener
 
 import (
 	"context"
@@ -13,8 +13,6 @@ import (
 	"os"
 	"sync"
 	"time"
-
-	"github.com/hallmark-sign/hallmark/internal/config"
 )
 
 // Deadlines of the listener. A signer waits milliseconds; these are for clients
@@ -32,14 +30,14 @@ const (
 	maxStreams  = 64
 	http2Buffer = 256 << 10
 
-	// ShutdownTimeout is how long accepted requests have to be answered.
-	ShutdownTimeout = 20 * time.Second
+	// shutdownTimeout is how long accepted requests have to be answered.
+	shutdownTimeout = 20 * time.Second
 )
 
-// Service is what a listener is for.
+// A Service is what answers on a listener.
 type Service struct {
 	Handler          http.Handler
-	Limits           config.Limits
+	Connections      int              // that may be open
 	Certificate, Key string           // PEM files to speak TLS with; empty: plain HTTP
 	Reload           <-chan os.Signal // has these files read again at once; may be nil
 	Logger           *slog.Logger
@@ -48,14 +46,14 @@ type Service struct {
 }
 
 // Answer answers on l until ctx ends, then answers what has been accepted, for at
-// most ShutdownTimeout, and closes the service. It closes l. Errors: ErrCertificate.
+// most shutdownTimeout, and closes the service. It closes l. Errors: ErrCertificate.
 func (s Service) Answer(ctx context.Context, l net.Listener) error {
 	config, end, err := s.tls(ctx)
 	if err != nil {
 		return errors.Join(err, l.Close(), s.Close(context.WithoutCancel(ctx)))
 	}
 	defer end()
-	open := newConnections(s.Limits.Effective().Connections)
+	open := newConnections(s.Connections)
 	h := &http.Server{
 		Handler: open.handler(s.Handler), ConnState: open.state, ConnContext: open.context,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout,
@@ -82,7 +80,7 @@ func (s Service) Answer(ctx context.Context, l net.Listener) error {
 	case <-ctx.Done():
 	}
 	s.Logger.Info("shutting down")
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), ShutdownTimeout)
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	err = h.Shutdown(closing)
 	if err != nil {
