@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -19,6 +20,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/hallmark-sign/hallmark/client"
+	"github.com/hallmark-sign/hallmark/client/idtoken"
 	"github.com/hallmark-sign/hallmark/client/login"
 	"github.com/hallmark-sign/hallmark/identity"
 	"github.com/hallmark-sign/hallmark/internal/cli"
@@ -107,11 +109,24 @@ func (l Login) Token(ctx context.Context, env cli.Environment, issuer string, ro
 	if err != nil {
 		return Token{}, err
 	}
-	c, err := login.ParseClaims(token)
+	t, err := readToken(token)
 	if err != nil {
-		return Token{}, fault.Unreadable("ID token", err)
+		return Token{}, fault.Unreadable("ID token", fmt.Errorf("reading ID token: %w", err))
 	}
-	return Token{token, c.Issuer, c.Challenge}, nil
+	return t, nil
+}
+
+// readToken reads the claims of a token, unverified: the certificate authority verifies them.
+func readToken(token string) (Token, error) {
+	c, err := idtoken.Parse(token)
+	if err != nil {
+		return Token{}, err
+	}
+	challenge, err := c.Challenge()
+	if err == nil && c.Issuer == "" {
+		err = errors.New("no iss")
+	}
+	return Token{token, c.Issuer, challenge}, err
 }
 
 // given returns the token of the flag, which is a token or the name of a file.
