@@ -30,8 +30,7 @@ func ExampleOpen() {
 			return err
 		}
 		services.Fulcio.Token = idToken
-		signer := services.Signer(key) // with the instance's logs and timestamp authorities
-		signer.Certifier = services.Fulcio
+		signer := services.Signer(key) // with a certificate, the instance's logs and timestamp authorities
 		b, err := signer.Message(ctx, file)
 		if err != nil {
 			return err

@@ -19,7 +19,7 @@ var ErrNoService = errors.New("too few services to sign with")
 
 // A Services is the set of services that a signing config selects.
 type Services struct {
-	Fulcio Fulcio  // without a token; its URL is empty if there is no certificate authority
+	Fulcio Fulcio  // without a token, which the caller sets; its URL is empty if there is no certificate authority
 	Rekor  []Rekor // to log each signature in all of them
 	TSA    []TSA   // to timestamp each signature with all of them
 	OIDC   string  // OpenID issuer to log in at; empty if there is none
@@ -60,10 +60,13 @@ func Open(c *trust.SigningConfig, now time.Time, h *http.Client) (*Services, err
 	return s, nil
 }
 
-// Signer returns a signer with key that uses the timestamp authorities and the logs. It has
-// no certifier.
+// Signer returns a signer with key that uses the timestamp authorities and the logs. If Fulcio
+// has a token, each signature gets a certificate. Otherwise it is made with the key alone.
 func (s *Services) Signer(key crypto.Signer) sign.Signer {
 	signer := sign.Signer{Key: key}
+	if s.Fulcio.Token != "" {
+		signer.Certifier = s.Fulcio
+	}
 	for _, t := range s.TSA {
 		signer.Timestampers = append(signer.Timestampers, t)
 	}

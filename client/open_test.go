@@ -28,7 +28,11 @@ func TestOpen(t *testing.T) {
 	if err != nil || s.Fulcio.URL != "https://ca" || len(s.Rekor) != 1 || s.Rekor[0].URL != "https://v2" || len(s.TSA) != 0 || s.OIDC != "" {
 		t.Errorf("%+v, %v", s, err)
 	}
-	if signer := s.Signer(nil); len(signer.Logs) != 1 || len(signer.Timestampers) != 0 {
+	if signer := s.Signer(nil); len(signer.Logs) != 1 || len(signer.Timestampers) != 0 || signer.Certifier != nil {
+		t.Errorf("%+v", signer)
+	}
+	s.Fulcio.Token = "token"
+	if signer := s.Signer(nil); signer.Certifier != s.Fulcio {
 		t.Errorf("%+v", signer)
 	}
 	c.Logs = c.Logs[:1]

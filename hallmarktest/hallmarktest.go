@@ -225,9 +225,7 @@ func (i *Instance) Signer(t testing.TB, email string) sign.Signer {
 		t.Fatalf("choosing services: %v", err)
 	}
 	services.Fulcio.Token = i.Token(t, email)
-	signer := services.Signer(key)
-	signer.Certifier = services.Fulcio
-	return signer
+	return services.Signer(key)
 }
 
 // Sign signs what r contains as email and returns the bundle, ready to verify with

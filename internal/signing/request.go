@@ -100,5 +100,6 @@ func (r *Request) session(ctx context.Context) (*session, error) {
 		return s, err
 	}
 	s.token, err = r.Login.Token(ctx, r.env, s.services.OIDC, roots)
+	s.services.Fulcio.Token = s.token.Raw
 	return s, err
 }

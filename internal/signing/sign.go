@@ -84,19 +84,14 @@ func (s *session) signFile(ctx context.Context, one subject, out string) error {
 
 // signer makes the key of one signature, and the policy that the bundle must meet.
 func (s *session) signer() (sign.Signer, verify.Requirements, error) {
-	signer := s.services.Signer(s.key)
 	if s.key != nil {
-		return signer, verify.Requirements{Keys: []crypto.PublicKey{s.key.Public()}}, nil
+		return s.services.Signer(s.key), verify.Requirements{Keys: []crypto.PublicKey{s.key.Public()}}, nil
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return signer, verify.Requirements{}, fmt.Errorf("making a key: %w", err)
+		return sign.Signer{}, verify.Requirements{}, fmt.Errorf("making a key: %w", err)
 	}
-	signer.Key = key
-	certifier := s.services.Fulcio
-	certifier.Token = s.token.Raw
-	signer.Certifier = certifier
-	return signer, verify.Requirements{AnyIdentityUnsafe: true}, nil
+	return s.services.Signer(key), verify.Requirements{AnyIdentityUnsafe: true}, nil
 }
 
 // finish verifies our own bundle, as anybody would, and writes it at once.
