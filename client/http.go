@@ -55,8 +55,7 @@ func NewHTTP(timeout time.Duration, notice func(string)) *http.Client {
 // NewHTTPFor returns a client like that of [NewHTTP] that trusts the TLS certificates of
 // roots. If roots is nil, it trusts those of the system.
 func NewHTTPFor(roots *x509.CertPool, timeout time.Duration, notice func(string)) *http.Client {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = &tls.Config{RootCAs: roots}
+	transport := Transport(roots)
 	transport.MaxIdleConnsPerHost = idleConnections
 	return &http.Client{
 		Transport: patient{transport, notice},
@@ -65,6 +64,14 @@ func NewHTTPFor(roots *x509.CertPool, timeout time.Duration, notice func(string)
 			return http.ErrUseLastResponse
 		},
 	}
+}
+
+// Transport returns a transport like [http.DefaultTransport] that trusts the TLS certificates of
+// roots. If roots is nil, it trusts those of the system.
+func Transport(roots *x509.CertPool) *http.Transport {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{RootCAs: roots}
+	return transport
 }
 
 // exchange is one question to a service.

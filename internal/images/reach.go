@@ -4,10 +4,9 @@ package images
 
 import (
 	"context"
-	"crypto/tls"
-	"net/http"
 	"time"
 
+	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/oci"
@@ -29,8 +28,7 @@ func (f Reach) Registry() (*lookup.Registry, error) {
 		if err != nil {
 			return nil, err
 		}
-		o.Transport = http.DefaultTransport.(*http.Transport).Clone()
-		o.Transport.TLSClientConfig = &tls.Config{RootCAs: roots}
+		o.Transport = client.Transport(roots)
 	}
 	return &lookup.Registry{Client: oci.New(o)}, nil
 }

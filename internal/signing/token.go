@@ -5,7 +5,6 @@ package signing
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -163,7 +162,7 @@ func (l Login) login(ctx context.Context, env cli.Environment, issuer string, ro
 	}
 	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
 	defer cancel()
-	o := login.Options{Issuer: issuer, ClientID: ClientID, HTTP: &http.Client{Transport: transport(roots)}}
+	o := login.Options{Issuer: issuer, ClientID: ClientID, HTTP: &http.Client{Transport: client.Transport(roots)}}
 	if l.Email != "" {
 		password, err := env.Secret(ctx, "password", l.PasswordFile, "", "")
 		if err != nil {
@@ -178,13 +177,6 @@ func (l Login) login(ctx context.Context, env cli.Environment, issuer string, ro
 		return login.Device(ctx, o, env.Stderr)
 	}
 	return login.Browser(ctx, o, openBrowser, env.Stderr)
-}
-
-// transport returns net/http's transport, which also trusts these TLS authorities.
-func transport(roots *x509.CertPool) *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.TLSClientConfig = &tls.Config{RootCAs: roots}
-	return t
 }
 
 // hasBrowser guesses whether a browser opened here would be seen.
