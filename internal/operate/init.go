@@ -112,11 +112,8 @@ func checkTLS(env cli.Environment, o *instance.Options) error {
 	return nil
 }
 
-// exists returns a refusal if err reports that dir exists, and other errors unchanged.
+// exists returns the refusal to make what err reports to exist.
 func exists(dir string, err error) error {
-	if !errors.Is(err, fs.ErrExist) {
-		return err
-	}
 	return &fault.Problem{Exit: fault.ExitRefused, Subject: dir, Code: "exists", Err: err, Try: "choose another DIR; nothing was changed"}
 }
 

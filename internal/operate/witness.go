@@ -7,6 +7,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -74,8 +75,11 @@ func (n NewWitness) Make(ctx context.Context, env cli.Environment, dir string) e
 			files.Write(filepath.Join(dir, config.WitnessFile), settings, 0o644),
 			files.Sync())
 	})
-	if err != nil {
+	if errors.Is(err, fs.ErrExist) {
 		return exists(dir, err)
+	}
+	if err != nil {
+		return err
 	}
 	if env.JSON {
 		return env.PrintJSON(map[string]string{"dir": dir, "name": c.Name, "key": public.String()})

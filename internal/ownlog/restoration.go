@@ -192,6 +192,7 @@ func (r *Restoration) decide() error {
 	}
 }
 
+// IsDirectory reports whether there is a directory at path.
 func IsDirectory(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.IsDir()

@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -57,9 +56,7 @@ func (f Reading) material(ctx context.Context, env cli.Environment, instance str
 	if err != nil {
 		return nil, err
 	}
-	info, err := os.Stat(instance)
-	isDir := err == nil && info.IsDir()
-	dir := instance
+	dir, isDir := instance, ownlog.IsDirectory(instance)
 	switch {
 	case slices.Contains(names, instance):
 		if isDir {
