@@ -83,15 +83,22 @@ func (i *Instance) noteKey() (checkpoint.Key, error) {
 		}
 		return checkpoint.Key{Name: name, Public: public}, nil
 	}
-	path := i.Config.Path("trust", trust.LogKeyFile)
+	key, err := PublishedLogKey(i.Config)
+	if err == nil && (key.Name != name || key.Cosigning) {
+		err = fmt.Errorf("%s: it is not the key of the log %s", i.Config.Path("trust", trust.LogKeyFile), name)
+	}
+	return key, err
+}
+
+// PublishedLogKey reads the verifier key that an instance publishes for witnesses, of the log
+// that takes entries.
+func PublishedLogKey(c *config.Config) (checkpoint.Key, error) {
+	path := c.Path("trust", trust.LogKeyFile)
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		return checkpoint.Key{}, err
 	}
 	key, err := checkpoint.ParseKey(strings.TrimSpace(string(raw)))
-	if err == nil && (key.Name != name || key.Cosigning) {
-		err = fmt.Errorf("it is not the key of the log %s", name)
-	}
 	if err != nil {
 		return checkpoint.Key{}, fmt.Errorf("%s: %w", path, err)
 	}

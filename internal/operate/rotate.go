@@ -7,17 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/fault"
-	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/internal/instance"
 	"github.com/hallmark-sign/hallmark/internal/ownlog"
-	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/trust/store"
 )
 
@@ -100,12 +97,12 @@ func (f Rotation) tellNext(env cli.Environment, frozen string) error {
 		env.Say("froze the log at %s; entries go to %s", frozen, current)
 	}
 	if logs.Config.Witnesses != nil {
-		key, err := find.ReadFile(logs.Config.Path("trust", trust.LogKeyFile), 1<<10)
+		key, err := instance.PublishedLogKey(logs.Config)
 		if err != nil {
 			return err
 		}
 		env.Say("  witnesses    each has to know the new log: in its %s, under logs, then %s witness serve again:", config.WitnessFile, env.Command())
-		env.Say("    - %s", strings.TrimSpace(string(key)))
+		env.Say("    - %s", key)
 	}
 	env.Say("  fingerprint  %s", m.Fingerprint())
 	env.Say("  run it       %s serve -c %s", env.Command(), fault.Quoted(f.Config))

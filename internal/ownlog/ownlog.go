@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -19,6 +18,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/internal/find"
+	"github.com/hallmark-sign/hallmark/internal/instance"
 	"github.com/hallmark-sign/hallmark/internal/logbackup"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
 	"github.com/hallmark-sign/hallmark/trust"
@@ -82,7 +82,11 @@ func (o *Logs) list() error {
 	}
 	if o.Config.Witnesses != nil && len(o.all) > 0 {
 		current := &o.all[len(o.all)-1]
-		verifier, err := o.noteKey()
+		key, err := instance.PublishedLogKey(o.Config)
+		if err != nil {
+			return err
+		}
+		verifier, err := key.Verifier()
 		if err != nil {
 			return err
 		}
@@ -99,19 +103,6 @@ func (o *Logs) list() error {
 		o.all = append(o.all, one)
 	}
 	return nil
-}
-
-// noteKey returns the key by which witnesses know the log that accepts entries.
-func (o *Logs) noteKey() (note.Verifier, error) {
-	raw, err := os.ReadFile(o.Config.Path("trust", trust.LogKeyFile))
-	if err != nil {
-		return nil, err
-	}
-	key, err := checkpoint.ParseKey(strings.TrimSpace(string(raw)))
-	if err != nil {
-		return nil, err
-	}
-	return key.Verifier()
 }
 
 // Open reads the checkpoint in dir, and says which log of the instance it is of.
