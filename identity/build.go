@@ -100,6 +100,15 @@ func (b Build) Get(f Field) string {
 	return ""
 }
 
+// Set sets the value of a field. It does nothing if the field is unknown.
+func (b *Build) Set(f Field, value string) {
+	for _, known := range buildFields {
+		if known.arc == int(f) {
+			*known.value(b) = value
+		}
+	}
+}
+
 // buildFields lists the fields of Build in the order of their arcs. The first
 // five are raw strings, the others DER UTF8Strings (oid-info.md).
 var buildFields = []struct {
