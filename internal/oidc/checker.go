@@ -18,21 +18,30 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 
 	"github.com/hallmark-sign/hallmark/identity"
+	"github.com/hallmark-sign/hallmark/internal/claims"
 	"github.com/hallmark-sign/hallmark/wire/fulcio"
 )
 
 // Types of issuers.
 const (
-	Email = "email" // people, by a verified address
-	URI   = "uri"   // sub is a URI
+	Email      = "email"      // people, by a verified address
+	URI        = "uri"        // sub is a URI
+	Username   = "username"   // people, by a name that is unique in a domain
+	SPIFFE     = "spiffe"     // workloads, by their SPIFFE ID
+	Kubernetes = "kubernetes" // service accounts of a cluster
+	Service    = "service"    // jobs of a CI service
 )
 
 // An Issuer is a trusted issuer.
 type Issuer struct {
 	URL           string // iss of its tokens
 	Audience      string // aud of its tokens
-	Type          string // Email or URI
-	SubjectDomain string // scheme and host of the subjects of a URI issuer
+	Type          string
+	SubjectDomain string // URI: scheme and host of the subjects; Username: their domain
+	TrustDomain   string // SPIFFE: of the subjects
+
+	Service claims.Service // Service: what its claims become
+	Rules   claims.Rules   // whose tokens get a certificate
 
 	// EmailVerifiedString also accepts the string "true" in the claim
 	// email_verified.
@@ -54,14 +63,8 @@ type Options struct {
 	Logger *slog.Logger     // logs fetches of keys; may be nil
 }
 
-// A refusal is the reason why a token is refused.
-type refusal string
-
-// Error returns the reason, which never quotes the token.
-func (r refusal) Error() string { return string(r) }
-
-// ForClient returns the reason, which may be sent to the client.
-func (r refusal) ForClient() string { return string(r) }
+// A refusal is the reason why a token is refused. It never quotes the token.
+type refusal = claims.Refusal
 
 // unavailable reports that an issuer could not be reached. A server responds
 // with 503.
@@ -88,8 +91,7 @@ type Checker struct {
 // trusted is an issuer with its keys.
 type trusted struct {
 	Issuer
-	domain *url.URL // of SubjectDomain
-	keys   *keys
+	keys *keys
 }
 
 // New returns a checker after checking the configuration. It sends no requests.
@@ -130,20 +132,36 @@ func newTrusted(issuer Issuer) (*trusted, error) {
 	if issuer.Audience == "" {
 		return nil, errors.New("no audience")
 	}
-	t := &trusted{Issuer: issuer}
-	switch issuer.Type {
-	case Email:
-		if issuer.SubjectDomain != "" {
-			return nil, errors.New("a subject domain is for URI issuers")
-		}
-	case URI:
-		if t.domain, err = parseDomain(issuer.SubjectDomain); err != nil {
-			return nil, err
-		}
-	default:
-		return nil, fmt.Errorf("type %q is neither email nor uri", issuer.Type)
+	if err := issuer.checkType(); err != nil {
+		return nil, err
 	}
-	return t, nil
+	return &trusted{Issuer: issuer}, nil
+}
+
+// checkType checks the settings that belong to the type.
+func (i Issuer) checkType() error {
+	if i.SubjectDomain != "" && i.Type != URI && i.Type != Username {
+		return errors.New("a subject domain is for issuers of URIs and usernames")
+	}
+	switch i.Type {
+	case Email, Kubernetes:
+		return nil
+	case URI:
+		return checkOrigin(i.SubjectDomain)
+	case Username:
+		if i.SubjectDomain == "" || strings.ContainsAny(i.SubjectDomain, "!@/ ") {
+			return fmt.Errorf("subject domain %q is no domain", i.SubjectDomain)
+		}
+		return nil
+	case SPIFFE:
+		if !claims.IsTrustDomain(i.TrustDomain) {
+			return fmt.Errorf("trust domain %q is none of SPIFFE", i.TrustDomain)
+		}
+		return nil
+	case Service:
+		return i.Service.Check()
+	}
+	return fmt.Errorf("type %q is unknown", i.Type)
 }
 
 // isSafe reports whether u is https, or http to this machine.
@@ -153,33 +171,33 @@ func isSafe(u *url.URL) bool {
 	return u.Scheme == "https" || u.Scheme == "http" && loopback
 }
 
-// parseDomain parses scheme://host, with an optional port and nothing else.
-func parseDomain(text string) (*url.URL, error) {
+// checkOrigin checks that text is scheme://host, with an optional port and nothing else.
+func checkOrigin(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || text != u.Scheme+"://"+u.Host {
-		return nil, fmt.Errorf("subject domain %q is not SCHEME://HOST", text)
+		return fmt.Errorf("subject domain %q is not SCHEME://HOST", text)
 	}
-	return u, nil
+	return nil
 }
 
 // Check returns the identity of a token, and the claims of which the holder of
 // a key must sign one to prove possession. An error means that the token is
 // refused, unless its chain has Unavailable() bool.
 func (c *Checker) Check(ctx context.Context, token string) (id identity.Identity, challenges []string, err error) {
-	header, claims, err := parse(token)
+	header, payload, err := parse(token)
 	if err == nil {
-		id, err = c.check(ctx, token, header, claims)
+		id, err = c.check(ctx, token, header, payload)
 	}
 	if err != nil {
 		return identity.Identity{}, nil, fmt.Errorf("checking ID token: %w", err)
 	}
-	return id, claims.challenges(), nil
+	return id, payload.challenges(), nil
 }
 
-func (c *Checker) check(ctx context.Context, token string, header header, claims claims) (identity.Identity, error) {
-	id, err := c.believe(ctx, token, header, claims)
+func (c *Checker) check(ctx context.Context, token string, header header, payload payload) (identity.Identity, error) {
+	id, err := c.believe(ctx, token, header, payload)
 	if err != nil {
-		return id, &refused{claims, err}
+		return id, &refused{payload, err}
 	}
 	return id, nil
 }
@@ -187,8 +205,8 @@ func (c *Checker) check(ctx context.Context, token string, header header, claims
 // refused reports why a token is refused or could not be checked, with its
 // claims.
 type refused struct {
-	claims claims
-	err    error
+	payload payload
+	err     error
 }
 
 // Error returns the cause.
@@ -199,16 +217,16 @@ func (r *refused) Unwrap() error { return r.err }
 
 // Claimed returns the identity that the token claims, for logs only.
 func (r *refused) Claimed() (account, issuer string) {
-	return cmp.Or(r.claims.Email, r.claims.Subject), r.claims.Issuer
+	return cmp.Or(r.payload.Email, r.payload.Subject), r.payload.Issuer
 }
 
 // believe checks a parsed token.
-func (c *Checker) believe(ctx context.Context, token string, header header, claims claims) (identity.Identity, error) {
-	t := c.issuers[claims.Issuer]
+func (c *Checker) believe(ctx context.Context, token string, header header, payload payload) (identity.Identity, error) {
+	t := c.issuers[payload.Issuer]
 	if t == nil {
 		return identity.Identity{}, refusal("claim iss is none of the issuers that this authority knows: " + c.names())
 	}
-	if err := claims.check(t.Audience, c.clock()); err != nil {
+	if err := payload.check(t.Audience, c.clock()); err != nil {
 		return identity.Identity{}, err
 	}
 	keys, err := t.keys.find(ctx, header.KeyID)
@@ -218,7 +236,7 @@ func (c *Checker) believe(ctx context.Context, token string, header header, clai
 	if err := c.verify(ctx, t, token, keys); err != nil {
 		return identity.Identity{}, err
 	}
-	return t.identity(claims)
+	return t.identity(payload)
 }
 
 // maxNamed bounds the issuers that a refusal names.

@@ -5,7 +5,6 @@ package oidc
 import (
 	"encoding/base64"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/hallmark-sign/hallmark/identity"
+	"github.com/hallmark-sign/hallmark/internal/claims"
 )
 
 const (
@@ -41,19 +41,20 @@ type header struct {
 	Encoded   jsontext.Value `json:"b64"`
 }
 
-// claims are the relevant claims of an ID token:
+// A payload has the claims that are checked of every ID token, and all others:
 //
 //	{"iss":"https://login.example.com","aud":"sigstore","sub":"mLhJ…",
 //	 "exp":1767225600,"iat":1767225000,"email":"alice@example.com","email_verified":true}
-type claims struct {
-	Issuer        string   `json:"iss"`
-	Subject       string   `json:"sub"`
-	Audience      audience `json:"aud"`
-	Expiry        *float64 `json:"exp"`
-	IssuedAt      *float64 `json:"iat"`
-	NotBefore     *float64 `json:"nbf"`
-	Email         string   `json:"email"`
-	EmailVerified verified `json:"email_verified"`
+type payload struct {
+	Issuer    string
+	Subject   string
+	Audience  audience
+	Expiry    *float64
+	IssuedAt  *float64
+	NotBefore *float64
+	Email     string
+
+	all claims.Set
 }
 
 // An audience is one string or several.
@@ -69,74 +70,73 @@ func (a *audience) UnmarshalJSON(raw []byte) error {
 	return json.Unmarshal(raw, (*[]string)(a))
 }
 
-// verified is the JSON of the claim email_verified, empty if it is missing.
-type verified string
-
-// UnmarshalJSON accepts any value.
-func (v *verified) UnmarshalJSON(raw []byte) error {
-	*v = verified(raw)
-	return nil
-}
-
-// check requires the value true. Some issuers write the string "true" (Entra
-// ID, Cognito). Others use the string for an address that the user merely
-// claims, so it counts only if the operator allows it.
-func (v verified) check(stringToo bool) error {
-	switch {
-	case v == "true", v == `"true"` && stringToo:
-		return nil
-	case v == "":
-		return refusal("claim email_verified is missing, want true")
-	case v == `"true"`:
-		return refusal(`claim email_verified is the string "true", want the value true; the operator can allow it with email_verified_string`)
-	}
-	return refusal("claim email_verified is not true: the email address is not verified")
-}
-
 // parse parses a token in the compact form of RFC 7515 §7.1 without verifying
 // it. Errors are of type refusal.
-func parse(token string) (header, claims, error) {
+func parse(token string) (header, payload, error) {
 	if len(token) > maxToken {
-		return header{}, claims{}, refusal("token is longer than 16 KiB")
+		return header{}, payload{}, refusal("token is longer than 16 KiB")
 	}
 	// Dots are counted before splitting, so that a token of many dots costs
 	// nothing.
 	if strings.Count(token, ".") != 2 {
-		return header{}, claims{}, refusal("token is not three parts")
+		return header{}, payload{}, refusal("token is not three parts")
 	}
 	if strings.ContainsAny(token, "\r\n") { // the decoder would skip them
-		return header{}, claims{}, refusal("token has line breaks")
+		return header{}, payload{}, refusal("token has line breaks")
 	}
 	first, rest, _ := strings.Cut(token, ".")
 	second, third, _ := strings.Cut(rest, ".")
 	var h header
-	if err := part(first, &h); err != nil {
-		return header{}, claims{}, refusal("header is not base64url of a JSON object")
+	if err := h.parse(first); err != nil {
+		return header{}, payload{}, refusal("header is not base64url of a JSON object")
 	}
 	if err := h.check(); err != nil {
-		return header{}, claims{}, err
+		return header{}, payload{}, err
 	}
-	var c claims
-	if err := part(second, &c); err != nil {
-		return header{}, claims{}, refusal("payload is not base64url of a JSON object of claims")
+	var p payload
+	if err := p.parse(second); err != nil {
+		return header{}, payload{}, refusal("payload is not base64url of a JSON object of claims")
 	}
-	if _, err := base64.RawURLEncoding.Strict().DecodeString(third); err != nil || third == "" {
-		return header{}, claims{}, refusal("signature is not base64url")
+	if _, err := decode(third); err != nil || third == "" {
+		return header{}, payload{}, refusal("signature is not base64url")
 	}
-	return h, c, nil
+	return h, p, nil
 }
 
-// part decodes strictly and refuses duplicate members. Causes are dropped,
-// since they would quote the token.
-func part[T any](text string, v *T) error {
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
+// decode decodes strictly. Causes are dropped, since they would quote the token.
+func decode(text string) ([]byte, error) { return base64.RawURLEncoding.Strict().DecodeString(text) }
+
+// parse decodes the payload, and parses the claims that are checked of every token.
+func (p *payload) parse(text string) error {
+	raw, err := decode(text)
+	if err != nil {
+		return err
+	}
+	if p.all, err = claims.Parse(raw); err != nil {
+		return err
+	}
+	for name, into := range map[string]any{
+		"iss": &p.Issuer, "sub": &p.Subject, "aud": &p.Audience, "exp": &p.Expiry, "iat": &p.IssuedAt, "nbf": &p.NotBefore, "email": &p.Email,
+	} {
+		if value, ok := p.all[name]; ok {
+			if err := json.Unmarshal(value, into); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// parse decodes a header, and refuses duplicate members.
+func (h *header) parse(text string) error {
+	raw, err := decode(text)
 	if err != nil {
 		return err
 	}
 	if len(raw) == 0 || raw[0] != '{' { // null would pass for an object
 		return refusal("not an object")
 	}
-	return json.Unmarshal(raw, v)
+	return json.Unmarshal(raw, h)
 }
 
 // check checks the algorithm: "Libraries MUST enable the caller to specify a
@@ -154,26 +154,26 @@ func (h header) check() error {
 
 // check performs steps 3, 9 and 10 of OpenID Connect Core §3.1.3.7, and checks
 // nbf (RFC 7519 §4.1.5).
-func (c claims) check(want string, now time.Time) error {
+func (p payload) check(want string, now time.Time) error {
 	// "The ID Token MUST be rejected if the ID Token does not list the Client as a
 	// valid audience".
-	if !slices.Contains(c.Audience, want) {
+	if !slices.Contains(p.Audience, want) {
 		return refusal(fmt.Sprintf("claim aud is for another audience, want %q", want))
 	}
 	// "The current time MUST be before the time represented by the exp Claim".
-	if c.Expiry == nil {
+	if p.Expiry == nil {
 		return refusal("claim exp is missing")
 	}
-	if expiry := numericDate(*c.Expiry); !now.Add(-leeway).Before(expiry) {
+	if expiry := numericDate(*p.Expiry); !now.Add(-leeway).Before(expiry) {
 		return refusal("claim exp: token expired at " + stamp(expiry) + ", now is " + stamp(now))
 	}
-	if c.NotBefore != nil && now.Add(leeway).Before(numericDate(*c.NotBefore)) {
-		return refusal("claim nbf: token is not valid before " + stamp(numericDate(*c.NotBefore)) + ", now is " + stamp(now))
+	if p.NotBefore != nil && now.Add(leeway).Before(numericDate(*p.NotBefore)) {
+		return refusal("claim nbf: token is not valid before " + stamp(numericDate(*p.NotBefore)) + ", now is " + stamp(now))
 	}
-	if c.IssuedAt == nil {
+	if p.IssuedAt == nil {
 		return refusal("claim iat is missing")
 	}
-	if issued := numericDate(*c.IssuedAt); now.Add(leeway).Before(issued) {
+	if issued := numericDate(*p.IssuedAt); now.Add(leeway).Before(issued) {
 		return refusal("claim iat: token was issued at " + stamp(issued) + ", now is " + stamp(now))
 	}
 	return nil
@@ -188,31 +188,34 @@ func numericDate(seconds float64) time.Time {
 }
 
 // identity returns the identity for a certificate. Errors are of type refusal.
-func (t *trusted) identity(c claims) (identity.Identity, error) {
-	if c.Subject == "" {
+func (t *trusted) identity(p payload) (identity.Identity, error) {
+	if p.Subject == "" {
 		return identity.Identity{}, refusal("claim sub is missing")
 	}
+	if err := t.Rules.Check(p.all); err != nil {
+		return identity.Identity{}, err
+	}
 	id := identity.Identity{Issuer: t.URL}
+	var err error
 	switch t.Type {
 	case Email:
-		if c.Email == "" {
-			return identity.Identity{}, refusal("claim email is missing: ask the issuer for the scope email")
-		}
-		if err := c.EmailVerified.check(t.EmailVerifiedString); err != nil {
-			return identity.Identity{}, err
-		}
-		if !isAddress(c.Email) {
-			return identity.Identity{}, refusal("claim email is not an address")
-		}
-		id.Subject = identity.Subject{Type: identity.Email, Value: c.Email}
+		id.Subject, err = claims.Email(p.all, t.EmailVerifiedString)
 	case URI:
-		if !within(c.Subject, t.domain) {
-			return identity.Identity{}, refusal(fmt.Sprintf("claim sub is not a URI below %s", t.SubjectDomain))
-		}
-		id.Subject = identity.Subject{Type: identity.URI, Value: c.Subject}
+		id.Subject, err = claims.URI(p.all, t.SubjectDomain)
+	case Username:
+		id.Subject, err = claims.Username(p.all, t.SubjectDomain)
+	case SPIFFE:
+		id.Subject, err = claims.SPIFFE(p.all, t.TrustDomain)
+	case Kubernetes:
+		id.Subject, err = claims.Kubernetes(p.all)
+	case Service:
+		id.Subject, id.Build, err = t.Service.Identity(p.all)
+	}
+	if err != nil {
+		return identity.Identity{}, err
 	}
 	if _, err := id.Extensions(); err != nil {
-		return identity.Identity{}, refusal("no certificate could carry the claim sub or email")
+		return identity.Identity{}, refusal("no certificate could carry what the claims make: " + err.Error())
 	}
 	return id, nil
 }
@@ -220,25 +223,9 @@ func (t *trusted) identity(c claims) (identity.Identity, error) {
 // challenges returns the claims that a proof of possession may sign. Clients
 // sign the email if there is one, whatever the issuer's identities are based
 // on.
-func (c claims) challenges() []string {
-	if c.Email == "" {
-		return []string{c.Subject}
+func (p payload) challenges() []string {
+	if p.Email == "" {
+		return []string{p.Subject}
 	}
-	return []string{c.Email, c.Subject}
-}
-
-// isAddress refuses text that a reader of the certificate could take for
-// another address: it requires exactly one @ and no spaces, quotes or brackets.
-func isAddress(text string) bool {
-	local, domain, ok := strings.Cut(text, "@")
-	return ok && local != "" && domain != "" && len(text) <= 320 &&
-		!strings.ContainsAny(text, " \"(),:;<>[\\]") && !strings.Contains(domain, "@")
-}
-
-// within checks that "The scheme and host of the subject must match the subject
-// domain".
-func within(subject string, domain *url.URL) bool {
-	u, err := url.Parse(subject)
-	return err == nil && u.Scheme == domain.Scheme && u.Host == domain.Host && u.User == nil && u.Opaque == "" &&
-		strings.HasPrefix(subject, domain.Scheme+"://"+domain.Host)
+	return []string{p.Email, p.Subject}
 }
