@@ -66,6 +66,7 @@
 //	internal/tsa       timestamp authority: RFC 3161
 //	internal/evidence  evidence store: verified bundles in, by digest out
 //	internal/oidc      checks ID tokens of configured issuers
+//	internal/claims    what the claims of an ID token become, and who is allowed
 //	internal/issuer    the built-in login, an OpenID provider
 //	internal/ceremony  the certificates of the authorities
 //	internal/config    hallmark.yaml

@@ -137,3 +137,34 @@ var services = map[string]described{
 		build:    map[string]string{"signer URI": "sub", "run invocation URI": `{{.sub}}{{if .build_number}}{{.build_number}}/{{end}}`},
 	},
 }
+
+// FieldOf returns the field that an extension has in Fulcio's configuration, such as
+// source-repository-uri.
+func FieldOf(extension string) (identity.Field, bool) {
+	name, ok := extensions[extension]
+	return identity.FieldByName(name), ok
+}
+
+// extensions has the names of the fields by those of Fulcio's configuration.
+var extensions = map[string]string{
+	"github-workflow-trigger":                 "GitHub workflow trigger",
+	"github-workflow-sha":                     "GitHub workflow SHA",
+	"github-workflow-name":                    "GitHub workflow name",
+	"github-workflow-repository":              "GitHub workflow repository",
+	"github-workflow-ref":                     "GitHub workflow ref",
+	"build-signer-uri":                        "signer URI",
+	"build-signer-digest":                     "signer digest",
+	"runner-environment":                      "runner environment",
+	"source-repository-uri":                   "source repository URI",
+	"source-repository-digest":                "source repository digest",
+	"source-repository-ref":                   "source repository ref",
+	"source-repository-identifier":            "source repository ID",
+	"source-repository-owner-uri":             "source repository owner URI",
+	"source-repository-owner-identifier":      "source repository owner ID",
+	"build-config-uri":                        "config URI",
+	"build-config-digest":                     "config digest",
+	"build-trigger":                           "trigger",
+	"run-invocation-uri":                      "run invocation URI",
+	"source-repository-visibility-at-signing": "source visibility",
+	"deployment-environment":                  "deployment environment",
+}

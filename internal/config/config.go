@@ -149,31 +149,6 @@ type Peer struct {
 // DefaultEvidence is Evidence.MaxBytes unless set.
 const DefaultEvidence = 10 << 30
 
-// Issuer is an OpenID issuer, of which exactly this URL counts.
-type Issuer struct {
-	// URL is the issuer, as its tokens say it in iss.
-	URL string `yaml:"url"`
-
-	// Audience is what its tokens must say in aud: "sigstore" unless set.
-	Audience string `yaml:"audience,omitempty"`
-
-	// Type is how its tokens name people and machines: "email" (a verified email
-	// claim) or "uri" (sub is a URI).
-	Type string `yaml:"type"`
-
-	// SubjectDomain is the scheme and host that the subjects of a uri issuer must
-	// have, for example https://example.com.
-	SubjectDomain string `yaml:"subject_domain,omitempty"`
-
-	// EmailVerifiedString takes the string "true" in the claim email_verified of an email
-	// issuer for the value true. Set it only for an issuer that writes so what it has
-	// verified itself, as Entra ID and Cognito do.
-	EmailVerifiedString bool `yaml:"email_verified_string,omitempty"`
-}
-
-// DefaultAudience is what Sigstore clients ask tokens for.
-const DefaultAudience = "sigstore"
-
 // Load reads and checks the configuration at path.
 func Load(path string) (*Config, error) {
 	var c Config
@@ -288,28 +263,6 @@ func baseURL(text string) (string, error) {
 		return "", fmt.Errorf("%q is not a base URL: want https://HOST or http://HOST:PORT, without a path or a slash at its end", text)
 	}
 	return u.Hostname(), nil
-}
-
-func (i *Issuer) check() error {
-	u, err := url.Parse(i.URL)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return fmt.Errorf("url %q is not the URL of an issuer", i.URL)
-	}
-	if u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())) {
-		return fmt.Errorf("url %q: an issuer beyond this machine needs https", i.URL)
-	}
-	if i.Audience == "" {
-		i.Audience = DefaultAudience
-	}
-	switch {
-	case i.Type == "uri" && i.SubjectDomain == "":
-		return errors.New("a uri issuer needs subject_domain, for example https://example.com")
-	case i.Type == "email" && i.SubjectDomain != "":
-		return errors.New("subject_domain is for uri issuers")
-	case i.Type != "email" && i.Type != "uri":
-		return fmt.Errorf("type %q: want email or uri", i.Type)
-	}
-	return nil
 }
 
 // loopback: only names and addresses that cannot leave the machine.

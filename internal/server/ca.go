@@ -8,19 +8,18 @@ import (
 	"time"
 
 	"github.com/hallmark-sign/hallmark/internal/ca"
+	"github.com/hallmark-sign/hallmark/internal/instance"
 	"github.com/hallmark-sign/hallmark/internal/oidc"
 )
 
 // mountCA serves the certificate authority, which takes tokens of the built-in login by
 // its key, and those of other issuers by theirs.
 func mountCA(p *parts) (Mount, error) {
-	issuers := p.login
-	for _, i := range p.Config.Issuers {
-		issuers = append(issuers, oidc.Issuer{
-			URL: i.URL, Audience: i.Audience, Type: i.Type, SubjectDomain: i.SubjectDomain, EmailVerifiedString: i.EmailVerifiedString,
-		})
+	issuers, err := instance.Issuers(p.Config)
+	if err != nil {
+		return Mount{}, fmt.Errorf("reading issuers: %w", err)
 	}
-	tokens, err := oidc.New(oidc.Options{Issuers: issuers, Client: http.DefaultClient, Clock: time.Now, Logger: p.logger})
+	tokens, err := oidc.New(oidc.Options{Issuers: append(p.login, issuers...), Client: http.DefaultClient, Clock: time.Now, Logger: p.logger})
 	if err != nil {
 		return Mount{}, fmt.Errorf("reading issuers: %w", err)
 	}
