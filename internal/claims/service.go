@@ -64,9 +64,6 @@ func (s Service) Identity(c Set) (identity.Subject, identity.Build, error) {
 		}
 		build.Set(field, value)
 	}
-	if sub, ok := c.Text("sub"); ok {
-		build.TokenSubject = sub
-	}
 	return identity.Subject{Type: identity.URI, Value: subject}, build, nil
 }
 

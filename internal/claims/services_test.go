@@ -51,7 +51,6 @@ func TestServices(t *testing.T) {
 				ConfigDigest:            "0123456789abcdef0123456789abcdef01234567", Trigger: "push",
 				RunInvocationURI: "https://github.com/octo-org/octo-repo/actions/runs/1536140711/attempts/2",
 				SourceVisibility: "private", DeploymentEnvironment: "prod",
-				TokenSubject: "repo:octo-org/octo-repo:environment:prod",
 			},
 		},
 		"gitlab": {
@@ -64,7 +63,6 @@ func TestServices(t *testing.T) {
 				SourceRepositoryOwnerID: "72",
 				ConfigURI:               "https://gitlab.com/my-group/my-project//.gitlab-ci.yml@refs/heads/main", ConfigDigest: "714a629c0b401fdce83e847fc9589983fc6f46bc",
 				Trigger: "push", RunInvocationURI: "https://gitlab.com/my-group/my-project/-/jobs/302", SourceVisibility: "public",
-				TokenSubject: "project_path:my-group/my-project:ref_type:branch:ref:main",
 			},
 		},
 		"buildkite": {
@@ -72,7 +70,6 @@ func TestServices(t *testing.T) {
 			Build: identity.Build{
 				RunnerEnvironment: "self-hosted", SourceRepositoryDigest: "9f3182061f1e2cca4702c368cbc039b7dc9d4485", Trigger: "webhook",
 				RunInvocationURI: "https://buildkite.com/acme-inc/super-duper-app/builds/1#0184990a-477b-4fa8-9968-496074483cee",
-				TokenSubject:     "organization:acme-inc:pipeline:super-duper-app:ref:refs/heads/main:commit:9f3182061f1e2cca4702c368cbc039b7dc9d4485:step:build",
 			},
 		},
 		"circleci": {
@@ -81,7 +78,6 @@ func TestServices(t *testing.T) {
 				SignerURI: "https://circleci.com/api/v2/projects/P/pipeline-definitions/D",
 				ConfigURI: "https://circleci.com/api/v2/pipeline/L/config", SourceRepositoryURI: "github.com/octo-org/octo-repo",
 				SourceRepositoryRef: "refs/heads/main", RunInvocationURI: "https://app.circleci.com/workflow/W/job/J",
-				TokenSubject: "org/O/project/P/user/U/vcs-origin/github.com/octo-org/octo-repo/vcs-ref/refs/heads/main",
 			},
 		},
 		"codefresh": {
@@ -91,14 +87,12 @@ func TestServices(t *testing.T) {
 				SourceRepositoryURI: "https://github.com/acme/oidc-test", SourceRepositoryRef: "main",
 				ConfigURI:        "https://g.codefresh.io/api/pipelines/64f447c02199f9",
 				RunInvocationURI: "https://g.codefresh.io/build/64f447c02199f903",
-				TokenSubject:     "account:5f30ebceea4b:pipeline:64f447c02199f9:scm_repo_url:https://github.com/acme/oidc-test:scm_user_name:acme:scm_ref:main",
 			},
 		},
 		"jenkins": {
 			Subject: identity.Subject{Type: identity.URI, Value: "https://jenkins.example.com/job/release/"},
 			Build: identity.Build{
 				SignerURI: "https://jenkins.example.com/job/release/", RunInvocationURI: "https://jenkins.example.com/job/release/42/",
-				TokenSubject: "https://jenkins.example.com/job/release/",
 			},
 		},
 	} {

@@ -214,6 +214,9 @@ func (t *trusted) identity(p payload) (identity.Identity, error) {
 	if err != nil {
 		return identity.Identity{}, err
 	}
+	if t.Type != Email { // the log would publish an issuer's number for a person
+		id.Build.TokenSubject = p.Subject
+	}
 	if _, err := id.Extensions(); err != nil {
 		return identity.Identity{}, refusal("no certificate could carry what the claims make: " + err.Error())
 	}
