@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -20,7 +21,8 @@ import (
 //	deny:
 //	  - event_name: [pull_request, pull_request_target]
 type Issuer struct {
-	// URL is the issuer, exactly as its tokens have it in iss.
+	// URL is the issuer, exactly as its tokens have it in iss. A star stands for one
+	// label of the host or one segment of the path, for all clusters of a cloud.
 	URL string `yaml:"url"`
 
 	// Audience is what its tokens must have in aud. The default is "sigstore".
@@ -41,6 +43,19 @@ type Issuer struct {
 	// email issuer for the value true. Set it only for an issuer that writes in this
 	// form what it has verified itself, as Entra ID and Cognito do.
 	EmailVerifiedString bool `yaml:"email_verified_string,omitempty"`
+
+	// KeysFile is a JSON Web Key Set, and KeysURL the URL of one, with the keys of the
+	// issuer. Without them, the keys are found by discovery.
+	KeysFile string `yaml:"keys_file,omitempty"`
+	KeysURL  string `yaml:"keys_url,omitempty"`
+
+	// CACertificate is a PEM file with the certificate authorities of the issuer's TLS.
+	// The default are those of the system.
+	CACertificate string `yaml:"ca_certificate,omitempty"`
+
+	// BearerTokenFile is a file with a token that requests for the keys carry, as
+	// the API server of a Kubernetes cluster demands.
+	BearerTokenFile string `yaml:"bearer_token_file,omitempty"`
 
 	// Service describes the tokens of a service issuer.
 	Service *Service `yaml:"service,omitempty"`
@@ -100,7 +115,7 @@ func (p Patterns) MarshalYAML() (any, error) {
 const DefaultAudience = "sigstore"
 
 func (i *Issuer) check() error {
-	u, err := url.Parse(i.URL)
+	u, err := url.Parse(strings.ReplaceAll(i.URL, "*", "x"))
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return fmt.Errorf("url %q is not the URL of an issuer", i.URL)
 	}

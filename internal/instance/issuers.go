@@ -3,8 +3,10 @@
 package instance
 
 import (
+	"crypto/x509"
 	"fmt"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 
@@ -19,7 +21,7 @@ import (
 func Issuers(c *config.Config) ([]oidc.Issuer, error) {
 	var all []oidc.Issuer
 	for _, i := range c.Issuers {
-		issuer, err := issuerOf(i)
+		issuer, err := issuerOf(c, i)
 		if err != nil {
 			return nil, fmt.Errorf("issuer %s: %w", i.URL, err)
 		}
@@ -28,13 +30,24 @@ func Issuers(c *config.Config) ([]oidc.Issuer, error) {
 	return all, nil
 }
 
-func issuerOf(i config.Issuer) (issuer oidc.Issuer, err error) {
+func issuerOf(c *config.Config, i config.Issuer) (issuer oidc.Issuer, err error) {
 	issuer = oidc.Issuer{
 		URL: i.URL, Audience: i.Audience, Type: i.Type, SubjectDomain: i.SubjectDomain, TrustDomain: i.TrustDomain,
-		EmailVerifiedString: i.EmailVerifiedString,
+		EmailVerifiedString: i.EmailVerifiedString, KeysURL: i.KeysURL,
 		Rules: claims.Rules{
 			Allow: rulesOf(i.Allow), Deny: rulesOf(i.Deny), Tenants: hasTenants(i.URL), AllowAllUnsafe: i.AllowAllUnsafe,
 		},
+	}
+	if i.KeysFile != "" {
+		issuer.KeysFile = c.Path(i.KeysFile)
+	}
+	if i.BearerTokenFile != "" {
+		issuer.BearerFile = c.Path(i.BearerTokenFile)
+	}
+	if i.CACertificate != "" {
+		if issuer.CACertificates, err = readCertificates(c.Path(i.CACertificate)); err != nil {
+			return issuer, err
+		}
 	}
 	switch service, known := claims.NewService(i.Type, i.URL); {
 	case known:
@@ -43,6 +56,18 @@ func issuerOf(i config.Issuer) (issuer oidc.Issuer, err error) {
 		issuer.Service, err = serviceOf(*i.Service)
 	}
 	return issuer, err
+}
+
+func readCertificates(path string) (*x509.CertPool, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(raw) {
+		return nil, fmt.Errorf("%s has no certificate in PEM", path)
+	}
+	return pool, nil
 }
 
 func serviceOf(s config.Service) (service claims.Service, err error) {
@@ -80,7 +105,7 @@ func rulesOf(rules []config.Rule) []claims.Rule {
 // free, so the issuer alone vouches for nothing.
 func hasTenants(issuer string) bool {
 	u, err := url.Parse(issuer)
-	if err != nil {
+	if err != nil || strings.Contains(issuer, "*") {
 		return true
 	}
 	return slices.ContainsFunc([]string{

@@ -6,12 +6,14 @@ import (
 	"cmp"
 	"context"
 	"crypto"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -47,8 +49,18 @@ type Issuer struct {
 	// email_verified.
 	EmailVerifiedString bool
 
-	// Keys verify the tokens of the built-in issuer. Nil means discovery.
-	Keys []crypto.PublicKey
+	// Keys verify the tokens of the built-in issuer. Nil means KeysFile, then KeysURL,
+	// then discovery.
+	Keys     []crypto.PublicKey
+	KeysFile string // file with a JSON Web Key Set, which is read again when keys are no longer fresh
+	KeysURL  string // URL of one
+
+	// CACertificates verify the issuer's TLS certificate. Nil means those of the system.
+	CACertificates *x509.CertPool
+
+	// BearerFile is a file with a token that requests for keys carry, as the API server
+	// of a Kubernetes cluster demands. It is read for each request.
+	BearerFile string
 }
 
 // Options configure a [Checker].
@@ -84,6 +96,8 @@ type Checker struct {
 	clock   func() time.Time
 	issuers map[string]*trusted
 	order   []*trusted // as configured
+	matched matched    // issuers by patterns
+	keysOf  func(Issuer) *keys
 
 	verified signatures
 }
@@ -91,12 +105,13 @@ type Checker struct {
 // trusted is an issuer with its keys.
 type trusted struct {
 	Issuer
-	keys *keys
+	match *regexp.Regexp // of a pattern; nil: URL is that of one issuer
+	keys  *keys
 }
 
 // New returns a checker after checking the configuration. It sends no requests.
 func New(o Options) (*Checker, error) {
-	c := &Checker{clock: o.Clock, issuers: map[string]*trusted{}}
+	c := &Checker{clock: o.Clock, issuers: map[string]*trusted{}, matched: matched{all: map[string]*trusted{}}}
 	if c.clock == nil {
 		c.clock = time.Now
 	}
@@ -104,7 +119,8 @@ func New(o Options) (*Checker, error) {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	client := limitedClient(o.Client)
+	client, public := limitedClient(o.Client), limitedClient(publicClient())
+	c.keysOf = func(i Issuer) *keys { return newKeys(i, public, c.clock, logger) }
 	for _, issuer := range o.Issuers {
 		t, err := newTrusted(issuer)
 		if err != nil {
@@ -121,6 +137,19 @@ func New(o Options) (*Checker, error) {
 }
 
 func newTrusted(issuer Issuer) (*trusted, error) {
+	t := &trusted{Issuer: issuer}
+	if isPattern(issuer.URL) {
+		if err := pattern(issuer.URL).check(); err != nil {
+			return nil, err
+		}
+		if issuer.KeysFile != "" || issuer.KeysURL != "" || issuer.CACertificates != nil || issuer.BearerFile != "" {
+			return nil, errors.New("a pattern has many issuers, whose keys are found by discovery alone")
+		}
+		t.match = pattern(issuer.URL).compile()
+	}
+	if keys, err := url.Parse(issuer.KeysURL); err != nil || issuer.KeysURL != "" && (keys.Host == "" || !isSafe(keys)) {
+		return nil, errors.New("the URL of the keys needs https")
+	}
 	u, err := url.Parse(issuer.URL)
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return nil, errors.New("not the URL of an issuer")
@@ -135,7 +164,7 @@ func newTrusted(issuer Issuer) (*trusted, error) {
 	if err := issuer.checkType(); err != nil {
 		return nil, err
 	}
-	return &trusted{Issuer: issuer}, nil
+	return t, nil
 }
 
 // checkType checks the settings that belong to the type.
@@ -222,7 +251,7 @@ func (r *refused) Claimed() (account, issuer string) {
 
 // believe checks a parsed token.
 func (c *Checker) believe(ctx context.Context, token string, header header, payload payload) (identity.Identity, error) {
-	t := c.issuers[payload.Issuer]
+	t := c.trusted(payload.Issuer)
 	if t == nil {
 		return identity.Identity{}, refusal("claim iss is none of the issuers that this authority knows: " + c.names())
 	}
@@ -237,6 +266,19 @@ func (c *Checker) believe(ctx context.Context, token string, header header, payl
 		return identity.Identity{}, err
 	}
 	return t.identity(payload)
+}
+
+// trusted returns the issuer with this URL, or nil.
+func (c *Checker) trusted(issuer string) *trusted {
+	if t := c.issuers[issuer]; t != nil && t.match == nil {
+		return t
+	}
+	for _, t := range c.order {
+		if t.match != nil && t.match.MatchString(issuer) {
+			return c.matched.of(issuer, t, c.keysOf)
+		}
+	}
+	return nil
 }
 
 // maxNamed bounds the issuers that a refusal names.
@@ -283,7 +325,13 @@ func (c *Checker) Configuration() fulcio.Configuration {
 			claim = "email"
 		}
 		issuers[i] = fulcio.Issuer{
-			URL: t.URL, Audience: t.Audience, ChallengeClaim: claim, Type: t.Type, SubjectDomain: t.SubjectDomain,
+			URL: t.URL, Audience: t.Audience, ChallengeClaim: claim, Type: t.Type, SubjectDomain: t.SubjectDomain, SPIFFETrustDomain: t.TrustDomain,
+		}
+		if t.match != nil {
+			issuers[i].URL, issuers[i].WildcardURL = "", t.URL
+		}
+		if t.Type == Service {
+			issuers[i].Type = "ci-provider" // as Fulcio has it
 		}
 	}
 	return fulcio.Configuration{Issuers: issuers}

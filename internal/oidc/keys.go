@@ -8,12 +8,14 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -54,8 +56,7 @@ type key struct {
 
 // keys are the known keys of an issuer.
 type keys struct {
-	issuer string
-	static []crypto.PublicKey
+	Issuer
 	client *http.Client
 	clock  func() time.Time
 	logger *slog.Logger
@@ -69,7 +70,12 @@ type keys struct {
 }
 
 func newKeys(i Issuer, client *http.Client, clock func() time.Time, logger *slog.Logger) *keys {
-	return &keys{issuer: i.URL, static: i.Keys, client: client, clock: clock, logger: logger}
+	if i.CACertificates != nil {
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		transport.TLSClientConfig = &tls.Config{RootCAs: i.CACertificates}
+		client = limitedClient(&http.Client{Transport: transport, Timeout: fetchTime})
+	}
+	return &keys{Issuer: i, client: client, clock: clock, logger: logger}
 }
 
 // limitedClient returns a copy of client with this package's limits.
@@ -86,8 +92,8 @@ func limitedClient(client *http.Client) *http.Client {
 // find returns the keys that may have signed a token with this key ID. Errors
 // are of type unavailable or refusal, or those of the context.
 func (k *keys) find(ctx context.Context, id string) ([]crypto.PublicKey, error) {
-	if k.static != nil {
-		return k.static, nil // few keys without IDs
+	if k.Keys != nil {
+		return k.Keys, nil // few keys without IDs
 	}
 	for waited := false; ; waited = true {
 		found, wait, err := k.lookUp(id, waited)
@@ -123,7 +129,7 @@ func (k *keys) lookUp(id string, waited bool) (found []crypto.PublicKey, wait ch
 	case len(found) > 0:
 		return found, nil, nil
 	case k.failure != nil: // the key may be new
-		return nil, nil, unavailable{fmt.Errorf("asking issuer %s for its keys: %w", k.issuer, k.failure)}
+		return nil, nil, unavailable{fmt.Errorf("asking issuer %s for its keys: %w", k.URL, k.failure)}
 	}
 	return nil, nil, errKeyID
 }
@@ -154,9 +160,9 @@ func (k *keys) start() {
 		defer cancel()
 		known, err := k.fetch(ctx)
 		if err != nil {
-			k.logger.Warn("keys of issuer not fetched", "issuer", k.issuer, "cause", err)
+			k.logger.Warn("keys of issuer not fetched", "issuer", k.URL, "cause", err)
 		} else {
-			k.logger.Info("keys of issuer fetched", "issuer", k.issuer, "keys", len(known))
+			k.logger.Info("keys of issuer fetched", "issuer", k.URL, "keys", len(known))
 		}
 		k.mu.Lock()
 		defer k.mu.Unlock()
@@ -180,17 +186,24 @@ func matching(known []key, id string) []crypto.PublicKey {
 	return found
 }
 
-// fetch fetches the key set by discovery.
+// fetch reads the key set from the file, or fetches it by its URL or by discovery.
 func (k *keys) fetch(ctx context.Context) ([]key, error) {
-	raw, err := k.get(ctx, strings.TrimSuffix(k.issuer, "/")+"/.well-known/openid-configuration")
-	if err != nil {
-		return nil, fmt.Errorf("discovery: %w", err)
+	if k.KeysFile != "" {
+		raw, err := readLimited(k.KeysFile)
+		if err != nil {
+			return nil, err
+		}
+		return parseKeySet(raw)
 	}
-	where, err := parseDiscovery(raw, k.issuer)
-	if err != nil {
-		return nil, fmt.Errorf("discovery: %w", err)
+	where := k.KeysURL
+	if where == "" {
+		var err error
+		if where, err = k.discover(ctx); err != nil {
+			return nil, fmt.Errorf("discovery: %w", err)
+		}
 	}
-	if raw, err = k.get(ctx, where); err != nil {
+	raw, err := k.get(ctx, where)
+	if err != nil {
 		return nil, fmt.Errorf("key set: %w", err)
 	}
 	known, err := parseKeySet(raw)
@@ -200,12 +213,42 @@ func (k *keys) fetch(ctx context.Context) ([]key, error) {
 	return known, nil
 }
 
+// discover returns the URL of the key set.
+func (k *keys) discover(ctx context.Context) (string, error) {
+	raw, err := k.get(ctx, strings.TrimSuffix(k.URL, "/")+"/.well-known/openid-configuration")
+	if err != nil {
+		return "", err
+	}
+	return parseDiscovery(raw, k.URL)
+}
+
+// readLimited reads a small file.
+func readLimited(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, maxDocument+1))
+	if err == nil && len(raw) > maxDocument {
+		err = fmt.Errorf("%s has more than %d bytes", path, maxDocument)
+	}
+	return raw, err
+}
+
 func (k *keys) get(ctx context.Context, where string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, where, nil)
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("Accept", "application/json")
+	if k.BearerFile != "" {
+		token, err := readLimited(k.BearerFile)
+		if err != nil {
+			return nil, err
+		}
+		req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+	}
 	resp, err := k.client.Do(req)
 	if err != nil {
 		return nil, err
