@@ -18,8 +18,8 @@ import (
 	"github.com/hallmark-sign/hallmark/client/idtoken"
 )
 
-// DefaultClientID is the client ID of Sigstore clients.
-const DefaultClientID = "sigstore"
+// defaultClientID is the client ID of Sigstore clients.
+const defaultClientID = "sigstore"
 
 // scope requests an ID token with the email address.
 const scope = "openid email"
@@ -27,7 +27,7 @@ const scope = "openid email"
 // Options specify the issuer of the token.
 type Options struct {
 	Issuer   string // URL, exactly as in tokens
-	ClientID string // empty means DefaultClientID
+	ClientID string // empty means "sigstore"
 
 	// HTTP sends the requests. Nil means a default client. A time limit is set if
 	// it has none, and redirects are not followed.
@@ -69,7 +69,7 @@ type endpoints struct {
 func start(ctx context.Context, o Options) (*session, error) {
 	s := &session{issuer: o.Issuer, clientID: o.ClientID, http: limitedClient(o.HTTP)}
 	if s.clientID == "" {
-		s.clientID = DefaultClientID
+		s.clientID = defaultClientID
 	}
 	if err := checkURL(s.issuer); err != nil {
 		return nil, fmt.Errorf("issuer: %w", err)

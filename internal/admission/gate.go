@@ -11,12 +11,12 @@ import (
 )
 
 const (
-	// DefaultRequests is the default of Limits.Requests.
-	DefaultRequests = 1024
+	// defaultRequests is the default of Limits.Requests.
+	defaultRequests = 1024
 
-	// DefaultUploads is the default of Limits.Uploads: room for the largest bundle
+	// defaultUploads is the default of Limits.Uploads: room for the largest bundle
 	// of an evidence store, and for thousands of signatures.
-	DefaultUploads = 128 << 20
+	defaultUploads = 128 << 20
 
 	// share is the divisor of each bound that applies to one address.
 	share = 2
@@ -74,10 +74,10 @@ type Gate struct {
 // NewGate returns a gate without any requests.
 func NewGate(l Limits) *Gate {
 	if l.Requests == 0 {
-		l.Requests = DefaultRequests
+		l.Requests = defaultRequests
 	}
 	if l.Uploads == 0 {
-		l.Uploads = DefaultUploads
+		l.Uploads = defaultUploads
 	}
 	g := &Gate{limits: l, changed: make(chan struct{})}
 	for k := range g.held {
@@ -101,23 +101,23 @@ type ticket struct {
 	large    int64     // reserved bytes
 }
 
-// Refuse responds to a request that is not admitted. The error is [ErrBusy], or
+// refuse responds to a request that is not admitted. The error is [ErrBusy], or
 // another one for a client that has used its share.
-type Refuse func(http.ResponseWriter, *http.Request, error)
+type refuse func(http.ResponseWriter, *http.Request, error)
 
 // Handler returns a handler that serves admitted requests with h and others
 // with refuse.
-func (g *Gate) Handler(h http.Handler, refuse Refuse) http.Handler {
+func (g *Gate) Handler(h http.Handler, refuse refuse) http.Handler {
 	return g.admit(h, reading, refuse)
 }
 
 // FileHandler returns a handler like that of [Gate.Handler] for files: slow
 // readers of files do not block other requests.
-func (g *Gate) FileHandler(h http.Handler, refuse Refuse) http.Handler {
+func (g *Gate) FileHandler(h http.Handler, refuse refuse) http.Handler {
 	return g.admit(h, fetching, refuse)
 }
 
-func (g *Gate) admit(h http.Handler, read kind, refuse Refuse) http.Handler {
+func (g *Gate) admit(h http.Handler, read kind, refuse refuse) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithCancel(r.Context())
 		defer cancel()

@@ -34,7 +34,7 @@ func BenchmarkIssue(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if _, err := i.Issue(context.Background(), r, goodToken); err != nil {
+			if _, err := i.issue(context.Background(), r, goodToken); err != nil {
 				b.Error(err)
 			}
 		}

@@ -42,7 +42,7 @@ type claim struct {
 	until    int64
 }
 
-// take claims a key for an identity until a time, at most a Lifetime from now.
+// take claims a key for an identity until a time, at most a lifetime from now.
 // Errors match errClaimed or errClaims.
 func (c *claims) take(key crypto.PublicKey, id identity.Identity, now, until time.Time) error {
 	der, err := x509.MarshalPKIXPublicKey(key)
@@ -70,7 +70,7 @@ func (c *claims) take(key crypto.PublicKey, id identity.Identity, now, until tim
 // turn drops expired claims: all of old, once young is as old as a certificate
 // can be.
 func (c *claims) turn(now time.Time) {
-	if c.young == nil || now.Sub(c.turned) >= Lifetime {
+	if c.young == nil || now.Sub(c.turned) >= lifetime {
 		c.young, c.old, c.turned = make(map[[16]byte]claim), c.young, now
 	}
 }
@@ -84,7 +84,7 @@ func short(text string) [16]byte {
 // CT log.
 func (a *Authority) recall(ctx context.Context) error {
 	now := a.o.Clock()
-	for cert, err := range a.o.CTLog.Recent(ctx, now.Add(-Lifetime)) {
+	for cert, err := range a.o.CTLog.Recent(ctx, now.Add(-lifetime)) {
 		if err != nil {
 			return fmt.Errorf("recalling certified keys: %w", err)
 		}

@@ -75,18 +75,18 @@ func TestKeyOfAnother(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := restarted.Issue(t.Context(), parsed(t, r), otherToken); !errors.Is(err, errClaimed) {
+	if _, err := restarted.issue(t.Context(), parsed(t, r), otherToken); !errors.Is(err, errClaimed) {
 		t.Errorf("after a restart: %v", err)
 	}
-	if _, err := restarted.Issue(t.Context(), parsed(t, r), goodToken); err != nil {
+	if _, err := restarted.issue(t.Context(), parsed(t, r), goodToken); err != nil {
 		t.Errorf("after a restart, the same identity: %v", err)
 	}
-	i.now = i.now.Add(Lifetime - 2*time.Second)
-	if _, err := restarted.Issue(t.Context(), parsed(t, r), otherToken); !errors.Is(err, errClaimed) {
+	i.now = i.now.Add(lifetime - 2*time.Second)
+	if _, err := restarted.issue(t.Context(), parsed(t, r), otherToken); !errors.Is(err, errClaimed) {
 		t.Errorf("until its certificate ends: %v", err)
 	}
 	i.now = i.now.Add(3 * time.Second)
-	if _, err := restarted.Issue(t.Context(), parsed(t, r), otherToken); err != nil {
+	if _, err := restarted.issue(t.Context(), parsed(t, r), otherToken); err != nil {
 		t.Errorf("once it has ended: %v", err)
 	}
 }
@@ -104,13 +104,13 @@ func TestRecallsManyKeys(t *testing.T) {
 	for _, c := range []struct {
 		age  time.Duration
 		want error
-	}{{0, errClaimed}, {Lifetime + time.Minute, nil}} {
+	}{{0, errClaimed}, {lifetime + time.Minute, nil}} {
 		i.now = time.Now().Add(c.age)
 		a, err := New(i.options)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := a.Issue(t.Context(), parsed(t, first), otherToken); !errors.Is(err, c.want) {
+		if _, err := a.issue(t.Context(), parsed(t, first), otherToken); !errors.Is(err, c.want) {
 			t.Errorf("%v later: %v", c.age, err)
 		}
 	}
@@ -126,7 +126,7 @@ func TestClaimsAtOnce(t *testing.T) {
 		var refused atomic.Int32
 		for _, token := range []string{goodToken, otherToken} {
 			wg.Go(func() {
-				if _, err := i.Issue(context.Background(), r, token); errors.Is(err, errClaimed) {
+				if _, err := i.issue(context.Background(), r, token); errors.Is(err, errClaimed) {
 					refused.Add(1)
 				} else if err != nil {
 					t.Error(err)
@@ -147,18 +147,18 @@ func TestClaimsAreBounded(t *testing.T) {
 	name := func(n uint64) (out [16]byte) { binary.BigEndian.PutUint64(out[:], n); return out }
 	c.turn(now)
 	for n := range uint64(maxClaims) {
-		c.young[name(n)] = claim{until: now.Add(Lifetime).Unix()}
+		c.young[name(n)] = claim{until: now.Add(lifetime).Unix()}
 	}
 	key := newKey(t, elliptic.P256()).Public()
-	take := func() error { return c.take(key, identity.Identity{}, now, now.Add(Lifetime)) }
+	take := func() error { return c.take(key, identity.Identity{}, now, now.Add(lifetime)) }
 	if err := take(); !errors.Is(err, errClaims) {
 		t.Errorf("one key too many: %v", err)
 	}
-	now = now.Add(Lifetime)
+	now = now.Add(lifetime)
 	if err := take(); !errors.Is(err, errClaims) {
 		t.Errorf("while they may live: %v", err)
 	}
-	now = now.Add(Lifetime)
+	now = now.Add(lifetime)
 	if err := take(); err != nil {
 		t.Errorf("once they have ended: %v", err)
 	}

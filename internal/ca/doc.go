@@ -10,12 +10,12 @@
 //	GET  /api/v1/rootCert       PEM
 //
 // A request must be application/json of at most fulcio.MaxRequest bytes, with a
-// token of at most MaxToken, and is processed within Deadline. Besides what
+// token of at most 16 KiB, and is processed within 15 seconds. Besides what
 // package fulcio refuses, this package refuses a token in the body that differs
 // from the one in the Authorization header, RSA keys with an exponent other
 // than 65537 or with weak factors, identities that a certificate can't contain,
 // and a key that an unexpired certificate of another identity (issuer and
-// subject) names. Those keys are remembered for a Lifetime, and New reads them
+// subject) names. Those keys are remembered for the lifetime of a certificate, and New reads them
 // from the CT log. Refusals are {"code":3,"message":"…","details":[]} with
 // fixed text, all in problems.go.
 //

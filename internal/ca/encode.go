@@ -38,7 +38,7 @@ type window struct{ start, end time.Time }
 
 // maxExtensions bounds the extensions of a certificate, in bytes: they contain
 // each part of a token at most twice.
-const maxExtensions = 2 * MaxToken
+const maxExtensions = 2 * maxToken
 
 // A draft is a TBSCertificate without its last extension, which is the poison
 // or the SCT list.

@@ -16,10 +16,10 @@ import (
 )
 
 const (
-	// MaxToken bounds a token, in bytes.
-	MaxToken = 16 << 10
-	// Deadline bounds the processing of a request after its body has been read.
-	Deadline = 15 * time.Second
+	// maxToken bounds a token, in bytes.
+	maxToken = 16 << 10
+	// deadline bounds the processing of a request after its body has been read.
+	deadline = 15 * time.Second
 )
 
 const (
@@ -90,7 +90,7 @@ func (a *Authority) answer(w http.ResponseWriter, r *http.Request, v version) ([
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errBody, err)
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), Deadline)
+	ctx, cancel := context.WithTimeout(r.Context(), deadline)
 	defer cancel()
 	request, err := v.parse(body)
 	if err != nil {
@@ -100,7 +100,7 @@ func (a *Authority) answer(w http.ResponseWriter, r *http.Request, v version) ([
 	if err != nil {
 		return nil, err
 	}
-	chain, err := a.Issue(ctx, request, token)
+	chain, err := a.issue(ctx, request, token)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func tokenOf(header http.Header, body string) (string, error) {
 		}
 		token = bearer
 	}
-	if len(token) > MaxToken {
+	if len(token) > maxToken {
 		return "", fmt.Errorf("%w: token of %d bytes", errAuthorization, len(token))
 	}
 	return token, nil

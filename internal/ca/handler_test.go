@@ -208,7 +208,7 @@ func TestRefusesHuge(t *testing.T) {
 		i.post(t, "/api/v2/signingCert", tokenless, "Authorization", "Bearer "+strings.Repeat(".", million)),
 		http.StatusBadRequest, rpcstatus.InvalidArgument)
 	checkRefusal(t, "token above the limit in the body",
-		i.post(t, "/api/v2/signingCert", strings.Replace(good, goodToken, strings.Repeat("eyJ.", MaxToken/4+1), 1)),
+		i.post(t, "/api/v2/signingCert", strings.Replace(good, goodToken, strings.Repeat("eyJ.", maxToken/4+1), 1)),
 		http.StatusBadRequest, rpcstatus.InvalidArgument)
 	checkRefusal(t, "OID of a million arcs", i.post(t, "/api/v2/signingCert", csrWithArcs(t, million)),
 		http.StatusRequestEntityTooLarge, rpcstatus.InvalidArgument)

@@ -17,9 +17,9 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sct"
 )
 
-// Lifetime is the validity of a certificate, unless an authority above it ends
+// lifetime is the validity of a certificate, unless an authority above it ends
 // sooner.
-const Lifetime = 10 * time.Minute
+const lifetime = 10 * time.Minute
 
 // Refusals of Issue, besides those of package fulcio.
 var (
@@ -29,10 +29,10 @@ var (
 	errExpired  = errors.New("authority's own certificate is not valid now")
 )
 
-// Issue checks the token, the key and its proof of possession, and returns the
+// issue checks the token, the key and its proof of possession, and returns the
 // certificate with the authority's chain, root last. It uses the token argument
 // and ignores the token in request.
-func (a *Authority) Issue(ctx context.Context, request fulcio.Request, token string) ([]*x509.Certificate, error) {
+func (a *Authority) issue(ctx context.Context, request fulcio.Request, token string) ([]*x509.Certificate, error) {
 	if token == "" {
 		return nil, fmt.Errorf("checking token: %w: there is none", errToken)
 	}
@@ -40,7 +40,7 @@ func (a *Authority) Issue(ctx context.Context, request fulcio.Request, token str
 	if err != nil {
 		return nil, fmt.Errorf("checking token: %w: %w", errToken, err)
 	}
-	chain, err := a.issue(ctx, request, id, challenges)
+	chain, err := a.issueTo(ctx, request, id, challenges)
 	if err != nil {
 		return nil, &refused{id, err}
 	}
@@ -62,7 +62,7 @@ func (r *refused) Unwrap() error { return r.err }
 // Claimed returns the identity of the token.
 func (r *refused) Claimed() (account, issuer string) { return r.id.Subject.Value, r.id.Issuer }
 
-func (a *Authority) issue(ctx context.Context, request fulcio.Request, id identity.Identity, challenges []string) ([]*x509.Certificate, error) {
+func (a *Authority) issueTo(ctx context.Context, request fulcio.Request, id identity.Identity, challenges []string) ([]*x509.Certificate, error) {
 	if err := a.o.Limit.Take(id.Subject.Value + "\n" + id.Issuer); err != nil {
 		return nil, err
 	}
@@ -154,7 +154,7 @@ func (a *Authority) certify(ctx context.Context, d draft) (*x509.Certificate, sc
 // the parent", nor any authority above.
 func (a *Authority) window() (window, error) {
 	start := a.o.Clock().UTC().Truncate(time.Second)
-	w := window{start, start.Add(Lifetime)}
+	w := window{start, start.Add(lifetime)}
 	for _, authority := range a.o.Chain {
 		if start.Before(authority.NotBefore) || !start.Before(authority.NotAfter) {
 			return window{}, fmt.Errorf("%w: %v is not between %v and %v", errExpired, start, authority.NotBefore, authority.NotAfter)

@@ -269,11 +269,11 @@ func TestGeneralizedTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	chain, err := a.Issue(t.Context(), request(t, newKey(t, elliptic.P256())), goodToken)
+	chain, err := a.issue(t.Context(), request(t, newKey(t, elliptic.P256())), goodToken)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if leaf := chain[0]; !leaf.NotBefore.Equal(i.now) || !leaf.NotAfter.Equal(i.now.Add(Lifetime)) ||
+	if leaf := chain[0]; !leaf.NotBefore.Equal(i.now) || !leaf.NotAfter.Equal(i.now.Add(lifetime)) ||
 		!bytes.Contains(leaf.RawTBSCertificate, []byte("\x17\x0d491231235500Z\x18\x0f20500101000500Z")) {
 		t.Errorf("valid from %v to %v", leaf.NotBefore, leaf.NotAfter)
 	}
@@ -288,7 +288,7 @@ func TestConcurrentIssues(t *testing.T) {
 	for range 8 {
 		clients.Go(func() {
 			for range 8 {
-				chain, err := i.Issue(t.Context(), r, goodToken)
+				chain, err := i.issue(t.Context(), r, goodToken)
 				if err != nil {
 					t.Error(err)
 					return

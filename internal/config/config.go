@@ -146,8 +146,8 @@ type Peer struct {
 	Key string `yaml:"key"`
 }
 
-// DefaultEvidence is Evidence.MaxBytes unless set.
-const DefaultEvidence = 10 << 30
+// defaultEvidence is Evidence.MaxBytes unless set.
+const defaultEvidence = 10 << 30
 
 // Load reads and checks the configuration at path.
 func Load(path string) (*Config, error) {
@@ -179,15 +179,6 @@ func load(path string, into any) (dir string, err error) {
 	return filepath.Abs(filepath.Dir(path))
 }
 
-// Parse reads and checks a configuration.
-func Parse(raw []byte) (*Config, error) {
-	var c Config
-	if err := parse(raw, &c); err != nil {
-		return nil, err
-	}
-	return &c, c.Check()
-}
-
 func parse(raw []byte, into any) error {
 	if len(raw) > maxFile {
 		return fmt.Errorf("more than %d bytes", maxFile)
@@ -206,7 +197,7 @@ func parse(raw []byte, into any) error {
 	return nil
 }
 
-// Marshal writes the configuration as Parse reads it.
+// Marshal writes the configuration as Load reads it.
 func (c *Config) Marshal() ([]byte, error) { return yaml.Marshal(c) }
 
 // Check returns an error for settings that can't work, or that are dangerous without
@@ -237,7 +228,7 @@ func (c *Config) Check() error {
 		return errors.New("evidence: max_bytes is negative")
 	}
 	if c.Evidence.Enabled && c.Evidence.MaxBytes == 0 {
-		c.Evidence.MaxBytes = DefaultEvidence
+		c.Evidence.MaxBytes = defaultEvidence
 	}
 	if _, err := c.Proxies(); err != nil {
 		return err

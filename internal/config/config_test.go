@@ -20,8 +20,17 @@ issuers:
     subject_domain: https://github.com
 `
 
+// parseConfig reads and checks a configuration.
+func parseConfig(raw []byte) (*Config, error) {
+	var c Config
+	if err := parse(raw, &c); err != nil {
+		return nil, err
+	}
+	return &c, c.Check()
+}
+
 func TestParse(t *testing.T) {
-	c, err := Parse([]byte(good))
+	c, err := parseConfig([]byte(good))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +48,7 @@ func TestParse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Parse(again); err != nil {
+	if _, err := parseConfig(again); err != nil {
 		t.Errorf("reading what was written: %v\n%s", err, again)
 	}
 }
@@ -77,7 +86,7 @@ func TestRefusals(t *testing.T) {
 		if text == good {
 			t.Fatalf("%s: the edit changes nothing", name)
 		}
-		if _, err := Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := parseConfig([]byte(text)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want something about %q", name, err, c.want)
 		}
 	}
@@ -87,16 +96,16 @@ func TestRefusals(t *testing.T) {
 func TestEvidence(t *testing.T) {
 	for text, want := range map[string]Evidence{
 		good:                                 {},
-		good + "evidence: {enabled: true}\n": {Enabled: true, MaxBytes: DefaultEvidence},
+		good + "evidence: {enabled: true}\n": {Enabled: true, MaxBytes: defaultEvidence},
 		good + "evidence: {enabled: true, max_bytes: 5000}\n":  {Enabled: true, MaxBytes: 5000},
 		good + "evidence: {enabled: false, max_bytes: 5000}\n": {MaxBytes: 5000},
 	} {
-		c, err := Parse([]byte(text))
+		c, err := parseConfig([]byte(text))
 		if err != nil || c.Evidence != want {
 			t.Errorf("%s: %+v, %v", text, c.Evidence, err)
 		}
 	}
-	c, err := Parse([]byte(good))
+	c, err := parseConfig([]byte(good))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +148,7 @@ func TestNames(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(good))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		c, err := Parse(raw)
+		c, err := parseConfig(raw)
 		if err != nil {
 			return
 		}
@@ -147,7 +156,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Parse(again); err != nil {
+		if _, err := parseConfig(again); err != nil {
 			t.Fatalf("reading what was written: %v", err)
 		}
 	})

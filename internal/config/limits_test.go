@@ -22,7 +22,7 @@ func TestLimits(t *testing.T) {
 		"trusted_proxies: [proxy.example.com]\n":                                              "neither an address nor a network",
 		"trusted_proxies: [10.0.0.0/33]\n":                                                    "neither an address nor a network",
 	} {
-		c, err := Parse([]byte(base + text))
+		c, err := parseConfig([]byte(base + text))
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 			continue

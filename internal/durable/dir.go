@@ -105,7 +105,7 @@ func createDir(dir string, perm fs.FileMode, fill func(dir string) error) error 
 	if err := os.Rename(temporary, dir); err != nil {
 		return err
 	}
-	return SyncDir(parent)
+	return syncDir(parent)
 }
 
 func checkEmpty(dir string) error {

@@ -33,7 +33,7 @@ func CreateFile(path string, data []byte, perm fs.FileMode) error {
 	if err := os.Link(temp, path); err != nil {
 		return fmt.Errorf("creating file: %w", err)
 	}
-	return SyncDir(filepath.Dir(path))
+	return syncDir(filepath.Dir(path))
 }
 
 // A Batch writes files and syncs their directories together. It can be reused

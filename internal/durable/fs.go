@@ -76,7 +76,7 @@ func (OS) ReadDir(path string) ([]fs.DirEntry, error) { return os.ReadDir(path) 
 func (OS) Stat(path string) (fs.FileInfo, error) { return os.Stat(path) }
 
 // SyncDir calls [SyncDir].
-func (OS) SyncDir(path string) error { return SyncDir(path) }
+func (OS) SyncDir(path string) error { return syncDir(path) }
 
 // Lock calls [Lock].
 func (OS) Lock(path string) (io.Closer, error) {

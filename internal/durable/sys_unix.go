@@ -11,9 +11,9 @@ import (
 	"syscall"
 )
 
-// SyncDir makes the names in a directory durable: files created, renamed,
+// syncDir makes the names in a directory durable: files created, renamed,
 // removed.
-func SyncDir(path string) error {
+func syncDir(path string) error {
 	dir, err := os.Open(path)
 	if err != nil {
 		return fmt.Errorf("syncing directory: %w", err)

@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// SyncDir does nothing on Windows, where directories can't be synced: NTFS
+// syncDir does nothing on Windows, where directories can't be synced: NTFS
 // journals names itself.
-func SyncDir(string) error { return nil }
+func syncDir(string) error { return nil }
 
 // canLockDirs reports that directories can't be opened like files.
 const canLockDirs = false

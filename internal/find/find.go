@@ -20,14 +20,14 @@ import (
 )
 
 // Suffix makes the name of a bundle out of its artifact's; LinesSuffix that of a file with
-// several bundles, one a line. OldSuffix is that of older clients, which is read alone.
+// several bundles, one a line. oldSuffix is that of older clients, which is read alone.
 const (
 	Suffix      = ".sigstore.json"
 	LinesSuffix = ".sigstore.jsonl"
-	OldSuffix   = ".sigstore"
+	oldSuffix   = ".sigstore"
 )
 
-var suffixes = []string{Suffix, LinesSuffix, OldSuffix}
+var suffixes = []string{Suffix, LinesSuffix, oldSuffix}
 
 // Target is an artifact to be judged, and where its bundles are.
 type Target struct {
@@ -122,7 +122,7 @@ func (f Finder) find(arg string) iter.Seq[Target] {
 			yield(f.target(Target{Name: arg, stdin: true}))
 		case errors.Is(err, fs.ErrNotExist) && isDigest(arg):
 			yield(f.target(digestTarget(arg)))
-		case errors.Is(err, fs.ErrNotExist) && HasStars(arg):
+		case errors.Is(err, fs.ErrNotExist) && hasStars(arg):
 			f.glob(arg, yield)
 		case err != nil:
 			f.covered.search(filepath.Dir(arg))
@@ -193,7 +193,7 @@ func Several(args []string) bool {
 		return true
 	}
 	info, err := os.Stat(args[0])
-	return err != nil && HasStars(args[0]) || err == nil && info.IsDir()
+	return err != nil && hasStars(args[0]) || err == nil && info.IsDir()
 }
 
 // Files yields what an argument names for signing. It differs from [Finder.Find] for a

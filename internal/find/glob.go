@@ -13,8 +13,8 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/fault"
 )
 
-// HasStars reports whether an argument that names no file is a pattern.
-func HasStars(arg string) bool { return strings.ContainsAny(arg, "*?[") }
+// hasStars reports whether an argument that names no file is a pattern.
+func hasStars(arg string) bool { return strings.ContainsAny(arg, "*?[") }
 
 // glob yields the files that match a pattern, except bundles: each part of the path as
 // in package path, and ** for any number of directories. It is an error when
@@ -27,7 +27,7 @@ func (f Finder) glob(pattern string, yield func(Target) bool) {
 			return
 		}
 	}
-	fixed := slices.IndexFunc(parts, HasStars)
+	fixed := slices.IndexFunc(parts, hasStars)
 	top := strings.Join(parts[:fixed], "/")
 	switch {
 	case top == "" && fixed > 0:

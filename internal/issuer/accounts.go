@@ -91,7 +91,7 @@ type Accounts struct {
 
 // AccountsOptions configure the hashing of new passwords.
 type AccountsOptions struct {
-	// Cost is the cost of new hashes. Zero means DefaultCost. Existing hashes keep
+	// Cost is the cost of new hashes. Zero means the second recommended option of RFC 9106 §4. Existing hashes keep
 	// theirs.
 	Cost Cost
 	// FS is the file system. Nil means durable.OS.
@@ -107,7 +107,7 @@ func OpenAccounts(dir string) (*Accounts, error) {
 // instances whose passwords need not withstand guessing.
 func OpenAccountsWith(dir string, o AccountsOptions) (*Accounts, error) {
 	if o.Cost == (Cost{}) {
-		o.Cost = DefaultCost()
+		o.Cost = defaultCost()
 	}
 	if err := o.Cost.check(); err != nil {
 		return nil, fmt.Errorf("opening accounts: %w", err)
@@ -262,9 +262,9 @@ func (f *file) find(email string) int {
 	return slices.IndexFunc(f.Accounts, func(r record) bool { return r.Email == email })
 }
 
-// Err returns why the accounts can't be read, or nil if they can. It retries
+// err returns why the accounts can't be read, or nil if they can. It retries
 // after a failure.
-func (a *Accounts) Err() error {
+func (a *Accounts) err() error {
 	if !a.failed.Load() {
 		return nil
 	}

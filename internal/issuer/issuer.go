@@ -22,8 +22,8 @@ import (
 )
 
 const (
-	// DefaultAudience is the audience of Sigstore clients.
-	DefaultAudience = "sigstore"
+	// defaultAudience is the audience of Sigstore clients.
+	defaultAudience = "sigstore"
 
 	// tokenLife is the validity of a token: long enough for many signatures.
 	tokenLife = 10 * time.Minute
@@ -64,7 +64,7 @@ type Options struct {
 	FS  durable.FS
 
 	// Audience is the aud of all tokens and the ID of the client that always
-	// exists. Empty means DefaultAudience.
+	// exists. Empty means "sigstore".
 	Audience string
 
 	// Clients are further clients, or configure that one.
@@ -121,7 +121,7 @@ func newIssuer(o Options) (*Issuer, error) {
 		return nil, err
 	}
 	i := &Issuer{
-		url: o.URL, audience: cmp.Or(o.Audience, DefaultAudience), clock: o.Clock, logger: o.Logger,
+		url: o.URL, audience: cmp.Or(o.Audience, defaultAudience), clock: o.Clock, logger: o.Logger,
 		keys: keys, accounts: accounts, pages: webpage.New(pageFiles, "pages/*.html"),
 	}
 	clients, err := newClients(i.audience, o.Clients)
@@ -161,7 +161,7 @@ func (i *Issuer) newProvider() (*op.Provider, error) {
 }
 
 // Err returns why nobody can sign in, or nil if no reason is known.
-func (i *Issuer) Err() error { return i.accounts.Err() }
+func (i *Issuer) Err() error { return i.accounts.err() }
 
 // PublicKeys returns the keys that verify the issuer's tokens.
 func (i *Issuer) PublicKeys() []crypto.PublicKey {

@@ -35,9 +35,9 @@ type Cost struct {
 	Threads uint8
 }
 
-// DefaultCost returns the second recommended option of RFC 9106 §4: "t=3
+// defaultCost returns the second recommended option of RFC 9106 §4: "t=3
 // iterations, p=4 lanes, m=2^(16) (64 MiB of RAM)".
-func DefaultCost() Cost { return Cost{Time: 3, Memory: 64 << 10, Threads: 4} }
+func defaultCost() Cost { return Cost{Time: 3, Memory: 64 << 10, Threads: 4} }
 
 // check bounds the cost that a file may specify. RFC 9106 §3.1: memory is "from
 // 8*p to 2^(32)-1".
@@ -146,7 +146,7 @@ func parseCost(text string) (Cost, error) {
 func costOf(phc string) Cost {
 	c, _, _, err := parseHash(phc)
 	if err != nil {
-		return DefaultCost()
+		return defaultCost()
 	}
 	return c
 }

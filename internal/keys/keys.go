@@ -13,8 +13,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
@@ -49,24 +47,6 @@ func Generate(kind string) (crypto.Signer, error) {
 	default:
 		return nil, fmt.Errorf("generating key: kind %.32q is unknown", kind)
 	}
-}
-
-// Load reads the private key in the file at path; see [Parse].
-func Load(path string, passphrase []byte) (crypto.Signer, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("loading key: %w", err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("loading key %s: %w", path, err)
-	}
-	key, err := Parse(data, passphrase)
-	if err != nil {
-		return nil, fmt.Errorf("loading key %s: %w", path, err)
-	}
-	return key, nil
 }
 
 // Parse parses one private key in PEM. passphrase is ignored if the key is not
@@ -140,15 +120,6 @@ func refuseBlock(kind string) error {
 		return errors.New("DSA keys are not supported: " + wanted)
 	}
 	return fmt.Errorf("PEM of type %.64q", kind)
-}
-
-// MarshalPublic returns key as PEM.
-func MarshalPublic(key crypto.PublicKey) ([]byte, error) {
-	der, err := x509.MarshalPKIXPublicKey(key)
-	if err != nil {
-		return nil, fmt.Errorf("marshalling public key: %w", err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), nil
 }
 
 // derBlock returns a key in DER as a PEM block of the matching type.

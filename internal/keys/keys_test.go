@@ -36,6 +36,21 @@ func block(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }
 
+// load reads the private key in a file.
+func load(path string, passphrase []byte) (crypto.Signer, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(raw, passphrase)
+}
+
+// marshalPublic returns key as PEM.
+func marshalPublic(key crypto.PublicKey) ([]byte, error) {
+	der, err := x509.MarshalPKIXPublicKey(key)
+	return block("PUBLIC KEY", der), err
+}
+
 func same(a, b crypto.Signer) bool {
 	return a.Public().(interface{ Equal(crypto.PublicKey) bool }).Equal(b.Public())
 }
@@ -70,7 +85,7 @@ func TestRoundTrip(t *testing.T) {
 		if _, err := ParseEncrypted(plain, nil); err == nil {
 			t.Errorf("%s: unencrypted is taken for encrypted", kind)
 		}
-		public, err := publickey.Parse(must(MarshalPublic(key.Public())))
+		public, err := publickey.Parse(must(marshalPublic(key.Public())))
 		if err != nil || !key.Public().(interface{ Equal(crypto.PublicKey) bool }).Equal(public) {
 			t.Errorf("%s public: %v", kind, err)
 		}
@@ -115,13 +130,13 @@ func TestPassphrase(t *testing.T) {
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := Load(path, passphrase); err != nil || !same(got, key) {
+	if got, err := load(path, passphrase); err != nil || !same(got, key) {
 		t.Error(err)
 	}
-	if _, err := Load(path, nil); !errors.Is(err, ErrPassphrase) {
+	if _, err := load(path, nil); !errors.Is(err, ErrPassphrase) {
 		t.Errorf("loading without a passphrase: %v", err)
 	}
-	if _, err := Load(path+"x", nil); !errors.Is(err, os.ErrNotExist) {
+	if _, err := load(path+"x", nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("loading what is not there: %v", err)
 	}
 }
@@ -208,7 +223,7 @@ func TestOpenSSL(t *testing.T) {
 	}
 	pass := "pass:" + string(passphrase)
 	public, err := exec.Command("openssl", "pkey", "-in", ours, "-passin", pass, "-pubout").Output()
-	if err != nil || !bytes.Equal(public, must(MarshalPublic(key.Public()))) {
+	if err != nil || !bytes.Equal(public, must(marshalPublic(key.Public()))) {
 		t.Errorf("openssl reads our key as %q, %v", public, err)
 	}
 	for _, how := range [][]string{{"-v2", "aes-256-cbc"}, {"-v2", "aes-128-cbc", "-v2prf", "hmacWithSHA256"}, {"-scrypt"}} {
@@ -216,7 +231,7 @@ func TestOpenSSL(t *testing.T) {
 		if out, err := exec.Command("openssl", args...).CombinedOutput(); err != nil {
 			t.Fatalf("openssl: %v: %s", err, out)
 		}
-		if got, err := Load(theirs, passphrase); err != nil || !same(got, key) {
+		if got, err := load(theirs, passphrase); err != nil || !same(got, key) {
 			t.Errorf("%v: %v", how, err)
 		}
 	}
@@ -226,7 +241,7 @@ func FuzzParse(f *testing.F) {
 	key := must(Generate("ecdsa-p256"))
 	f.Add(block("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(key))))
 	f.Add(block("EC PRIVATE KEY", must(x509.MarshalECPrivateKey(key.(*ecdsa.PrivateKey)))))
-	f.Add(must(MarshalPublic(key.Public())))
+	f.Add(must(marshalPublic(key.Public())))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if key, err := Parse(data, nil); err == nil {
 			if _, err := sigalg.ForKey(key.Public()); err != nil {
@@ -234,7 +249,7 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 		if key, err := publickey.Parse(data); err == nil {
-			if again, err := MarshalPublic(key); err != nil || len(again) == 0 {
+			if again, err := marshalPublic(key); err != nil || len(again) == 0 {
 				t.Error(err)
 			}
 		}

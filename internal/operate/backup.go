@@ -91,6 +91,6 @@ func (f Restore) Run(ctx context.Context, env cli.Environment, backup, dir strin
 	if err != nil {
 		return err
 	}
-	SayLeft(env, dir)
+	sayLeft(env, dir)
 	return tellLog(env, "restored", tree, s)
 }

@@ -70,7 +70,7 @@ func (n NewInstance) Make(ctx context.Context, env cli.Environment, dir string) 
 		return env.PrintJSON(madeInstance{dir, i.Config.URL, m.Fingerprint(), filepath.Join(dir, "keys", "root-ca.pem")})
 	}
 	env.Say("made an instance in %s, to be reached at %s", dir, i.Config.URL)
-	SayLeft(env, dir)
+	sayLeft(env, dir)
 	env.Say("  fingerprint  %s", m.Fingerprint())
 	env.Say("  offline      take %s off this machine", filepath.Join(dir, "keys", "root-ca.pem"))
 	env.Say("  add users    %s user add -c %s EMAIL", env.Command(), filepath.Join(dir, config.File))
@@ -127,9 +127,9 @@ func sameDir(a, b string) bool {
 	return err == nil && os.SameFile(one, other)
 }
 
-// SayLeft names what runs that were killed have left beside dir, where it could not be
+// sayLeft names what runs that were killed have left beside dir, where it could not be
 // removed: whether one is still running nobody knows.
-func SayLeft(env cli.Environment, dir string) {
+func sayLeft(env cli.Environment, dir string) {
 	left, _ := filepath.Glob(filepath.Join(filepath.Dir(filepath.Clean(dir)), durable.TemporaryDirs))
 	for _, one := range left {
 		env.Say("  left         unless another init or restore is running: rm -r %s", fault.Quoted(one))

@@ -85,7 +85,7 @@ func (n NewWitness) Make(ctx context.Context, env cli.Environment, dir string) e
 		return env.PrintJSON(map[string]string{"dir": dir, "name": c.Name, "key": public.String()})
 	}
 	env.Say("made the witness %s in %s", c.Name, dir)
-	SayLeft(env, dir)
+	sayLeft(env, dir)
 	env.Say("  its key      %s", public)
 	env.Say("  add logs     under logs in %s", filepath.Join(dir, config.WitnessFile))
 	env.Say("  run it       %s witness serve %s", env.Command(), dir)

@@ -14,14 +14,14 @@ import (
 
 // mountCA serves the certificate authority, which takes tokens of the built-in login by
 // its key, and those of other issuers by theirs.
-func mountCA(p *parts) (Mount, error) {
+func mountCA(p *parts) (mount, error) {
 	issuers, err := instance.Issuers(p.Config)
 	if err != nil {
-		return Mount{}, fmt.Errorf("reading issuers: %w", err)
+		return mount{}, fmt.Errorf("reading issuers: %w", err)
 	}
 	tokens, err := oidc.New(oidc.Options{Issuers: append(p.login, issuers...), Client: http.DefaultClient, Clock: time.Now, Logger: p.logger})
 	if err != nil {
-		return Mount{}, fmt.Errorf("reading issuers: %w", err)
+		return mount{}, fmt.Errorf("reading issuers: %w", err)
 	}
 	authority, err := ca.New(ca.Options{
 		Key: p.Keys.CA, Chain: p.CAChain, Tokens: tokens, CTLog: p.ctLog,
@@ -29,9 +29,9 @@ func mountCA(p *parts) (Mount, error) {
 		Limit: limiter("certificates of this identity", p.limits().Certificates),
 	})
 	if err != nil {
-		return Mount{}, fmt.Errorf("making certificate authority: %w", err)
+		return mount{}, fmt.Errorf("making certificate authority: %w", err)
 	}
-	return Mount{
+	return mount{
 		Name:     "ca",
 		Patterns: []string{"/api/v2/signingCert", "/api/v2/trustBundle", "/api/v2/configuration", "/api/v1/signingCert", "/api/v1/rootCert"},
 		Handler:  authority.Handler(),

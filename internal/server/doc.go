@@ -15,7 +15,7 @@
 //	GET  /healthz  /metrics                                            for operators
 //
 // Each authority is an http.Handler that knows nothing of its listener; this
-// package passes to each what it needs of the others. A service is a [Mount]: to add one,
+// package passes to each what it needs of the others. A service is a mount: to add one,
 // write its builder in a file of its own and add it to the list of builders in mount.go. Whatever a request carries
 // in headers or body stays out of logs and metrics.
 //

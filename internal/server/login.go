@@ -12,9 +12,9 @@ import (
 )
 
 // mountLogin serves the built-in OpenID provider.
-func mountLogin(p *parts) (Mount, error) {
+func mountLogin(p *parts) (mount, error) {
 	if p.Config.Login.Disabled {
-		return Mount{}, nil
+		return mount{}, nil
 	}
 	var clients []issuer.Client
 	for _, c := range p.Config.Login.Clients {
@@ -25,10 +25,10 @@ func mountLogin(p *parts) (Mount, error) {
 		Limits: loginLimits(p.limits()), Clock: time.Now, Logger: p.logger, InsecureHTTPUnsafe: p.Config.PlainHTTPUnsafe,
 	})
 	if err != nil {
-		return Mount{}, fmt.Errorf("making login: %w", err)
+		return mount{}, fmt.Errorf("making login: %w", err)
 	}
 	p.login = []oidc.Issuer{{URL: p.Config.URL, Audience: config.DefaultAudience, Type: "email", Keys: login.PublicKeys()}}
-	return Mount{
+	return mount{
 		Name: "login", Patterns: []string{"/.well-known/", "/login/"}, Handler: login.Handler(),
 		Health: func() string {
 			if login.Err() != nil {
@@ -36,8 +36,8 @@ func mountLogin(p *parts) (Mount, error) {
 			}
 			return ""
 		},
-		Metrics: []Gauge{{"hallmark_accounts_failed", func() float64 { return oneIf(login.Err() != nil) }}},
-		Links:   []Link{{"/login/password-change", "change your password"}},
+		Metrics: []gauge{{"hallmark_accounts_failed", func() float64 { return oneIf(login.Err() != nil) }}},
+		Links:   []link{{"/login/password-change", "change your password"}},
 		Run:     login.Watch,
 	}, nil
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/rpcstatus"
 )
 
-// Mount is a service of a server.
-type Mount struct {
+// mount is a service of a server.
+type mount struct {
 	// Name labels the requests of the service in metrics and in the log.
 	Name string
 
@@ -28,17 +28,17 @@ type Mount struct {
 	Handler  http.Handler
 
 	// Gate is how requests are admitted. The zero value is for short answers.
-	Gate Gate
+	Gate gate
 
 	// Health returns what is wrong with the service, for people, and "" while it works.
 	// It may be nil.
 	Health func() string
 
 	// Metrics are gauges of the service, besides the counts of its requests.
-	Metrics []Gauge
+	Metrics []gauge
 
 	// Links are shown on the page of the instance.
-	Links []Link
+	Links []link
 
 	// Run does the service's work in the background until ctx ends, once the server
 	// answers. It may be nil.
@@ -48,29 +48,29 @@ type Mount struct {
 	Close func(context.Context) error
 }
 
-// Gate is a way to admit requests.
-type Gate int
+// gate is a way to admit requests.
+type gate int
 
 // The ways to admit requests.
 const (
-	ShortAnswers Gate = iota // answers are short, and slow readers keep no others out
-	LargeFiles               // answers may be files, which take long to read
-	Ungated                  // each request is answered, however many wait
+	shortAnswers gate = iota // answers are short, and slow readers keep no others out
+	largeFiles               // answers may be files, which take long to read
+	ungated                  // each request is answered, however many wait
 )
 
-// A Gauge is a metric that can go up and down. docs/operating/day-two.md explains each.
-type Gauge struct {
+// A gauge is a metric that can go up and down. docs/operating/day-two.md explains each.
+type gauge struct {
 	Name  string // with its labels
 	Value func() float64
 }
 
-// Link is a line on the page of an instance.
-type Link struct{ Path, Text string }
+// link is a line on the page of an instance.
+type link struct{ Path, Text string }
 
 // builders make the services of an instance, in this order. A service is a function in a
-// file of its own, and a line here. A builder returns the zero Mount for a service that the
+// file of its own, and a line here. A builder returns the zero mount for a service that the
 // configuration disables, and one with Close for what it has opened, even with an error.
-var builders = []func(*parts) (Mount, error){
+var builders = []func(*parts) (mount, error){
 	mountTrust,
 	mountRekor,
 	mountCT,
@@ -103,19 +103,19 @@ func limiter(what string, r config.Rate) *admission.Limiter {
 
 // mux routes each service's paths through its metrics and the gate. It adds the
 // health and the metrics of all services, for operators.
-func mux(m *metrics, gate *admission.Gate, services []Mount) http.Handler {
+func mux(m *metrics, gate *admission.Gate, services []mount) http.Handler {
 	mux := http.NewServeMux()
 	for _, mount := range append(services[:len(services):len(services)],
-		Mount{Name: "metrics", Patterns: []string{"GET /metrics"}, Handler: m.handler(), Gate: Ungated}, // has a gate of its own
-		Mount{Name: "health", Patterns: []string{"GET /healthz"}, Handler: serveHealth(services), Gate: Ungated},
+		mount{Name: "metrics", Patterns: []string{"GET /metrics"}, Handler: m.handler(), Gate: ungated}, // has a gate of its own
+		mount{Name: "health", Patterns: []string{"GET /healthz"}, Handler: serveHealth(services), Gate: ungated},
 	) {
 		h := mount.Handler
 		switch mount.Gate {
-		case ShortAnswers:
+		case shortAnswers:
 			h = gate.Handler(h, refuse)
-		case LargeFiles:
+		case largeFiles:
 			h = gate.FileHandler(h, refuse)
-		case Ungated:
+		case ungated:
 		}
 		for _, pattern := range mount.Patterns {
 			mux.Handle(pattern, m.observe(mount.Name, h))
@@ -145,7 +145,7 @@ func refuse(w http.ResponseWriter, _ *http.Request, err error) {
 // that does not:
 //
 //	{"status":"ok"}
-func serveHealth(mounts []Mount) http.Handler {
+func serveHealth(mounts []mount) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		wrong := ""
 		for _, m := range mounts {
@@ -166,7 +166,7 @@ func serveHealth(mounts []Mount) http.Handler {
 }
 
 // closeAll closes services in the order in which they were opened.
-func closeAll(ctx context.Context, mounts []Mount) error {
+func closeAll(ctx context.Context, mounts []mount) error {
 	var errs []error
 	for _, m := range mounts {
 		if m.Close != nil {

@@ -48,7 +48,7 @@ func (m *metrics) handler() http.Handler {
 }
 
 // gauge adds a metric. Its name must be new.
-func (m *metrics) gauge(g Gauge) { m.set.NewGauge(g.Name, g.Value) }
+func (m *metrics) gauge(g gauge) { m.set.NewGauge(g.Name, g.Value) }
 
 // labeled returns the name of a metric with one label.
 func labeled(name, label, value string) string {

@@ -27,11 +27,11 @@ type publisher struct {
 }
 
 // mountTrust serves the files of a trust.Material, and the key for witnesses.
-func mountTrust(p *parts) (Mount, error) {
+func mountTrust(p *parts) (mount, error) {
 	files := &publisher{p.Config, p.logger}
-	return Mount{
+	return mount{
 		Name: "trust", Patterns: []string{"GET /trust/{file}"}, Handler: http.HandlerFunc(files.serveTrust),
-		Links: []Link{{"/trust/" + trust.LogKeyFile, "key of the transparency log, for witnesses"}},
+		Links: []link{{"/trust/" + trust.LogKeyFile, "key of the transparency log, for witnesses"}},
 	}, nil
 }
 
@@ -78,20 +78,20 @@ var pageFiles embed.FS
 type home struct {
 	URL, Fingerprint string
 	Commands         []string
-	Links            []Link
+	Links            []link
 }
 
 // mountHome returns the page of the instance, with the links that its services bring.
-func mountHome(p *parts, services []Mount) Mount {
-	var links []Link
+func mountHome(p *parts, services []mount) mount {
+	var links []link
 	for _, m := range services {
 		links = append(links, m.Links...)
 	}
-	return Mount{Name: "home", Patterns: []string{"GET /{$}"}, Handler: (&publisher{p.Config, p.logger}).serveHome(links)}
+	return mount{Name: "home", Patterns: []string{"GET /{$}"}, Handler: (&publisher{p.Config, p.logger}).serveHome(links)}
 }
 
 // serveHome answers GET / with HTML for browsers, and text for everybody else.
-func (p *publisher) serveHome(links []Link) http.Handler {
+func (p *publisher) serveHome(links []link) http.Handler {
 	pages := webpage.New(pageFiles, "pages/*.html")
 	text := template.Must(template.ParseFS(pageFiles, "pages/home.txt"))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -120,7 +120,7 @@ func (p *publisher) serveHome(links []Link) http.Handler {
 	})
 }
 
-func (p *publisher) home(m *trust.Material, links []Link) home {
+func (p *publisher) home(m *trust.Material, links []link) home {
 	issuer := p.config.URL
 	if p.config.Login.Disabled {
 		issuer = "ISSUER"
@@ -135,7 +135,7 @@ func (p *publisher) home(m *trust.Material, links []Link) home {
 	}
 	for _, f := range trust.Files() {
 		if _, ok := m.File(f.Name); ok {
-			page.Links = append(page.Links, Link{"/trust/" + f.Name, f.Purpose})
+			page.Links = append(page.Links, link{"/trust/" + f.Name, f.Purpose})
 		}
 	}
 	page.Links = append(page.Links, links...)

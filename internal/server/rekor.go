@@ -18,14 +18,14 @@ import (
 
 // mountRekor serves the transparency logs: the one that takes entries, and the frozen ones
 // before it.
-func mountRekor(p *parts) (Mount, error) {
+func mountRekor(p *parts) (mount, error) {
 	witnesses, err := instance.Witnesses(p.Config)
 	if err != nil {
-		return Mount{}, err
+		return mount{}, err
 	}
 	frozen, err := frozenLogs(p)
 	if err != nil {
-		return Mount{}, err
+		return mount{}, err
 	}
 	last := p.last()
 	log, err := rekorlog.New(rekorlog.Options{
@@ -33,13 +33,13 @@ func mountRekor(p *parts) (Mount, error) {
 		Limits: entryLimits(p), Logger: p.logger, Witnesses: witnesses, Notes: instance.LogNotes(p.Config, config.LogName(last), last),
 	})
 	if err != nil {
-		return Mount{}, err
+		return mount{}, err
 	}
-	return Mount{
+	return mount{
 		Name: "rekor", Patterns: []string{"/api/v2/log/", "/api/v2/checkpoint", "/api/v2/tile/"},
-		Handler: byHost(frozen, log.Handler()), Gate: LargeFiles,
+		Handler: byHost(frozen, log.Handler()), Gate: largeFiles,
 		Health: logHealth(log), Metrics: logGauges("rekor", log),
-		Links: []Link{{"/api/v2/checkpoint", "checkpoint of the transparency log"}},
+		Links: []link{{"/api/v2/checkpoint", "checkpoint of the transparency log"}},
 		Close: log.Close,
 	}, p.PublishLogPolicy(log.Size(), p.logger)
 }
@@ -94,8 +94,8 @@ func logHealth(log logState) func() string {
 	}
 }
 
-func logGauges(name string, log logState) []Gauge {
-	return []Gauge{
+func logGauges(name string, log logState) []gauge {
+	return []gauge{
 		{labeled("hallmark_log_entries", "log", name), func() float64 { return float64(log.Size()) }},
 		{labeled("hallmark_log_failed", "log", name), func() float64 { return oneIf(log.Err() != nil) }},
 	}
@@ -127,15 +127,15 @@ func identify(authority *x509.Certificate) func([]byte) (string, bool) {
 // read nothing else:
 //
 //	{"code":404,"message":"this instance's log is Rekor v2: …"}
-func mountRekorV1(p *parts) (Mount, error) {
+func mountRekorV1(p *parts) (mount, error) {
 	raw, err := json.Marshal(struct {
 		Code    int    `json:"code"`
 		Message string `json:"message"`
 	}{http.StatusNotFound, "this instance's log is Rekor v2: use a client with a signing config (" + p.Config.URL + "/trust/" + trust.SigningConfigFile + "), such as cosign 3"})
 	if err != nil {
-		return Mount{}, err
+		return mount{}, err
 	}
-	return Mount{
+	return mount{
 		Name: "none", Patterns: []string{"/api/v1/log", "/api/v1/log/", "/api/v1/index/"},
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")

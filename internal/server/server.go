@@ -33,7 +33,7 @@ type Server struct {
 	config  *config.Config
 	logger  *slog.Logger
 	frozen  int // logs that take no entries
-	mounts  []Mount
+	mounts  []mount
 	reload  <-chan os.Signal
 	handler http.Handler
 }
@@ -61,7 +61,7 @@ func New(o Options) (*Server, error) {
 	}
 	limits := c.Limits.Effective()
 	gate := admission.NewGate(admission.Limits{Requests: limits.Requests, Uploads: int64(limits.UploadMiB) << 20})
-	s.mounts = append(s.mounts, mountHome(p, s.mounts), Mount{Name: "none", Patterns: []string{"/"}, Handler: http.NotFoundHandler()})
+	s.mounts = append(s.mounts, mountHome(p, s.mounts), mount{Name: "none", Patterns: []string{"/"}, Handler: http.NotFoundHandler()})
 	s.handler = mux(newMetrics(s.logger, proxies), gate, s.mounts)
 	return s, nil
 }

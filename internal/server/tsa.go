@@ -10,10 +10,10 @@ import (
 )
 
 // mountTSA serves the timestamp authority.
-func mountTSA(p *parts) (Mount, error) {
+func mountTSA(p *parts) (mount, error) {
 	authority, err := tsa.New(tsa.Options{Key: p.Keys.TSA, Chain: p.TSAChain, Clock: time.Now, Logger: p.logger})
 	if err != nil {
-		return Mount{}, fmt.Errorf("making timestamp authority: %w", err)
+		return mount{}, fmt.Errorf("making timestamp authority: %w", err)
 	}
-	return Mount{Name: "tsa", Patterns: []string{"/api/v1/timestamp", "/api/v1/timestamp/certchain"}, Handler: authority.Handler()}, nil
+	return mount{Name: "tsa", Patterns: []string{"/api/v1/timestamp", "/api/v1/timestamp/certchain"}, Handler: authority.Handler()}, nil
 }

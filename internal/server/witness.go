@@ -16,7 +16,7 @@ import (
 //	POST /add-checkpoint        for logs
 //	GET  /healthz  /metrics     for operators
 func WitnessHandler(w *witness.Witness, logger *slog.Logger) http.Handler {
-	service := Mount{
+	service := mount{
 		Name: "witness", Patterns: []string{"/"}, Handler: w.Handler(),
 		Health: func() string {
 			if w.Failed() {
@@ -24,12 +24,12 @@ func WitnessHandler(w *witness.Witness, logger *slog.Logger) http.Handler {
 			}
 			return ""
 		},
-		Metrics: []Gauge{{"hallmark_witness_failed", func() float64 { return oneIf(w.Failed()) }}},
+		Metrics: []gauge{{"hallmark_witness_failed", func() float64 { return oneIf(w.Failed()) }}},
 	}
 	for origin := range w.Sizes() {
-		service.Metrics = append(service.Metrics, Gauge{
+		service.Metrics = append(service.Metrics, gauge{
 			labeled("hallmark_witness_log_entries", "log", origin), func() float64 { return float64(w.Sizes()[origin]) },
 		})
 	}
-	return mux(newMetrics(slog.New(withRequest{logger.Handler()}), nil), admission.NewGate(admission.Limits{}), []Mount{service})
+	return mux(newMetrics(slog.New(withRequest{logger.Handler()}), nil), admission.NewGate(admission.Limits{}), []mount{service})
 }

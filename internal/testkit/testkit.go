@@ -3,9 +3,6 @@
 package testkit
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"embed"
@@ -31,8 +28,8 @@ func Rounds(daily, night int) int {
 	return daily
 }
 
-// Must returns a function that returns v, or ends the test if err is not nil.
-func Must[T any](v T, err error) func(testing.TB) T {
+// must returns a function that returns v, or ends the test if err is not nil.
+func must[T any](v T, err error) func(testing.TB) T {
 	return func(t testing.TB) T {
 		t.Helper()
 		if err != nil {
@@ -40,12 +37,6 @@ func Must[T any](v T, err error) func(testing.TB) T {
 		}
 		return v
 	}
-}
-
-// Key returns a new key on a curve.
-func Key(t testing.TB, curve elliptic.Curve) *ecdsa.PrivateKey {
-	t.Helper()
-	return Must(ecdsa.GenerateKey(curve, rand.Reader))(t)
 }
 
 // fixed has RSA keys, as making one takes up to seconds. Everyone knows them.
@@ -56,6 +47,6 @@ var fixed embed.FS
 // RSA returns the key of 2048, 3072 or 4096 bits. It is the same in all tests.
 func RSA(t testing.TB, bits int) *rsa.PrivateKey {
 	t.Helper()
-	block, _ := pem.Decode(Must(fixed.ReadFile(fmt.Sprintf("rsa-%d.pem", bits)))(t))
-	return Must(x509.ParsePKCS8PrivateKey(block.Bytes))(t).(*rsa.PrivateKey)
+	block, _ := pem.Decode(must(fixed.ReadFile(fmt.Sprintf("rsa-%d.pem", bits)))(t))
+	return must(x509.ParsePKCS8PrivateKey(block.Bytes))(t).(*rsa.PrivateKey)
 }

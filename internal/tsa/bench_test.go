@@ -20,7 +20,7 @@ func BenchmarkGrant(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if _, err := i.Grant(r); err != nil {
+			if _, err := i.stamp(r); err != nil {
 				b.Error(err)
 			}
 		}

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// MaxStepBack bounds how far the clock may go back before requests are refused.
-const MaxStepBack = time.Second
+// maxStepBack bounds how far the clock may go back before requests are refused.
+const maxStepBack = time.Second
 
 // errClock reports that the clock has gone back.
 var errClock = errors.New("clock has gone back")
@@ -31,7 +31,7 @@ func (c *clock) now() (time.Time, error) {
 	// Truncate strips the monotonic reading, which hides steps of the clock.
 	now := c.read().UTC().Truncate(time.Second)
 	switch back := c.last.Sub(now); {
-	case back > MaxStepBack:
+	case back > maxStepBack:
 		return time.Time{}, fmt.Errorf("%w by %v", errClock, back)
 	case back < 0:
 		c.last = now

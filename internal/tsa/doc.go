@@ -14,9 +14,9 @@
 // available. RFC 3161 §3.4 does not specify the status, but clients check it
 // first.
 //
-// A request has at most MaxRequest bytes. A token has a random 160-bit serial
+// A request has at most 8 KiB. A token has a random 160-bit serial
 // number and the time of the clock in whole seconds. Times never decrease from
-// token to token. If the clock goes back by at most MaxStepBack, as when it is
+// token to token. If the clock goes back by at most a second, as when it is
 // being disciplined, the last time is repeated. If it goes back further,
 // requests are refused (timeNotAvailable) until it has caught up, since it is
 // wrong now or was wrong before. The last time is not stored across restarts.

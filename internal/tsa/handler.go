@@ -12,9 +12,9 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/timestamp"
 )
 
-// MaxRequest bounds a request, in bytes. One with a long nonce and a policy has
+// maxRequest bounds a request, in bytes. One with a long nonce and a policy has
 // about two hundred.
-const MaxRequest = 8 << 10
+const maxRequest = 8 << 10
 
 const (
 	typeQuery = "application/timestamp-query"
@@ -56,7 +56,7 @@ func (a *Authority) answer(w http.ResponseWriter, r *http.Request, mediaType str
 	if mediaType != typeQuery && mediaType != typeJSON {
 		return nil, errContentType
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxRequest))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errBody, err)
 	}
@@ -68,7 +68,7 @@ func (a *Authority) answer(w http.ResponseWriter, r *http.Request, mediaType str
 	if err != nil {
 		return nil, err
 	}
-	return a.Grant(request)
+	return a.stamp(request)
 }
 
 func write(w http.ResponseWriter, status int, contentType string, body []byte) {

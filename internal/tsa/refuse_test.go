@@ -97,11 +97,11 @@ func TestRefusesDER(t *testing.T) {
 		"SHA-384's name":  {replaced(t, "\x03\x04\x02\x01", "\x03\x04\x02\x02"), timestamp.BadDataFormat},
 		"another policy":  {marshal(t, other), timestamp.UnacceptedPolicy},
 		"extensions":      {extended, timestamp.UnacceptedExtension},
-		"as long as well": {bytes.Repeat([]byte{0x30}, MaxRequest), timestamp.BadDataFormat},
+		"as long as well": {bytes.Repeat([]byte{0x30}, maxRequest), timestamp.BadDataFormat},
 	} {
 		checkRejection(t, name, i.post(t, query, try.body), http.StatusBadRequest, try.fail)
 	}
-	checkRejection(t, "too long", i.post(t, query, make([]byte, MaxRequest+1)), http.StatusRequestEntityTooLarge, timestamp.BadDataFormat)
+	checkRejection(t, "too long", i.post(t, query, make([]byte, maxRequest+1)), http.StatusRequestEntityTooLarge, timestamp.BadDataFormat)
 	checkRejection(t, "GET", i.do(t, http.MethodGet, "/api/v1/timestamp", query, nil), http.StatusMethodNotAllowed, timestamp.BadRequest)
 	endless := i.do(t, http.MethodPost, "/api/v1/timestamp", query, io.LimitReader(zeros{}, 1<<30))
 	checkRejection(t, "endless", endless, http.StatusRequestEntityTooLarge, timestamp.BadDataFormat)
@@ -128,11 +128,11 @@ func TestRefusesJSON(t *testing.T) {
 		"nonce is long":  "{" + hash + `,"hashAlgorithm":"sha256","nonce":` + strings.Repeat("9", 4000) + "}",
 		"another policy": "{" + hash + `,"hashAlgorithm":"sha256","tsaPolicyOID":"1.2.3"}`,
 		"many arcs":      "{" + hash + `,"hashAlgorithm":"sha256","tsaPolicyOID":"1.2` + strings.Repeat(".3", 2000) + `"}`,
-		"deep":           strings.Repeat("[", MaxRequest),
+		"deep":           strings.Repeat("[", maxRequest),
 	} {
 		checkProblem(t, name, i.post(t, "application/json", []byte(body)), http.StatusBadRequest, rpcstatus.InvalidArgument)
 	}
-	checkProblem(t, "too long", i.post(t, "application/json", make([]byte, MaxRequest+1)), http.StatusRequestEntityTooLarge, rpcstatus.InvalidArgument)
+	checkProblem(t, "too long", i.post(t, "application/json", make([]byte, maxRequest+1)), http.StatusRequestEntityTooLarge, rpcstatus.InvalidArgument)
 	checkProblem(t, "GET", i.do(t, http.MethodGet, "/api/v1/timestamp", "", nil), http.StatusMethodNotAllowed, rpcstatus.Unimplemented)
 	start := time.Now()
 	for _, contentType := range []string{

@@ -105,8 +105,8 @@ func checkChain(chain []*x509.Certificate, now time.Time) error {
 	return nil
 }
 
-// Grant returns the TimeStampResp for a request.
-func (a *Authority) Grant(r timestamp.Request) ([]byte, error) {
+// stamp returns the TimeStampResp for a request.
+func (a *Authority) stamp(r timestamp.Request) ([]byte, error) {
 	if r.Policy != nil && !r.Policy.Equal(a.policy) {
 		return nil, errPolicy
 	}

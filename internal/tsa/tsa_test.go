@@ -205,7 +205,7 @@ func TestOwnPolicy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reply, err := a.Grant(request("hello"))
+	reply, err := a.stamp(request("hello"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +214,7 @@ func TestOwnPolicy(t *testing.T) {
 	}
 	r := request("hello")
 	r.Policy = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57264, 2}
-	if _, err := a.Grant(r); !errors.Is(err, errPolicy) {
+	if _, err := a.stamp(r); !errors.Is(err, errPolicy) {
 		t.Errorf("another policy: %v", err)
 	}
 }
@@ -251,7 +251,7 @@ func TestConcurrentStamps(t *testing.T) {
 		clients.Go(func() {
 			var last time.Time
 			for n := range 20 {
-				// A clock that trembles by less than MaxStepBack.
+				// A clock that trembles by less than maxStepBack.
 				i.set(start.Add(time.Duration(n)*time.Second + time.Duration(client%2)*400*time.Millisecond))
 				token, err := i.grant(body)
 				if err != nil && !errors.Is(err, errClock) {
@@ -281,7 +281,7 @@ func (i *instance) grant(body []byte) (*timestamp.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	reply, err := i.Grant(r)
+	reply, err := i.stamp(r)
 	if err != nil {
 		return nil, err
 	}
@@ -309,7 +309,7 @@ func TestClockGoesBack(t *testing.T) {
 		{9 * time.Second, 10 * time.Second}, {11 * time.Second, 11 * time.Second},
 	} {
 		i.set(base.Add(step.clock))
-		reply, err := a.Grant(request("hello"))
+		reply, err := a.stamp(request("hello"))
 		if step.want < 0 {
 			if !errors.Is(err, errClock) {
 				t.Errorf("step %d: %v", n, err)

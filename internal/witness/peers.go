@@ -23,9 +23,9 @@ import (
 // maxLines bounds the response of a witness, in bytes.
 const maxLines = 16 << 10
 
-// ErrQuorum reports that too few witnesses have cosigned. The checkpoint is
+// errQuorum reports that too few witnesses have cosigned. The checkpoint is
 // still valid without their cosignatures.
-var ErrQuorum = errors.New("too few witnesses have cosigned")
+var errQuorum = errors.New("too few witnesses have cosigned")
 
 // ErrOtherTree reports that a witness has cosigned a tree that is not a
 // beginning of the checkpoint: the log has a fork.
@@ -119,7 +119,7 @@ func (p *Peers) askAll(ctx context.Context, envelope []byte, size uint64, prove 
 // Cosign asks all witnesses concurrently and returns the signed checkpoint with
 // their cosignatures once a quorum has responded. prove returns the proof that
 // the tree of the first old leaves is a beginning of the checkpoint's. Errors
-// match [ErrQuorum].
+// match errQuorum.
 func (p *Peers) Cosign(ctx context.Context, envelope []byte, size uint64, prove func(old uint64) ([]tlog.Hash, error)) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
@@ -137,7 +137,7 @@ func (p *Peers) Cosign(ctx context.Context, envelope []byte, size uint64, prove 
 			return cosigned, nil
 		}
 	}
-	return nil, fmt.Errorf("%w: %d of %d: %w", ErrQuorum, got, p.quorum, errors.Join(errs...))
+	return nil, fmt.Errorf("%w: %d of %d: %w", errQuorum, got, p.quorum, errors.Join(errs...))
 }
 
 // Newest asks all witnesses to cosign a checkpoint, which must have no

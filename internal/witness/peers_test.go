@@ -60,7 +60,7 @@ func TestQuorum(t *testing.T) {
 	if n, err := cosign(t, peersOf(t, 2, down, first, second), tr, 301); n != 2 || err != nil {
 		t.Errorf("after a restart: %d, %v", n, err)
 	}
-	if _, err := cosign(t, peersOf(t, 2, down, first), tr, 302); !errors.Is(err, ErrQuorum) || !strings.Contains(err.Error(), "witness.example.com/down") {
+	if _, err := cosign(t, peersOf(t, 2, down, first), tr, 302); !errors.Is(err, errQuorum) || !strings.Contains(err.Error(), "witness.example.com/down") {
 		t.Errorf("one of two: %v", err)
 	}
 }
@@ -71,10 +71,10 @@ func TestLostEntries(t *testing.T) {
 	if _, err := cosign(t, peersOf(t, 1, p), newTree(t, seeded(1), 0), 9); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := cosign(t, peersOf(t, 1, p), newTree(t, seeded(1), 0), 5); !errors.Is(err, ErrQuorum) || !strings.Contains(err.Error(), "entries were lost") {
+	if _, err := cosign(t, peersOf(t, 1, p), newTree(t, seeded(1), 0), 5); !errors.Is(err, errQuorum) || !strings.Contains(err.Error(), "entries were lost") {
 		t.Errorf("fewer entries: %v", err)
 	}
-	if _, err := cosign(t, peersOf(t, 1, p), newTree(t, seeded(1), 3), 12); !errors.Is(err, ErrQuorum) {
+	if _, err := cosign(t, peersOf(t, 1, p), newTree(t, seeded(1), 3), 12); !errors.Is(err, errQuorum) {
 		t.Errorf("a fork: %v", err)
 	}
 }
@@ -85,7 +85,7 @@ func TestLyingWitness(t *testing.T) {
 	impostor := serve(t, "witness.example.com/w1", 5) // the name, and another key
 	impostor.Key = honest.Key
 	tr := newTree(t, seeded(1), 0)
-	if _, err := cosign(t, peersOf(t, 1, impostor), tr, 3); !errors.Is(err, ErrQuorum) {
+	if _, err := cosign(t, peersOf(t, 1, impostor), tr, 3); !errors.Is(err, errQuorum) {
 		t.Errorf("another key: %v", err)
 	}
 	for name, answer := range map[string]http.HandlerFunc{
@@ -104,7 +104,7 @@ func TestLyingWitness(t *testing.T) {
 		},
 	} {
 		s := httptest.NewServer(answer)
-		if _, err := cosign(t, peersOf(t, 1, Peer{URL: s.URL, Key: honest.Key}), tr, 3); !errors.Is(err, ErrQuorum) {
+		if _, err := cosign(t, peersOf(t, 1, Peer{URL: s.URL, Key: honest.Key}), tr, 3); !errors.Is(err, errQuorum) {
 			t.Errorf("%s: %v", name, err)
 		}
 		s.Close()

@@ -149,18 +149,18 @@ func TestDamagedIsMadeAnew(t *testing.T) {
 	}
 }
 
-// checkDamaged finds all leaves: right answers, or one ErrDamaged and right
+// checkDamaged finds all leaves: right answers, or one errDamaged and right
 // ones from then on.
 func (m *model) checkDamaged(t *testing.T, dir string) {
 	t.Helper()
 	x := m.open(t, dir, smallTable)
 	for hash, want := range m.first {
 		got, ok, err := x.Find(hash)
-		if errors.Is(err, ErrDamaged) {
-			if _, _, again := x.Find(hash); !errors.Is(again, ErrDamaged) {
+		if errors.Is(err, errDamaged) {
+			if _, _, again := x.Find(hash); !errors.Is(again, errDamaged) {
 				t.Errorf("after damage: %v", again)
 			}
-			if err := x.Close(); !errors.Is(err, ErrDamaged) {
+			if err := x.Close(); !errors.Is(err, errDamaged) {
 				t.Errorf("closing after damage: %v", err)
 			}
 			m.check(t, m.open(t, dir, smallTable))
@@ -181,7 +181,7 @@ func TestDamageInMerge(t *testing.T) {
 	x := m.open(t, dir, smallTable)
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 		_, _, err := x.Find(leafOf(1 << 40))
-		if errors.Is(err, ErrDamaged) {
+		if errors.Is(err, errDamaged) {
 			break
 		}
 		if err != nil || time.Now().After(deadline) {

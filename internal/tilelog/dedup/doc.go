@@ -37,7 +37,7 @@
 // files, and Open makes again what they lack. It takes runs that follow each
 // other from 0 on; those beyond the log's size, those that do not end in the
 // log's leaf, those whose ends are damaged, and those behind a gap it removes.
-// A damaged block is found when it is read: [ErrDamaged]. There is no answer
+// A damaged block is found when it is read: errDamaged. There is no answer
 // from bytes whose checksum is wrong.
 //
 // Proof: TestModel, TestEveryByteDamaged, TestCrash, TestPowerFails.

@@ -125,7 +125,7 @@ func (x *Index) freeze() error {
 }
 
 // Find returns the lowest index of a leaf hash, if the log has it. Errors:
-// ErrDamaged, and any earlier one of the index.
+// errDamaged, and any earlier one of the index.
 func (x *Index) Find(hash [32]byte) (index uint64, ok bool, err error) {
 	k := parseKey(hash[:])
 	x.mu.Lock()

@@ -27,7 +27,7 @@ func (x *Index) openRuns(size uint64, leaves Leaves) error {
 	for _, s := range spans {
 		r, err := x.openNext(s, size, leaves)
 		switch {
-		case errors.Is(err, ErrDamaged):
+		case errors.Is(err, errDamaged):
 			x.logger.Warn("removing a run of the leaf index", "dir", x.dir.dir, "cause", err)
 			superfluous = append(superfluous, s.name())
 		case err != nil:

@@ -9,21 +9,21 @@ import (
 	"sort"
 )
 
-// ErrDamaged says that a run's bytes are not what was written. The run has been
+// errDamaged says that a run's bytes are not what was written. The run has been
 // removed: stop using the index and open it again, which makes the run anew.
-var ErrDamaged = errors.New("leaf index is damaged")
+var errDamaged = errors.New("leaf index is damaged")
 
-// damage is ErrDamaged with the run it is in.
+// damage is errDamaged with the run it is in.
 type damage struct {
 	run   *run
 	cause error
 }
 
 func (d *damage) Error() string {
-	return fmt.Sprintf("%v: run %s: %v", ErrDamaged, d.run.name(), d.cause)
+	return fmt.Sprintf("%v: run %s: %v", errDamaged, d.run.name(), d.cause)
 }
 
-func (d *damage) Unwrap() []error { return []error{ErrDamaged, d.cause} }
+func (d *damage) Unwrap() []error { return []error{errDamaged, d.cause} }
 
 // run is an open run file.
 type run struct {

@@ -75,7 +75,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// Wherever a byte is wrong, there is the right answer or ErrDamaged.
+// Wherever a byte is wrong, there is the right answer or errDamaged.
 func TestEveryByteDamaged(t *testing.T) {
 	const n = perBlock + 5
 	s := span{100, 100 + n}
@@ -87,7 +87,7 @@ func TestEveryByteDamaged(t *testing.T) {
 		raw[at] ^= 0x10
 		r, err := parse(raw, s)
 		if err != nil {
-			if !errors.Is(err, ErrDamaged) {
+			if !errors.Is(err, errDamaged) {
 				t.Fatalf("byte %d: %v", at, err)
 			}
 			continue
@@ -98,7 +98,7 @@ func TestEveryByteDamaged(t *testing.T) {
 		damaged := 0
 		for _, want := range records {
 			index, ok, err := r.find(want.key, block)
-			if errors.Is(err, ErrDamaged) {
+			if errors.Is(err, errDamaged) {
 				damaged++
 			} else if err != nil || !ok || index != want.index {
 				t.Fatalf("byte %d: %d is %d, %v, %v", at, want.index, index, ok, err)
@@ -109,11 +109,11 @@ func TestEveryByteDamaged(t *testing.T) {
 		}
 	}
 	for cut := range whole {
-		if _, err := parse(whole[:cut], s); !errors.Is(err, ErrDamaged) {
+		if _, err := parse(whole[:cut], s); !errors.Is(err, errDamaged) {
 			t.Fatalf("cut to %d: %v", cut, err)
 		}
 	}
-	if _, err := parse(append(bytes.Clone(whole), 0), s); !errors.Is(err, ErrDamaged) {
+	if _, err := parse(append(bytes.Clone(whole), 0), s); !errors.Is(err, errDamaged) {
 		t.Errorf("a byte more: %v", err)
 	}
 }
@@ -149,7 +149,7 @@ func TestBlocksExchanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := r.find(records[0].key, make([]byte, blockSize)); !errors.Is(err, ErrDamaged) {
+	if _, _, err := r.find(records[0].key, make([]byte, blockSize)); !errors.Is(err, errDamaged) {
 		t.Error(err)
 	}
 }
@@ -218,7 +218,7 @@ func FuzzRun(f *testing.F) {
 		}
 		r, err := parse(raw, span{0, n})
 		if err != nil {
-			if !errors.Is(err, ErrDamaged) {
+			if !errors.Is(err, errDamaged) {
 				t.Fatal(err)
 			}
 			return
@@ -232,7 +232,7 @@ func FuzzRun(f *testing.F) {
 				t.Fatalf("index %d, %v", index, err)
 			}
 		}
-		if err != errMerged && !errors.Is(err, ErrDamaged) {
+		if err != errMerged && !errors.Is(err, errDamaged) {
 			t.Fatal(err)
 		}
 	})
@@ -262,10 +262,10 @@ func TestIndexOutOfRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if index, _, err := r.find(last.key, make([]byte, blockSize)); !errors.Is(err, ErrDamaged) {
+	if index, _, err := r.find(last.key, make([]byte, blockSize)); !errors.Is(err, errDamaged) {
 		t.Errorf("found %d, %v", index, err)
 	}
-	if _, err := mergeRuns(onDisk(t.TempDir()), []*run{r}, 1, func() error { return nil }); !errors.Is(err, ErrDamaged) {
+	if _, err := mergeRuns(onDisk(t.TempDir()), []*run{r}, 1, func() error { return nil }); !errors.Is(err, errDamaged) {
 		t.Errorf("merged: %v", err)
 	}
 }
