@@ -60,8 +60,8 @@ var hosted = map[string]string{
 	"oidc.codefresh.io":                   "https://g.codefresh.io",
 }
 
-// ServiceNames returns the names of the built-in services, sorted.
-func ServiceNames() []string { return slices.Sorted(maps.Keys(services)) }
+// serviceNames returns the names of the built-in services, sorted.
+func serviceNames() []string { return slices.Sorted(maps.Keys(services)) }
 
 func mustTemplate(text string) Template {
 	t, err := ParseTemplate(text)

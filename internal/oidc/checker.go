@@ -26,12 +26,12 @@ import (
 
 // Types of issuers.
 const (
-	Email      = "email"      // people, by a verified address
-	URI        = "uri"        // sub is a URI
-	Username   = "username"   // people, by a name that is unique in a domain
-	SPIFFE     = "spiffe"     // workloads, by their SPIFFE ID
-	Kubernetes = "kubernetes" // service accounts of a cluster
-	Service    = "service"    // jobs of a CI service
+	typeEmail      = "email"      // people, by a verified address
+	typeURI        = "uri"        // sub is a URI
+	typeUsername   = "username"   // people, by a name that is unique in a domain
+	typeSPIFFE     = "spiffe"     // workloads, by their SPIFFE ID
+	typeKubernetes = "kubernetes" // service accounts of a cluster
+	Service        = "service"    // jobs of a CI service
 )
 
 // An Issuer is a trusted issuer.
@@ -169,20 +169,20 @@ func newTrusted(issuer Issuer) (*trusted, error) {
 
 // checkType checks the settings that belong to the type.
 func (i Issuer) checkType() error {
-	if i.SubjectDomain != "" && i.Type != URI && i.Type != Username {
+	if i.SubjectDomain != "" && i.Type != typeURI && i.Type != typeUsername {
 		return errors.New("a subject domain is for issuers of URIs and usernames")
 	}
 	switch i.Type {
-	case Email, Kubernetes:
+	case typeEmail, typeKubernetes:
 		return nil
-	case URI:
+	case typeURI:
 		return checkOrigin(i.SubjectDomain)
-	case Username:
+	case typeUsername:
 		if i.SubjectDomain == "" || strings.ContainsAny(i.SubjectDomain, "!@/ ") {
 			return fmt.Errorf("subject domain %q is no domain", i.SubjectDomain)
 		}
 		return nil
-	case SPIFFE:
+	case typeSPIFFE:
 		if !claims.IsTrustDomain(i.TrustDomain) {
 			return fmt.Errorf("trust domain %q is none of SPIFFE", i.TrustDomain)
 		}
@@ -321,7 +321,7 @@ func (c *Checker) Configuration() fulcio.Configuration {
 	issuers := make([]fulcio.Issuer, len(c.order))
 	for i, t := range c.order {
 		claim := "sub"
-		if t.Type == Email {
+		if t.Type == typeEmail {
 			claim = "email"
 		}
 		issuers[i] = fulcio.Issuer{

@@ -198,15 +198,15 @@ func (t *trusted) identity(p payload) (identity.Identity, error) {
 	id := identity.Identity{Issuer: t.URL}
 	var err error
 	switch t.Type {
-	case Email:
+	case typeEmail:
 		id.Subject, err = claims.Email(p.all, t.EmailVerifiedString)
-	case URI:
+	case typeURI:
 		id.Subject, err = claims.URI(p.all, t.SubjectDomain)
-	case Username:
+	case typeUsername:
 		id.Subject, err = claims.Username(p.all, t.SubjectDomain)
-	case SPIFFE:
+	case typeSPIFFE:
 		id.Subject, err = claims.SPIFFE(p.all, t.TrustDomain)
-	case Kubernetes:
+	case typeKubernetes:
 		id.Subject, err = claims.Kubernetes(p.all)
 	case Service:
 		id.Subject, id.Build, err = t.Service.Identity(p.all)
@@ -214,7 +214,7 @@ func (t *trusted) identity(p payload) (identity.Identity, error) {
 	if err != nil {
 		return identity.Identity{}, err
 	}
-	if t.Type != Email { // the log would publish an issuer's number for a person
+	if t.Type != typeEmail { // the log would publish an issuer's number for a person
 		id.Build.TokenSubject = p.Subject
 	}
 	if _, err := id.Extensions(); err != nil {

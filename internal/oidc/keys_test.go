@@ -56,7 +56,7 @@ func TestBuiltInIssuer(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, keys := range [][]crypto.PublicKey{nil, builtIn.PublicKeys()} {
-		c, err := New(Options{Issuers: []Issuer{{URL: server.URL, Audience: "sigstore", Type: Email, Keys: keys}}})
+		c, err := New(Options{Issuers: []Issuer{{URL: server.URL, Audience: "sigstore", Type: typeEmail, Keys: keys}}})
 		if err != nil {
 			t.Fatal(err)
 		}

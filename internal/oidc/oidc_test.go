@@ -105,7 +105,7 @@ func (p *provider) answer(w http.ResponseWriter, r *http.Request) {
 // checker believes the provider as an email issuer.
 func (p *provider) checker(t testing.TB) *Checker {
 	t.Helper()
-	return p.checkerOf(t, Issuer{URL: p.URL, Audience: "sigstore", Type: Email})
+	return p.checkerOf(t, Issuer{URL: p.URL, Audience: "sigstore", Type: typeEmail})
 }
 
 func (p *provider) checkerOf(t testing.TB, issuers ...Issuer) *Checker {
@@ -248,7 +248,7 @@ func TestClaimsRefused(t *testing.T) {
 // TestEmailVerifiedString shows that the string "true" counts where the operator says so.
 func TestEmailVerifiedString(t *testing.T) {
 	p := run(t)
-	c := p.checkerOf(t, Issuer{URL: p.URL, Audience: "sigstore", Type: Email, EmailVerifiedString: true})
+	c := p.checkerOf(t, Issuer{URL: p.URL, Audience: "sigstore", Type: typeEmail, EmailVerifiedString: true})
 	for _, good := range []any{true, "true"} {
 		if _, _, err := c.Check(t.Context(), p.token(t, map[string]any{"email_verified": good})); err != nil {
 			t.Errorf("%v: %v", good, err)
@@ -364,7 +364,7 @@ func TestCheapChecksComeFirst(t *testing.T) {
 
 func TestURISubjects(t *testing.T) {
 	p := run(t)
-	c := p.checkerOf(t, Issuer{URL: p.URL, Audience: "sigstore", Type: URI, SubjectDomain: "https://example.com"})
+	c := p.checkerOf(t, Issuer{URL: p.URL, Audience: "sigstore", Type: typeURI, SubjectDomain: "https://example.com"})
 	for _, subject := range []string{"https://example.com/", "https://example.com", "https://example.com/build/7?x=1"} {
 		id, challenge, err := c.Check(t.Context(), p.token(t, map[string]any{"sub": subject, "email": nil, "email_verified": nil}))
 		if err != nil || len(challenge) != 1 || challenge[0] != subject || id.Subject != (identity.Subject{Type: identity.URI, Value: subject}) {
@@ -387,8 +387,8 @@ func TestURISubjects(t *testing.T) {
 
 func TestConfiguration(t *testing.T) {
 	c, err := New(Options{Issuers: []Issuer{
-		{URL: "https://b.example.com", Audience: "sigstore", Type: Email},
-		{URL: "https://a.example.com/realm/", Audience: "x", Type: URI, SubjectDomain: "spiffe://example.com"},
+		{URL: "https://b.example.com", Audience: "sigstore", Type: typeEmail},
+		{URL: "https://a.example.com/realm/", Audience: "x", Type: typeURI, SubjectDomain: "spiffe://example.com"},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -400,15 +400,15 @@ func TestConfiguration(t *testing.T) {
 	if got := c.Configuration(); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v", got)
 	}
-	good := Issuer{URL: "https://a.example.com", Audience: "sigstore", Type: Email}
+	good := Issuer{URL: "https://a.example.com", Audience: "sigstore", Type: typeEmail}
 	for what, change := range map[string]func(*Issuer){
 		"no URL": func(i *Issuer) { i.URL = "" }, "http": func(i *Issuer) { i.URL = "http://a.example.com" },
 		"query": func(i *Issuer) { i.URL += "?x" }, "user": func(i *Issuer) { i.URL = "https://me@a.example.com" },
 		"fragment": func(i *Issuer) { i.URL += "#x" }, "no audience": func(i *Issuer) { i.Audience = "" },
 		"no type": func(i *Issuer) { i.Type = "" }, "other type": func(i *Issuer) { i.Type = "github-workflow" },
-		"domain for email": func(i *Issuer) { i.SubjectDomain = "https://example.com" }, "no domain": func(i *Issuer) { i.Type = URI },
-		"domain with a path": func(i *Issuer) { i.Type, i.SubjectDomain = URI, "https://example.com/" },
-		"domain, no scheme":  func(i *Issuer) { i.Type, i.SubjectDomain = URI, "example.com" },
+		"domain for email": func(i *Issuer) { i.SubjectDomain = "https://example.com" }, "no domain": func(i *Issuer) { i.Type = typeURI },
+		"domain with a path": func(i *Issuer) { i.Type, i.SubjectDomain = typeURI, "https://example.com/" },
+		"domain, no scheme":  func(i *Issuer) { i.Type, i.SubjectDomain = typeURI, "example.com" },
 	} {
 		bad := good
 		change(&bad)
@@ -425,7 +425,7 @@ func TestLogHasNoToken(t *testing.T) {
 	p := run(t)
 	var log bytes.Buffer
 	c, err := New(Options{
-		Issuers: []Issuer{{URL: p.URL, Audience: "sigstore", Type: Email}}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		Issuers: []Issuer{{URL: p.URL, Audience: "sigstore", Type: typeEmail}}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -444,7 +444,7 @@ func FuzzCheck(f *testing.F) {
 	p := run(f)
 	key := p.keys["ES256"]
 	c, err := New(Options{
-		Issuers: []Issuer{{URL: "https://login.example.com", Audience: "sigstore", Type: Email, Keys: []crypto.PublicKey{key.Public()}}},
+		Issuers: []Issuer{{URL: "https://login.example.com", Audience: "sigstore", Type: typeEmail, Keys: []crypto.PublicKey{key.Public()}}},
 		Clock:   func() time.Time { return time.Unix(1_800_000_000, 0) },
 	})
 	if err != nil {

@@ -65,7 +65,7 @@ func TestPatterns(t *testing.T) {
 // can't fill the memory with issuers.
 func TestPatternIssuers(t *testing.T) {
 	p := run(t)
-	c := p.checkerOf(t, Issuer{URL: "https://oidc.eks.*.amazonaws.com/id/*", Audience: "sigstore", Type: Kubernetes})
+	c := p.checkerOf(t, Issuer{URL: "https://oidc.eks.*.amazonaws.com/id/*", Audience: "sigstore", Type: typeKubernetes})
 	asked := 0
 	c.keysOf = func(i Issuer) *keys {
 		asked++
@@ -134,14 +134,14 @@ func TestPublicAddresses(t *testing.T) {
 // TestKeySources checks keys from a URL and from a file, which is read again.
 func TestKeySources(t *testing.T) {
 	p := run(t)
-	if _, _, err := p.checkerOf(t, Issuer{URL: p.URL, Audience: "sigstore", Type: Email, KeysURL: p.URL + "/keys"}).Check(t.Context(), p.token(t, nil)); err != nil {
+	if _, _, err := p.checkerOf(t, Issuer{URL: p.URL, Audience: "sigstore", Type: typeEmail, KeysURL: p.URL + "/keys"}).Check(t.Context(), p.token(t, nil)); err != nil {
 		t.Error(err)
 	}
 	if n := p.discoveries.Load(); n != 0 {
 		t.Errorf("%d discoveries", n)
 	}
 	file := filepath.Join(t.TempDir(), "keys.json")
-	c := p.checkerOf(t, Issuer{URL: p.URL, Audience: "sigstore", Type: Email, KeysFile: file})
+	c := p.checkerOf(t, Issuer{URL: p.URL, Audience: "sigstore", Type: typeEmail, KeysFile: file})
 	unavailableNow(t, c, "no file", p.token(t, nil))
 	raw, err := json.Marshal(p.set)
 	if err != nil {
@@ -166,7 +166,7 @@ func TestKeySourceRefusals(t *testing.T) {
 		"pattern with token": {URL: "https://*.a.example.com", BearerFile: "x"},
 		"pattern with CA":    {URL: "https://*.a.example.com", CACertificates: x509.NewCertPool()},
 	} {
-		i.Audience, i.Type = "sigstore", Email
+		i.Audience, i.Type = "sigstore", typeEmail
 		if _, err := New(Options{Issuers: []Issuer{i}}); err == nil {
 			t.Errorf("%s is accepted", what)
 		}
@@ -188,7 +188,7 @@ func TestBearer(t *testing.T) {
 		json.NewEncoder(w).Encode(p.set)
 	}
 	p.serve.Store(&guarded)
-	issuer := Issuer{URL: p.URL, Audience: "sigstore", Type: Email, KeysURL: p.URL + "/openid/v1/jwks"}
+	issuer := Issuer{URL: p.URL, Audience: "sigstore", Type: typeEmail, KeysURL: p.URL + "/openid/v1/jwks"}
 	unavailableNow(t, p.checkerOf(t, issuer), "no token", p.token(t, nil))
 	issuer.BearerFile = file
 	if _, _, err := p.checkerOf(t, issuer).Check(t.Context(), p.token(t, nil)); err != nil {
