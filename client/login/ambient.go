@@ -4,10 +4,10 @@ package login
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 
 	"github.com/hallmark-sign/hallmark/client/idtoken"
@@ -20,26 +20,77 @@ const (
 	envRequestToken = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
 )
 
+// An Environment is what [Ambient] looks at. The zero value is that of the process.
+type Environment struct {
+	Getenv func(string) string // nil means os.Getenv
+	Client *http.Client        // for requests; nil means a default one
+	Root   string              // directory that stands for /, for tests; empty: /
+}
+
+// sources are the places that tokens come from, in the order in which they are asked.
+// A source reports false if the environment is not its own.
+var sources = []struct {
+	name  string
+	asked bool // for a token for the audience
+	get   func(ctx context.Context, e Environment, audience string) (token string, ok bool, err error)
+}{
+	{envToken, false, fromVariable},
+	{"GitHub Actions", true, fromActions},
+	{"Buildkite", true, fromBuildkite},
+	{"CircleCI", true, fromCircleCI},
+	{"the SPIFFE workload API", true, fromSPIFFE},
+	{"the mounted token", false, fromFile},
+	{"Google Cloud", true, fromGoogle},
+}
+
 // Ambient returns the token that the environment offers, and reports whether it
-// offers one. The token is SIGSTORE_ID_TOKEN, or that of a GitHub Actions job
-// with id-token: write. A nil client means a default one. Errors match
-// [client.ErrUnavailable] or are of type *[Refused].
-func Ambient(ctx context.Context, client *http.Client, getenv func(string) string, audience string) (token string, ok bool, err error) {
-	if token := strings.TrimSpace(getenv(envToken)); token != "" {
-		if _, err := idtoken.Parse(token); err != nil {
-			return "", true, fmt.Errorf("%s: %w", envToken, err)
+// offers one: SIGSTORE_ID_TOKEN, as GitLab sets it; the token of a job of GitHub
+// Actions with id-token: write, of Buildkite or CircleCI; that of a SPIFFE workload; a
+// token that Kubernetes mounts at /var/run/sigstore/cosign/oidc-token; or that of a
+// service account of Google Cloud. Errors match [client.ErrUnavailable] or are of type
+// *[Refused].
+func Ambient(ctx context.Context, e Environment, audience string) (token string, ok bool, err error) {
+	if e.Getenv == nil {
+		e.Getenv = os.Getenv
+	}
+	e.Client = limitedClient(e.Client)
+	for _, source := range sources {
+		token, ok, err := source.get(ctx, e, audience)
+		if !ok {
+			continue
+		}
+		if err == nil {
+			err = check(token, audience, source.asked)
+		}
+		if err != nil {
+			return "", true, fmt.Errorf("asking for an ID token, from %s: %w", source.name, err)
 		}
 		return token, true, nil
 	}
-	request, bearer := getenv(envRequestURL), getenv(envRequestToken)
+	return "", false, nil
+}
+
+// check refuses what is no token, and a token for another audience than was asked for.
+func check(token, audience string, asked bool) error {
+	c, err := idtoken.Parse(token)
+	if err == nil && asked && !c.Audience.Has(audience) {
+		err = fmt.Errorf("token is for another audience than %s", audience)
+	}
+	return err
+}
+
+func fromVariable(_ context.Context, e Environment, _ string) (string, bool, error) {
+	token := strings.TrimSpace(e.Getenv(envToken))
+	return token, token != "", nil
+}
+
+func fromActions(ctx context.Context, e Environment, audience string) (string, bool, error) {
+	request, bearer := e.Getenv(envRequestURL), e.Getenv(envRequestToken)
 	if request == "" || bearer == "" {
 		return "", false, nil
 	}
-	token, err = actionsToken(ctx, limitedClient(client), request, bearer, audience)
-	if err != nil {
-		return "", true, fmt.Errorf("asking GitHub Actions for a token: %w", err)
-	}
-	return token, true, nil
+	token, err := actionsToken(ctx, e.Client, request, bearer, audience)
+	return token, true, err
 }
 
 // actionsToken requests a token from the runner's service:
@@ -61,13 +112,6 @@ func actionsToken(ctx context.Context, client *http.Client, request, bearer, aud
 	}
 	if err := getJSON(ctx, client, u.String(), bearer, &answer); err != nil {
 		return "", err
-	}
-	c, err := idtoken.Parse(answer.Value)
-	if err != nil {
-		return "", err
-	}
-	if !c.Audience.Has(audience) {
-		return "", errors.New("token is for another audience")
 	}
 	return answer.Value, nil
 }

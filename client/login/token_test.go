@@ -48,7 +48,7 @@ func TestAmbient(t *testing.T) {
 		for i := 0; i < len(pairs); i += 2 {
 			env[pairs[i]] = pairs[i+1]
 		}
-		return Ambient(t.Context(), nil, func(name string) string { return env[name] }, audience)
+		return Ambient(t.Context(), Environment{Getenv: func(name string) string { return env[name] }, Root: t.TempDir()}, audience)
 	}
 	if got, ok, err := ask("sigstore"); got != "" || ok || err != nil {
 		t.Errorf("nothing there: %q %t, %v", got, ok, err)

@@ -80,7 +80,7 @@ func (l Login) get(ctx context.Context, env cli.Environment, issuer string, root
 		return l.given()
 	}
 	if l.Email == "" && !l.Device {
-		token, ok, err := login.Ambient(ctx, http.DefaultClient, env.Getenv, ClientID)
+		token, ok, err := login.Ambient(ctx, login.Environment{Getenv: env.Getenv}, ClientID)
 		if ok || err != nil {
 			return token, err
 		}
