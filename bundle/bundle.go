@@ -13,7 +13,7 @@ import (
 // Limits of what Parse accepts. MaxSize is looked at before anything is parsed.
 const (
 	MaxSize         = 140 << 20 // bytes of JSON: a statement of 100 MiB in base64, and the rest
-	MaxMaterial     = 32 << 20  // bytes of JSON without the envelope's payload
+	maxMaterial     = 32 << 20  // bytes of JSON without the envelope's payload
 	MaxEntries      = 32        // log entries
 	MaxTimestamps   = 32        // RFC 3161 responses
 	MaxCertificates = 10        // of a v0.1 or v0.2 chain

@@ -94,8 +94,8 @@ func checkSize(raw []byte, path [][]string) (payload span, err error) {
 
 // checkMaterial limits what is copied several times: all but the payload.
 func checkMaterial(raw []byte, payload span) error {
-	if n := len(raw) - (payload.to - payload.from); n > MaxMaterial {
-		return fmt.Errorf("%d bytes without the payload, want at most %d", n, MaxMaterial)
+	if n := len(raw) - (payload.to - payload.from); n > maxMaterial {
+		return fmt.Errorf("%d bytes without the payload, want at most %d", n, maxMaterial)
 	}
 	return nil
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
-// MediaTypeRoot is the trusted root's media type that every client accepts;
+// mediaTypeRoot is the trusted root's media type that every client accepts;
 // Marshal writes it.
-const MediaTypeRoot = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
+const mediaTypeRoot = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
 
 const mediaTypeRoot02 = "application/vnd.dev.sigstore.trustedroot.v0.2+json"
 
@@ -68,7 +68,7 @@ func parseRoot(raw []byte) (*Root, error) {
 	if err := protojson.Unmarshal(raw, &m); err != nil {
 		return nil, err
 	}
-	if m.mediaType != MediaTypeRoot && m.mediaType != mediaTypeRoot02 {
+	if m.mediaType != mediaTypeRoot && m.mediaType != mediaTypeRoot02 {
 		return nil, fmt.Errorf("media type %.100q", m.mediaType)
 	}
 	root := new(Root)
@@ -176,7 +176,7 @@ func (m *authorityMessage) read() (Authority, error) {
 
 // Marshal writes the trusted root as JSON; Parse reads it back.
 func (r *Root) Marshal() ([]byte, error) {
-	m := &rootMessage{mediaType: MediaTypeRoot}
+	m := &rootMessage{mediaType: mediaTypeRoot}
 	for _, list := range []struct {
 		logs []Log
 		to   *[]logMessage

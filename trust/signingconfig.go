@@ -12,8 +12,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/protojson"
 )
 
-// MediaTypeSigningConfig is the signing config's media type.
-const MediaTypeSigningConfig = "application/vnd.dev.sigstore.signingconfig.v0.2+json"
+// mediaTypeSigningConfig is the signing config's media type.
+const mediaTypeSigningConfig = "application/vnd.dev.sigstore.signingconfig.v0.2+json"
 
 // SigningConfig is where a client signs: one list of services for each role.
 type SigningConfig struct {
@@ -57,7 +57,7 @@ func parseSigningConfig(raw []byte) (*SigningConfig, error) {
 	if err := protojson.Unmarshal(raw, &m); err != nil {
 		return nil, err
 	}
-	if m.mediaType != MediaTypeSigningConfig {
+	if m.mediaType != mediaTypeSigningConfig {
 		return nil, fmt.Errorf("media type %.100q", m.mediaType)
 	}
 	config := new(SigningConfig)
@@ -166,7 +166,7 @@ func (s Selector) Select(usable []Service) ([]Service, error) {
 // Marshal writes the signing config as JSON; ParseSigningConfig reads it back.
 func (c *SigningConfig) Marshal() ([]byte, error) {
 	return protojson.MarshalIndent(&signingConfigMessage{
-		mediaType:         MediaTypeSigningConfig,
+		mediaType:         mediaTypeSigningConfig,
 		cas:               serviceMessages(c.CertificateAuthorities),
 		oidcs:             serviceMessages(c.Issuers),
 		logs:              serviceMessages(c.Logs),

@@ -15,9 +15,9 @@ import (
 
 // Limits of one image with all attachments.
 const (
-	MaxManifests = 20_000    // platforms and attachments
-	MaxBytes     = 128 << 20 // bytes of manifests and lists, which are kept in memory
-	MaxValues    = 1_000_000 // JSON values of manifests and lists, which are kept parsed
+	maxManifests = 20_000    // platforms and attachments
+	maxBytes     = 128 << 20 // bytes of manifests and lists, which are kept in memory
+	maxValues    = 1_000_000 // JSON values of manifests and lists, which are kept parsed
 )
 
 // parallel is the number of manifests that are read at once.
@@ -88,8 +88,8 @@ type found struct {
 func look(ctx context.Context, from Source, image oci.Descriptor) (*survey, error) {
 	s := &survey{from: from, image: image, things: map[string]*thing{}, parts: map[string]bool{}, queued: map[string]bool{}}
 	for todo := s.due([]lead{{image, ""}}); len(todo) > 0; {
-		if len(s.queued) > MaxManifests {
-			return nil, &oci.RegistryError{Reason: oci.TooMuch, Err: fmt.Errorf("the image has more than %d manifests and attachments", MaxManifests)}
+		if len(s.queued) > maxManifests {
+			return nil, &oci.RegistryError{Reason: oci.TooMuch, Err: fmt.Errorf("the image has more than %d manifests and attachments", maxManifests)}
 		}
 		leads, err := s.generation(ctx, todo)
 		if err != nil {
@@ -153,8 +153,8 @@ func (s *survey) generation(ctx context.Context, todo []found) ([]lead, error) {
 
 // tooMuch returns an error if what has been read exceeds the limits.
 func (s *survey) tooMuch() error {
-	if s.bytes.Load() > MaxBytes || s.values.Load() > MaxValues {
-		return &oci.RegistryError{Reason: oci.TooMuch, Err: fmt.Errorf("the manifests and attachment lists of the image have more than %d bytes or %d values together", int64(MaxBytes), MaxValues)}
+	if s.bytes.Load() > maxBytes || s.values.Load() > maxValues {
+		return &oci.RegistryError{Reason: oci.TooMuch, Err: fmt.Errorf("the manifests and attachment lists of the image have more than %d bytes or %d values together", int64(maxBytes), maxValues)}
 	}
 	return nil
 }

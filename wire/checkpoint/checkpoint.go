@@ -92,8 +92,8 @@ func parseRoot(line string) (tlog.Hash, error) {
 	return tlog.Hash(raw), nil
 }
 
-// Text returns the checkpoint in the form that [ParseText] reads.
-func (c Checkpoint) Text() string {
+// text returns the checkpoint in the form that [ParseText] reads.
+func (c Checkpoint) text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n%d\n%s\n", c.Origin, c.Size, c.Root)
 	for _, line := range c.Extensions {
@@ -133,7 +133,7 @@ func Open(envelope []byte, verifiers ...note.Verifier) (Checkpoint, *note.Note, 
 
 // Sign signs c with every signer, in their order.
 func Sign(c Checkpoint, signers ...note.Signer) ([]byte, error) {
-	text := c.Text()
+	text := c.text()
 	if _, err := ParseText(text); err != nil {
 		return nil, fmt.Errorf("signing checkpoint: %w", err)
 	}

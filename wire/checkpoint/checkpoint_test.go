@@ -91,9 +91,9 @@ func TestTextRoundTrip(t *testing.T) {
 		{Origin: "rekor.example.com - 1193050959916656506", Size: 0, Root: tlog.Hash{}},
 		{Origin: origin, Size: 1<<64 - 1, Root: example().Root, Extensions: []string{"Timestamp: 1675209600000000000", "more"}},
 	} {
-		got, err := ParseText(c.Text())
+		got, err := ParseText(c.text())
 		if err != nil {
-			t.Errorf("%q: %v", c.Text(), err)
+			t.Errorf("%q: %v", c.text(), err)
 		} else if !reflect.DeepEqual(got, c) {
 			t.Errorf("got %+v, want %+v", got, c)
 		}
@@ -279,18 +279,18 @@ func TestTreeHead(t *testing.T) {
 	if _, _, err := Open(envelope, v); err != nil {
 		t.Fatal(err)
 	}
-	sig, err := s.Sign([]byte(example().Text()))
+	sig, err := s.Sign([]byte(example().text()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range sig {
 		mangled := bytes.Clone(sig)
 		mangled[i] ^= 1
-		if v.Verify([]byte(example().Text()), mangled) {
+		if v.Verify([]byte(example().text()), mangled) {
 			t.Errorf("byte %d flipped: verifies", i)
 		}
 	}
-	if v.Verify([]byte(example().Text()), append(sig, 0)) {
+	if v.Verify([]byte(example().text()), append(sig, 0)) {
 		t.Error("trailing byte: verifies")
 	}
 	extended := example()
@@ -304,10 +304,10 @@ func TestTreeHead(t *testing.T) {
 }
 
 func FuzzParseText(f *testing.F) {
-	f.Add(example().Text())
+	f.Add(example().text())
 	f.Add("o\n0\n" + example().Root.String() + "\nextension\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		if c, err := ParseText(text); err == nil && c.Text() != text {
+		if c, err := ParseText(text); err == nil && c.text() != text {
 			t.Errorf("%q parses as %+v", text, c)
 		}
 	})
@@ -337,13 +337,13 @@ func FuzzTreeHeadSignature(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	sig, err := s.Sign([]byte(example().Text()))
+	sig, err := s.Sign([]byte(example().text()))
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add([]byte(example().Text()), sig)
+	f.Add([]byte(example().text()), sig)
 	f.Fuzz(func(t *testing.T, text, sig []byte) {
-		if v.Verify(text, sig) && string(text) != example().Text() {
+		if v.Verify(text, sig) && string(text) != example().text() {
 			t.Errorf("forged %q", text)
 		}
 	})

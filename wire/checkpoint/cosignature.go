@@ -43,8 +43,8 @@ func NewCosigner(name string, key ed25519.PrivateKey, clock func() time.Time) (n
 	return &signer{name: name, id: cosignerID(name, key.Public().(ed25519.PublicKey)), sign: sign}, nil
 }
 
-// NewCosignatureVerifier returns a verifier for the lines of [NewCosigner].
-func NewCosignatureVerifier(name string, key ed25519.PublicKey) (note.Verifier, error) {
+// newCosignatureVerifier returns a verifier for the lines of [NewCosigner].
+func newCosignatureVerifier(name string, key ed25519.PublicKey) (note.Verifier, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
@@ -64,8 +64,8 @@ func NewCosignatureVerifier(name string, key ed25519.PublicKey) (note.Verifier, 
 	return &verifier{name: name, id: cosignerID(name, key), verify: verify}, nil
 }
 
-// CosignatureTime returns the time of a cosignature that [Open] has verified.
-func CosignatureTime(sig note.Signature) (time.Time, error) {
+// cosignatureTime returns the time of a cosignature that [Open] has verified.
+func cosignatureTime(sig note.Signature) (time.Time, error) {
 	raw, err := base64.StdEncoding.Strict().DecodeString(sig.Base64)
 	if err != nil || len(raw) != 4+cosignatureSize {
 		return time.Time{}, errors.New("not a cosignature")
@@ -130,7 +130,7 @@ func (k Key) String() string {
 // Verifier returns a verifier for the signature lines of the log or witness.
 func (k Key) Verifier() (note.Verifier, error) {
 	if k.Cosigning {
-		return NewCosignatureVerifier(k.Name, k.Public)
+		return newCosignatureVerifier(k.Name, k.Public)
 	}
 	return NewVerifier(k.Name, k.Public)
 }

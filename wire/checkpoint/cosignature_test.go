@@ -36,7 +36,7 @@ func cosignedCheckpoint(t *testing.T, at time.Time) (envelope []byte, log, witne
 	if log, err = NewVerifier("log.example.com", logKey.Public()); err != nil {
 		t.Fatal(err)
 	}
-	if witness, err = NewCosignatureVerifier("witness.example.com/w1", witnessKey().Public().(ed25519.PublicKey)); err != nil {
+	if witness, err = newCosignatureVerifier("witness.example.com/w1", witnessKey().Public().(ed25519.PublicKey)); err != nil {
 		t.Fatal(err)
 	}
 	return envelope, log, witness
@@ -49,10 +49,10 @@ func TestCosignature(t *testing.T) {
 	if err != nil || len(n.Sigs) != 2 {
 		t.Fatalf("%+v, %v", n, err)
 	}
-	if got, err := CosignatureTime(n.Sigs[1]); err != nil || !got.Equal(at) {
+	if got, err := cosignatureTime(n.Sigs[1]); err != nil || !got.Equal(at) {
 		t.Errorf("made at %v, %v", got, err)
 	}
-	if _, err := CosignatureTime(n.Sigs[0]); err == nil {
+	if _, err := cosignatureTime(n.Sigs[0]); err == nil {
 		t.Error("the log's own signature has a time")
 	}
 	// The signed message, as the specification shows it.

@@ -16,7 +16,7 @@ import (
 // v0.1, which older attestations carry.
 const (
 	TypeV1  = "https://in-toto.io/Statement/v1"
-	TypeV01 = "https://in-toto.io/Statement/v0.1"
+	typeV01 = "https://in-toto.io/Statement/v0.1"
 )
 
 // TypeSigned is the predicate type of a statement that only signs its subjects,
@@ -152,7 +152,7 @@ func (s Statement) Marshal() ([]byte, error) {
 }
 
 func (s Statement) check() error {
-	if s.Type != TypeV1 && s.Type != TypeV01 {
+	if s.Type != TypeV1 && s.Type != typeV01 {
 		return fmt.Errorf("_type is %.100q", s.Type)
 	}
 	if s.PredicateType == "" {

@@ -84,14 +84,14 @@ func ParseLeaf(tile []byte) (Leaf, []byte, error) {
 // leafIndex is the type of the only extension that static-ct-api defines.
 const leafIndex = 0
 
-// MaxLeafIndex is the largest index that fits the 40 bits of a leaf_index
+// maxLeafIndex is the largest index that fits the 40 bits of a leaf_index
 // extension.
-const MaxLeafIndex = 1<<40 - 1
+const maxLeafIndex = 1<<40 - 1
 
 // LeafIndexExtension returns an extensions field with leaf_index only
 // (static-ct-api, "SCT Extension"): 00 0005 and the index in 40 bits.
 func LeafIndexExtension(index uint64) ([]byte, error) {
-	if index > MaxLeafIndex {
+	if index > maxLeafIndex {
 		return nil, fmt.Errorf("leaf index %d has more than 40 bits", index)
 	}
 	return []byte{leafIndex, 0, 5,

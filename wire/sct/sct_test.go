@@ -285,7 +285,7 @@ func TestLeaf(t *testing.T) {
 			t.Errorf("the first %d bytes parse", i)
 		}
 	}
-	signed, err := s.SignedEntry(entry)
+	signed, err := s.signedEntry(entry)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,7 +295,7 @@ func TestLeaf(t *testing.T) {
 }
 
 func TestLeafIndex(t *testing.T) {
-	for _, index := range []uint64{0, 1, 255, 1 << 32, MaxLeafIndex} {
+	for _, index := range []uint64{0, 1, 255, 1 << 32, maxLeafIndex} {
 		ext, err := LeafIndexExtension(index)
 		if err != nil || len(ext) != 8 {
 			t.Fatalf("%d: %x, %v", index, ext, err)
@@ -304,7 +304,7 @@ func TestLeafIndex(t *testing.T) {
 			t.Errorf("%d: %d, %v, %v", index, got, ok, err)
 		}
 	}
-	if _, err := LeafIndexExtension(MaxLeafIndex + 1); err == nil {
+	if _, err := LeafIndexExtension(maxLeafIndex + 1); err == nil {
 		t.Error("41 bits were accepted")
 	}
 	if _, ok, err := ParseLeafIndex(nil); ok || err != nil {

@@ -73,7 +73,7 @@ func Sign(key crypto.Signer, entry Precert, timestamp uint64, extensions []byte)
 		LogID: k.id, Timestamp: timestamp, Extensions: extensions,
 		HashAlgorithm: hashSHA256, SignatureAlgorithm: k.signature,
 	}
-	signed, err := s.SignedEntry(entry)
+	signed, err := s.signedEntry(entry)
 	if err != nil {
 		return SCT{}, err
 	}
@@ -106,7 +106,7 @@ func (s SCT) VerifyEntry(entry Precert, logKey crypto.PublicKey) error {
 	if s.HashAlgorithm != hashSHA256 || s.SignatureAlgorithm != k.signature {
 		return fmt.Errorf("verifying SCT: algorithms %d and %d do not match the key", s.HashAlgorithm, s.SignatureAlgorithm)
 	}
-	signed, err := s.SignedEntry(entry)
+	signed, err := s.signedEntry(entry)
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func (s SCT) VerifyEntry(entry Precert, logKey crypto.PublicKey) error {
 	return nil
 }
 
-// SignedEntry returns the struct that the signature covers (RFC 6962 §3.2):
+// signedEntry returns the struct that the signature covers (RFC 6962 §3.2):
 //
 //	digitally-signed struct {
 //	    Version sct_version;                          0: v1
@@ -126,7 +126,7 @@ func (s SCT) VerifyEntry(entry Precert, logKey crypto.PublicKey) error {
 //	    PreCert signed_entry;
 //	    CtExtensions extensions;
 //	};
-func (s SCT) SignedEntry(entry Precert) ([]byte, error) {
+func (s SCT) signedEntry(entry Precert) ([]byte, error) {
 	return timestamped(s.Timestamp, entry, s.Extensions)
 }
 

@@ -12,8 +12,8 @@ const (
 	// Width is the number of hashes or entries in a full tile.
 	Width = 256
 
-	// MaxLevel is the highest level of a tree of [MaxSize] leaves.
-	MaxLevel = 7
+	// maxLevel is the highest level of a tree of [MaxSize] leaves.
+	maxLevel = 7
 
 	// LevelEntries and LevelData take the place of a level in the paths of entry
 	// bundles (tlog-tiles) and of data tiles (static-ct-api).
@@ -97,5 +97,5 @@ func parseLevel(name string) (int, bool) {
 		return LevelData, true
 	}
 	level, err := strconv.Atoi(name)
-	return level, err == nil && level >= 0 && level <= MaxLevel
+	return level, err == nil && level >= 0 && level <= maxLevel
 }

@@ -29,10 +29,10 @@ type InclusionProof struct {
 // LeafHash returns the hash of an entry as a leaf: SHA-256(0x00 ‖ entry).
 func LeafHash(entry []byte) tlog.Hash { return tlog.RecordHash(entry) }
 
-// Root returns the root of the tree of p.Size leaves with leaf at p.Index. It
+// root returns the root of the tree of p.Size leaves with leaf at p.Index. It
 // refuses an index beyond the tree and a proof whose length does not match the
 // tree.
-func (p InclusionProof) Root(leaf tlog.Hash) (tlog.Hash, error) {
+func (p InclusionProof) root(leaf tlog.Hash) (tlog.Hash, error) {
 	if p.Size > MaxSize || p.Index >= p.Size {
 		return tlog.Hash{}, fmt.Errorf("leaf %d is not in a tree of %d", p.Index, p.Size)
 	}
@@ -58,7 +58,7 @@ func (p InclusionProof) Root(leaf tlog.Hash) (tlog.Hash, error) {
 // Verify verifies that the proof leads from leaf to root. Errors match
 // [ErrProof].
 func (p InclusionProof) Verify(root, leaf tlog.Hash) error {
-	computed, err := p.Root(leaf)
+	computed, err := p.root(leaf)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrProof, err)
 	}

@@ -25,9 +25,9 @@ const (
 	// signatures and a proof fit.
 	MaxRequest = 512 << 10
 
-	// MaxProof bounds the hashes of a proof: "The client MUST NOT send more than
+	// maxProof bounds the hashes of a proof: "The client MUST NOT send more than
 	// 63 consistency proof lines."
-	MaxProof = 63
+	maxProof = 63
 
 	// maxSize bounds the text that ParseSize reads, in bytes: 20 digits and a
 	// newline.
@@ -85,8 +85,8 @@ func parseRequest(raw []byte) (Request, error) {
 			r.Checkpoint = rest
 			return r, nil
 		}
-		if len(r.Proof) == MaxProof {
-			return Request{}, fmt.Errorf("more than %d proof lines", MaxProof)
+		if len(r.Proof) == maxProof {
+			return Request{}, fmt.Errorf("more than %d proof lines", maxProof)
 		}
 		hash, err := base64.StdEncoding.Strict().DecodeString(string(line))
 		if err != nil || len(hash) != tlog.HashSize || bytes.ContainsRune(line, '\r') {
@@ -103,8 +103,8 @@ func (r Request) Marshal() ([]byte, error) {
 		b = fmt.Appendf(b, "%s\n", h)
 	}
 	b = append(append(b, '\n'), r.Checkpoint...)
-	if len(r.Proof) > MaxProof || len(b) > MaxRequest {
-		return nil, fmt.Errorf("%w: more than %d proof lines, or more than %d bytes", ErrMalformed, MaxProof, MaxRequest)
+	if len(r.Proof) > maxProof || len(b) > MaxRequest {
+		return nil, fmt.Errorf("%w: more than %d proof lines, or more than %d bytes", ErrMalformed, maxProof, MaxRequest)
 	}
 	return b, nil
 }

@@ -56,14 +56,14 @@ func TestRefusals(t *testing.T) {
 		"short hash":            "old 1\nPlRN\n\nx\n",
 		"hash with carriage":    "old 1\n" + strings.Replace(hash, "\n", "\r\n", 1) + "\nx\n",
 		"hash with loose bits":  "old 1\nPlRNCrwHpqhGrupue0L7gxbjbMiKA9temvuZZDDpkax=\n\nx\n",
-		"too many proof lines":  "old 1\n" + strings.Repeat(hash, MaxProof+1) + "\nx\n",
+		"too many proof lines":  "old 1\n" + strings.Repeat(hash, maxProof+1) + "\nx\n",
 		"longer than the limit": "old 1\n\n" + strings.Repeat("x", MaxRequest),
 	} {
 		if _, err := ParseRequest([]byte(raw)); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := (Request{Proof: make([]tlog.Hash, MaxProof+1)}).Marshal(); !errors.Is(err, ErrMalformed) {
+	if _, err := (Request{Proof: make([]tlog.Hash, maxProof+1)}).Marshal(); !errors.Is(err, ErrMalformed) {
 		t.Errorf("long proof: %v", err)
 	}
 }
