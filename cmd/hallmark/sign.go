@@ -63,8 +63,8 @@ has a certificate and a log entry of its own. Those read timestamp and identity,
 entry of this log: cosign verify --insecure-ignore-tlog --use-signed-timestamps
 --new-bundle-format=false --trusted-root FILE --certificate-identity …, or --key FILE.
 
-Who signs: the ID token given with --identity-token or SIGSTORE_ID_TOKEN; in GitHub
-Actions the workflow itself; else whoever logs in. With --key, the key.`,
+Who signs: the ID token given with --identity-token or SIGSTORE_ID_TOKEN; else the CI job
+or workload that this runs in (docs/guides/ci.md); else who logs in. With --key, the key.`,
 		Example: `  hallmark sign release.tar.gz
   hallmark sign --identity-token token.txt a.zip b.zip
   hallmark sign registry.example.com/app:v1
