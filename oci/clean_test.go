@@ -29,6 +29,7 @@ func removables(t *testing.T, image Image) []Removable {
 
 // What is taken off is not found any more, in either form of storage; the rest is.
 func TestRemove(t *testing.T) {
+	t.Parallel()
 	for _, referrers := range []bool{true, false} {
 		p := newPlace(t, referrers)
 		p.attach(t, "one")
@@ -63,6 +64,7 @@ func TestRemove(t *testing.T) {
 // Whatever a registry lists: the image, its parts, what hangs on others and what has
 // a tag of its own stay.
 func TestRemoveKeeps(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, true)
 	index, err := random.Index(100, 1, 1)
 	if err != nil {
@@ -128,6 +130,7 @@ func TestRemoveKeeps(t *testing.T) {
 
 // Somebody who signs while others are taken off loses nothing.
 func TestRemoveBesideWriters(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, false)
 	p.attach(t, "old")
 	old := removables(t, p.image)
@@ -151,6 +154,7 @@ func TestRemoveBesideWriters(t *testing.T) {
 }
 
 func TestRemoveRefused(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, false)
 	p.attach(t, "one")
 	all := removables(t, p.image)
@@ -177,6 +181,7 @@ func TestRemoveRefused(t *testing.T) {
 
 // Where it can't be seen what tags name, nothing is offered.
 func TestTagsUnseen(t *testing.T) {
+	t.Parallel()
 	for what, how := range map[string]http.HandlerFunc{
 		"refused": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) },
 		"rubbish": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "[]") },

@@ -82,6 +82,7 @@ func stay(t *testing.T, image Image, why string) {
 // Whoever may write tags can have one for signatures name another image, or a
 // platform of one.
 func TestLegacyTagNamesAnother(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, true)
 	prod, parts := p.pushIndex(t, "prod")
 	p.tagAs(t, p.image.fallbackTag()+signatureSuffix, parts[0])
@@ -98,6 +99,7 @@ func TestLegacyTagNamesAnother(t *testing.T) {
 // What others use stays: an index that a tag names, however deep, tags of other
 // images, and tags of which a registry gives no digest.
 func TestUsedByOthersStays(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, true)
 	p.attach(t, "sbom")
 	collected := p.attached(t)
@@ -123,6 +125,7 @@ func TestUsedByOthersStays(t *testing.T) {
 // What is tagged while the request stands stays, and so does what an image lists
 // that is an image itself.
 func TestUsedSince(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, true)
 	p.attach(t, "one")
 	all := removables(t, p.image)
@@ -145,6 +148,7 @@ func TestUsedSince(t *testing.T) {
 // A signature that was added while the request stands is not lost with the ones
 // that it was about.
 func TestLegacyTagMoves(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, true)
 	p.legacy(t, signatureSuffix, Descriptor{MediaType: typeSimpleSigning}, "payload")
 	all := removables(t, p.image)
@@ -168,6 +172,7 @@ func TestLegacyTagMoves(t *testing.T) {
 
 // Neither a timeout nor Ctrl-C hides what was not deleted.
 func TestRemoveBrokenOff(t *testing.T) {
+	t.Parallel()
 	for _, what := range []string{"in time", "by hand", "before anything was deleted"} {
 		p := newPlace(t, false)
 		p.attach(t, "one")

@@ -12,6 +12,7 @@ import (
 // What somebody else has under the fallback tag is not overwritten, however it is
 // written.
 func TestFallbackTagIsTaken(t *testing.T) {
+	t.Parallel()
 	for what, raw := range map[string]string{
 		"an image":                        `{"schemaVersion":2,"mediaType":"` + typeManifest + `","config":{"mediaType":"` + typeConfig + `","size":2,"digest":"` + digestOf([]byte("{}")) + `"},"layers":[]}`,
 		"an image that does not say what": `{"schemaVersion":2,"config":{"mediaType":"` + typeConfig + `","size":2,"digest":"` + digestOf([]byte("{}")) + `"},"layers":[]}`,
@@ -33,6 +34,7 @@ func TestFallbackTagIsTaken(t *testing.T) {
 // What others wrote into the list stays in it, and so does what they wrote into its
 // entries.
 func TestFallbackListKeepsMembers(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, false)
 	p.attach(t, "theirs")
 	list := p.tag(t, p.image.fallbackTag())

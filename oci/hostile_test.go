@@ -66,6 +66,7 @@ func TestHostileLists(t *testing.T) {
 
 // Ten thousand referrers on a hundred pages, and the one bundle on the last.
 func TestManyReferrers(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, true)
 	p.attach(t, "one")
 	found, err := bundles(t, p.image)
@@ -106,6 +107,7 @@ func manifestSize(t *testing.T, p *place, digest string) int64 {
 
 // Attachments that are not what they say are refused, each for itself.
 func TestHostileAttachments(t *testing.T) {
+	t.Parallel()
 	good := func(image Image) manifest { return Attachment{Bundle: []byte("good")}.manifest(image) }
 	for what, change := range map[string]func(m *manifest){
 		"subject of another image": func(m *manifest) { m.Subject.Digest = digestOf([]byte("another")) },
@@ -139,6 +141,7 @@ func TestHostileAttachments(t *testing.T) {
 // A thousand of the largest attachments cost no more than two: what is beyond the
 // budget of an image is not asked for.
 func TestBudget(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, true)
 	for i := range 30 {
 		m := Attachment{Bundle: fmt.Append(nil, i)}.manifest(p.image)
@@ -170,6 +173,7 @@ func TestBudget(t *testing.T) {
 
 // A bundle of 130 megabytes is put and fetched with little more than itself.
 func TestLargeBundle(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, true)
 	large := bytes.Repeat([]byte("x"), 130<<20)
 	if _, err := New(Options{}).Attach(t.Context(), p.image, Attachment{Bundle: large}); err != nil {
@@ -205,6 +209,7 @@ func goodOne(t *testing.T, p *place) Descriptor {
 
 // Bytes that are not those of the digest have not been seen.
 func TestLyingDigests(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"/blobs/", "/manifests/"} {
 		p := newPlace(t, true)
 		p.attach(t, "good")
@@ -233,6 +238,7 @@ func TestLyingDigests(t *testing.T) {
 
 // Other artifacts are not bundles, also where the list does not tell.
 func TestOtherArtifacts(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, true)
 	m := Attachment{Bundle: []byte("sbom")}.manifest(p.image)
 	m.ArtifactType, m.Layers[0].MediaType = "", "application/spdx+json"
@@ -345,6 +351,7 @@ func (p *place) streams(t *testing.T, digest, want string) {
 
 // A registry that is busy is asked again when it says so.
 func TestRetryAfter(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, true)
 	p.attach(t, "one")
 	busy, since := 2, time.Now()
@@ -372,6 +379,7 @@ func TestRetryAfter(t *testing.T) {
 }
 
 func TestTimesOut(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, true)
 	done := make(chan struct{})
 	defer close(done)
@@ -389,6 +397,7 @@ func TestTimesOut(t *testing.T) {
 
 // Plain HTTP is for loopback.
 func TestPlainHTTP(t *testing.T) {
+	t.Parallel()
 	for address, want := range map[string]bool{
 		"http://127.0.0.1/": true, "http://[::1]:5000/": true, "http://localhost:5000/": true,
 		"http://app.localhost:5000/": true, "http://127.8.9.1:5000/": true, "http://10.0.0.1/": false, "http://registry.local/": false, "http://localhost.example.com/": false, "http://127.0.0.1.example.com/": false,

@@ -57,6 +57,7 @@ func (p *place) tag(t *testing.T, tag string) string {
 
 // What is left in the older form is read as it was left, each behind the one before.
 func TestLegacyRoundTrip(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, true)
 	c := New(Options{})
 	envelope := Legacy{Detached: bundle.Detached{Signature: []byte("{}"), Timestamp: []byte("time")}, PredicateType: "https://example.com/p", Signature: []byte("raw")}
@@ -96,6 +97,7 @@ func TestLegacyRoundTrip(t *testing.T) {
 // What others wrote stays, to the member; what is no list of signatures is never
 // overwritten.
 func TestLegacyOfOthers(t *testing.T) {
+	t.Parallel()
 	layer := `{"mediaType":"` + typeSimpleSigning + `","size":3,"digest":"` + digestOf([]byte("abc")) + `","annotations":{"theirs":"1"},"urls":["https://example.com"]}`
 	whole := `{"schemaVersion":2,"mediaType":"` + typeManifest + `","config":{"mediaType":"x/y","size":2,"digest":"` + digestOf([]byte("{}")) + `"},"layers":[` + layer + `],"annotations":{"also":"theirs"},"unknown":{"a":[1, 2]}}`
 	for name, c := range map[string]struct {
@@ -131,6 +133,7 @@ func TestLegacyOfOthers(t *testing.T) {
 
 // Several who write at once lose nothing.
 func TestManyLegacyWriters(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, true)
 	people := []string{"alice", "bob", "carol", "dave"}
 	var all sync.WaitGroup

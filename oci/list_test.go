@@ -31,6 +31,7 @@ func (p *place) own(t *testing.T) []Descriptor {
 // A list whose later page is not given has not been seen, whatever the status: the
 // first page was a list, so there is an API.
 func TestListBreaksOff(t *testing.T) {
+	t.Parallel()
 	html := func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		io.WriteString(w, "<h1>please log in</h1>")
@@ -61,6 +62,7 @@ func TestListBreaksOff(t *testing.T) {
 
 // What older registries answer to the first request has them asked for the tag.
 func TestNoAPI(t *testing.T) {
+	t.Parallel()
 	for _, code := range []int{404, 400, 405, 406, 501, 204} {
 		p := newPlace(t, false)
 		p.attach(t, "one")
@@ -74,6 +76,7 @@ func TestNoAPI(t *testing.T) {
 // A registry that has learned the API lists what was put since; the bundle of before
 // is under the tag. Where the API lists a bundle, the tag is not asked for.
 func TestBothLists(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, false)
 	p.attach(t, "old, by the tag")
 	fresh := p.put(t, fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"artifactType":"x/y","config":{"mediaType":%q,"size":2,"digest":%q},"layers":[],"subject":{"mediaType":%q,"size":%d,"digest":%q}}`,
@@ -102,6 +105,7 @@ func TestBothLists(t *testing.T) {
 // Pages of four megabytes are not asked for without end, and what is in them beside
 // the entry is not kept.
 func TestFatPages(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, true)
 	fat := Descriptor{MediaType: "x/y", Size: 1, Digest: digestOf([]byte("x")), ArtifactType: "x/z", Annotations: map[string]string{"a": strings.Repeat("A", 4<<20-600)}}
 	pages := 0
@@ -125,6 +129,7 @@ func TestFatPages(t *testing.T) {
 
 // Manifests that are large once parsed are refused before they are.
 func TestManifestOfManyValues(t *testing.T) {
+	t.Parallel()
 	for what, filling := range map[string]string{"objects": "{}", "nulls": "null", "arrays": `{"urls":[]}`} {
 		raw := fmt.Appendf(nil, `{"schemaVersion":2,"config":{},"layers":[%s%s]}`, strings.Repeat(filling+",", maxValues), filling)
 		if _, err := ParseContents(Descriptor{MediaType: typeManifest}, raw); !errors.Is(err, ErrMalformed) {
@@ -150,6 +155,7 @@ func TestManifestOfManyValues(t *testing.T) {
 // Older are the bundles under the tag that the API does not list, and what cosign 1
 // and 2 left, but for what is known.
 func TestOlder(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, false)
 	p.attach(t, "old, by the tag")
 	p.legacy(t, signatureSuffix, Descriptor{MediaType: typeSimpleSigning}, "payload")

@@ -11,6 +11,7 @@ import (
 // Images are named in many ways. What hallmark does not read is told which way it
 // does, and which name is probably meant.
 func TestMisnamed(t *testing.T) {
+	t.Parallel()
 	hex := strings.Repeat("ab", 32)
 	for text, want := range map[string]struct{ reason, try string }{
 		"127.0.0.1:99999/app:v1":                   {"has a port above 65535", ""},

@@ -14,6 +14,7 @@ import (
 
 // What is put on an image is found there, in either form of storage, and by tag.
 func TestRoundTrip(t *testing.T) {
+	t.Parallel()
 	for _, referrers := range []bool{true, false} {
 		p := newPlace(t, referrers)
 		if found, err := bundles(t, p.image); err != nil || len(found) != 0 {
@@ -47,6 +48,7 @@ func contents(found []Signature) []string {
 
 // A registry that has gained the API may not list what was put there before.
 func TestGainedAPI(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, false)
 	p.attach(t, "one")
 	p.answer("/referrers/", lists())
@@ -57,6 +59,7 @@ func TestGainedAPI(t *testing.T) {
 
 // Many who sign at once where the registry has no referrers API lose nothing.
 func TestManyWriters(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, false)
 	const writers = 5
 	var all sync.WaitGroup
@@ -75,6 +78,7 @@ func TestManyWriters(t *testing.T) {
 
 // An image by digest takes a list, a manifest and a bundle.
 func TestThreeRequests(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, true)
 	p.attach(t, "one")
 	image, ok := p.ref(t, "@"+p.image.Digest).Named()
@@ -93,6 +97,7 @@ func TestThreeRequests(t *testing.T) {
 
 // One client tells registries apart that have a repository of the same name.
 func TestTwoRegistries(t *testing.T) {
+	t.Parallel()
 	one, two := newPlace(t, true), newPlace(t, true)
 	one.attach(t, "one")
 	c := New(Options{})
@@ -108,6 +113,7 @@ func TestTwoRegistries(t *testing.T) {
 }
 
 func TestReferences(t *testing.T) {
+	t.Parallel()
 	hex := strings.Repeat("ab", 32)
 	for _, good := range []string{"localhost:5000/a:v1", "ghcr.io/a/b/c@sha256:" + hex, "127.0.0.1:1/a:b", "[::1]:5000/a:b"} {
 		if r, err := ParseReference(good); err != nil || r.String() != good || !LooksLikeImage(good) {
@@ -152,6 +158,7 @@ func TestUnseen(t *testing.T) {
 
 // One attachment that can't be had does not hide the others, nor itself.
 func TestOneUnseen(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"manifests", "blobs"} {
 		p := newPlace(t, true)
 		p.attach(t, "one")

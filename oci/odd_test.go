@@ -36,6 +36,7 @@ const (
 // list under the tag read: pages for people (registry.k8s.io, Google's registries),
 // the image itself (GitLab), other JSON.
 func TestOtherThanList(t *testing.T) {
+	t.Parallel()
 	elsewhere := httptest.NewServer(body("text/html", loginPage))
 	defer elsewhere.Close()
 	for what, how := range map[string]http.HandlerFunc{
@@ -61,6 +62,7 @@ func TestOtherThanList(t *testing.T) {
 
 // A list is a list whatever media type it is sent as, if it says itself that it is one.
 func TestListTypes(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{TypeIndex, TypeIndex + "; charset=utf-8", strings.ToUpper(TypeIndex), "application/json", "application/json; charset=utf-8", "text/plain"} {
 		p := newPlace(t, true)
 		p.attach(t, "one")
@@ -105,6 +107,7 @@ func (p *place) dashes() {
 }
 
 func TestTagIsTheImage(t *testing.T) {
+	t.Parallel()
 	for _, what := range []string{":v1", ":index"} {
 		p := newPlace(t, false)
 		if what == ":index" {
@@ -135,6 +138,7 @@ func TestTagIsTheImage(t *testing.T) {
 // A registry that does not say OCI-Subject gets the list under the tag, also where its
 // API answers, and lists nothing (Quay). One that says it, of the right image, does not.
 func TestNoSubjectHeader(t *testing.T) {
+	t.Parallel()
 	for what, c := range map[string]struct {
 		list, subject string
 		tagged        bool
@@ -165,6 +169,7 @@ func TestNoSubjectHeader(t *testing.T) {
 
 // What is no manifest is no image, whatever its hash: nobody signs a login page.
 func TestNoManifest(t *testing.T) {
+	t.Parallel()
 	image := `"schemaVersion":2,"config":{"mediaType":"` + typeConfig + `","size":2,"digest":"` + digestOf([]byte("{}")) + `"},"layers":[]`
 	for what, c := range map[string]struct {
 		kind, text, digest string
@@ -207,6 +212,7 @@ func TestNoManifest(t *testing.T) {
 
 // Whether a bundle will be taken and found is looked at before there is one.
 func TestCheckAttach(t *testing.T) {
+	t.Parallel()
 	refuses := func(code int, text string) func(*place) http.HandlerFunc {
 		return func(*place) http.HandlerFunc {
 			return func(w http.ResponseWriter, _ *http.Request) {
@@ -246,6 +252,7 @@ func TestCheckAttach(t *testing.T) {
 
 // Links to the next page as registries and the proxies before them write them.
 func TestNextPage(t *testing.T) {
+	t.Parallel()
 	const current = "https://registry.example.com/v2/a/b/referrers/sha256:00"
 	for _, c := range []struct {
 		links []string
@@ -276,6 +283,7 @@ func TestNextPage(t *testing.T) {
 
 // A registry lists the image itself, or one thing twice: neither is an attachment more.
 func TestListsTheImage(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, true)
 	p.attach(t, "one")
 	own := p.own(t)[0]
@@ -295,6 +303,7 @@ func TestListsTheImage(t *testing.T) {
 // Registries with names and without TLS are reached where that is allowed, and
 // otherwise what is missing is said. A proxy leads the names to the registry.
 func TestPlainByName(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, true)
 	base := &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, p.host())
@@ -322,6 +331,7 @@ func TestPlainByName(t *testing.T) {
 
 // A name below localhost that leads to another machine is not this machine.
 func TestLocalhostElsewhere(t *testing.T) {
+	t.Parallel()
 	elsewhere := func(context.Context, string, string) (net.Conn, error) {
 		return remoteConn{}, nil
 	}
@@ -341,6 +351,7 @@ func (remoteConn) Close() error         { return nil }
 // A registry that knows no HEAD is asked by GET, and a page for people in place of a
 // manifest says nothing of a tag.
 func TestNoHead(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, true)
 	p.legacy(t, signatureSuffix, Descriptor{MediaType: typeSimpleSigning}, "payload")
 	p.answer("HEAD /v2/a/b/manifests/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusMethodNotAllowed) })

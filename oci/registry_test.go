@@ -21,7 +21,10 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 )
+
+func TestMain(m *testing.M) { testkit.Parallel(m) }
 
 // place is a registry on loopback with one image in it, a/b:v1. before may answer
 // a request in the registry's stead.

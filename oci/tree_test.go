@@ -17,6 +17,7 @@ import (
 
 // What cosign 1 and 2 left is read where no bundle is, and listed.
 func TestLegacy(t *testing.T) {
+	t.Parallel()
 	for _, referrers := range []bool{true, false} {
 		p := newPlace(t, referrers)
 		p.legacy(t, signatureSuffix, Descriptor{MediaType: typeSimpleSigning, Annotations: map[string]string{noteSignature: "c2ln", noteCertificate: "PEM"}}, "payload")
@@ -65,6 +66,7 @@ func (p *place) legacy(t *testing.T, suffix string, layer Descriptor, content st
 // Of hostile layers each is refused for itself, and a tag that can't be read leaves
 // it open whether the image is signed.
 func TestHostileLegacy(t *testing.T) {
+	t.Parallel()
 	for what, raw := range map[string]string{
 		"rubbish":      "[]",
 		"40 GB":        `{"schemaVersion":2,"layers":[{"mediaType":"` + typeEnvelope + `","size":40000000000,"digest":"` + digestOf(nil) + `"}]}`,
@@ -88,6 +90,7 @@ func TestHostileLegacy(t *testing.T) {
 }
 
 func TestPlatforms(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, true)
 	index, err := random.Index(100, 1, 3)
 	if err != nil {
@@ -115,6 +118,7 @@ func TestPlatforms(t *testing.T) {
 
 // An index that seems to contain itself, or without end, comes to one.
 func TestHostileIndexes(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, true)
 	index := func(all ...Descriptor) []byte {
 		raw, err := marshal(index{SchemaVersion: 2, MediaType: TypeIndex, Manifests: all})

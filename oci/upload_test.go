@@ -45,6 +45,7 @@ func (p *place) uploads(put http.HandlerFunc) func() int {
 
 // An upload that breaks off is called off, whatever broke it off.
 func TestUploadCalledOff(t *testing.T) {
+	t.Parallel()
 	refuse := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }
 	content := func(r io.Reader) func(context.Context) (io.ReadCloser, error) {
 		return func(context.Context) (io.ReadCloser, error) { return io.NopCloser(r), nil }
@@ -107,6 +108,7 @@ func (s *slowSource) Close() error {
 // A registry that answers an upload with 401 before it has read it gets the stream once, and
 // nothing reads the stream once PutBlob has returned.
 func TestUploadIsSentOnce(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, true)
 	var puts atomic.Int32
 	p.answer("/", func(w http.ResponseWriter, r *http.Request) {

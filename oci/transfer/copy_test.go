@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"reflect"
 	"strings"
@@ -39,23 +40,26 @@ func (p *place) pushSigned(t *testing.T) oci.Image {
 func TestCopy(t *testing.T) {
 	t.Parallel()
 	for _, can := range [][2]bool{{true, true}, {true, false}, {false, true}, {false, false}} {
-		from, to := newPlace(t, can[0]), newPlace(t, can[1])
-		image := from.pushSigned(t)
-		r := run(t, from, to, image.Descriptor())
-		if !r.Complete || r.Platforms != 3 || r.Attachments != 5 || r.Manifests != 10 || r.Sent == 0 || r.Skipped != 0 {
-			t.Fatalf("%v: %+v", can, r)
-		}
-		if got := to.resolve(t, "c/d:v1"); got.Digest != image.Digest {
-			t.Errorf("%v: %s is tagged", can, got.Digest)
-		}
-		there, err := client().Bundles(t.Context(), to.resolve(t, "c/d:v1"))
-		if err != nil || len(there) != 2 {
-			t.Errorf("%v: %v, %v", can, there, err)
-		}
-		again := run(t, from, to, image.Descriptor())
-		if !again.Complete || again.Sent != 0 || again.Skipped != r.Sent {
-			t.Errorf("%v: again: %+v", can, again)
-		}
+		t.Run(fmt.Sprint(can), func(t *testing.T) {
+			t.Parallel()
+			from, to := newPlace(t, can[0]), newPlace(t, can[1])
+			image := from.pushSigned(t)
+			r := run(t, from, to, image.Descriptor())
+			if !r.Complete || r.Platforms != 3 || r.Attachments != 5 || r.Manifests != 10 || r.Sent == 0 || r.Skipped != 0 {
+				t.Fatalf("%v: %+v", can, r)
+			}
+			if got := to.resolve(t, "c/d:v1"); got.Digest != image.Digest {
+				t.Errorf("%v: %s is tagged", can, got.Digest)
+			}
+			there, err := client().Bundles(t.Context(), to.resolve(t, "c/d:v1"))
+			if err != nil || len(there) != 2 {
+				t.Errorf("%v: %v, %v", can, there, err)
+			}
+			again := run(t, from, to, image.Descriptor())
+			if !again.Complete || again.Sent != 0 || again.Skipped != r.Sent {
+				t.Errorf("%v: again: %+v", can, again)
+			}
+		})
 	}
 }
 
@@ -83,31 +87,46 @@ func TestResume(t *testing.T) {
 	t.Parallel()
 	from := newPlace(t, true)
 	image := from.pushSigned(t)
-	for can, step := range map[bool]int32{true: 3, false: 11} {
-		for at := int32(1); ; at += step {
-			to := newPlace(t, can)
-			var writes atomic.Int32
-			to.answer("P", nil)
-			to.before = func(w http.ResponseWriter, r *http.Request) bool {
-				fails := (r.Method == http.MethodPut || r.Method == http.MethodPost) && writes.Add(1) >= at
-				if fails {
-					w.WriteHeader(http.StatusForbidden)
-				}
-				return fails
-			}
-			r := run(t, from, to, image.Descriptor())
-			to.answer("", nil)
-			if r.Complete {
-				break
-			}
-			if len(r.Missing) == 0 || to.has(t, "c/d/manifests/v1") {
-				t.Errorf("write %d fails: %+v", at, r)
-			}
-			if again := run(t, from, to, image.Descriptor()); !again.Complete || again.Sent+r.Sent != again.Skipped+again.Sent {
-				t.Errorf("write %d failed: %+v, then %+v", at, r, again)
-			}
+	for can, step := range map[bool]int64{true: 3, false: 11} {
+		all := resume(t, from, image, can, math.MaxInt64)
+		for at := int64(1); at <= all; at += step {
+			t.Run(fmt.Sprintf("%t %d", can, at), func(t *testing.T) {
+				t.Parallel()
+				resume(t, from, image, can, at)
+			})
 		}
 	}
+}
+
+// resume copies an image to a target that refuses all writes from one on, and then to the
+// same target again, and returns the number of writes. can reports whether the target lists
+// referrers.
+func resume(t *testing.T, from *place, image oci.Image, can bool, at int64) int64 {
+	t.Helper()
+	to := newPlace(t, can)
+	var writes atomic.Int64
+	to.before = func(w http.ResponseWriter, r *http.Request) bool {
+		fails := (r.Method == http.MethodPut || r.Method == http.MethodPost) && writes.Add(1) >= at
+		if fails {
+			w.WriteHeader(http.StatusForbidden)
+		}
+		return fails
+	}
+	r := run(t, from, to, image.Descriptor())
+	to.answer("", nil)
+	if r.Complete != (writes.Load() < at) {
+		t.Errorf("write %d fails: %+v", at, r)
+	}
+	if r.Complete {
+		return writes.Load()
+	}
+	if len(r.Missing) == 0 || to.has(t, "c/d/manifests/v1") {
+		t.Errorf("write %d fails: %+v", at, r)
+	}
+	if again := run(t, from, to, image.Descriptor()); !again.Complete || again.Sent+r.Sent != again.Skipped+again.Sent {
+		t.Errorf("write %d failed: %+v, then %+v", at, r, again)
+	}
+	return writes.Load()
 }
 
 // Work that is called off ends at once, and is no report.
@@ -152,13 +171,16 @@ func TestTriesAgain(t *testing.T) {
 func TestTokensExpire(t *testing.T) {
 	t.Parallel()
 	for _, reads := range []bool{true, false} {
-		from, to := newPlace(t, true), newPlace(t, false)
-		image := from.pushSigned(t)
-		from.expires(reads)
-		to.expires(reads)
-		if r := run(t, from, to, image.Descriptor()); !r.Complete {
-			t.Errorf("%+v", r)
-		}
+		t.Run(fmt.Sprintf("reads %t", reads), func(t *testing.T) {
+			t.Parallel()
+			from, to := newPlace(t, true), newPlace(t, false)
+			image := from.pushSigned(t)
+			from.expires(reads)
+			to.expires(reads)
+			if r := run(t, from, to, image.Descriptor()); !r.Complete {
+				t.Errorf("%+v", r)
+			}
+		})
 	}
 }
 

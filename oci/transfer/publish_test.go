@@ -97,6 +97,7 @@ func order(t *testing.T, to, door *place, tag string, late bool, sign, signed fu
 // Ours is written again when somebody's who had seen nothing there came after it, and
 // had no signature that we don't have.
 func TestLegacyReplacedMeanwhile(t *testing.T) {
+	t.Parallel()
 	from, to := newPlace(t, true), newPlace(t, true)
 	image := from.put(t, "v1", nil, "layer")
 	tag := image.LegacyTags()[0]
@@ -118,6 +119,7 @@ func TestLegacyReplacedMeanwhile(t *testing.T) {
 
 // What stands under the target's tag and is no list of signatures is somebody's.
 func TestLegacyTagIsTaken(t *testing.T) {
+	t.Parallel()
 	from, to := newPlace(t, true), newPlace(t, true)
 	image := from.put(t, "v1", nil, "layer")
 	tag := image.LegacyTags()[1]

@@ -23,9 +23,12 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/oci"
 	"github.com/hallmark-sign/hallmark/oci/transfer"
 )
+
+func TestMain(m *testing.M) { testkit.Parallel(m) }
 
 const (
 	typeManifest = "application/vnd.oci.image.manifest.v1+json"

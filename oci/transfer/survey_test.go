@@ -22,6 +22,7 @@ func entryOf(i oci.Image) oci.Descriptor {
 // A platform's signature that the index's list has as well is copied all the same: a
 // listing that is false hides none that is true.
 func TestFalseListingFirst(t *testing.T) {
+	t.Parallel()
 	for _, api := range []bool{true, false} {
 		from, to := newPlace(t, true), newPlace(t, true)
 		image := from.push(t)
@@ -47,6 +48,7 @@ func TestFalseListingFirst(t *testing.T) {
 
 // A list that breaks off is no complete one.
 func TestCopyListBreaksOff(t *testing.T) {
+	t.Parallel()
 	for _, status := range []int{404, 400, 405} {
 		from, to := newPlace(t, true), newPlace(t, true)
 		image := from.put(t, "v1", nil, "layer")
@@ -67,6 +69,7 @@ func TestCopyListBreaksOff(t *testing.T) {
 
 // A bundle of before the registry learned the API goes along with one of since.
 func TestCopyBothLists(t *testing.T) {
+	t.Parallel()
 	from, to := newPlace(t, false), newPlace(t, true)
 	image := from.put(t, "v1", nil, "layer")
 	on := from.resolve(t, "a/b:v1")
@@ -86,6 +89,7 @@ func TestCopyBothLists(t *testing.T) {
 // read: of a hundred platforms with the same 19,000 things on each, and of manifests
 // of nothing but empty layers.
 func TestSurveyIsBounded(t *testing.T) {
+	t.Parallel()
 	tooMuch := func(from *place, image oci.Descriptor) {
 		t.Helper()
 		to := newPlace(t, true).repository(t, "e/f")
