@@ -21,9 +21,12 @@ import (
 
 	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/hallmarktest"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 )
+
+func TestMain(m *testing.M) { testkit.Parallel(m) }
 
 func key(t *testing.T) *ecdsa.PrivateKey {
 	t.Helper()
@@ -66,6 +69,7 @@ func ask(t *testing.T, url string) map[string]error {
 
 // A refusal is the service's, with its words; nobody asks again.
 func TestRefusal(t *testing.T) {
+	t.Parallel()
 	url, asked := answering(t, http.StatusForbidden, nil, `{"code":7,"message":"not \u001b[31myou","details":[]}`)
 	for name, err := range ask(t, url) {
 		refused := new(client.StatusError)
@@ -83,6 +87,7 @@ func TestRefusal(t *testing.T) {
 
 // An answer of another status than the API's, a redirect among them, is none.
 func TestOtherAnswers(t *testing.T) {
+	t.Parallel()
 	elsewhere, followed := answering(t, http.StatusOK, nil, "{}")
 	for status, header := range map[int]http.Header{
 		http.StatusFound:     {"Location": {elsewhere}},
@@ -103,6 +108,7 @@ func TestOtherAnswers(t *testing.T) {
 
 // A service that fails decides nothing, whatever it says.
 func TestServiceFails(t *testing.T) {
+	t.Parallel()
 	for _, status := range []int{http.StatusInternalServerError, http.StatusNotImplemented, http.StatusInsufficientStorage} {
 		url, _ := answering(t, status, nil, `{"code":13,"message":"broken","details":[]}`)
 		for name, err := range ask(t, url) {
@@ -115,6 +121,7 @@ func TestServiceFails(t *testing.T) {
 
 // Timestamp authorities answer 200, but for Sigstore's own, which answers 201.
 func TestTimestampStatus(t *testing.T) {
+	t.Parallel()
 	i := hallmarktest.New(t)
 	for _, status := range []int{http.StatusOK, http.StatusCreated} {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -136,6 +143,7 @@ func TestTimestampStatus(t *testing.T) {
 
 // What a service says under the right status is read strictly, and to a limit.
 func TestMalformedAnswers(t *testing.T) {
+	t.Parallel()
 	for name, body := range map[string]string{
 		"empty": "", "not JSON": "<html>", "trailing data": "{} {}", "null": "null",
 		"endless": strings.Repeat("x", 5<<20),
@@ -153,6 +161,7 @@ func TestMalformedAnswers(t *testing.T) {
 
 // A busy service is asked again, as it says, and its answer counts.
 func TestRetry(t *testing.T) {
+	t.Parallel()
 	var asked atomic.Int64
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if asked.Add(1) < 3 {
@@ -211,6 +220,7 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 
 // Waiting ends with the context, and what is known is that nothing is known.
 func TestUnavailable(t *testing.T) {
+	t.Parallel()
 	url, _ := answering(t, http.StatusServiceUnavailable, http.Header{"Retry-After": {"3600"}}, "")
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
@@ -228,6 +238,7 @@ func TestUnavailable(t *testing.T) {
 
 // The token is in the Authorization header and in no error.
 func TestTokenStaysSecret(t *testing.T) {
+	t.Parallel()
 	const token = "e30.eyJzdWIiOiJzZWNyZXQifQ.c2ln"
 	var bearer string
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -246,6 +257,7 @@ func TestTokenStaysSecret(t *testing.T) {
 
 // Trust files are refused before anybody is asked to confirm them.
 func TestTrustIsParsed(t *testing.T) {
+	t.Parallel()
 	url, _ := answering(t, http.StatusOK, nil, `{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1","surprise":1}`)
 	if _, err := client.Trust(t.Context(), client.NewHTTP(time.Second, nil), url); !errors.Is(err, trust.ErrMalformed) {
 		t.Errorf("got %v", err)

@@ -25,6 +25,7 @@ func store(url string) client.Evidence {
 
 // There are three answers, and what is not one of the first two is the third.
 func TestEvidenceAnswers(t *testing.T) {
+	t.Parallel()
 	digest := make([]byte, 32)
 	elsewhere, followed := answering(t, http.StatusOK, nil, `{"attestations":[{"bundle":{}}]}`)
 	for name, c := range map[string]struct {
@@ -67,6 +68,7 @@ func TestEvidenceAnswers(t *testing.T) {
 
 // A store that does not answer is not one that has nothing.
 func TestEvidenceUnavailable(t *testing.T) {
+	t.Parallel()
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
 	release := make(chan struct{})
@@ -92,6 +94,7 @@ func TestEvidenceUnavailable(t *testing.T) {
 
 // Pages are followed at the address that was given, whatever the links' is.
 func TestEvidencePages(t *testing.T) {
+	t.Parallel()
 	const pages = 5
 	var asked atomic.Int64
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -114,6 +117,7 @@ func TestEvidencePages(t *testing.T) {
 
 // A page that was there and is gone is no end.
 func TestEvidenceLosesPage(t *testing.T) {
+	t.Parallel()
 	var asked atomic.Int64
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if asked.Add(1) > 1 {
@@ -132,6 +136,7 @@ func TestEvidenceLosesPage(t *testing.T) {
 
 // What a store sends is limited, whatever it says of its length.
 func TestEvidenceLimits(t *testing.T) {
+	t.Parallel()
 	large := []byte(`{"attestations":[{"bundle":{"a":"` + strings.Repeat("x", attestations.MaxBundle-100) + `"}}]}`)
 	var asked atomic.Int64
 	pages := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -160,6 +165,7 @@ func TestEvidenceLimits(t *testing.T) {
 
 // A refusal to keep is told in the store's words, and only 201 is none.
 func TestEvidencePut(t *testing.T) {
+	t.Parallel()
 	refusing, _ := answering(t, http.StatusUnprocessableEntity, nil, `{"message":"bundle is refused: log-missing","status":"422"}`)
 	refusal := new(client.StatusError)
 	if err := store(refusing).Put(t.Context(), make([]byte, 32), []byte("{}")); !errors.As(err, &refusal) || refusal.Message != "bundle is refused: log-missing" {

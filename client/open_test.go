@@ -15,6 +15,7 @@ import (
 // Open takes the services of versions that it speaks, and fails where logs are asked for and
 // none of them can be used.
 func TestOpen(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	service := func(url string, version uint32) trust.Service {
 		return trust.Service{URL: url, APIVersion: version, Operator: url, Validity: trust.Validity{Start: now.Add(-time.Hour)}}

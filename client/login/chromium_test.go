@@ -206,6 +206,7 @@ func (b *tab) styled() {
 }
 
 func TestBrowserWithChromium(t *testing.T) {
+	t.Parallel()
 	o := runIssuer(t)
 	b := chromium(t)
 	done := make(chan struct{})
@@ -238,6 +239,7 @@ func TestBrowserWithChromium(t *testing.T) {
 }
 
 func TestDeviceWithChromium(t *testing.T) {
+	t.Parallel()
 	o := runIssuer(t)
 	b := chromium(t)
 	out := &reader{found: make(chan [2]string, 1)}
@@ -273,6 +275,7 @@ func TestDeviceWithChromium(t *testing.T) {
 }
 
 func TestPasswordChangeWithChromium(t *testing.T) {
+	t.Parallel()
 	o := runIssuer(t)
 	b := chromium(t)
 	b.call("Page.navigate", map[string]any{"url": o.Issuer + "/login/password-change"}, nil)

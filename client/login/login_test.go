@@ -26,7 +26,10 @@ import (
 	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/client/retry"
 	"github.com/hallmark-sign/hallmark/internal/issuer"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 )
+
+func TestMain(m *testing.M) { testkit.Parallel(m) }
 
 const (
 	alice  = "alice@example.com"
@@ -75,6 +78,7 @@ func isToken(t testing.TB, token string, err error) {
 }
 
 func TestPassword(t *testing.T) {
+	t.Parallel()
 	o := runIssuer(t)
 	token, err := Password(t.Context(), o, alice, []byte(secret))
 	isToken(t, token, err)
@@ -122,6 +126,7 @@ func send(t testing.TB, c *http.Client, page *http.Response, values url.Values) 
 }
 
 func TestBrowser(t *testing.T) {
+	t.Parallel()
 	o := runIssuer(t)
 	var out bytes.Buffer
 	var last *http.Response
@@ -146,6 +151,7 @@ func TestBrowser(t *testing.T) {
 // TestBrowserIgnoresOthers: an answer without the attempt's state does not end
 // the wait, and one with an error does.
 func TestBrowserIgnoresOthers(t *testing.T) {
+	t.Parallel()
 	o := runIssuer(t)
 	open := func(address string) error {
 		u, err := url.Parse(address)
@@ -204,6 +210,7 @@ func (r *reader) Write(p []byte) (int, error) {
 }
 
 func TestDevice(t *testing.T) {
+	t.Parallel()
 	o := runIssuer(t)
 	for _, answer := range []string{"allow", "deny"} {
 		out := &reader{found: make(chan [2]string, 1)}
@@ -302,6 +309,7 @@ func TestOddIssuers(t *testing.T) {
 }
 
 func TestNonceIsChecked(t *testing.T) {
+	t.Parallel()
 	payload := base64.RawURLEncoding.EncodeToString([]byte(`{"iss":"http://localhost:1","aud":["sigstore"],"nonce":"another"}`))
 	o := odd(t, map[string]string{"/t": `{"id_token":"e30.` + payload + `.AAAA"}`})
 	s := &session{issuer: "http://localhost:1", clientID: "sigstore", http: limitedClient(nil), endpoints: endpoints{Token: o.Issuer + "/t"}}
@@ -322,6 +330,7 @@ func TestNonceIsChecked(t *testing.T) {
 }
 
 func TestPasswordNeedsHallmarksPage(t *testing.T) {
+	t.Parallel()
 	good := `{"issuer":"ISSUER","authorization_endpoint":"ISSUER/a","token_endpoint":"ISSUER/t"}`
 	for what, answers := range map[string]map[string]string{
 		"another page":     {discovery: good, "/a": `<form action="/login"><input name="request" value="x">`},

@@ -28,6 +28,7 @@ func challengeOf(token string) (string, error) {
 }
 
 func TestAmbient(t *testing.T) {
+	t.Parallel()
 	token := tokenOf(`{"iss":"https://token.actions.githubusercontent.com","sub":"repo:a/b","aud":"sigstore"}`)
 	var server *httptest.Server
 	server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -19,6 +19,7 @@ import (
 )
 
 func TestCheckSizes(t *testing.T) {
+	t.Parallel()
 	m := newMade(t, 0, 0)
 	for _, more := range []int{0, 1, 1, 253, 1, 1, 255, 256, 1000} {
 		m.grow(t, more, 5)
@@ -62,6 +63,7 @@ var damages = map[string]struct {
 // TestEveryFileDamaged: each file of a log, damaged in each way, is found by its name,
 // and no other is accused.
 func TestEveryFileDamaged(t *testing.T) {
+	t.Parallel()
 	m := newMade(t, 3*tile.Width, 20)
 	m.grow(t, 17, 20) // leaves partial tiles of this size behind
 	m.grow(t, 40, 20)
@@ -97,6 +99,7 @@ func TestEveryFileDamaged(t *testing.T) {
 }
 
 func TestSuperfluous(t *testing.T) {
+	t.Parallel()
 	m := newMade(t, 300, 5)
 	planted := []string{"tile/0/002", "tile/0/000.p/x", "tile/data/000", "tile/entries/001.p/200", "tile/1/000.p/2", "tile/note.txt"}
 	for _, path := range planted {
@@ -118,6 +121,7 @@ func TestSuperfluous(t *testing.T) {
 // TestStoppedBeforeSigning: tiles that a log was stopped between writing and signing are
 // explained by its journal, and by nothing else.
 func TestStoppedBeforeSigning(t *testing.T) {
+	t.Parallel()
 	m := newMade(t, 300, 5)
 	m.grow(t, 10, 5)
 	m.show(t, 300)
@@ -133,6 +137,7 @@ func TestStoppedBeforeSigning(t *testing.T) {
 
 // TestManyDamaged: two files at once are never passed, nor is a whole level.
 func TestManyDamaged(t *testing.T) {
+	t.Parallel()
 	m := newMade(t, 2*tile.Width+9, 5)
 	all := files(t, m.dir)
 	for i, a := range all {
@@ -162,6 +167,7 @@ func TestManyDamaged(t *testing.T) {
 
 // TestRewritten: a log that has been rewritten consistently, all but its checkpoint.
 func TestRewritten(t *testing.T) {
+	t.Parallel()
 	m := newMade(t, 700, 5)
 	old, err := os.ReadFile(filepath.Join(m.dir, "checkpoint"))
 	if err != nil {
@@ -178,6 +184,7 @@ func TestRewritten(t *testing.T) {
 
 // TestTooLong: a tile that is longer than any is damaged, wherever it is read.
 func TestTooLong(t *testing.T) {
+	t.Parallel()
 	m := newMade(t, 300, 5)
 	m.write(t, "tile/0/000", make([]byte, 1<<20))
 	for _, l := range []*logread.Log{m.log(), m.served(t)} {
@@ -193,6 +200,7 @@ func TestTooLong(t *testing.T) {
 
 // TestUnreadable: what can't be looked at is no finding.
 func TestUnreadable(t *testing.T) {
+	t.Parallel()
 	m := newMade(t, 300, 5)
 	if err := os.Remove(filepath.Join(m.dir, "tile/0/000")); err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 
 // TestDoubtsBounded: of a log in which no tile is right, so many are kept and no more.
 func TestDoubtsBounded(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "tile", "0", "000")
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {

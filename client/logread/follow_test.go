@@ -34,6 +34,7 @@ func (f *followed) options(from, until uint64) logread.FollowOptions {
 }
 
 func TestFollow(t *testing.T) {
+	t.Parallel()
 	m := newMade(t, 10, 5)
 	l := m.served(t)
 	var f followed
@@ -70,6 +71,7 @@ func TestFollow(t *testing.T) {
 
 // TestFollowRestarts: a server that is gone, and comes back with more.
 func TestFollowRestarts(t *testing.T) {
+	t.Parallel()
 	m := newMade(t, 10, 5)
 	serve := func(address string) *httptest.Server {
 		l, err := net.Listen("tcp", address)
@@ -109,6 +111,7 @@ func TestFollowRestarts(t *testing.T) {
 // TestFollowStale: a log that shows an older checkpoint, as a cache may, is waited for,
 // whether its tiles tell that it is the same log or are gone.
 func TestFollowStale(t *testing.T) {
+	t.Parallel()
 	for name, tiles := range map[string]bool{"tiles there": true, "tiles gone": false} {
 		t.Run(name, func(t *testing.T) {
 			m := newMade(t, 100, 5)
@@ -142,6 +145,7 @@ func TestFollowStale(t *testing.T) {
 // TestFollowForks: a log that was rewritten, and is longer, shorter or as long; in one
 // run and between two.
 func TestFollowForks(t *testing.T) {
+	t.Parallel()
 	rewritten := func(t *testing.T, size int) func(m *made) {
 		return func(m *made) {
 			m.leaves, m.bundle = nil, nil
@@ -184,6 +188,7 @@ func TestFollowForks(t *testing.T) {
 }
 
 func TestFollowEnds(t *testing.T) {
+	t.Parallel()
 	m := newMade(t, 10, 5)
 	ctx, cancel := context.WithCancel(t.Context())
 	var f followed

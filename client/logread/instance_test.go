@@ -22,8 +22,11 @@ import (
 	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/client/logread"
 	"github.com/hallmark-sign/hallmark/hallmarktest"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 )
+
+func TestMain(m *testing.M) { testkit.Parallel(m) }
 
 // instance is a running instance and what its logs are known by.
 type instance struct {
@@ -80,6 +83,7 @@ func (i *instance) add(t testing.TB, entries, clients int) {
 
 // TestWhileItServes: a log that grows while it is checked is good, every time.
 func TestWhileItServes(t *testing.T) {
+	t.Parallel()
 	for name, o := range map[string]hallmarktest.Options{"alone": {}, "witnessed": {Witness: true}} {
 		t.Run(name, func(t *testing.T) {
 			i := start(t, o)
@@ -112,6 +116,7 @@ func TestWhileItServes(t *testing.T) {
 // TestBytesDamaged: whichever byte of the logs of an instance is changed, it is
 // found, those among them that no hash is over.
 func TestBytesDamaged(t *testing.T) {
+	t.Parallel()
 	i := start(t, hallmarktest.Options{Witness: true})
 	i.add(t, 2, 1)
 	for _, name := range []string{"rekor", "ct"} {
@@ -201,6 +206,7 @@ func (i *instance) sign(ctx context.Context, h *http.Client, n int, cert *x509.C
 
 // TestMalformedEntry: an entry that is in the tree, and no canonical body.
 func TestMalformedEntry(t *testing.T) {
+	t.Parallel()
 	m := newMade(t, 3, 5)
 	m.keys[0].Format = logread.Rekor()
 	r := check(t, m.log())

@@ -15,6 +15,7 @@ import (
 
 // A pipe in place of a tile is not waited at.
 func TestPipe(t *testing.T) {
+	t.Parallel()
 	m := newMade(t, 300, 5)
 	path := filepath.Join(m.dir, "tile/0/000")
 	if err := os.Remove(path); err != nil {

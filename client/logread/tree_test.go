@@ -27,6 +27,7 @@ func (m *made) served(t testing.TB) *logread.Log {
 }
 
 func TestReadBothWays(t *testing.T) {
+	t.Parallel()
 	m := newMade(t, 2*tile.Width+40, 10)
 	for name, l := range map[string]*logread.Log{"directory": m.log(), "HTTP": m.served(t)} {
 		t.Run(name, func(t *testing.T) {
@@ -74,6 +75,7 @@ func TestReadBothWays(t *testing.T) {
 
 // TestFallBack: partial tiles are gone, the full ones are there.
 func TestFallBack(t *testing.T) {
+	t.Parallel()
 	m := newMade(t, tile.Width+40, 10)
 	old, err := m.log().Head(t.Context())
 	if err != nil {
@@ -96,6 +98,7 @@ func TestFallBack(t *testing.T) {
 
 // TestDamageIsNotGivenOut: of a flipped byte anywhere nothing is read.
 func TestDamageIsNotGivenOut(t *testing.T) {
+	t.Parallel()
 	m := newMade(t, tile.Width+3, 1)
 	head, err := m.log().Head(t.Context())
 	if err != nil {
@@ -119,6 +122,7 @@ func TestDamageIsNotGivenOut(t *testing.T) {
 }
 
 func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
 	m := newMade(t, 3, 1)
 	good := m.show(t, 3)
 	other := newMade(t, 3, 1)

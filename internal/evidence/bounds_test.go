@@ -27,6 +27,7 @@ func checkpointOf(t *testing.T, raw []byte, change func(checkpoint []byte) []byt
 // Whoever posts an entry first, without what vouches for it, hides nothing: what
 // vouches for more is kept beside it, and what vouches for less is not.
 func TestStripped(t *testing.T) {
+	t.Parallel()
 	i := hallmarktest.Start(t, hallmarktest.Options{Witness: true, Evidence: true})
 	e := storeOf(t, i)
 	digest, raw := signed(t, i, "a release")
@@ -60,6 +61,7 @@ func TestStripped(t *testing.T) {
 
 // Lines of nobody on a checkpoint are room for anything.
 func TestPadded(t *testing.T) {
+	t.Parallel()
 	i := hallmarktest.New(t)
 	digest, raw := signed(t, i, "content")
 	fat := checkpointOf(t, raw, func(checkpoint []byte) []byte {
@@ -74,6 +76,7 @@ func TestPadded(t *testing.T) {
 // One log entry that names ten thousand digests does not fill the store under all
 // of them.
 func TestManySubjects(t *testing.T) {
+	t.Parallel()
 	i := hallmarktest.New(t)
 	e := open(t, i.Root, t.TempDir(), 1<<30)
 	for n, want := range map[int]int{100: http.StatusCreated, intoto.MaxSubjects: http.StatusRequestEntityTooLarge} {
@@ -101,6 +104,7 @@ func TestManySubjects(t *testing.T) {
 
 // One account leaves room on a digest for those of others.
 func TestShares(t *testing.T) {
+	t.Parallel()
 	i := hallmarktest.New(t)
 	digest, honest := signed(t, i, "the release that alice will sign")
 	e := open(t, i.Root, t.TempDir(), 1<<30)

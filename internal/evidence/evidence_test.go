@@ -28,6 +28,7 @@ import (
 	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/hallmarktest"
 	"github.com/hallmark-sign/hallmark/internal/evidence"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/sign"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/verify"
@@ -35,6 +36,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/dsse"
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
+
+func TestMain(m *testing.M) { testkit.Parallel(m) }
 
 const (
 	alice = "alice@example.com"
@@ -147,6 +150,7 @@ func answered(t *testing.T, url string) (*http.Response, []byte) {
 
 // What was put is got, verifies, and is there once however often it was put.
 func TestRoundTrip(t *testing.T) {
+	t.Parallel()
 	i := hallmarktest.Start(t, hallmarktest.Options{Evidence: true})
 	e := storeOf(t, i)
 	digest, raw := signed(t, i, "content")
@@ -188,6 +192,7 @@ func TestRoundTrip(t *testing.T) {
 // The same entry in other words is the same bundle: what no login stands behind
 // fills nothing.
 func TestOneBundleAnEntry(t *testing.T) {
+	t.Parallel()
 	i := hallmarktest.Start(t, hallmarktest.Options{Evidence: true})
 	e := storeOf(t, i)
 	digest := sha256.Sum256([]byte("content"))
@@ -229,6 +234,7 @@ type githubAnswer struct {
 
 // The answers are those of GitHub's schema: of list, create and basic error.
 func TestGitHubShape(t *testing.T) {
+	t.Parallel()
 	i := hallmarktest.Start(t, hallmarktest.Options{Evidence: true})
 	digest := sha256.Sum256([]byte("content"))
 	url := i.URL + "/api/v1/bundles/" + attestations.FormatDigest(digest[:])
@@ -281,6 +287,7 @@ func strictly(t *testing.T, body []byte, into any) {
 
 // The store keeps what it can verify, and nothing else.
 func TestRefused(t *testing.T) {
+	t.Parallel()
 	i, other := hallmarktest.Start(t, hallmarktest.Options{Evidence: true}), hallmarktest.New(t)
 	e := storeOf(t, i)
 	digest, good := signed(t, i, "content")
@@ -371,6 +378,7 @@ func many(t testing.TB, i *hallmarktest.Instance, digest []byte, n int) [][]byte
 // 64 post at once, each bundle four times: each is there once, and the ids are
 // without a gap.
 func TestConcurrentPosts(t *testing.T) {
+	t.Parallel()
 	i := hallmarktest.Start(t, hallmarktest.Options{Evidence: true})
 	e := storeOf(t, i)
 	digest := sha256.Sum256([]byte("content"))
@@ -401,6 +409,7 @@ func TestConcurrentPosts(t *testing.T) {
 
 // Bundles of a subject come in their order, whatever the size of the pages.
 func TestPaging(t *testing.T) {
+	t.Parallel()
 	root := hallmarktest.New(t)
 	e := open(t, root.Root, t.TempDir(), 1<<30)
 	digest := sha256.Sum256([]byte("content"))
@@ -490,6 +499,7 @@ func same(t *testing.T) func(a, b []byte) bool {
 
 // Large bundles make a page shorter, and none is left out.
 func TestLargePages(t *testing.T) {
+	t.Parallel()
 	root := hallmarktest.New(t)
 	dir := t.TempDir()
 	e := open(t, root.Root, dir, 1<<40)
@@ -519,6 +529,7 @@ func TestLargePages(t *testing.T) {
 
 // A store takes as much as it was told to.
 func TestFull(t *testing.T) {
+	t.Parallel()
 	root := hallmarktest.New(t)
 	digest, raw := signed(t, root, "content")
 	more, another := signed(t, root, "more")
@@ -541,6 +552,7 @@ func TestFull(t *testing.T) {
 
 // A subject has no more than its share.
 func TestSubjectFull(t *testing.T) {
+	t.Parallel()
 	root := hallmarktest.New(t)
 	digest, raw := signed(t, root, "content")
 	dir := t.TempDir()
@@ -565,6 +577,7 @@ func TestSubjectFull(t *testing.T) {
 // One process writes to a directory; files that are none of the store's are left
 // alone.
 func TestDirectory(t *testing.T) {
+	t.Parallel()
 	root := hallmarktest.New(t)
 	dir := t.TempDir()
 	digest, raw := signed(t, root, "content")

@@ -37,6 +37,7 @@ const (
 // TestKillChild is the process that TestKill kills: 64 clients post what lies in
 // DIR/todo, over and over. On its own it does nothing.
 func TestKillChild(t *testing.T) {
+	t.Parallel()
 	dir := os.Getenv(killDir)
 	if dir == "" {
 		t.Skip("run by TestKill")
@@ -133,6 +134,7 @@ func runAndKill(t *testing.T, dir string) []string {
 // there, once, whole, the ids of each subject are without a gap, and the store goes
 // on from there.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	root := hallmarktest.New(t)
 	dir := t.TempDir()
 	copyFile(t, root.TrustedRootFile, filepath.Join(dir, "root.json"))

@@ -21,6 +21,7 @@ import (
 // disk, life after life, while bundles are posted. What was acknowledged is there,
 // once and whole.
 func TestPowerLoss(t *testing.T) {
+	t.Parallel()
 	lives := testkit.Rounds(40, 5000)
 	root := hallmarktest.New(t)
 	bundles, signatures := map[string][]byte{}, map[string]string{}

@@ -53,6 +53,7 @@ func request(t *testing.T, method, url, contentType string, body io.Reader) *htt
 
 // Every refusal is GitHub's shape with a fixed text.
 func TestProblems(t *testing.T) {
+	t.Parallel()
 	root := hallmarktest.New(t)
 	e := open(t, root.Root, t.TempDir(), 1<<30)
 	_, good := signed(t, root, "content")
@@ -91,6 +92,7 @@ func TestProblems(t *testing.T) {
 
 // Only a digest is one: no path leads out of the store.
 func TestPaths(t *testing.T) {
+	t.Parallel()
 	root := hallmarktest.New(t)
 	dir := t.TempDir()
 	e := open(t, root.Root, dir, 1<<30)
@@ -146,6 +148,7 @@ func (e *endless) Read(p []byte) (int, error) {
 // What is too long is refused by its length before it is read, or once it was too
 // long.
 func TestOversized(t *testing.T) {
+	t.Parallel()
 	root := hallmarktest.New(t)
 	s := newStore(t, root, t.TempDir())
 	for name, declared := range map[string]int64{"declared": attestations.MaxBundle + 1<<20, "chunked": -1} {
@@ -177,6 +180,7 @@ func newStore(t testing.TB, root *hallmarktest.Instance, dir string) *evidence.S
 
 // The cause of a refusal is logged, and its length is not a stranger's choice.
 func TestCauseIsLogged(t *testing.T) {
+	t.Parallel()
 	root := hallmarktest.New(t)
 	var log bytes.Buffer
 	s, err := evidence.New(evidence.Options{Dir: t.TempDir(), Root: root.Root, MaxBytes: 1, Logger: slog.New(slog.NewTextHandler(&log, nil))})

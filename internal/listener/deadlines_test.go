@@ -9,6 +9,7 @@ import (
 
 // Whoever is slow on purpose holds a connection for so long, and so much memory.
 func TestDeadlines(t *testing.T) {
+	t.Parallel()
 	for name, d := range map[string]struct{ is, most time.Duration }{
 		"header": {headerTimeout, 10 * time.Second}, "reading": {readTimeout, 30 * time.Second},
 		"writing": {writeTimeout, time.Minute}, "idle": {idleTimeout, 2 * time.Minute},

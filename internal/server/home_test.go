@@ -27,6 +27,7 @@ func home(t *testing.T, url, accept string) (*http.Response, string) {
 // Who opens the address of an instance learns what it is, what to type, and that the
 // fingerprint has to be compared.
 func TestHome(t *testing.T) {
+	t.Parallel()
 	i := hallmarktest.Start(t, hallmarktest.Options{Witness: true})
 	files, err := client.Trust(t.Context(), client.NewHTTP(5*time.Second, nil), i.URL)
 	if err != nil {

@@ -53,6 +53,7 @@ func isThrottled(err error) bool {
 // Certificates and their entries are counted by identity: those behind one address don't
 // keep each other from signing.
 func TestLimitsByIdentity(t *testing.T) {
+	t.Parallel()
 	for name, l := range map[string]config.Limits{
 		"certificates": {Certificates: config.Rate{Burst: 2, PerMinute: 1}},
 		"entries":      {Entries: config.Rate{Burst: 2, PerMinute: 1}},
@@ -91,6 +92,7 @@ func postFrom(t *testing.T, url, address string, body []byte) int {
 // What anybody can send is counted by address, which is what a trusted proxy says. With
 // none, an address on loopback is everybody's.
 func TestLimitsByAddress(t *testing.T) {
+	t.Parallel()
 	few := config.Rate{Burst: 2, PerMinute: 1}
 	for _, proxies := range [][]string{{"127.0.0.0/8"}, nil} {
 		i := hallmarktest.Start(t, hallmarktest.Options{Evidence: true, Configure: func(c *config.Config) {
@@ -134,6 +136,7 @@ func (l *lockedBuffer) lines(t *testing.T, message string) (found []map[string]a
 
 // The log says who got a certificate, and who did not and why.
 func TestLogSaysWho(t *testing.T) {
+	t.Parallel()
 	log := new(lockedBuffer)
 	i := hallmarktest.Start(t, hallmarktest.Options{Logger: slog.New(slog.NewJSONHandler(log, nil))})
 	h := &http.Client{Timeout: 10 * time.Second}

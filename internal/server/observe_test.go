@@ -27,6 +27,7 @@ func (f *fileTaker) ReadFrom(src io.Reader) (int64, error) {
 
 // What counts requests hides no file from the connection, which has the kernel send it.
 func TestFilesReachTheConnection(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "tile")
 	if err := os.WriteFile(path, make([]byte, 1<<20), 0o600); err != nil {
 		t.Fatal(err)
@@ -49,6 +50,7 @@ func TestFilesReachTheConnection(t *testing.T) {
 
 // Whatever an operator names a log, the line of its metric stays one line.
 func TestLabeled(t *testing.T) {
+	t.Parallel()
 	if got, want := labeled("n", "log", "a\\b\"c\nd"), `n{log="a\\b\"c\nd"}`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

@@ -29,10 +29,13 @@ import (
 	"github.com/hallmark-sign/hallmark/hallmarktest"
 	"github.com/hallmark-sign/hallmark/internal/instance"
 	"github.com/hallmark-sign/hallmark/internal/server"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
+
+func TestMain(m *testing.M) { testkit.Parallel(m) }
 
 func get(t *testing.T, url string) (*http.Response, string) {
 	t.Helper()
@@ -60,6 +63,7 @@ func fetch(t *testing.T, req *http.Request) (*http.Response, string) {
 
 // Each service answers where Sigstore clients look for it, and nothing else does.
 func TestRoutes(t *testing.T) {
+	t.Parallel()
 	const evidence = "/api/v1/bundles/sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 	i := hallmarktest.New(t)
 	if resp, body := get(t, i.URL+evidence); resp.StatusCode != 404 || strings.Contains(body, "no bundle of this digest") {
@@ -105,6 +109,7 @@ func TestRoutes(t *testing.T) {
 // TestRekorV1Clients shows that clients of Rekor v1 are told in their own words what the
 // instance has.
 func TestRekorV1Clients(t *testing.T) {
+	t.Parallel()
 	i := hallmarktest.New(t)
 	for _, path := range []string{"/api/v1/log", "/api/v1/log/", "/api/v1/log/entries", "/api/v1/log/publicKey", "/api/v1/index/retrieve"} {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
@@ -132,6 +137,7 @@ func TestRekorV1Clients(t *testing.T) {
 // TestLogKeyOpensCheckpoint shows that the published key is one of the checkpoint's, with
 // no witness configured, for readers that know notes alone.
 func TestLogKeyOpensCheckpoint(t *testing.T) {
+	t.Parallel()
 	i := hallmarktest.New(t)
 	_, key := get(t, i.URL+"/trust/rekor.vkey")
 	_, envelope := get(t, i.URL+"/api/v2/checkpoint")
@@ -147,6 +153,7 @@ func TestLogKeyOpensCheckpoint(t *testing.T) {
 // What an instance publishes is what its clients pin. That there is no log policy is
 // what it says with 404, and in no other way.
 func TestTrustFiles(t *testing.T) {
+	t.Parallel()
 	i := hallmarktest.New(t)
 	h := client.NewHTTP(5*time.Second, nil)
 	published, err := client.Trust(t.Context(), h, i.URL)
@@ -188,6 +195,7 @@ func TestTrustFiles(t *testing.T) {
 }
 
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	i := hallmarktest.New(t)
 	addEntry(t, i.URL)
 	req, err := http.NewRequest("BREW", i.URL+"/coffee", nil)
@@ -264,6 +272,7 @@ func (l *lockedBuffer) String() string {
 
 // Tokens, in header, body or query, good or bad, are in no log line.
 func TestNoSecretsInLogs(t *testing.T) {
+	t.Parallel()
 	var log lockedBuffer
 	i := hallmarktest.Start(t, hallmarktest.Options{Logger: slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	good := i.Token(t, "alice@example.com")
@@ -308,6 +317,7 @@ func post(t *testing.T, url, body string) int {
 // TestShutdownLosesNothing: the server ends while many append; who was answered
 // is in the log that the next server opens, at the index that was answered.
 func TestShutdownLosesNothing(t *testing.T) {
+	t.Parallel()
 	made, dir := newInstance(t)
 	s, l := start(t, made)
 	ctx, stop := context.WithCancel(context.Background())
@@ -392,6 +402,7 @@ func start(t *testing.T, made *instance.Instance) (*server.Server, net.Listener)
 
 // A directory has one server.
 func TestOneServer(t *testing.T) {
+	t.Parallel()
 	made, _ := newInstance(t)
 	s, l := start(t, made)
 	defer l.Close()

@@ -84,6 +84,7 @@ func checkServed(t *testing.T, i *hallmarktest.Instance) {
 // One reader too many is told to come again, keeps no signer waiting, and is served once
 // another has gone.
 func TestSlowReaders(t *testing.T) {
+	t.Parallel()
 	i := tight(t, config.Limits{Requests: 2})
 	path := "/api/v2/" + longTile(t, filepath.Join(filepath.Dir(filepath.Dir(i.TrustedRootFile)), "rekor"), tile.LevelEntries)
 	var slow []net.Conn
@@ -115,6 +116,7 @@ func unfinished(i *hallmarktest.Instance, path string, length, sent int) string 
 
 // Uploads that stand still make room for those that don't, and are told to come again.
 func TestUnfinishedUploads(t *testing.T) {
+	t.Parallel()
 	digest := "/api/v1/bundles/sha256:" + strings.Repeat("0", 64)
 	for name, c := range map[string]struct {
 		limits       config.Limits
@@ -143,6 +145,7 @@ func TestUnfinishedUploads(t *testing.T) {
 // Whoever sends the beginning of a large upload and no more keeps nobody from sending
 // another.
 func TestStalledLargeUploads(t *testing.T) {
+	t.Parallel()
 	i := tight(t, config.Limits{})
 	for range 4 {
 		ask(t, i, unfinished(i, "/api/v2/log/entries", 8<<20, 140_000))
@@ -157,6 +160,7 @@ func TestStalledLargeUploads(t *testing.T) {
 
 // More connections than there may be are those of whoever has most, and does nothing.
 func TestIdleConnections(t *testing.T) {
+	t.Parallel()
 	i := tight(t, config.Limits{Requests: 1, Connections: 70})
 	kept := ask(t, i, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
 	if resp := answerOf(t, kept); resp.StatusCode != http.StatusOK {

@@ -65,6 +65,7 @@ func certificate(t *testing.T, dir string) *x509.CertPool {
 
 // TestTLS: with tls in the configuration the server speaks TLS, and nothing else.
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -108,6 +109,7 @@ func TestTLS(t *testing.T) {
 
 // A certificate that can't be read ends the server, with the reason.
 func TestTLSWithoutCertificate(t *testing.T) {
+	t.Parallel()
 	made, _ := newInstance(t)
 	made.Config.TLS = &config.TLS{Certificate: "missing.pem", Key: "missing.pem"}
 	s, l := start(t, made)
@@ -166,6 +168,7 @@ func presented(t *testing.T, address string) *x509.Certificate {
 // A new certificate is served once its files are there, without a restart; files that
 // can't be used leave the old one in place, and are logged once.
 func TestCertificateReloaded(t *testing.T) {
+	t.Parallel()
 	address, dir, logged := served(t, nil)
 	first := presented(t, address)
 	certificate(t, dir)
@@ -207,6 +210,7 @@ func TestCertificateReloaded(t *testing.T) {
 
 // A signal has the files read at once, and what is wrong with them logged at once.
 func TestCertificateReloadedBySignal(t *testing.T) {
+	t.Parallel()
 	signals := make(chan os.Signal, 1)
 	address, dir, logged := served(t, signals)
 	before := presented(t, address)
@@ -228,6 +232,7 @@ func TestCertificateReloadedBySignal(t *testing.T) {
 
 // A server that can't speak TLS does not say that it serves.
 func TestServingIsSaidAfterwards(t *testing.T) {
+	t.Parallel()
 	made, _ := newInstance(t)
 	made.Config.TLS = &config.TLS{Certificate: "missing.pem", Key: "missing.pem"}
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -26,6 +26,7 @@ import (
 
 // Operators of a witness have /healthz and /metrics.
 func TestWitnessForOperators(t *testing.T) {
+	t.Parallel()
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)

@@ -28,6 +28,7 @@ func (a absent) Cosign(context.Context, []byte, uint64, func(uint64) ([]tlog.Has
 // A log begins to need witnesses: what it has shown before without them is not what
 // an entry is answered with.
 func TestWitnessedFromNowOn(t *testing.T) {
+	t.Parallel()
 	for name, before := range map[string]tilelog.Cosigner{"asked before": absent{}, "not asked before": nil} {
 		o := testOptions(t, t.TempDir())
 		o.Cosigner = before
@@ -58,6 +59,7 @@ func (s seeing) Cosign(_ context.Context, envelope []byte, _ uint64, _ func(uint
 // A log gets a second key, for witnesses: the checkpoint that it has is signed with it
 // too, or nothing would ever be cosigned.
 func TestSignerAdded(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, t.TempDir())
 	l := mustOpen(t, o)
 	mustAppend(t, l, "an entry")

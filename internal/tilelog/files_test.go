@@ -47,6 +47,7 @@ func awaitPublished(t *testing.T, l *tilelog.Log) {
 }
 
 func TestHandler(t *testing.T) {
+	t.Parallel()
 	l := mustOpen(t, testOptions(t, t.TempDir()))
 	for i := range 300 {
 		mustAppend(t, l, fmt.Sprint("entry ", i))
@@ -91,6 +92,7 @@ func TestHandler(t *testing.T) {
 
 // Of partial tiles the last two published forms stay, and none beside a full one.
 func TestPartialTilesRemoved(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, t.TempDir())
 	partials := func(tilePath string) []string {
 		names, err := filepath.Glob(filepath.Join(o.Dir, tilePath+".p", "*"))
@@ -127,6 +129,7 @@ func TestPartialTilesRemoved(t *testing.T) {
 
 // Readers of any published partial tile find it while the publisher replaces it.
 func TestReadWhilePublishing(t *testing.T) {
+	t.Parallel()
 	l := mustOpen(t, testOptions(t, t.TempDir()))
 	done := make(chan struct{})
 	go func() {

@@ -20,6 +20,7 @@ import (
 // A frozen log has all that was promised, says so in its last checkpoint, takes
 // nothing more, and is served without its key.
 func TestFreeze(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, t.TempDir())
 	l := mustOpen(t, o)
 	for i := range 300 {
@@ -73,6 +74,7 @@ func TestFreeze(t *testing.T) {
 
 // A log that is cut short on the disk is not frozen as it is.
 func TestFreezeRefusesDamage(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, t.TempDir())
 	l := mustOpen(t, o)
 	mustAppend(t, l, "entry")

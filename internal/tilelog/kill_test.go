@@ -38,6 +38,7 @@ type acknowledgement struct {
 
 // TestKillChild is the process that TestKill kills. On its own it does nothing.
 func TestKillChild(t *testing.T) {
+	t.Parallel()
 	dir := os.Getenv(killDir)
 	if dir == "" {
 		t.Skip("run by TestKill")

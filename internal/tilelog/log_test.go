@@ -24,11 +24,14 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
 	"github.com/hallmark-sign/hallmark/internal/tilelog/posix"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
+
+func TestMain(m *testing.M) { testkit.Parallel(m) }
 
 const origin = "log.example.com"
 
@@ -172,6 +175,7 @@ func checkOn(t testing.TB, fsys durable.FS, dir string) [][]byte {
 }
 
 func TestAppendAndReopen(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, filepath.Join(t.TempDir(), "new", "log"))
 	want := 0
 	for _, size := range []int{0, 1, 2, 255, 256, 257, 511, 512, 700} {
@@ -195,6 +199,7 @@ func TestAppendAndReopen(t *testing.T) {
 
 // 70,000 is tlog-tiles' example of a tree with partial tiles on three levels.
 func TestLargeLog(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, t.TempDir())
 	l := mustOpen(t, o)
 	const size = 70_000
@@ -228,6 +233,7 @@ func TestLargeLog(t *testing.T) {
 }
 
 func TestDuplicates(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, t.TempDir())
 	l := mustOpen(t, o)
 	first := mustAppend(t, l, "same")
@@ -261,6 +267,7 @@ func TestDuplicates(t *testing.T) {
 }
 
 func TestNoDedup(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, t.TempDir())
 	o.Dedup = false
 	l := mustOpen(t, o)
@@ -270,6 +277,7 @@ func TestNoDedup(t *testing.T) {
 }
 
 func TestMake(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, t.TempDir())
 	at := time.UnixMilli(1764000000123)
 	o.Clock = func() time.Time { return at }
@@ -296,6 +304,7 @@ func TestMake(t *testing.T) {
 }
 
 func TestEntryTooLong(t *testing.T) {
+	t.Parallel()
 	l := mustOpen(t, testOptions(t, t.TempDir()))
 	if r := mustAppend(t, l, strings.Repeat("x", tile.MaxEntry)); r.Index != 0 {
 		t.Errorf("index %d", r.Index)
@@ -311,6 +320,7 @@ func TestEntryTooLong(t *testing.T) {
 }
 
 func TestSecondOpenRefused(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, t.TempDir())
 	l := mustOpen(t, o)
 	if _, err := open(o); !errors.Is(err, durable.ErrLocked) {
@@ -321,6 +331,7 @@ func TestSecondOpenRefused(t *testing.T) {
 }
 
 func TestClose(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, t.TempDir())
 	l := mustOpen(t, o)
 	var acknowledged, refused atomic.Int64
@@ -355,6 +366,7 @@ func TestClose(t *testing.T) {
 
 // An entry whose caller has gone is logged all the same.
 func TestContextEnds(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, t.TempDir())
 	l := mustOpen(t, o)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -372,6 +384,7 @@ func TestContextEnds(t *testing.T) {
 }
 
 func TestJournalWraps(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, t.TempDir())
 	l := mustOpen(t, o)
 	entry := func(i int) string {
@@ -396,6 +409,7 @@ func TestJournalWraps(t *testing.T) {
 // The disk is full when the journal is written: everyone is told, nobody is
 // promised anything, reads go on, and a restart recovers.
 func TestDiskFull(t *testing.T) {
+	t.Parallel()
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Skip("no /dev/full here")
 	}
@@ -433,6 +447,7 @@ func TestDiskFull(t *testing.T) {
 
 // Publishing fails: what was promised comes back from the journal.
 func TestPublishFails(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, t.TempDir())
 	l := mustOpen(t, o)
 	blocked := filepath.Join(o.Dir, "tile")
@@ -462,6 +477,7 @@ type failingSigner struct{ note.Signer }
 func (failingSigner) Sign([]byte) ([]byte, error) { return nil, io.ErrClosedPipe }
 
 func TestSignerFails(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, t.TempDir())
 	mustClose(t, mustOpen(t, o))
 	broken := o
@@ -481,6 +497,7 @@ func TestSignerFails(t *testing.T) {
 }
 
 func TestOpenRefusesAnotherLog(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, t.TempDir())
 	l := mustOpen(t, o)
 	mustAppend(t, l, "x")
@@ -519,6 +536,7 @@ func copyDir(t *testing.T, from string) string {
 // Every file of a log, removed, cut or flipped: Open refuses, or what it
 // continues is whole. It never appends to what isn't its own.
 func TestEveryFileDamaged(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, t.TempDir())
 	l := mustOpen(t, o)
 	for i := range 300 {
@@ -564,6 +582,7 @@ func TestEveryFileDamaged(t *testing.T) {
 
 // A tile that Open doesn't read is damaged: no proof is made from it.
 func TestDamagedTileGivesNoProof(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, t.TempDir())
 	l := mustOpen(t, o)
 	for i := range 300 {

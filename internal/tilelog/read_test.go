@@ -88,6 +88,7 @@ func checkReads(t *testing.T, l *tilelog.Log, size uint64) {
 }
 
 func TestReads(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, t.TempDir())
 	l := mustOpen(t, o)
 	const size = 600
@@ -134,6 +135,7 @@ func TestReads(t *testing.T) {
 
 // A reader follows a log while it grows, and its entries are published when they are read.
 func TestFollow(t *testing.T) {
+	t.Parallel()
 	l := mustOpen(t, testOptions(t, t.TempDir()))
 	const size = 700
 	go func() {
@@ -197,6 +199,7 @@ func TestWait(t *testing.T) {
 
 // Nothing damaged is read, and no proof is made of it.
 func TestDamagedReads(t *testing.T) {
+	t.Parallel()
 	for name, damage := range map[string]string{"hashes": "tile/0/000", "entries": "tile/entries/000"} {
 		o := testOptions(t, t.TempDir())
 		l := mustOpen(t, o)

@@ -55,6 +55,7 @@ func history(t *testing.T, l *tilelog.Log, n int) []tilelog.Promised {
 }
 
 func TestReplay(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, t.TempDir())
 	l := mustOpen(t, o)
 	records := history(t, l, 3)
@@ -113,6 +114,7 @@ func TestReplay(t *testing.T) {
 // A batch in the journal that the disk has damaged, and that others came after, was
 // promised: the log does not go on without it.
 func TestDamagedJournal(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, t.TempDir())
 	l := mustOpen(t, o)
 	records := history(t, l, 1)
@@ -139,6 +141,7 @@ func TestDamagedJournal(t *testing.T) {
 
 // A directory that had a log in it is not begun anew.
 func TestCreateRefuses(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, t.TempDir())
 	l := mustOpen(t, o)
 	records := history(t, l, 1)
@@ -161,6 +164,7 @@ func TestCreateRefuses(t *testing.T) {
 // A log whose directory is gone, or empty as a mount point is, is not begun anew: not
 // when it is opened, and not by the one that goes on after an error.
 func TestLostDirectory(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, filepath.Join(t.TempDir(), "log"))
 	l := mustOpen(t, o)
 	mustAppend(t, l, "entry 0")
@@ -190,6 +194,7 @@ func TestLostDirectory(t *testing.T) {
 
 // What a crash has left half-written is cleared away.
 func TestTemporaryFilesCleared(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, t.TempDir())
 	mustClose(t, mustOpen(t, o))
 	left := filepath.Join(o.Dir, "tmp", ".tmp-123")
@@ -203,6 +208,7 @@ func TestTemporaryFilesCleared(t *testing.T) {
 }
 
 func TestNewTiles(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		last, size uint64
 		want       string

@@ -34,6 +34,7 @@ func replaceDir(t *testing.T, dir, with string) {
 // A log whose directory is a copy of yesterday's, or goes on otherwise from one, is
 // refused by each of the files that know better, and by each of them alone.
 func TestWentBack(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	o := testOptions(t, filepath.Join(dir, "log"))
 	other := filepath.Join(dir, "other")
@@ -97,6 +98,7 @@ func TestWentBack(t *testing.T) {
 // A batch that was promised, and is not in the journal any more, is missed, though a torn
 // record looks no different.
 func TestPromisedBatchMissed(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, filepath.Join(t.TempDir(), "log"))
 	l := mustOpen(t, o)
 	records := history(t, l, 3)
@@ -117,6 +119,7 @@ func TestPromisedBatchMissed(t *testing.T) {
 // Start markers of earlier builds, which have the origin alone, say nothing of sizes; what
 // is no note of this log is an error, and not nothing.
 func TestNotes(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, filepath.Join(t.TempDir(), "log"))
 	mustClose(t, mustOpen(t, o))
 	marker := posix.StartMarker(o.Dir)
@@ -144,6 +147,7 @@ func TestNotes(t *testing.T) {
 
 // A log that ends, as there is no newer backup, is frozen where it ends.
 func TestFreezeWentBack(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, filepath.Join(t.TempDir(), "log"))
 	l := mustOpen(t, o)
 	mustAppend(t, l, "entry 0")
@@ -180,6 +184,7 @@ func (k *knowing) Newest(context.Context, []byte, uint64, func(uint64) ([]tlog.H
 // A witness that has seen more stops the log, when it is opened and later; one that does
 // not answer does not.
 func TestWitnessKnows(t *testing.T) {
+	t.Parallel()
 	o := testOptions(t, filepath.Join(t.TempDir(), "log"))
 	w := &knowing{moody: &moody{cosigner: cosigner(t)}, ahead: errors.New("busy")}
 	o.Cosigner = w

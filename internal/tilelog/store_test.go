@@ -42,6 +42,7 @@ func all(t testing.TB, l *tilelog.Log) [][]byte {
 // the other replays: nothing is lost, nothing is in the log twice, and each size has one
 // checkpoint.
 func TestTwoWriters(t *testing.T) {
+	t.Parallel()
 	m := newMemory()
 	var mu sync.Mutex
 	var p promises
@@ -85,6 +86,7 @@ func TestTwoWriters(t *testing.T) {
 // An entry made with its index gets that of the log with everything that another process
 // has appended since.
 func TestMakeAfterOther(t *testing.T) {
+	t.Parallel()
 	m := newMemory()
 	a, b := mustOpen(t, on(t, m)), mustOpen(t, on(t, m))
 	mustAppend(t, a, "of a")
@@ -123,6 +125,7 @@ func TestCommitInDoubt(t *testing.T) {
 
 // A log does not go on in storage that has lost what it was promised there.
 func TestWentBackOther(t *testing.T) {
+	t.Parallel()
 	m := newMemory()
 	l := mustOpen(t, on(t, m))
 	mustAppend(t, l, "lost")

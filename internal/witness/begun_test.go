@@ -21,6 +21,7 @@ import (
 // A witness whose state is missing, or that of another day, cosigns nothing: it would
 // cosign a fork. One that earlier builds have left goes on, and is noticed from then on.
 func TestStateWentBack(t *testing.T) {
+	t.Parallel()
 	o := options("witness.example.com", 2, nil, filepath.Join(t.TempDir(), "state"))
 	tr := newTree(t, seeded(1), 0)
 	cosign := func(old, size int) {
@@ -68,6 +69,7 @@ func TestStateWentBack(t *testing.T) {
 // A witness whose disk fails at any operation answers 503 with Retry-After, and cosigns
 // again once the disk does.
 func TestDiskFails(t *testing.T) {
+	t.Parallel()
 	for _, cause := range []error{syscall.ENOSPC, syscall.EIO} {
 		for at := 0; ; at++ {
 			disk := disktest.New(uint64(at))
@@ -111,6 +113,7 @@ func TestDiskFails(t *testing.T) {
 }
 
 func TestAheadIsEvidence(t *testing.T) {
+	t.Parallel()
 	for _, err := range []error{&Ahead{5, 3}, ErrOtherTree} {
 		if !errors.Is(err, tilelog.ErrSeenMore) {
 			t.Errorf("%v does not stop a log", err)
@@ -134,6 +137,7 @@ func FuzzParseMarker(f *testing.F) {
 
 // A witness whose disk takes nothing says so until it does again, also if no log asks.
 func TestFailureIsSaid(t *testing.T) {
+	t.Parallel()
 	disk := disktest.New(1)
 	w := open(t, options("witness.example.com", 2, disk, "/witness/state"))
 	if sizes := w.Sizes(); w.Failed() || len(sizes) != 1 || sizes[origin] != 0 {

@@ -96,6 +96,7 @@ func switchable(t testing.TB, name string, seed byte) (p Peer, set func(on bool)
 // checkpoint that they have; while they do not, nobody is answered and nothing
 // hangs; when they do again, the entries that were not answered are there.
 func TestWitnessedLog(t *testing.T) {
+	t.Parallel()
 	first, second := serve(t, "witness.example.com/w1", 2), serve(t, "witness.example.com/w2", 3)
 	third, turn := switchable(t, "witness.example.com/w3", 4)
 	all := []Peer{first, second, third}
@@ -139,6 +140,7 @@ func TestWitnessedLog(t *testing.T) {
 // Where witnesses are asked and not waited for, an entry is answered as fast as
 // ever, and readers see a cosigned checkpoint a little later.
 func TestUnwaitedWitnesses(t *testing.T) {
+	t.Parallel()
 	p, turn := switchable(t, "witness.example.com/w1", 2)
 	turn(false)
 	dir := t.TempDir()
@@ -170,6 +172,7 @@ func TestUnwaitedWitnesses(t *testing.T) {
 // A log that is closed while its witnesses are away has lost nothing when it is
 // opened again.
 func TestClosedUnwitnessed(t *testing.T) {
+	t.Parallel()
 	p, turn := switchable(t, "witness.example.com/w1", 2)
 	dir := t.TempDir()
 	l := witnessedLog(t, dir, true, 1, p)

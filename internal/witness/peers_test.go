@@ -46,6 +46,7 @@ func cosign(t *testing.T, p *Peers, tr *tree, size int) (int, error) {
 
 // Two of three is enough, whichever they are, through restarts of either side.
 func TestQuorum(t *testing.T) {
+	t.Parallel()
 	down := serve(t, "witness.example.com/down", 4)
 	down.URL = "http://127.0.0.1:1"
 	first, second := serve(t, "witness.example.com/w1", 2), serve(t, "witness.example.com/w2", 3)
@@ -67,6 +68,7 @@ func TestQuorum(t *testing.T) {
 
 // A log that has lost entries, or that is another with the same key, gets nothing.
 func TestLostEntries(t *testing.T) {
+	t.Parallel()
 	p := serve(t, "witness.example.com/w1", 2)
 	if _, err := cosign(t, peersOf(t, 1, p), newTree(t, seeded(1), 0), 9); err != nil {
 		t.Fatal(err)
@@ -81,6 +83,7 @@ func TestLostEntries(t *testing.T) {
 
 // Whatever a witness answers, only lines that verify with its key count.
 func TestLyingWitness(t *testing.T) {
+	t.Parallel()
 	honest := serve(t, "witness.example.com/w1", 2)
 	impostor := serve(t, "witness.example.com/w1", 5) // the name, and another key
 	impostor.Key = honest.Key
@@ -112,6 +115,7 @@ func TestLyingWitness(t *testing.T) {
 }
 
 func TestPeersRefused(t *testing.T) {
+	t.Parallel()
 	p := serve(t, "witness.example.com/w1", 2)
 	again := p
 	again.Key.Name = "witness.example.com/again"
@@ -132,6 +136,7 @@ func TestPeersRefused(t *testing.T) {
 
 // Whoever restores a log hears of everything that was cosigned beyond it.
 func TestNewest(t *testing.T) {
+	t.Parallel()
 	first, second := serve(t, "witness.example.com/w1", 2), serve(t, "witness.example.com/w2", 3)
 	down := serve(t, "witness.example.com/down", 4)
 	down.URL = "http://127.0.0.1:1"
@@ -169,6 +174,7 @@ func TestNewest(t *testing.T) {
 
 // Enough are those that every quorum has one of.
 func TestEnough(t *testing.T) {
+	t.Parallel()
 	var all []Peer
 	for i := range byte(5) {
 		all = append(all, serve(t, "witness.example.com/w", 10+i))
@@ -187,6 +193,7 @@ func TestEnough(t *testing.T) {
 
 // A witness says once, unsigned, that it is far ahead: it is believed for that once.
 func TestWrongSizeIsForgotten(t *testing.T) {
+	t.Parallel()
 	p, lie := serve(t, "witness.example.com/w1", 2), true
 	honest := p.URL
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -21,9 +21,12 @@ import (
 
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/durable/disktest"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/witness"
 )
+
+func TestMain(m *testing.M) { testkit.Parallel(m) }
 
 const origin = "log.example.com"
 
@@ -142,6 +145,7 @@ func postRaw(t *testing.T, url string, raw []byte) (status int, contentType, bod
 
 // Each answer that the protocol asks for, in its order, over a socket.
 func TestProtocol(t *testing.T) {
+	t.Parallel()
 	p := serve(t, "witness.example.com/w1", 2)
 	honest, forked, foreign := newTree(t, seeded(1), 0), newTree(t, seeded(1), 3), newTree(t, seeded(9), 0)
 	unknown := honest.request(t, 0, 1)
@@ -198,6 +202,7 @@ func TestProtocol(t *testing.T) {
 // Many ask at once, the power fails at any moment, and the witness begins again: of
 // all cosignatures ever given out no two are of trees that are not one's beginning.
 func TestNeverBackwards(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(60) {
 		disk := disktest.New(seed)
 		trees := []*tree{newTree(t, seeded(1), 0), newTree(t, seeded(1), 1+int(seed%7))}
@@ -280,6 +285,7 @@ func consistent(t *testing.T, seed uint64, trees []*tree, roots map[uint64]tlog.
 // What a witness has on its disk is what it goes on from; what is no checkpoint of
 // the log there is refused, and so is a second process.
 func TestState(t *testing.T) {
+	t.Parallel()
 	disk := disktest.New(1)
 	o := options("witness.example.com", 2, disk, "/witness")
 	tr := newTree(t, seeded(1), 0)
