@@ -117,9 +117,9 @@ func (p *place) attach(t *testing.T, what string) {
 
 func bundles(t *testing.T, image Image) ([]Signature, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	return New(Options{Timeout: 10 * time.Second}).Bundles(ctx, image)
+	return New(Options{Timeout: time.Minute}).Bundles(ctx, image)
 }
 
 // put puts any manifest, and gives its descriptor.

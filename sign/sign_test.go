@@ -9,7 +9,6 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"errors"
 	"io"
@@ -17,6 +16,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/sign"
 	"github.com/hallmark-sign/hallmark/wire/dsse"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
@@ -70,7 +70,7 @@ func TestKeys(t *testing.T) {
 		"P-256":    {p256(t), crypto.SHA256},
 		"P-384":    {generate(t, func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P384(), rand.Reader) }), crypto.SHA384},
 		"P-521":    {generate(t, func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P521(), rand.Reader) }), crypto.SHA512},
-		"RSA 2048": {generate(t, func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 2048) }), crypto.SHA256},
+		"RSA 2048": {testkit.RSA(t, 2048), crypto.SHA256},
 		"Ed25519":  {generate(t, func() (crypto.Signer, error) { _, k, err := ed25519.GenerateKey(rand.Reader); return k, err }), crypto.SHA512},
 	} {
 		s := sign.Signer{Key: c.key, Logs: []sign.Log{witnessed(t)}}

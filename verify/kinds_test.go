@@ -9,7 +9,6 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/json"
@@ -309,7 +308,7 @@ func judgedUnlogged(t *testing.T, v *verify.Verifier, b *bundle.Bundle, policy v
 func TestOtherEncodingThanLogged(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)
-	key := must(rsa.GenerateKey(rand.Reader, 2048))(t)
+	key := testkit.RSA(t, 2048)
 	b := resigned(t, in, key, "PKIX_RSA_PSS_2048_SHA256", order{})
 	b.Timestamps = [][]byte{in.tsas[0].stamp(t, b.Signature(), signedAt, false)}
 	h := rekor.HashedRekord{Digest: sum256(artifact), Signature: b.Signature(),

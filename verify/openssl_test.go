@@ -4,8 +4,6 @@ package verify_test
 
 import (
 	"crypto"
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -18,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/verify"
 )
@@ -73,7 +72,7 @@ func TestOpenSSLTimestamps(t *testing.T) {
 	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
 	root := issue(t, template, fixedKey(t, "tsa root"), nil)
 	policy := verify.Requirements{Keys: trustSigner(t), NoLogUnsafe: true}
-	for kind, key := range map[string]crypto.Signer{"RSA": must(rsa.GenerateKey(rand.Reader, 2048))(t), "ECDSA": fixedKey(t, "tsa")} {
+	for kind, key := range map[string]crypto.Signer{"RSA": testkit.RSA(t, 2048), "ECDSA": fixedKey(t, "tsa")} {
 		leaf := stampingCertificate(t, key, &root)
 		impostor := stampingCertificate(t, key, &root) // of the same key, name and number
 		for _, hash := range []string{"sha1", "sha256", "sha512"} {

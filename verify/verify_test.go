@@ -9,7 +9,6 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/hex"
@@ -24,6 +23,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/identity"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/verify"
 )
@@ -67,7 +67,7 @@ func TestVerify(t *testing.T) {
 		"P-256":   must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t),
 		"P-384":   must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))(t),
 		"P-521":   must(ecdsa.GenerateKey(elliptic.P521(), rand.Reader))(t),
-		"RSA":     must(rsa.GenerateKey(rand.Reader, 2048))(t),
+		"RSA":     testkit.RSA(t, 2048),
 		"Ed25519": must(ed, err)(t),
 	} {
 		alg := algorithmFor(t, key)

@@ -30,6 +30,7 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"github.com/hallmark-sign/hallmark/identity"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
 	"github.com/hallmark-sign/hallmark/wire/fulcio"
 	"github.com/hallmark-sign/hallmark/wire/rpcstatus"
@@ -341,7 +342,7 @@ func TestRefusesKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cubed := &rsa.PublicKey{N: newRSA(t, 2048).N, E: 3}
+	cubed := &rsa.PublicKey{N: testkit.RSA(t, 2048).N, E: 3}
 	another := request(t, key)
 	another.ProofOfPossession = other.ProofOfPossession
 	wrongChallenge := request(t, key)

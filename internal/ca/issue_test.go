@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/hallmark-sign/hallmark/identity"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/wire/fulcio"
 	"github.com/hallmark-sign/hallmark/wire/sct"
 )
@@ -31,7 +32,7 @@ func TestCertificate(t *testing.T) {
 	i := newInstance(t, newKey(t, elliptic.P256()))
 	for name, key := range map[string]crypto.Signer{
 		"P-256": newKey(t, elliptic.P256()), "P-384": newKey(t, elliptic.P384()), "P-521": newKey(t, elliptic.P521()),
-		"RSA 2048": newRSA(t, 2048), "RSA 3072": newRSA(t, 3072), "Ed25519": newEd25519(t),
+		"RSA 2048": testkit.RSA(t, 2048), "RSA 3072": newRSA(t, 3072), "Ed25519": newEd25519(t),
 	} {
 		for proof, r := range map[string]fulcio.Request{"proof": request(t, key), "CSR": csrRequest(t, key)} {
 			t.Run(name+" "+proof, func(t *testing.T) {
@@ -172,7 +173,7 @@ func TestAuthorityKeys(t *testing.T) {
 		"P-256":   {newKey(t, elliptic.P256()), x509.ECDSAWithSHA256},
 		"P-384":   {newKey(t, elliptic.P384()), x509.ECDSAWithSHA384},
 		"P-521":   {newKey(t, elliptic.P521()), x509.ECDSAWithSHA512},
-		"RSA":     {newRSA(t, 2048), x509.SHA256WithRSA},
+		"RSA":     {testkit.RSA(t, 2048), x509.SHA256WithRSA},
 		"Ed25519": {newEd25519(t), x509.PureEd25519},
 	} {
 		t.Run(name, func(t *testing.T) {

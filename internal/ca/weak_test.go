@@ -8,10 +8,12 @@ import (
 	"math/big"
 	"strings"
 	"testing"
+
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 )
 
 func TestWeakModuli(t *testing.T) {
-	good := newRSA(t, 2048)
+	good := testkit.RSA(t, 2048)
 	if err := checkKey(good.Public()); err != nil {
 		t.Error(err)
 	}

@@ -148,7 +148,7 @@ func TestKill(t *testing.T) {
 		}
 	}
 	found := 0
-	rounds := testkit.Rounds(4, 20)
+	rounds := testkit.Rounds(2, 20)
 	for range rounds {
 		store := filepath.Join(dir, "store")
 		if err := os.RemoveAll(store); err != nil {

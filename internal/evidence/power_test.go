@@ -22,7 +22,7 @@ import (
 // once and whole.
 func TestPowerLoss(t *testing.T) {
 	t.Parallel()
-	lives := testkit.Rounds(40, 5000)
+	lives := testkit.Rounds(20, 5000)
 	root := hallmarktest.New(t)
 	bundles, signatures := map[string][]byte{}, map[string]string{}
 	for subject := range 6 {

@@ -211,7 +211,7 @@ func TestAddedFiles(t *testing.T) {
 		"release", "release.sigstore.jsonl", "release.sigstore", "SHA256SUMS", "sha256sums.txt", "checksums.txt", "b", "b.sigstore.json", "b.sigstore.jsonl", "c", ".git",
 		"SHA256SUMS.sigstore.json", "SHA256SUMS.sigstore.jsonl", "x", "x.sigstore.json", "a.sigstore.json", "old", "old.sigstore.json", "list", "list.sigstore.json",
 	}
-	for seed := range uint64(testkit.Rounds(20, 80)) {
+	for seed := range uint64(testkit.Rounds(8, 80)) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 12))
 			t.Chdir(t.TempDir())

@@ -83,7 +83,7 @@ func TestBackupWhileServing(t *testing.T) {
 	dir := t.TempDir()
 	log, target := filepath.Join(dir, "log"), filepath.Join(dir, "backup")
 	l := newLoad(t, log)
-	last, backups, sizes := uint64(0), 0, testkit.Rounds(4, 100)
+	last, backups, sizes := uint64(0), 0, testkit.Rounds(2, 100)
 	for deadline := time.Now().Add(10 * time.Minute); sizes > 0 && time.Now().Before(deadline); backups++ {
 		s := mustBackup(t, durable.OS{}, log, target)
 		l.holds(t, check(t, durable.OS{}, target))
@@ -127,7 +127,7 @@ func TestKilled(t *testing.T) {
 	l := newLoad(t, log)
 	time.Sleep(300 * time.Millisecond) // so that the first is of something
 	last, grown := uint64(0), 0
-	kills := testkit.Rounds(8, 400)
+	kills := testkit.Rounds(4, 400)
 	for range kills {
 		runAndKill(t, log, target)
 		tree, err := Open(durable.OS{}, target, testLog(t, 1))
@@ -192,7 +192,7 @@ func TestPowerLoss(t *testing.T) {
 		logs, last = append(logs, mustOpen(t, durable.OS{}, copied)), size
 	}
 	lost := 0
-	for seed := range testkit.Rounds(100, 10_000) {
+	for seed := range testkit.Rounds(40, 10_000) {
 		disk, random := disktest.New(uint64(seed)), rand.New(rand.NewPCG(uint64(seed), 1))
 		var last uint64 // entries that a run has said are backed up
 		for _, from := range logs {

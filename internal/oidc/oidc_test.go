@@ -6,11 +6,8 @@ import (
 	"bytes"
 	"context"
 	"crypto"
-	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -30,6 +27,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/hallmark-sign/hallmark/identity"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/wire/fulcio"
 )
 
@@ -49,18 +47,14 @@ type provider struct {
 func run(t testing.TB) *provider {
 	t.Helper()
 	p := &provider{keys: map[string]crypto.Signer{}}
-	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
+	rsaKey := testkit.RSA(t, 2048)
 	for _, algorithm := range []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"} {
 		p.keys[algorithm] = rsaKey
 	}
 	for algorithm, curve := range map[string]elliptic.Curve{"ES256": elliptic.P256(), "ES384": elliptic.P384(), "ES512": elliptic.P521()} {
-		if p.keys[algorithm], err = ecdsa.GenerateKey(curve, rand.Reader); err != nil {
-			t.Fatal(err)
-		}
+		p.keys[algorithm] = testkit.Key(t, curve)
 	}
+	var err error
 	if _, p.keys["EdDSA"], err = generateEd25519(); err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,6 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -22,6 +21,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/hallmark-sign/hallmark/internal/publickey"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 )
 
 func must[T any](v T, err error) T {
@@ -46,7 +46,7 @@ func TestForms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rsaKey := must(rsa.GenerateKey(rand.Reader, 2048))
+	rsaKey := testkit.RSA(t, 2048)
 	for name, key := range map[string]crypto.Signer{
 		"P-256": must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)), "P-384": must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader)),
 		"P-521": must(ecdsa.GenerateKey(elliptic.P521(), rand.Reader)), "Ed25519": ed, "RSA": rsaKey,

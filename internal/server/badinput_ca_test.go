@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/wire/fulcio"
 )
 
@@ -145,7 +146,7 @@ func TestCARefusesKeys(t *testing.T) {
 	spki := func(key any) string { return publicPEM(must(x509.MarshalPKIXPublicKey(key))(t)) }
 	private := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: must(x509.MarshalPKCS8PrivateKey(good))(t)})
 	odd := func(bits int) *big.Int { return new(big.Int).SetBit(big.NewInt(1), bits-1, 1) }
-	rsaKey := must(rsa.GenerateKey(rand.Reader, 2048))(t)
+	rsaKey := testkit.RSA(t, 2048)
 	for name, content := range map[string]string{
 		"no key": "", "no PEM": "hello", "P-224": spki(must(ecdsa.GenerateKey(elliptic.P224(), rand.Reader))(t).Public()),
 		"secp256k1":           publicPEM(secp256k1(t)),

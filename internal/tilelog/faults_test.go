@@ -147,7 +147,7 @@ func TestPowerLoss(t *testing.T) {
 	t.Parallel()
 	const lives = 10
 	acknowledged := 0
-	losses := testkit.Rounds(100, 10_000)
+	losses := testkit.Rounds(50, 10_000)
 	for seed := range losses / lives {
 		s := newStorm(t, uint64(seed))
 		for range lives {
@@ -198,7 +198,7 @@ func faults(random *rand.Rand) map[string]func(disktest.Operation) error {
 func TestDiskFails(t *testing.T) {
 	t.Parallel()
 	failures, resumed := 0, 0
-	for seed := range testkit.Rounds(4, 1000) {
+	for seed := range testkit.Rounds(2, 1000) {
 		s := newStorm(t, uint64(seed))
 		for name, fault := range faults(rand.New(rand.NewPCG(uint64(seed), 3))) {
 			synctest.Test(t, func(t *testing.T) {

@@ -120,7 +120,7 @@ func TestKill(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "log")
 	var p promises
 	var checked uint64 // size of the log by then
-	kills := testkit.Rounds(10, 1000)
+	kills := testkit.Rounds(5, 1000)
 	for round := range kills {
 		runAndKill(t, dir, round, &p)
 		if round%10 == 9 {

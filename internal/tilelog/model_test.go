@@ -105,7 +105,7 @@ func (m *model) checkTile(t *testing.T, l *tilelog.Log, random *rand.Rand) {
 // some again, reads, and lives that end in every way.
 func TestModel(t *testing.T) {
 	t.Parallel()
-	steps := testkit.Rounds(2000, 1_000_000)
+	steps := testkit.Rounds(1000, 1_000_000)
 	random := rand.New(rand.NewPCG(uint64(steps), 2))
 	disk := disktest.New(uint64(steps))
 	o := testOptions(t, "/log")

@@ -142,7 +142,7 @@ func TestWentBackOther(t *testing.T) {
 // shared storage what they do to the model.
 func TestModelShared(t *testing.T) {
 	t.Parallel()
-	steps := testkit.Rounds(3000, 300_000)
+	steps := testkit.Rounds(1500, 300_000)
 	random := rand.New(rand.NewPCG(uint64(steps), 5))
 	m, shared := &model{indices: map[string]uint64{}}, newMemory()
 	for done := 0; done < steps; {

@@ -5,8 +5,6 @@ package tsa
 import (
 	"crypto"
 	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
 	"encoding/pem"
 	"net/http"
 	"os"
@@ -14,15 +12,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 )
 
 // TestOpenSSL has openssl(1) ask, and verify what it gets.
 func TestOpenSSL(t *testing.T) {
 	openssl := needOpenSSL(t)
-	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
+	rsaKey := testkit.RSA(t, 2048)
 	for name, key := range map[string]crypto.Signer{
 		"P-256": newKey(t, elliptic.P256()), "P-384": newKey(t, elliptic.P384()), "RSA": rsaKey,
 	} {

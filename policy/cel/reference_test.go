@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/policy"
 	"github.com/hallmark-sign/hallmark/policy/cel"
 	"github.com/hallmark-sign/hallmark/wire/intoto"
@@ -154,7 +155,7 @@ func FuzzCondition(f *testing.F) {
 	for _, expression := range expressions {
 		f.Add(expression, whole)
 	}
-	for _, c := range costly(3)[:3] {
+	for _, c := range costly(3)[:testkit.Rounds(1, 3)] {
 		f.Add(c.expression, c.predicate)
 	}
 	f.Fuzz(func(t *testing.T, expression, predicate string) {

@@ -9,7 +9,6 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -20,6 +19,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 )
 
 const challenge = "alice@example.com"
@@ -41,7 +42,7 @@ func keys(t testing.TB) map[string]crypto.Signer {
 		"P-256":    must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)),
 		"P-384":    must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader)),
 		"P-521":    must(ecdsa.GenerateKey(elliptic.P521(), rand.Reader)),
-		"RSA-2048": must(rsa.GenerateKey(rand.Reader, 2048)),
+		"RSA-2048": testkit.RSA(t, 2048),
 		"Ed25519":  ed,
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -19,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
@@ -95,10 +95,7 @@ func (ca issuer) issue(t testing.TB, logKey crypto.Signer) (precert, final *x509
 
 func TestIssueAndVerify(t *testing.T) {
 	ca := newIssuer(t)
-	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
+	rsaKey := testkit.RSA(t, 2048)
 	for name, key := range map[string]crypto.Signer{"P-256": newP256(t), "RSA": rsaKey} {
 		precert, final, s := ca.issue(t, key)
 		embedded, err := Embedded(final)

@@ -22,6 +22,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 )
 
 // must returns a function that returns v, or ends the test if err is set.
@@ -65,7 +67,7 @@ func keysOfEachKind(t testing.TB) map[string]crypto.Signer {
 		"P-256":   must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t),
 		"P-384":   must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))(t),
 		"P-521":   must(ecdsa.GenerateKey(elliptic.P521(), rand.Reader))(t),
-		"RSA":     must(rsa.GenerateKey(rand.Reader, 2048))(t),
+		"RSA":     testkit.RSA(t, 2048),
 		"Ed25519": must(ed, err)(t),
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 )
 
 func putSum(to, raw []byte) { binary.BigEndian.PutUint32(to, checksum(raw)) }
@@ -139,7 +141,7 @@ func TestDamagedIsMadeAnew(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for at := 0; at < len(raw); at += 501 {
+		for at := 0; at < len(raw); at += 1 + len(raw)/testkit.Rounds(10, 100) {
 			dir := snapshot(t, sound)
 			raw[at] ^= 1
 			write(t, filepath.Join(dir, name), raw)

@@ -149,7 +149,7 @@ func write(t *testing.T, path string, raw []byte) {
 // Leaves new and old, restarts, crashes at any moment, and logs that have lost
 // their tail and gone on otherwise: the index answers as the model does.
 func TestModel(t *testing.T) {
-	for seed := range uint64(testkit.Rounds(4, 8)) {
+	for seed := range uint64(testkit.Rounds(2, 8)) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		tableSize := []uint64{smallTable, 3 * perBlock}[seed%2]
 		m, dir := newModel(0), t.TempDir()
