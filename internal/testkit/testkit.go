@@ -3,6 +3,9 @@
 package testkit
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"embed"
@@ -37,6 +40,12 @@ func must[T any](v T, err error) func(testing.TB) T {
 		}
 		return v
 	}
+}
+
+// Key returns a new key on a curve.
+func Key(t testing.TB, curve elliptic.Curve) *ecdsa.PrivateKey {
+	t.Helper()
+	return must(ecdsa.GenerateKey(curve, rand.Reader))(t)
 }
 
 // fixed has RSA keys, as making one takes up to seconds. Everyone knows them.
