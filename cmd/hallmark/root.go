@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
+	"github.com/hallmark-sign/hallmark/internal/trusting"
 )
 
 // execute runs the verb that args name and gives the exit status.
@@ -85,5 +86,15 @@ func helpCommand(root *cobra.Command) *cobra.Command {
 			}
 			return cmd.Help()
 		},
+	}
+}
+
+// completeInstances registers the instances for completion by shells.
+func completeInstances(cmd *cobra.Command, env cli.Environment) {
+	if cmd.Flags().Lookup("instance") != nil {
+		cli.CompleteFrom(cmd, "instance", func() []string { return trusting.Names(env) })
+	}
+	for _, sub := range cmd.Commands() {
+		completeInstances(sub, env)
 	}
 }

@@ -76,3 +76,12 @@ func addAcceptance(cmd *cobra.Command, f *verifying.Acceptance) {
 	cmd.Flags().StringVar(&f.Key, "key", "", "public key `FILE` that must have signed, instead of an identity: PEM, DER, a certificate or a line of OpenSSH")
 	cli.AddType(cmd, &f.Type)
 }
+
+// addDetached adds flags for what cosign 1 and 2 kept in files of their own.
+func addDetached(cmd *cobra.Command, f *verifying.Detached) {
+	cmd.Flags().StringVar(&f.Signature, "signature", "", "`FILE` with a detached signature, in place of a bundle")
+	cmd.Flags().StringVar(&f.Certificate, "certificate", "", "`FILE` with the certificate of --signature")
+	cmd.Flags().StringVar(&f.Chain, "certificate-chain", "", "`FILE` with the chain of --certificate")
+	cmd.Flags().StringVar(&f.Entry, "log-entry", "", "`FILE` with the Rekor entry of --signature")
+	cmd.Flags().StringVar(&f.Timestamp, "timestamp", "", "`FILE` with the RFC 3161 timestamp of --signature")
+}
