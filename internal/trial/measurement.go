@@ -5,6 +5,7 @@ package trial
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net/http"
 	"os"
@@ -47,17 +48,7 @@ func (f Measurement) Run(ctx context.Context, env cli.Environment) error {
 	if f.Clients < 1 || f.Runs < 1 {
 		return &fault.Problem{Exit: fault.ExitUsage, Code: "usage", Err: fmt.Errorf("--clients and --runs are at least 1")}
 	}
-	config, err := f.Trust.Config(env)
-	if err != nil {
-		return err
-	}
-	roots, err := f.Trust.Authorities(env)
-	if err != nil {
-		return err
-	}
-	h := env.HTTP(roots, time.Minute)
-	h.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, MaxIdleConnsPerHost: f.Clients, MaxConnsPerHost: f.Clients}
-	s, err := client.Open(config, time.Now(), h)
+	s, roots, err := f.services(env, &http.Transport{MaxConnsPerHost: f.Clients})
 	if err != nil {
 		return err
 	}
@@ -82,17 +73,7 @@ func (f Measurement) Run(ctx context.Context, env cli.Environment) error {
 // Log measures the transparency log alone.
 func (f Measurement) Log(ctx context.Context, env cli.Environment) error {
 	env.CollectLess()
-	config, err := f.Trust.Config(env)
-	if err != nil {
-		return err
-	}
-	roots, err := f.Trust.Authorities(env)
-	if err != nil {
-		return err
-	}
-	h := env.HTTP(roots, time.Minute)
-	h.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, MaxIdleConnsPerHost: manyClients, MaxConnsPerHost: manyClients, ReadBufferSize: readBuffer}
-	s, err := client.Open(config, time.Now(), h)
+	s, _, err := f.services(env, &http.Transport{MaxConnsPerHost: manyClients, ReadBufferSize: readBuffer})
 	if err == nil && len(s.Rekor) == 0 {
 		err = client.ErrNoService
 	}
@@ -100,7 +81,7 @@ func (f Measurement) Log(ctx context.Context, env cli.Environment) error {
 		return err
 	}
 	log := s.Rekor[0].URL
-	entries, err := bench.Entries(h, log, int(manyPerSecond*3*f.Duration.Seconds()))
+	entries, err := bench.Entries(s.Fulcio.HTTP, log, int(manyPerSecond*3*f.Duration.Seconds()))
 	if err != nil {
 		return err
 	}
@@ -109,11 +90,29 @@ func (f Measurement) Log(ctx context.Context, env cli.Environment) error {
 			return err
 		}
 	}
-	tiles, err := bench.Tiles(ctx, h, log+"/api/v2")
+	tiles, err := bench.Tiles(ctx, s.Fulcio.HTTP, log+"/api/v2")
 	if err != nil {
 		return err
 	}
 	return f.measure(ctx, env, tiles, f.Clients)
+}
+
+// services returns the services of the instance, to be reached by connections that are not
+// retried and all kept, and the certificate authorities of its TLS.
+func (f Measurement) services(env cli.Environment, t *http.Transport) (*client.Services, *x509.CertPool, error) {
+	config, err := f.Trust.Config(env)
+	if err != nil {
+		return nil, nil, err
+	}
+	roots, err := f.Trust.Authorities(env)
+	if err != nil {
+		return nil, nil, err
+	}
+	t.TLSClientConfig, t.MaxIdleConnsPerHost = &tls.Config{RootCAs: roots}, t.MaxConnsPerHost
+	h := env.HTTP(roots, time.Minute)
+	h.Transport = t
+	s, err := client.Open(config, time.Now(), h)
+	return s, roots, err
 }
 
 func (f Measurement) measure(ctx context.Context, env cli.Environment, w bench.Work, clients int) error {

@@ -14,8 +14,8 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/report"
 )
 
-// teller prints verdicts as they come.
-type teller struct {
+// A printer prints verdicts as they come.
+type printer struct {
 	Verification
 	env     cli.Environment
 	many    bool
@@ -23,44 +23,44 @@ type teller struct {
 	drawn   time.Time // when progress was last drawn
 }
 
-func (t *teller) tell(v judge.Verdict) error {
-	t.summary.Add(v)
-	if t.Quiet && v.Err == nil {
+func (p *printer) print(v judge.Verdict) error {
+	p.summary.Add(v)
+	if p.Quiet && v.Err == nil {
 		return nil
 	}
 	var err error
 	switch {
-	case t.env.JSON:
+	case p.env.JSON:
 		out := report.Of(v)
 		out.Reason = cli.Plain(out.Reason)
-		err = t.env.PrintJSON(out)
-	case t.many && !t.Explain:
-		t.progress()
-		_, err = fmt.Fprint(t.env.Stdout, report.Line(v))
+		err = p.env.PrintJSON(out)
+	case p.many && !p.Explain:
+		p.progress()
+		_, err = fmt.Fprint(p.env.Stdout, report.Line(v))
 	default:
-		_, err = fmt.Fprint(t.env.Stdout, report.Text(v))
+		_, err = fmt.Fprint(p.env.Stdout, report.Text(v))
 	}
 	return err
 }
 
 // progress draws how far it is on a terminal, where verdicts go elsewhere.
-func (t *teller) progress() {
-	stderr, isFile := t.env.Stderr.(*os.File)
-	stdout, _ := t.env.Stdout.(*os.File)
-	if !isFile || !term.IsTerminal(int(stderr.Fd())) || stdout != nil && term.IsTerminal(int(stdout.Fd())) || time.Since(t.drawn) < 100*time.Millisecond {
+func (p *printer) progress() {
+	stderr, isFile := p.env.Stderr.(*os.File)
+	stdout, _ := p.env.Stdout.(*os.File)
+	if !isFile || !term.IsTerminal(int(stderr.Fd())) || stdout != nil && term.IsTerminal(int(stdout.Fd())) || time.Since(p.drawn) < 100*time.Millisecond {
 		return
 	}
-	t.drawn = time.Now()
-	fmt.Fprintf(t.env.Stderr, "\r%s ", t.summary.String())
+	p.drawn = time.Now()
+	fmt.Fprintf(p.env.Stderr, "\r%s ", p.summary.String())
 }
 
 // end prints the summary and explains the first that was not verified.
-func (t *teller) end() error {
-	if !t.drawn.IsZero() {
-		fmt.Fprint(t.env.Stderr, "\r\x1b[K")
+func (p *printer) end() error {
+	if !p.drawn.IsZero() {
+		fmt.Fprint(p.env.Stderr, "\r\x1b[K")
 	}
-	if t.many && !t.Quiet && !t.env.JSON {
-		t.env.Say("hallmark: %s", t.summary.String())
+	if p.many && !p.Quiet && !p.env.JSON {
+		p.env.Say("hallmark: %s", p.summary.String())
 	}
-	return t.summary.Err()
+	return p.summary.Err()
 }

@@ -31,13 +31,9 @@ func (f Proposal) Run(ctx context.Context, env cli.Environment, args []string) e
 	if err != nil {
 		return err
 	}
-	accept := verify.Requirements{AnyIdentityUnsafe: true} // who it is is the question
-	for _, file := range f.Keys {
-		key, err := cli.ReadPublicKey(file)
-		if err != nil {
-			return err
-		}
-		accept.Keys = append(accept.Keys, key)
+	accept, err := f.requirements()
+	if err != nil {
+		return err
 	}
 	registry, err := f.Registry.Registry()
 	if err != nil {
@@ -67,6 +63,19 @@ func (f Proposal) Run(ctx context.Context, env cli.Environment, args []string) e
 	}
 	_, err = env.Stdout.Write(text)
 	return err
+}
+
+// requirements accepts whoever signed, as that is the question, and the keys that are given.
+func (f Proposal) requirements() (verify.Requirements, error) {
+	accept := verify.Requirements{AnyIdentityUnsafe: true}
+	for _, file := range f.Keys {
+		key, err := cli.ReadPublicKey(file)
+		if err != nil {
+			return accept, err
+		}
+		accept.Keys = append(accept.Keys, key)
+	}
+	return accept, nil
 }
 
 // provedOf verifies all bundles of a file, or those on an image that can be: at

@@ -107,12 +107,12 @@ func (f Verification) Run(ctx context.Context, env cli.Environment, files []stri
 	if finder.Detached, err = f.Detached.bundle(); err != nil {
 		return err
 	}
-	teller := teller{Verification: f, env: env, many: find.Several(files) || find.IsChecksums(files[0])}
-	if teller.many {
+	out := printer{Verification: f, env: env, many: find.Several(files) || find.IsChecksums(files[0])}
+	if out.many {
 		env.CollectLess()
 	}
-	if err := judge.All(ctx, finder.All(files), teller.tell); err != nil {
+	if err := judge.All(ctx, finder.All(files), out.print); err != nil {
 		return err
 	}
-	return teller.end()
+	return out.end()
 }
