@@ -173,7 +173,7 @@ func (i *Instance) rotate(ctx context.Context, base string) error {
 	if err := os.MkdirAll(filepath.Join(i.made.Config.Dir, "keys"), 0o700); err != nil {
 		return err
 	}
-	rekor, note, err := i.made.NextKeys([]byte("of a test alone"))
+	rekor, note, err := i.made.NextKeys(instance.Options{Passphrase: []byte("of a test alone")})
 	if err != nil {
 		return err
 	}

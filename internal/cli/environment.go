@@ -27,8 +27,8 @@ type Environment struct {
 	Args           []string
 	JSON           bool // results, errors and notices are for machines
 
-	// CheapUnsafe has init, try and user make keys and passwords that are cheap to
-	// guess. Tests alone set it.
+	// CheapUnsafe has init, try, user, log rotate and witness init make keys and
+	// passwords that are cheap to guess. Tests alone set it.
 	CheapUnsafe bool
 }
 

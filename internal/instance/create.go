@@ -41,7 +41,7 @@ type Options struct {
 	// PlainHTTPUnsafe is that of the configuration.
 	PlainHTTPUnsafe bool
 
-	// CheapKeysUnsafe has Create encrypt the keys with [keys.MarshalEncryptedUnsafe],
+	// CheapKeysUnsafe has Create and NextKeys encrypt the keys with [keys.MarshalEncryptedUnsafe],
 	// for tests. What a passphrase costs is in each file, so Open needs no such option.
 	CheapKeysUnsafe bool
 }
@@ -208,11 +208,7 @@ func (i *Instance) write(dir string, root crypto.Signer, o Options) error {
 	if err := os.Mkdir(filepath.Join(dir, "keys"), 0o700); err != nil {
 		return err
 	}
-	marshal := keys.MarshalEncrypted
-	if o.CheapKeysUnsafe {
-		marshal = keys.MarshalEncryptedUnsafe
-	}
-	encrypted, err := encryptAll(i.files(root), func(key crypto.Signer) ([]byte, error) { return marshal(key, o.Passphrase) })
+	encrypted, err := encryptAll(i.files(root), o.encrypt)
 	if err != nil {
 		return err
 	}
@@ -226,6 +222,14 @@ func (i *Instance) write(dir string, root crypto.Signer, o Options) error {
 		return err
 	}
 	return files.Sync()
+}
+
+// encrypt returns a key as PEM, encrypted with the passphrase.
+func (o Options) encrypt(key crypto.Signer) ([]byte, error) {
+	if o.CheapKeysUnsafe {
+		return keys.MarshalEncryptedUnsafe(key, o.Passphrase)
+	}
+	return keys.MarshalEncrypted(key, o.Passphrase)
 }
 
 // WriteTrust writes what clients need to dir/trust, one file after the other: of a

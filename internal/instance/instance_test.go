@@ -169,7 +169,7 @@ func TestRotationInterrupted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rekor, note, err := i.NextKeys([]byte("correct horse"))
+	rekor, note, err := i.NextKeys(Options{Passphrase: []byte("correct horse"), CheapKeysUnsafe: true})
 	if err == nil {
 		err = i.Rotate("http://localhost:7500", rekor, note, time.Now())
 	}

@@ -96,7 +96,7 @@ func (i *Instance) addLoginKey(passphrase []byte) error {
 	if i.Keys.IssuerRSA != nil {
 		return nil
 	}
-	key, err := i.keep(fileIssuerRSA, kindIssuerRSA, passphrase)
+	key, err := i.keep(fileIssuerRSA, kindIssuerRSA, Options{Passphrase: passphrase})
 	if err != nil {
 		return fmt.Errorf("key of the login for RS256: %w", err)
 	}

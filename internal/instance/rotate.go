@@ -81,14 +81,14 @@ func (i *Instance) FreezeLog(ctx context.Context, witnesses *rekorlog.Witnesses,
 
 // NextKeys makes the keys of the next log and keeps them in the instance's directory,
 // before anybody is told of them. Those that an interrupted rotation has left are
-// taken.
-func (i *Instance) NextKeys(passphrase []byte) (rekor, note crypto.Signer, err error) {
+// taken. Of the options it uses Passphrase and CheapKeysUnsafe.
+func (i *Instance) NextKeys(o Options) (rekor, note crypto.Signer, err error) {
 	if err := i.clearTemporary(); err != nil {
 		return nil, nil, fmt.Errorf("making keys of the next log: %w", err)
 	}
 	n := len(i.Root.Logs)
-	if rekor, err = i.keep(fileRekor(n), "ecdsa-p256", passphrase); err == nil {
-		note, err = i.keep(fileNote(n), "ed25519", passphrase)
+	if rekor, err = i.keep(fileRekor(n), "ecdsa-p256", o); err == nil {
+		note, err = i.keep(fileNote(n), "ed25519", o)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("making keys of the next log: %w", err)
@@ -102,14 +102,14 @@ func (i *Instance) clearTemporary() error {
 }
 
 // keep returns the key in a file, which it makes if there is none.
-func (i *Instance) keep(name, kind string, passphrase []byte) (crypto.Signer, error) {
+func (i *Instance) keep(name, kind string, o Options) (crypto.Signer, error) {
 	path := i.Config.Path("keys", name)
 	raw, err := os.ReadFile(path)
 	if err == nil {
 		if err := keys.CheckMode(path); err != nil {
 			return nil, err
 		}
-		return keys.ParseEncrypted(raw, passphrase)
+		return keys.ParseEncrypted(raw, o.Passphrase)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -118,7 +118,7 @@ func (i *Instance) keep(name, kind string, passphrase []byte) (crypto.Signer, er
 	if err != nil {
 		return nil, err
 	}
-	if raw, err = keys.MarshalEncrypted(key, passphrase); err != nil {
+	if raw, err = o.encrypt(key); err != nil {
 		return nil, err
 	}
 	return key, durable.CreateFile(path, raw, 0o600)

@@ -56,7 +56,7 @@ func (f Rotation) Run(ctx context.Context, env cli.Environment) error {
 	if err := freeze(ctx, i, logger); err != nil {
 		return err
 	}
-	rekor, note, err := i.NextKeys(passphrase)
+	rekor, note, err := i.NextKeys(instance.Options{Passphrase: passphrase, CheapKeysUnsafe: env.CheapUnsafe})
 	if err == nil {
 		err = i.Rotate(f.URL, rekor, note, time.Now())
 	}

@@ -59,7 +59,11 @@ func (n NewWitness) Make(ctx context.Context, env cli.Environment, dir string) e
 	if err != nil {
 		return err
 	}
-	pem, err := keys.MarshalEncrypted(key, passphrase)
+	marshal := keys.MarshalEncrypted
+	if env.CheapUnsafe {
+		marshal = keys.MarshalEncryptedUnsafe
+	}
+	pem, err := marshal(key, passphrase)
 	if err != nil {
 		return err
 	}
