@@ -17,11 +17,11 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/find"
 )
 
-// Who is accepted is said in one way, wholly.
+// Who is accepted is said in one way, wholly, and so is the trusted root.
 func TestOneWay(t *testing.T) {
 	for _, who := range []string{
 		"", "--identity a", "--issuer b", "--policy p --identity a", "--policy p --issuer b", "--key k --issuer b", "--key k --policy p",
-		"--policy p --identity a --issuer b",
+		"--policy p --identity a --issuer b", "--key k --instance i",
 	} {
 		if _, _, err := parse(append(strings.Fields("--trusted-root r "+who), "file")); err == nil {
 			t.Errorf("%q is accepted", who)
