@@ -77,7 +77,7 @@ var rooms = map[string]level{
 	"policy": policies, "policy/cel": waysOut, "client/retry": asking, "client/idtoken": asking,
 	"client": waysOut, "client/login": waysOut, "trust/tuf": waysOut, "trust/store": waysOut, "oci": waysOut,
 	"client/logread": carriers, "oci/layout": carriers, "oci/transfer": carriers,
-	"internal/durable": storage, "internal/admission": storage, "internal/publickey": storage, "internal/webpage": storage, "internal/tilelog/dedup": lookup, "internal/tilelog": foundation, "internal/refusal": foundation, "internal/claims": foundation, "internal/tilelog/posix": logStorage, "internal/keys": foundation,
+	"internal/durable": storage, "internal/admission": storage, "internal/publickey": storage, "internal/webpage": storage, "internal/tilelog/dedup": lookup, "internal/tilelog": foundation, "internal/refusal": foundation, "internal/claims": foundation, "internal/control": storage, "internal/tilelog/posix": logStorage, "internal/keys": foundation,
 	"internal/config": settings, "internal/server": server, "internal/instance": making,
 	"hallmarktest":   testServer,
 	"internal/fault": problems, "internal/find": subjects, "internal/judge": judging, "internal/report": reporting,

@@ -49,7 +49,7 @@ type Options struct {
 	Chain         []*x509.Certificate // issuing certificate first, root last
 	Tokens        Tokens
 	CTLog         CTLog
-	Configuration fulcio.Configuration // description of Tokens for clients
+	Configuration func() fulcio.Configuration // describes Tokens for clients
 	Clock         func() time.Time
 	Logger        *slog.Logger
 
@@ -64,16 +64,15 @@ type Authority struct {
 	claims  claims
 
 	// Constant responses.
-	trustBundle   []byte
-	configuration []byte
-	rootCert      []byte
+	trustBundle []byte
+	rootCert    []byte
 }
 
 // New returns an authority. It reads from CTLog which keys have certificates
 // that may still be valid. It refuses a key and a chain that don't match, and a
 // chain that can't issue code signing certificates now.
 func New(o Options) (*Authority, error) {
-	if o.Key == nil || o.Tokens == nil || o.CTLog == nil || o.Clock == nil || o.Logger == nil {
+	if o.Key == nil || o.Tokens == nil || o.CTLog == nil || o.Configuration == nil || o.Clock == nil || o.Logger == nil {
 		return nil, errors.New("making certificate authority: key, tokens, CT log, clock and logger are required")
 	}
 	o.Chain = slices.Clone(o.Chain)
@@ -86,9 +85,6 @@ func New(o Options) (*Authority, error) {
 		return nil, fmt.Errorf("making certificate authority: %w", err)
 	}
 	if a.trustBundle, err = (fulcio.TrustBundle{o.Chain}).Marshal(); err != nil {
-		return nil, fmt.Errorf("making certificate authority: %w", err)
-	}
-	if a.configuration, err = o.Configuration.Marshal(); err != nil {
 		return nil, fmt.Errorf("making certificate authority: %w", err)
 	}
 	if err := a.recall(context.Background()); err != nil {

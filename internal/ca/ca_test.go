@@ -173,9 +173,11 @@ func newInstance(t testing.TB, key crypto.Signer) *instance {
 	i.added = &recorder{CTLog: i.ct}
 	i.options = Options{
 		Key: key, Chain: newChain(t, key.Public(), i.now.Add(-time.Hour)), Tokens: tokens{goodToken: is(alice())}, CTLog: i.added,
-		Configuration: fulcio.Configuration{Issuers: []fulcio.Issuer{
-			{URL: "https://login.example.com", Audience: "sigstore", ChallengeClaim: "email", Type: "email"},
-		}},
+		Configuration: func() fulcio.Configuration {
+			return fulcio.Configuration{Issuers: []fulcio.Issuer{
+				{URL: "https://login.example.com", Audience: "sigstore", ChallengeClaim: "email", Type: "email"},
+			}}
+		},
 		Clock: func() time.Time { return i.now }, Logger: logger,
 	}
 	if i.Authority, err = New(i.options); err != nil {

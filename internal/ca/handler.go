@@ -43,7 +43,7 @@ func (a *Authority) Handler() http.Handler {
 	mux.Handle("/api/v2/signingCert", a.serveSigningCert(v2))
 	mux.Handle("/api/v1/signingCert", a.serveSigningCert(v1))
 	mux.Handle("GET /api/v2/trustBundle", serve(typeJSON, a.trustBundle))
-	mux.Handle("GET /api/v2/configuration", serve(typeJSON, a.configuration))
+	mux.Handle("GET /api/v2/configuration", http.HandlerFunc(a.configuration))
 	mux.Handle("GET /api/v1/rootCert", serve(typePEM, a.rootCert))
 	return mux
 }
@@ -125,4 +125,14 @@ func tokenOf(header http.Header, body string) (string, error) {
 		return "", fmt.Errorf("%w: token of %d bytes", errAuthorization, len(token))
 	}
 	return token, nil
+}
+
+// configuration answers with the issuers whose tokens are accepted now.
+func (a *Authority) configuration(w http.ResponseWriter, r *http.Request) {
+	body, err := a.o.Configuration().Marshal()
+	if err != nil {
+		a.refuse(w, r, err)
+		return
+	}
+	write(w, http.StatusOK, typeJSON, body)
 }

@@ -105,7 +105,7 @@ func TestWhatNeverChanges(t *testing.T) {
 	}
 	a = i.get(t, "/api/v2/configuration")
 	c, err := fulcio.ParseConfiguration(a.body)
-	if err != nil || a.status != http.StatusOK || !slices.Equal(c.Issuers, i.options.Configuration.Issuers) {
+	if err != nil || a.status != http.StatusOK || !slices.Equal(c.Issuers, i.options.Configuration().Issuers) {
 		t.Errorf("configuration: %d %s, %v", a.status, a.body, err)
 	}
 	a = i.get(t, "/api/v1/rootCert")

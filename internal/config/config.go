@@ -77,6 +77,9 @@ type Config struct {
 	// Limits bound what clients can use up.
 	Limits Limits `yaml:"limits,omitempty"`
 
+	// Source is the path of the file that was read; empty: none was.
+	Source string `yaml:"-"`
+
 	// Dir is the directory of the file, which relative paths start from.
 	Dir string `yaml:"-"`
 }
@@ -154,7 +157,7 @@ func Load(path string) (*Config, error) {
 	var c Config
 	dir, err := load(path, &c)
 	if err == nil {
-		c.Dir, err = dir, c.Check()
+		c.Source, c.Dir, err = path, dir, c.Check()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("loading configuration %s: %w", path, err)

@@ -20,15 +20,6 @@ issuers:
     subject_domain: https://github.com
 `
 
-// parseConfig reads and checks a configuration.
-func parseConfig(raw []byte) (*Config, error) {
-	var c Config
-	if err := parse(raw, &c); err != nil {
-		return nil, err
-	}
-	return &c, c.Check()
-}
-
 func TestParse(t *testing.T) {
 	c, err := parseConfig([]byte(good))
 	if err != nil {

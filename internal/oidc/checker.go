@@ -14,7 +14,9 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -93,13 +95,21 @@ func (u unavailable) Unavailable() bool { return true }
 
 // A Checker checks tokens. It is safe for concurrent use.
 type Checker struct {
-	clock   func() time.Time
+	clock          func() time.Time
+	logger         *slog.Logger
+	client, public *http.Client
+
+	state    atomic.Pointer[state]
+	verified signatures
+}
+
+// A state has the issuers that a Checker trusts. Only the issuers that matched patterns
+// change after it was made.
+type state struct {
 	issuers map[string]*trusted
 	order   []*trusted // as configured
 	matched matched    // issuers by patterns
 	keysOf  func(Issuer) *keys
-
-	verified signatures
 }
 
 // trusted is an issuer with its keys.
@@ -111,29 +121,50 @@ type trusted struct {
 
 // New returns a checker after checking the configuration. It sends no requests.
 func New(o Options) (*Checker, error) {
-	c := &Checker{clock: o.Clock, issuers: map[string]*trusted{}, matched: matched{all: map[string]*trusted{}}}
+	c := &Checker{clock: o.Clock, logger: o.Logger, client: limitedClient(o.Client), public: limitedClient(publicClient())}
 	if c.clock == nil {
 		c.clock = time.Now
 	}
-	logger := o.Logger
-	if logger == nil {
-		logger = slog.New(slog.DiscardHandler)
+	if c.logger == nil {
+		c.logger = slog.New(slog.DiscardHandler)
 	}
-	client, public := limitedClient(o.Client), limitedClient(publicClient())
-	c.keysOf = func(i Issuer) *keys { return newKeys(i, public, c.clock, logger) }
-	for _, issuer := range o.Issuers {
+	return c, c.Replace(o.Issuers)
+}
+
+// Replace trusts other issuers from now on. An issuer whose settings stay keeps the keys
+// that were fetched. If an issuer is refused, nothing changes.
+func (c *Checker) Replace(issuers []Issuer) error {
+	next := &state{
+		issuers: map[string]*trusted{}, matched: matched{all: map[string]*trusted{}},
+		keysOf: func(i Issuer) *keys { return newKeys(i, c.public, c.clock, c.logger) },
+	}
+	before := c.state.Load()
+	for _, issuer := range issuers {
 		t, err := newTrusted(issuer)
 		if err != nil {
-			return nil, fmt.Errorf("configuring issuer %q: %w", issuer.URL, err)
+			return fmt.Errorf("configuring issuer %q: %w", issuer.URL, err)
 		}
-		if c.issuers[issuer.URL] != nil {
-			return nil, fmt.Errorf("configuring issuer %q: occurs twice", issuer.URL)
+		if next.issuers[issuer.URL] != nil {
+			return fmt.Errorf("configuring issuer %q: occurs twice", issuer.URL)
 		}
-		t.keys = newKeys(issuer, client, c.clock, logger)
-		c.issuers[issuer.URL] = t
-		c.order = append(c.order, t)
+		t.keys = newKeys(issuer, c.client, c.clock, c.logger)
+		if before != nil && before.issuers[issuer.URL] != nil && before.issuers[issuer.URL].hasKeysOf(issuer) {
+			t.keys = before.issuers[issuer.URL].keys
+		}
+		next.issuers[issuer.URL] = t
+		next.order = append(next.order, t)
 	}
-	return c, nil
+	c.state.Store(next)
+	return nil
+}
+
+// hasKeysOf reports whether the keys of i are found where those of t are.
+func (t *trusted) hasKeysOf(i Issuer) bool {
+	return t.KeysFile == i.KeysFile && t.KeysURL == i.KeysURL && t.BearerFile == i.BearerFile && t.CACertificates.Equal(i.CACertificates) &&
+		slices.EqualFunc(t.Keys, i.Keys, func(a, b crypto.PublicKey) bool {
+			k, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+			return ok && k.Equal(b)
+		})
 }
 
 func newTrusted(issuer Issuer) (*trusted, error) {
@@ -251,9 +282,10 @@ func (r *refused) Claimed() (account, issuer string) {
 
 // believe checks a parsed token.
 func (c *Checker) believe(ctx context.Context, token string, header header, payload payload) (identity.Identity, error) {
-	t := c.trusted(payload.Issuer)
+	issuers := c.state.Load()
+	t := issuers.trusted(payload.Issuer)
 	if t == nil {
-		return identity.Identity{}, refusal("claim iss is none of the issuers that this authority knows: " + c.names())
+		return identity.Identity{}, refusal("claim iss is none of the issuers that this authority knows: " + issuers.names())
 	}
 	if err := payload.check(t.Audience, c.clock()); err != nil {
 		return identity.Identity{}, err
@@ -269,13 +301,13 @@ func (c *Checker) believe(ctx context.Context, token string, header header, payl
 }
 
 // trusted returns the issuer with this URL, or nil.
-func (c *Checker) trusted(issuer string) *trusted {
-	if t := c.issuers[issuer]; t != nil && t.match == nil {
+func (s *state) trusted(issuer string) *trusted {
+	if t := s.issuers[issuer]; t != nil && t.match == nil {
 		return t
 	}
-	for _, t := range c.order {
+	for _, t := range s.order {
 		if t.match != nil && t.match.MatchString(issuer) {
-			return c.matched.of(issuer, t, c.keysOf)
+			return s.matched.of(issuer, t, s.keysOf)
 		}
 	}
 	return nil
@@ -285,11 +317,11 @@ func (c *Checker) trusted(issuer string) *trusted {
 const maxNamed = 3
 
 // names returns the issuers in words.
-func (c *Checker) names() string {
+func (s *state) names() string {
 	var all []string
-	for i, t := range c.order {
+	for i, t := range s.order {
 		if i == maxNamed {
-			return strings.Join(all, ", ") + fmt.Sprintf(" and %d more", len(c.order)-maxNamed)
+			return strings.Join(all, ", ") + fmt.Sprintf(" and %d more", len(s.order)-maxNamed)
 		}
 		all = append(all, t.URL)
 	}
@@ -318,8 +350,9 @@ func (c *Checker) verify(ctx context.Context, t *trusted, token string, keys []c
 // Configuration returns the description of the issuers for clients of the
 // certificate authority.
 func (c *Checker) Configuration() fulcio.Configuration {
-	issuers := make([]fulcio.Issuer, len(c.order))
-	for i, t := range c.order {
+	order := c.state.Load().order
+	issuers := make([]fulcio.Issuer, len(order))
+	for i, t := range order {
 		claim := "sub"
 		if t.Type == typeEmail {
 			claim = "email"

@@ -15,6 +15,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hallmark-sign/hallmark/identity"
+	"github.com/hallmark-sign/hallmark/internal/claims"
 )
 
 func TestPatterns(t *testing.T) {
@@ -67,12 +70,12 @@ func TestPatternIssuers(t *testing.T) {
 	p := run(t)
 	c := p.checkerOf(t, Issuer{URL: "https://oidc.eks.*.amazonaws.com/id/*", Audience: "sigstore", Type: typeKubernetes})
 	asked := 0
-	c.keysOf = func(i Issuer) *keys {
+	c.state.Load().keysOf = func(i Issuer) *keys {
 		asked++
 		i.Keys = []crypto.PublicKey{p.keys["ES256"].Public()}
 		return newKeys(i, nil, c.clock, nil)
 	}
-	claims := func(issuer string) map[string]any {
+	claimsOf := func(issuer string) map[string]any {
 		return map[string]any{
 			"iss": issuer, "sub": "system:serviceaccount:default:web",
 			"kubernetes.io": map[string]any{"namespace": "default", "serviceaccount": map[string]any{"name": "web"}},
@@ -80,7 +83,7 @@ func TestPatternIssuers(t *testing.T) {
 	}
 	const issuer = "https://oidc.eks.eu-west-1.amazonaws.com/id/A"
 	for range 2 {
-		id, _, err := c.Check(t.Context(), p.token(t, claims(issuer)))
+		id, _, err := c.Check(t.Context(), p.token(t, claimsOf(issuer)))
 		if err != nil || id.Issuer != issuer || id.Subject.Value != "https://kubernetes.io/namespaces/default/serviceaccounts/web" {
 			t.Fatalf("got %+v, %v", id, err)
 		}
@@ -89,19 +92,55 @@ func TestPatternIssuers(t *testing.T) {
 		t.Errorf("asked for keys %d times", asked)
 	}
 	for _, issuer := range []string{"https://oidc.eks.*.amazonaws.com/id/*", "https://oidc.eks.x.amazonaws.com.evil.test/id/A"} {
-		if id, _, err := c.Check(t.Context(), p.token(t, claims(issuer))); err == nil {
+		if id, _, err := c.Check(t.Context(), p.token(t, claimsOf(issuer))); err == nil {
 			t.Errorf("got %+v", id)
 		}
 	}
 	for i := range 2 * maxMatched {
-		c.trusted(fmt.Sprintf("https://oidc.eks.x.amazonaws.com/id/%d", i))
+		c.state.Load().trusted(fmt.Sprintf("https://oidc.eks.x.amazonaws.com/id/%d", i))
 	}
-	if len(c.matched.all) > maxMatched {
-		t.Errorf("%d issuers are remembered", len(c.matched.all))
+	if len(c.state.Load().matched.all) > maxMatched {
+		t.Errorf("%d issuers are remembered", len(c.state.Load().matched.all))
 	}
 	if got := c.Configuration().Issuers[0]; got.URL != "" || got.WildcardURL != "https://oidc.eks.*.amazonaws.com/id/*" {
 		t.Errorf("clients are told %+v", got)
 	}
+}
+
+// TestReplace checks that issuers change at once, keep their keys, and stay as they are
+// if one is refused.
+func TestReplace(t *testing.T) {
+	p := run(t)
+	issuer := Issuer{URL: p.URL, Audience: "sigstore", Type: typeEmail}
+	c := p.checkerOf(t, issuer)
+	check := func(want bool) {
+		t.Helper()
+		if _, _, err := c.Check(t.Context(), p.token(t, nil)); (err == nil) != want {
+			t.Errorf("got %v", err)
+		}
+	}
+	check(true)
+	if err := c.Replace([]Issuer{issuer, {URL: "https://other.example.com", Audience: "sigstore", Type: "unknown"}}); err == nil {
+		t.Error("an unknown type is accepted")
+	}
+	check(true)
+	issuer.Rules.Deny = []claims.Rule{{"email": {identity.Exact("alice@example.com")}}}
+	if err := c.Replace([]Issuer{issuer}); err != nil {
+		t.Fatal(err)
+	}
+	check(false)
+	issuer.Rules.Deny = nil
+	if err := c.Replace([]Issuer{issuer}); err != nil {
+		t.Fatal(err)
+	}
+	check(true)
+	if n := p.discoveries.Load(); n != 1 {
+		t.Errorf("the keys were fetched %d times", n)
+	}
+	if err := c.Replace(nil); err != nil {
+		t.Fatal(err)
+	}
+	check(false)
 }
 
 // TestPublicAddresses checks which addresses an issuer that a token names may have.

@@ -5,9 +5,11 @@ package server
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/hallmark-sign/hallmark/internal/ca"
+	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/instance"
 	"github.com/hallmark-sign/hallmark/internal/oidc"
 )
@@ -19,13 +21,20 @@ func mountCA(p *parts) (mount, error) {
 	if err != nil {
 		return mount{}, fmt.Errorf("reading issuers: %w", err)
 	}
-	tokens, err := oidc.New(oidc.Options{Issuers: append(p.login, issuers...), Client: http.DefaultClient, Clock: time.Now, Logger: p.logger})
+	tokens, err := oidc.New(oidc.Options{Issuers: slices.Concat(p.login, issuers), Client: http.DefaultClient, Clock: time.Now, Logger: p.logger})
 	if err != nil {
 		return mount{}, fmt.Errorf("reading issuers: %w", err)
 	}
+	p.reloads = append(p.reloads, func(c *config.Config) error {
+		issuers, err := instance.Issuers(c)
+		if err != nil {
+			return err
+		}
+		return tokens.Replace(slices.Concat(p.login, issuers))
+	})
 	authority, err := ca.New(ca.Options{
 		Key: p.Keys.CA, Chain: p.CAChain, Tokens: tokens, CTLog: p.ctLog,
-		Configuration: tokens.Configuration(), Clock: time.Now, Logger: p.logger,
+		Configuration: tokens.Configuration, Clock: time.Now, Logger: p.logger,
 		Limit: limiter("certificates of this identity", p.limits().Certificates),
 	})
 	if err != nil {

@@ -79,6 +79,7 @@ var builders = []func(*parts) (mount, error){
 	mountCA,
 	mountEvidence,
 	mountRekorV1,
+	mountControl,
 }
 
 // parts is what builders make services of, and what one service passes to a later one.
@@ -88,6 +89,8 @@ type parts struct {
 
 	ctLog ca.CTLog      // for the certificate authority
 	login []oidc.Issuer // the built-in login, for the certificate authority; none: disabled
+
+	reloads []func(*config.Config) error // what takes settings while it runs; an error changes nothing
 }
 
 // last returns the number of the transparency log that accepts entries.
