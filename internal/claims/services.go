@@ -60,8 +60,8 @@ var hosted = map[string]string{
 	"oidc.codefresh.io":                   "https://g.codefresh.io",
 }
 
-// serviceNames returns the names of the built-in services, sorted.
-func serviceNames() []string { return slices.Sorted(maps.Keys(services)) }
+// ServiceNames returns the names of the built-in services, sorted.
+func ServiceNames() []string { return slices.Sorted(maps.Keys(services)) }
 
 func mustTemplate(text string) Template {
 	t, err := ParseTemplate(text)
@@ -167,4 +167,16 @@ var extensions = map[string]string{
 	"run-invocation-uri":                      "run invocation URI",
 	"source-repository-visibility-at-signing": "source visibility",
 	"deployment-environment":                  "deployment environment",
+}
+
+// IssuerOf returns the issuer of a service's tokens, and "" for a service that each
+// customer runs at another URL.
+func IssuerOf(service string) string { return issuers[service] }
+
+var issuers = map[string]string{
+	"github":    "https://token.actions.githubusercontent.com",
+	"gitlab":    "https://gitlab.com",
+	"buildkite": "https://agent.buildkite.com",
+	"circleci":  "https://oidc.circleci.com",
+	"codefresh": "https://oidc.codefresh.io",
 }

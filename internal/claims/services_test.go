@@ -114,8 +114,8 @@ func TestServices(t *testing.T) {
 			}
 		})
 	}
-	if len(sets) != len(serviceNames()) {
-		t.Errorf("%d tokens for %d services", len(sets), len(serviceNames()))
+	if len(sets) != len(ServiceNames()) {
+		t.Errorf("%d tokens for %d services", len(sets), len(ServiceNames()))
 	}
 }
 

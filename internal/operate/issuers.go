@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package operate
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/hallmark-sign/hallmark/internal/claims"
+	"github.com/hallmark-sign/hallmark/internal/cli"
+	"github.com/hallmark-sign/hallmark/internal/config"
+	"github.com/hallmark-sign/hallmark/internal/control"
+	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/instance"
+	"github.com/hallmark-sign/hallmark/internal/oidc"
+)
+
+// Issuers edits the OpenID issuers of an instance, and has a running server take them.
+type Issuers struct {
+	Config string // directory or configuration file of the instance
+}
+
+// NewIssuer describes an issuer that is added.
+type NewIssuer struct {
+	Type, URL, Audience        string
+	SubjectDomain, TrustDomain string
+	Allow, Deny                []string // rules: CLAIM=PATTERN, several with commas
+	AllowAllUnsafe             bool
+}
+
+// ServiceNames returns the CI services that are known by name.
+func ServiceNames() []string { return claims.ServiceNames() }
+
+// errTenants asks for a rule.
+var errTenants = errors.New("everybody can get tokens of this issuer: say whose get certificates with --allow CLAIM=PATTERN, for example --allow repository_owner=YOUR-ORGANIZATION")
+
+// Add adds an issuer.
+func (f Issuers) Add(ctx context.Context, env cli.Environment, n NewIssuer) error {
+	issuer, err := n.issuer()
+	if err != nil {
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: n.Type, Code: "usage", Err: err}
+	}
+	return f.edit(ctx, env, issuer.URL, "added", func(raw []byte) ([]byte, error) { return config.AddIssuer(raw, issuer) })
+}
+
+// issuer returns the issuer as the configuration has it, after checking it as the
+// server will.
+func (n NewIssuer) issuer() (config.Issuer, error) {
+	i := config.Issuer{
+		Type: n.Type, URL: n.URL, Audience: cmp.Or(n.Audience, config.DefaultAudience), SubjectDomain: n.SubjectDomain, TrustDomain: n.TrustDomain, AllowAllUnsafe: n.AllowAllUnsafe,
+	}
+	if i.URL == "" {
+		i.URL = claims.IssuerOf(n.Type)
+	}
+	if i.URL == "" {
+		return i, errors.New("which issuer? give --url URL")
+	}
+	var err error
+	if i.Allow, err = parseRules(n.Allow); err != nil {
+		return i, err
+	}
+	if i.Deny, err = parseRules(n.Deny); err != nil {
+		return i, err
+	}
+	checked, err := instance.Issuers(&config.Config{Issuers: []config.Issuer{i}})
+	if err != nil {
+		return i, err
+	}
+	if r := checked[0].Rules; r.Tenants && len(r.Allow) == 0 && !r.AllowAllUnsafe {
+		return i, errTenants
+	}
+	_, err = oidc.New(oidc.Options{Issuers: checked})
+	return i, err
+}
+
+// parseRules parses rules such as repository_owner=octo-org,ref=refs/heads/*.
+func parseRules(texts []string) (rules []config.Rule, err error) {
+	for _, text := range texts {
+		rule := config.Rule{}
+		for part := range strings.SplitSeq(text, ",") {
+			claim, pattern, ok := strings.Cut(part, "=")
+			if !ok || claim == "" || pattern == "" {
+				return nil, fmt.Errorf("%q is not CLAIM=PATTERN", part)
+			}
+			rule[claim] = append(rule[claim], pattern)
+		}
+		rules = append(rules, rule)
+	}
+	return rules, nil
+}
+
+// Remove removes an issuer.
+func (f Issuers) Remove(ctx context.Context, env cli.Environment, url string) error {
+	return f.edit(ctx, env, url, "removed", func(raw []byte) ([]byte, error) { return config.RemoveIssuer(raw, url) })
+}
+
+// edit changes the configuration, and has the server read it. A server that refuses it
+// gets the old one back.
+func (f Issuers) edit(ctx context.Context, env cli.Environment, url, done string, change func([]byte) ([]byte, error)) error {
+	c, err := f.load()
+	if err != nil {
+		return err
+	}
+	raw, err := os.ReadFile(c.Source)
+	if err != nil {
+		return f.problem(err)
+	}
+	after, err := change(raw)
+	if err != nil {
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: url, Code: "configuration", Err: err}
+	}
+	info, err := os.Stat(c.Source)
+	if err != nil {
+		return f.problem(err)
+	}
+	if err := durable.Replace(durable.OS{}, c.Source, after, info.Mode().Perm()); err != nil {
+		return f.problem(err)
+	}
+	err = control.Call(ctx, c.Dir, control.Reload)
+	switch {
+	case errors.Is(err, control.ErrNotRunning):
+		env.Say("%s: %s; the next start of the server takes it", url, done)
+	case err != nil:
+		return errors.Join(f.problem(fmt.Errorf("the server refuses the change, which was undone: %w", err)), durable.Replace(durable.OS{}, c.Source, raw, info.Mode().Perm()))
+	default:
+		env.Say("%s: %s; the running server takes it now", url, done)
+	}
+	if env.JSON {
+		return env.PrintJSON(map[string]string{"issuer": url, "done": done})
+	}
+	return nil
+}
+
+func (f Issuers) load() (*config.Config, error) {
+	c, err := config.Load(config.Find(f.Config))
+	if err != nil {
+		return nil, f.problem(err)
+	}
+	return c, nil
+}
+
+func (f Issuers) problem(err error) error {
+	return &fault.Problem{Exit: fault.ExitUsage, Subject: f.Config, Code: "configuration", Err: err}
+}
+
+// List prints the issuers, a line each.
+func (f Issuers) List(env cli.Environment) error {
+	c, err := f.load()
+	if err != nil {
+		return err
+	}
+	for _, i := range c.Issuers {
+		if env.JSON {
+			err = env.PrintJSON(issuerJSON(i))
+		} else {
+			_, err = fmt.Fprintf(env.Stdout, "%s  %s\n", i.URL, i.Type)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// issuerJSON returns an issuer for machines.
+func issuerJSON(i config.Issuer) any {
+	type rule = map[string][]string
+	rules := func(all []config.Rule) []rule {
+		out := []rule{}
+		for _, r := range all {
+			one := rule{}
+			for claim, patterns := range r {
+				one[claim] = patterns
+			}
+			out = append(out, one)
+		}
+		return out
+	}
+	return map[string]any{"url": i.URL, "type": i.Type, "audience": i.Audience, "allow": rules(i.Allow), "deny": rules(i.Deny), "allowAllUnsafe": i.AllowAllUnsafe}
+}
+
+// URLs returns the issuers, and none if they can't be read.
+func (f Issuers) URLs() (urls []string) {
+	c, err := f.load()
+	if err != nil {
+		return nil
+	}
+	for _, i := range c.Issuers {
+		urls = append(urls, i.URL)
+	}
+	return urls
+}
+
+// Show prints the settings of an issuer.
+func (f Issuers) Show(env cli.Environment, url string) error {
+	c, err := f.load()
+	if err != nil {
+		return err
+	}
+	n := slices.IndexFunc(c.Issuers, func(i config.Issuer) bool { return i.URL == url })
+	if n < 0 {
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: url, Code: "configuration", Err: config.ErrIssuerUnknown}
+	}
+	if env.JSON {
+		return env.PrintJSON(issuerJSON(c.Issuers[n]))
+	}
+	encoder := yaml.NewEncoder(env.Stdout)
+	encoder.SetIndent(2)
+	return errors.Join(encoder.Encode(c.Issuers[n]), encoder.Close())
+}
+
+// TryToken prints the certificate that the token in a file would get, or fails with the reason why it
+// would get none. It sends the token nowhere.
+func (f Issuers) TryToken(ctx context.Context, env cli.Environment, file string) error {
+	c, err := f.load()
+	if err != nil {
+		return err
+	}
+	token, err := cli.ReadSecret(file)
+	if err != nil {
+		return err
+	}
+	issuers, err := instance.Issuers(c)
+	if err != nil {
+		return f.problem(err)
+	}
+	if !c.Login.Disabled { // whose keys a running server publishes
+		issuers = append(issuers, oidc.Issuer{URL: c.URL, Audience: config.DefaultAudience, Type: "email"})
+	}
+	checker, err := oidc.New(oidc.Options{Issuers: issuers})
+	if err != nil {
+		return f.problem(err)
+	}
+	fields, err := checker.Explain(ctx, string(token))
+	if err != nil {
+		return tokenProblem(err)
+	}
+	if env.JSON {
+		return env.PrintJSON(map[string]any{"certificate": fields})
+	}
+	for _, field := range fields {
+		if _, err := fmt.Fprintf(env.Stdout, "%-28s %s\n%-28s   from %s\n", fault.Printable(field.Name), fault.Printable(field.Value), "", strings.Join(field.From, ", ")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func tokenProblem(err error) error {
+	var unavailable interface{ Unavailable() bool }
+	if errors.As(err, &unavailable) {
+		return &fault.Problem{Exit: fault.ExitUndecided, Subject: "ID token", Code: "service-unavailable", Err: err}
+	}
+	return &fault.Problem{Exit: fault.ExitRefused, Subject: "ID token", Code: "token-refused", Err: err}
+}
