@@ -70,6 +70,7 @@
 //	internal/issuer    the built-in login, an OpenID provider
 //	internal/ceremony  the certificates of the authorities
 //	internal/config    hallmark.yaml
+//	internal/control   what commands ask of a running server, over a Unix socket
 //	internal/listener  answers HTTP: deadlines, connections, TLS certificates, an orderly end
 //	internal/server    all of it on one listener
 //	internal/instance  the directory of an instance: made once, opened to be served

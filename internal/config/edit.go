@@ -15,7 +15,7 @@ import (
 
 // Errors of editing.
 var (
-	ErrIssuerExists  = errors.New("issuer is configured already")
+	errIssuerExists  = errors.New("issuer is configured already")
 	ErrIssuerUnknown = errors.New("issuer is not configured")
 
 	errFlow = errors.New("issuers is written in one line, [ … ]: write one issuer after the other, each after a dash")
@@ -29,7 +29,7 @@ func AddIssuer(raw []byte, issuer Issuer) ([]byte, error) {
 		return nil, err
 	}
 	if slices.ContainsFunc(before.Issuers, func(i Issuer) bool { return i.URL == issuer.URL }) {
-		return nil, ErrIssuerExists
+		return nil, errIssuerExists
 	}
 	list, err := issuersOf(raw)
 	if err != nil {

@@ -67,7 +67,7 @@ func TestEditRefuses(t *testing.T) {
 			t.Errorf("%s: got\n%s", what, got)
 		}
 	}
-	if _, err := AddIssuer([]byte(commented), Issuer{URL: "https://login.partner.example.com", Type: "email"}); !errors.Is(err, ErrIssuerExists) {
+	if _, err := AddIssuer([]byte(commented), Issuer{URL: "https://login.partner.example.com", Type: "email"}); !errors.Is(err, errIssuerExists) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := RemoveIssuer([]byte(commented), "https://other.example.com"); !errors.Is(err, ErrIssuerUnknown) {
