@@ -42,7 +42,7 @@
 //	oci                bundles on images in registries: OCI distribution v1.1 referrers, as cosign 3 has them
 //	oci/layout         images in a directory or a .tar: OCI image layout
 //	oci/transfer       carries an image from one place to another, whole
-//	client/retry       whether, when and with which request to ask again: RFC 9110
+//	client/retry       repeats requests to services that are busy: RFC 9110
 //	client/idtoken     reads ID tokens as their holder does, unverified
 //	client/logread     reads logs and verifies what they show: C2SP tlog-tiles, static-ct-api
 //	client/login       an ID token: browser, device, password, or what a CI gives

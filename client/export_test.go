@@ -2,11 +2,13 @@
 
 package client
 
-import "net/http"
+import (
+	"net/http"
 
-// SetTransport has h ask next, as patiently as it would the network.
+	"github.com/hallmark-sign/hallmark/client/retry"
+)
+
+// SetTransport makes h send its requests, and repeat them, to next.
 func SetTransport(h *http.Client, next http.RoundTripper) {
-	p := h.Transport.(patient)
-	p.next = next
-	h.Transport = p
+	h.Transport.(*retry.Transport).Base = next
 }

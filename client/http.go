@@ -58,11 +58,30 @@ func NewHTTPFor(roots *x509.CertPool, timeout time.Duration, notice func(string)
 	transport := Transport(roots)
 	transport.MaxIdleConnsPerHost = idleConnections
 	return &http.Client{
-		Transport: patient{transport, notice},
+		Transport: &retry.Transport{Base: transport, Unanswered: true, Notice: waiting(notice)},
 		Timeout:   timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse
 		},
+	}
+}
+
+// shortWait is the longest wait that is not worth a notice.
+const shortWait = time.Second
+
+// waiting returns a function that describes longer waits to notice, or nil if notice is nil.
+func waiting(notice func(string)) func(time.Duration, *http.Request, *http.Response, error) {
+	if notice == nil {
+		return nil
+	}
+	return func(wait time.Duration, req *http.Request, resp *http.Response, err error) {
+		if wait < shortWait {
+			return
+		}
+		if resp != nil {
+			err = refusal(resp)
+		}
+		notice(fmt.Sprintf("waiting %.1f s for %s: %s", wait.Seconds(), req.URL.Host, oneLine(err.Error())))
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 
@@ -21,10 +20,6 @@ import (
 )
 
 const (
-	// attempts bounds the requests to a registry that is too busy.
-	attempts = 4
-	// maxWait bounds the wait for Retry-After.
-	maxWait = 10 * time.Second
 	// maxRedirects bounds the redirects of one request.
 	maxRedirects = 5
 	// maxBody bounds every response other than streamed blobs, in bytes.
@@ -44,7 +39,7 @@ func newTransport(base *http.Transport, plain bool) http.RoundTripper {
 	base.DialContext = dialLoopback(base.DialContext)
 	base.MaxIdleConnsPerHost = 32
 	base.DisableCompression = true // digests cover the bytes as sent
-	return &retryTransport{&guarded{base, plain}}
+	return &retry.Transport{Base: &guarded{base, plain}}
 }
 
 // guarded refuses plain HTTP except to loopback, sends a streamed body once, and
@@ -113,42 +108,6 @@ func dialLoopback(dial func(ctx context.Context, network, address string) (net.C
 			return nil, fmt.Errorf("%s leads to %s, which is not this machine", host, conn.RemoteAddr())
 		}
 		return conn, nil
-	}
-}
-
-// A retryTransport repeats requests while a registry is too busy.
-type retryTransport struct {
-	inner http.RoundTripper
-}
-
-// RoundTrip repeats the request until it succeeds or all attempts are used, and
-// then returns the last response.
-func (p *retryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.GetBody != nil { // after a token has expired, the library resends a body that was already read
-		fresh, ok := retry.Rewind(req)
-		if !ok {
-			return nil, errors.New("the body can't be sent again")
-		}
-		req.Body.Close()
-		req = fresh
-	}
-	wait := 100 * time.Millisecond
-	for attempt := 1; ; attempt++ {
-		resp, err := p.inner.RoundTrip(req)
-		if err != nil || !retry.IsBusy(resp.StatusCode) || attempt == attempts {
-			return resp, err
-		}
-		after, _ := retry.After(resp.Header)
-		next, ok := retry.Rewind(req)
-		if !ok || after > maxWait {
-			return resp, nil
-		}
-		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<16))
-		resp.Body.Close()
-		if err := retry.Sleep(req.Context(), max(wait, after)); err != nil {
-			return nil, err
-		}
-		req, wait = next, 2*wait
 	}
 }
 

@@ -24,9 +24,9 @@ func IsBusy(status int) bool {
 	return false
 }
 
-// After returns how long a service asks clients to wait (Retry-After, RFC 9110
+// after returns how long a service asks clients to wait (Retry-After, RFC 9110
 // §10.2.3), and whether it does.
-func After(h http.Header) (wait time.Duration, ok bool) {
+func after(h http.Header) (wait time.Duration, ok bool) {
 	value := h.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(value, 10, 16); err == nil {
 		return time.Duration(seconds) * time.Second, true
@@ -38,9 +38,9 @@ func After(h http.Header) (wait time.Duration, ok bool) {
 	return max(time.Until(date), 0), true
 }
 
-// Rewind returns the request with its body from the start, and whether the body can
+// rewind returns the request with its body from the start, and whether the body can
 // be sent again.
-func Rewind(req *http.Request) (*http.Request, bool) {
+func rewind(req *http.Request) (*http.Request, bool) {
 	next := req.Clone(req.Context())
 	if req.Body == nil || req.Body == http.NoBody {
 		return next, true

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package retry_test
+package retry
 
 import (
 	"context"
@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/hallmark-sign/hallmark/client/retry"
 )
 
 func TestAfter(t *testing.T) {
@@ -30,12 +28,12 @@ func TestAfter(t *testing.T) {
 		later:                           {59 * time.Minute, time.Hour, true},
 		"Sun, 06 Nov 1994 08:49:37 GMT": {ok: true}, // has passed
 	} {
-		wait, ok := retry.After(http.Header{"Retry-After": {value}})
+		wait, ok := after(http.Header{"Retry-After": {value}})
 		if ok != want.ok || wait < want.min || wait > want.max {
 			t.Errorf("%q: %v, %t", value, wait, ok)
 		}
 	}
-	if _, ok := retry.After(nil); ok {
+	if _, ok := after(nil); ok {
 		t.Error("no header, and a time")
 	}
 }
@@ -46,7 +44,7 @@ func TestRewind(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		next, ok := retry.Rewind(req)
+		next, ok := rewind(req)
 		if !ok {
 			t.Fatal("a body in memory can't be sent again")
 		}
@@ -56,29 +54,29 @@ func TestRewind(t *testing.T) {
 		req = next
 	}
 	req.GetBody = nil
-	if _, ok := retry.Rewind(req); ok {
+	if _, ok := rewind(req); ok {
 		t.Error("a stream was sent again")
 	}
 	req.Body = nil
-	if _, ok := retry.Rewind(req); !ok {
+	if _, ok := rewind(req); !ok {
 		t.Error("no body can't be sent again")
 	}
 }
 
 func TestSleep(t *testing.T) {
-	if err := retry.Sleep(t.Context(), time.Millisecond); err != nil {
+	if err := Sleep(t.Context(), time.Millisecond); err != nil {
 		t.Error(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(10*time.Millisecond, cancel)
-	if err := retry.Sleep(ctx, time.Hour); !errors.Is(err, context.Canceled) {
+	if err := Sleep(ctx, time.Hour); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }
 
 func TestIsBusy(t *testing.T) {
 	for status, want := range map[int]bool{429: true, 502: true, 503: true, 504: true, 200: false, 404: false, 500: false, 401: false} {
-		if retry.IsBusy(status) != want {
+		if IsBusy(status) != want {
 			t.Errorf("%d", status)
 		}
 	}
