@@ -34,6 +34,10 @@ func KnownWitnesses(policies ...checkpoint.WitnessPolicy) InstanceWitnesses {
 	return InstanceWitnesses{known: true, policies: policies}
 }
 
+// Policies returns the witness policies that are known. A policy applies them by itself;
+// a caller of [verify.Verifier.Verify] passes them on in [verify.Requirements].
+func (w InstanceWitnesses) Policies() []checkpoint.WitnessPolicy { return w.policies }
+
 // UnknownWitnessesUnsafe accepts that it is unknown which witnesses the instance
 // demands, for a trusted root that came alone. A log that shows different entries
 // to different clients is then not noticed. [Outcome.Gaps] reports it.

@@ -10,10 +10,13 @@ import (
 
 	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/internal/cli"
+	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/internal/images"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/internal/trusting"
+	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/verify"
+	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
 // compatCosign2 is the value of Compat for cosign 1 and 2.
@@ -68,6 +71,7 @@ func (r *Request) inputs() []string {
 type session struct {
 	*Request
 	verifier *verify.Verifier
+	witness  []checkpoint.WitnessPolicy // that the instance demands
 	services *client.Services
 	key      crypto.Signer // nil: a new one for each signature
 	token    Token         // who signs if key is nil
@@ -76,7 +80,11 @@ type session struct {
 // session reads the trust files, selects the services, and logs in or reads the key. It is
 // called once all that can be checked before has been checked.
 func (r *Request) session(ctx context.Context) (*session, error) {
-	root, err := r.Trust.Root(r.env)
+	path, facts, err := r.Trust.Facts(r.env)
+	if err != nil {
+		return nil, err
+	}
+	root, err := find.Parsed(path, trust.MaxSize, trust.Parse)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +92,7 @@ func (r *Request) session(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{Request: r}
+	s := &session{Request: r, witness: facts.Witnesses.Policies()}
 	if s.verifier, err = verify.New(root); err != nil {
 		return nil, err
 	}

@@ -85,13 +85,13 @@ func (s *session) signFile(ctx context.Context, one subject, out string) error {
 // signer makes the key of one signature, and the policy that the bundle must meet.
 func (s *session) signer() (sign.Signer, verify.Requirements, error) {
 	if s.key != nil {
-		return s.services.Signer(s.key), verify.Requirements{Keys: []crypto.PublicKey{s.key.Public()}}, nil
+		return s.services.Signer(s.key), verify.Requirements{Keys: []crypto.PublicKey{s.key.Public()}, WitnessPolicies: s.witness}, nil
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return sign.Signer{}, verify.Requirements{}, fmt.Errorf("making a key: %w", err)
 	}
-	return s.services.Signer(key), verify.Requirements{AnyIdentityUnsafe: true}, nil
+	return s.services.Signer(key), verify.Requirements{AnyIdentityUnsafe: true, WitnessPolicies: s.witness}, nil
 }
 
 // finish verifies our own bundle, as anybody would, and writes it at once.

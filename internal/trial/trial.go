@@ -214,6 +214,7 @@ func (t *Trial) sign(ctx context.Context) error {
 
 func (t *Trial) trust() trusting.Selection {
 	return trusting.Selection{
+		Whole:         true,
 		TrustedRoot:   t.instance.Config.Path("trust", trust.RootFile),
 		SigningConfig: t.instance.Config.Path("trust", trust.SigningConfigFile),
 	}

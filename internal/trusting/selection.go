@@ -9,6 +9,8 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/internal/find"
+	"github.com/hallmark-sign/hallmark/internal/judge"
+	"github.com/hallmark-sign/hallmark/policy"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/trust/store"
 )
@@ -17,6 +19,7 @@ import (
 type Selection struct {
 	Instance      string // name; empty: HALLMARK_INSTANCE, then the default one
 	TrustedRoot   string // file to use instead of the instance's; empty: the instance's
+	Whole         bool   // TrustedRoot lies beside all that its instance publishes
 	SigningConfig string // likewise
 	LogPolicy     string // likewise
 	CACert        string // PEM file with the certificate authority of its TLS; empty: what was pinned
@@ -29,6 +32,15 @@ func (f Selection) Root(env cli.Environment) (*trust.Root, error) {
 		return nil, err
 	}
 	return find.Parsed(path, trust.MaxSize, trust.Parse)
+}
+
+// Facts returns the path of the trusted root, and what is known beside it.
+func (f Selection) Facts(env cli.Environment) (path string, facts policy.Facts, err error) {
+	if path, err = f.RootPath(env); err != nil {
+		return "", facts, err
+	}
+	facts, err = judge.Facts(path, f.LogPolicy, f.TrustedRoot == "" || f.Whole)
+	return path, facts, err
 }
 
 // RootPath returns the path of the trusted root.

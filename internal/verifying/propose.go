@@ -7,10 +7,12 @@ import (
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/internal/images"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/internal/trusting"
 	"github.com/hallmark-sign/hallmark/policy"
+	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
@@ -23,7 +25,11 @@ type Proposal struct {
 
 // Run verifies the bundles that args name, whoever signed them, and prints the policy.
 func (f Proposal) Run(ctx context.Context, env cli.Environment, args []string) error {
-	root, err := f.Trust.Root(env)
+	path, facts, err := f.Trust.Facts(env)
+	if err != nil {
+		return err
+	}
+	root, err := find.Parsed(path, trust.MaxSize, trust.Parse)
 	if err != nil {
 		return err
 	}
@@ -31,7 +37,7 @@ func (f Proposal) Run(ctx context.Context, env cli.Environment, args []string) e
 	if err != nil {
 		return err
 	}
-	accept, err := f.requirements()
+	accept, err := f.requirements(facts)
 	if err != nil {
 		return err
 	}
@@ -65,9 +71,10 @@ func (f Proposal) Run(ctx context.Context, env cli.Environment, args []string) e
 	return err
 }
 
-// requirements accepts whoever signed, as that is the question, and the keys that are given.
-func (f Proposal) requirements() (verify.Requirements, error) {
-	accept := verify.Requirements{AnyIdentityUnsafe: true}
+// requirements accepts every identity, as that is the question, and the keys that are
+// given. It asks for the witnesses that the instance demands.
+func (f Proposal) requirements(facts policy.Facts) (verify.Requirements, error) {
+	accept := verify.Requirements{AnyIdentityUnsafe: true, WitnessPolicies: facts.Witnesses.Policies()}
 	for _, file := range f.Keys {
 		key, err := cli.ReadPublicKey(file)
 		if err != nil {

@@ -64,15 +64,11 @@ func (f Verification) Judge(env cli.Environment) (*judge.Judge, error) {
 
 // newJudge returns a judge with a policy and the trusted root that f selects.
 func newJudge(env cli.Environment, f trusting.Selection, p *policy.Policy) (*judge.Judge, error) {
-	path, err := f.RootPath(env)
+	path, facts, err := f.Facts(env)
 	if err != nil {
 		return nil, err
 	}
 	root, err := find.Parsed(path, trust.MaxSize, trust.Parse)
-	if err != nil {
-		return nil, err
-	}
-	facts, err := judge.Facts(path, f.LogPolicy, f.TrustedRoot == "")
 	if err != nil {
 		return nil, err
 	}
