@@ -162,7 +162,7 @@ func TestGolden(t *testing.T) {
 		}
 		p := fault.Refused(refused)
 		p.Subject = "FILE"
-		fmt.Fprintf(&got, "-- %s, step %v --\n%s", code, refused.Step, p.Text())
+		fmt.Fprintf(&got, "-- %s, step %v --\n%s", code, refused.Step, p.Text(""))
 	}
 	path := filepath.Join("testdata", "refusals.txt")
 	if *update {

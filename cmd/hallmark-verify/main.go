@@ -39,7 +39,7 @@ func run() int {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return 0
 	case errors.As(err, &worst):
-		fmt.Fprint(os.Stderr, worst.Text())
+		fmt.Fprint(os.Stderr, worst.Text(remedy(worst.Problem)))
 		return worst.Status
 	case errors.As(err, &p):
 	case errors.Is(err, context.Canceled):
@@ -47,12 +47,12 @@ func run() int {
 	default:
 		p = usage(err)
 	}
-	fmt.Fprint(os.Stderr, p.Text())
+	fmt.Fprint(os.Stderr, p.Text(remedy(p)))
 	return p.Exit
 }
 
 func usage(err error) *fault.Problem {
-	return &fault.Problem{Exit: fault.ExitUsage, Code: "usage", Err: err, Try: "hallmark-verify --help"}
+	return &fault.Problem{Exit: fault.ExitUsage, Code: "usage", Err: err, Remedy: "help"}
 }
 
 // options are the flags, which mean what they mean in hallmark verify.
@@ -158,7 +158,9 @@ func (o options) tell(stdout io.Writer, v judge.Verdict) error {
 	case o.quiet && v.Err == nil:
 		return nil
 	case o.json:
-		raw, err := json.Marshal(report.Of(v), jsontext.AllowInvalidUTF8(true))
+		out := report.Of(v)
+		out.Try = remedy(v.Problem())
+		raw, err := json.Marshal(out, jsontext.AllowInvalidUTF8(true))
 		if err != nil {
 			return err
 		}
@@ -215,7 +217,7 @@ func (o options) root(getenv func(string) string) (string, error) {
 		dir, err = store.File(dir, trust.RootFile)
 	}
 	if missing := new(store.NoInstance); errors.As(err, &missing) {
-		return "", &fault.Problem{Exit: fault.ExitUndecided, Code: "no-instance", Err: err, Try: "hallmark trust add URL, --instance NAME or --trusted-root FILE"}
+		return "", &fault.Problem{Exit: fault.ExitUndecided, Code: "no-instance", Err: err}
 	}
 	return dir, err
 }

@@ -100,10 +100,10 @@ func (e Environment) Machine() io.Writer {
 func (e Environment) Complain(p *fault.Problem) {
 	p = PlainProblem(p)
 	if e.JSON {
-		_ = writeJSON(e.Machine(), p.Report())
+		_ = writeJSON(e.Machine(), p.Report(e.Remedy(p)))
 		return
 	}
-	fmt.Fprint(e.Stderr, p.Text())
+	fmt.Fprint(e.Stderr, p.Text(e.Remedy(p)))
 }
 
 // Command returns how the user called this program, for hints that can be pasted.

@@ -58,7 +58,7 @@ func ProblemOf(err error) *fault.Problem {
 	case errors.Is(err, context.Canceled):
 		return fault.Interrupted("")
 	case errors.Is(err, client.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
-		return &fault.Problem{Exit: fault.ExitUndecided, Code: "service-unavailable", Err: err, Try: againWhen(err)}
+		return &fault.Problem{Exit: fault.ExitUndecided, Code: "service-unavailable", Err: err, Remedy: againWhen(err)}
 	case errors.Is(err, login.ErrPassword), errors.As(err, &denied):
 		return &fault.Problem{Exit: fault.ExitRefused, Code: "login-refused", Err: err}
 	case errors.Is(err, client.ErrNoService):
@@ -73,20 +73,20 @@ func ProblemOf(err error) *fault.Problem {
 	return &fault.Problem{Exit: fault.ExitUsage, Code: "failed", Err: err}
 }
 
-// againWhen returns a remedy for a service that did not answer. An instance on this
+// againWhen returns the remedy for a service that did not answer. An instance on this
 // machine has to be started by the user; an untrusted certificate stays untrusted.
 func againWhen(err error) string {
 	if errors.As(err, new(*tls.CertificateVerificationError)) {
-		return "--cacert FILE, if its TLS certificate is of a private authority; 'hallmark trust add URL --cacert FILE' keeps it"
+		return "cacert"
 	}
 	dial := new(net.OpError)
 	if errors.As(err, &dial) && dial.Op == "dial" {
 		if address, ok := dial.Addr.(*net.TCPAddr); ok && address.IP.IsLoopback() {
-			return "again, once the instance runs (hallmark serve)"
+			return "serve"
 		}
-		return "again, once the network and the service are there"
+		return "network"
 	}
-	return "again, later"
+	return ""
 }
 
 // LoggedStatus is the exit status of a server whose log says why it ended.
@@ -97,7 +97,7 @@ func (LoggedStatus) Error() string { return "ended with an error, which is in th
 
 // DiskProblem returns the problem for a disk that is full, read-only or broken.
 func DiskProblem(subject string, err error) error {
-	return &fault.Problem{Exit: fault.ExitUndecided, Subject: subject, Code: "disk-failed", Err: err, Try: "make room or mend the disk, and do it again"}
+	return &fault.Problem{Exit: fault.ExitUndecided, Subject: subject, Code: "disk-failed", Err: err}
 }
 
 // About names the file that an error is about, unless one is named already.

@@ -46,8 +46,9 @@ func TestRemedyFitsTheCase(t *testing.T) {
 	} {
 		for _, kind := range []error{client.ErrUnavailable, fmt.Errorf("logging in: %w", client.ErrUnavailable)} {
 			p := ProblemOf(fmt.Errorf("%w: %w", kind, c.cause))
-			if p.Exit != fault.ExitUndecided || p.Try == "" || strings.Contains(p.Try, "hallmark serve") != c.serve {
-				t.Errorf("%s: try %q, exit %d", name, p.Try, p.Exit)
+			try := Environment{}.Remedy(p)
+			if p.Exit != fault.ExitUndecided || try == "" || strings.Contains(try, "hallmark serve") != c.serve {
+				t.Errorf("%s: try %q, exit %d", name, try, p.Exit)
 			}
 		}
 	}
@@ -56,7 +57,7 @@ func TestRemedyFitsTheCase(t *testing.T) {
 // What others wrote does not draw on the terminal.
 func TestPrintable(t *testing.T) {
 	p := fault.Problem{Exit: fault.ExitRefused, Code: "identity-mismatch", Found: "a\x1b[2Jb\nc\u202ed", Err: errors.New("x\ry")}
-	if text := p.Text(); strings.ContainsAny(text, "\x1b\r\u202e") || strings.Count(text, "\n") != 3 {
+	if text := p.Text(""); strings.ContainsAny(text, "\x1b\r\u202e") || strings.Count(text, "\n") != 3 {
 		t.Errorf("got %q", text)
 	}
 }

@@ -32,7 +32,7 @@ func (e Environment) Terminal() (fd int, ok bool) {
 // Confirm asks a question that is answered with yes or no; nobody at the terminal
 // is a no with a hint.
 func (e Environment) Confirm(ctx context.Context, question, hint string) error {
-	declined := &fault.Problem{Exit: fault.ExitRefused, Code: "not-confirmed", Err: errors.New(question + " was not answered with yes"), Try: hint}
+	declined := &fault.Problem{Exit: fault.ExitRefused, Code: "not-confirmed", Err: errors.New(question + " was not answered with yes"), Names: []string{hint}}
 	if _, ok := e.Terminal(); !ok {
 		return declined
 	}
@@ -78,7 +78,7 @@ const maxSecret = 64 << 10
 func (e Environment) Secret(ctx context.Context, what, file, variable, rule string) ([]byte, error) {
 	if file != "" && what == "passphrase" {
 		if err := keys.CheckMode(file); errors.Is(err, keys.ErrExposed) {
-			return nil, &fault.Problem{Exit: fault.ExitUsage, Subject: file, Code: "exposed-secret", Err: err, Try: "chmod 600 " + fault.Quoted(file)}
+			return nil, &fault.Problem{Exit: fault.ExitUsage, Subject: file, Code: "exposed-secret", Err: err}
 		}
 	}
 	if file != "" {
@@ -89,7 +89,7 @@ func (e Environment) Secret(ctx context.Context, what, file, variable, rule stri
 	}
 	fd, ok := e.Terminal()
 	if !ok {
-		return nil, &fault.Problem{Exit: fault.ExitUsage, Code: "no-" + what, Err: fmt.Errorf("no %s was given and there is no terminal to ask at", what), Try: secretHint(what, variable)}
+		return nil, &fault.Problem{Exit: fault.ExitUsage, Code: "no-" + what, Err: fmt.Errorf("no %s was given and there is no terminal to ask at", what), Names: []string{secretHint(what, variable)}}
 	}
 	if rule == "" {
 		return e.prompt(ctx, fd, "Enter "+what+": ")

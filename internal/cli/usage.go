@@ -97,7 +97,7 @@ func UnknownVerb(cmd *cobra.Command, word string) error {
 	}
 	p := UsageError(cmd, fmt.Errorf("%s has no verb %q", cmd.CommandPath(), word))
 	if verb := nearest(word, verbs); verb != "" {
-		p.Try = fmt.Sprintf("did you mean '%s %s'?", cmd.CommandPath(), verb)
+		return p.With("verb", cmd.CommandPath(), verb)
 	}
 	return p
 }
@@ -128,7 +128,7 @@ func unknownFlag(cmd *cobra.Command, e *pflag.NotExistError) error {
 	var flags []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { flags = append(flags, f.Name) })
 	if flag := nearest(strings.TrimLeft(word, "-"), flags); flag != "" && strings.HasPrefix(word, "--") {
-		p.Try = fmt.Sprintf("did you mean --%s? %s", flag, p.Try)
+		return p.With("flag", cmd.CommandPath(), flag)
 	}
 	return p
 }
@@ -187,6 +187,11 @@ func distance(a, b string) int {
 	return rows[len(a)][len(b)]
 }
 
+// UsageError returns the problem for a command line that can't be used. An error that is a
+// problem already stays as it is.
 func UsageError(cmd *cobra.Command, err error) *fault.Problem {
-	return &fault.Problem{Exit: fault.ExitUsage, Code: "usage", Err: err, Try: fmt.Sprintf("%s --help", cmd.CommandPath())}
+	if p := new(fault.Problem); errors.As(err, &p) {
+		return p
+	}
+	return &fault.Problem{Exit: fault.ExitUsage, Code: "usage", Err: err, Remedy: "help", Names: []string{cmd.CommandPath()}}
 }

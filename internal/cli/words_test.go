@@ -56,7 +56,7 @@ func TestNoVoiceOfALibrary(t *testing.T) {
 		"opening hallmark.yaml: no such file":       errors.New("opening hallmark.yaml: no such file"),
 	} {
 		p := PlainProblem(&fault.Problem{Exit: fault.ExitUsage, Code: "unreadable", Err: fmt.Errorf("reading it: %w", err)})
-		for _, text := range []string{p.Text(), p.Report().Reason} {
+		for _, text := range []string{p.Text(""), p.Report("").Reason} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%q in place of %q", text, want)
 			}

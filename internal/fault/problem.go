@@ -24,14 +24,15 @@ const (
 	ExitUndecided = 3 // network, registry, stale or missing trust
 )
 
-// Problem is an error as people see it: what is wrong, in which words of
-// docs/reference/errors.md, and what to type next.
+// A Problem is an error as people see it: what is wrong, in which words of
+// docs/reference/errors.md. What to type next is the command's to say, by the code.
 type Problem struct {
 	Exit            int
 	Subject         string // the file or URL that it is about; may be empty
 	Code            string
-	Expected, Found string // may be empty
-	Try             string // a command; may be empty
+	Expected, Found string   // may be empty
+	Remedy          string   // which remedy, where a code has several; may be empty
+	Names           []string // what the remedy names besides the subject
 	Err             error
 }
 
@@ -62,6 +63,12 @@ func Of(err error) *Problem {
 func About(subject string, err error) *Problem {
 	p := *Of(err)
 	p.Subject = subject
+	return &p
+}
+
+// With returns the problem with another remedy.
+func (p Problem) With(remedy string, names ...string) *Problem {
+	p.Remedy, p.Names = remedy, names
 	return &p
 }
 
@@ -115,7 +122,9 @@ func Word(exit int) string {
 //	  expected  alice@example.com from https://login.example.com
 //	  found     bob@example.com from https://login.example.com
 //	  try       hallmark inspect README.md.sigstore.json
-func (p *Problem) Text() string {
+//
+// What to try is left out if it is empty.
+func (p *Problem) Text(try string) string {
 	var b strings.Builder
 	b.WriteString("hallmark: ")
 	if p.Subject != "" {
@@ -124,7 +133,7 @@ func (p *Problem) Text() string {
 	fmt.Fprintf(&b, "%s: %s\n", Word(p.Exit), p.Code)
 	for _, line := range [][2]string{
 		{"reason", Printable(oneLine(p.Err.Error()))},
-		{"expected", Printable(oneLine(p.Expected))}, {"found", Printable(oneLine(p.Found))}, {"try", Printable(p.Try)},
+		{"expected", Printable(oneLine(p.Expected))}, {"found", Printable(oneLine(p.Found))}, {"try", Printable(try)},
 	} {
 		if line[1] != "" {
 			fmt.Fprintf(&b, "  %-9s %s\n", line[0], line[1])
@@ -144,9 +153,9 @@ type Failure struct {
 	Try      string `json:"try,omitempty"`
 }
 
-// Report returns the problem for machines.
-func (p *Problem) Report() Failure {
-	return Failure{p.Code, p.Exit, Bounded(p.Subject), Bounded(p.Err.Error()), Bounded(p.Expected), Bounded(p.Found), Bounded(p.Try)}
+// Report returns the problem for machines, with what to try, which may be empty.
+func (p *Problem) Report(try string) Failure {
+	return Failure{p.Code, p.Exit, Bounded(p.Subject), Bounded(p.Err.Error()), Bounded(p.Expected), Bounded(p.Found), Bounded(try)}
 }
 
 // maxPrinted is how many bytes of a text that others wrote are printed.

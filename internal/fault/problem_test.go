@@ -18,7 +18,7 @@ const hostile = "a\x1b[2J\u009b2Jb\u202egnp.\u2066\u200b\ufeff\u2028\U000e0041\r
 // TestPrintable shows that what others wrote reaches the terminal escaped and bounded.
 func TestPrintable(t *testing.T) {
 	p := &fault.Problem{Exit: fault.ExitRefused, Subject: hostile, Code: "unsigned", Expected: hostile, Found: strings.Repeat("\n", 1<<20), Err: errors.New(hostile + strings.Repeat("€", 1<<20))}
-	text := p.Text()
+	text := p.Text(hostile)
 	if len(text) > 20_000 || strings.Contains(text, "\n\n") {
 		t.Errorf("%d bytes: %.300s", len(text), text)
 	}

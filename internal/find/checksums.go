@@ -44,9 +44,8 @@ func (f Finder) checksums(path string, yield func(Target) bool) {
 		yield(f.target(Target{Name: path, path: path})) // a file of that name, and no list
 		return
 	}
-	if p := fault.Of(err); p != nil {
-		p.Try = "- <" + fault.Quoted(path) + " --bundle " + fault.Quoted(path+Suffix) + ", for the file itself"
-		yield(Target{Name: path, Problem: p})
+	if err != nil {
+		yield(Target{Name: path, Problem: fault.Of(err).With("list-itself", path+Suffix)})
 		return
 	}
 	if signed != nil && !yield(f.target(Target{Name: path, path: path, List: signed})) {

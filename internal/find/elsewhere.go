@@ -71,7 +71,7 @@ func (f Finder) Subject(arg string) (text string, image bool, err error) {
 	switch {
 	case exists && (isFile || isImage || looks):
 		return "", false, &fault.Problem{
-			Exit: fault.ExitUsage, Subject: arg, Code: "usage", Try: "file:./" + arg + " for the file; oci:REGISTRY/REPO… for an image",
+			Exit: fault.ExitUsage, Subject: arg, Code: "usage", Remedy: "file-or-image",
 			Err: errors.New("a file has this name, and it says something else too"),
 		}
 	case isFile && (path == "-" || strings.HasPrefix(path, "sha256:")):
@@ -79,7 +79,7 @@ func (f Finder) Subject(arg string) (text string, image bool, err error) {
 	case isFile:
 		return path, false, nil
 	case isImage && f.Registry == nil:
-		return "", false, &fault.Problem{Exit: fault.ExitUsage, Subject: arg, Code: "usage", Err: errors.New("this program reads no registries"), Try: "hallmark verify"}
+		return "", false, &fault.Problem{Exit: fault.ExitUsage, Subject: arg, Code: "usage", Err: errors.New("this program reads no registries"), Remedy: "hallmark"}
 	case isImage && strings.HasPrefix(reference, "//"):
 		return arg, true, nil // it is no scheme of URLs, which is told as it was typed
 	case isImage:
@@ -100,9 +100,7 @@ func (f Finder) HintImage(err error) error {
 		return wrong
 	}
 	if f.Registry.IsImage(usual+p.Subject) && !isDigest(p.Subject) {
-		hinted := *p
-		hinted.Try = "REGISTRY/" + p.Subject + " for an image; " + usual + p.Subject + " is Docker Hub's"
-		return &hinted
+		return p.With("image", usual+p.Subject)
 	}
 	return err
 }
@@ -111,7 +109,7 @@ func (f Finder) HintImage(err error) error {
 func (f Finder) image(reference string) Target {
 	if len(f.Bundles) > 0 || f.Detached != nil {
 		return Target{Name: reference, Problem: &fault.Problem{
-			Exit: fault.ExitUsage, Subject: reference, Code: "usage", Try: "the image's digest, sha256:HEX, with --bundle",
+			Exit: fault.ExitUsage, Subject: reference, Code: "usage", Remedy: "image-digest",
 			Err: errors.New("the bundles of an image are in its registry"),
 		}}
 	}

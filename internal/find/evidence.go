@@ -43,8 +43,8 @@ type Source struct {
 	Payload   []byte // what was signed in place of the artifact, and names it
 }
 
-// elsewhere is what to try where a bundle is not beside its artifact.
-const elsewhere = "--bundle FILE, if the bundle is elsewhere"
+// elsewhere is the remedy where a bundle is not beside its artifact.
+const elsewhere = "elsewhere"
 
 // Sources reads the artifact's bundles. There are none, and no error, only when
 // that was seen.
@@ -72,7 +72,7 @@ func readPieces(file string, named bool) []Source {
 	if p := new(fault.Problem); errors.As(err, &p) {
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && named:
-			p.Try = elsewhere
+			p = p.With(elsewhere)
 		case !errors.Is(err, fs.ErrNotExist):
 			p = fault.CouldNotLook(file, p.Err)
 		}
@@ -164,15 +164,15 @@ func (t Target) Unsigned(store string) error {
 		p.Err = fmt.Errorf("%s has no bundle of it", store)
 		return p
 	case artifact != t.path:
-		p.Err, p.Try = fmt.Errorf("there is no %s%s", t.path, Suffix), "its artifact, "+fault.Quoted(artifact)
+		p.Err, p.Remedy, p.Names = fmt.Errorf("there is no %s%s", t.path, Suffix), "artifact", []string{artifact}
 	case t.unread != "":
 		p = fault.CouldNotLook(t.Name, fmt.Errorf("there is no %s%s, and %s, which may name it, was not read", t.path, Suffix, t.unread))
 	case t.listed.Digest != nil && t.notNamed() == "":
-		p.Err, p.Try = errors.New("neither the file nor the list that it stands in has a bundle"), elsewhere
+		p.Err, p.Remedy = errors.New("neither the file nor the list that it stands in has a bundle"), elsewhere
 	case t.notNamed() != "":
-		p.Err, p.Try = fmt.Errorf("there is no %s%s, and %s", t.path, Suffix, t.notNamed()), elsewhere
+		p.Err, p.Remedy = fmt.Errorf("there is no %s%s, and %s", t.path, Suffix, t.notNamed()), elsewhere
 	default:
-		p.Err, p.Try = fmt.Errorf("there is no %s%s", t.path, Suffix), elsewhere
+		p.Err, p.Remedy = fmt.Errorf("there is no %s%s", t.path, Suffix), elsewhere
 	}
 	if store != "" {
 		p.Err = fmt.Errorf("%w, and %s has none of it", p.Err, store)

@@ -77,7 +77,7 @@ func (c *coverage) readManifest(dir, path string, here *folder, budget *manifest
 		if errors.Is(err, errStatement) {
 			here.unread = path
 		} else if err != nil {
-			here.manifests[key] = &fault.Problem{Exit: fault.ExitUsage, Subject: path, Code: "manifest-malformed", Err: err, Try: "--bundle " + fault.Quoted(path) + ", to verify files by their digests alone"}
+			here.manifests[key] = &fault.Problem{Exit: fault.ExitUsage, Subject: path, Code: "manifest-malformed", Err: err}
 		}
 		named = append(named, files)
 		if len(files) > 0 {

@@ -161,19 +161,19 @@ func (f Cleaning) confirm(ctx context.Context, env cli.Environment, total int) e
 		return nil
 	}
 	if _, ok := env.Terminal(); !ok {
-		return &fault.Problem{Exit: fault.ExitUsage, Code: "usage", Err: errors.New("nothing was deleted: there is no terminal to ask at"), Try: "--yes, to delete what is listed"}
+		return &fault.Problem{Exit: fault.ExitUsage, Code: "usage", Err: errors.New("nothing was deleted: there is no terminal to ask at"), Remedy: "clean-yes"}
 	}
 	return env.Confirm(ctx, fmt.Sprintf("delete these %d for good?", total), "--yes")
 }
 
 func undeleted(subject string, err error) error {
 	if errors.Is(err, oci.ErrInUse) {
-		return &fault.Problem{Exit: fault.ExitRefused, Subject: subject, Code: "deletion-refused", Err: err, Try: "hallmark clean again, which shows what is there now"}
+		return &fault.Problem{Exit: fault.ExitRefused, Subject: subject, Code: "deletion-refused", Err: err, Remedy: "clean-again"}
 	}
 	if errors.Is(err, oci.ErrUndeletable) {
 		return &fault.Problem{
 			Exit: fault.ExitRefused, Subject: subject, Code: "deletion-refused", Err: err,
-			Try: "its operator: distribution needs storage.delete.enabled, others have their own pages for it",
+			Remedy: "registry-operator",
 		}
 	}
 	return lookup.RegistryError(subject, err)

@@ -59,7 +59,7 @@ func (f Download) Run(ctx context.Context, env cli.Environment, text string) err
 			return err
 		}
 	case len(failed) == 0:
-		return &fault.Problem{Exit: fault.ExitRefused, Subject: text, Code: "unsigned", Err: errors.New("no such bundle hangs on it"), Try: env.Command() + " tree " + text}
+		return &fault.Problem{Exit: fault.ExitRefused, Subject: text, Code: "unsigned", Err: errors.New("no such bundle hangs on it"), Remedy: "tree"}
 	}
 	return failed.OrNil()
 }
@@ -103,7 +103,7 @@ func (f Download) line(image oci.Image, one oci.Signature) (string, error) {
 		}
 		if err != nil {
 			return "", &fault.Problem{
-				Exit: fault.ExitUsage, Subject: h.Name, Code: "legacy-form", Try: "hallmark save IMAGE DIR, which takes it as it is",
+				Exit: fault.ExitUsage, Subject: h.Name, Code: "legacy-form",
 				Err: fmt.Errorf("a signature in the form of cosign 1 and 2, which was not written: %w", err),
 			}
 		}
@@ -129,13 +129,13 @@ func (f Download) write(env cli.Environment, image oci.Image, lines []string) er
 		out = fmt.Sprintf("%s-%.19s%s", path.Base(image.Repository), image.Descriptor().FallbackTag(), find.LinesSuffix)
 	}
 	if len(lines) > 1 && !strings.HasSuffix(out, ".jsonl") {
-		return &fault.Problem{Exit: fault.ExitUsage, Subject: out, Code: "usage", Err: fmt.Errorf("%d bundles go into a file whose name ends in .jsonl", len(lines)), Try: "--output " + out + ".jsonl"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: out, Code: "usage", Err: fmt.Errorf("%d bundles go into a file whose name ends in .jsonl", len(lines)), Remedy: "output-lines", Names: []string{out + ".jsonl"}}
 	}
 	if _, err := os.Stat(out); err == nil {
 		env.Say("%s: replaced", out)
 	}
 	if err := durable.WriteFile(out, []byte(all), 0o644); err != nil {
-		return &fault.Problem{Exit: fault.ExitUsage, Subject: out, Code: "unwritable", Err: err, Try: "--output FILE"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: out, Code: "unwritable", Err: err, Remedy: "other-output"}
 	}
 	if env.JSON {
 		return env.PrintJSON(map[string]any{"image": image.String(), "file": out, "bundles": len(lines)})

@@ -56,7 +56,7 @@ func (f Transfer) to(ctx context.Context, r *lookup.Registry, job *transfer.Job,
 	if digest := to.Digest(); digest != "" && digest != job.Image.Digest {
 		return nil, &fault.Problem{
 			Exit: fault.ExitUsage, Subject: target, Code: "usage", Err: errors.New("the target names another image by digest"),
-			Expected: job.Image.Digest, Found: digest, Try: to.Repository() + ":TAG",
+			Expected: job.Image.Digest, Found: digest, Remedy: "image-name", Names: []string{to.Repository() + ":TAG"},
 		}
 	}
 	job.Tag = to.Tag()
@@ -83,7 +83,7 @@ func (f Transfer) run(ctx context.Context, env cli.Environment, source, target s
 		return err
 	}
 	return &fault.Problem{
-		Exit: fault.ExitUndecided, Subject: target, Code: "incomplete", Try: "again: what is there is not sent again",
+		Exit: fault.ExitUndecided, Subject: target, Code: "incomplete",
 		Err: fmt.Errorf("%d missing, the first is %s: %s", len(report.Missing), report.Missing[0].What, report.Missing[0].Why),
 	}
 }
@@ -95,7 +95,7 @@ func (f Transfer) Save(ctx context.Context, env cli.Environment, images []string
 		return err
 	}
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() || strings.HasSuffix(dir, ".tar") {
-		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "usage", Err: errors.New("images are saved into a directory"), Try: "tar -cf FILE.tar -C DIR . afterwards"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "usage", Err: errors.New("images are saved into a directory"), Remedy: "tar"}
 	}
 	var failed fault.Failures
 	for _, one := range images {
@@ -123,7 +123,7 @@ func (f Transfer) saveOne(ctx context.Context, env cli.Environment, r *lookup.Re
 		return fault.Interrupted(dir)
 	}
 	if err != nil {
-		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "unwritable", Err: err, Try: "another directory"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "unwritable", Err: err, Remedy: "other-directory"}
 	}
 	defer to.Close()
 	return f.run(ctx, env, source, dir, transfer.Job{From: r.Client.Repository(from), To: to, Image: image.Descriptor(), Tag: from.Tag()})
@@ -145,7 +145,7 @@ func (f Transfer) Load(ctx context.Context, env cli.Environment, dir, image, tar
 	defer from.Close()
 	chosen, err := from.Choose(image)
 	if err != nil {
-		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "usage", Err: err, Try: "--image IMAGE"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "usage", Err: err, Remedy: "choose-image"}
 	}
 	job := transfer.Job{From: from, Image: oci.Descriptor{MediaType: chosen.MediaType, Size: chosen.Size, Digest: chosen.Digest}}
 	to, err := f.to(ctx, r, &job, target)

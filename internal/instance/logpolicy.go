@@ -22,6 +22,9 @@ import (
 // says, or have been told otherwise already.
 var ErrDemand = errors.New("log policy does not fit")
 
+// ErrBegun is an ErrDemand of a log that has to be rotated first.
+var ErrBegun = fmt.Errorf("%w: the log has entries that nobody had to cosign, which clients would refuse: begin a new one", ErrDemand)
+
 // PublishLogPolicy publishes the witness policy of the configuration, which clients
 // then require. Clients would refuse entries that were acknowledged without
 // cosignatures, so a log is in the policy from its first entry or never. Clients keep
@@ -41,7 +44,7 @@ func (i *Instance) PublishLogPolicy(size uint64, logger *slog.Logger) error {
 		return nil
 	}
 	if size > 0 {
-		return fmt.Errorf("%w: the log has entries that nobody had to cosign, which clients would refuse: begin a new one with 'hallmark log rotate'", ErrDemand)
+		return ErrBegun
 	}
 	p.Logs = append(p.Logs, log)
 	path := i.logPolicyFile()

@@ -26,7 +26,6 @@ type Judge struct {
 	Explain  bool      // keep what each step saw
 	Stdin    io.Reader // read when a find.Target says so
 	Store    Store     // asked where an artifact has no bundle; nil: nobody is
-	Command  string    // how the user called hallmark, for hints; empty: it is not at hand
 
 	lists sync.Map // *find.List to *judged
 	begun sync.Once
@@ -311,29 +310,12 @@ func (j *Judge) verify(v *Verdict, p find.Source, open find.Opener) error {
 	return find.Unread(v.Target.Name, err)
 }
 
-// refusal returns the problem for an error of a policy or a verifier about a bundle, with a
-// remedy. Any other error than theirs decides nothing.
+// refusal returns the problem for an error of a policy or a verifier about a bundle. Any
+// other error than theirs decides nothing.
 func (j *Judge) refusal(err error, name string, from find.Source) error {
 	p := fault.About(name, err)
-	switch verify.Code(p.Code) {
-	case verify.OtherInstance:
-		p.Try = "--trusted-root FILE, of the instance that signed"
-		if j.Command != "" {
-			p.Try = j.Command + " trust add URL, of the instance that signed; --instance, if it is in " + j.Command + " trust list; or " + p.Try
-		}
-	case verify.TrustStale:
-		p.Try = "a trusted root that was fetched since"
-		if j.Command != "" {
-			p.Try = j.Command + " trust add URL"
-		}
-	case verify.FactMissing:
-		p.Try = "hallmark verify with --instance, which knows what was fetched, and when"
-	case verify.RepositoryRenamed:
-		p.Try = "writing the new name into the policy, if the repository has moved"
-	default:
-		if from.File != find.DetachedName && !from.Elsewhere && j.Command != "" {
-			p.Try = j.Command + " inspect " + fault.Quoted(from.File)
-		}
+	if from.File == find.DetachedName || from.Elsewhere {
+		return p
 	}
-	return p
+	return p.With("inspect", from.File)
 }

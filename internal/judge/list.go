@@ -138,7 +138,7 @@ func missingFrom(err error, list string) error {
 	}
 	return &fault.Problem{
 		Exit: fault.ExitRefused, Subject: p.Subject, Code: "artifact-missing", Err: p.Err,
-		Try: "the file, which " + list + " names; or each of the others with --bundle",
+		Names: []string{list},
 	}
 }
 

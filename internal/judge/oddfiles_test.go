@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/hallmark-sign/hallmark/hallmarktest"
+	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/internal/judge"
 	"github.com/hallmark-sign/hallmark/verify"
@@ -134,6 +135,7 @@ func TestHints(t *testing.T) {
 	i, dir := hallmarktest.New(t), t.TempDir()
 	t.Chdir(dir)
 	j, s := newJudge(t, i), signer(t, i, "mallory@example.com")
+	env := cli.Environment{Args: []string{"hallmark"}}
 	for name, want := range map[string]string{
 		"plain-1.0.tar.gz": "hallmark inspect plain-1.0.tar.gz.sigstore.json",
 		"two words":        "hallmark inspect 'two words.sigstore.json'",
@@ -144,8 +146,8 @@ func TestHints(t *testing.T) {
 	} {
 		signFile(t, s, name, "content")
 		p := said(t, j, find.Finder{}, name)[0].Problem()
-		if p == nil || p.Code != string(verify.IdentityMismatch) || !strings.HasSuffix(p.Text(), "try       "+want+"\n") {
-			t.Errorf("%q: %+v\n%s", name, p, p.Text())
+		if p == nil || p.Code != string(verify.IdentityMismatch) || !strings.HasSuffix(p.Text(env.Remedy(p)), "try       "+want+"\n") {
+			t.Errorf("%q: %+v", name, p)
 		}
 	}
 }

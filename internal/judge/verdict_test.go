@@ -86,7 +86,7 @@ func newJudge(t testing.TB, i *hallmarktest.Instance) *judge.Judge {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &judge.Judge{Verifier: v, Policy: policy.ForIdentity(alice, i.URL), Facts: known, Command: "hallmark"}
+	return &judge.Judge{Verifier: v, Policy: policy.ForIdentity(alice, i.URL), Facts: known}
 }
 
 // said gives the verdicts on what the arguments name, in their order.

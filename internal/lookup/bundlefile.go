@@ -63,7 +63,7 @@ func Attachments(file string, image oci.Image) ([]oci.Attachment, error) {
 		}
 		predicateType, err := statementAbout(b, image)
 		if err != nil {
-			return nil, &fault.Problem{Exit: fault.ExitRefused, Subject: file, Code: "subject-mismatch", Err: err, Expected: image.Digest, Try: "hallmark inspect " + file}
+			return nil, &fault.Problem{Exit: fault.ExitRefused, Subject: file, Code: "subject-mismatch", Err: err, Expected: image.Digest, Remedy: "inspect", Names: []string{file}}
 		}
 		all = append(all, oci.Attachment{Bundle: bytes.Clone(value), PredicateType: predicateType, Created: time.Now()})
 	}

@@ -69,7 +69,7 @@ func claimsBeside(file string) ([]Claim, error) {
 	case len(beside) > 0:
 		files = beside
 	case statErr == nil && info.IsDir():
-		return nil, &fault.Problem{Exit: fault.ExitUsage, Subject: file, Code: "unreadable", Err: errors.New("is a directory"), Try: "the bundles in it, " + fault.Quoted(filepath.Join(file, "*"+find.Suffix))}
+		return nil, &fault.Problem{Exit: fault.ExitUsage, Subject: file, Code: "unreadable", Err: errors.New("is a directory"), Remedy: "bundles-in-directory", Names: []string{filepath.Join(file, "*"+find.Suffix)}}
 	case statErr == nil && !find.IsBundle(file):
 		return nil, &fault.Problem{Exit: fault.ExitRefused, Subject: file, Code: "unsigned", Err: fmt.Errorf("it is no bundle, and there is no %s%s", file, find.Suffix)}
 	default:

@@ -113,8 +113,8 @@ func ParseReference(text string) (oci.Reference, error) {
 		return reference, nil
 	}
 	p := &fault.Problem{Exit: fault.ExitUsage, Subject: text, Code: "usage", Err: err}
-	if wrong := new(oci.NameError); errors.As(err, &wrong) {
-		p.Try = wrong.Try
+	if wrong := new(oci.NameError); errors.As(err, &wrong) && wrong.Try != "" {
+		p = p.With("image-name", wrong.Try)
 	}
 	return reference, p
 }
@@ -156,21 +156,10 @@ func (r *Registry) Expand(ctx context.Context, args []string) ([]string, error) 
 	return all, nil
 }
 
-// remedy returns a remedy for a registry that could not be consulted.
-func remedy(reason oci.Reason) string {
-	switch reason {
-	case oci.Denied:
-		return "docker login, or podman login, at the registry"
-	case oci.Untrusted:
-		return "--registry-cacert FILE, with the certificate authority of the registry"
-	case oci.NoTLS:
-		return "--registry-plain-http, if nobody else is on the network to that registry: credentials and answers are not protected"
-	case oci.Credentials:
-		return "mend what is kept in $DOCKER_CONFIG/config.json, by default ~/.docker/config.json, or log in again"
-	case oci.Busy, oci.Unavailable, oci.TimedOut:
-		return "again, later"
-	}
-	return ""
+// remedies has the remedies for registries that could not be consulted.
+var remedies = map[oci.Reason]string{
+	oci.Denied: "registry-login", oci.Untrusted: "registry-cacert", oci.NoTLS: "registry-plain-http", oci.Credentials: "registry-credentials",
+	oci.Busy: "registry-again", oci.Unavailable: "registry-again", oci.TimedOut: "registry-again",
 }
 
 // RegistryError tells what could not be looked at from what was seen and is no good.
@@ -183,7 +172,7 @@ func RegistryError(subject string, err error) error {
 	case errors.Is(err, oci.ErrMalformed):
 		p.Exit, p.Code = fault.ExitUsage, "bundle-malformed"
 	case errors.As(err, &u):
-		p.Try = remedy(u.Reason)
+		p.Remedy = remedies[u.Reason]
 	}
 	return p
 }

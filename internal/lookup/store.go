@@ -14,9 +14,6 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/find"
 )
 
-// NoStoreHint is what to try where an instance keeps no bundles.
-const NoStoreHint = "evidence: {enabled: true} in the instance's hallmark.yaml, if it is yours; or --evidence URL of another"
-
 // Store is an evidence store, as a judge.Store.
 type Store struct {
 	Client client.Evidence
@@ -47,9 +44,9 @@ func (s *Store) unseen(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return fault.Interrupted("")
 	}
-	p := &fault.Problem{Exit: fault.ExitUndecided, Code: "could-not-look", Err: err, Try: "again, later; or --evidence URL of a store that is there"}
+	p := &fault.Problem{Exit: fault.ExitUndecided, Code: "could-not-look", Err: err, Remedy: "store-down"}
 	if errors.Is(err, client.ErrNoStore) {
-		p.Try = NoStoreHint
+		p.Remedy = "no-store"
 	}
 	if errors.Is(err, client.ErrUnavailable) || errors.Is(err, client.ErrNoStore) {
 		s.down.Store(p)

@@ -131,9 +131,9 @@ func accountProblem(email string, err error) error {
 	p := &fault.Problem{Exit: fault.ExitRefused, Subject: email, Code: "account-refused", Err: err}
 	switch {
 	case errors.Is(err, issuer.ErrExists):
-		p.Try = "hallmark user passwd, for another password"
+		return p.With("passwd")
 	case errors.Is(err, issuer.ErrNoAccount):
-		p.Try = "hallmark user list"
+		return p.With("list")
 	}
 	return p
 }

@@ -42,10 +42,10 @@ func (n NewInstance) Make(ctx context.Context, env cli.Environment, dir string) 
 		}
 	}
 	if here, err := os.Getwd(); err == nil && sameDir(dir, here) {
-		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "usage", Err: errors.New("the directory that you are in can't be replaced by an instance"), Try: env.Command() + " init NEW-DIRECTORY"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "usage", Err: errors.New("the directory that you are in can't be replaced by an instance"), Remedy: "new-directory"}
 	}
 	if err := checkTLS(env, &o); err != nil {
-		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.Command() + " init --help"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "configuration", Err: err, Remedy: "init-help"}
 	}
 	passphrase, err := env.Secret(ctx, "passphrase", n.PassphraseFile, "HALLMARK_PASSPHRASE", keys.PassphraseRule)
 	if err != nil {
@@ -60,7 +60,7 @@ func (n NewInstance) Make(ctx context.Context, env cli.Environment, dir string) 
 		return cli.DiskProblem(dir, err)
 	}
 	if err != nil {
-		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.Command() + " init --help"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "configuration", Err: err, Remedy: "init-help"}
 	}
 	m, err := store.Read(filepath.Join(dir, "trust"))
 	if err != nil {
@@ -114,7 +114,7 @@ func checkTLS(env cli.Environment, o *instance.Options) error {
 
 // exists returns the refusal to make what err reports to exist.
 func exists(dir string, err error) error {
-	return &fault.Problem{Exit: fault.ExitRefused, Subject: dir, Code: "exists", Err: err, Try: "choose another DIR; nothing was changed"}
+	return &fault.Problem{Exit: fault.ExitRefused, Subject: dir, Code: "exists", Err: err}
 }
 
 // sameDir reports whether two paths are one directory.

@@ -37,7 +37,7 @@ func OpenInstance(path string, passphrase []byte) (*instance.Instance, error) {
 func Listen(address string) (net.Listener, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, &fault.Problem{Exit: fault.ExitUndecided, Subject: address, Code: "address-in-use", Err: err, Try: "--listen ADDR, or stop what listens there"}
+		return nil, &fault.Problem{Exit: fault.ExitUndecided, Subject: address, Code: "address-in-use", Err: err}
 	}
 	return listener, nil
 }
@@ -62,7 +62,7 @@ func NewServer(i *instance.Instance, l net.Listener, logger *slog.Logger, reload
 		return nil, demandProblem(i.Config.Dir, err)
 	}
 	if errors.Is(err, tilelog.ErrFrozen) {
-		return nil, &fault.Problem{Exit: fault.ExitUsage, Subject: i.Config.Dir, Code: "configuration", Err: fmt.Errorf("a rotation was interrupted: %w", err), Try: "hallmark log rotate, once more"}
+		return nil, &fault.Problem{Exit: fault.ExitUsage, Subject: i.Config.Dir, Code: "configuration", Err: fmt.Errorf("a rotation was interrupted: %w", err), Remedy: "rotate-again"}
 	}
 	return nil, err
 }
@@ -73,18 +73,21 @@ func lostLog(err error) error {
 	if went := new(tilelog.WentBack); errors.As(err, &went) {
 		return &fault.Problem{
 			Exit: fault.ExitUsage, Subject: went.Dir, Code: "log-went-back", Err: err,
-			Try: "put the newest directory of the log back; if it is lost, move this one away and hallmark log restore BACKUP " + fault.Quoted(went.Dir),
 		}
 	}
 	lost := new(tilelog.Lost)
 	if !errors.As(err, &lost) {
 		return nil
 	}
-	return &fault.Problem{Exit: fault.ExitUsage, Subject: lost.Dir, Code: "log-lost", Err: err, Try: "mount it; or hallmark log restore BACKUP " + fault.Quoted(lost.Dir)}
+	return &fault.Problem{Exit: fault.ExitUsage, Subject: lost.Dir, Code: "log-lost", Err: err}
 }
 
 // demandProblem returns the refusal of a configuration for whose witnesses no log policy can
 // be published.
 func demandProblem(dir string, err error) error {
-	return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: "docs/operating/witnesses.md"}
+	p := &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "configuration", Err: err, Remedy: "witnesses"}
+	if errors.Is(err, instance.ErrBegun) {
+		return p.With("rotate")
+	}
+	return p
 }

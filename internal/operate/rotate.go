@@ -47,7 +47,7 @@ func (f Rotation) Run(ctx context.Context, env cli.Environment) error {
 	if err := i.CheckRotation(f.URL); errors.Is(err, instance.ErrDemand) {
 		return demandProblem(i.Config.Dir, err)
 	} else if err != nil {
-		return &fault.Problem{Exit: fault.ExitUsage, Subject: f.URL, Code: "configuration", Err: err, Try: "--url https://ANOTHER-HOST"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: f.URL, Code: "configuration", Err: err, Remedy: "other-url"}
 	}
 	old := i.Root.Logs[len(i.Root.Logs)-1].BaseURL
 	if err := f.confirm(ctx, env, old); err != nil {
@@ -127,7 +127,7 @@ func freeze(ctx context.Context, i *instance.Instance, logger *slog.Logger) erro
 		return lost
 	}
 	if errors.Is(err, durable.ErrLocked) {
-		return &fault.Problem{Exit: fault.ExitUndecided, Subject: i.Config.Dir, Code: "instance-locked", Err: errors.New("the instance is running"), Try: "stop it, and do it again"}
+		return &fault.Problem{Exit: fault.ExitUndecided, Subject: i.Config.Dir, Code: "instance-locked", Err: errors.New("the instance is running"), Remedy: "stop"}
 	}
 	return err
 }

@@ -74,7 +74,7 @@ func hangups() (signals <-chan os.Signal, ignore func()) {
 // servingProblem returns the problem for the error that ended a server.
 func servingProblem(dir string, err error) error {
 	if errors.Is(err, listener.ErrCertificate) {
-		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: "tls in the configuration"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "configuration", Err: err, Remedy: "tls"}
 	}
 	return err
 }
@@ -90,7 +90,7 @@ func (f Service) inJSON(env cli.Environment, run func(*slog.Logger) error) error
 	logger.Info("starting", "version", f.Version, "commit", f.Commit)
 	if err := run(logger); err != nil {
 		p := cli.ProblemOf(err)
-		logger.Error("ended", "code", p.Code, "subject", p.Subject, "reason", cli.PlainProblem(p).Error(), "try", p.Try, "exit", p.Exit)
+		logger.Error("ended", "code", p.Code, "subject", p.Subject, "reason", cli.PlainProblem(p).Error(), "try", env.Remedy(p), "exit", p.Exit)
 		return cli.LoggedStatus(p.Exit)
 	}
 	logger.Info("ended")
@@ -101,7 +101,7 @@ func (f Service) inJSON(env cli.Environment, run func(*slog.Logger) error) error
 func (f Service) logger(env cli.Environment) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(f.LogLevel)); err != nil {
-		return nil, &fault.Problem{Exit: fault.ExitUsage, Code: "usage", Err: fmt.Errorf("--log-level: %q is none of debug, info, warn and error", f.LogLevel), Try: "--log-level info"}
+		return nil, &fault.Problem{Exit: fault.ExitUsage, Code: "usage", Err: fmt.Errorf("--log-level: %q is none of debug, info, warn and error", f.LogLevel), Remedy: "log-level"}
 	}
 	return slog.New(slog.NewJSONHandler(env.Machine(), &slog.HandlerOptions{Level: level})), nil
 }

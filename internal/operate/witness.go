@@ -53,7 +53,7 @@ func (n NewWitness) Make(ctx context.Context, env cli.Environment, dir string) e
 		err = c.Check()
 	}
 	if err != nil {
-		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.Command() + " witness init --help"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "configuration", Err: err, Remedy: "witness-help"}
 	}
 	passphrase, err := env.Secret(ctx, "passphrase", n.PassphraseFile, "HALLMARK_PASSPHRASE", keys.PassphraseRule)
 	if err != nil {
@@ -103,7 +103,7 @@ func (f Service) witness(ctx context.Context, env cli.Environment, logger *slog.
 		err = c.Check()
 	}
 	if err != nil {
-		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "configuration", Err: err, Try: env.Command() + " witness init " + dir}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "configuration", Err: err, Remedy: "witness-init"}
 	}
 	key, err := f.witnessKey(ctx, env, c)
 	if err != nil {
@@ -154,7 +154,7 @@ func openWitness(c *config.Witness, key ed25519.PrivateKey, logger *slog.Logger)
 	state := c.Path(witnessState)
 	if _, err := os.Stat(state); err != nil {
 		return nil, &fault.Problem{
-			Exit: fault.ExitUsage, Subject: state, Code: "witness-state", Try: witnessRemedy,
+			Exit: fault.ExitUsage, Subject: state, Code: "witness-state", Remedy: "lost",
 			Err: fmt.Errorf("what the witness has cosigned is not there: %w", err),
 		}
 	}
@@ -165,7 +165,7 @@ func openWitness(c *config.Witness, key ed25519.PrivateKey, logger *slog.Logger)
 	case durable.Failing(err):
 		return nil, cli.DiskProblem(state, err)
 	case errors.Is(err, witness.ErrWentBack):
-		return nil, &fault.Problem{Exit: fault.ExitUsage, Subject: state, Code: "witness-state", Err: err, Try: witnessRemedy}
+		return nil, &fault.Problem{Exit: fault.ExitUsage, Subject: state, Code: "witness-state", Err: err, Remedy: "lost"}
 	case err != nil:
 		return nil, &fault.Problem{Exit: fault.ExitUsage, Subject: state, Code: "witness-state", Err: err}
 	}

@@ -52,7 +52,7 @@ func checkBackup(target string) error {
 	for _, entry := range entries {
 		if name := entry.Name(); name != "ct" && name != "lost+found" && !strings.HasPrefix(name, "rekor") && !strings.HasPrefix(name, ".") {
 			return &fault.Problem{
-				Exit: fault.ExitUsage, Subject: target, Code: "exists", Err: fmt.Errorf("%s is in it, which is of no backup", name), Try: "a directory of its own, such as " + fault.Quoted(filepath.Join(target, "hallmark-backup")),
+				Exit: fault.ExitUsage, Subject: target, Code: "exists", Err: fmt.Errorf("%s is in it, which is of no backup", name), Remedy: "own-directory", Names: []string{filepath.Join(target, "hallmark-backup")},
 			}
 		}
 	}

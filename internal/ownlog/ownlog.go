@@ -56,7 +56,7 @@ func Open(given, dir string) (*Logs, error) {
 	o := new(Logs)
 	var err error
 	if o.Config, err = config.Load(config.Find(given)); err != nil {
-		return nil, &fault.Problem{Exit: fault.ExitUsage, Subject: given, Code: "configuration", Err: err, Try: "-c DIR, of the instance"}
+		return nil, &fault.Problem{Exit: fault.ExitUsage, Subject: given, Code: "configuration", Err: err, Remedy: "config"}
 	}
 	path := o.Config.Path("trust", trust.RootFile)
 	if o.Root, err = find.Parsed(path, trust.MaxSize, trust.Parse); err != nil {
@@ -126,13 +126,13 @@ func Problem(subject string, err error) error {
 	case errors.Is(err, durable.ErrLocked):
 		return &fault.Problem{Exit: fault.ExitUndecided, Subject: subject, Code: "instance-locked", Err: fmt.Errorf("another backup is being made there: %w", err)}
 	case errors.Is(err, logread.ErrDamaged):
-		return &fault.Problem{Exit: fault.ExitRefused, Subject: subject, Code: "log-damaged", Err: err, Try: "hallmark log check " + fault.Quoted(subject)}
+		return &fault.Problem{Exit: fault.ExitRefused, Subject: subject, Code: "log-damaged", Err: err, Remedy: "check"}
 	case errors.Is(err, logbackup.ErrOtherLog):
-		return &fault.Problem{Exit: fault.ExitRefused, Subject: subject, Code: "other-log", Err: err, Try: "another directory; nothing was changed"}
+		return &fault.Problem{Exit: fault.ExitRefused, Subject: subject, Code: "other-log", Err: err}
 	case errors.Is(err, fs.ErrNotExist):
 		return fault.Unreadable(subject, fmt.Errorf("there is no log: %w", err))
 	case errors.Is(err, fs.ErrExist):
-		return &fault.Problem{Exit: fault.ExitRefused, Subject: subject, Code: "exists", Err: err, Try: "choose another DIR; nothing was changed"}
+		return &fault.Problem{Exit: fault.ExitRefused, Subject: subject, Code: "exists", Err: err}
 	}
 	return err
 }

@@ -81,14 +81,14 @@ func (r *Restoration) Run(ctx context.Context, backup, dir string) (*logbackup.T
 // open reads what is to be restored, and refuses to put it where the instance has
 // another log.
 func (r *Restoration) open(backup, dir string) (*Logs, *logbackup.Tree, Log, error) {
-	wrong := func(reason, try string) error {
-		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "usage", Err: errors.New(reason), Try: try}
+	wrong := func(reason, remedy, name string) error {
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "usage", Err: errors.New(reason), Remedy: remedy, Names: []string{name}}
 	}
 	switch {
 	case IsInstance(dir):
-		return nil, nil, Log{}, wrong("it is an instance: a log is restored into a directory in it", "LOGDIR "+fault.Quoted(filepath.Join(dir, "rekor")))
+		return nil, nil, Log{}, wrong("it is an instance: a log is restored into a directory in it", "log-directory", filepath.Join(dir, "rekor"))
 	case IsDirectory(filepath.Join(backup, "rekor")):
-		return nil, nil, Log{}, wrong("the backup is of all logs of an instance: each is restored on its own", "BACKUP "+fault.Quoted(filepath.Join(backup, "rekor")))
+		return nil, nil, Log{}, wrong("the backup is of all logs of an instance: each is restored on its own", "backup-directory", filepath.Join(backup, "rekor"))
 	}
 	logs, err := Open(r.Config, dir)
 	if err != nil {
@@ -103,7 +103,7 @@ func (r *Restoration) open(backup, dir string) (*Logs, *logbackup.Tree, Log, err
 		return nil, nil, Log{}, err
 	}
 	if place := logs.Config.Path(log.dir); filepath.Dir(at) == filepath.Dir(place) && at != place {
-		return nil, nil, Log{}, wrong(fmt.Sprintf("the backup is of %s, which is in %s", log.Origin, log.dir), "LOGDIR "+fault.Quoted(filepath.Join(filepath.Dir(dir), log.dir)))
+		return nil, nil, Log{}, wrong(fmt.Sprintf("the backup is of %s, which is in %s", log.Origin, log.dir), "log-directory", filepath.Join(filepath.Dir(dir), log.dir))
 	}
 	return logs, tree, log, nil
 }
@@ -113,7 +113,6 @@ func (r *Restoration) wouldFork(found string, err error) error {
 	return &fault.Problem{
 		Exit: fault.ExitRefused, Subject: r.backup, Code: "log-would-fork", Err: err, Found: found,
 		Expected: fmt.Sprintf("the %d entries of the backup, and nothing that goes on beyond them", r.tree.Head.Size),
-		Try:      "a newer backup; if there is none, end this log where the backup does: docs/operating/backup-restore.md",
 	}
 }
 
@@ -182,12 +181,12 @@ func (r *Restoration) decide() error {
 		return nil
 	case len(r.silent) > 0:
 		return &fault.Problem{
-			Exit: fault.ExitUndecided, Subject: r.backup, Code: "witnesses-silent", Try: "again, once they answer; or --seen FILE with what was seen last",
+			Exit: fault.ExitUndecided, Subject: r.backup, Code: "witnesses-silent",
 			Err: fmt.Errorf("too few witnesses say that they have cosigned nothing beyond the %d entries of the backup: %w", r.tree.Head.Size, errors.Join(r.silent...)),
 		}
 	}
 	return &fault.Problem{
-		Exit: fault.ExitUsage, Subject: r.backup, Code: "last-seen-unknown", Try: "--seen FILE, the checkpoint or bundle that anybody has seen last",
+		Exit: fault.ExitUsage, Subject: r.backup, Code: "last-seen-unknown",
 		Err: fmt.Errorf("nobody says whether the log was seen with more than the %d entries of the backup: it would be forked, and all that it has ever said in doubt", r.tree.Head.Size),
 	}
 }

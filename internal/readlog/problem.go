@@ -25,19 +25,19 @@ func (l *openLog) problem(env cli.Environment, err error) error {
 	case errors.As(err, &fork):
 		return &fault.Problem{Exit: fault.ExitRefused, Subject: l.name, Code: "log-forked", Err: err, Expected: headText(fork.Old), Found: headText(fork.New)}
 	case errors.Is(err, logread.ErrDamaged):
-		return &fault.Problem{Exit: fault.ExitRefused, Subject: l.name, Code: "log-damaged", Err: err, Try: env.Command() + " log check " + fault.Quoted(l.name)}
+		return &fault.Problem{Exit: fault.ExitRefused, Subject: l.name, Code: "log-damaged", Err: err, Remedy: "check"}
 	case errors.Is(err, logread.ErrCheckpoint):
 		return &fault.Problem{Exit: fault.ExitRefused, Subject: l.name, Code: "checkpoint-invalid", Err: err}
 	case errors.Is(err, logread.ErrUnknown):
-		return &fault.Problem{Exit: fault.ExitUndecided, Subject: l.name, Code: "log-key-missing", Err: err, Try: "--instance NAME, --trusted-root FILE, or --log-key KEY --origin LINE"}
+		return &fault.Problem{Exit: fault.ExitUndecided, Subject: l.name, Code: "log-key-missing", Err: err}
 	case errors.Is(err, logread.ErrBehind):
 		return &fault.Problem{Exit: fault.ExitUndecided, Subject: l.name, Code: "log-behind", Err: err}
 	case isDir && errors.Is(err, fs.ErrNotExist) && ownlog.IsDirectory(filepath.Join(string(dir), "tile")):
 		return &fault.Problem{Exit: fault.ExitRefused, Subject: l.name, Code: "log-damaged", Err: errors.New("its checkpoint is missing")}
 	case isDir && errors.Is(err, fs.ErrNotExist) && ownlog.IsDirectory(filepath.Join(string(dir), "rekor")):
-		return &fault.Problem{Exit: fault.ExitUsage, Subject: l.name, Code: "unreadable", Err: errors.New("it is an instance, not a log"), Try: "its logs: rekor and ct in it"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: l.name, Code: "unreadable", Err: errors.New("it is an instance, not a log"), Remedy: "logs-of-instance"}
 	case isDir && errors.Is(err, fs.ErrNotExist):
-		return &fault.Problem{Exit: fault.ExitUsage, Subject: l.name, Code: "unreadable", Err: err, Try: "a directory with a log, or a URL: https://HOST"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: l.name, Code: "unreadable", Err: err, Remedy: "log-place"}
 	}
 	return &fault.Problem{Exit: fault.ExitUndecided, Subject: l.name, Code: "could-not-look", Err: err}
 }

@@ -23,7 +23,7 @@ type Report struct {
 	Reason     string      `json:"reason,omitempty"`
 	Expected   string      `json:"expected,omitempty"`
 	Found      string      `json:"found,omitempty"`
-	Try        string      `json:"try,omitempty"`
+	Try        string      `json:"try,omitempty"`      // left to the command
 	Digest     string      `json:"digest,omitempty"`   // of the artifact
 	List       string      `json:"list,omitempty"`     // signed list of checksums that vouches for it
 	NotAsked   []string    `json:"notAsked,omitempty"` // facts that were unknown, and that the policy did not ask for
@@ -77,7 +77,7 @@ func Of(v judge.Verdict) Report {
 	out := Report{File: v.Target.Name, Verdict: "verified", List: v.List}
 	if p := v.Problem(); p != nil {
 		out.Verdict = map[int]string{fault.ExitRefused: "refused", fault.ExitUsage: "unreadable", fault.ExitUndecided: "undecided"}[p.Exit]
-		out.Code, out.Reason, out.Expected, out.Found, out.Try = p.Code, fault.Bounded(p.Err.Error()), fault.Bounded(p.Expected), fault.Bounded(p.Found), p.Try
+		out.Code, out.Reason, out.Expected, out.Found = p.Code, fault.Bounded(p.Err.Error()), fault.Bounded(p.Expected), fault.Bounded(p.Found)
 	}
 	for _, gap := range v.Gaps {
 		out.NotAsked = append(out.NotAsked, string(gap))

@@ -9,7 +9,6 @@ import (
 
 	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/internal/fault"
-	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
@@ -20,7 +19,7 @@ const maxKept = 100
 // checkStore refuses what the store would not keep, or what would fill it, of
 // statements about so many subjects, before anything is signed.
 func (r *Request) checkStore(subjects int) error {
-	p := &fault.Problem{Exit: fault.ExitUsage, Code: "usage", Try: "--evidence '', which leaves the bundle where it is alone"}
+	p := &fault.Problem{Exit: fault.ExitUsage, Code: "usage", Remedy: "keep-nothing"}
 	switch {
 	case r.store == nil:
 		return nil
@@ -54,7 +53,7 @@ func (s *session) keep(ctx context.Context, out string, raw []byte, results ...*
 // evidence store.
 func (s *session) unkept(out string, r *verify.Result, err error) error {
 	p := &fault.Problem{
-		Exit: fault.ExitUndecided, Subject: s.store.Name(), Code: "not-stored", Try: "signing again, later",
+		Exit: fault.ExitUndecided, Subject: s.store.Name(), Code: "not-stored",
 		Err: fmt.Errorf("the signature is logged and its bundle is in place, and the evidence store did not take it: %w", err),
 	}
 	if errors.Is(err, context.Canceled) {
@@ -62,9 +61,9 @@ func (s *session) unkept(out string, r *verify.Result, err error) error {
 	}
 	switch {
 	case errors.Is(err, client.ErrNoStore):
-		p.Try = lookup.NoStoreHint
+		return p.With("no-store")
 	case out != "":
-		p.Try = fmt.Sprintf(`(printf '{"bundle":'; tail -n 1 %s; printf '}') | curl --json @- %s`, fault.Quoted(out), fault.Quoted(s.store.Client.Address(r.Digest)))
+		return p.With("upload", out, s.store.Client.Address(r.Digest))
 	}
 	return p
 }

@@ -21,7 +21,7 @@ func TestKeepAside(t *testing.T) {
 	image := oci.Image{Repository: "r/a", Digest: "sha256:" + strings.Repeat("ab", 32)}
 	for _, raw := range []string{"one", "two"} {
 		p := fault.Of(keepAside(subject{name: "r/a:v1", image: &image}, []byte(raw), &oci.RegistryError{Reason: oci.Denied, Err: os.ErrPermission}))
-		if p.Exit != fault.ExitUndecided || p.Code != "could-not-look" || !strings.HasPrefix(p.Try, "hallmark load sha256-abab") || !strings.HasSuffix(p.Try, " "+image.String()) {
+		if p.Exit != fault.ExitUndecided || p.Code != "could-not-look" || p.Remedy != "load" || !strings.HasPrefix(p.Names[0], "sha256-abab") || p.Names[1] != image.String() {
 			t.Errorf("%+v", p)
 		}
 	}

@@ -17,16 +17,15 @@ import (
 // keepAside writes a bundle into a file that could not be put on its image, as it is in
 // the log already, and says how to go on.
 func keepAside(one subject, raw []byte, cause error) error {
-	p := *fault.Of(lookup.RegistryError(one.name, cause))
 	out := "sha256-" + hex.EncodeToString(one.image.Sum()) + find.LinesSuffix
+	p := fault.Of(lookup.RegistryError(one.name, cause)).With("load", out, one.image.String())
 	if err := durable.AddLine(out, raw, 0o644); err != nil {
 		p.Err = fmt.Errorf("the signature is logged, is not on the image, and its bundle is lost: %w; %w", cause, err)
-		return &p
+		return p.With("")
 	}
 	p.Err = fmt.Errorf("the signature is logged, is not on the image, and is kept in %s: %w", out, cause)
-	p.Try = "hallmark load " + out + " " + one.image.String()
 	if u := new(oci.RegistryError); errors.As(cause, &u) && u.Reason == oci.Refused { // which it would do again
-		p.Try = "hallmark verify " + one.image.Digest + " --bundle " + out
+		return p.With("verify-digest", one.image.Digest, out)
 	}
-	return &p
+	return p
 }

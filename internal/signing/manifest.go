@@ -95,13 +95,13 @@ func (m *manifest) add(ctx context.Context, r *Request, arg string) error {
 func (m *manifest) addFile(ctx context.Context, target find.Target) error {
 	name, err := below(filepath.Dir(m.out), target.Name)
 	if err != nil {
-		return &fault.Problem{Exit: fault.ExitUsage, Subject: target.Name, Code: "usage", Err: err, Try: "--bundle FILE, in a directory above all that is signed"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: target.Name, Code: "usage", Err: err, Remedy: "directory-above"}
 	}
 	if !utf8.ValidString(name) {
-		return &fault.Problem{Exit: fault.ExitUsage, Subject: target.Name, Code: "usage", Err: fmt.Errorf("the name %q is not UTF-8, and can't stand in a statement", name), Try: "a signed SHA256SUMS, or another name"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: target.Name, Code: "usage", Err: fmt.Errorf("the name %q is not UTF-8, and can't stand in a statement", name), Remedy: "checksums-or-name"}
 	}
 	if err := staysBelow(filepath.Dir(m.out), target.Name); err != nil {
-		return &fault.Problem{Exit: fault.ExitUsage, Subject: target.Name, Code: "usage", Err: err, Try: "a copy of the file in its place"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: target.Name, Code: "usage", Err: err, Remedy: "copy-in-place"}
 	}
 	sum, err := target.Sum(ctx)
 	if err != nil {
@@ -167,7 +167,7 @@ func (m *manifest) put(one subject, named intoto.Subject) error {
 	if len(m.named) == intoto.MaxSubjects {
 		return &fault.Problem{
 			Exit: fault.ExitUsage, Code: "usage", Err: fmt.Errorf("more than %d subjects, which is all that a statement may name", intoto.MaxSubjects),
-			Try: "a manifest for each directory, or a signed list of checksums, SHA256SUMS",
+			Remedy: "several-manifests",
 		}
 	}
 	m.seen[named.Name] = true

@@ -31,7 +31,7 @@ func readPredicate(file string) ([]byte, error) {
 	if s, err := intoto.Parse(predicate); err == nil {
 		return nil, &fault.Problem{
 			Exit: fault.ExitUsage, Subject: file, Code: "usage", Err: fmt.Errorf("it is a whole in-toto statement of type %s, not its predicate alone", s.PredicateType),
-			Try: "jq .predicate " + fault.Quoted(file) + " >predicate.json, and that with --type " + fault.Quoted(s.PredicateType),
+			Remedy: "predicate-alone", Names: []string{s.PredicateType},
 		}
 	}
 	return compact(predicate), nil

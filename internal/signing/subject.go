@@ -82,9 +82,7 @@ func (r *Request) file(text string) (subject, error) {
 	case err != nil:
 		return subject{}, fault.Unreadable(text, err)
 	case info.IsDir():
-		p := fault.Unreadable(text, errors.New("is a directory"))
-		p.Try = "sign --manifest " + fault.Quoted(text) + ", one signature for all that is in it"
-		return subject{}, p
+		return subject{}, fault.Unreadable(text, errors.New("is a directory")).With("sign-directory")
 	case info.Mode().IsRegular():
 		return subject{name: text}, nil
 	case info.Mode()&(fs.ModeNamedPipe|fs.ModeCharDevice) == 0 || info.Mode()&fs.ModeSocket != 0:
@@ -106,7 +104,7 @@ func (r *Request) CheckFile(name string) error {
 // once returns a subject that is read once and has no file to put the bundle beside.
 func (r *Request) once(name string, content io.Reader) (subject, error) {
 	if r.Bundle == "" {
-		return subject{}, &fault.Problem{Exit: fault.ExitUsage, Subject: name, Code: "usage", Err: errors.New("what is read from a pipe needs --bundle"), Try: "--bundle FILE" + find.Suffix}
+		return subject{}, &fault.Problem{Exit: fault.ExitUsage, Subject: name, Code: "usage", Err: errors.New("what is read from a pipe needs --bundle"), Remedy: "pipe"}
 	}
 	return subject{name: name, once: content}, nil
 }

@@ -72,7 +72,7 @@ func (r *Request) checkTargets(targets, files []string) error {
 }
 
 func unwritable(out string, err error) error {
-	return &fault.Problem{Exit: fault.ExitUsage, Subject: out, Code: "unwritable", Err: err, Try: "--bundle FILE"}
+	return &fault.Problem{Exit: fault.ExitUsage, Subject: out, Code: "unwritable", Err: err, Remedy: "other-bundle"}
 }
 
 // statAll leaves nil for what is not there.
@@ -107,12 +107,9 @@ func (r *Request) checkReplaced(targets []string) error {
 			continue
 		}
 		if _, err := find.ReadBundles(out); err != nil {
-			p := fault.Problem{Exit: fault.ExitUsage, Code: "unreadable", Err: err}
-			if known := new(fault.Problem); errors.As(err, &known) {
-				p = *known
-			}
-			p.Subject, p.Err, p.Try = out, fmt.Errorf("it would be replaced, and is no bundle that can be read: %w", p.Err), "--replace"
-			return &p
+			p := fault.About(out, err).With("replace")
+			p.Err = fmt.Errorf("it would be replaced, and is no bundle that can be read: %w", p.Err)
+			return p
 		}
 	}
 	return nil
@@ -191,6 +188,6 @@ func (r *Request) checkLines() error {
 	}
 	return &fault.Problem{
 		Exit: fault.ExitUsage, Subject: r.Bundle, Code: "usage", Err: errors.New("it is read as one bundle, and --add needs one that is read as many, one a line"),
-		Try: "--add --bundle " + fault.Quoted(linesName(r.Bundle)),
+		Remedy: "lines", Names: []string{linesName(r.Bundle)},
 	}
 }

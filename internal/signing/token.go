@@ -146,7 +146,7 @@ func bareToken(file, text string) (string, error) {
 	text = strings.TrimSpace(strings.TrimPrefix(text, "\ufeff"))
 	if strings.HasPrefix(text, "{") {
 		return "", &fault.Problem{
-			Exit: fault.ExitUsage, Subject: file, Code: "unreadable", Err: errors.New("it is JSON, not the token alone"), Try: "jq -r .id_token " + fault.Quoted(file) + " | hallmark … --identity-token -",
+			Exit: fault.ExitUsage, Subject: file, Code: "unreadable", Err: errors.New("it is JSON, not the token alone"), Remedy: "token-response",
 		}
 	}
 	if scheme, token, ok := strings.Cut(text, " "); ok && strings.EqualFold(scheme, "Bearer") {
@@ -158,7 +158,7 @@ func bareToken(file, text string) (string, error) {
 // login asks somebody to log in, or logs in with a password.
 func (l Login) login(ctx context.Context, env cli.Environment, issuer string, roots *x509.CertPool) (string, error) {
 	if issuer = cmp.Or(l.Issuer, issuer); issuer == "" {
-		return "", &fault.Problem{Exit: fault.ExitUndecided, Code: "no-service", Err: errors.New("the signing config names no OpenID issuer to log in at"), Try: "--identity-token FILE"}
+		return "", &fault.Problem{Exit: fault.ExitUndecided, Code: "no-service", Err: errors.New("the signing config names no OpenID issuer to log in at"), Remedy: "login"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
 	defer cancel()
@@ -171,7 +171,7 @@ func (l Login) login(ctx context.Context, env cli.Environment, issuer string, ro
 		return login.Password(ctx, o, l.Email, password)
 	}
 	if _, terminal := env.Terminal(); !terminal && !l.Device {
-		return "", &fault.Problem{Exit: fault.ExitUndecided, Code: "no-token", Err: errors.New("there is no ID token, and no terminal for a login"), Try: "--identity-token FILE, or --email EMAIL --password-file FILE"}
+		return "", &fault.Problem{Exit: fault.ExitUndecided, Code: "no-token", Err: errors.New("there is no ID token, and no terminal for a login")}
 	}
 	if l.Device || !hasBrowser(env) {
 		return login.Device(ctx, o, env.Stderr)

@@ -23,7 +23,6 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/internal/instance"
 	"github.com/hallmark-sign/hallmark/internal/operate"
-	"github.com/hallmark-sign/hallmark/internal/report"
 	"github.com/hallmark-sign/hallmark/internal/signing"
 	"github.com/hallmark-sign/hallmark/internal/trusting"
 	"github.com/hallmark-sign/hallmark/internal/verifying"
@@ -59,9 +58,7 @@ func (t *Trial) Run(ctx context.Context, env cli.Environment) error {
 	}
 	t.env = env
 	if err := (&signing.Request{}).CheckFile(t.File); err != nil {
-		p := *fault.Of(err)
-		p.Try = t.env.Command() + " try FILE"
-		return &p
+		return fault.Of(err).With("try-file")
 	}
 	if _, err := os.Stat(t.bundle()); err == nil && !t.Yes {
 		if err := t.env.Confirm(ctx, t.bundle()+" is there already. Replace it?", confirmYes); err != nil {
@@ -94,7 +91,7 @@ func (t *Trial) open(ctx context.Context) error {
 		return t.create()
 	}
 	if _, err := os.Stat(path); err != nil {
-		return &fault.Problem{Exit: fault.ExitRefused, Subject: "./" + dir, Code: "exists", Err: errors.New("there is something there that is no instance"), Try: "move it away, or run this elsewhere"}
+		return &fault.Problem{Exit: fault.ExitRefused, Subject: "./" + dir, Code: "exists", Err: errors.New("there is something there that is no instance"), Remedy: "try"}
 	}
 	if !t.Yes {
 		if err := t.env.Confirm(ctx, "./"+dir+" is there already. Use it again?", confirmYes); err != nil {
@@ -252,7 +249,7 @@ func (t *Trial) tamper(ctx context.Context) error {
 		}
 		t.env.Say("6. Verifying a copy with one bit changed:")
 		if t.env.JSON {
-			return t.env.PrintJSON(report.Of(v))
+			return t.env.PrintJSON(verifying.Report(t.env, v))
 		}
 		t.env.Complain(p)
 	}

@@ -32,11 +32,11 @@ type Addition struct {
 // Run pins the instance at url once its fingerprint has been accepted.
 func (f Addition) Run(ctx context.Context, env cli.Environment, url string) error {
 	if !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://") {
-		return &fault.Problem{Exit: fault.ExitUsage, Subject: url, Code: "usage", Err: errors.New("want the URL of an instance, with http:// or https://"), Try: env.Command() + " trust add https://" + url}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: url, Code: "usage", Err: errors.New("want the URL of an instance, with http:// or https://"), Remedy: "add-scheme"}
 	}
 	if f.Fingerprint == "" && isPlainBeyondLoopback(url) {
 		return &fault.Problem{
-			Exit: fault.ExitUsage, Subject: url, Code: "plain-http", Try: "https://, or --fingerprint HEX, with what the operator tells you",
+			Exit: fault.ExitUsage, Subject: url, Code: "plain-http",
 			Err: errors.New("over plain HTTP anybody on the way can put an instance of their own in the place of this one"),
 		}
 	}
@@ -48,7 +48,7 @@ func (f Addition) Run(ctx context.Context, env cli.Environment, url string) erro
 		f.Name = store.Name(url)
 	}
 	if f.Name == "" {
-		return &fault.Problem{Exit: fault.ExitUsage, Subject: url, Code: "usage", Err: errors.New("it is no URL, or names no host"), Try: env.Command() + " trust add https://HOST"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: url, Code: "usage", Err: errors.New("it is no URL, or names no host"), Remedy: "add-host"}
 	}
 	dir, err := h.Instance(f.Name)
 	if err != nil {

@@ -22,7 +22,7 @@ func (f Selection) EvidenceStore(env cli.Environment, address string, timeout ti
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		return nil, &fault.Problem{Exit: fault.ExitUsage, Subject: address, Code: "usage", Err: errors.New("not the address of an evidence store"), Try: "--evidence https://HOST"}
+		return nil, &fault.Problem{Exit: fault.ExitUsage, Subject: address, Code: "usage", Err: errors.New("not the address of an evidence store"), Remedy: "store-url"}
 	}
 	h, err := f.HTTP(env, timeout)
 	if err != nil {

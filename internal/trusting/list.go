@@ -81,7 +81,7 @@ func Remove(env cli.Environment, name string) error {
 		return err
 	}
 	if _, err := os.Stat(dir); err != nil {
-		return &fault.Problem{Exit: fault.ExitUndecided, Subject: name, Code: "no-instance", Err: errors.New("this client does not know the instance"), Try: env.Command() + " trust list"}
+		return &fault.Problem{Exit: fault.ExitUndecided, Subject: name, Code: "no-instance", Err: errors.New("this client does not know the instance")}
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		return err

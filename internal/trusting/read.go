@@ -66,7 +66,7 @@ func (f Reading) material(ctx context.Context, env cli.Environment, instance str
 			return nil, err
 		}
 	case !isDir:
-		return nil, &fault.Problem{Exit: fault.ExitUndecided, Subject: instance, Code: "no-instance", Err: errors.New("it is neither a pinned instance nor a directory"), Try: env.Command() + " trust list"}
+		return nil, &fault.Problem{Exit: fault.ExitUndecided, Subject: instance, Code: "no-instance", Err: errors.New("it is neither a pinned instance nor a directory")}
 	case ownlog.IsInstance(dir):
 		dir = filepath.Join(dir, "trust")
 	}

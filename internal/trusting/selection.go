@@ -68,7 +68,7 @@ func (f Selection) Path(env cli.Environment, given, name string) (string, error)
 		return "", err
 	}
 	path, err := store.File(dir, name)
-	return path, withRemedy(env, err)
+	return path, withRemedy(err)
 }
 
 // dir returns the directory of the selected instance, which need not exist.
@@ -78,11 +78,11 @@ func (f Selection) dir(env cli.Environment) (string, error) {
 		return "", err
 	}
 	dir, err := h.Select(f.Instance, env.Getenv)
-	return dir, withRemedy(env, err)
+	return dir, withRemedy(err)
 }
 
 // withRemedy returns the problem for an instance that is missing, and other errors unchanged.
-func withRemedy(env cli.Environment, err error) error {
+func withRemedy(err error) error {
 	missing := new(store.NoInstance)
 	if !errors.As(err, &missing) {
 		return err
@@ -90,11 +90,9 @@ func withRemedy(env cli.Environment, err error) error {
 	p := &fault.Problem{Exit: fault.ExitUndecided, Code: "no-instance", Err: err}
 	switch {
 	case missing.Name != "":
-		p.Try = env.Command() + " trust list"
+		return p
 	case len(missing.Pinned) > 0:
-		p.Try = "--instance NAME, one of: " + strings.Join(missing.Pinned, ", ")
-	default:
-		p.Try = env.Command() + " trust add URL"
+		return p.With("choose", strings.Join(missing.Pinned, ", "))
 	}
-	return p
+	return p.With("add")
 }

@@ -41,7 +41,7 @@ func (f Acceptance) check() error {
 	case byName && f.Identity == "":
 		return errors.New("--identity is missing")
 	case ways == 0:
-		return errors.New("who may have signed? give --identity and --issuer, --key, or --policy; 'hallmark inspect' tells what a bundle claims, 'hallmark policy propose' writes a policy")
+		return &fault.Problem{Exit: fault.ExitUsage, Code: "usage", Remedy: "accept", Err: errors.New("who may have signed? give --identity and --issuer, --key, or --policy")}
 	}
 	return nil
 }
@@ -82,7 +82,7 @@ func readPolicy(file string) (*policy.Policy, error) {
 	}
 	p, err := policy.Parse(raw, cel.Compile)
 	if err != nil {
-		return nil, &fault.Problem{Exit: fault.ExitUsage, Subject: file, Code: "policy-malformed", Err: err, Try: "docs/guides/policies.md, or 'hallmark policy propose' for an example"}
+		return nil, &fault.Problem{Exit: fault.ExitUsage, Subject: file, Code: "policy-malformed", Err: err}
 	}
 	return p, nil
 }

@@ -31,9 +31,7 @@ func (p *printer) print(v judge.Verdict) error {
 	var err error
 	switch {
 	case p.env.JSON:
-		out := report.Of(v)
-		out.Reason = cli.Plain(out.Reason)
-		err = p.env.PrintJSON(out)
+		err = p.env.PrintJSON(Report(p.env, v))
 	case p.many && !p.Explain:
 		p.progress()
 		_, err = fmt.Fprint(p.env.Stdout, report.Line(v))
@@ -41,6 +39,15 @@ func (p *printer) print(v judge.Verdict) error {
 		_, err = fmt.Fprint(p.env.Stdout, report.Text(v))
 	}
 	return err
+}
+
+// Report returns a verdict for machines, with what to try.
+func Report(env cli.Environment, v judge.Verdict) report.Report {
+	out := report.Of(v)
+	if p := v.Problem(); p != nil {
+		out.Reason, out.Try = cli.Plain(out.Reason), env.Remedy(p)
+	}
+	return out
 }
 
 // progress draws how far it is on a terminal, where verdicts go elsewhere.

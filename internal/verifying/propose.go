@@ -116,14 +116,9 @@ func provedOf(env cli.Environment, v *verify.Verifier, accept verify.Requirement
 
 // proposalRefused adds a remedy to a refusal: the key, or another trusted root.
 func proposalRefused(env cli.Environment, file string, err error) error {
-	p := *fault.Of(cli.About(file, err))
-	switch {
-	case p.Code == string(verify.KeyMismatch):
-		p.Try = "--key FILE, with the public key that signed"
-	case p.Code == string(verify.OtherInstance):
-		p.Try = "--trusted-root FILE or --instance NAME, of the instance that signed"
-	case p.Exit == fault.ExitRefused:
-		p.Try = env.Command() + " inspect " + file
+	p := fault.Of(cli.About(file, err))
+	if p.Exit != fault.ExitRefused {
+		return p
 	}
-	return &p
+	return p.With("propose", file)
 }

@@ -76,7 +76,7 @@ func newJudge(env cli.Environment, f trusting.Selection, p *policy.Policy) (*jud
 	if err != nil {
 		return nil, err
 	}
-	return &judge.Judge{Verifier: verifier, Policy: p, Facts: facts, Stdin: env.Stdin, Command: env.Command()}, nil
+	return &judge.Judge{Verifier: verifier, Policy: p, Facts: facts, Stdin: env.Stdin}, nil
 }
 
 // Run prints a verdict on each file, and returns the worst.
