@@ -22,6 +22,18 @@ type Fulcio struct {
 	HTTP  *http.Client
 }
 
+// Explain returns what a certificate for the token would contain, and issues none. Other
+// authorities than hallmark's answer with a *[StatusError] of 404.
+func (f Fulcio) Explain(ctx context.Context) (fulcio.Explanation, error) {
+	answer, err := exchange{
+		method: http.MethodPost, url: f.URL + "/api/hallmark/v1/explain", bearer: f.Token, want: http.StatusOK, limit: fulcio.MaxResponse,
+	}.do(ctx, f.HTTP)
+	if err != nil {
+		return fulcio.Explanation{}, fmt.Errorf("asking %s what a certificate would contain: %w", f.URL, err)
+	}
+	return fulcio.ParseExplanation(answer)
+}
+
 // Certify proves possession of key and returns its new certificate, leaf first. The proof signs
 // the email of the token, or its subject if it has none.
 // Errors: ErrUnavailable, *StatusError, fulcio.ErrResponse.

@@ -57,7 +57,7 @@ results are lines of JSON on stdout; errors and notices are lines of JSON on std
 	root.SetErr(env.Stderr)
 	root.SetFlagErrorFunc(cli.FlagProblem)
 	for _, verb := range []func(cli.Environment) *cobra.Command{
-		tryCommand, initCommand, serveCommand, userCommand, issuerCommand, tokenCommand, trustCommand,
+		tryCommand, initCommand, serveCommand, userCommand, issuerCommand, tokenCommand, whoamiCommand, trustCommand,
 		signCommand, attestCommand, verifyCommand, inspectCommand, treeCommand, copyCommand, saveCommand, loadCommand, cleanCommand, downloadCommand, policyCommand, signBundleCommand, verifyBundleCommand,
 		logCommand, witnessCommand, benchCommand, versionCommand,
 	} {

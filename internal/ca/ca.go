@@ -29,6 +29,10 @@ type Tokens interface {
 	// has ForClient() string, it returns the reason for the client. Errors are
 	// logged, so they must not quote the token.
 	Check(ctx context.Context, token string) (id identity.Identity, challenges []string, err error)
+
+	// Explain returns what a certificate for the token would contain. Errors are those
+	// of Check.
+	Explain(ctx context.Context, token string) (fulcio.Explanation, error)
 }
 
 // A CTLog logs precertificates. Implementations must be safe for concurrent

@@ -5,6 +5,7 @@
 //
 //	POST /api/v2/signingCert    200, JSON: the chain, leaf first
 //	GET  /api/v2/trustBundle    the issuing chain
+//	POST /api/hallmark/v1/explain  what a certificate for the bearer's token would contain
 //	GET  /api/v2/configuration  the accepted issuers of tokens
 //	POST /api/v1/signingCert    201, PEM: for older clients, with the token as bearer
 //	GET  /api/v1/rootCert       PEM

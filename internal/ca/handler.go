@@ -42,6 +42,7 @@ func (a *Authority) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/api/v2/signingCert", a.serveSigningCert(v2))
 	mux.Handle("/api/v1/signingCert", a.serveSigningCert(v1))
+	mux.Handle("POST /api/hallmark/v1/explain", http.HandlerFunc(a.explain))
 	mux.Handle("GET /api/v2/trustBundle", serve(typeJSON, a.trustBundle))
 	mux.Handle("GET /api/v2/configuration", http.HandlerFunc(a.configuration))
 	mux.Handle("GET /api/v1/rootCert", serve(typePEM, a.rootCert))
@@ -125,6 +126,34 @@ func tokenOf(header http.Header, body string) (string, error) {
 		return "", fmt.Errorf("%w: token of %d bytes", errAuthorization, len(token))
 	}
 	return token, nil
+}
+
+// explain answers with what a certificate for the token would contain. It issues none.
+func (a *Authority) explain(w http.ResponseWriter, r *http.Request) {
+	body, err := a.explanation(r)
+	if err != nil {
+		a.refuse(w, r, err)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	write(w, http.StatusOK, typeJSON, body)
+}
+
+func (a *Authority) explanation(r *http.Request) ([]byte, error) {
+	token, err := tokenOf(r.Header, "")
+	if err != nil {
+		return nil, err
+	}
+	if token == "" {
+		return nil, fmt.Errorf("checking token: %w: there is none", errToken)
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), deadline)
+	defer cancel()
+	e, err := a.o.Tokens.Explain(ctx, token)
+	if err != nil {
+		return nil, fmt.Errorf("checking token: %w: %w", errToken, err)
+	}
+	return e.Marshal()
 }
 
 // configuration answers with the issuers whose tokens are accepted now.

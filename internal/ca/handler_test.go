@@ -471,3 +471,24 @@ func FuzzSigningCert(f *testing.F) {
 		}
 	})
 }
+
+// TestExplain checks that an explanation issues nothing, and that a token is needed.
+func TestExplain(t *testing.T) {
+	i := newInstance(t, newKey(t, elliptic.P256()))
+	const path = "/api/hallmark/v1/explain"
+	a := i.post(t, path, "", "Authorization", "Bearer "+goodToken)
+	e, err := fulcio.ParseExplanation(a.body)
+	if err != nil || a.status != http.StatusOK || len(e.Fields) != 1 || e.Fields[0].Value != alice().Subject.Value {
+		t.Errorf("got %d %s, %v", a.status, a.body, err)
+	}
+	for what, header := range map[string][]string{
+		"none": nil, "unknown": {"Authorization", "Bearer x.y.z"}, "basic": {"Authorization", "Basic x"},
+	} {
+		if a := i.post(t, path, "", header...); a.status != http.StatusUnauthorized && a.status != http.StatusBadRequest {
+			t.Errorf("%s: %d %s", what, a.status, a.body)
+		}
+	}
+	if n := i.ct.Size(); n != 0 {
+		t.Errorf("the CT log has %d entries", n)
+	}
+}

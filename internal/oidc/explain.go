@@ -6,31 +6,28 @@ import (
 	"context"
 
 	"github.com/hallmark-sign/hallmark/identity"
+	"github.com/hallmark-sign/hallmark/wire/fulcio"
 )
-
-// A Field is a part of the certificate that a token would get.
-type Field struct {
-	Name  string   `json:"name"`
-	Value string   `json:"value"`
-	From  []string `json:"from"` // claims
-}
 
 // Explain returns what a certificate for a token would contain, and from which claims.
 // The error is that of [Checker.Check].
-func (c *Checker) Explain(ctx context.Context, token string) ([]Field, error) {
+func (c *Checker) Explain(ctx context.Context, token string) (fulcio.Explanation, error) {
 	id, _, err := c.Check(ctx, token)
 	if err != nil {
-		return nil, err
+		return fulcio.Explanation{}, err
 	}
 	_, p, err := parse(token)
 	if err != nil {
-		return nil, err
+		return fulcio.Explanation{}, err
 	}
 	t := c.state.Load().trusted(p.Issuer)
 	if t == nil {
-		return nil, refusal("the issuer was removed just now")
+		return fulcio.Explanation{}, refusal("the issuer was removed just now")
 	}
-	fields := []Field{{"issuer", id.Issuer, []string{"iss"}}, {"subject (" + id.Subject.Type.String() + ")", id.Subject.Value, t.subjectFrom()}}
+	fields := []fulcio.ExplainedField{
+		{Name: "issuer", Value: id.Issuer, From: []string{"iss"}},
+		{Name: "subject (" + id.Subject.Type.String() + ")", Value: id.Subject.Value, From: t.subjectFrom()},
+	}
 	for _, f := range identity.Fields() {
 		value := id.Build.Get(f)
 		if value == "" {
@@ -40,9 +37,9 @@ func (c *Checker) Explain(ctx context.Context, token string) ([]Field, error) {
 		if from == nil {
 			from = []string{"sub"}
 		}
-		fields = append(fields, Field{f.String(), value, from})
+		fields = append(fields, fulcio.ExplainedField{Name: f.String(), Value: value, From: from})
 	}
-	return fields, nil
+	return fulcio.Explanation{Fields: fields}, nil
 }
 
 // subjectFrom returns the claims that the subject is made of.

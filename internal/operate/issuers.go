@@ -239,19 +239,11 @@ func (f Issuers) TryToken(ctx context.Context, env cli.Environment, file string)
 	if err != nil {
 		return f.problem(err)
 	}
-	fields, err := checker.Explain(ctx, string(token))
+	explanation, err := checker.Explain(ctx, string(token))
 	if err != nil {
 		return tokenProblem(err)
 	}
-	if env.JSON {
-		return env.PrintJSON(map[string]any{"certificate": fields})
-	}
-	for _, field := range fields {
-		if _, err := fmt.Fprintf(env.Stdout, "%-28s %s\n%-28s   from %s\n", fault.Printable(field.Name), fault.Printable(field.Value), "", strings.Join(field.From, ", ")); err != nil {
-			return err
-		}
-	}
-	return nil
+	return env.PrintExplanation(explanation)
 }
 
 func tokenProblem(err error) error {

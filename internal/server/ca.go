@@ -42,7 +42,7 @@ func mountCA(p *parts) (mount, error) {
 	}
 	return mount{
 		Name:     "ca",
-		Patterns: []string{"/api/v2/signingCert", "/api/v2/trustBundle", "/api/v2/configuration", "/api/v1/signingCert", "/api/v1/rootCert"},
+		Patterns: []string{"/api/v2/signingCert", "/api/v2/trustBundle", "/api/v2/configuration", "/api/v1/signingCert", "/api/v1/rootCert", "/api/hallmark/v1/explain"},
 		Handler:  authority.Handler(),
 	}, nil
 }

@@ -294,5 +294,10 @@ func FuzzAnswers(f *testing.F) {
 				t.Errorf("configuration read back as %v, %v", again, err)
 			}
 		}
+		if e, err := ParseExplanation(body); err == nil {
+			if again, err := ParseExplanation(must(e.Marshal())); err != nil || len(again.Fields) != len(e.Fields) {
+				t.Errorf("explanation read back as %v, %v", again, err)
+			}
+		}
 	})
 }
