@@ -220,7 +220,7 @@ func (i *Instance) Signer(t testing.TB, email string) sign.Signer {
 	if err != nil {
 		t.Fatalf("making a key: %v", err)
 	}
-	services, err := client.Open(i.SigningConfig, time.Now(), client.NewHTTP(10*time.Second, nil))
+	services, err := client.Open(i.SigningConfig, time.Now(), client.NewHTTP(time.Minute, nil))
 	if err != nil {
 		t.Fatalf("choosing services: %v", err)
 	}

@@ -4,9 +4,6 @@ package policy_test
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	cryptorand "crypto/rand"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -15,11 +12,9 @@ import (
 	"time"
 
 	"github.com/hallmark-sign/hallmark/bundle"
-	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/hallmarktest"
 	"github.com/hallmark-sign/hallmark/policy"
 	"github.com/hallmark-sign/hallmark/policy/cel"
-	"github.com/hallmark-sign/hallmark/sign"
 	"github.com/hallmark-sign/hallmark/verify"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
@@ -40,23 +35,7 @@ func newStage(t testing.TB) stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sign := func(who string) *bundle.Bundle {
-		key, err := ecdsa.GenerateKey(elliptic.P256(), cryptorand.Reader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		h := client.NewHTTP(time.Minute, nil)
-		b, err := sign.Signer{
-			Key:          key,
-			Certifier:    client.Fulcio{URL: i.URL, Token: i.Token(t, who), HTTP: h},
-			Timestampers: []sign.Timestamper{client.TSA{URL: i.URL + "/api/v1/timestamp", HTTP: h}},
-			Logs:         []sign.Log{client.Rekor{URL: i.URL, HTTP: h}},
-		}.Message(t.Context(), strings.NewReader(content))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}
+	sign := func(who string) *bundle.Bundle { return i.Sign(t, who, strings.NewReader(content)) }
 	return stage{v, i.URL, sign("alice@example.com"), sign("bob@example.com")}
 }
 

@@ -18,7 +18,7 @@ import (
 // what it names otherwise is not refused, and not verified by another bundle.
 func TestConditionTooCostly(t *testing.T) {
 	i := hallmarktest.New(t)
-	j, byAlice := newJudge(t, i), signer(t, i, alice)
+	j, byAlice := newJudge(t, i), i.Signer(t, alice)
 	var err error
 	j.Policy, err = policy.Parse([]byte(`version: 1
 signers:

@@ -25,7 +25,7 @@ var forms = []string{"dist", "dist/", "dist/sub", "dist/sub/b", "./dist/../dist/
 // to it, however the file is named.
 func TestNamedAnyWay(t *testing.T) {
 	i := hallmarktest.New(t)
-	j, s := newJudge(t, i), signer(t, i, alice)
+	j, s := newJudge(t, i), i.Signer(t, alice)
 	for kind, sign := range map[string]func(dir string){
 		"manifest": func(dir string) {
 			signManifest(t, s, filepath.Join(dir, "dist", "release"+find.Suffix), "a", "A", "sub/b", "B")
@@ -112,7 +112,7 @@ func link(t *testing.T, to, path string) {
 // TestSearchEnds shows how far up lists and manifests are looked for.
 func TestSearchEnds(t *testing.T) {
 	i := hallmarktest.New(t)
-	j, s := newJudge(t, i), signer(t, i, alice)
+	j, s := newJudge(t, i), i.Signer(t, alice)
 	for name, c := range map[string]struct {
 		cwd     string
 		prepare func(t *testing.T)
@@ -157,7 +157,7 @@ func chown(t *testing.T, path string) {
 // TestNotNamed shows what is said of a file that no list names.
 func TestNotNamed(t *testing.T) {
 	i := hallmarktest.New(t)
-	j, s := newJudge(t, i), signer(t, i, alice)
+	j, s := newJudge(t, i), i.Signer(t, alice)
 	t.Chdir(t.TempDir())
 	signManifest(t, s, "dist/release"+find.Suffix, "a", "A")
 	signFile(t, s, "dist/SHA256SUMS", fmt.Sprintf("%x  a\n", sha256.Sum256([]byte("A"))))
@@ -177,7 +177,7 @@ func TestNotNamed(t *testing.T) {
 // TestRenamedAttestation shows that the bundle of a renamed file is no manifest.
 func TestRenamedAttestation(t *testing.T) {
 	i := hallmarktest.New(t)
-	j, s := newJudge(t, i), signer(t, i, alice)
+	j, s := newJudge(t, i), i.Signer(t, alice)
 	t.Chdir(t.TempDir())
 	write(t, "new", "content")
 	sum := sha256.Sum256([]byte("content"))
@@ -195,7 +195,7 @@ func TestRenamedAttestation(t *testing.T) {
 // bundles, manifests and lists, and files of any name.
 func TestAddedFiles(t *testing.T) {
 	i := hallmarktest.New(t)
-	j, s, mallory := newJudge(t, i), signer(t, i, alice), signer(t, i, "mallory@example.com")
+	j, s, mallory := newJudge(t, i), i.Signer(t, alice), i.Signer(t, "mallory@example.com")
 	pool := t.TempDir()
 	signFile(t, s, filepath.Join(pool, "old"), "old")
 	signFile(t, s, filepath.Join(pool, "oldsums"), fmt.Sprintf("%x  b\n", sha256.Sum256([]byte("old"))))

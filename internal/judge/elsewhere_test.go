@@ -47,7 +47,7 @@ func signImage(t *testing.T, i *hallmarktest.Instance, who, predicateType string
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := signer(t, i, who).Envelope(t.Context(), dsse.PayloadTypeInToto, payload)
+	b, err := i.Signer(t, who).Envelope(t.Context(), dsse.PayloadTypeInToto, payload)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestPayload(t *testing.T) {
 	i := hallmarktest.New(t)
 	digest, other := sha256.Sum256([]byte("image")), sha256.Sum256([]byte("another"))
 	payload := fmt.Appendf(nil, `{"critical":{"identity":{"docker-reference":"a"},"image":{"docker-manifest-digest":"sha256:%x"},"type":"cosign container image signature"},"optional":null}`, digest)
-	b, err := signer(t, i, alice).Message(t.Context(), bytes.NewReader(payload))
+	b, err := i.Signer(t, alice).Message(t.Context(), bytes.NewReader(payload))
 	if err != nil {
 		t.Fatal(err)
 	}

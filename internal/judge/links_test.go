@@ -18,7 +18,7 @@ import (
 // whatever links the user names it.
 func TestNamedThroughLinks(t *testing.T) {
 	i := hallmarktest.New(t)
-	j, s := newJudge(t, i), signer(t, i, alice)
+	j, s := newJudge(t, i), i.Signer(t, alice)
 	for name, c := range map[string]struct {
 		cwd, path string
 	}{
@@ -59,7 +59,7 @@ func TestNamedThroughLinks(t *testing.T) {
 // TestNamedTwice shows that a manifest is one however its directory is named first.
 func TestNamedTwice(t *testing.T) {
 	i := hallmarktest.New(t)
-	j, s := newJudge(t, i), signer(t, i, alice)
+	j, s := newJudge(t, i), i.Signer(t, alice)
 	dir := t.TempDir()
 	t.Chdir(dir)
 	write(t, "dist/a", "A")
@@ -82,7 +82,7 @@ func TestNamedTwice(t *testing.T) {
 // that is a link.
 func TestMissingBehindLink(t *testing.T) {
 	i := hallmarktest.New(t)
-	j, s := newJudge(t, i), signer(t, i, alice)
+	j, s := newJudge(t, i), i.Signer(t, alice)
 	t.Chdir(t.TempDir())
 	signManifest(t, s, "dist/release"+find.Suffix, "sub/b", "B")
 	write(t, "elsewhere/x", "")
@@ -98,7 +98,7 @@ func TestMissingBehindLink(t *testing.T) {
 // manifest names a file of that name in a directory.
 func TestNamesake(t *testing.T) {
 	i := hallmarktest.New(t)
-	j, s := newJudge(t, i), signer(t, i, alice)
+	j, s := newJudge(t, i), i.Signer(t, alice)
 	attestation := func(subjects string) []byte {
 		return fmt.Appendf(nil, `{"_type":"https://in-toto.io/Statement/v1","subject":[%s],"predicateType":"https://example.com/p","predicate":{}}`, subjects)
 	}
@@ -130,7 +130,7 @@ func TestNamesake(t *testing.T) {
 // manifests.
 func TestManyAttestations(t *testing.T) {
 	i := hallmarktest.New(t)
-	j, s := newJudge(t, i), signer(t, i, alice)
+	j, s := newJudge(t, i), i.Signer(t, alice)
 	t.Chdir(t.TempDir())
 	write(t, "f", "content")
 	signPayload(t, s, "f"+find.Suffix, fmt.Appendf(nil,
@@ -148,7 +148,7 @@ func TestManyAttestations(t *testing.T) {
 // TestLongList shows that a signed list that is too long to be read is not passed by.
 func TestLongList(t *testing.T) {
 	i := hallmarktest.New(t)
-	j, s := newJudge(t, i), signer(t, i, alice)
+	j, s := newJudge(t, i), i.Signer(t, alice)
 	t.Chdir(t.TempDir())
 	var list bytes.Buffer
 	for n := range 80_000 {

@@ -73,7 +73,7 @@ func codes(t *testing.T, dir string, all []judge.Verdict) string {
 // A manifest vouches for what it names, as it names it.
 func TestManifest(t *testing.T) {
 	i := hallmarktest.New(t)
-	j, byAlice, byBob := newJudge(t, i), signer(t, i, alice), signer(t, i, "bob@example.com")
+	j, byAlice, byBob := newJudge(t, i), i.Signer(t, alice), i.Signer(t, "bob@example.com")
 	for name, c := range map[string]struct {
 		change func(dir string)
 		want   string
@@ -185,7 +185,7 @@ func remove(t *testing.T, path string) {
 // whose signature counts; those of strangers neither vouch nor block.
 func TestContradicted(t *testing.T) {
 	i := hallmarktest.New(t)
-	j, byAlice, byBob := newJudge(t, i), signer(t, i, alice), signer(t, i, "bob@example.com")
+	j, byAlice, byBob := newJudge(t, i), i.Signer(t, alice), i.Signer(t, "bob@example.com")
 	sums := func(s sign.Signer, dir, content string) {
 		signFile(t, s, filepath.Join(dir, "SHA256SUMS"), fmt.Sprintf("%x  tool\n", sha256.Sum256([]byte(content))))
 	}
@@ -259,7 +259,7 @@ func copyFile(t *testing.T, from, to string) {
 // Statements that name no files of a directory, or as nobody should.
 func TestManifestMalformed(t *testing.T) {
 	i := hallmarktest.New(t)
-	j, s := newJudge(t, i), signer(t, i, alice)
+	j, s := newJudge(t, i), i.Signer(t, alice)
 	for name, c := range map[string]struct {
 		subjects []string
 		want     string
@@ -290,7 +290,7 @@ func TestManifestOfMillions(t *testing.T) {
 		fmt.Fprintf(&subjects, `{"name":"%d","digest":{"sha256":"%064x"}},`, n, n)
 	}
 	payload := `{"_type":"` + intoto.TypeV1 + `","predicateType":"` + intoto.TypeSigned + `","subject":[` + strings.TrimSuffix(subjects.String(), ",") + `]}`
-	signPayload(t, signer(t, i, alice), filepath.Join(dir, "release"+find.Suffix), []byte(payload))
+	signPayload(t, i.Signer(t, alice), filepath.Join(dir, "release"+find.Suffix), []byte(payload))
 	write(t, filepath.Join(dir, "0"), "")
 	if got, want := codes(t, dir, said(t, newJudge(t, i), find.Finder{}, dir)), "0 could-not-look, release unreadable"; got != want {
 		t.Errorf("%s, want %s", got, want)
@@ -302,7 +302,7 @@ func TestManifestTooLarge(t *testing.T) {
 	i, dir := hallmarktest.New(t), t.TempDir()
 	write(t, filepath.Join(dir, "a"), "A")
 	write(t, filepath.Join(dir, "below", "b"), "B")
-	signFile(t, signer(t, i, alice), filepath.Join(dir, "c"), "C")
+	signFile(t, i.Signer(t, alice), filepath.Join(dir, "c"), "C")
 	large := filepath.Join(dir, "release"+find.Suffix)
 	write(t, large, "")
 	if err := os.Truncate(large, 1<<40); err != nil {
@@ -317,7 +317,7 @@ func TestManifestTooLarge(t *testing.T) {
 // Several files share the bundles that are named, by digest alone.
 func TestSharedBundles(t *testing.T) {
 	i, dir := hallmarktest.New(t), t.TempDir()
-	j, s := newJudge(t, i), signer(t, i, alice)
+	j, s := newJudge(t, i), i.Signer(t, alice)
 	write(t, filepath.Join(dir, "a"), "A")
 	write(t, filepath.Join(dir, "renamed"), "B")
 	write(t, filepath.Join(dir, "other"), "other")
@@ -350,7 +350,7 @@ func BenchmarkManifest(b *testing.B) {
 		all = append(all, name, fmt.Sprint(n))
 		write(b, filepath.Join(dir, name), fmt.Sprint(n))
 	}
-	signManifest(b, signer(b, i, alice), filepath.Join(dir, "release"+find.Suffix), all...)
+	signManifest(b, i.Signer(b, alice), filepath.Join(dir, "release"+find.Suffix), all...)
 	j := newJudge(b, i)
 	for b.Loop() {
 		var summary report.Summary

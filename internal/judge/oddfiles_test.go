@@ -33,7 +33,7 @@ func pipe(t *testing.T, path string) {
 // the context ends.
 func TestPipes(t *testing.T) {
 	i, dir := hallmarktest.New(t), t.TempDir()
-	j, s := newJudge(t, i), signer(t, i, alice)
+	j, s := newJudge(t, i), i.Signer(t, alice)
 	for _, name := range []string{"artifact", "bundle"} {
 		signFile(t, s, filepath.Join(dir, name, "file"), "content")
 	}
@@ -59,7 +59,7 @@ func TestPipes(t *testing.T) {
 // A link to a directory, as an argument, is that directory.
 func TestLinkToDirectory(t *testing.T) {
 	i, dir := hallmarktest.New(t), t.TempDir()
-	signFile(t, signer(t, i, alice), filepath.Join(dir, "dist", "file"), "content")
+	signFile(t, i.Signer(t, alice), filepath.Join(dir, "dist", "file"), "content")
 	if err := os.Symlink("dist", filepath.Join(dir, "latest")); err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func TestLinkToDirectory(t *testing.T) {
 // rest of that name.
 func TestBundleOfDirectory(t *testing.T) {
 	i, dir := hallmarktest.New(t), t.TempDir()
-	signFile(t, signer(t, i, alice), filepath.Join(dir, "lib", "file"), "content")
+	signFile(t, i.Signer(t, alice), filepath.Join(dir, "lib", "file"), "content")
 	write(t, filepath.Join(dir, "lib"+find.Suffix), "anything")
 	all := said(t, newJudge(t, i), find.Finder{}, dir)
 	if len(all) != 2 || all[0].Problem() != nil || all[1].Problem() == nil || all[1].Problem().Code != "unreadable" {
@@ -85,12 +85,12 @@ func TestBundleOfDirectory(t *testing.T) {
 func TestUnseenIsUndecided(t *testing.T) {
 	i, dir := hallmarktest.New(t), t.TempDir()
 	path := filepath.Join(dir, "file")
-	signFile(t, signer(t, i, "mallory@example.com"), path, "content")
+	signFile(t, i.Signer(t, "mallory@example.com"), path, "content")
 	pipe(t, path+find.LinesSuffix)
 	if got := code(t, said(t, newJudge(t, i), find.Finder{}, path)); got != "could-not-look" {
 		t.Errorf("refused, and another unseen: %s", got)
 	}
-	signFile(t, signer(t, i, alice), path, "content")
+	signFile(t, i.Signer(t, alice), path, "content")
 	if got := code(t, said(t, newJudge(t, i), find.Finder{}, path)); got != "verified" {
 		t.Errorf("good, and another unseen: %s", got)
 	}
@@ -100,7 +100,7 @@ func TestUnseenIsUndecided(t *testing.T) {
 // there.
 func TestPatternOverUnreadable(t *testing.T) {
 	i, dir := hallmarktest.New(t), t.TempDir()
-	signFile(t, signer(t, i, alice), filepath.Join(dir, "file"), "content")
+	signFile(t, i.Signer(t, alice), filepath.Join(dir, "file"), "content")
 	closed := filepath.Join(dir, "closed")
 	if err := os.Mkdir(closed, 0); err != nil {
 		t.Fatal(err)
@@ -134,7 +134,7 @@ func TestManyValues(t *testing.T) {
 func TestHints(t *testing.T) {
 	i, dir := hallmarktest.New(t), t.TempDir()
 	t.Chdir(dir)
-	j, s := newJudge(t, i), signer(t, i, "mallory@example.com")
+	j, s := newJudge(t, i), i.Signer(t, "mallory@example.com")
 	env := cli.Environment{Args: []string{"hallmark"}}
 	for name, want := range map[string]string{
 		"plain-1.0.tar.gz": "hallmark inspect plain-1.0.tar.gz.sigstore.json",

@@ -42,7 +42,7 @@ func (d *drawer) Bundles(_ context.Context, digest []byte) ([]find.Hanging, erro
 // hold signs content as somebody, for a drawer.
 func hold(t *testing.T, i *hallmarktest.Instance, who, content string) []find.Hanging {
 	t.Helper()
-	b, err := signer(t, i, who).Message(t.Context(), strings.NewReader(content))
+	b, err := i.Signer(t, who).Message(t.Context(), strings.NewReader(content))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,8 +57,8 @@ func TestStore(t *testing.T) {
 	for _, name := range []string{"alices", "bobs", "nobodys"} {
 		write(t, name, name)
 	}
-	signFile(t, signer(t, i, alice), "beside", "beside")
-	signFile(t, signer(t, i, "bob@example.com"), "refused", "refused")
+	signFile(t, i.Signer(t, alice), "beside", "beside")
+	signFile(t, i.Signer(t, "bob@example.com"), "refused", "refused")
 	image, other := sha256.Sum256([]byte("image")), sha256.Sum256([]byte("other image"))
 	d := &drawer{held: map[[32]byte][]find.Hanging{
 		sha256.Sum256([]byte("alices")):  hold(t, i, alice, "alices"),

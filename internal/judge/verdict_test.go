@@ -5,9 +5,6 @@ package judge_test
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/sha512"
 	"encoding/hex"
 	"encoding/json"
@@ -23,7 +20,6 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/hallmarktest"
 	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/internal/find"
@@ -35,22 +31,6 @@ import (
 )
 
 const alice = "alice@example.com"
-
-// signer signs at i as somebody.
-func signer(t testing.TB, i *hallmarktest.Instance, who string) sign.Signer {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := client.NewHTTP(time.Minute, nil)
-	return sign.Signer{
-		Key:          key,
-		Certifier:    client.Fulcio{URL: i.URL, Token: i.Token(t, who), HTTP: h},
-		Timestampers: []sign.Timestamper{client.TSA{URL: i.URL + "/api/v1/timestamp", HTTP: h}},
-		Logs:         []sign.Log{client.Rekor{URL: i.URL, HTTP: h}},
-	}
-}
 
 // signFile writes a file and its bundle.
 func signFile(t testing.TB, s sign.Signer, path, content string) {
@@ -141,7 +121,7 @@ func checkReport(t *testing.T, s *jsonschema.Schema, v judge.Verdict) {
 
 func TestDirectory(t *testing.T) {
 	i, dir := hallmarktest.New(t), t.TempDir()
-	s := signer(t, i, alice)
+	s := i.Signer(t, alice)
 	for n := range 30 {
 		signFile(t, s, filepath.Join(dir, fmt.Sprintf("%02d/file", n)), fmt.Sprint(n))
 	}
@@ -208,7 +188,7 @@ func TestSeveralBundles(t *testing.T) {
 	i, dir := hallmarktest.New(t), t.TempDir()
 	path := filepath.Join(dir, "file")
 	line := func(who, content string) string {
-		signFile(t, signer(t, i, who), filepath.Join(dir, who), content)
+		signFile(t, i.Signer(t, who), filepath.Join(dir, who), content)
 		raw, err := os.ReadFile(filepath.Join(dir, who) + find.Suffix)
 		if err != nil {
 			t.Fatal(err)
@@ -244,7 +224,7 @@ func TestChecksums(t *testing.T) {
 	published, j := schema(t), newJudge(t, i)
 	const one = "4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865"
 	write(t, filepath.Join(dir, "one"), "1\n")
-	signFile(t, signer(t, i, alice), list, one+"  one\n")
+	signFile(t, i.Signer(t, alice), list, one+"  one\n")
 	for _, v := range said(t, j, find.Finder{}, list) {
 		checkReport(t, published, v)
 		if v.Problem() != nil {
@@ -264,7 +244,7 @@ func TestChecksums(t *testing.T) {
 		"both":      one + "  one\nSHA512 (one) = " + hex.EncodeToString(sha512Of("1\n")) + "\n",
 	} {
 		write(t, filepath.Join(dir, `o\ne`), "1\n")
-		signFile(t, signer(t, i, alice), list, content)
+		signFile(t, i.Signer(t, alice), list, content)
 		if got := codes(t, dir, said(t, j, find.Finder{}, list)); strings.Count(got, " verified") < 2 || strings.Count(got, " verified") != strings.Count(got, ", ")+1 {
 			t.Errorf("%s: %s", name, got)
 		}
@@ -340,7 +320,7 @@ func BenchmarkDirectory(b *testing.B) {
 	var next atomic.Int64
 	var group sync.WaitGroup
 	for range 32 {
-		s := signer(b, i, alice)
+		s := i.Signer(b, alice)
 		group.Go(func() {
 			for n := next.Add(1); n <= files; n = next.Add(1) {
 				signFile(b, s, filepath.Join(dir, fmt.Sprint(n)), fmt.Sprint("file ", n))
@@ -378,7 +358,7 @@ func TestIsChecksums(t *testing.T) {
 func TestBundlesOnOneLine(t *testing.T) {
 	i, dir := hallmarktest.New(t), t.TempDir()
 	path := filepath.Join(dir, "file")
-	signFile(t, signer(t, i, alice), path, "content")
+	signFile(t, i.Signer(t, alice), path, "content")
 	raw, err := os.ReadFile(path + find.Suffix)
 	if err != nil {
 		t.Fatal(err)
