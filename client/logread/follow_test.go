@@ -52,9 +52,13 @@ func TestFollow(t *testing.T) {
 			if err := os.Rename(away, away+"-away"); err != nil {
 				t.Error(err)
 			}
-			time.AfterFunc(50*time.Millisecond, func() { m.grow(t, 390, 5) })
 		}
 		return nil
+	}
+	o.Notice = func(error) {
+		if f.trouble++; f.trouble == 1 { // it comes back once that was noticed
+			m.grow(t, 390, 5)
+		}
 	}
 	if err := l.Follow(ctx, o); err != nil {
 		t.Fatal(err)

@@ -38,7 +38,7 @@ type killer struct {
 
 func newKiller(t *testing.T) killer {
 	t.Helper()
-	if race || testing.Short() || runtime.GOOS == "windows" {
+	if testkit.Race || testing.Short() || runtime.GOOS == "windows" {
 		t.Skip("takes many runs")
 	}
 	self, err := os.Executable()

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the product as its users do; testdata/script has the scripts.
 func TestScripts(t *testing.T) {
-	if race {
+	if testkit.Race {
 		t.Skip("run without the race detector")
 	}
 	base, err := os.Getwd()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/hallmarktest"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/wire/attestations"
 	"github.com/hallmark-sign/hallmark/wire/dsse"
 	"github.com/hallmark-sign/hallmark/wire/intoto"
@@ -90,7 +91,7 @@ func TestManySubjects(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := signer(t, i).Envelope(t.Context(), dsse.PayloadTypeInToto, payload)
+		b, err := i.Signer(t, alice).Envelope(t.Context(), dsse.PayloadTypeInToto, payload)
 		err = e.Put(t.Context(), digest[:], marshal(t, b, err))
 		if want == http.StatusCreated {
 			if err != nil {
@@ -104,6 +105,7 @@ func TestManySubjects(t *testing.T) {
 
 // One account leaves room on a digest for those of others.
 func TestShares(t *testing.T) {
+	testkit.Sequential(t)
 	t.Parallel()
 	i := hallmarktest.New(t)
 	digest, honest := signed(t, i, "the release that alice will sign")

@@ -29,7 +29,6 @@ import (
 	"github.com/hallmark-sign/hallmark/hallmarktest"
 	"github.com/hallmark-sign/hallmark/internal/evidence"
 	"github.com/hallmark-sign/hallmark/internal/testkit"
-	"github.com/hallmark-sign/hallmark/sign"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/verify"
 	"github.com/hallmark-sign/hallmark/wire/attestations"
@@ -43,23 +42,6 @@ const (
 	alice = "alice@example.com"
 	sbom  = "https://spdx.dev/Document"
 )
-
-func signer(t testing.TB, i *hallmarktest.Instance) sign.Signer { return signerAs(t, i, alice) }
-
-func signerAs(t testing.TB, i *hallmarktest.Instance, email string) sign.Signer {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := client.NewHTTP(time.Minute, nil)
-	return sign.Signer{
-		Key:          key,
-		Certifier:    client.Fulcio{URL: i.URL, Token: i.Token(t, email), HTTP: h},
-		Timestampers: []sign.Timestamper{client.TSA{URL: i.URL + "/api/v1/timestamp", HTTP: h}},
-		Logs:         []sign.Log{client.Rekor{URL: i.URL, HTTP: h}},
-	}
-}
 
 func marshal(t testing.TB, b *bundle.Bundle, err error) []byte {
 	t.Helper()
@@ -76,7 +58,7 @@ func marshal(t testing.TB, b *bundle.Bundle, err error) []byte {
 // signed is a bundle over content, and content's digest.
 func signed(t testing.TB, i *hallmarktest.Instance, content string) (digest, raw []byte) {
 	t.Helper()
-	b, err := signer(t, i).Message(t.Context(), strings.NewReader(content))
+	b, err := i.Signer(t, alice).Message(t.Context(), strings.NewReader(content))
 	sum := sha256.Sum256([]byte(content))
 	return sum[:], marshal(t, b, err)
 }
@@ -97,7 +79,7 @@ func attestedBy(t testing.TB, i *hallmarktest.Instance, email string, digest []b
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := signerAs(t, i, email).Envelope(t.Context(), dsse.PayloadTypeInToto, payload)
+	b, err := i.Signer(t, email).Envelope(t.Context(), dsse.PayloadTypeInToto, payload)
 	return marshal(t, b, err)
 }
 
@@ -344,7 +326,7 @@ func stamped(t *testing.T, raw []byte, other *hallmarktest.Instance) []byte {
 
 func withKey(t *testing.T, i *hallmarktest.Instance) []byte {
 	t.Helper()
-	s := signer(t, i)
+	s := i.Signer(t, alice)
 	s.Certifier = nil
 	b, err := s.Message(t.Context(), strings.NewReader("content"))
 	return marshal(t, b, err)
@@ -352,7 +334,7 @@ func withKey(t *testing.T, i *hallmarktest.Instance) []byte {
 
 func withP384(t *testing.T, i *hallmarktest.Instance) []byte {
 	t.Helper()
-	s := signer(t, i)
+	s := i.Signer(t, alice)
 	var err error
 	if s.Key, err = ecdsa.GenerateKey(elliptic.P384(), rand.Reader); err != nil {
 		t.Fatal(err)
@@ -499,6 +481,7 @@ func same(t *testing.T) func(a, b []byte) bool {
 
 // Large bundles make a page shorter, and none is left out.
 func TestLargePages(t *testing.T) {
+	testkit.Sequential(t)
 	t.Parallel()
 	root := hallmarktest.New(t)
 	dir := t.TempDir()

@@ -2,6 +2,7 @@
 
 //go:build !race
 
-package main
+package testkit
 
-const race = false
+// Race is whether the race detector is on, which makes computing take ten times as long.
+const Race = false

@@ -2,7 +2,7 @@
 
 //go:build race
 
-package main
+package testkit
 
-// race: the race detector is on, which makes each script take minutes.
-const race = true
+// Race is whether the race detector is on, which makes computing take ten times as long.
+const Race = true

@@ -19,14 +19,27 @@ import (
 // Nightly reports whether tests run in their long form.
 func Nightly() bool { return os.Getenv("HALLMARK_CI") == "nightly" }
 
+// Sequential skips a test that computes much and starts no goroutines if the race detector is
+// on, except if [Nightly].
+func Sequential(t testing.TB) {
+	t.Helper()
+	if Race && !Nightly() {
+		t.Skip("run without the race detector")
+	}
+}
+
 // Rounds returns how often a test repeats itself: daily times, or night times if [Nightly].
-// The environment variable HALLMARK_ROUNDS overrides both.
+// With the race detector, daily is halved. The environment variable HALLMARK_ROUNDS overrides
+// all of them.
 func Rounds(daily, night int) int {
 	if n, err := strconv.Atoi(os.Getenv("HALLMARK_ROUNDS")); err == nil {
 		return n
 	}
 	if Nightly() {
 		return night
+	}
+	if Race {
+		return (daily + 1) / 2
 	}
 	return daily
 }
