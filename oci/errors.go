@@ -97,10 +97,10 @@ func registryError(err error) error {
 		return &RegistryError{Reason: Untrusted, Err: certificate}
 	case errors.As(err, &answer): // of the handshake
 		return &RegistryError{Reason: reasonOf(answer.StatusCode), Status: answer.StatusCode, Err: handshakeError(answer)}
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout(): // maybe over plain HTTP, after TLS
+		return &RegistryError{Reason: TimedOut, Err: err}
 	case isNoTLS(err), errors.Is(err, errPlain):
 		return &RegistryError{Reason: NoTLS, Err: err}
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return &RegistryError{Reason: TimedOut, Err: err}
 	}
 	return &RegistryError{Reason: Unavailable, Err: err}
 }
