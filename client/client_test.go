@@ -4,9 +4,6 @@ package client_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -27,15 +24,6 @@ import (
 )
 
 func TestMain(m *testing.M) { testkit.Parallel(m) }
-
-func key(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
-}
 
 // answering is a service that gives everybody the same answer, and counts.
 func answering(t *testing.T, status int, header http.Header, body string) (url string, asked *atomic.Int64) {
@@ -58,7 +46,7 @@ func answering(t *testing.T, status int, header http.Header, body string) (url s
 func ask(t *testing.T, url string) map[string]error {
 	t.Helper()
 	h := client.NewHTTP(5*time.Second, nil)
-	_, certify := client.Fulcio{URL: url, Token: "e30.eyJzdWIiOiJhIn0.e30", HTTP: h}.Certify(t.Context(), key(t))
+	_, certify := client.Fulcio{URL: url, Token: "e30.eyJzdWIiOiJhIn0.e30", HTTP: h}.Certify(t.Context(), testkit.P256(t))
 	_, add := client.Rekor{URL: url, HTTP: h}.Add(t.Context(), rekor.HashedRekord{
 		Digest: make([]byte, 32), Signature: []byte{1}, Verifier: rekor.Verifier{PublicKey: []byte{1}, KeyDetails: "PKIX_ECDSA_P256_SHA_256"},
 	})
@@ -246,7 +234,7 @@ func TestTokenStaysSecret(t *testing.T) {
 		w.WriteHeader(http.StatusUnauthorized)
 	}))
 	defer s.Close()
-	_, err := client.Fulcio{URL: s.URL, Token: token, HTTP: client.NewHTTP(time.Second, nil)}.Certify(t.Context(), key(t))
+	_, err := client.Fulcio{URL: s.URL, Token: token, HTTP: client.NewHTTP(time.Second, nil)}.Certify(t.Context(), testkit.P256(t))
 	if bearer != "Bearer "+token {
 		t.Errorf("sent %q", bearer)
 	}

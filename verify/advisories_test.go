@@ -15,6 +15,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/identity"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/verify"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
@@ -25,7 +26,7 @@ import (
 // hashed is an entry of log 1 with this body, which an honest log might refuse.
 func (in *instance) hashed(t testing.TB, h rekor.HashedRekord) rekor.Entry {
 	t.Helper()
-	return in.logs[0].alone(t, rekor.KindHashedRekord, rekor.VersionHashedRekord, must(h.Body())(t))
+	return in.logs[0].alone(t, rekor.KindHashedRekord, rekor.VersionHashedRekord, testkit.Must(h.Body())(t))
 }
 
 // An entry belongs to a bundle when digest, signature and certificate are all
@@ -40,7 +41,7 @@ func TestEntryOfAnotherBundle(t *testing.T) {
 	if _, err := v.Verify(b, fromBytes(artifact), trustAlice); err != nil {
 		t.Fatalf("the bundle's own entry: %v", err)
 	}
-	other := in.sign(t, []byte("other"), order{key: must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)})
+	other := in.sign(t, []byte("other"), order{key: testkit.Must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)})
 	for shared := range 7 {
 		h := mine
 		var kept []string
@@ -61,7 +62,7 @@ func TestEntryOfAnotherBundle(t *testing.T) {
 	}
 	// The certificate's bare key is not the certificate.
 	h := mine
-	h.Verifier = rekor.Verifier{PublicKey: must(x509.MarshalPKIXPublicKey(fixedKey(t, "signer").Public()))(t), KeyDetails: mine.Verifier.KeyDetails}
+	h.Verifier = rekor.Verifier{PublicKey: testkit.Must(x509.MarshalPKIXPublicKey(fixedKey(t, "signer").Public()))(t), KeyDetails: mine.Verifier.KeyDetails}
 	b.Entries = []rekor.Entry{in.hashed(t, h)}
 	_, err := v.Verify(b, fromBytes(artifact), trustAlice)
 	refused(t, err, verify.StepLog, verify.LogEntryMismatch)
@@ -220,7 +221,7 @@ func TestAttestationOfAnotherPredicateType(t *testing.T) {
 	_, err = v.Verify(b, fromBytes(artifact), policy)
 	refused(t, err, verify.StepSignature, verify.SignatureInvalid)
 	key := fixedKey(t, "signer")
-	b.Envelope.Signatures[0].Sig = must(algorithmFor(t, key).Sign(rand.Reader, key, b.Envelope.PAE()))(t)
+	b.Envelope.Signatures[0].Sig = testkit.Must(algorithmFor(t, key).Sign(rand.Reader, key, b.Envelope.PAE()))(t)
 	b.Timestamps = [][]byte{in.tsas[0].stamp(t, b.Signature(), signedAt, false)}
 	_, err = v.Verify(b, fromBytes(artifact), policy)
 	refused(t, err, verify.StepStatement, verify.StatementInvalid)
@@ -246,7 +247,7 @@ func FuzzVerify(f *testing.F) {
 	policy := trustAlice
 	policy.Keys = []crypto.PublicKey{fixedKey(f, "signer").Public()}
 	for _, o := range []order{{}, {keyed: true}, {payload: statementOf("sha256", sum256(artifact), "p")}, {logs: in.logs, tsas: in.tsas}} {
-		f.Add(must(in.sign(f, artifact, o).Marshal())(f))
+		f.Add(testkit.Must(in.sign(f, artifact, o).Marshal())(f))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		b, err := bundle.Parse(raw)

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/trust"
 )
 
@@ -76,10 +77,10 @@ func TestOwnPathAnswersAsTheWholePath(t *testing.T) {
 			issuer := newPair(t, middle, &above)
 			own := newPair(t, leaf, &issuer).cert
 			chain := &trust.Authority{Chain: []*x509.Certificate{own, issuer.cert, above.cert}}
-			a := must(newAuthority(chain, x509.ExtKeyUsageTimeStamping))(t)
+			a := testkit.Must(newAuthority(chain, x509.ExtKeyUsageTimeStamping))(t)
 			for _, day := range []int{5, 4, 12, 2, 9, 0, -1, 3, 7, 10, 5} {
 				at := start.AddDate(0, 0, day)
-				want, wantErr := must(newAuthority(chain, x509.ExtKeyUsageTimeStamping))(t).path(own, nil, at)
+				want, wantErr := testkit.Must(newAuthority(chain, x509.ExtKeyUsageTimeStamping))(t).path(own, nil, at)
 				got, err := a.path(own, nil, at)
 				if (err == nil) != (wantErr == nil) || len(got) != len(want) {
 					t.Errorf("day %d: %d certificates, %v; asked first: %d, %v", day, len(got), err, len(want), wantErr)
@@ -121,12 +122,12 @@ func TestIssuanceAnswersAsTheWholePath(t *testing.T) {
 			other := newPair(t, middle, &above)
 			first := newPair(t, leaf("first@example.org"), &issuer).cert
 			chain := &trust.Authority{Chain: []*x509.Certificate{issuer.cert, above.cert}}
-			a := must(newAuthority(chain, x509.ExtKeyUsageCodeSigning))(t)
+			a := testkit.Must(newAuthority(chain, x509.ExtKeyUsageCodeSigning))(t)
 			for _, cert := range []*x509.Certificate{newPair(t, second, &issuer).cert, newPair(t, second, &other).cert, issuer.cert, above.cert} {
 				for _, day := range []int{5, 4, 12, 2, 0, -1, 3, 10} {
 					at := start.AddDate(0, 0, day)
 					_, _ = a.path(first, nil, at)
-					want, wantErr := must(newAuthority(chain, x509.ExtKeyUsageCodeSigning))(t).path(cert, nil, at)
+					want, wantErr := testkit.Must(newAuthority(chain, x509.ExtKeyUsageCodeSigning))(t).path(cert, nil, at)
 					got, err := a.path(cert, nil, at)
 					if (err == nil) != (wantErr == nil) || !slices.EqualFunc(got, want, (*x509.Certificate).Equal) {
 						t.Errorf("day %d: %d certificates, %v; verified alone: %d, %v", day, len(got), err, len(want), wantErr)
@@ -134,16 +135,6 @@ func TestIssuanceAnswersAsTheWholePath(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-func must[T any](v T, err error) func(testing.TB) T {
-	return func(t testing.TB) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/identity"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/verify"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
@@ -26,7 +27,7 @@ import (
 // san is a subject alternative name extension of these names, as they are.
 func san(t testing.TB, names ...asn1.RawValue) pkix.Extension {
 	t.Helper()
-	return pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Critical: true, Value: must(asn1.Marshal(names))(t)}
+	return pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Critical: true, Value: testkit.Must(asn1.Marshal(names))(t)}
 }
 
 func general(tag int, value string) asn1.RawValue {
@@ -147,12 +148,12 @@ func (in *instance) hostile(t testing.TB, o order, change func(*x509.Certificate
 	t.Helper()
 	template := in.template(t, o)
 	change(template)
-	der := must(x509.CreateCertificate(rand.Reader, template, o.ca.cert, o.key.Public(), o.ca.key))(t)
+	der := testkit.Must(x509.CreateCertificate(rand.Reader, template, o.ca.cert, o.key.Public(), o.ca.key))(t)
 	if _, err := x509.ParseCertificate(der); err != nil {
 		return der, false
 	}
 	return in.promised(t, o, change, func(entry sct.Precert) []byte {
-		return must(sct.MarshalList([]sct.SCT{must(sct.Sign(in.ct, entry, uint64(signedAt.UnixMilli()), nil))(t)}))(t)
+		return testkit.Must(sct.MarshalList([]sct.SCT{testkit.Must(sct.Sign(in.ct, entry, uint64(signedAt.UnixMilli()), nil))(t)}))(t)
 	}).Raw, true
 }
 
@@ -231,7 +232,7 @@ func TestHostileSCTLists(t *testing.T) {
 	v, o := in.verifier(t), in.complete(t, order{})
 	// tls is a TLS vector with a length of 16 bits; der an OCTET STRING.
 	tls := func(raw []byte) []byte { return append([]byte{byte(len(raw) >> 8), byte(len(raw))}, raw...) }
-	der := func(raw []byte) []byte { return must(asn1.Marshal(raw))(t) }
+	der := func(raw []byte) []byte { return testkit.Must(asn1.Marshal(raw))(t) }
 	for name, list := range map[string]func(one []byte) []byte{
 		"17":                   func(one []byte) []byte { return der(tls(bytes.Repeat(tls(one), 17))) },
 		"500":                  func(one []byte) []byte { return der(tls(bytes.Repeat(tls(one), 500))) },
@@ -252,7 +253,7 @@ func TestHostileSCTLists(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cert := in.promised(t, o, unchanged, func(entry sct.Precert) []byte {
-				return list(must(must(sct.Sign(in.ct, entry, uint64(signedAt.UnixMilli()), nil))(t).Marshal())(t))
+				return list(testkit.Must(testkit.Must(sct.Sign(in.ct, entry, uint64(signedAt.UnixMilli()), nil))(t).Marshal())(t))
 			})
 			want := noSCT
 			if len(cert.Raw) > bundle.MaxChain {
@@ -264,7 +265,7 @@ func TestHostileSCTLists(t *testing.T) {
 	// Times that no clock shows.
 	for _, at := range []uint64{0, math.MaxInt64 + 1, math.MaxUint64} {
 		cert := in.promised(t, o, unchanged, func(entry sct.Precert) []byte {
-			return must(sct.MarshalList([]sct.SCT{must(sct.Sign(in.ct, entry, at, nil))(t)}))(t)
+			return testkit.Must(sct.MarshalList([]sct.SCT{testkit.Must(sct.Sign(in.ct, entry, at, nil))(t)}))(t)
 		})
 		outcome{verify.StepSCT, verify.SCTMissing}.judge(t, v, in.loggedAs(t, cert.Raw), trustAlice)
 	}

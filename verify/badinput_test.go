@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/verify"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
@@ -138,7 +139,7 @@ func spelled(t testing.TB, der []byte) map[string][]byte {
 		"twice":                 append(bytes.Clone(der), der...),
 		"other tag":             append([]byte{der[0] ^ 1}, der[1:]...),
 		"constructed bit":       append([]byte{der[0] ^ 0x20}, der[1:]...),
-		"in itself":             must(asn1.Marshal(asn1.RawValue{Tag: asn1.TagSequence, IsCompound: true, Bytes: der}))(t),
+		"in itself":             testkit.Must(asn1.Marshal(asn1.RawValue{Tag: asn1.TagSequence, IsCompound: true, Bytes: der}))(t),
 		"nested":                bytes.Repeat([]byte{0x30, 0x80}, 10_000),
 		"empty":                 {0x30, 0},
 	}
@@ -233,7 +234,7 @@ func TestHostileNumbers(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)
 	good := in.sign(t, artifact, order{})
-	raw := string(must(good.Marshal())(t))
+	raw := string(testkit.Must(good.Marshal())(t))
 	for _, member := range []string{"logIndex", "treeSize", "integratedTime"} {
 		for _, value := range []string{`"-1"`, `-1`, `"9223372036854775807"`, `"9223372036854775808"`, `9223372036854775808`, `"18446744073709551616"`,
 			`1e30`, `"1e3"`, `0.5`, `"0x1"`, `" 1"`, `true`, `{}`, `[]`, `""`, `NaN`} {
@@ -283,7 +284,7 @@ func (l *logServer) headed(t testing.TB, e *rekor.Entry, size uint64) {
 	e.LogIndex, e.Proof.Index, e.Proof.Size = size-1, size-1, size
 	head := checkpoint.Checkpoint{Origin: l.origin, Size: size, Root: e.Proof.Root}
 	if size <= math.MaxInt64 {
-		e.Proof.Checkpoint = must(checkpoint.Sign(head, must(checkpoint.NewSigner(l.origin, l.key))(t)))(t)
+		e.Proof.Checkpoint = testkit.Must(checkpoint.Sign(head, testkit.Must(checkpoint.NewSigner(l.origin, l.key))(t)))(t)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/verify"
 )
@@ -60,10 +61,10 @@ func TestOtherAuthorities(t *testing.T) {
 	root := *in.root
 	root.CertificateAuthorities = []trust.Authority{in.root.CertificateAuthorities[0]}
 	root.CertificateAuthorities[0].Validity.End = signedAt.Add(-time.Second)
-	_, err = must(verify.New(&root))(t).Verify(in.sign(t, artifact, order{}), fromBytes(artifact), trustAlice)
+	_, err = testkit.Must(verify.New(&root))(t).Verify(in.sign(t, artifact, order{}), fromBytes(artifact), trustAlice)
 	refused(t, err, verify.StepChain, verify.ChainUntrusted)
 	root.CertificateAuthorities[0].Validity.End = signedAt
-	if _, err = must(verify.New(&root))(t).Verify(in.sign(t, artifact, order{}), fromBytes(artifact), trustAlice); err != nil {
+	if _, err = testkit.Must(verify.New(&root))(t).Verify(in.sign(t, artifact, order{}), fromBytes(artifact), trustAlice); err != nil {
 		t.Errorf("windows include their end: %v", err)
 	}
 }
@@ -113,7 +114,7 @@ func TestCertificateUsage(t *testing.T) {
 	} {
 		template := &x509.Certificate{
 			SerialNumber: big.NewInt(3), NotBefore: signedAt, NotAfter: signedAt, KeyUsage: x509.KeyUsageDigitalSignature,
-			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning}, ExtraExtensions: must(alice.Extensions())(t),
+			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning}, ExtraExtensions: testkit.Must(alice.Extensions())(t),
 		}
 		change(template)
 		b := in.sign(t, artifact, order{})
@@ -148,18 +149,18 @@ func TestSCT(t *testing.T) {
 	root := *in.root
 	root.CTLogs = []trust.Log{in.root.CTLogs[0]}
 	root.CTLogs[0].Validity.End = signedAt.Add(-time.Millisecond)
-	_, err = must(verify.New(&root))(t).Verify(b, fromBytes(artifact), trustAlice)
+	_, err = testkit.Must(verify.New(&root))(t).Verify(b, fromBytes(artifact), trustAlice)
 	refused(t, err, verify.StepSCT, verify.SCTMissing)
 	root.CTLogs[0] = in.root.CTLogs[0]
 	root.CTLogs[0].Key = foreign.ct.Public()
-	_, err = must(verify.New(&root))(t).Verify(b, fromBytes(artifact), trustAlice)
+	_, err = testkit.Must(verify.New(&root))(t).Verify(b, fromBytes(artifact), trustAlice)
 	refused(t, err, verify.StepSCT, verify.SCTInvalid)
 
 	// The promise for another certificate.
 	other := in.certify(t, in.complete(t, order{key: fixedKey(t, "other")}))
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(3), NotBefore: signedAt, NotAfter: signedAt.Add(time.Minute),
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning}, ExtraExtensions: must(alice.Extensions())(t),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning}, ExtraExtensions: testkit.Must(alice.Extensions())(t),
 	}
 	template.ExtraExtensions = append(template.ExtraExtensions, other.Extensions[len(other.Extensions)-1])
 	b.Certificates[0] = issue(t, template, fixedKey(t, "signer"), &in.intermediate).cert.Raw

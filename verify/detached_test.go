@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/verify"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
@@ -35,7 +36,7 @@ func answeredEntry(t testing.TB, e rekor.Entry) []byte {
 		hashes = append(hashes, fmt.Sprintf("%x", h[:]))
 	}
 	leaf := tile.LeafHash(e.CanonicalizedBody)
-	return must(json.Marshal(map[string]any{fmt.Sprintf("%x", leaf[:]): map[string]any{
+	return testkit.Must(json.Marshal(map[string]any{fmt.Sprintf("%x", leaf[:]): map[string]any{
 		"body": e.CanonicalizedBody, "integratedTime": e.IntegratedTime.Unix(), "logID": fmt.Sprintf("%x", e.LogID), "logIndex": e.LogIndex,
 		"verification": map[string]any{"signedEntryTimestamp": e.SignedEntryTimestamp, "inclusionProof": map[string]any{
 			"checkpoint": string(e.Proof.Checkpoint), "hashes": hashes, "logIndex": e.Proof.Index,
@@ -69,7 +70,7 @@ func oneFile(t testing.TB, d bundle.Detached, e rekor.Entry) *bundle.Bundle {
 		signature = b64(d.Signature)
 	}
 	raw := fmt.Appendf(nil, `{"base64Signature":"%s","cert":"%s","rekorBundle":%s}`, signature, d.Certificate, keptEntry(e))
-	return must(bundle.Parse(raw))(t)
+	return testkit.Must(bundle.Parse(raw))(t)
 }
 
 // legacyBundle is one whose parts cosign could have written.
@@ -81,7 +82,7 @@ func (in *instance) legacyBundle(t testing.TB, o order, content []byte) *bundle.
 	if b.Envelope != nil {
 		kind = "dsse"
 	}
-	signer := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: must(x509.MarshalPKIXPublicKey(fixedKey(t, "signer").Public()))(t)})
+	signer := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: testkit.Must(x509.MarshalPKIXPublicKey(fixedKey(t, "signer").Public()))(t)})
 	if !o.keyed {
 		signer = pemOf(b.Certificates[0])
 	}
@@ -109,10 +110,10 @@ func TestDetached(t *testing.T) {
 				b.Certificates = append(b.Certificates, o.ca.cert.Raw, in.ca.cert.Raw)
 			}
 			d := parts(t, b)
-			judged(t, v, must(bundle.FromDetached(d))(t), policy)
+			judged(t, v, testkit.Must(bundle.FromDetached(d))(t), policy)
 			d.LogEntry = keptEntry(b.Entries[0])
 			d.Timestamp = fmt.Appendf(nil, `{"SignedRFC3161Timestamp":"%s"}`, b64(in.tsas[0].stamp(t, b.Signature(), signedAt, true)))
-			whole := must(bundle.FromDetached(d))(t)
+			whole := testkit.Must(bundle.FromDetached(d))(t)
 			judged(t, v, whole, policy)
 			policy.TimestampThreshold = 2
 			judged(t, v, whole, policy)
@@ -151,7 +152,7 @@ func TestDetachedSwapped(t *testing.T) {
 			"no log entry":   {func(d *bundle.Detached) { d.LogEntry = nil }, verify.StepLog, verify.LogMissing},
 			"no certificate": {func(d *bundle.Detached) { d.Certificate = nil }, verify.StepIdentity, verify.KeyMismatch},
 			"a bare key": {func(d *bundle.Detached) {
-				d.Certificate = pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: must(x509.MarshalPKIXPublicKey(fixedKey(t, "signer").Public()))(t)})
+				d.Certificate = pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: testkit.Must(x509.MarshalPKIXPublicKey(fixedKey(t, "signer").Public()))(t)})
 			}, verify.StepIdentity, verify.KeyMismatch},
 			"log entry a second later": {func(d *bundle.Detached) {
 				e := b.Entries[0]
@@ -162,7 +163,7 @@ func TestDetachedSwapped(t *testing.T) {
 			t.Run(name+", "+part, func(t *testing.T) {
 				d := mine
 				s.swap(&d)
-				_, err := v.Verify(must(bundle.FromDetached(d))(t), fromBytes(artifact), trustAlice)
+				_, err := v.Verify(testkit.Must(bundle.FromDetached(d))(t), fromBytes(artifact), trustAlice)
 				refused(t, err, s.step, s.code)
 			})
 		}
@@ -173,10 +174,10 @@ func TestDetachedSwapped(t *testing.T) {
 func TestDetachedConformance(t *testing.T) {
 	suiteCases(t) // or skips
 	c := readCase(t, filepath.Join(suite, "bundle-verify", "happy-path-v0.1"))
-	v := must(verify.New(must(trust.Parse(c.root))(t)))(t)
-	b := must(bundle.Parse(c.raw))(t)
+	v := testkit.Must(verify.New(testkit.Must(trust.Parse(c.root))(t)))(t)
+	b := testkit.Must(bundle.Parse(c.raw))(t)
 	d := parts(t, b)
-	for name, read := range map[string]*bundle.Bundle{"files": must(bundle.FromDetached(d))(t), "one file": oneFile(t, d, b.Entries[0])} {
+	for name, read := range map[string]*bundle.Bundle{"files": testkit.Must(bundle.FromDetached(d))(t), "one file": oneFile(t, d, b.Entries[0])} {
 		if _, err := v.Verify(read, fromBytes(c.artifact), c.policy); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}

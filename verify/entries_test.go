@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/verify"
 	"github.com/hallmark-sign/hallmark/wire/dsse"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
@@ -36,7 +37,7 @@ func TestEntryOfEachKindIsTheBundles(t *testing.T) {
 		{"intoto 0.0.2", true, v1("intoto", "0.0.2", whole)},
 	} {
 		o := order{logs: []*logServer{}}
-		another := order{logs: []*logServer{}, key: must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)}
+		another := order{logs: []*logServer{}, key: testkit.Must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)}
 		if kind.envelope {
 			o.payload = statementOf("sha256", sum256(artifact), "p")
 			another.payload = statementOf("sha256", sum256([]byte("other")), "p")

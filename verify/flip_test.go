@@ -100,9 +100,9 @@ func TestEveryByteFlipped(t *testing.T) {
 	for name, c := range flipCases(t, in) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			raw := must(c.b.Marshal())(t)
+			raw := testkit.Must(c.b.Marshal())(t)
 			// What was written is read as it is compared with.
-			c.b = must(bundle.Parse(raw))(t)
+			c.b = testkit.Must(bundle.Parse(raw))(t)
 			if !flipped(t, v, c, raw, "nothing flipped") {
 				t.Fatal("refused as it is")
 			}
@@ -159,8 +159,8 @@ func TestEveryByteOfEveryBlobFlipped(t *testing.T) {
 	for name, c := range flipCases(t, in) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			raw := must(c.b.Marshal())(t)
-			c.b = must(bundle.Parse(raw))(t)
+			raw := testkit.Must(c.b.Marshal())(t)
+			c.b = testkit.Must(bundle.Parse(raw))(t)
 			var tree any
 			if err := json.Unmarshal(raw, &tree); err != nil {
 				t.Fatal(err)
@@ -170,7 +170,7 @@ func TestEveryByteOfEveryBlobFlipped(t *testing.T) {
 				seen++
 				judge := func(mangled []byte, what string) {
 					set(b64(mangled))
-					if flipped(t, v, c, must(json.Marshal(tree))(t), what) {
+					if flipped(t, v, c, testkit.Must(json.Marshal(tree))(t), what) {
 						t.Errorf("%s: accepted", what)
 					}
 				}

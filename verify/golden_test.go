@@ -16,6 +16,7 @@ import (
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/identity"
 	"github.com/hallmark-sign/hallmark/internal/fault"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/policy"
 	"github.com/hallmark-sign/hallmark/policy/cel"
 	"github.com/hallmark-sign/hallmark/trust"
@@ -194,12 +195,12 @@ func (c refusal) judge(t *testing.T, in *instance, code verify.Code) error {
 	if c.digest != 0 {
 		a = verify.FromDigest(c.digest, make([]byte, c.digest.Size()))
 	}
-	v := must(verify.New(root))(t)
+	v := testkit.Must(verify.New(root))(t)
 	if c.file == "" {
 		_, err := v.Verify(c.bundle, a, held)
 		return err
 	}
-	p := must(policy.Parse([]byte(c.file), cel.Compile))(t)
+	p := testkit.Must(policy.Parse([]byte(c.file), cel.Compile))(t)
 	facts := policy.Facts{Witnesses: policy.KnownWitnesses()}
 	if code == verify.TrustStale {
 		facts.RootFetched, facts.Now = signedAt, signedAt.Add(48*time.Hour)

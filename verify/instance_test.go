@@ -21,6 +21,7 @@ import (
 	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/identity"
 	"github.com/hallmark-sign/hallmark/internal/rekorlog"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/verify"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
@@ -35,21 +36,11 @@ import (
 // signedAt is when the test signatures are made; certificates last ten minutes.
 var signedAt = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 
-func must[T any](v T, err error) func(testing.TB) T {
-	return func(t testing.TB) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-}
-
 // fixedKey derives a P-256 key from a label, so that every process of a fuzz
 // run has the same instance.
 func fixedKey(t testing.TB, label string) *ecdsa.PrivateKey {
 	sum := sha256.Sum256([]byte(label))
-	return must(ecdsa.ParseRawPrivateKey(elliptic.P256(), sum[:]))(t)
+	return testkit.Must(ecdsa.ParseRawPrivateKey(elliptic.P256(), sum[:]))(t)
 }
 
 // certified is a certificate and its key.
@@ -64,8 +55,8 @@ func issue(t testing.TB, template *x509.Certificate, key crypto.Signer, issuer *
 	if issuer == nil {
 		issuer = &certified{template, key}
 	}
-	der := must(x509.CreateCertificate(rand.Reader, template, issuer.cert, key.Public(), issuer.key))(t)
-	return certified{must(x509.ParseCertificate(der))(t), key}
+	der := testkit.Must(x509.CreateCertificate(rand.Reader, template, issuer.cert, key.Public(), issuer.key))(t)
+	return certified{testkit.Must(x509.ParseCertificate(der))(t), key}
 }
 
 func caTemplate(name string) *x509.Certificate {
@@ -112,8 +103,8 @@ func newInstance(t testing.TB, name string) *instance {
 	in.root.CertificateAuthorities = []trust.Authority{{
 		URI: "https://ca." + name, Chain: []*x509.Certificate{in.intermediate.cert, in.ca.cert}, Validity: window,
 	}}
-	alg := must(sigalg.ByName(sigalg.ECDSAP256SHA256))(t)
-	ctID := must(checkpoint.LegacyLogID(in.ct.Public()))(t)
+	alg := testkit.Must(sigalg.ByName(sigalg.ECDSAP256SHA256))(t)
+	ctID := testkit.Must(checkpoint.LegacyLogID(in.ct.Public()))(t)
 	in.root.CTLogs = []trust.Log{{BaseURL: "https://ct." + name, ID: ctID[:], Key: in.ct.Public(), Algorithm: alg, Validity: window}}
 	for _, host := range []string{"log1." + name, "log2." + name} {
 		l := newLogServer(t, host)
@@ -133,31 +124,31 @@ func newInstance(t testing.TB, name string) *instance {
 func newLogServer(t testing.TB, host string) *logServer {
 	t.Helper()
 	key := fixedKey(t, host)
-	l := must(rekorlog.New(rekorlog.Options{
+	l := testkit.Must(rekorlog.New(rekorlog.Options{
 		Dir: t.TempDir(), Origin: host, Key: key, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}))(t)
 	t.Cleanup(func() { l.Close(context.Background()) })
-	return &logServer{l, host, key, must(checkpoint.LogID(host, key.Public()))(t)}
+	return &logServer{l, host, key, testkit.Must(checkpoint.LogID(host, key.Public()))(t)}
 }
 
 func newStamper(t testing.TB, name string) *stamper {
 	t.Helper()
 	root := issue(t, caTemplate(name+" root"), fixedKey(t, name+" root"), nil)
-	usage := must(asn1.Marshal([]asn1.ObjectIdentifier{{1, 3, 6, 1, 5, 5, 7, 3, 8}}))(t)
+	usage := testkit.Must(asn1.Marshal([]asn1.ObjectIdentifier{{1, 3, 6, 1, 5, 5, 7, 3, 8}}))(t)
 	leaf := issue(t, &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name},
 		NotBefore: signedAt.AddDate(-1, 0, 0), NotAfter: signedAt.AddDate(1, 0, 0), KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 37}, Critical: true, Value: usage}},
 	}, fixedKey(t, name), &root)
 	chain := []*x509.Certificate{leaf.cert, root.cert}
-	return &stamper{must(timestamp.NewSigner(leaf.key, chain))(t), chain}
+	return &stamper{testkit.Must(timestamp.NewSigner(leaf.key, chain))(t), chain}
 }
 
 // stamp gives a token over the signature.
 func (s *stamper) stamp(t testing.TB, signature []byte, at time.Time, embed bool) []byte {
 	t.Helper()
 	sum := sha256.Sum256(signature)
-	return must(s.signer.Sign(
+	return testkit.Must(s.signer.Sign(
 		timestamp.Request{Hash: crypto.SHA256, Imprint: sum[:], CertReq: embed},
 		timestamp.Stamp{Time: at, Serial: big.NewInt(7), Policy: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57264, 2}},
 	))(t)
@@ -173,7 +164,7 @@ func (l *logServer) alone(t testing.TB, kind, version string, body []byte) rekor
 func (l *logServer) aloneAs(t testing.TB, origin, name, kind, version string, body []byte) rekor.Entry {
 	t.Helper()
 	head := checkpoint.Checkpoint{Origin: origin, Size: 1, Root: tile.LeafHash(body)}
-	envelope := must(checkpoint.Sign(head, must(checkpoint.NewSigner(name, l.key))(t)))(t)
+	envelope := testkit.Must(checkpoint.Sign(head, testkit.Must(checkpoint.NewSigner(name, l.key))(t)))(t)
 	return rekor.Entry{
 		LogID: l.id, Kind: kind, Version: version, CanonicalizedBody: body,
 		Proof: &rekor.Proof{InclusionProof: tile.InclusionProof{Size: 1}, Root: head.Root, Checkpoint: envelope},
@@ -229,7 +220,7 @@ func (in *instance) sign(t testing.TB, artifact []byte, o order) *bundle.Bundle 
 	b := &bundle.Bundle{Version: bundle.V03, KeyHint: "hint"}
 	verifier := rekor.Verifier{KeyDetails: alg.Name}
 	if o.keyed {
-		verifier.PublicKey = must(x509.MarshalPKIXPublicKey(o.key.Public()))(t)
+		verifier.PublicKey = testkit.Must(x509.MarshalPKIXPublicKey(o.key.Public()))(t)
 	} else {
 		verifier.Certificate = in.certify(t, o).Raw
 		b.Certificates, b.KeyHint = [][]byte{verifier.Certificate}, ""
@@ -238,8 +229,8 @@ func (in *instance) sign(t testing.TB, artifact []byte, o order) *bundle.Bundle 
 	if o.payload != nil {
 		message = dsse.PAE(dsse.PayloadTypeInToto, o.payload)
 	}
-	digest := must(alg.Digest(message))(t)
-	signature := must(alg.SignDigest(rand.Reader, o.key, digest))(t)
+	digest := testkit.Must(alg.Digest(message))(t)
+	signature := testkit.Must(alg.SignDigest(rand.Reader, o.key, digest))(t)
 	if o.payload != nil {
 		b.Envelope = &dsse.Envelope{PayloadType: dsse.PayloadTypeInToto, Payload: o.payload, Signatures: []dsse.Signature{{Sig: signature}}}
 	} else {
@@ -250,15 +241,15 @@ func (in *instance) sign(t testing.TB, artifact []byte, o order) *bundle.Bundle 
 	}
 	for _, l := range o.logs {
 		h := rekor.HashedRekord{Digest: digest, Signature: signature, Verifier: verifier}
-		b.Entries = append(b.Entries, must(l.Add(t.Context(), h))(t))
+		b.Entries = append(b.Entries, testkit.Must(l.Add(t.Context(), h))(t))
 	}
 	return b
 }
 
 func algorithmFor(t testing.TB, key crypto.Signer) sigalg.Algorithm {
-	alg := must(sigalg.ForKey(key.Public()))(t)
+	alg := testkit.Must(sigalg.ForKey(key.Public()))(t)
 	if alg.Name == sigalg.Ed25519 {
-		return must(sigalg.ByName(sigalg.Ed25519ph))(t)
+		return testkit.Must(sigalg.ByName(sigalg.Ed25519ph))(t)
 	}
 	return alg
 }
@@ -269,21 +260,21 @@ func (in *instance) certify(t testing.TB, o order) *x509.Certificate {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(3), NotBefore: signedAt.Add(-time.Minute), NotAfter: signedAt.Add(9 * time.Minute),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning},
-		ExtraExtensions: must(o.who.Extensions())(t),
+		ExtraExtensions: testkit.Must(o.who.Extensions())(t),
 	}
 	plain := issue(t, template, o.key, o.ca).cert
 	if o.noSCT {
 		return plain
 	}
-	entry := must(sct.NewPrecert(plain, o.ca.cert))(t)
-	promise := must(sct.Sign(in.ct, entry, uint64(signedAt.UnixMilli()), nil))(t)
+	entry := testkit.Must(sct.NewPrecert(plain, o.ca.cert))(t)
+	promise := testkit.Must(sct.Sign(in.ct, entry, uint64(signedAt.UnixMilli()), nil))(t)
 	template.ExtraExtensions = append(template.ExtraExtensions, pkix.Extension{
-		Id: sct.OIDList(), Value: must(sct.MarshalList([]sct.SCT{promise}))(t),
+		Id: sct.OIDList(), Value: testkit.Must(sct.MarshalList([]sct.SCT{promise}))(t),
 	})
 	return issue(t, template, o.key, o.ca).cert
 }
 
 func (in *instance) verifier(t testing.TB) *verify.Verifier {
 	t.Helper()
-	return must(verify.New(in.root))(t)
+	return testkit.Must(verify.New(in.root))(t)
 }

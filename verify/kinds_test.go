@@ -47,7 +47,7 @@ func written(t testing.TB, b *bundle.Bundle, mediaType string) []byte {
 	plain.Certificates = b.Certificates[:min(len(b.Certificates), 1)]
 	plain.Entries = nil
 	var tree map[string]any
-	if err := json.Unmarshal(must(plain.Marshal())(t), &tree); err != nil {
+	if err := json.Unmarshal(testkit.Must(plain.Marshal())(t), &tree); err != nil {
 		t.Fatal(err)
 	}
 	tree["mediaType"] = mediaType
@@ -62,10 +62,10 @@ func written(t testing.TB, b *bundle.Bundle, mediaType string) []byte {
 	}
 	var entries []json.RawMessage // as old bundles have them, which Marshal does not write
 	for _, e := range b.Entries {
-		entries = append(entries, must(e.Marshal())(t))
+		entries = append(entries, testkit.Must(e.Marshal())(t))
 	}
 	material["tlogEntries"] = entries
-	return must(json.Marshal(tree))(t)
+	return testkit.Must(json.Marshal(tree))(t)
 }
 
 // evidence is what a log and the timestamp authorities say of a signature.
@@ -100,7 +100,7 @@ func v2Hashed(t testing.TB, in *instance, b *bundle.Bundle, signer rekor.Verifie
 	if b.Envelope != nil {
 		digest = sum256(b.Envelope.PAE())
 	}
-	return must(in.logs[0].Add(t.Context(), rekor.HashedRekord{Digest: digest, Signature: b.Signature(), Verifier: signer}))(t)
+	return testkit.Must(in.logs[0].Add(t.Context(), rekor.HashedRekord{Digest: digest, Signature: b.Signature(), Verifier: signer}))(t)
 }
 
 // v2DSSE is the kind that the specification has dropped.
@@ -160,7 +160,7 @@ func TestEveryBundle(t *testing.T) {
 					o.payload = statementOf("sha256", sum256(artifact), "p")
 				}
 				b := in.sign(t, artifact, o)
-				signer := rekor.Verifier{KeyDetails: sigalg.ECDSAP256SHA256, PublicKey: must(x509.MarshalPKIXPublicKey(key.Public()))(t)}
+				signer := rekor.Verifier{KeyDetails: sigalg.ECDSAP256SHA256, PublicKey: testkit.Must(x509.MarshalPKIXPublicKey(key.Public()))(t)}
 				if !o.keyed {
 					signer = rekor.Verifier{KeyDetails: sigalg.ECDSAP256SHA256, Certificate: b.Certificates[0]}
 				}
@@ -174,7 +174,7 @@ func TestEveryBundle(t *testing.T) {
 				raw := written(t, b, mediaType)
 				seen++
 				t.Run(fmt.Sprintf("%s, %s, %s", mediaType[len("application/vnd.dev.sigstore."):], material, e.name), func(t *testing.T) {
-					judged(t, v, must(bundle.Parse(raw))(t), policy)
+					judged(t, v, testkit.Must(bundle.Parse(raw))(t), policy)
 				})
 			}
 		}
@@ -210,10 +210,10 @@ func judged(t *testing.T, v *verify.Verifier, b *bundle.Bundle, policy verify.Re
 func algorithmKeys(t testing.TB) map[string]crypto.Signer {
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
 	keys := map[string]crypto.Signer{
-		"PKIX_ECDSA_P256_SHA_256": must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t),
-		"PKIX_ECDSA_P384_SHA_384": must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))(t),
-		"PKIX_ECDSA_P521_SHA_512": must(ecdsa.GenerateKey(elliptic.P521(), rand.Reader))(t),
-		"PKIX_ED25519":            must(ed, err)(t),
+		"PKIX_ECDSA_P256_SHA_256": testkit.Must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t),
+		"PKIX_ECDSA_P384_SHA_384": testkit.Must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))(t),
+		"PKIX_ECDSA_P521_SHA_512": testkit.Must(ecdsa.GenerateKey(elliptic.P521(), rand.Reader))(t),
+		"PKIX_ED25519":            testkit.Must(ed, err)(t),
 		"PKIX_ED25519_PH":         ed,
 	}
 	for _, size := range []int{2048, 3072, 4096} {
@@ -229,17 +229,17 @@ func algorithmKeys(t testing.TB) map[string]crypto.Signer {
 func resigned(t testing.TB, in *instance, key crypto.Signer, name string, o order) *bundle.Bundle {
 	t.Helper()
 	o.key, o.logs, o.tsas = key, []*logServer{}, []*stamper{}
-	alg := must(sigalg.ByName(name))(t)
+	alg := testkit.Must(sigalg.ByName(name))(t)
 	b := in.sign(t, artifact, o)
 	message := artifact
 	if b.Envelope != nil {
 		message = b.Envelope.PAE()
 	}
-	signature := must(alg.Sign(rand.Reader, key, message))(t)
+	signature := testkit.Must(alg.Sign(rand.Reader, key, message))(t)
 	if b.Envelope != nil {
 		b.Envelope.Signatures[0].Sig = signature
 	} else {
-		b.Message = &bundle.MessageSignature{Hash: alg.Hash, Digest: must(alg.Digest(message))(t), Signature: signature}
+		b.Message = &bundle.MessageSignature{Hash: alg.Hash, Digest: testkit.Must(alg.Digest(message))(t), Signature: signature}
 	}
 	return b
 }
@@ -250,7 +250,7 @@ func TestEveryAlgorithm(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)
 	for name, key := range algorithmKeys(t) {
-		alg := must(sigalg.ByName(name))(t)
+		alg := testkit.Must(sigalg.ByName(name))(t)
 		for _, payload := range [][]byte{nil, statementOf("sha256", sum256(artifact), "p")} {
 			if alg.Hash == 0 && payload == nil {
 				continue // a digest can't be verified so
@@ -261,7 +261,7 @@ func TestEveryAlgorithm(t *testing.T) {
 				if keyed {
 					policy = verify.Requirements{Keys: []crypto.PublicKey{key.Public()}}
 				}
-				signer := rekor.Verifier{KeyDetails: name, PublicKey: must(x509.MarshalPKIXPublicKey(key.Public()))(t)}
+				signer := rekor.Verifier{KeyDetails: name, PublicKey: testkit.Must(x509.MarshalPKIXPublicKey(key.Public()))(t)}
 				if !keyed {
 					signer = rekor.Verifier{KeyDetails: name, Certificate: b.Certificates[0]}
 				}
@@ -277,10 +277,10 @@ func TestEveryAlgorithm(t *testing.T) {
 					if payload != nil {
 						message = dsse.PAE(dsse.PayloadTypeInToto, payload)
 					}
-					b.Entries = []rekor.Entry{must(in.logs[0].Add(t.Context(), rekor.HashedRekord{
-						Digest: must(alg.Digest(message))(t), Signature: b.Signature(), Verifier: signer,
+					b.Entries = []rekor.Entry{testkit.Must(in.logs[0].Add(t.Context(), rekor.HashedRekord{
+						Digest: testkit.Must(alg.Digest(message))(t), Signature: b.Signature(), Verifier: signer,
 					}))(t)}
-					judged(t, v, must(bundle.Parse(must(b.Marshal())(t)))(t), policy)
+					judged(t, v, testkit.Must(bundle.Parse(testkit.Must(b.Marshal())(t)))(t), policy)
 				})
 			}
 		}
@@ -313,7 +313,7 @@ func TestOtherEncodingThanLogged(t *testing.T) {
 	b.Timestamps = [][]byte{in.tsas[0].stamp(t, b.Signature(), signedAt, false)}
 	h := rekor.HashedRekord{Digest: sum256(artifact), Signature: b.Signature(),
 		Verifier: rekor.Verifier{Certificate: b.Certificates[0], KeyDetails: "PKIX_RSA_PSS_2048_SHA256"}}
-	body := strings.Replace(string(must(h.Body())(t)), "_PSS_", "_PKCS1V15_", 1)
+	body := strings.Replace(string(testkit.Must(h.Body())(t)), "_PSS_", "_PKCS1V15_", 1)
 	b.Entries = []rekor.Entry{in.logs[0].alone(t, rekor.KindHashedRekord, rekor.VersionHashedRekord, []byte(body))}
 	_, err := v.Verify(b, fromBytes(artifact), trustAlice)
 	refused(t, err, verify.StepSignature, verify.SignatureInvalid)
@@ -324,7 +324,7 @@ func TestOtherEncodingThanLogged(t *testing.T) {
 func TestSCTExtensions(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)
-	leafIndex := must(sct.LeafIndexExtension(7))(t)
+	leafIndex := testkit.Must(sct.LeafIndexExtension(7))(t)
 	for name, extensions := range map[string][]byte{
 		"none": nil, "leaf index": leafIndex, "another": {9, 0, 2, 1, 2}, "both": append([]byte{9, 0, 0}, leafIndex...),
 	} {
@@ -348,9 +348,9 @@ func TestSCTExtensions(t *testing.T) {
 func (in *instance) certifyWith(t testing.TB, o order, signed, carried []byte) *x509.Certificate {
 	t.Helper()
 	return in.promised(t, o, unchanged, func(entry sct.Precert) []byte {
-		s := must(sct.Sign(in.ct, entry, uint64(signedAt.UnixMilli()), signed))(t)
+		s := testkit.Must(sct.Sign(in.ct, entry, uint64(signedAt.UnixMilli()), signed))(t)
 		s.Extensions = bytes.Clone(carried)
-		return must(sct.MarshalList([]sct.SCT{s}))(t)
+		return testkit.Must(sct.MarshalList([]sct.SCT{s}))(t)
 	})
 }
 
@@ -360,7 +360,7 @@ func (in *instance) template(t testing.TB, o order) *x509.Certificate {
 	return &x509.Certificate{
 		SerialNumber: big.NewInt(3), NotBefore: signedAt.Add(-time.Minute), NotAfter: signedAt.Add(9 * time.Minute),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning},
-		ExtraExtensions: must(o.who.Extensions())(t),
+		ExtraExtensions: testkit.Must(o.who.Extensions())(t),
 	}
 }
 
@@ -373,7 +373,7 @@ func (in *instance) promised(t testing.TB, o order, change func(*x509.Certificat
 	template := in.template(t, o)
 	change(template)
 	plain := issue(t, template, o.key, o.ca).cert
-	value := list(must(sct.NewPrecert(plain, o.ca.cert))(t))
+	value := list(testkit.Must(sct.NewPrecert(plain, o.ca.cert))(t))
 	if value == nil {
 		return plain
 	}

@@ -29,7 +29,7 @@ func opensslStamp(t *testing.T, openssl string, tsa certified, signature []byte,
 	config := "[tsa]\ndefault_tsa=t\n[t]\nserial=serial\nsigner_digest=sha256\ndefault_policy=1.2.3.4\ndigests=sha256\ness_cert_id_alg=" + hash + "\n"
 	for file, content := range map[string][]byte{
 		"data": signature, "config": []byte(config), "serial": []byte("01\n"), "leaf": pemOf(tsa.cert.Raw),
-		"key": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: must(x509.MarshalPKCS8PrivateKey(tsa.key))(t)}),
+		"key": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: testkit.Must(x509.MarshalPKCS8PrivateKey(tsa.key))(t)}),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, file), content, 0o600); err != nil {
 			t.Fatal(err)
@@ -46,13 +46,13 @@ func opensslStamp(t *testing.T, openssl string, tsa certified, signature []byte,
 			t.Fatalf("openssl %v: %v: %s", args[:2], err, out)
 		}
 	}
-	return must(os.ReadFile(filepath.Join(dir, "reply")))(t)
+	return testkit.Must(os.ReadFile(filepath.Join(dir, "reply")))(t)
 }
 
 // stampingCertificate certifies key for time-stamping from now on.
 func stampingCertificate(t testing.TB, key crypto.Signer, root *certified) certified {
 	t.Helper()
-	usage := must(asn1.Marshal([]asn1.ObjectIdentifier{{1, 3, 6, 1, 5, 5, 7, 3, 8}}))(t)
+	usage := testkit.Must(asn1.Marshal([]asn1.ObjectIdentifier{{1, 3, 6, 1, 5, 5, 7, 3, 8}}))(t)
 	return issue(t, &x509.Certificate{
 		SerialNumber: big.NewInt(4660), Subject: pkix.Name{CommonName: "tsa"}, KeyUsage: x509.KeyUsageDigitalSignature,
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),

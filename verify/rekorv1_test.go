@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/verify"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
@@ -56,8 +57,8 @@ func (l *logServer) promise(t testing.TB, e *rekor.Entry, at time.Time) {
 	e.IntegratedTime = at
 	payload := fmt.Sprintf(`{"body":"%s","integratedTime":%d,"logID":"%s","logIndex":%d}`,
 		b64(e.CanonicalizedBody), at.Unix(), hex.EncodeToString(e.LogID), e.LogIndex)
-	alg := must(sigalg.ByName(sigalg.ECDSAP256SHA256))(t)
-	e.SignedEntryTimestamp = must(alg.Sign(rand.Reader, l.key, []byte(payload)))(t)
+	alg := testkit.Must(sigalg.ByName(sigalg.ECDSAP256SHA256))(t)
+	e.SignedEntryTimestamp = testkit.Must(alg.Sign(rand.Reader, l.key, []byte(payload)))(t)
 }
 
 // entryV1 has proof, checkpoint and promise.
@@ -204,21 +205,21 @@ func TestRekorV2Refusals(t *testing.T) {
 	root := *in.root
 	root.Logs = []trust.Log{in.root.Logs[0]}
 	root.Logs[0].Validity.End = signedAt.Add(-time.Second)
-	_, err := must(verify.New(&root))(t).Verify(b, fromBytes(artifact), trustAlice)
+	_, err := testkit.Must(verify.New(&root))(t).Verify(b, fromBytes(artifact), trustAlice)
 	refused(t, err, verify.StepLog, verify.LogUnknown)
 	// One without address can't have checkpoints.
 	root.Logs[0].Validity.End, root.Logs[0].BaseURL = time.Time{}, ""
-	_, err = must(verify.New(&root))(t).Verify(b, fromBytes(artifact), trustAlice)
+	_, err = testkit.Must(verify.New(&root))(t).Verify(b, fromBytes(artifact), trustAlice)
 	refused(t, err, verify.StepLog, verify.CheckpointInvalid)
 }
 
 // Keys of 384 bits that signed a SHA-256: old, deprecated and in the log.
 func TestOlderAlgorithm(t *testing.T) {
 	in := newInstance(t, "example.com")
-	key := must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))(t)
+	key := testkit.Must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))(t)
 	b := in.sign(t, artifact, order{key: key, logs: []*logServer{}, tsas: []*stamper{}})
 	b.Message.Hash, b.Message.Digest = crypto.SHA256, sum256(artifact)
-	b.Message.Signature = must(ecdsa.SignASN1(rand.Reader, key, b.Message.Digest))(t)
+	b.Message.Signature = testkit.Must(ecdsa.SignASN1(rand.Reader, key, b.Message.Digest))(t)
 	b.Entries = []rekor.Entry{in.logs[0].entryV1(t, b, "hashedrekord", "0.0.1")}
 	v := in.verifier(t)
 	for _, a := range []verify.Artifact{fromBytes(artifact), verify.FromDigest(crypto.SHA256, sum256(artifact))} {

@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"testing"
 
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/verify"
 	"github.com/hallmark-sign/hallmark/wire/timestamp"
@@ -18,13 +19,13 @@ import (
 func (in *instance) sibling(t testing.TB) *stamper {
 	t.Helper()
 	root := certified{in.tsas[0].chain[1], fixedKey(t, "tsa-log1."+in.name+" root")}
-	usage := must(asn1.Marshal([]asn1.ObjectIdentifier{{1, 3, 6, 1, 5, 5, 7, 3, 8}}))(t)
+	usage := testkit.Must(asn1.Marshal([]asn1.ObjectIdentifier{{1, 3, 6, 1, 5, 5, 7, 3, 8}}))(t)
 	leaf := issue(t, &x509.Certificate{
 		SerialNumber: big.NewInt(9), Subject: pkix.Name{CommonName: "sibling"}, NotBefore: root.cert.NotBefore, NotAfter: root.cert.NotAfter,
 		ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 37}, Critical: true, Value: usage}},
 	}, fixedKey(t, "sibling"), &root)
 	chain := []*x509.Certificate{leaf.cert, root.cert}
-	return &stamper{must(timestamp.NewSigner(leaf.key, chain))(t), chain}
+	return &stamper{testkit.Must(timestamp.NewSigner(leaf.key, chain))(t), chain}
 }
 
 // Where the root names the signer of an authority, no other that the same root
@@ -39,7 +40,7 @@ func TestSiblingOfTimestampAuthority(t *testing.T) {
 	open := *in.root
 	open.TimestampAuthorities = []trust.Authority{in.root.TimestampAuthorities[0]}
 	open.TimestampAuthorities[0].Chain = in.tsas[0].chain[1:]
-	if _, err := must(verify.New(&open))(t).Verify(b, fromBytes(artifact), trustAlice); err != nil {
+	if _, err := testkit.Must(verify.New(&open))(t).Verify(b, fromBytes(artifact), trustAlice); err != nil {
 		t.Errorf("where the root leaves it open: %v", err)
 	}
 }

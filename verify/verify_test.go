@@ -64,14 +64,14 @@ func TestVerify(t *testing.T) {
 	v := in.verifier(t)
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
 	for name, key := range map[string]crypto.Signer{
-		"P-256":   must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t),
-		"P-384":   must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))(t),
-		"P-521":   must(ecdsa.GenerateKey(elliptic.P521(), rand.Reader))(t),
+		"P-256":   testkit.Must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t),
+		"P-384":   testkit.Must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))(t),
+		"P-521":   testkit.Must(ecdsa.GenerateKey(elliptic.P521(), rand.Reader))(t),
 		"RSA":     testkit.RSA(t, 2048),
-		"Ed25519": must(ed, err)(t),
+		"Ed25519": testkit.Must(ed, err)(t),
 	} {
 		alg := algorithmFor(t, key)
-		byDigest := verify.FromDigest(alg.Hash, must(alg.Digest(artifact))(t))
+		byDigest := verify.FromDigest(alg.Hash, testkit.Must(alg.Digest(artifact))(t))
 		message := in.sign(t, artifact, order{key: key})
 		for _, a := range []verify.Artifact{fromBytes(artifact), byDigest} {
 			r, err := v.Verify(message, a, trustAlice)
@@ -79,7 +79,7 @@ func TestVerify(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 				continue
 			}
-			if r.Identity != alice || r.Certificate == nil || r.Hash != alg.Hash || !bytes.Equal(r.Digest, must(alg.Digest(artifact))(t)) ||
+			if r.Identity != alice || r.Certificate == nil || r.Hash != alg.Hash || !bytes.Equal(r.Digest, testkit.Must(alg.Digest(artifact))(t)) ||
 				len(r.Times) != 1 || !r.Times[0].Time.Equal(signedAt) || r.Times[0].Source() != "https://tsa-log1.example.com" ||
 				len(r.Entries) != 1 || r.Entries[0].Log.BaseURL != "https://log1.example.com" || r.Statement != nil {
 				t.Errorf("%s: got %+v", name, r)
@@ -103,10 +103,10 @@ func TestVerify(t *testing.T) {
 // The bundle that is verified after it was written and read.
 func TestVerifyParsed(t *testing.T) {
 	in := newInstance(t, "example.com")
-	raw := must(in.sign(t, artifact, order{}).Marshal())(t)
-	root := must(in.root.Marshal())(t)
-	v := must(verify.New(must(trust.Parse(root))(t)))(t)
-	if _, err := v.Verify(must(bundle.Parse(raw))(t), fromBytes(artifact), trustAlice); err != nil {
+	raw := testkit.Must(in.sign(t, artifact, order{}).Marshal())(t)
+	root := testkit.Must(in.root.Marshal())(t)
+	v := testkit.Must(verify.New(testkit.Must(trust.Parse(root))(t)))(t)
+	if _, err := v.Verify(testkit.Must(bundle.Parse(raw))(t), fromBytes(artifact), trustAlice); err != nil {
 		t.Error(err)
 	}
 }
@@ -169,7 +169,7 @@ func TestPureEd25519Envelope(t *testing.T) {
 	in := newInstance(t, "example.com")
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	b := in.sign(t, artifact, order{
-		key: must(key, err)(t), keyed: true, payload: statementOf("sha256", sum256(artifact), "p"), logs: []*logServer{}, tsas: []*stamper{},
+		key: testkit.Must(key, err)(t), keyed: true, payload: statementOf("sha256", sum256(artifact), "p"), logs: []*logServer{}, tsas: []*stamper{},
 	})
 	policy := verify.Requirements{Keys: []crypto.PublicKey{key.Public()}, NoLogUnsafe: true, NoTimestampUnsafe: true}
 	if _, err := in.verifier(t).Verify(b, fromBytes(artifact), policy); err != nil {
@@ -305,7 +305,7 @@ func TestShape(t *testing.T) {
 	if _, err := verify.New(&trust.Root{CertificateAuthorities: []trust.Authority{{}}}); err == nil {
 		t.Error("an authority of no certificates")
 	}
-	nobody := must(verify.New(new(trust.Root)))(t)
+	nobody := testkit.Must(verify.New(new(trust.Root)))(t)
 	_, err = nobody.Verify(in.sign(t, artifact, order{}), fromBytes(artifact), trustAlice)
 	refused(t, err, verify.StepTimes, verify.OtherInstance)
 }
@@ -332,11 +332,11 @@ func BenchmarkVerify(b *testing.B) {
 	in := newInstance(b, "example.com")
 	v := in.verifier(b)
 	for name, o := range map[string]order{"message": {}, "envelope": {payload: statementOf("sha256", sum256(artifact), "p")}} {
-		raw := must(in.sign(b, artifact, o).Marshal())(b)
+		raw := testkit.Must(in.sign(b, artifact, o).Marshal())(b)
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := v.Verify(must(bundle.Parse(raw))(b), fromBytes(artifact), trustAlice); err != nil {
+				if _, err := v.Verify(testkit.Must(bundle.Parse(raw))(b), fromBytes(artifact), trustAlice); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -349,7 +349,7 @@ func BenchmarkVerify(b *testing.B) {
 func TestArtifactIsReadOnce(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v, b := in.verifier(t), in.sign(t, artifact, order{})
-	file := must(os.CreateTemp(t.TempDir(), ""))(t)
+	file := testkit.Must(os.CreateTemp(t.TempDir(), ""))(t)
 	defer file.Close()
 	if _, err := file.WriteAt(artifact, 0); err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
@@ -38,7 +39,7 @@ func spoilers() map[string]func(*bundle.Bundle) {
 func TestWarmVerifier(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)
-	good := must(in.sign(t, artifact, order{}).Marshal())(t)
+	good := testkit.Must(in.sign(t, artifact, order{}).Marshal())(t)
 	keyed := in.sign(t, artifact, order{keyed: true})
 	key := fixedKey(t, "signer").Public()
 	trusted := verify.Requirements{Keys: []crypto.PublicKey{key}}
@@ -46,7 +47,7 @@ func TestWarmVerifier(t *testing.T) {
 	for range 4 {
 		group.Go(func() {
 			for range 12 {
-				if _, err := v.Verify(must(bundle.Parse(good))(t), fromBytes(artifact), trustAlice); err != nil {
+				if _, err := v.Verify(testkit.Must(bundle.Parse(good))(t), fromBytes(artifact), trustAlice); err != nil {
 					t.Errorf("certificate: %v", err)
 				}
 				if r, err := v.Verify(keyed, fromBytes(artifact), trusted); err != nil || !sameKey(r.Key, key) {
@@ -57,7 +58,7 @@ func TestWarmVerifier(t *testing.T) {
 	}
 	group.Wait()
 	for name, spoil := range spoilers() {
-		b := must(bundle.Parse(good))(t)
+		b := testkit.Must(bundle.Parse(good))(t)
 		spoil(b)
 		if _, err := v.Verify(b, fromBytes(artifact), trustAlice); err == nil {
 			t.Errorf("%s: a spoilt signature is accepted", name)
@@ -73,7 +74,7 @@ func TestWarmVerifier(t *testing.T) {
 func BenchmarkWarm(b *testing.B) {
 	in := newInstance(b, "example.com")
 	v := in.verifier(b)
-	raw := must(in.sign(b, artifact, order{}).Marshal())(b)
+	raw := testkit.Must(in.sign(b, artifact, order{}).Marshal())(b)
 	digest := sum256(artifact)
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {

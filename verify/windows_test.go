@@ -13,6 +13,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/hallmark-sign/hallmark/bundle"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/verify"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
@@ -30,7 +31,7 @@ func (in *instance) rooted(t testing.TB, change func(*trust.Root)) *verify.Verif
 		TimestampAuthorities:   append([]trust.Authority{}, in.root.TimestampAuthorities...),
 	}
 	change(&root)
-	return must(verify.New(&root))(t)
+	return testkit.Must(verify.New(&root))(t)
 }
 
 // Windows include both ends, whoever's they are, and no second more.
@@ -153,7 +154,9 @@ func TestSeveralSCTs(t *testing.T) {
 	in, foreign := newInstance(t, "example.com"), newInstance(t, "example.net")
 	v, o := in.verifier(t), in.complete(t, order{})
 	by := func(who *instance, at time.Time) func(sct.Precert) sct.SCT {
-		return func(entry sct.Precert) sct.SCT { return must(sct.Sign(who.ct, entry, uint64(at.UnixMilli()), nil))(t) }
+		return func(entry sct.Precert) sct.SCT {
+			return testkit.Must(sct.Sign(who.ct, entry, uint64(at.UnixMilli()), nil))(t)
+		}
 	}
 	own, unknown, early := by(in, signedAt), by(foreign, signedAt), by(in, signedAt.AddDate(-1, 0, 0))
 	wrong := func(entry sct.Precert) sct.SCT {
@@ -178,7 +181,7 @@ func TestSeveralSCTs(t *testing.T) {
 			for _, s := range c.all {
 				list = append(list, s(entry))
 			}
-			return must(sct.MarshalList(list))(t)
+			return testkit.Must(sct.MarshalList(list))(t)
 		})
 		_, err := v.Verify(in.signedBy(t, cert.Raw), fromBytes(artifact), trustAlice)
 		if c.code == "" && err != nil {
@@ -194,9 +197,9 @@ func TestSeveralSCTs(t *testing.T) {
 func TestCosignatures(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v, l := in.verifier(t), in.logs[0]
-	witness := must(checkpoint.NewSigner("witness.example.net", fixedKey(t, "witness")))(t)
-	namesake := must(checkpoint.NewSigner(l.origin, fixedKey(t, "namesake")))(t)
-	own := must(checkpoint.NewSigner(l.origin, l.key))(t)
+	witness := testkit.Must(checkpoint.NewSigner("witness.example.net", fixedKey(t, "witness")))(t)
+	namesake := testkit.Must(checkpoint.NewSigner(l.origin, fixedKey(t, "namesake")))(t)
+	own := testkit.Must(checkpoint.NewSigner(l.origin, l.key))(t)
 	for name, c := range map[string]struct {
 		lines []note.Signer
 		ok    bool
@@ -214,11 +217,11 @@ func TestCosignatures(t *testing.T) {
 			e := &b.Entries[0]
 			e.Proof.Size, e.Proof.Index, e.LogIndex, e.Proof.Hashes = 1, 0, 0, nil
 			e.Proof.Root = tile.LeafHash(e.CanonicalizedBody)
-			e.Proof.Checkpoint = must(checkpoint.Sign(checkpoint.Checkpoint{Origin: l.origin, Size: 1, Root: e.Proof.Root}, c.lines...))(t)
+			e.Proof.Checkpoint = testkit.Must(checkpoint.Sign(checkpoint.Checkpoint{Origin: l.origin, Size: 1, Root: e.Proof.Root}, c.lines...))(t)
 			if n := strings.Count(string(e.Proof.Checkpoint), "\n— "); n != len(c.lines) {
 				t.Fatalf("%d lines", n)
 			}
-			_, err := v.Verify(must(bundle.Parse(must(b.Marshal())(t)))(t), fromBytes(artifact), trustAlice)
+			_, err := v.Verify(testkit.Must(bundle.Parse(testkit.Must(b.Marshal())(t)))(t), fromBytes(artifact), trustAlice)
 			if c.ok && err != nil {
 				t.Error(err)
 			} else if !c.ok {
@@ -312,7 +315,7 @@ func TestCheckpointKeyHint(t *testing.T) {
 	for name, b := range map[string]*bundle.Bundle{"v1": old, "v2": in.sign(t, artifact, order{})} {
 		good := string(b.Entries[0].Proof.Checkpoint)
 		at := strings.LastIndexByte(strings.TrimSuffix(good, "\n"), ' ') + 1
-		line := must(base64.StdEncoding.DecodeString(strings.TrimSpace(good[at:])))(t)
+		line := testkit.Must(base64.StdEncoding.DecodeString(strings.TrimSpace(good[at:])))(t)
 		for what, c := range map[string]struct {
 			line []byte
 			ok   bool
@@ -340,7 +343,7 @@ func TestCheckpointKeyHint(t *testing.T) {
 }
 
 func checkpointID(t testing.TB, l *logServer) []byte {
-	return must(checkpoint.LogID(l.origin, l.key.Public()))(t)[:4]
+	return testkit.Must(checkpoint.LogID(l.origin, l.key.Public()))(t)[:4]
 }
 
 // Without a trusted time, an entry may have been made at any: a log that has ended could

@@ -5,16 +5,17 @@ package ca
 import (
 	"bytes"
 	"context"
-	"crypto/elliptic"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
+
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 )
 
 // newBenchmark is an instance whose CT log nothing stands before.
 func newBenchmark(b *testing.B) *instance {
-	i := newInstance(b, newKey(b, elliptic.P256()))
+	i := newInstance(b, testkit.P256(b))
 	i.options.CTLog = i.ct
 	var err error
 	if i.Authority, err = New(i.options); err != nil {
@@ -29,7 +30,7 @@ const clients = 64
 // BenchmarkIssue: what a certificate costs, with its place in a CT log on disk.
 func BenchmarkIssue(b *testing.B) {
 	i := newBenchmark(b)
-	r := request(b, newKey(b, elliptic.P256()))
+	r := request(b, testkit.P256(b))
 	b.SetParallelism(clients / 2)
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
@@ -47,7 +48,7 @@ func BenchmarkServe(b *testing.B) {
 	i := newBenchmark(b)
 	server := httptest.NewServer(i.Handler())
 	defer server.Close()
-	body := []byte(marshal(b, request(b, newKey(b, elliptic.P256()))))
+	body := []byte(marshal(b, request(b, testkit.P256(b))))
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}
 	b.SetParallelism(clients / 2)
 	b.RunParallel(func(pb *testing.PB) {

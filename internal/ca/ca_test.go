@@ -6,8 +6,6 @@ import (
 	"bytes"
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -26,6 +24,7 @@ import (
 	"github.com/hallmark-sign/hallmark/identity"
 	"github.com/hallmark-sign/hallmark/internal/ceremony"
 	"github.com/hallmark-sign/hallmark/internal/ctlog"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/wire/fulcio"
 	"github.com/hallmark-sign/hallmark/wire/sct"
@@ -119,15 +118,6 @@ type instance struct {
 	now     time.Time // what the clock says; set it between requests
 }
 
-func newKey(t testing.TB, curve elliptic.Curve) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(curve, rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
 func newRSA(t testing.TB, bits int) *rsa.PrivateKey {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, bits)
@@ -137,19 +127,10 @@ func newRSA(t testing.TB, bits int) *rsa.PrivateKey {
 	return key
 }
 
-func newEd25519(t testing.TB) ed25519.PrivateKey {
-	t.Helper()
-	_, key, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
 // newChain is an intermediate for key, of three years, under a root of ten.
 func newChain(t testing.TB, key crypto.PublicKey, start time.Time) []*x509.Certificate {
 	t.Helper()
-	rootKey := newKey(t, elliptic.P384())
+	rootKey := testkit.Key(t, elliptic.P384())
 	root, err := ceremony.Root(rootKey, "example.com", "Example root", trust.Validity{Start: start, End: start.AddDate(10, 0, 0)})
 	if err != nil {
 		t.Fatal(err)
@@ -165,7 +146,7 @@ func newInstance(t testing.TB, key crypto.Signer) *instance {
 	t.Helper()
 	i := &instance{now: time.Now(), log: new(lines)}
 	logger := slog.New(slog.NewTextHandler(i.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	ctKey := newKey(t, elliptic.P256())
+	ctKey := testkit.P256(t)
 	i.ctKey = ctKey.Public()
 	var err error
 	i.ct, err = ctlog.New(ctlog.Options{

@@ -4,7 +4,6 @@ package ca
 
 import (
 	"context"
-	"crypto/elliptic"
 	"encoding/binary"
 	"errors"
 	"net/http"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hallmark-sign/hallmark/identity"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/wire/fulcio"
 	"github.com/hallmark-sign/hallmark/wire/rpcstatus"
 )
@@ -61,9 +61,9 @@ func parsed(t *testing.T, r fulcio.Request) fulcio.Request {
 // certificate lives, whoever brings its certificate request, and after a restart too. The
 // same identity gets another one, and afterwards anybody does.
 func TestKeyOfAnother(t *testing.T) {
-	i := newInstance(t, newKey(t, elliptic.P256()))
+	i := newInstance(t, testkit.P256(t))
 	bob(i)
-	r := csrRequest(t, newKey(t, elliptic.P256()))
+	r := csrRequest(t, testkit.P256(t))
 	stolen := r
 	stolen.Token = otherToken
 	i.mustIssue(t, r)
@@ -93,12 +93,12 @@ func TestKeyOfAnother(t *testing.T) {
 
 // More entries than a tile of the CT log has are read back, and what is too old is not.
 func TestRecallsManyKeys(t *testing.T) {
-	i := newInstance(t, newKey(t, elliptic.P256()))
+	i := newInstance(t, testkit.P256(t))
 	bob(i)
-	first := csrRequest(t, newKey(t, elliptic.P256()))
+	first := csrRequest(t, testkit.P256(t))
 	i.mustIssue(t, first)
 	for range 300 {
-		i.mustIssue(t, csrRequest(t, newKey(t, elliptic.P256())))
+		i.mustIssue(t, csrRequest(t, testkit.P256(t)))
 	}
 	i.published(t, 301)
 	for _, c := range []struct {
@@ -118,10 +118,10 @@ func TestRecallsManyKeys(t *testing.T) {
 
 // Of two who bring one key at once, one gets a certificate.
 func TestClaimsAtOnce(t *testing.T) {
-	i := newInstance(t, newKey(t, elliptic.P256()))
+	i := newInstance(t, testkit.P256(t))
 	bob(i)
 	for range 20 {
-		r := parsed(t, csrRequest(t, newKey(t, elliptic.P256())))
+		r := parsed(t, csrRequest(t, testkit.P256(t)))
 		var wg sync.WaitGroup
 		var refused atomic.Int32
 		for _, token := range []string{goodToken, otherToken} {
@@ -149,7 +149,7 @@ func TestClaimsAreBounded(t *testing.T) {
 	for n := range uint64(maxClaims) {
 		c.young[name(n)] = claim{until: now.Add(lifetime).Unix()}
 	}
-	key := newKey(t, elliptic.P256()).Public()
+	key := testkit.P256(t).Public()
 	take := func() error { return c.take(key, identity.Identity{}, now, now.Add(lifetime)) }
 	if err := take(); !errors.Is(err, errClaims) {
 		t.Errorf("one key too many: %v", err)

@@ -38,8 +38,8 @@ import (
 )
 
 func TestBearer(t *testing.T) {
-	i := newInstance(t, newKey(t, elliptic.P256()))
-	r := request(t, newKey(t, elliptic.P256()))
+	i := newInstance(t, testkit.P256(t))
+	r := request(t, testkit.P256(t))
 	both := marshal(t, r)
 	r.Token = ""
 	for name, a := range map[string]answer{
@@ -55,8 +55,8 @@ func TestBearer(t *testing.T) {
 }
 
 func TestV1(t *testing.T) {
-	i := newInstance(t, newKey(t, elliptic.P256()))
-	key := newKey(t, elliptic.P384())
+	i := newInstance(t, testkit.P256(t))
+	key := testkit.Key(t, elliptic.P384())
 	r := request(t, key)
 	der, err := x509.MarshalPKIXPublicKey(key.Public())
 	if err != nil {
@@ -97,7 +97,7 @@ func parsePEM(t *testing.T, content []byte) []*x509.Certificate {
 }
 
 func TestWhatNeverChanges(t *testing.T) {
-	i := newInstance(t, newKey(t, elliptic.P256()))
+	i := newInstance(t, testkit.P256(t))
 	a := i.get(t, "/api/v2/trustBundle")
 	b, err := fulcio.ParseTrustBundle(a.body)
 	if err != nil || a.status != http.StatusOK || len(b) != 1 || !slices.EqualFunc(b[0], i.options.Chain, (*x509.Certificate).Equal) {
@@ -155,8 +155,8 @@ func (i *instance) checkSecrets(t *testing.T) {
 }
 
 func TestRefusesForm(t *testing.T) {
-	i := newInstance(t, newKey(t, elliptic.P256()))
-	key := newKey(t, elliptic.P256())
+	i := newInstance(t, testkit.P256(t))
+	key := testkit.P256(t)
 	good := marshal(t, request(t, key))
 	unknown := strings.Replace(good, `{`, `{"extra":1,`, 1)
 	twice := strings.Replace(good, `{"credentials"`, `{"credentials":{"oidcIdentityToken":"eyJ"},"credentials"`, 1)
@@ -195,8 +195,8 @@ func TestRefusesForm(t *testing.T) {
 
 // TestRefusesHuge: what is long is refused, and soon.
 func TestRefusesHuge(t *testing.T) {
-	i := newInstance(t, newKey(t, elliptic.P256()))
-	r := request(t, newKey(t, elliptic.P256()))
+	i := newInstance(t, testkit.P256(t))
+	r := request(t, testkit.P256(t))
 	good := marshal(t, r)
 	r.Token = ""
 	tokenless := marshal(t, r)
@@ -226,7 +226,7 @@ func TestRefusesHuge(t *testing.T) {
 // and whose signature is not good.
 func csrWithArcs(t *testing.T, arcs int) string {
 	t.Helper()
-	der := csrRequest(t, newKey(t, elliptic.P256())).CSR.Raw
+	der := csrRequest(t, testkit.P256(t)).CSR.Raw
 	var in, outer, info cryptobyte.String = der, nil, nil
 	if !in.ReadASN1(&outer, cbasn1.SEQUENCE) || !outer.ReadASN1(&info, cbasn1.SEQUENCE) {
 		t.Fatal("not a signing request")
@@ -274,7 +274,7 @@ func (zeros) Read(p []byte) (int, error) {
 }
 
 func TestRefusesHalfABody(t *testing.T) {
-	i := newInstance(t, newKey(t, elliptic.P256()))
+	i := newInstance(t, testkit.P256(t))
 	conn, err := net.Dial("tcp", strings.TrimPrefix(i.url, "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -291,7 +291,7 @@ func TestRefusesHalfABody(t *testing.T) {
 }
 
 func TestRefusesTokens(t *testing.T) {
-	i := newInstance(t, newKey(t, elliptic.P256()))
+	i := newInstance(t, testkit.P256(t))
 	bad := func(name string) string { return "eyJhbGciOiJFUzI1NiJ9." + name }
 	known := i.options.Tokens.(tokens)
 	known[bad("expired")] = fails(errors.New("token is expired"))
@@ -306,7 +306,7 @@ func TestRefusesTokens(t *testing.T) {
 	long := alice()
 	long.Build.SourceRepositoryRef = strings.Repeat("x", maxExtensions)
 	known[bad("long")] = is(long)
-	r := request(t, newKey(t, elliptic.P256()))
+	r := request(t, testkit.P256(t))
 	for name, want := range map[string]struct {
 		status int
 		code   rpcstatus.Code
@@ -335,9 +335,9 @@ func TestRefusesTokens(t *testing.T) {
 }
 
 func TestRefusesKeys(t *testing.T) {
-	i := newInstance(t, newKey(t, elliptic.P256()))
-	key := newKey(t, elliptic.P256())
-	other := request(t, newKey(t, elliptic.P256()))
+	i := newInstance(t, testkit.P256(t))
+	key := testkit.P256(t)
+	other := request(t, testkit.P256(t))
 	x25519, err := ecdh.X25519().GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -353,12 +353,12 @@ func TestRefusesKeys(t *testing.T) {
 		"proof by another key":        another,
 		"proof of another challenge":  wrongChallenge,
 		"proof of no use":             {Token: goodToken, PublicKey: key.Public(), ProofOfPossession: []byte{1}},
-		"P-224":                       {Token: goodToken, PublicKey: newKey(t, elliptic.P224()).Public(), ProofOfPossession: []byte{1}},
+		"P-224":                       {Token: goodToken, PublicKey: testkit.Key(t, elliptic.P224()).Public(), ProofOfPossession: []byte{1}},
 		"RSA 1024":                    {Token: goodToken, PublicKey: newRSA(t, 1024).Public(), ProofOfPossession: []byte{1}},
 		"RSA 2056":                    {Token: goodToken, PublicKey: newRSA(t, 2056).Public(), ProofOfPossession: []byte{1}},
 		"RSA with exponent 3":         {Token: goodToken, PublicKey: cubed, ProofOfPossession: []byte{1}},
 		"X25519":                      {Token: goodToken, PublicKey: x25519.PublicKey(), ProofOfPossession: []byte{1}},
-		"signing request of P-224":    csrRequest(t, newKey(t, elliptic.P224())),
+		"signing request of P-224":    csrRequest(t, testkit.Key(t, elliptic.P224())),
 		"signing request of RSA 1024": csrRequest(t, newRSA(t, 1024)),
 	} {
 		checkRefusal(t, name, i.post(t, "/api/v2/signingCert", marshal(t, r)), http.StatusBadRequest, rpcstatus.InvalidArgument)
@@ -386,8 +386,8 @@ func (brokenLog) Recent(context.Context, time.Time) iter.Seq2[*x509.Certificate,
 }
 
 func TestLogIsAway(t *testing.T) {
-	i := newInstance(t, newKey(t, elliptic.P256()))
-	body := marshal(t, request(t, newKey(t, elliptic.P256())))
+	i := newInstance(t, testkit.P256(t))
+	body := marshal(t, request(t, testkit.P256(t)))
 	for name, try := range map[string]struct {
 		err    error
 		status int
@@ -415,16 +415,16 @@ func TestLogIsAway(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	key := newKey(t, elliptic.P256())
+	key := testkit.P256(t)
 	good := newInstance(t, key).options
-	leafKey := newKey(t, elliptic.P256())
+	leafKey := testkit.P256(t)
 	leaf := newInstance(t, key).mustIssue(t, request(t, leafKey))
 	for name, change := range map[string]func(*Options){
 		"no key":             func(o *Options) { o.Key = nil },
 		"no tokens":          func(o *Options) { o.Tokens = nil },
 		"no CT log":          func(o *Options) { o.CTLog = nil },
 		"no chain":           func(o *Options) { o.Chain = nil },
-		"another's key":      func(o *Options) { o.Key = newKey(t, elliptic.P256()) },
+		"another's key":      func(o *Options) { o.Key = testkit.P256(t) },
 		"no root":            func(o *Options) { o.Chain = o.Chain[:1] },
 		"another's root":     func(o *Options) { o.Chain = []*x509.Certificate{o.Chain[0], newChain(t, key.Public(), time.Now())[1]} },
 		"root first":         func(o *Options) { o.Chain = []*x509.Certificate{o.Chain[1], o.Chain[0]} },
@@ -450,8 +450,8 @@ func TestNewRefuses(t *testing.T) {
 // FuzzSigningCert: whatever comes, the answer is a certificate or a refusal that
 // is the client's fault.
 func FuzzSigningCert(f *testing.F) {
-	i := newInstance(f, newKey(f, elliptic.P256()))
-	var key crypto.Signer = newKey(f, elliptic.P256())
+	i := newInstance(f, testkit.P256(f))
+	var key crypto.Signer = testkit.P256(f)
 	f.Add("application/json", "", []byte(marshal(f, request(f, key))))
 	f.Add("application/json", "Bearer "+goodToken, []byte(marshal(f, csrRequest(f, key))))
 	f.Add("application/json;a", "Basic", []byte(`{"publicKey":{"content":"AA=="},"signedEmailAddress":"AA=="}`))
@@ -474,7 +474,7 @@ func FuzzSigningCert(f *testing.F) {
 
 // TestExplain checks that an explanation issues nothing, and that a token is needed.
 func TestExplain(t *testing.T) {
-	i := newInstance(t, newKey(t, elliptic.P256()))
+	i := newInstance(t, testkit.P256(t))
 	const path = "/api/hallmark/v1/explain"
 	a := i.post(t, path, "", "Authorization", "Bearer "+goodToken)
 	e, err := fulcio.ParseExplanation(a.body)

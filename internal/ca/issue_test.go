@@ -29,10 +29,10 @@ import (
 // TestCertificate goes through "Issued Certificate" of the specification, for
 // every kind of key and both proofs.
 func TestCertificate(t *testing.T) {
-	i := newInstance(t, newKey(t, elliptic.P256()))
+	i := newInstance(t, testkit.P256(t))
 	for name, key := range map[string]crypto.Signer{
-		"P-256": newKey(t, elliptic.P256()), "P-384": newKey(t, elliptic.P384()), "P-521": newKey(t, elliptic.P521()),
-		"RSA 2048": testkit.RSA(t, 2048), "RSA 3072": newRSA(t, 3072), "Ed25519": newEd25519(t),
+		"P-256": testkit.P256(t), "P-384": testkit.Key(t, elliptic.P384()), "P-521": testkit.Key(t, elliptic.P521()),
+		"RSA 2048": testkit.RSA(t, 2048), "RSA 3072": newRSA(t, 3072), "Ed25519": testkit.Ed25519(t),
 	} {
 		for proof, r := range map[string]fulcio.Request{"proof": request(t, key), "CSR": csrRequest(t, key)} {
 			t.Run(name+" "+proof, func(t *testing.T) {
@@ -165,20 +165,20 @@ func (i *instance) checkTransparency(t *testing.T, leaf *x509.Certificate) {
 // TestAuthorityKeys has every kind of authority's key sign, and both parsers
 // judge the signature.
 func TestAuthorityKeys(t *testing.T) {
-	openssl := needOpenSSL(t)
+	openssl := testkit.OpenSSL(t)
 	for name, try := range map[string]struct {
 		key  crypto.Signer
 		want x509.SignatureAlgorithm
 	}{
-		"P-256":   {newKey(t, elliptic.P256()), x509.ECDSAWithSHA256},
-		"P-384":   {newKey(t, elliptic.P384()), x509.ECDSAWithSHA384},
-		"P-521":   {newKey(t, elliptic.P521()), x509.ECDSAWithSHA512},
+		"P-256":   {testkit.P256(t), x509.ECDSAWithSHA256},
+		"P-384":   {testkit.Key(t, elliptic.P384()), x509.ECDSAWithSHA384},
+		"P-521":   {testkit.Key(t, elliptic.P521()), x509.ECDSAWithSHA512},
 		"RSA":     {testkit.RSA(t, 2048), x509.SHA256WithRSA},
-		"Ed25519": {newEd25519(t), x509.PureEd25519},
+		"Ed25519": {testkit.Ed25519(t), x509.PureEd25519},
 	} {
 		t.Run(name, func(t *testing.T) {
 			i := newInstance(t, try.key)
-			chain := i.mustIssue(t, request(t, newKey(t, elliptic.P256())))
+			chain := i.mustIssue(t, request(t, testkit.P256(t)))
 			if chain[0].SignatureAlgorithm != try.want {
 				t.Errorf("signed with %v", chain[0].SignatureAlgorithm)
 			}
@@ -193,8 +193,8 @@ func TestAuthorityKeys(t *testing.T) {
 
 // TestOpenSSL: every form of subject, and a build's many extensions.
 func TestOpenSSL(t *testing.T) {
-	openssl := needOpenSSL(t)
-	i := newInstance(t, newKey(t, elliptic.P256()))
+	openssl := testkit.OpenSSL(t)
+	i := newInstance(t, testkit.P256(t))
 	for _, subject := range []identity.Subject{
 		{Type: identity.Email, Value: challenge},
 		{Type: identity.URI, Value: "https://github.com/example/project/.github/workflows/release.yml@refs/heads/main"},
@@ -205,7 +205,7 @@ func TestOpenSSL(t *testing.T) {
 			Build: identity.Build{SourceRepositoryURI: "https://github.com/example/project", GitHubWorkflowSHA: "abc", TokenSubject: "repo:example"},
 		}
 		i.options.Tokens.(tokens)[goodToken] = is(id)
-		chain := i.mustIssue(t, request(t, newKey(t, elliptic.P256())))
+		chain := i.mustIssue(t, request(t, testkit.P256(t)))
 		if got, err := identity.FromCertificate(chain[0]); err != nil || got != id {
 			t.Errorf("%+v, %v", got, err)
 		}
@@ -229,23 +229,9 @@ func verifyOpenSSL(t *testing.T, openssl string, chain []*x509.Certificate) {
 	}
 }
 
-// needOpenSSL finds openssl(1), which continuous integration must have.
-func needOpenSSL(t *testing.T) string {
-	t.Helper()
-	path, err := exec.LookPath("openssl")
-	switch {
-	case err == nil:
-		return path
-	case os.Getenv("CI") != "":
-		t.Fatal("openssl is not installed")
-	}
-	t.Skip("NOT TESTED: openssl is not installed")
-	return ""
-}
-
 func TestNeverOutlivesTheIssuer(t *testing.T) {
-	i := newInstance(t, newKey(t, elliptic.P256()))
-	r := request(t, newKey(t, elliptic.P256()))
+	i := newInstance(t, testkit.P256(t))
+	r := request(t, testkit.P256(t))
 	end := i.options.Chain[0].NotAfter
 	i.now = end.Add(-time.Minute)
 	if leaf := i.mustIssue(t, r)[0]; !leaf.NotAfter.Equal(end) || !leaf.NotBefore.Equal(i.now) {
@@ -262,7 +248,7 @@ func TestNeverOutlivesTheIssuer(t *testing.T) {
 
 // TestGeneralizedTime: from 2050 on, times have another form.
 func TestGeneralizedTime(t *testing.T) {
-	key := newKey(t, elliptic.P256())
+	key := testkit.P256(t)
 	i := newInstance(t, key)
 	i.now = time.Date(2049, 12, 31, 23, 55, 0, 0, time.UTC)
 	i.options.Chain = newChain(t, key.Public(), i.now.Add(-time.Hour))
@@ -270,7 +256,7 @@ func TestGeneralizedTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	chain, err := a.issue(t.Context(), request(t, newKey(t, elliptic.P256())), goodToken)
+	chain, err := a.issue(t.Context(), request(t, testkit.P256(t)), goodToken)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,8 +267,8 @@ func TestGeneralizedTime(t *testing.T) {
 }
 
 func TestConcurrentIssues(t *testing.T) {
-	i := newInstance(t, newKey(t, elliptic.P256()))
-	r := request(t, newKey(t, elliptic.P256()))
+	i := newInstance(t, testkit.P256(t))
+	r := request(t, testkit.P256(t))
 	var mu sync.Mutex
 	serials, indexes := map[string]bool{}, map[uint64]bool{}
 	var clients sync.WaitGroup

@@ -5,7 +5,6 @@ package ceremony
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -30,25 +29,6 @@ var (
 	thirtyYears = trust.Validity{Start: start, End: start.AddDate(30, 0, 0)} // beyond 2049: GeneralizedTime
 )
 
-func newKey(t *testing.T, curve elliptic.Curve) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(curve, rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func must(cert *x509.Certificate, err error) func(*testing.T) *x509.Certificate {
-	return func(t *testing.T) *x509.Certificate {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return cert
-	}
-}
-
 // authority is a root with what it has issued.
 type authority struct {
 	rootKey                          crypto.Signer
@@ -57,11 +37,11 @@ type authority struct {
 
 func newAuthority(t *testing.T, rootKey crypto.Signer, pub crypto.PublicKey) authority {
 	t.Helper()
-	root := must(Root(rootKey, "example.com", "Example root", thirtyYears))(t)
+	root := testkit.Must(Root(rootKey, "example.com", "Example root", thirtyYears))(t)
 	return authority{
 		rootKey, root,
-		must(Intermediate(root, rootKey, pub, "Example CA", threeYears))(t),
-		must(Timestamping(root, rootKey, pub, "Example TSA", threeYears))(t),
+		testkit.Must(Intermediate(root, rootKey, pub, "Example CA", threeYears))(t),
+		testkit.Must(Timestamping(root, rootKey, pub, "Example TSA", threeYears))(t),
 	}
 }
 
@@ -77,7 +57,7 @@ func extension(cert *x509.Certificate, arcs ...int) (critical, present bool) {
 // TestSpecification goes through the requirements of certificate-specification.md
 // and RFC 3161 §2.3.
 func TestSpecification(t *testing.T) {
-	a := newAuthority(t, newKey(t, elliptic.P384()), newKey(t, elliptic.P256()).Public())
+	a := newAuthority(t, testkit.Key(t, elliptic.P384()), testkit.P256(t).Public())
 	for name, cert := range map[string]*x509.Certificate{
 		"root": a.root, "intermediate": a.intermediate, "timestamping": a.timestamping,
 	} {
@@ -123,8 +103,8 @@ func TestSpecification(t *testing.T) {
 
 // TestUsagesKeepApart: neither authority's certificate is good for the other's role.
 func TestUsagesKeepApart(t *testing.T) {
-	key := newKey(t, elliptic.P256())
-	a := newAuthority(t, newKey(t, elliptic.P384()), key.Public())
+	key := testkit.P256(t)
+	a := newAuthority(t, testkit.Key(t, elliptic.P384()), key.Public())
 	roots := x509.NewCertPool()
 	roots.AddCert(a.root)
 	for name, try := range map[string]struct {
@@ -147,8 +127,8 @@ func TestUsagesKeepApart(t *testing.T) {
 }
 
 func TestRefuses(t *testing.T) {
-	key := newKey(t, elliptic.P256())
-	pub := newKey(t, elliptic.P256()).Public()
+	key := testkit.P256(t)
+	pub := testkit.P256(t).Public()
 	a := newAuthority(t, key, pub)
 	small, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {
@@ -166,7 +146,7 @@ func TestRefuses(t *testing.T) {
 		"root that ends first": func() (*x509.Certificate, error) {
 			return Root(key, "example.com", "Root", trust.Validity{Start: start, End: start})
 		},
-		"root on P-224":    func() (*x509.Certificate, error) { return Root(newKey(t, elliptic.P224()), "O", "Root", tenYears) },
+		"root on P-224":    func() (*x509.Certificate, error) { return Root(testkit.Key(t, elliptic.P224()), "O", "Root", tenYears) },
 		"root on RSA 1024": func() (*x509.Certificate, error) { return Root(small, "O", "Root", tenYears) },
 		"intermediate beyond the root": func() (*x509.Certificate, error) {
 			return Intermediate(a.root, key, pub, "CA", trust.Validity{Start: start, End: start.AddDate(31, 0, 0)})
@@ -178,7 +158,7 @@ func TestRefuses(t *testing.T) {
 			return Intermediate(a.root, key, pub, "Example root", threeYears)
 		},
 		"intermediate of another's key": func() (*x509.Certificate, error) {
-			return Intermediate(a.root, newKey(t, elliptic.P256()), pub, "CA", threeYears)
+			return Intermediate(a.root, testkit.P256(t), pub, "CA", threeYears)
 		},
 		"intermediate under an intermediate": func() (*x509.Certificate, error) {
 			return Intermediate(a.intermediate, key, pub, "CA", threeYears)
@@ -187,7 +167,7 @@ func TestRefuses(t *testing.T) {
 			return Intermediate(a.timestamping, key, pub, "CA", threeYears)
 		},
 		"timestamping on P-224": func() (*x509.Certificate, error) {
-			return Timestamping(a.root, key, newKey(t, elliptic.P224()).Public(), "TSA", threeYears)
+			return Timestamping(a.root, key, testkit.Key(t, elliptic.P224()).Public(), "TSA", threeYears)
 		},
 		"timestamping without name": func() (*x509.Certificate, error) { return Timestamping(a.root, key, pub, "", threeYears) },
 	} {
@@ -198,17 +178,17 @@ func TestRefuses(t *testing.T) {
 }
 
 func TestOpenSSL(t *testing.T) {
-	openssl := needOpenSSL(t)
+	openssl := testkit.OpenSSL(t)
 	rsaKey := testkit.RSA(t, 3072)
 	_, edKey, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, key := range map[string]crypto.Signer{
-		"P-256": newKey(t, elliptic.P256()), "P-384": newKey(t, elliptic.P384()), "P-521": newKey(t, elliptic.P521()),
+		"P-256": testkit.P256(t), "P-384": testkit.Key(t, elliptic.P384()), "P-521": testkit.Key(t, elliptic.P521()),
 		"RSA": rsaKey, "Ed25519": edKey,
 	} {
-		a := newAuthority(t, key, newKey(t, elliptic.P256()).Public())
+		a := newAuthority(t, key, testkit.P256(t).Public())
 		dir := t.TempDir()
 		for file, cert := range map[string]*x509.Certificate{"root": a.root, "ca": a.intermediate, "tsa": a.timestamping} {
 			content := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
@@ -226,18 +206,4 @@ func TestOpenSSL(t *testing.T) {
 			}
 		}
 	}
-}
-
-// needOpenSSL finds openssl(1), which continuous integration must have.
-func needOpenSSL(t *testing.T) string {
-	t.Helper()
-	path, err := exec.LookPath("openssl")
-	switch {
-	case err == nil:
-		return path
-	case os.Getenv("CI") != "":
-		t.Fatal("openssl is not installed")
-	}
-	t.Skip("NOT TESTED: openssl is not installed")
-	return ""
 }

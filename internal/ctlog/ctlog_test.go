@@ -8,7 +8,6 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
@@ -27,6 +26,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/sct"
@@ -36,15 +36,6 @@ import (
 
 const origin = "ct.example.com"
 
-func newKey(t testing.TB) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
 // authority issues certificates through a log, as package ca does.
 type authority struct {
 	cert *x509.Certificate
@@ -53,7 +44,7 @@ type authority struct {
 
 func newAuthority(t testing.TB) authority {
 	t.Helper()
-	key := newKey(t)
+	key := testkit.P256(t)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{Organization: []string{"example"}},
 		NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
@@ -89,7 +80,7 @@ func poison() pkix.Extension {
 func testOptions(t testing.TB) Options {
 	t.Helper()
 	return Options{
-		Dir: filepath.Join(t.TempDir(), "ct"), Origin: origin, Key: newKey(t), Clock: time.Now,
+		Dir: filepath.Join(t.TempDir(), "ct"), Origin: origin, Key: testkit.P256(t), Clock: time.Now,
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 }
@@ -147,7 +138,7 @@ func awaitCheckpoint(t testing.TB, l *Log, o Options, size uint64) checkpoint.Ch
 func TestAddPrecert(t *testing.T) {
 	o, a := testOptions(t), newAuthority(t)
 	l := mustNew(t, o)
-	subject := newKey(t).Public()
+	subject := testkit.P256(t).Public()
 	var stamps []sct.SCT
 	for serial := range int64(3) {
 		s, err := l.AddPrecert(t.Context(), a.create(t, serial+2, subject, poison()), []*x509.Certificate{a.cert})
@@ -204,7 +195,7 @@ func TestAddPrecert(t *testing.T) {
 
 func TestReopen(t *testing.T) {
 	o, a := testOptions(t), newAuthority(t)
-	subject := newKey(t).Public()
+	subject := testkit.P256(t).Public()
 	for i := range uint64(300) {
 		if i%100 == 0 {
 			l := mustNew(t, o)
@@ -228,7 +219,7 @@ func TestReopen(t *testing.T) {
 func TestConcurrentPrecerts(t *testing.T) {
 	o, a := testOptions(t), newAuthority(t)
 	l := mustNew(t, o)
-	precert := a.create(t, 2, newKey(t).Public(), poison())
+	precert := a.create(t, 2, testkit.P256(t).Public(), poison())
 	var indices sync.Map
 	var wg sync.WaitGroup
 	for range 64 {
@@ -254,7 +245,7 @@ func TestAddPrecertRefuses(t *testing.T) {
 	a, other := newAuthority(t), newAuthority(t)
 	l := mustNew(t, testOptions(t))
 	chain := []*x509.Certificate{a.cert}
-	subject := newKey(t).Public()
+	subject := testkit.P256(t).Public()
 	stranger := *other.cert
 	stranger.RawSubject = []byte("another name")
 	uncritical := poison()
@@ -338,7 +329,7 @@ func TestClockNeverGoesBack(t *testing.T) {
 func BenchmarkAddPrecert(b *testing.B) {
 	a := newAuthority(b)
 	l := mustNew(b, testOptions(b))
-	precert := a.create(b, 2, newKey(b).Public(), poison())
+	precert := a.create(b, 2, testkit.P256(b).Public(), poison())
 	b.SetParallelism(32)
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/hallmark-sign/hallmark/internal/durable/disktest"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
 )
 
@@ -27,7 +28,7 @@ type certified struct {
 
 func newCertified(t *testing.T) certified {
 	a := newAuthority(t)
-	return certified{testOptions(t), a.create(t, 7, newKey(t).Public(), poison()), []*x509.Certificate{a.cert}}
+	return certified{testOptions(t), a.create(t, 7, testkit.P256(t).Public(), poison()), []*x509.Certificate{a.cert}}
 }
 
 // Whatever operation of the disk fails first, from the opening to the answer, no

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 )
 
 const verifier = "a-verifier-of-at-least-43-characters-0123456789"
@@ -262,7 +264,7 @@ func TestHeaders(t *testing.T) {
 }
 
 func TestCookiesOfHTTPS(t *testing.T) {
-	i, err := New(Options{URL: "https://login.example.com", RSA: rsaKey(), ECDSA: newKey(t), Dir: t.TempDir()})
+	i, err := New(Options{URL: "https://login.example.com", RSA: rsaKey(), ECDSA: testkit.P256(t), Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,6 +28,7 @@ import (
 
 	"github.com/hallmark-sign/hallmark/internal/admission"
 	"github.com/hallmark-sign/hallmark/internal/durable"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 )
 
 const (
@@ -83,15 +84,6 @@ var rsaKey = sync.OnceValue(func() crypto.Signer {
 	return key
 })
 
-func newKey(t testing.TB) crypto.Signer {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
 func testLimits() Limits {
 	return Limits{
 		Account:    admission.Rate{Burst: 10, Pause: 30 * time.Second},
@@ -142,7 +134,7 @@ func runOn(t testing.TB, disk durable.FS, dir string) *running {
 	r := &running{log: new(buffer)}
 	var err error
 	r.Issuer, err = New(Options{
-		URL: "http://" + server.Listener.Addr().String(), RSA: rsaKey(), ECDSA: newKey(t), Clients: []Client{{ID: "es256", Algorithm: "ES256"}}, Dir: dir, FS: disk, Clock: r.now,
+		URL: "http://" + server.Listener.Addr().String(), RSA: rsaKey(), ECDSA: testkit.P256(t), Clients: []Client{{ID: "es256", Algorithm: "ES256"}}, Dir: dir, FS: disk, Clock: r.now,
 		Limits: testLimits(), Logger: slog.New(slog.NewTextHandler(r.log, nil)),
 	})
 	if err != nil {
@@ -309,7 +301,7 @@ func TestNewRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := newKey(t)
+	key := testkit.P256(t)
 	for what, o := range map[string]Options{
 		"http":       {URL: "http://login.example.com", RSA: rsaKey(), ECDSA: key},
 		"slash":      {URL: "https://login.example.com/", RSA: rsaKey(), ECDSA: key},
@@ -346,7 +338,7 @@ func TestNewRefuses(t *testing.T) {
 // BenchmarkNew: an instance for a test starts in less than 100 ms, of which the
 // login may take a tenth.
 func BenchmarkNew(b *testing.B) {
-	o := Options{URL: "https://login.example.com", RSA: rsaKey(), ECDSA: newKey(b), Dir: b.TempDir()}
+	o := Options{URL: "https://login.example.com", RSA: rsaKey(), ECDSA: testkit.P256(b), Dir: b.TempDir()}
 	for b.Loop() {
 		if _, err := New(o); err != nil {
 			b.Fatal(err)

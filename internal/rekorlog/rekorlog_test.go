@@ -6,8 +6,6 @@ import (
 	"bytes"
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
@@ -23,6 +21,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
@@ -31,19 +30,10 @@ import (
 
 const origin = "log.example.com"
 
-func newKey(t testing.TB) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
 func testOptions(t testing.TB) Options {
 	t.Helper()
 	return Options{
-		Dir: filepath.Join(t.TempDir(), "rekor"), Origin: origin, Key: newKey(t),
+		Dir: filepath.Join(t.TempDir(), "rekor"), Origin: origin, Key: testkit.P256(t),
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 }
@@ -140,7 +130,7 @@ func mustPost(t testing.TB, l *Log, key crypto.PublicKey, body []byte) rekor.Ent
 func TestPost(t *testing.T) {
 	o := testOptions(t)
 	l := mustNew(t, o)
-	key := newKey(t)
+	key := testkit.P256(t)
 	first := request(t, key, "hello")
 	if e := mustPost(t, l, o.Key.Public(), first); e.LogIndex != 0 || !e.IntegratedTime.IsZero() {
 		t.Errorf("%+v", e)
@@ -161,7 +151,7 @@ func TestPost(t *testing.T) {
 func TestConcurrentPosts(t *testing.T) {
 	o := testOptions(t)
 	l := mustNew(t, o)
-	key := newKey(t)
+	key := testkit.P256(t)
 	var wg sync.WaitGroup
 	for i := range 32 {
 		body := request(t, key, string(rune('a'+i/2)))
@@ -181,7 +171,7 @@ func TestConcurrentPosts(t *testing.T) {
 func TestReads(t *testing.T) {
 	o := testOptions(t)
 	l := mustNew(t, o)
-	e := mustPost(t, l, o.Key.Public(), request(t, newKey(t), "hello"))
+	e := mustPost(t, l, o.Key.Public(), request(t, testkit.P256(t), "hello"))
 	mustClose(t, l) // publishes
 	l = mustNew(t, o)
 	get := func(path string) []byte {
@@ -222,8 +212,8 @@ func mangle(t *testing.T, body []byte, old, new string) io.Reader {
 
 func TestProblems(t *testing.T) {
 	l := mustNew(t, testOptions(t))
-	good := request(t, newKey(t), "hello")
-	otherKey := request(t, newKey(t), "hello")
+	good := request(t, testkit.P256(t), "hello")
+	otherKey := request(t, testkit.P256(t), "hello")
 	member := func(body []byte, name string) string {
 		_, rest, _ := strings.Cut(string(body), `"`+name+`":"`)
 		value, _, _ := strings.Cut(rest, `"`)
@@ -288,7 +278,7 @@ func TestMethodNotAllowed(t *testing.T) {
 // An entry of more than 64 KiB fits no entry bundle.
 func TestEntryTooLarge(t *testing.T) {
 	l := mustNew(t, testOptions(t))
-	key := newKey(t)
+	key := testkit.P256(t)
 	template := &x509.Certificate{DNSNames: []string{strings.Repeat("a", 60_000)}}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
@@ -312,7 +302,7 @@ func TestEntryTooLarge(t *testing.T) {
 func TestUnavailable(t *testing.T) {
 	l := mustNew(t, testOptions(t))
 	mustClose(t, l)
-	w := post(l, "application/json", bytes.NewReader(request(t, newKey(t), "hello")))
+	w := post(l, "application/json", bytes.NewReader(request(t, testkit.P256(t), "hello")))
 	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), `"code":14`) {
 		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
 	}
@@ -324,7 +314,7 @@ func TestCauseIsLogged(t *testing.T) {
 	var logged bytes.Buffer
 	o.Logger = slog.New(slog.NewTextHandler(&logged, nil))
 	l := mustNew(t, o)
-	w := post(l, "application/json", mangle(t, request(t, newKey(t), "hello"), sigalg.ECDSAP256SHA256, "PKIX_ROT13"))
+	w := post(l, "application/json", mangle(t, request(t, testkit.P256(t), "hello"), sigalg.ECDSAP256SHA256, "PKIX_ROT13"))
 	if !strings.Contains(logged.String(), "PKIX_ROT13") || strings.Contains(w.Body.String(), "PKIX_ROT13") {
 		t.Errorf("logged %s, answered %s", logged.String(), w.Body)
 	}
@@ -336,7 +326,7 @@ func TestCauseIsCut(t *testing.T) {
 	var logged bytes.Buffer
 	o.Logger = slog.New(slog.NewTextHandler(&logged, nil))
 	l := mustNew(t, o)
-	post(l, "application/json", mangle(t, request(t, newKey(t), "hello"), `"digest"`, `"`+strings.Repeat("x", 100_000)+`":1,"digest"`))
+	post(l, "application/json", mangle(t, request(t, testkit.P256(t), "hello"), `"digest"`, `"`+strings.Repeat("x", 100_000)+`":1,"digest"`))
 	if n := logged.Len(); n == 0 || n > 2000 {
 		t.Errorf("%d bytes in the log", n)
 	}
@@ -349,7 +339,7 @@ func BenchmarkPost(b *testing.B) {
 	defer server.Close()
 	client := server.Client()
 	client.Transport.(*http.Transport).MaxIdleConnsPerHost = 64
-	key := newKey(b)
+	key := testkit.P256(b)
 	bodies := make([][]byte, b.N)
 	for i := range bodies {
 		bodies[i] = request(b, key, "hello")

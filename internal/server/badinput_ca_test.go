@@ -37,8 +37,8 @@ const (
 // certRequest is the text of a request of any members; proof is over challenge.
 func certRequest(t testing.TB, token string, key crypto.Signer, challenge string) string {
 	t.Helper()
-	proof := must(fulcio.SignProof(rand.Reader, key, challenge))(t)
-	return string(must(fulcio.Request{Token: token, PublicKey: key.Public(), ProofOfPossession: proof}.Marshal())(t))
+	proof := testkit.Must(fulcio.SignProof(rand.Reader, key, challenge))(t)
+	return string(testkit.Must(fulcio.Request{Token: token, PublicKey: key.Public(), ProofOfPossession: proof}.Marshal())(t))
 }
 
 // certText is a request with a key and a proof of any text.
@@ -83,9 +83,9 @@ func (v *victim) checkCertificates(t *testing.T, want int) {
 func TestCARefusesForm(t *testing.T) {
 	t.Parallel()
 	v := newVictim(t)
-	key := newP256(t)
+	key := testkit.P256(t)
 	good := certRequest(t, v.Token(t, alice), key, alice)
-	csr := must(x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key))(t)
+	csr := testkit.Must(x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key))(t)
 	forged := bytes.Clone(csr)
 	forged[len(forged)-1] ^= 1
 	for name, body := range map[string]string{
@@ -98,7 +98,7 @@ func TestCARefusesForm(t *testing.T) {
 		"doubled token":        strings.Replace(good, `"oidcIdentityToken"`, `"oidcIdentityToken":"x","oidcIdentityToken"`, 1),
 		"other case":           strings.Replace(good, `"credentials"`, `"Credentials"`, 1),
 		"token is a number":    strings.Replace(good, `"oidcIdentityToken":"`, `"oidcIdentityToken":1,"x":"`, 1),
-		"empty proof":          certText(v.Token(t, alice), publicPEM(must(x509.MarshalPKIXPublicKey(key.Public()))(t)), nil),
+		"empty proof":          certText(v.Token(t, alice), publicPEM(testkit.Must(x509.MarshalPKIXPublicKey(key.Public()))(t)), nil),
 		"forged CSR":           csrText(v.Token(t, alice), forged),
 		"CSR with a tail":      csrText(v.Token(t, alice), append(bytes.Clone(csr), 0)),
 		"CSR is a certificate": csrText(v.Token(t, alice), v.Root.CertificateAuthorities[0].Chain[0].Raw),
@@ -121,9 +121,9 @@ func TestCARefusesForm(t *testing.T) {
 func TestCSRWithManyArcs(t *testing.T) {
 	t.Parallel()
 	v := newVictim(t)
-	key := newP256(t)
+	key := testkit.P256(t)
 	csr := func(arcs int) string {
-		return csrText(v.Token(t, alice), must(x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
+		return csrText(v.Token(t, alice), testkit.Must(x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
 			ExtraExtensions: []pkix.Extension{{Id: manyArcs(arcs), Value: []byte{5, 0}}},
 		}, key))(t))
 	}
@@ -141,18 +141,18 @@ func TestCARefusesKeys(t *testing.T) {
 	t.Parallel()
 	v := newVictim(t)
 	token := v.Token(t, alice)
-	good := newP256(t)
-	public := must(x509.MarshalPKIXPublicKey(good.Public()))(t)
-	spki := func(key any) string { return publicPEM(must(x509.MarshalPKIXPublicKey(key))(t)) }
-	private := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: must(x509.MarshalPKCS8PrivateKey(good))(t)})
+	good := testkit.P256(t)
+	public := testkit.Must(x509.MarshalPKIXPublicKey(good.Public()))(t)
+	spki := func(key any) string { return publicPEM(testkit.Must(x509.MarshalPKIXPublicKey(key))(t)) }
+	private := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: testkit.Must(x509.MarshalPKCS8PrivateKey(good))(t)})
 	odd := func(bits int) *big.Int { return new(big.Int).SetBit(big.NewInt(1), bits-1, 1) }
 	rsaKey := testkit.RSA(t, 2048)
 	for name, content := range map[string]string{
-		"no key": "", "no PEM": "hello", "P-224": spki(must(ecdsa.GenerateKey(elliptic.P224(), rand.Reader))(t).Public()),
+		"no key": "", "no PEM": "hello", "P-224": spki(testkit.Must(ecdsa.GenerateKey(elliptic.P224(), rand.Reader))(t).Public()),
 		"secp256k1":           publicPEM(secp256k1(t)),
 		"a point off P-256":   publicPEM(append(bytes.Clone(public[:len(public)-1]), public[len(public)-1]^1)),
 		"DSA":                 publicPEM(dsaKey(t)),
-		"X25519":              spki(must(ecdh.X25519().GenerateKey(rand.Reader))(t).PublicKey()),
+		"X25519":              spki(testkit.Must(ecdh.X25519().GenerateKey(rand.Reader))(t).PublicKey()),
 		"RSA 1024":            spki(&rsa.PublicKey{N: odd(1024), E: 65537}),
 		"RSA 2047":            spki(&rsa.PublicKey{N: odd(2047), E: 65537}),
 		"RSA 8192":            spki(&rsa.PublicKey{N: odd(8192), E: 65537}),
@@ -161,7 +161,7 @@ func TestCARefusesKeys(t *testing.T) {
 		"two keys":            publicPEM(public) + publicPEM(public),
 		"key with a tail":     publicPEM(append(bytes.Clone(public), 0)),
 		"a private key":       string(private),
-		"a private key's DER": publicPEM(must(x509.MarshalECPrivateKey(good))(t)),
+		"a private key's DER": publicPEM(testkit.Must(x509.MarshalECPrivateKey(good))(t)),
 		"another label":       strings.ReplaceAll(publicPEM(public), "PUBLIC", "RSA PUBLIC"),
 		"a certificate":       string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: v.Root.CertificateAuthorities[0].Chain[0].Raw})),
 	} {
@@ -185,33 +185,33 @@ func secp256k1(t testing.TB) []byte {
 func dsaKey(t testing.TB) []byte {
 	t.Helper()
 	p := new(big.Int).SetBit(big.NewInt(1), 1023, 1)
-	return spkiOf(t, asn1.ObjectIdentifier{1, 2, 840, 10040, 4, 1}, struct{ P, Q, G *big.Int }{p, big.NewInt(101), big.NewInt(4)}, must(asn1.Marshal(big.NewInt(9)))(t))
+	return spkiOf(t, asn1.ObjectIdentifier{1, 2, 840, 10040, 4, 1}, struct{ P, Q, G *big.Int }{p, big.NewInt(101), big.NewInt(4)}, testkit.Must(asn1.Marshal(big.NewInt(9)))(t))
 }
 
 // spkiOf is a SubjectPublicKeyInfo of any algorithm.
 func spkiOf(t testing.TB, algorithm asn1.ObjectIdentifier, parameters any, key []byte) []byte {
 	t.Helper()
-	return must(asn1.Marshal(struct {
+	return testkit.Must(asn1.Marshal(struct {
 		Algorithm pkix.AlgorithmIdentifier
 		Key       asn1.BitString
-	}{pkix.AlgorithmIdentifier{Algorithm: algorithm, Parameters: asn1.RawValue{FullBytes: must(asn1.Marshal(parameters))(t)}}, asn1.BitString{Bytes: key, BitLength: 8 * len(key)}}))(t)
+	}{pkix.AlgorithmIdentifier{Algorithm: algorithm, Parameters: asn1.RawValue{FullBytes: testkit.Must(asn1.Marshal(parameters))(t)}}, asn1.BitString{Bytes: key, BitLength: 8 * len(key)}}))(t)
 }
 
 func TestCARefusesProofs(t *testing.T) {
 	t.Parallel()
 	v := newVictim(t)
 	token := v.Token(t, alice)
-	key, other := newP256(t), newP256(t)
-	public := publicPEM(must(x509.MarshalPKIXPublicKey(key.Public()))(t))
+	key, other := testkit.P256(t), testkit.P256(t)
+	public := publicPEM(testkit.Must(x509.MarshalPKIXPublicKey(key.Public()))(t))
 	for name, proof := range map[string][]byte{
-		"another key":       must(fulcio.SignProof(rand.Reader, other, alice))(t),
-		"another challenge": must(fulcio.SignProof(rand.Reader, key, "mallory@example.com"))(t),
-		"challenge's case":  must(fulcio.SignProof(rand.Reader, key, "Alice@example.com"))(t),
-		"the token":         must(fulcio.SignProof(rand.Reader, key, token))(t),
-		"no challenge":      must(fulcio.SignProof(rand.Reader, key, ""))(t),
+		"another key":       testkit.Must(fulcio.SignProof(rand.Reader, other, alice))(t),
+		"another challenge": testkit.Must(fulcio.SignProof(rand.Reader, key, "mallory@example.com"))(t),
+		"challenge's case":  testkit.Must(fulcio.SignProof(rand.Reader, key, "Alice@example.com"))(t),
+		"the token":         testkit.Must(fulcio.SignProof(rand.Reader, key, token))(t),
+		"no challenge":      testkit.Must(fulcio.SignProof(rand.Reader, key, ""))(t),
 		"nonsense":          []byte("nonsense"),
 		"r and s zero":      {0x30, 6, 2, 1, 0, 2, 1, 0},
-		"with a tail":       append(must(fulcio.SignProof(rand.Reader, key, alice))(t), 0),
+		"with a tail":       append(testkit.Must(fulcio.SignProof(rand.Reader, key, alice))(t), 0),
 		"40 KiB":            make([]byte, 40<<10),
 	} {
 		checkProblem(t, name, v.certify(t, certText(token, public, proof)), 400, codeInvalid, caProof)

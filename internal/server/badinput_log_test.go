@@ -17,32 +17,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/wire/dsse"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
-func must[T any](v T, err error) func(testing.TB) T {
-	return func(t testing.TB) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-}
-
 func marshalEntry(t testing.TB, h rekor.HashedRekord) []byte {
 	t.Helper()
-	return must(rekor.MarshalRequest(h))(t)
+	return testkit.Must(rekor.MarshalRequest(h))(t)
 }
 
 func b64(raw []byte) string { return base64.StdEncoding.EncodeToString(raw) }
-
-func newP256(t testing.TB) *ecdsa.PrivateKey {
-	t.Helper()
-	return must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
-}
 
 // Texts of refusals of the log.
 const (
@@ -64,7 +50,7 @@ func TestLogRefusesForm(t *testing.T) {
 	t.Parallel()
 	v := newVictim(t)
 	good := string(marshalEntry(t, hashedRekord(t)))
-	h := must(rekor.ParseRequest([]byte(good)))(t)
+	h := testkit.Must(rekor.ParseRequest([]byte(good)))(t)
 	digest := b64(h.Digest)
 	replace := func(old, new string) string {
 		if !strings.Contains(good, old) {
@@ -101,9 +87,9 @@ func TestLogRefusesContent(t *testing.T) {
 	other := sha256.Sum256([]byte("other"))
 	edPublic, edKey := newEd25519(t)
 	edDigest := sha256.Sum256([]byte("x"))
-	rsaKey := must(x509.MarshalPKIXPublicKey(&rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 2047, 1), E: 65537}))(t)
-	p224 := must(x509.MarshalPKIXPublicKey(must(ecdsa.GenerateKey(elliptic.P224(), rand.Reader))(t).Public()))(t)
-	private := must(x509.MarshalPKCS8PrivateKey(newP256(t)))(t)
+	rsaKey := testkit.Must(x509.MarshalPKIXPublicKey(&rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 2047, 1), E: 65537}))(t)
+	p224 := testkit.Must(x509.MarshalPKIXPublicKey(testkit.Must(ecdsa.GenerateKey(elliptic.P224(), rand.Reader))(t).Public()))(t)
+	private := testkit.Must(x509.MarshalPKCS8PrivateKey(testkit.P256(t)))(t)
 	for name, try := range map[string]struct {
 		change  func(h *rekor.HashedRekord)
 		message string
@@ -154,16 +140,16 @@ func newEd25519(t testing.TB) (pkix []byte, key ed25519.PrivateKey) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return must(x509.MarshalPKIXPublicKey(public))(t), key
+	return testkit.Must(x509.MarshalPKIXPublicKey(public))(t), key
 }
 
 func TestLogRefusesEnvelopes(t *testing.T) {
 	t.Parallel()
 	v := newVictim(t)
-	key := newP256(t)
-	public := b64(must(x509.MarshalPKIXPublicKey(key.Public()))(t))
+	key := testkit.P256(t)
+	public := b64(testkit.Must(x509.MarshalPKIXPublicKey(key.Public()))(t))
 	digest := sha256.Sum256(dsse.PAE(dsse.PayloadTypeInToto, []byte("{}")))
-	sig := fmt.Sprintf(`{"sig":%q}`, b64(must(ecdsa.SignASN1(rand.Reader, key, digest[:]))(t)))
+	sig := fmt.Sprintf(`{"sig":%q}`, b64(testkit.Must(ecdsa.SignASN1(rand.Reader, key, digest[:]))(t)))
 	verifier := fmt.Sprintf(`{"publicKey":{"rawBytes":%q},"keyDetails":"PKIX_ECDSA_P256_SHA_256"}`, public)
 	body := func(payload, payloadType, signatures, verifiers string) string {
 		return fmt.Sprintf(`{"dsseRequestV002":{"envelope":{"payload":%q,"payloadType":%q,"signatures":[%s]},"verifiers":[%s]}}`, payload, payloadType, signatures, verifiers)
@@ -200,9 +186,9 @@ func TestLogRefusesCostlyCertificates(t *testing.T) {
 		entryText(digest, "AQID", sigalg.ECDSAP256SHA256, `"x509Certificate":{"rawBytes":"`+b64([]byte(uri))+`"}`))
 	checkProblem(t, "5 MiB", a, 400, codeInvalid, logTooLarge)
 	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
-	key := newP256(t)
+	key := testkit.P256(t)
 	template.UnknownExtKeyUsage = append(template.UnknownExtKeyUsage, manyArcs(40_000))
-	der := must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key))(t)
+	der := testkit.Must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key))(t)
 	checkProblem(t, "many arcs", v.post(t, "/api/v2/log/entries", "application/json",
 		entryText(digest, "AQID", sigalg.ECDSAP256SHA256, `"x509Certificate":{"rawBytes":"`+b64(der)+`"}`)), 400, codeInvalid, logSignature)
 	if grew, took := len(v.log.String())-before, time.Since(start); grew > 4000 || took > 5*time.Second {

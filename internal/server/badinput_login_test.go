@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/hallmark-sign/hallmark/internal/issuer"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 )
 
 const form = "application/x-www-form-urlencoded"
@@ -24,7 +25,7 @@ func newLogin(t *testing.T) *victim {
 	t.Helper()
 	v := newVictim(t)
 	dir := filepath.Join(filepath.Dir(filepath.Dir(v.TrustedRootFile)), "issuer")
-	accounts := must(issuer.OpenAccountsWith(dir, issuer.AccountsOptions{Cost: issuer.Cost{Time: 1, Memory: 64, Threads: 1}}))(t)
+	accounts := testkit.Must(issuer.OpenAccountsWith(dir, issuer.AccountsOptions{Cost: issuer.Cost{Time: 1, Memory: 64, Threads: 1}}))(t)
 	if err := accounts.Add(alice, []byte("correct horse battery")); err != nil {
 		t.Fatal(err)
 	}
@@ -35,13 +36,13 @@ func newLogin(t *testing.T) *victim {
 func (v *victim) signIn(t *testing.T, email, password string) answer {
 	t.Helper()
 	browser := &http.Client{
-		Jar:           must(cookiejar.New(nil))(t),
+		Jar:           testkit.Must(cookiejar.New(nil))(t),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	page := read(t, must(browser.Get(v.URL+"/login/authorize?"+authorize))(t))
+	page := read(t, testkit.Must(browser.Get(v.URL+"/login/authorize?"+authorize))(t))
 	_, rest, _ := strings.Cut(page.body, `name="request" value="`)
 	field, _, _ := strings.Cut(rest, `"`)
-	a := read(t, must(browser.PostForm(v.URL+"/login/password", url.Values{"request": {field}, "email": {email}, "password": {password}}))(t))
+	a := read(t, testkit.Must(browser.PostForm(v.URL+"/login/password", url.Values{"request": {field}, "email": {email}, "password": {password}}))(t))
 	a.body = strings.ReplaceAll(strings.ReplaceAll(a.body, field, "FIELD"), email, "EMAIL")
 	return a
 }

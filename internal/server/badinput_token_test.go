@@ -19,13 +19,14 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/hallmark-sign/hallmark/hallmarktest"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 )
 
 // Tokens that the login's own key has signed, and that are no good.
 func TestCARefusesClaims(t *testing.T) {
 	t.Parallel()
 	v := newVictim(t)
-	key, now := newP256(t), time.Now()
+	key, now := testkit.P256(t), time.Now()
 	host := strings.TrimPrefix(v.URL, "http://")
 	for name, changes := range map[string]map[string]any{
 		"expired":             {"exp": now.Add(-time.Minute).Unix()},
@@ -92,7 +93,7 @@ func TestCARefusesClaims(t *testing.T) {
 func TestCATakesClaims(t *testing.T) {
 	t.Parallel()
 	v := newVictim(t)
-	key := newP256(t)
+	key := testkit.P256(t)
 	for name, changes := range map[string]map[string]any{
 		"nothing unusual":       nil,
 		"audience among others": {"aud": []string{"other", "sigstore"}},
@@ -110,12 +111,12 @@ func TestCATakesClaims(t *testing.T) {
 func TestCARefusesForgedTokens(t *testing.T) {
 	t.Parallel()
 	v, other := newVictim(t), hallmarktest.New(t)
-	key := newP256(t)
+	key := testkit.P256(t)
 	good := v.Token(t, alice)
 	header, rest, _ := strings.Cut(good, ".")
 	payload, signature, _ := strings.Cut(rest, ".")
 	enc := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
-	mallory := strings.Replace(string(must(base64.RawURLEncoding.DecodeString(payload))(t)), `"email":"alice`, `"email":"mallory`, 1)
+	mallory := strings.Replace(string(testkit.Must(base64.RawURLEncoding.DecodeString(payload))(t)), `"email":"alice`, `"email":"mallory`, 1)
 	hs256 := func(secret []byte) string {
 		mac := hmac.New(sha256.New, secret)
 		mac.Write([]byte(enc(`{"alg":"HS256"}`) + "." + payload))
@@ -167,10 +168,10 @@ func TestCARefusesForgedTokens(t *testing.T) {
 // there is nobody's word.
 func (v *victim) tokenWithKey(t testing.TB, key *ecdsa.PrivateKey) string {
 	t.Helper()
-	raw := must(key.PublicKey.Bytes())(t)
+	raw := testkit.Must(key.PublicKey.Bytes())(t)
 	enc := base64.RawURLEncoding.EncodeToString
 	head := fmt.Sprintf(`{"alg":"ES256","jwk":{"kty":"EC","crv":"P-256","x":%q,"y":%q}}`, enc(raw[1:33]), enc(raw[33:]))
-	text := enc([]byte(head)) + "." + enc(must(json.Marshal(v.claims(nil)))(t))
+	text := enc([]byte(head)) + "." + enc(testkit.Must(json.Marshal(v.claims(nil)))(t))
 	digest := sha256.Sum256([]byte(text))
 	r, s, err := ecdsa.Sign(rand.Reader, key, digest[:])
 	if err != nil {
@@ -186,14 +187,14 @@ func (v *victim) loginKeys(t *testing.T) [][]byte {
 	if err := stdjson.Unmarshal([]byte(v.get(t, "/login/keys").body), &set); err != nil || len(set.Keys) != 2 {
 		t.Fatal(err, set)
 	}
-	return [][]byte{must(x509.MarshalPKIXPublicKey(set.Keys[0].Key))(t), must(x509.MarshalPKIXPublicKey(set.Keys[1].Key))(t)}
+	return [][]byte{testkit.Must(x509.MarshalPKIXPublicKey(set.Keys[0].Key))(t), testkit.Must(x509.MarshalPKIXPublicKey(set.Keys[1].Key))(t)}
 }
 
 // Tokens that are too much, and headers that are not one Bearer.
 func TestCARefusesAuthorization(t *testing.T) {
 	t.Parallel()
 	v := newVictim(t)
-	key := newP256(t)
+	key := testkit.P256(t)
 	good := v.Token(t, alice)
 	bare := certRequest(t, "", key, alice)
 	dots := strings.Repeat(".", 1_000_000)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/wire/timestamp"
 )
 
@@ -24,14 +25,14 @@ func query(t testing.TB, change func(r *timestamp.Request)) []byte {
 	if change != nil {
 		change(&r)
 	}
-	return must(r.Marshal())(t)
+	return testkit.Must(r.Marshal())(t)
 }
 
 // imprintQuery is a request with any imprint: version 1 and nothing else.
 func imprintQuery(t testing.TB, hash asn1.ObjectIdentifier, imprint []byte) []byte {
 	t.Helper()
 	type algorithm struct{ OID asn1.ObjectIdentifier }
-	return must(asn1.Marshal(struct {
+	return testkit.Must(asn1.Marshal(struct {
 		Version int
 		Imprint struct {
 			Algorithm algorithm

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/hallmark-sign/hallmark/client"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/wire/fulcio"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 )
@@ -73,7 +74,7 @@ func TestSameTokenAThousandTimes(t *testing.T) {
 	t.Parallel()
 	v := newVictim(t)
 	const n = 1000
-	body, c := certRequest(t, v.Token(t, alice), newP256(t), alice), newClient(32)
+	body, c := certRequest(t, v.Token(t, alice), testkit.P256(t), alice), newClient(32)
 	serials := make([]string, n)
 	together(32, n, func(k int) {
 		resp, err := c.Post(v.URL+"/api/v2/signingCert", "application/json", strings.NewReader(body))
@@ -125,7 +126,7 @@ func TestGarbageFromManyAtOnce(t *testing.T) {
 	v := newVictim(t)
 	c := newClient(64)
 	good := []struct{ path, contentType, body string }{
-		{"/api/v2/signingCert", "application/json", certRequest(t, "e30.e30.AAAA", newP256(t), alice)},
+		{"/api/v2/signingCert", "application/json", certRequest(t, "e30.e30.AAAA", testkit.P256(t), alice)},
 		{"/api/v1/signingCert", "application/json", `{"publicKey":{"content":"AAAA"},"signedEmailAddress":"AAAA"}`},
 		{"/api/v2/log/entries", "application/json", string(marshalEntry(t, hashedRekord(t)))},
 		{"/api/v2/log/entries", "application/json", strings.Repeat(" ", 300<<10) + "{}"},

@@ -18,6 +18,7 @@ import (
 	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/hallmarktest"
 	"github.com/hallmark-sign/hallmark/internal/config"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/sign"
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 )
@@ -34,7 +35,7 @@ func (b behind) RoundTrip(r *http.Request) (*http.Response, error) {
 // signAs signs something, and returns why not.
 func signAs(t *testing.T, i *hallmarktest.Instance, h *http.Client, email string) error {
 	t.Helper()
-	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
+	key := testkit.Must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
 	s := sign.Signer{
 		Key:          key,
 		Certifier:    client.Fulcio{URL: i.URL, Token: i.Token(t, email), HTTP: h},
@@ -81,7 +82,7 @@ func TestLimitsByIdentity(t *testing.T) {
 func postFrom(t *testing.T, url, address string, body []byte) int {
 	t.Helper()
 	h := &http.Client{Transport: behind(address), Timeout: 10 * time.Second}
-	resp := must(h.Post(url, "application/json", bytes.NewReader(body)))(t)
+	resp := testkit.Must(h.Post(url, "application/json", bytes.NewReader(body)))(t)
 	resp.Body.Close()
 	if resp.StatusCode == http.StatusTooManyRequests && resp.Header.Get("Retry-After") == "" {
 		t.Error("429 without Retry-After")
@@ -108,7 +109,7 @@ func TestLimitsByAddress(t *testing.T) {
 				if proxies == nil {
 					c.want = ok
 				}
-				body := must(rekor.MarshalRequest(hashedRekord(t)))(t)
+				body := testkit.Must(rekor.MarshalRequest(hashedRekord(t)))(t)
 				if got := postFrom(t, i.URL+path, c.address, body); got != c.want {
 					t.Errorf("%v: %s, request %d for %s: %d, want %d", proxies, path, n, c.address, got, c.want)
 				}
@@ -159,7 +160,7 @@ func TestLogSaysWho(t *testing.T) {
 	}
 	token := i.SignToken(t, map[string]any{"iss": i.URL, "aud": "another", "sub": "x", "email": "mallory@example.com", "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix()})
 	f := client.Fulcio{URL: i.URL, Token: token, HTTP: h}
-	if _, err := f.Certify(t.Context(), must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)); err == nil {
+	if _, err := f.Certify(t.Context(), testkit.Must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)); err == nil {
 		t.Fatal("a token for another")
 	}
 	refused := log.lines(t, "certificate refused")

@@ -4,6 +4,7 @@ package testkit
 
 import (
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -12,6 +13,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"os"
+	"os/exec"
 	"strconv"
 	"testing"
 )
@@ -44,8 +46,8 @@ func Rounds(daily, night int) int {
 	return daily
 }
 
-// must returns a function that returns v, or ends the test if err is not nil.
-func must[T any](v T, err error) func(testing.TB) T {
+// Must returns a function that returns v, or ends the test if err is not nil.
+func Must[T any](v T, err error) func(testing.TB) T {
 	return func(t testing.TB) T {
 		t.Helper()
 		if err != nil {
@@ -58,7 +60,34 @@ func must[T any](v T, err error) func(testing.TB) T {
 // Key returns a new key on a curve.
 func Key(t testing.TB, curve elliptic.Curve) *ecdsa.PrivateKey {
 	t.Helper()
-	return must(ecdsa.GenerateKey(curve, rand.Reader))(t)
+	return Must(ecdsa.GenerateKey(curve, rand.Reader))(t)
+}
+
+// P256 returns a new key on P-256.
+func P256(t testing.TB) *ecdsa.PrivateKey {
+	t.Helper()
+	return Key(t, elliptic.P256())
+}
+
+// Ed25519 returns a new key.
+func Ed25519(t testing.TB) ed25519.PrivateKey {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(nil)
+	return Must(key, err)(t)
+}
+
+// OpenSSL returns the path of openssl(1). Without it the test is skipped, but not where CI is
+// set.
+func OpenSSL(t testing.TB) string {
+	t.Helper()
+	path, err := exec.LookPath("openssl")
+	if err != nil && os.Getenv("CI") != "" {
+		t.Fatal("openssl is not installed")
+	}
+	if err != nil {
+		t.Skip("NOT TESTED: openssl is not installed")
+	}
+	return path
 }
 
 // fixed has RSA keys, as making one takes up to seconds. Everyone knows them.
@@ -69,6 +98,6 @@ var fixed embed.FS
 // RSA returns the key of 2048, 3072 or 4096 bits. It is the same in all tests.
 func RSA(t testing.TB, bits int) *rsa.PrivateKey {
 	t.Helper()
-	block, _ := pem.Decode(must(fixed.ReadFile(fmt.Sprintf("rsa-%d.pem", bits)))(t))
-	return must(x509.ParsePKCS8PrivateKey(block.Bytes))(t).(*rsa.PrivateKey)
+	block, _ := pem.Decode(Must(fixed.ReadFile(fmt.Sprintf("rsa-%d.pem", bits)))(t))
+	return Must(x509.ParsePKCS8PrivateKey(block.Bytes))(t).(*rsa.PrivateKey)
 }

@@ -4,10 +4,11 @@ package tsa
 
 import (
 	"bytes"
-	"crypto/elliptic"
 	"io"
 	"net/http"
 	"testing"
+
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 )
 
 // clients is how many ask at once.
@@ -15,7 +16,7 @@ const clients = 64
 
 // BenchmarkGrant: what a token costs.
 func BenchmarkGrant(b *testing.B) {
-	i := newInstance(b, newKey(b, elliptic.P256()))
+	i := newInstance(b, testkit.P256(b))
 	r := request("hello")
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
@@ -30,7 +31,7 @@ func BenchmarkGrant(b *testing.B) {
 
 // BenchmarkServe: the same over sockets, clients included.
 func BenchmarkServe(b *testing.B) {
-	i := newInstance(b, newKey(b, elliptic.P256()))
+	i := newInstance(b, testkit.P256(b))
 	body := marshal(b, request("hello"))
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}
 	b.SetParallelism(clients / 2)

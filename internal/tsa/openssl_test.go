@@ -18,10 +18,10 @@ import (
 
 // TestOpenSSL has openssl(1) ask, and verify what it gets.
 func TestOpenSSL(t *testing.T) {
-	openssl := needOpenSSL(t)
+	openssl := testkit.OpenSSL(t)
 	rsaKey := testkit.RSA(t, 2048)
 	for name, key := range map[string]crypto.Signer{
-		"P-256": newKey(t, elliptic.P256()), "P-384": newKey(t, elliptic.P384()), "RSA": rsaKey,
+		"P-256": testkit.P256(t), "P-384": testkit.Key(t, elliptic.P384()), "RSA": rsaKey,
 	} {
 		i := newInstance(t, key)
 		dir := t.TempDir()
@@ -73,18 +73,4 @@ func TestOpenSSL(t *testing.T) {
 			t.Errorf("%s: %s", name, text)
 		}
 	}
-}
-
-// needOpenSSL finds openssl(1), which continuous integration must have.
-func needOpenSSL(t *testing.T) string {
-	t.Helper()
-	path, err := exec.LookPath("openssl")
-	switch {
-	case err == nil:
-		return path
-	case os.Getenv("CI") != "":
-		t.Fatal("openssl is not installed")
-	}
-	t.Skip("NOT TESTED: openssl is not installed")
-	return ""
 }

@@ -5,7 +5,6 @@ package tsa
 import (
 	"bytes"
 	"crypto"
-	"crypto/elliptic"
 	"encoding/asn1"
 	"encoding/json"
 	"errors"
@@ -18,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/wire/rpcstatus"
 	"github.com/hallmark-sign/hallmark/wire/timestamp"
 )
@@ -73,7 +73,7 @@ func replaced(t *testing.T, old, new string) []byte {
 }
 
 func TestRefusesDER(t *testing.T) {
-	i := newInstance(t, newKey(t, elliptic.P256()))
+	i := newInstance(t, testkit.P256(t))
 	good := marshal(t, request("hello"))
 	other := request("hello")
 	other.Policy = asn1.ObjectIdentifier{1, 2, 3}
@@ -115,7 +115,7 @@ func (zeros) Read(p []byte) (int, error) {
 }
 
 func TestRefusesJSON(t *testing.T) {
-	i := newInstance(t, newKey(t, elliptic.P256()))
+	i := newInstance(t, testkit.P256(t))
 	const hash = `"artifactHash":"LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="`
 	for name, body := range map[string]string{
 		"nothing": "", "no members": "{}", "null": "null", "not JSON": "0\x80",
@@ -147,7 +147,7 @@ func TestRefusesJSON(t *testing.T) {
 }
 
 func TestRefusesHalfABody(t *testing.T) {
-	i := newInstance(t, newKey(t, elliptic.P256()))
+	i := newInstance(t, testkit.P256(t))
 	conn, err := net.Dial("tcp", strings.TrimPrefix(i.url, "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -165,7 +165,7 @@ func TestRefusesHalfABody(t *testing.T) {
 
 // TestNoTime: a clock that went back, and a certificate that has ended.
 func TestNoTime(t *testing.T) {
-	i := newInstance(t, newKey(t, elliptic.P256()))
+	i := newInstance(t, testkit.P256(t))
 	good := marshal(t, request("hello"))
 	i.mustStamp(t, query, good)
 	i.set(i.clockNow().Add(-time.Minute))
@@ -184,7 +184,7 @@ func (failing) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
 }
 
 func TestKeyIsGone(t *testing.T) {
-	key := newKey(t, elliptic.P256())
+	key := testkit.P256(t)
 	i := newInstance(t, failing{key})
 	a := i.post(t, query, marshal(t, request("hello")))
 	checkRejection(t, "DER", a, http.StatusInternalServerError, timestamp.SystemFailure)
@@ -196,7 +196,7 @@ func TestKeyIsGone(t *testing.T) {
 // FuzzTimestamp: whatever comes, the answer is a token or a refusal that is the
 // client's fault.
 func FuzzTimestamp(f *testing.F) {
-	i := newInstance(f, newKey(f, elliptic.P256()))
+	i := newInstance(f, testkit.P256(f))
 	f.Add(query, marshal(f, request("hello")))
 	f.Add("application/json", []byte(`{"artifactHash":"LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=","hashAlgorithm":"sha256","nonce":1}`))
 	h := i.Handler()

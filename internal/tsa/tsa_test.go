@@ -5,7 +5,6 @@ package tsa
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -25,6 +24,7 @@ import (
 	"time"
 
 	"github.com/hallmark-sign/hallmark/internal/ceremony"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/wire/timestamp"
 )
@@ -51,19 +51,10 @@ func (i *instance) set(now time.Time) {
 	i.now = now
 }
 
-func newKey(t testing.TB, curve elliptic.Curve) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(curve, rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
 // newChain is a certificate for key, of three years, under a root of ten.
 func newChain(t testing.TB, key crypto.PublicKey, start time.Time) []*x509.Certificate {
 	t.Helper()
-	rootKey := newKey(t, elliptic.P384())
+	rootKey := testkit.Key(t, elliptic.P384())
 	root, err := ceremony.Root(rootKey, "example.com", "Example root", trust.Validity{Start: start, End: start.AddDate(10, 0, 0)})
 	if err != nil {
 		t.Fatal(err)
@@ -157,7 +148,7 @@ func (i *instance) mustStamp(t testing.TB, contentType string, body []byte) *tim
 }
 
 func TestStamp(t *testing.T) {
-	i := newInstance(t, newKey(t, elliptic.P256()))
+	i := newInstance(t, testkit.P256(t))
 	sigstore := asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57264, 2}
 	for _, hash := range []crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512} {
 		for _, r := range []timestamp.Request{
@@ -190,7 +181,7 @@ func TestStamp(t *testing.T) {
 }
 
 func TestStampJSON(t *testing.T) {
-	i := newInstance(t, newKey(t, elliptic.P384()))
+	i := newInstance(t, testkit.Key(t, elliptic.P384()))
 	body := `{"artifactHash":"LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=","hashAlgorithm":"sha256","certificates":true,"nonce":42,"tsaPolicyOID":"1.3.6.1.4.1.57264.2"}`
 	token := i.mustStamp(t, "application/json; charset=utf-8", []byte(body))
 	if err := token.CheckImprint([]byte("hello")); err != nil || token.Nonce.Int64() != 42 || len(token.Certificates) != 1 {
@@ -199,7 +190,7 @@ func TestStampJSON(t *testing.T) {
 }
 
 func TestOwnPolicy(t *testing.T) {
-	o := newInstance(t, newKey(t, elliptic.P256())).options
+	o := newInstance(t, testkit.P256(t)).options
 	o.Policy = asn1.ObjectIdentifier{1, 2, 3, 4}
 	a, err := New(o)
 	if err != nil {
@@ -220,7 +211,7 @@ func TestOwnPolicy(t *testing.T) {
 }
 
 func TestCertChain(t *testing.T) {
-	i := newInstance(t, newKey(t, elliptic.P256()))
+	i := newInstance(t, testkit.P256(t))
 	a := i.do(t, http.MethodGet, "/api/v1/timestamp/certchain", "", nil)
 	if a.status != http.StatusOK || a.header.Get("Content-Type") != "application/pem-certificate-chain" {
 		t.Fatalf("%d %s", a.status, a.body)
@@ -241,7 +232,7 @@ func TestCertChain(t *testing.T) {
 // TestConcurrentStamps: serial numbers are unique, and times never go back for
 // whoever asks after an answer.
 func TestConcurrentStamps(t *testing.T) {
-	i := newInstance(t, newKey(t, elliptic.P256()))
+	i := newInstance(t, testkit.P256(t))
 	start := i.clockNow()
 	body := marshal(t, request("hello"))
 	var mu sync.Mutex
@@ -289,7 +280,7 @@ func (i *instance) grant(body []byte) (*timestamp.Token, error) {
 }
 
 func TestClockGoesBack(t *testing.T) {
-	i := newInstance(t, newKey(t, elliptic.P256()))
+	i := newInstance(t, testkit.P256(t))
 	base := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	o := i.options
 	o.Chain = newChain(t, o.Key.Public(), base.Add(-time.Hour))
@@ -327,7 +318,7 @@ func TestClockGoesBack(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	key := newKey(t, elliptic.P256())
+	key := testkit.P256(t)
 	good := newInstance(t, key).options
 	small, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {
@@ -338,7 +329,7 @@ func TestNewRefuses(t *testing.T) {
 		"no clock":       func(o *Options) { o.Clock = nil },
 		"no logger":      func(o *Options) { o.Logger = nil },
 		"no chain":       func(o *Options) { o.Chain = nil },
-		"another's key":  func(o *Options) { o.Key = newKey(t, elliptic.P256()) },
+		"another's key":  func(o *Options) { o.Key = testkit.P256(t) },
 		"RSA 1024":       func(o *Options) { o.Key = small },
 		"no root":        func(o *Options) { o.Chain = o.Chain[:1] },
 		"root alone":     func(o *Options) { o.Chain = o.Chain[1:] },

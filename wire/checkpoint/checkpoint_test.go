@@ -29,24 +29,6 @@ func example() Checkpoint {
 	return Checkpoint{Origin: origin, Size: 20852163, Root: tlog.RecordHash([]byte("root"))}
 }
 
-func newP256(t testing.TB) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func newEd25519(t testing.TB) ed25519.PrivateKey {
-	t.Helper()
-	_, key, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
 func newPair(t testing.TB, key crypto.Signer) (note.Signer, note.Verifier) {
 	t.Helper()
 	s, err := NewSigner(origin, key)
@@ -108,10 +90,10 @@ func TestSignAndOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, key := range map[string]crypto.Signer{
-		"P-256": newP256(t), "P-384": p384, "Ed25519": newEd25519(t), "RSA": rsaKey,
+		"P-256": testkit.P256(t), "P-384": p384, "Ed25519": testkit.Ed25519(t), "RSA": rsaKey,
 	} {
 		s, v := newPair(t, key)
-		_, stranger := newPair(t, newP256(t))
+		_, stranger := newPair(t, testkit.P256(t))
 		envelope, err := Sign(example(), s)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -142,7 +124,7 @@ func TestEd25519IsSignedNote(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := newEd25519(t)
+	key := testkit.Ed25519(t)
 	ourSigner, ourVerifier := newPair(t, key)
 	ourVKey, err := note.NewEd25519VerifierKey(origin, key.Public().(ed25519.PublicKey))
 	if err != nil {
@@ -166,9 +148,9 @@ func TestEd25519IsSignedNote(t *testing.T) {
 // TestUnknownLinesIgnored checks that "clients MUST ignore unknown signatures",
 // wherever they stand, and that a known key's wrong signature is never ignored.
 func TestUnknownLinesIgnored(t *testing.T) {
-	ours, v := newPair(t, newP256(t))
-	before, _ := newPair(t, newEd25519(t))
-	after, _ := newPair(t, newP256(t))
+	ours, v := newPair(t, testkit.P256(t))
+	before, _ := newPair(t, testkit.Ed25519(t))
+	after, _ := newPair(t, testkit.P256(t))
 	envelope, err := Sign(example(), before, ours, after)
 	if err != nil {
 		t.Fatal(err)
@@ -193,7 +175,7 @@ func TestUnknownLinesIgnored(t *testing.T) {
 }
 
 func TestEveryByteFlipped(t *testing.T) {
-	for _, key := range []crypto.Signer{newP256(t), newEd25519(t)} {
+	for _, key := range []crypto.Signer{testkit.P256(t), testkit.Ed25519(t)} {
 		s, v := newPair(t, key)
 		envelope, err := Sign(example(), s)
 		if err != nil {
@@ -212,7 +194,7 @@ func TestEveryByteFlipped(t *testing.T) {
 }
 
 func TestOpenRefusesLongEnvelope(t *testing.T) {
-	s, v := newPair(t, newEd25519(t))
+	s, v := newPair(t, testkit.Ed25519(t))
 	envelope, err := Sign(example(), s)
 	if err != nil {
 		t.Fatal(err)
@@ -224,7 +206,7 @@ func TestOpenRefusesLongEnvelope(t *testing.T) {
 }
 
 func TestSignRefuses(t *testing.T) {
-	s, _ := newPair(t, newEd25519(t))
+	s, _ := newPair(t, testkit.Ed25519(t))
 	for name, c := range map[string]Checkpoint{
 		"no origin":       {Size: 1},
 		"two-line origin": {Origin: "a\nb"},
@@ -253,14 +235,14 @@ func TestKeysRefused(t *testing.T) {
 		t.Errorf("LogID of an int: %v", err)
 	}
 	for _, name := range []string{"", "a b", "a+b", "a\u00a0b", "\xff"} {
-		if _, err := NewVerifier(name, newP256(t).Public()); err == nil {
+		if _, err := NewVerifier(name, testkit.P256(t).Public()); err == nil {
 			t.Errorf("name %q accepted", name)
 		}
 	}
 }
 
 func TestTreeHead(t *testing.T) {
-	key := newP256(t)
+	key := testkit.P256(t)
 	clock := func() time.Time { return time.UnixMilli(1764000000123) }
 	s, err := NewTreeHeadSigner(origin, key, clock)
 	if err != nil {
@@ -296,7 +278,7 @@ func TestTreeHead(t *testing.T) {
 	if _, err := Sign(extended, s); err == nil {
 		t.Error("signed a tree head with extension lines")
 	}
-	if _, err := NewTreeHeadVerifier(origin, newEd25519(t).Public()); !errors.Is(err, sigalg.ErrUnknown) {
+	if _, err := NewTreeHeadVerifier(origin, testkit.Ed25519(t).Public()); !errors.Is(err, sigalg.ErrUnknown) {
 		t.Errorf("Ed25519 tree head key: %v", err)
 	}
 }
@@ -326,7 +308,7 @@ func FuzzOpen(f *testing.F) {
 }
 
 func FuzzTreeHeadSignature(f *testing.F) {
-	key := newP256(f)
+	key := testkit.P256(f)
 	s, err := NewTreeHeadSigner(origin, key, func() time.Time { return time.UnixMilli(1) })
 	if err != nil {
 		f.Fatal(err)
@@ -350,7 +332,7 @@ func FuzzTreeHeadSignature(f *testing.F) {
 // TestOpenRefusesOtherSpelling checks that the padding bits of base64 must be
 // zero, so that a signature has one spelling.
 func TestOpenRefusesOtherSpelling(t *testing.T) {
-	s, v := newPair(t, newEd25519(t)) // 4 + 64 bytes: one padding sign
+	s, v := newPair(t, testkit.Ed25519(t)) // 4 + 64 bytes: one padding sign
 	envelope, err := Sign(example(), s)
 	if err != nil {
 		t.Fatal(err)

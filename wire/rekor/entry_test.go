@@ -18,6 +18,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
@@ -94,7 +95,7 @@ func TestParseEntryRefuses(t *testing.T) {
 }
 
 func TestVerifySET(t *testing.T) {
-	key := newP256(t)
+	key := testkit.P256(t)
 	e := exampleEntry()
 	e.IntegratedTime = time.Unix(1675209600, 0).UTC()
 	alg, err := sigalg.ForKey(key.Public())
@@ -127,7 +128,7 @@ func TestVerifySET(t *testing.T) {
 // bodies gives one body of each kind and version.
 func bodies(t testing.TB) map[string]string {
 	t.Helper()
-	key := newP256(t)
+	key := testkit.P256(t)
 	pemKey := b64(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: pkix(t, key.Public())}))
 	hash := `{"algorithm":"sha256","value":"` + strings.Repeat("ab", 32) + `"}`
 	sig := b64([]byte("signature"))

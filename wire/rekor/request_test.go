@@ -27,15 +27,6 @@ import (
 
 func b64(raw []byte) string { return base64.StdEncoding.EncodeToString(raw) }
 
-func newP256(t testing.TB) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
 func pkix(t testing.TB, key crypto.PublicKey) []byte {
 	t.Helper()
 	der, err := x509.MarshalPKIXPublicKey(key)
@@ -83,7 +74,7 @@ func TestRequestRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p256 := newP256(t)
+	p256 := testkit.P256(t)
 	withCert := signed(t, p256, sigalg.ECDSAP256SHA256, []byte("hello"))
 	withCert.Verifier.PublicKey, withCert.Verifier.Certificate = nil, selfSigned(t, p256)
 	for _, h := range []HashedRekord{
@@ -117,7 +108,7 @@ func TestRequestRoundTrip(t *testing.T) {
 }
 
 func TestDSSERequestIsHashedRekord(t *testing.T) {
-	key := newP256(t)
+	key := testkit.P256(t)
 	payload := []byte(`{"_type":"https://in-toto.io/Statement/v1"}`)
 	want := signed(t, key, sigalg.ECDSAP256SHA256, dsse.PAE(dsse.PayloadTypeInToto, payload))
 	request := fmt.Sprintf(`{"dsseRequestV002":{"envelope":{"payload":%q,"payloadType":%q,"signatures":[{"sig":%q,"keyid":""}]},
@@ -145,7 +136,7 @@ func TestDSSERequestIsHashedRekord(t *testing.T) {
 }
 
 func TestParseRequestRefuses(t *testing.T) {
-	h := signed(t, newP256(t), sigalg.ECDSAP256SHA256, []byte("hello"))
+	h := signed(t, testkit.P256(t), sigalg.ECDSAP256SHA256, []byte("hello"))
 	raw, err := MarshalRequest(h)
 	if err != nil {
 		t.Fatal(err)
@@ -194,7 +185,7 @@ func TestParseRequestRefuses(t *testing.T) {
 }
 
 func TestVerifyRefuses(t *testing.T) {
-	key := newP256(t)
+	key := testkit.P256(t)
 	good := signed(t, key, sigalg.ECDSAP256SHA256, []byte("hello"))
 	other := sha256.Sum256([]byte("other"))
 	weak := testkit.RSA(t, 3072)
@@ -207,7 +198,7 @@ func TestVerifyRefuses(t *testing.T) {
 		"digest short":       {func(h *HashedRekord) { h.Digest = h.Digest[:20] }, ErrDigest},
 		"digest of 64":       {func(h *HashedRekord) { h.Digest = make([]byte, 64) }, ErrDigest},
 		"another digest":     {func(h *HashedRekord) { h.Digest = other[:] }, ErrSignature},
-		"another key":        {func(h *HashedRekord) { h.Verifier.PublicKey = pkix(t, newP256(t).Public()) }, ErrSignature},
+		"another key":        {func(h *HashedRekord) { h.Verifier.PublicKey = pkix(t, testkit.P256(t).Public()) }, ErrSignature},
 		"another key type":   {func(h *HashedRekord) { h.Verifier.PublicKey = pkix(t, weak.Public()) }, ErrVerifier},
 		"no key":             {func(h *HashedRekord) { h.Verifier.PublicKey = nil }, ErrVerifier},
 		"key and cert":       {func(h *HashedRekord) { h.Verifier.Certificate = selfSigned(t, key) }, ErrVerifier},
@@ -238,7 +229,7 @@ func TestVerifyRefuses(t *testing.T) {
 }
 
 func FuzzParseRequest(f *testing.F) {
-	raw, err := MarshalRequest(signed(f, newP256(f), sigalg.ECDSAP256SHA256, []byte("hello")))
+	raw, err := MarshalRequest(signed(f, testkit.P256(f), sigalg.ECDSAP256SHA256, []byte("hello")))
 	if err != nil {
 		f.Fatal(err)
 	}

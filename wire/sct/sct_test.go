@@ -22,15 +22,6 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
-func newP256(t testing.TB) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
 // An issuer is a root that signs the certificates of these tests.
 type issuer struct {
 	cert *x509.Certificate
@@ -39,7 +30,7 @@ type issuer struct {
 
 func newIssuer(t testing.TB) issuer {
 	t.Helper()
-	key := newP256(t)
+	key := testkit.P256(t)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "issuer"},
 		NotBefore: time.Unix(1764000000, 0), NotAfter: time.Unix(1864000000, 0),
@@ -65,7 +56,7 @@ func create(t testing.TB, template, parent *x509.Certificate, pub, key *ecdsa.Pr
 // certificate with the timestamp inside, as a Fulcio CA does.
 func (ca issuer) issue(t testing.TB, logKey crypto.Signer) (precert, final *x509.Certificate, s SCT) {
 	t.Helper()
-	subject := newP256(t)
+	subject := testkit.P256(t)
 	template := func(extra ...pkix.Extension) *x509.Certificate {
 		return &x509.Certificate{
 			SerialNumber: big.NewInt(42), EmailAddresses: []string{"alice@example.com"},
@@ -96,7 +87,7 @@ func (ca issuer) issue(t testing.TB, logKey crypto.Signer) (precert, final *x509
 func TestIssueAndVerify(t *testing.T) {
 	ca := newIssuer(t)
 	rsaKey := testkit.RSA(t, 2048)
-	for name, key := range map[string]crypto.Signer{"P-256": newP256(t), "RSA": rsaKey} {
+	for name, key := range map[string]crypto.Signer{"P-256": testkit.P256(t), "RSA": rsaKey} {
 		precert, final, s := ca.issue(t, key)
 		embedded, err := Embedded(final)
 		if err != nil || len(embedded) != 1 || !reflect.DeepEqual(embedded[0], s) {
@@ -108,7 +99,7 @@ func TestIssueAndVerify(t *testing.T) {
 		if err := s.Verify(precert, ca.cert, key.Public()); err != nil {
 			t.Errorf("%s: over the precertificate: %v", name, err)
 		}
-		if err := s.Verify(final, ca.cert, newP256(t).Public()); err == nil {
+		if err := s.Verify(final, ca.cert, testkit.P256(t).Public()); err == nil {
 			t.Errorf("%s: verifies with another log's key", name)
 		}
 		if err := s.Verify(final, newIssuer(t).cert, key.Public()); !errors.Is(err, sigalg.ErrSignature) {
@@ -122,7 +113,7 @@ func TestIssueAndVerify(t *testing.T) {
 }
 
 func TestPrecertTBS(t *testing.T) {
-	precert, final, _ := newIssuer(t).issue(t, newP256(t))
+	precert, final, _ := newIssuer(t).issue(t, testkit.P256(t))
 	a, err := PrecertTBS(precert.RawTBSCertificate)
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +160,7 @@ func TestPrecertTBSWithoutOtherExtensions(t *testing.T) {
 }
 
 func TestEveryByteFlipped(t *testing.T) {
-	ca, key := newIssuer(t), newP256(t)
+	ca, key := newIssuer(t), testkit.P256(t)
 	_, final, s := ca.issue(t, key)
 	raw, err := s.Marshal()
 	if err != nil {
@@ -193,7 +184,7 @@ func TestEveryByteFlipped(t *testing.T) {
 }
 
 func TestParseListRefuses(t *testing.T) {
-	_, _, s := newIssuer(t).issue(t, newP256(t))
+	_, _, s := newIssuer(t).issue(t, testkit.P256(t))
 	list, err := MarshalList([]SCT{s, s})
 	if err != nil {
 		t.Fatal(err)
@@ -227,7 +218,7 @@ func TestEmbeddedRefuses(t *testing.T) {
 	if _, err := Embedded(&x509.Certificate{Extensions: []pkix.Extension{ext}}); err == nil {
 		t.Error("an empty list is accepted")
 	}
-	_, final, _ := newIssuer(t).issue(t, newP256(t))
+	_, final, _ := newIssuer(t).issue(t, testkit.P256(t))
 	for _, e := range final.Extensions {
 		if e.Id.Equal(OIDList()) {
 			ext = e
@@ -259,7 +250,7 @@ func TestLogKeysRefused(t *testing.T) {
 }
 
 func TestLeaf(t *testing.T) {
-	ca, key := newIssuer(t), newP256(t)
+	ca, key := newIssuer(t), testkit.P256(t)
 	precert, _, s := ca.issue(t, key)
 	entry, err := NewPrecert(precert, ca.cert)
 	if err != nil {
@@ -332,7 +323,7 @@ func FuzzParseList(f *testing.F) {
 }
 
 func FuzzPrecertTBS(f *testing.F) {
-	_, final, _ := newIssuer(f).issue(f, newP256(f))
+	_, final, _ := newIssuer(f).issue(f, testkit.P256(f))
 	f.Add(final.RawTBSCertificate)
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		tbs, err := PrecertTBS(raw)

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 )
 
 const conformance = "../../../shared/conformance/bundle-verify"
@@ -115,8 +117,8 @@ func FuzzParseResponse(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(rejection)
-	for _, file := range must(filepath.Glob("testdata/*.tsr"))(f) {
-		f.Add(must(os.ReadFile(file))(f))
+	for _, file := range testkit.Must(filepath.Glob("testdata/*.tsr"))(f) {
+		f.Add(testkit.Must(os.ReadFile(file))(f))
 	}
 	f.Add([]byte{0x30, 0x05, 0x30, 0x03, 0x02, 0x01, 0x00})
 	f.Fuzz(func(t *testing.T, der []byte) {

@@ -22,15 +22,17 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 )
 
 func readCertificate(t testing.TB, path string) *x509.Certificate {
 	t.Helper()
-	block, _ := pem.Decode(must(os.ReadFile(path))(t))
+	block, _ := pem.Decode(testkit.Must(os.ReadFile(path))(t))
 	if block == nil {
 		t.Fatalf("%s is not PEM", path)
 	}
-	return must(x509.ParseCertificate(block.Bytes))(t)
+	return testkit.Must(x509.ParseCertificate(block.Bytes))(t)
 }
 
 // checkOpenSSL checks a token over "hello" against the parameters given to
@@ -59,7 +61,7 @@ func checkOpenSSL(t *testing.T, der []byte, leaf, other *x509.Certificate, hash 
 // by SHA-1 (ESSCertID) and SHA-256 (ESSCertIDv2), alone and with their chain.
 func TestOpenSSLVectors(t *testing.T) {
 	rsa, ecdsa := readCertificate(t, "testdata/rsa.pem"), readCertificate(t, "testdata/ecdsa.pem")
-	files := must(filepath.Glob("testdata/*.tsr"))(t)
+	files := testkit.Must(filepath.Glob("testdata/*.tsr"))(t)
 	if len(files) != 8 {
 		t.Fatalf("%d vectors", len(files))
 	}
@@ -72,7 +74,7 @@ func TestOpenSSLVectors(t *testing.T) {
 			if strings.Contains(file, "sha1") {
 				hash = crypto.SHA1
 			}
-			checkOpenSSL(t, must(os.ReadFile(file))(t), leaf, other, hash, strings.Contains(file, "embedded"))
+			checkOpenSSL(t, testkit.Must(os.ReadFile(file))(t), leaf, other, hash, strings.Contains(file, "embedded"))
 		})
 	}
 }
@@ -111,7 +113,7 @@ func opensslReply(t *testing.T, openssl string, key crypto.Signer, chain []*x509
 		"data": []byte("hello"), "config": []byte(config), "serial": []byte("01\n"),
 		"leaf": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: chain[0].Raw}),
 		"root": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: chain[1].Raw}),
-		"key":  pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: must(x509.MarshalPKCS8PrivateKey(key))(t)}),
+		"key":  pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: testkit.Must(x509.MarshalPKCS8PrivateKey(key))(t)}),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, file), content, 0o600); err != nil {
 			t.Fatal(err)
@@ -127,7 +129,7 @@ func opensslReply(t *testing.T, openssl string, key crypto.Signer, chain []*x509
 			t.Fatalf("openssl %v: %v: %s", args[:2], err, out)
 		}
 	}
-	return must(os.ReadFile(filepath.Join(dir, "reply")))(t)
+	return testkit.Must(os.ReadFile(filepath.Join(dir, "reply")))(t)
 }
 
 // certID returns a signing certificate attribute of version 1 or 2.
@@ -150,7 +152,7 @@ func certID(oid asn1.ObjectIdentifier, hash []byte) func(*cryptobyte.Builder) {
 // digest.
 func signWith(t *testing.T, s *Signer, ids ...func(*cryptobyte.Builder)) []byte {
 	t.Helper()
-	info := must(marshalInfo(request("hello"), stampNow()))(t)
+	info := testkit.Must(marshalInfo(request("hello"), stampNow()))(t)
 	var all [][]byte
 	for _, add := range append(ids,
 		attribute(oidContentType, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(oidTSTInfo) }),
@@ -158,14 +160,14 @@ func signWith(t *testing.T, s *Signer, ids ...func(*cryptobyte.Builder)) []byte 
 	) {
 		var b cryptobyte.Builder
 		add(&b)
-		all = append(all, must(b.Bytes())(t))
+		all = append(all, testkit.Must(b.Bytes())(t))
 	}
 	slices.SortFunc(all, bytes.Compare)
 	var set cryptobyte.Builder
 	set.AddASN1(cbasn1.SET, func(b *cryptobyte.Builder) { b.AddBytes(bytes.Join(all, nil)) })
-	attributes := must(set.Bytes())(t)
-	signature := must(s.key.Sign(rand.Reader, digest(s.digest, attributes), s.digest))(t)
-	return must(s.marshal(true, info, attributes, signature))(t)
+	attributes := testkit.Must(set.Bytes())(t)
+	signature := testkit.Must(s.key.Sign(rand.Reader, digest(s.digest, attributes), s.digest))(t)
+	return testkit.Must(s.marshal(true, info, attributes, signature))(t)
 }
 
 func attribute(oid asn1.ObjectIdentifier, value func(*cryptobyte.Builder)) func(*cryptobyte.Builder) {
@@ -182,7 +184,7 @@ func attribute(oid asn1.ObjectIdentifier, value func(*cryptobyte.Builder)) func(
 func TestSigningCertificateAttributes(t *testing.T) {
 	key := keysOfEachKind(t)["P-256"]
 	chain := chainFor(t, key)
-	s := must(NewSigner(key, chain))(t)
+	s := testkit.Must(NewSigner(key, chain))(t)
 	sum := sha1.Sum(chain[0].Raw)
 	v1, v2 := certID(oidSigningCertificate, sum[:]), certID(oidSigningCertificateV2, s.certHash)
 	wrong1, wrong2 := certID(oidSigningCertificate, make([]byte, 20)), certID(oidSigningCertificateV2, make([]byte, 32))
@@ -218,7 +220,7 @@ func TestSigningCertificateAttributes(t *testing.T) {
 func TestTokenCertificatesAreBounded(t *testing.T) {
 	key := keysOfEachKind(t)["P-256"]
 	chain := chainFor(t, key)
-	s := must(NewSigner(key, chain))(t)
+	s := testkit.Must(NewSigner(key, chain))(t)
 	r := request("hello")
 	r.CertReq = true
 	for n, ok := range map[int]bool{0: true, 1: true, maxCertificates: true, maxCertificates + 1: false, 100_000: false} {
@@ -234,8 +236,8 @@ func TestTokenCertificatesAreBounded(t *testing.T) {
 	for size, ok := range map[int]bool{maxChain / 2: true, maxChain: false} {
 		root := &x509.Certificate{SerialNumber: big.NewInt(1)}
 		root.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 2, 3}, Value: make([]byte, size)}}
-		s.chain = must(x509.CreateCertificate(rand.Reader, root, root, key.Public(), key))(t)
-		if _, err := ParseResponse(must(s.Sign(r, stampNow()))(t)); (err == nil) != ok {
+		s.chain = testkit.Must(x509.CreateCertificate(rand.Reader, root, root, key.Public(), key))(t)
+		if _, err := ParseResponse(testkit.Must(s.Sign(r, stampNow()))(t)); (err == nil) != ok {
 			t.Errorf("%d bytes: %v", size, err)
 		}
 	}

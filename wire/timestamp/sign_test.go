@@ -26,34 +26,23 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/testkit"
 )
 
-// must returns a function that returns v, or ends the test if err is set.
-func must[T any](v T, err error) func(testing.TB) T {
-	return func(t testing.TB) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-}
-
 // chainFor certifies key for time-stamping under a new root and returns leaf,
 // root.
 func chainFor(t testing.TB, key crypto.Signer) []*x509.Certificate {
 	t.Helper()
-	rootKey := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
+	rootKey := testkit.Must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
 	root := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "root"}, IsCA: true, BasicConstraintsValid: true,
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
 	}
-	root = must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, root, root, rootKey.Public(), rootKey))(t)))(t)
-	usage := must(asn1.Marshal([]asn1.ObjectIdentifier{{1, 3, 6, 1, 5, 5, 7, 3, 8}}))(t)
+	root = testkit.Must(x509.ParseCertificate(testkit.Must(x509.CreateCertificate(rand.Reader, root, root, rootKey.Public(), rootKey))(t)))(t)
+	usage := testkit.Must(asn1.Marshal([]asn1.ObjectIdentifier{{1, 3, 6, 1, 5, 5, 7, 3, 8}}))(t)
 	leaf := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "tsa"}, NotBefore: root.NotBefore, NotAfter: root.NotAfter,
 		KeyUsage:        x509.KeyUsageDigitalSignature,
 		ExtraExtensions: []pkix.Extension{{Id: oidExtKeyUsage, Critical: true, Value: usage}},
 	}
-	leaf = must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, leaf, root, key.Public(), rootKey))(t)))(t)
+	leaf = testkit.Must(x509.ParseCertificate(testkit.Must(x509.CreateCertificate(rand.Reader, leaf, root, key.Public(), rootKey))(t)))(t)
 	return []*x509.Certificate{leaf, root}
 }
 
@@ -64,22 +53,22 @@ func stampNow() Stamp {
 func keysOfEachKind(t testing.TB) map[string]crypto.Signer {
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
 	return map[string]crypto.Signer{
-		"P-256":   must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t),
-		"P-384":   must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))(t),
-		"P-521":   must(ecdsa.GenerateKey(elliptic.P521(), rand.Reader))(t),
+		"P-256":   testkit.Must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t),
+		"P-384":   testkit.Must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))(t),
+		"P-521":   testkit.Must(ecdsa.GenerateKey(elliptic.P521(), rand.Reader))(t),
 		"RSA":     testkit.RSA(t, 2048),
-		"Ed25519": must(ed, err)(t),
+		"Ed25519": testkit.Must(ed, err)(t),
 	}
 }
 
 func TestSignRoundTrip(t *testing.T) {
-	other := chainFor(t, must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t))
+	other := chainFor(t, testkit.Must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t))
 	for name, key := range keysOfEachKind(t) {
 		chain := chainFor(t, key)
-		signer := must(NewSigner(key, chain))(t)
+		signer := testkit.Must(NewSigner(key, chain))(t)
 		r, stamp := request("hello"), stampNow()
 		r.Nonce, r.CertReq = big.NewInt(99), true
-		token := must(ParseResponse(must(signer.Sign(r, stamp))(t)))(t)
+		token := testkit.Must(ParseResponse(testkit.Must(signer.Sign(r, stamp))(t)))(t)
 		if err := token.VerifySignature(chain[0]); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -110,19 +99,19 @@ func TestHugeKeys(t *testing.T) {
 	for bits, good := range map[uint]bool{8192: true, 8193: false, 240_000: false} {
 		n := new(big.Int).SetBit(big.NewInt(1), int(bits)-1, 1)
 		key := &hugeKey{rsa.PublicKey{N: n, E: 1<<31 - 1}}
-		signer := must(NewSigner(key, chainFor(t, key)))(t)
+		signer := testkit.Must(NewSigner(key, chainFor(t, key)))(t)
 		r := request("hello")
 		r.CertReq = true
-		if _, err := ParseResponse(must(signer.Sign(r, stampNow()))(t)); (err == nil) != good {
+		if _, err := ParseResponse(testkit.Must(signer.Sign(r, stampNow()))(t)); (err == nil) != good {
 			t.Errorf("%d bits: %v", bits, err)
 		}
 	}
 }
 
 func TestSignedMangled(t *testing.T) {
-	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
+	key := testkit.Must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
 	chain := chainFor(t, key)
-	der := must(must(NewSigner(key, chain))(t).Sign(request("hello"), stampNow()))(t)
+	der := testkit.Must(testkit.Must(NewSigner(key, chain))(t).Sign(request("hello"), stampNow()))(t)
 	for i := range der {
 		for bit := range 8 {
 			mangled := bytes.Clone(der)
@@ -135,10 +124,10 @@ func TestSignedMangled(t *testing.T) {
 }
 
 func TestNewSignerRefuses(t *testing.T) {
-	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
+	key := testkit.Must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
 	chain := chainFor(t, key)
 	for name, bad := range map[string][]*x509.Certificate{
-		"no chain": nil, "a root": chain[1:], "another's chain": chainFor(t, must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)),
+		"no chain": nil, "a root": chain[1:], "another's chain": chainFor(t, testkit.Must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)),
 	} {
 		if _, err := NewSigner(key, bad); err == nil {
 			t.Errorf("made a signer of %s", name)
@@ -146,7 +135,7 @@ func TestNewSignerRefuses(t *testing.T) {
 	}
 	r := request("a")
 	r.Policy = asn1.ObjectIdentifier{1, 2, 3}
-	if _, err := must(NewSigner(key, chain))(t).Sign(r, stampNow()); err == nil {
+	if _, err := testkit.Must(NewSigner(key, chain))(t).Sign(r, stampNow()); err == nil {
 		t.Error("signed for another policy")
 	}
 }
@@ -164,7 +153,7 @@ func TestOpenSSLVerify(t *testing.T) {
 		dir := t.TempDir()
 		for file, content := range map[string][]byte{
 			"data": []byte("hello"),
-			"tsr":  must(must(NewSigner(key, chain))(t).Sign(r, stampNow()))(t),
+			"tsr":  testkit.Must(testkit.Must(NewSigner(key, chain))(t).Sign(r, stampNow()))(t),
 			"root": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: chain[1].Raw}),
 		} {
 			if err := os.WriteFile(filepath.Join(dir, file), content, 0o600); err != nil {
@@ -180,8 +169,8 @@ func TestOpenSSLVerify(t *testing.T) {
 }
 
 func BenchmarkSign(b *testing.B) {
-	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(b)
-	signer := must(NewSigner(key, chainFor(b, key)))(b)
+	key := testkit.Must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(b)
+	signer := testkit.Must(NewSigner(key, chainFor(b, key)))(b)
 	r, stamp := request("hello"), stampNow()
 	for b.Loop() {
 		if _, err := signer.Sign(r, stamp); err != nil {
@@ -193,10 +182,10 @@ func BenchmarkSign(b *testing.B) {
 // TestSignerIsNoAuthority checks that an authority's certificate can't be used
 // to sign time-stamps, whatever its usages.
 func TestSignerIsNoAuthority(t *testing.T) {
-	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
+	key := testkit.Must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
 	leaf := *chainFor(t, key)[0]
 	leaf.IsCA, leaf.BasicConstraintsValid, leaf.ExtraExtensions = true, true, leaf.Extensions
-	ca := must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, &leaf, &leaf, key.Public(), key))(t)))(t)
+	ca := testkit.Must(x509.ParseCertificate(testkit.Must(x509.CreateCertificate(rand.Reader, &leaf, &leaf, key.Public(), key))(t)))(t)
 	if _, err := NewSigner(key, []*x509.Certificate{ca}); err == nil || !strings.Contains(err.Error(), "belongs to an authority") {
 		t.Errorf("got %v", err)
 	}
