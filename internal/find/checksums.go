@@ -37,34 +37,35 @@ var sumNames = []string{"sha256sum", "sha384sum", "sha512sum"}
 // checksums yields a list and its files. If the list has a bundle, it counts for its files
 // by their digests; else each file needs a bundle of its own, and must be the one that is
 // listed. Lists and manifests of the directory count, and object, as well.
-func (f Finder) checksums(path string, yield func(Target) bool) {
+func (f Finder) checksums(path string, yield func(Item) bool) {
 	f.covered.search(filepath.Dir(path))
 	lines, signed, err := f.readList(path)
 	if err != nil && !isNamedForSums(filepath.Base(path)) {
-		yield(f.target(Target{Name: path, path: path})) // a file of that name, and no list
+		yield(f.item(Item{Subject: file{path: path}})) // a file of that name, and no list
 		return
 	}
 	if err != nil {
-		yield(Target{Name: path, Problem: fault.Of(err).With("list-itself", path+Suffix)})
+		yield(failed(path, fault.Of(err).With("list-itself", path+Suffix)))
 		return
 	}
-	if signed != nil && !yield(f.target(Target{Name: path, path: path, List: signed})) {
+	if signed != nil && !yield(f.item(Item{Subject: file{path: path}, By: signed})) {
 		return
 	}
 	for _, line := range lines {
 		name := filepath.Join(filepath.Dir(path), line.name)
-		target := f.target(Target{Name: name, path: name, found: true, listed: line})
-		if signed != nil && len(target.Mentions) == 0 { // by a bundle that was given
-			target.Mentions, target.List = []Mention{{List: signed, Checksum: line, place: name}}, nil
+		item := f.item(Item{Subject: listed{file{name, true}, line}})
+		if signed != nil && len(item.Claims) == 0 { // by a bundle that was given
+			line.By, line.place = signed, name
+			item.Claims, item.By = []Claim{line}, nil
 		}
-		if !yield(target) {
+		if !yield(item) {
 			return
 		}
 	}
 }
 
 // readList returns the lines of a list, and the list itself where it has a bundle.
-func (f Finder) readList(path string) ([]Checksum, *List, error) {
+func (f Finder) readList(path string) ([]Claim, *Item, error) {
 	raw, err := ReadFile(path, maxChecksums)
 	if err != nil {
 		return nil, nil, err
@@ -73,23 +74,30 @@ func (f Finder) readList(path string) ([]Checksum, *List, error) {
 	if err != nil {
 		return nil, nil, fault.Unreadable(path, fmt.Errorf("not a list of checksums: %w", err))
 	}
-	self := Target{Name: path, path: path, content: raw, Bundles: f.Bundles, given: f.Detached}
-	if self.given == nil && len(self.evidence()) == 0 {
+	self := &Item{Subject: content{file{path: path}, raw}, bundles: f.Bundles, detached: f.Detached}
+	if self.detached == nil && len(self.evidence()) == 0 {
 		return lines, nil, nil
 	}
-	return lines, &List{Target: self}, nil
+	return lines, self, nil
 }
 
-// Checksum is a line of a list.
-type Checksum struct {
+// A Claim says which content a file has: a line of a list of checksums, or a subject of a
+// manifest.
+type Claim struct {
 	Hash   crypto.Hash
 	Digest []byte
-	name   string
+	By     *Item // the signed list, or the manifest; nil: nobody has signed it
+
+	Malformed bool // of a manifest that objects, and does not count
+
+	name  string // of the file, in the directory of the list
+	place string // the file, as shown to users
+	at    string // the file, by the list's directory without links and its name
 }
 
-func parseChecksums(raw []byte) ([]Checksum, error) {
-	var all []Checksum
-	seen := map[string]Checksum{}
+func parseChecksums(raw []byte) ([]Claim, error) {
+	var all []Claim
+	seen := map[string]Claim{}
 	for number, line := range strings.Split(string(raw), "\n") {
 		line = strings.TrimSuffix(line, "\r")
 		if line == "" || line[0] == '#' {
@@ -123,7 +131,7 @@ func parseChecksums(raw []byte) ([]Checksum, error) {
 //	5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03 *bin/tool
 //	SHA256 (bin/tool) = 5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03
 //	\5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03  a\\b
-func parseChecksum(line string) (Checksum, error) {
+func parseChecksum(line string) (Claim, error) {
 	text, escaped := strings.CutPrefix(line, `\`)
 	word, name, digits := splitBSD(text)
 	if digits == "" {
@@ -135,18 +143,18 @@ func parseChecksum(line string) (Checksum, error) {
 	digest, err := hex.DecodeString(digits)
 	algorithm := map[int]crypto.Hash{sha256.Size: crypto.SHA256, sha512.Size384: crypto.SHA384, sha512.Size: crypto.SHA512}[len(digest)]
 	if err != nil || algorithm == 0 || name == "" || word != "" && word != strings.ReplaceAll(algorithm.String(), "-", "") {
-		return Checksum{}, errors.New("want a SHA-256, SHA-384 or SHA-512 in hexadecimal, two spaces and a name; or SHA256 (NAME) = DIGEST")
+		return Claim{}, errors.New("want a SHA-256, SHA-384 or SHA-512 in hexadecimal, two spaces and a name; or SHA256 (NAME) = DIGEST")
 	}
 	if escaped {
 		if name, err = unescape(name); err != nil {
-			return Checksum{}, err
+			return Claim{}, err
 		}
 	}
 	name = filepath.FromSlash(name)
 	if !filepath.IsLocal(name) {
-		return Checksum{}, fmt.Errorf("%q is outside of the list's directory", name)
+		return Claim{}, fmt.Errorf("%q is outside of the list's directory", name)
 	}
-	return Checksum{algorithm, digest, filepath.Clean(name)}, nil
+	return Claim{Hash: algorithm, Digest: digest, name: filepath.Clean(name)}, nil
 }
 
 // splitBSD splits a line "SHA256 (NAME) = DIGEST", or as openssl writes it without spaces
@@ -189,12 +197,12 @@ func unescape(name string) (string, error) {
 	return out.String(), nil
 }
 
-// List vouches for several files, and is judged once: a signed list of checksums,
-// or bundles that name the files themselves, as a manifest does.
-type List struct {
-	Target    Target
-	Malformed bool // a manifest that objects, and does not count
+// Manifest reports whether the item is bundles that name files themselves, as a manifest
+// does. It is judged once, as a signed list of checksums is.
+func (i *Item) Manifest() bool {
+	_, ok := i.Subject.(claimed)
+	return ok
 }
 
-// Manifest reports whether the list is bundles, which name files themselves.
-func (l *List) Manifest() bool { return l.Target.claimed }
+// Given returns the first file of the bundles that were given.
+func (i *Item) Given() string { return i.bundles[0] }

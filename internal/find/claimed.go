@@ -48,8 +48,8 @@ func SubjectOf(s intoto.Statement) (verify.Artifact, error) {
 }
 
 // beside reports whether a bundle was found next to the file, rather than given.
-func (t Target) beside(p Source) bool {
-	return t.path != "" && len(t.Bundles) == 0 && t.given == nil && !t.claimed && !p.Elsewhere
+func (i Item) beside(p Source) bool {
+	return i.path() != "" && len(i.bundles) == 0 && i.detached == nil && !p.Elsewhere
 }
 
 // calls reports whether a statement about several artifacts gives this name to the
@@ -75,10 +75,10 @@ func calls(r *verify.Result, name string) bool {
 
 // CheckName returns a check that refuses a file under a name that its statement does
 // not give it. It passes every result of a bundle that was not found beside the file.
-func (t Target) CheckName(p Source) func(*verify.Result) error {
+func (i Item) CheckName(p Source) func(*verify.Result) error {
 	return func(r *verify.Result) error {
-		name := filepath.Base(t.path)
-		if !t.beside(p) || calls(r, name) {
+		name := filepath.Base(i.path())
+		if !i.beside(p) || calls(r, name) {
 			return nil
 		}
 		return &verify.Error{

@@ -20,14 +20,6 @@ import (
 // repository is the entry of a directory that is the root of a Git repository.
 const repository = ".git"
 
-// Mention is what a signed list or a manifest says about one file.
-type Mention struct {
-	List *List
-	Checksum
-	place string // the file, as shown to users
-	at    string // the file, by the list's directory without links and the name in the list
-}
-
 // coverage holds the signed lists of checksums and the manifests of the directories
 // that have been searched, and what they say about files. Files and directories are
 // keyed by absolute path, in which no directory is a link: a file has the same key
@@ -36,7 +28,7 @@ type coverage struct {
 	mute    bool   // bundles are given: only tells manifests from other bundles
 	cwd     string // without links
 	folders map[string]*folder
-	files   map[string][]Mention
+	files   map[string][]Claim
 	real    map[string]string // directories without links, by absolute path
 }
 
@@ -53,7 +45,7 @@ type folder struct {
 }
 
 func newCoverage(mute bool) *coverage {
-	c := &coverage{mute: mute, folders: map[string]*folder{}, files: map[string][]Mention{}, real: map[string]string{}}
+	c := &coverage{mute: mute, folders: map[string]*folder{}, files: map[string][]Claim{}, real: map[string]string{}}
 	if cwd, err := os.Getwd(); err == nil { // else absolute paths are covered nevertheless
 		c.cwd = c.resolve(cwd)
 	}
@@ -221,31 +213,33 @@ func (c *coverage) readSigned(path string, here *folder, budget *manifestBudget)
 	default:
 		here.names = append(here.names, path)
 		for _, line := range lines {
-			c.mention(filepath.Dir(path), line, signed)
+			line.By = signed
+			c.mention(filepath.Dir(path), line)
 		}
 	}
 }
 
-// mention notes that the list says what line says about a file below dir.
-func (c *coverage) mention(dir string, line Checksum, by *List) {
-	place := filepath.Join(dir, line.name)
-	key := c.key(place)
-	at := filepath.Join(c.resolve(c.abs(dir)), line.name)
-	c.files[key] = append(c.files[key], Mention{by, line, place, at})
+// mention notes a claim about a file below dir.
+func (c *coverage) mention(dir string, line Claim) {
+	line.place = filepath.Join(dir, line.name)
+	line.at = filepath.Join(c.resolve(c.abs(dir)), line.name)
+	key := c.key(line.place)
+	c.files[key] = append(c.files[key], line)
 }
 
-// annotate adds to a target what lists and manifests say about its file.
-func (c *coverage) annotate(t Target) Target {
-	if c == nil || c.mute || t.path == "" {
-		return t
+// annotate adds to an item what lists and manifests claim about its file.
+func (c *coverage) annotate(i Item) Item {
+	path := i.path()
+	if c == nil || c.mute || path == "" {
+		return i
 	}
-	t.Mentions = c.files[c.key(t.path)]
-	for _, here := range c.foldersAbove(t.path) {
-		t.asked = append(t.asked, here.names...)
-		t.unread = cmp.Or(t.unread, here.unread)
-		t.Unseen = cmp.Or(t.Unseen, here.unseen)
+	i.Claims = c.files[c.key(path)]
+	for _, here := range c.foldersAbove(path) {
+		i.asked = append(i.asked, here.names...)
+		i.unread = cmp.Or(i.unread, here.unread)
+		i.Unseen = cmp.Or(i.Unseen, here.unseen)
 	}
-	return t
+	return i
 }
 
 // foldersAbove returns the directories above the file at path that have been read, both
@@ -268,7 +262,7 @@ func (c *coverage) foldersAbove(path string) []*folder {
 
 // byManifest reports whether a manifest names the file at path.
 func (c *coverage) byManifest(path string) bool {
-	return c != nil && slices.ContainsFunc(c.files[c.key(path)], func(m Mention) bool { return m.List.Manifest() })
+	return c != nil && slices.ContainsFunc(c.files[c.key(path)], func(m Claim) bool { return m.By.Manifest() })
 }
 
 // manifest reports whether the bundle at path is a manifest, and what is wrong with it.
@@ -288,26 +282,26 @@ func (c *coverage) manifest(path string) (isManifest bool, err error) {
 // rest returns the files that manifests name, that are within what the user named, and
 // that the search for files has not found: they are missing, or stand where the search
 // does not look, such as behind a link to a directory.
-func (c *coverage) rest(within func(path string) bool, found map[string]bool) []Target {
+func (c *coverage) rest(within func(path string) bool, found map[string]bool) []Item {
 	if c == nil || c.mute {
 		return nil
 	}
-	var all []Target
+	var all []Item
 	for _, key := range slices.Sorted(maps.Keys(c.files)) {
-		byManifest := func(m Mention) bool { return m.List.Manifest() && within(m.at) } // a list may name more than is kept
+		byManifest := func(m Claim) bool { return m.By.Manifest() && within(m.at) } // a list may name more than is kept
 		if found[key] || !slices.ContainsFunc(c.files[key], byManifest) {
 			continue
 		}
 		place := c.files[key][0].place
-		t := Target{Name: place, path: place, found: true}
+		i := Item{Subject: file{place, true}}
 		info, err := os.Stat(place)
 		if err == nil && info.IsDir() {
 			err = &fs.PathError{Op: "open", Path: place, Err: fs.ErrNotExist} // as a file
 		}
 		if err != nil {
-			t.Problem = notFound(place, err)
+			i.Err = notFound(place, err)
 		}
-		all = append(all, c.annotate(t))
+		all = append(all, c.annotate(i))
 	}
 	return all
 }
@@ -330,11 +324,11 @@ const maxAsked = 5
 
 // notNamed words that no list or manifest names the file; it is empty where there is
 // none.
-func (t Target) notNamed() string {
-	if len(t.asked) == 0 || len(t.Mentions) > 0 {
+func (i Item) notNamed() string {
+	if len(i.asked) == 0 || len(i.Claims) > 0 {
 		return ""
 	}
-	names, more := t.asked, ""
+	names, more := i.asked, ""
 	if len(names) > maxAsked {
 		names, more = names[:maxAsked], fmt.Sprintf(" and %d more", len(names)-maxAsked)
 	}

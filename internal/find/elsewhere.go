@@ -105,37 +105,27 @@ func (f Finder) HintImage(err error) error {
 	return err
 }
 
-// image returns the target of a reference.
-func (f Finder) image(reference string) Target {
+// image returns the item of a reference.
+func (f Finder) image(reference string) Item {
 	if len(f.Bundles) > 0 || f.Detached != nil {
-		return Target{Name: reference, Problem: &fault.Problem{
+		return failed(reference, &fault.Problem{
 			Exit: fault.ExitUsage, Subject: reference, Code: "usage", Remedy: "image-digest",
 			Err: errors.New("the bundles of an image are in its registry"),
-		}}
+		})
 	}
-	return Target{Name: reference, registry: f.Registry}
+	return Item{Subject: image{Digest{Artifact: reference}, f.Registry}}
 }
 
-// Look gets digest and bundles of an artifact that is elsewhere.
-func (t *Target) Look(ctx context.Context) error {
-	held, err := t.registry.Look(ctx, t.Name)
+// look asks the registry for the image's digest and its bundles.
+func (i image) look(ctx context.Context) (Evidence, error) {
+	held, err := i.registry.Look(ctx, i.Artifact)
 	if err != nil {
-		return err
+		return Evidence{}, err
 	}
 	if len(held.Digest) != sha256.Size {
-		return fault.Unreadable(t.Name, fmt.Errorf("a digest of %d bytes", len(held.Digest)))
+		return Evidence{}, fault.Unreadable(i.Artifact, fmt.Errorf("a digest of %d bytes", len(held.Digest)))
 	}
-	t.Digest, t.held, t.more = held.Digest, SourcesOf(held.Bundles), held.More
-	return nil
-}
-
-// LookAgain gets what else hangs there, if there may be something.
-func (t *Target) LookAgain(ctx context.Context) ([]Source, error) {
-	if t.more == nil {
-		return nil, nil
-	}
-	bundles, err := t.more(ctx)
-	return SourcesOf(bundles), err
+	return Evidence{Digest{i.Artifact, held.Digest}, SourcesOf(held.Bundles), held.More}, nil
 }
 
 // SourcesOf returns the sources of bundles that are kept elsewhere. It releases their
@@ -192,5 +182,8 @@ func names(payload, digest []byte) error {
 	return nil
 }
 
-// InRegistry reports whether the target is an image in a registry.
-func (t Target) InRegistry() bool { return t.registry != nil }
+// InRegistry reports whether a subject is an image in a registry.
+func InRegistry(s Subject) bool {
+	_, ok := s.(image)
+	return ok
+}

@@ -4,6 +4,8 @@ package find
 
 import (
 	"bytes"
+	"context"
+	"crypto"
 	"errors"
 	"fmt"
 	"io"
@@ -23,14 +25,11 @@ const DetachedName = "detached signature"
 const maxBundles = 1000
 
 // evidence returns the files of bundles that exist or should exist.
-func (t Target) evidence() []string {
-	if len(t.Bundles) > 0 {
-		return t.Bundles
+func (i Item) evidence() []string {
+	if len(i.bundles) > 0 || i.path() == "" {
+		return i.bundles
 	}
-	if t.path == "" {
-		return nil
-	}
-	return Beside(t.path)
+	return Beside(i.path())
 }
 
 // Source is a bundle and where it was found, or why it can't be read.
@@ -46,24 +45,63 @@ type Source struct {
 // elsewhere is the remedy where a bundle is not beside its artifact.
 const elsewhere = "elsewhere"
 
-// Sources reads the artifact's bundles. There are none, and no error, only when
-// that was seen.
-func (t Target) Sources() ([]Source, error) {
-	if t.given != nil {
-		return []Source{{File: DetachedName, Name: DetachedName, Bundle: t.given}}, nil
+// Evidence is the bundles of an item.
+type Evidence struct {
+	Subject Subject // what they are about: the item's, or its digest
+	Sources []Source
+
+	// More returns what else is attached to an image, which takes longer to see and is
+	// looked at where Sources are not enough; nil: nothing is.
+	More func(context.Context) ([]Hanging, error)
+}
+
+// Evidence reads the bundles of the item. There are none, and no error, only when that was
+// seen.
+func (i Item) Evidence(ctx context.Context) (Evidence, error) {
+	e := Evidence{Subject: i.Subject, Sources: i.held}
+	if i.detached != nil {
+		e.Sources = []Source{{File: DetachedName, Name: DetachedName, Bundle: i.detached}}
+		return e, nil
 	}
-	if t.registry != nil || t.held != nil {
-		return t.held, nil
+	if image, ok := i.Subject.(image); ok {
+		return image.look(ctx)
 	}
-	files := t.evidence()
-	var all []Source
+	files := i.evidence()
 	for _, file := range files {
-		all = append(all, readPieces(file, len(t.Bundles) > 0)...)
+		e.Sources = append(e.Sources, readPieces(file, len(i.bundles) > 0)...)
 	}
-	if len(all) > maxBundles {
-		return nil, fault.Unreadable(files[0], fmt.Errorf("more than %d bundles", maxBundles))
+	if len(e.Sources) > maxBundles {
+		return e, fault.Unreadable(files[0], fmt.Errorf("more than %d bundles", maxBundles))
 	}
-	return all, nil
+	return e, nil
+}
+
+// Sums reads the item, and returns its SHA-256 and the digests by which lists and manifests
+// claim it. A file that was named by naming a list must be the one that is listed.
+func (i Item) Sums(ctx context.Context, stdin io.Reader) (digests, error) {
+	if i.Err != nil {
+		return nil, i.Err
+	}
+	l, _ := i.Subject.(listed)
+	want := l.claim
+	hashes := []crypto.Hash{want.Hash}
+	for _, c := range i.Claims {
+		hashes = append(hashes, c.Hash)
+	}
+	sums, err := i.Subject.sums(ctx, stdin, hashes...)
+	if err == nil && want.Digest != nil && !bytes.Equal(sums[want.Hash], want.Digest) {
+		err = Mismatch(i.Name(), DigestText(want.Hash, want.Digest)+", by the list", DigestText(want.Hash, sums[want.Hash]))
+	}
+	return sums, err
+}
+
+// CheckListed refuses a file that is not the one that is listed, if it was named by naming a
+// list.
+func (i Item) CheckListed(ctx context.Context) (err error) {
+	if _, ok := i.Subject.(listed); ok {
+		_, err = i.Sums(ctx, nil)
+	}
+	return err
 }
 
 // readPieces reads a file of one bundle, or of one a line.
@@ -152,27 +190,29 @@ func ReadBundles(file string) ([]*bundle.Bundle, error) {
 
 // Unsigned returns the problem of an artifact without a bundle in all places that were
 // searched, among them the named store, unless its name is empty.
-func (t Target) Unsigned(store string) error {
-	p := &fault.Problem{Exit: fault.ExitRefused, Subject: t.Name, Code: "unsigned"}
-	artifact := artifactOf(t.path)
+func (i Item) Unsigned(store string) error {
+	p := &fault.Problem{Exit: fault.ExitRefused, Subject: i.Name(), Code: "unsigned"}
+	path, missing := i.path(), "there is no "+i.path()+Suffix
+	artifact, notNamed := artifactOf(path), i.notNamed()
+	_, isListed := i.Subject.(listed)
 	switch {
-	case t.registry != nil:
+	case InRegistry(i.Subject):
 		p.Err = errors.New("the registry has the image, and no bundle on it")
-	case t.path == "" && store == "":
-		return &fault.Problem{Exit: fault.ExitUsage, Subject: t.Name, Code: "usage", Err: errors.New("needs --bundle")}
-	case t.path == "":
+	case path == "" && store == "":
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: i.Name(), Code: "usage", Err: errors.New("needs --bundle")}
+	case path == "":
 		p.Err = fmt.Errorf("%s has no bundle of it", store)
 		return p
-	case artifact != t.path:
-		p.Err, p.Remedy, p.Names = fmt.Errorf("there is no %s%s", t.path, Suffix), "artifact", []string{artifact}
-	case t.unread != "":
-		p = fault.CouldNotLook(t.Name, fmt.Errorf("there is no %s%s, and %s, which may name it, was not read", t.path, Suffix, t.unread))
-	case t.listed.Digest != nil && t.notNamed() == "":
+	case artifact != path:
+		p.Err, p.Remedy, p.Names = errors.New(missing), "artifact", []string{artifact}
+	case i.unread != "":
+		p = fault.CouldNotLook(path, fmt.Errorf("%s, and %s, which may name it, was not read", missing, i.unread))
+	case isListed && notNamed == "":
 		p.Err, p.Remedy = errors.New("neither the file nor the list that it stands in has a bundle"), elsewhere
-	case t.notNamed() != "":
-		p.Err, p.Remedy = fmt.Errorf("there is no %s%s, and %s", t.path, Suffix, t.notNamed()), elsewhere
+	case notNamed != "":
+		p.Err, p.Remedy = fmt.Errorf("%s, and %s", missing, notNamed), elsewhere
 	default:
-		p.Err, p.Remedy = fmt.Errorf("there is no %s%s", t.path, Suffix), elsewhere
+		p.Err, p.Remedy = errors.New(missing), elsewhere
 	}
 	if store != "" {
 		p.Err = fmt.Errorf("%w, and %s has none of it", p.Err, store)

@@ -4,7 +4,6 @@ package find
 
 import (
 	"cmp"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -29,29 +28,30 @@ const (
 
 var suffixes = []string{Suffix, LinesSuffix, oldSuffix}
 
-// Target is an artifact to be judged, and where its bundles are.
-type Target struct {
-	Name    string // as it was given, or found
-	path    string // of the artifact's file
-	Digest  []byte // SHA-256 in place of the file
-	content []byte // in place of the file
-	stdin   bool
-	found   bool     // below a directory, by a pattern or in a list: not named itself
-	Bundles []string // files; empty: beside the artifact
-	given   *bundle.Bundle
-	held    []Source // what the registry has
-	Problem error    // known before anything is judged
-	listed  Checksum // of the list of checksums that was named
-	List    *List    // the bundles given, that vouch for it; or the signed list that it is
-	claimed bool     // what its bundles name themselves, in place of a file
+// An Item is a subject to be judged, with what the finder knows of it.
+type Item struct {
+	Subject
+	Err    error   // why it can't be judged
+	By     *Item   // the bundles given, that vouch for it; or the signed list that it is
+	Claims []Claim // by lists and manifests of its directory and those above
+	Unseen error   // see folder
 
-	Mentions []Mention // by lists and manifests of its directory and those above
-	asked    []string  // these, whether they mention it or not
-	unread   string    // see folder
-	Unseen   error     // see folder
+	bundles  []string // files; empty: beside the artifact
+	detached *bundle.Bundle
+	held     []Source // of a manifest
+	asked    []string // lists and manifests, whether they mention it or not
+	unread   string   // see folder
+}
 
-	registry Registry                                 // where the artifact is, when it is no file
-	more     func(context.Context) ([]Hanging, error) // see Held
+// failed returns the item of an argument that can't be judged.
+func failed(name string, err error) Item { return Item{Subject: file{path: name}, Err: err} }
+
+// path returns the path of the item's file, and "" if it has none.
+func (i Item) path() string {
+	if f, ok := i.Subject.(interface{ at() string }); ok {
+		return f.at()
+	}
+	return ""
 }
 
 // Finder says where bundles are when they are not beside their artifacts.
@@ -60,7 +60,7 @@ type Finder struct {
 	Detached *bundle.Bundle // put together of detached evidence, for one artifact
 	Registry Registry       // nil: arguments name files
 
-	shared  *List     // the bundles, where there are several artifacts
+	shared  *Item     // the bundles, where there are several artifacts
 	covered *coverage // of the directories that were named; nil: bundles are given
 }
 
@@ -73,21 +73,21 @@ func (f Finder) covering() Finder {
 	return f
 }
 
-func (f Finder) target(t Target) Target {
-	t.Bundles, t.given, t.List = f.Bundles, f.Detached, cmp.Or(t.List, f.shared)
-	return f.covered.annotate(t)
+func (f Finder) item(i Item) Item {
+	i.bundles, i.detached, i.By = f.Bundles, f.Detached, cmp.Or(i.By, f.shared)
+	return f.covered.annotate(i)
 }
 
-// All yields the targets of all arguments.
-func (f Finder) All(args []string) iter.Seq[Target] {
+// All yields the items of all arguments.
+func (f Finder) All(args []string) iter.Seq[Item] {
 	if len(f.Bundles) > 0 && Several(args) {
 		f.shared = sharedBy(f.Bundles)
 	}
 	f = f.covering()
-	return func(yield func(Target) bool) {
+	return func(yield func(Item) bool) {
 		for _, arg := range args {
-			for target := range f.Find(arg) {
-				if !yield(target) {
+			for item := range f.Find(arg) {
+				if !yield(item) {
 					return
 				}
 			}
@@ -98,18 +98,18 @@ func (f Finder) All(args []string) iter.Seq[Target] {
 // Find yields what an argument names: - is standard input, sha256:HEX a digest,
 // a directory all files below it, a file of checksums the files that it lists;
 // stars and brackets are expanded where no file has that name; an image is what
-// Subject says. What cannot be found is a target with its problem.
-func (f Finder) Find(arg string) iter.Seq[Target] {
+// Subject says. What cannot be found is an item with its error.
+func (f Finder) Find(arg string) iter.Seq[Item] {
 	f = f.covering()
 	return f.find(arg)
 }
 
-func (f Finder) find(arg string) iter.Seq[Target] {
-	return func(yield func(Target) bool) {
+func (f Finder) find(arg string) iter.Seq[Item] {
+	return func(yield func(Item) bool) {
 		text, image, err := f.Subject(arg)
 		switch {
 		case err != nil:
-			yield(Target{Name: arg, Problem: err})
+			yield(failed(arg, err))
 			return
 		case image:
 			yield(f.image(text))
@@ -119,21 +119,21 @@ func (f Finder) find(arg string) iter.Seq[Target] {
 		info, err := os.Stat(arg)
 		switch {
 		case arg == "-":
-			yield(f.target(Target{Name: arg, stdin: true}))
+			yield(f.item(Item{Subject: Input(arg)}))
 		case errors.Is(err, fs.ErrNotExist) && isDigest(arg):
-			yield(f.target(digestTarget(arg)))
+			yield(f.item(digestItem(arg)))
 		case errors.Is(err, fs.ErrNotExist) && hasStars(arg):
 			f.glob(arg, yield)
 		case err != nil:
 			f.covered.search(filepath.Dir(arg))
-			yield(f.covered.annotate(Target{Name: arg, path: arg, Problem: f.HintImage(notFound(arg, err))}))
+			yield(f.covered.annotate(failed(arg, f.HintImage(notFound(arg, err)))))
 		case info.IsDir():
 			f.directory(arg, yield)
 		case IsChecksums(arg):
 			f.checksums(arg, yield)
 		default:
 			f.covered.search(filepath.Dir(arg))
-			yield(f.target(Target{Name: arg, path: arg}))
+			yield(f.item(Item{Subject: file{path: arg}}))
 		}
 	}
 }
@@ -151,15 +151,15 @@ func isDigest(text string) bool {
 	return strings.HasPrefix(text, "sha256:") || strings.HasPrefix(text, "sha512:")
 }
 
-func digestTarget(arg string) Target {
+func digestItem(arg string) Item {
 	digest, err := hex.DecodeString(strings.TrimPrefix(arg, "sha256:"))
 	if strings.HasPrefix(arg, "sha512:") {
-		return Target{Name: arg, Problem: fault.Unreadable(arg, errors.New("digests by SHA-512 are not supported: want sha256: and 64 hexadecimal digits"))}
+		return failed(arg, fault.Unreadable(arg, errors.New("digests by SHA-512 are not supported: want sha256: and 64 hexadecimal digits")))
 	}
 	if err != nil || len(digest) != sha256.Size {
-		return Target{Name: arg, Problem: fault.Unreadable(arg, errors.New("want sha256: and 64 hexadecimal digits"))}
+		return failed(arg, fault.Unreadable(arg, errors.New("want sha256: and 64 hexadecimal digits")))
 	}
-	return Target{Name: arg, Digest: digest}
+	return Item{Subject: Digest{arg, digest}}
 }
 
 // IsBundle reports whether a file of this name is a bundle.
@@ -199,12 +199,12 @@ func Several(args []string) bool {
 // Files yields what an argument names for signing. It differs from [Finder.Find] for a
 // directory, of which it yields the files without regard to bundles, and for a list of
 // checksums, of which it yields the list too.
-func (f Finder) Files(arg string) iter.Seq[Target] {
+func (f Finder) Files(arg string) iter.Seq[Item] {
 	arg = direct(arg)
 	info, err := os.Stat(arg)
-	return func(yield func(Target) bool) {
+	return func(yield func(Item) bool) {
 		if err != nil || !info.IsDir() {
-			if err == nil && IsChecksums(arg) && !yield(Target{Name: arg, path: arg}) {
+			if err == nil && IsChecksums(arg) && !yield(Item{Subject: file{path: arg}}) {
 				return
 			}
 			f.find(arg)(yield)
@@ -213,11 +213,11 @@ func (f Finder) Files(arg string) iter.Seq[Target] {
 		_ = walk(arg, func(path string, entry fs.DirEntry, err error) error {
 			switch {
 			case err != nil:
-				return stopUnless(yield(Target{Name: path, Problem: fault.CouldNotLook(path, err)}), entry)
+				return stopUnless(yield(failed(path, fault.CouldNotLook(path, err))), entry)
 			case entry.IsDir(), IsBundle(path):
 				return nil
 			}
-			return stopUnless(yield(Target{Name: path, path: path, found: true}), nil)
+			return stopUnless(yield(Item{Subject: file{path, true}}), nil)
 		})
 	}
 }
@@ -234,65 +234,65 @@ func walk(dir string, visit fs.WalkDirFunc) error {
 // directory yields every file below dir except bundles. For a bundle without its
 // artifact, it yields the missing artifact. Files that a manifest names and the walk
 // does not reach follow.
-func (f Finder) directory(dir string, yield func(Target) bool) {
+func (f Finder) directory(dir string, yield func(Item) bool) {
 	found, stopped := map[string]bool{}, false
-	tell := func(t Target, unread fs.DirEntry) error {
-		found[f.covered.key(t.Name)] = true
-		stopped = !yield(t)
+	tell := func(i Item, unread fs.DirEntry) error {
+		found[f.covered.key(i.Name())] = true
+		stopped = !yield(i)
 		return stopUnless(!stopped, unread)
 	}
 	f.covered.search(dir)
 	err := walk(dir, func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
-			return tell(Target{Name: path, Problem: fault.CouldNotLook(path, err)}, entry)
+			return tell(failed(path, fault.CouldNotLook(path, err)), entry)
 		case entry.IsDir():
 			f.covered.read(path)
 			return nil
 		}
-		if target, wanted := f.inDirectory(path); wanted {
-			return tell(target, nil)
+		if item, wanted := f.inDirectory(path); wanted {
+			return tell(item, nil)
 		}
 		return nil
 	})
-	for _, target := range f.covered.rest(f.covered.below(dir, func(string) bool { return true }), found) {
+	for _, item := range f.covered.rest(f.covered.below(dir, func(string) bool { return true }), found) {
 		if stopped {
 			return
 		}
-		_ = tell(target, nil)
+		_ = tell(item, nil)
 	}
 	if err == nil && len(found) == 0 {
-		yield(Target{Name: dir, Problem: fault.Unreadable(dir, errors.New("no file in this directory"))})
+		yield(failed(dir, fault.Unreadable(dir, errors.New("no file in this directory"))))
 	}
 }
 
-// inDirectory returns the target of a file in a directory: the file, or the missing
-// artifact of a bundle. A manifest has no target.
-func (f Finder) inDirectory(path string) (target Target, wanted bool) {
+// inDirectory returns the item of a file in a directory: the file, or the missing
+// artifact of a bundle. A manifest has no item.
+func (f Finder) inDirectory(path string) (item Item, wanted bool) {
 	isManifest, err := f.covered.manifest(path)
 	switch {
 	case isManifest:
-		return Target{Name: path, Problem: err}, err != nil
+		return failed(path, err), err != nil
 	case IsBundle(path) && !f.covered.byManifest(path):
 		if f.covered.byManifest(artifactOf(path)) {
-			return Target{}, false // which is among the rest
+			return Item{}, false // which is among the rest
 		}
 		return missingArtifact(path)
 	}
-	return f.target(Target{Name: path, path: path, found: true}), true
+	return f.item(Item{Subject: file{path, true}}), true
 }
 
 // missingArtifact returns the artifact of a bundle if that does not exist.
-func missingArtifact(path string) (Target, bool) {
+func missingArtifact(path string) (Item, bool) {
 	artifact := artifactOf(path)
 	info, err := os.Stat(artifact)
 	if err == nil && info.IsDir() {
 		err = fmt.Errorf("%s is of no file: %w", path, fs.ErrNotExist)
 	}
 	if err == nil {
-		return Target{}, false
+		return Item{}, false
 	}
-	return Target{Name: artifact, Problem: notFound(artifact, err)}, true
+	return failed(artifact, notFound(artifact, err)), true
 }
 
 // stopUnless ends a walk that nobody listens to any more, and passes by a

@@ -19,11 +19,11 @@ func hasStars(arg string) bool { return strings.ContainsAny(arg, "*?[") }
 // glob yields the files that match a pattern, except bundles: each part of the path as
 // in package path, and ** for any number of directories. It is an error when
 // nothing fits; a directory that can't be read may have hidden what does.
-func (f Finder) glob(pattern string, yield func(Target) bool) {
+func (f Finder) glob(pattern string, yield func(Item) bool) {
 	parts := strings.Split(filepath.ToSlash(pattern), "/")
 	for _, part := range parts {
 		if _, err := path.Match(part, ""); err != nil {
-			yield(Target{Name: pattern, Problem: fault.Unreadable(pattern, err)})
+			yield(failed(pattern, fault.Unreadable(pattern, err)))
 			return
 		}
 	}
@@ -38,38 +38,38 @@ func (f Finder) glob(pattern string, yield func(Target) bool) {
 	f.covered.search(filepath.FromSlash(top))
 	fits := func(rel string) bool { return fit(parts[fixed:], strings.Split(filepath.ToSlash(rel), "/")) }
 	found, stopped := map[string]bool{}, false
-	tell := func(t Target) error {
-		found[f.covered.key(t.Name)] = true
-		stopped = !yield(t)
+	tell := func(i Item) error {
+		found[f.covered.key(i.Name())] = true
+		stopped = !yield(i)
 		return stopUnless(!stopped, nil)
 	}
 	err := walk(filepath.FromSlash(top), func(name string, entry fs.DirEntry, err error) error {
-		target, fits, next := f.fitting(parts[fixed:], top, name, entry, err)
+		item, fits, next := f.fitting(parts[fixed:], top, name, entry, err)
 		if !fits {
 			return next
 		}
-		return tell(target)
+		return tell(item)
 	})
-	for _, target := range f.covered.rest(f.covered.below(filepath.FromSlash(top), fits), found) {
+	for _, item := range f.covered.rest(f.covered.below(filepath.FromSlash(top), fits), found) {
 		if stopped {
 			return
 		}
-		_ = tell(target)
+		_ = tell(item)
 	}
 	if err == nil && len(found) == 0 {
 		err = errors.New("no file fits, bundles left out")
 	}
 	if err != nil && !errors.Is(err, fs.SkipAll) {
-		yield(Target{Name: pattern, Problem: fault.Unreadable(pattern, err)})
+		yield(failed(pattern, fault.Unreadable(pattern, err)))
 	}
 }
 
-// fitting holds what a walk has come by to the pattern: a target, or how the walk
+// fitting holds what a walk has come by to the pattern: an item, or how the walk
 // goes on.
-func (f Finder) fitting(parts []string, top, name string, entry fs.DirEntry, err error) (target Target, fits bool, next error) {
+func (f Finder) fitting(parts []string, top, name string, entry fs.DirEntry, err error) (item Item, fits bool, next error) {
 	rel, relErr := filepath.Rel(filepath.FromSlash(top), name)
 	if relErr != nil {
-		return Target{}, false, relErr
+		return Item{}, false, relErr
 	}
 	var names []string
 	if rel != "." {
@@ -77,18 +77,18 @@ func (f Finder) fitting(parts []string, top, name string, entry fs.DirEntry, err
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Target{}, false, nil
+		return Item{}, false, nil
 	case err != nil:
-		return Target{Name: name, Problem: fault.CouldNotLook(name, err)}, true, nil
+		return failed(name, fault.CouldNotLook(name, err)), true, nil
 	case entry.IsDir() && !leadsOn(parts, names):
-		return Target{}, false, fs.SkipDir
+		return Item{}, false, fs.SkipDir
 	case entry.IsDir():
 		f.covered.read(name)
-		return Target{}, false, nil
+		return Item{}, false, nil
 	case IsBundle(name), !fit(parts, names):
-		return Target{}, false, nil
+		return Item{}, false, nil
 	}
-	return f.target(Target{Name: name, path: name, found: true}), true, nil
+	return f.item(Item{Subject: file{name, true}}), true, nil
 }
 
 // fit matches all names with all parts.

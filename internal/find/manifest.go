@@ -31,9 +31,9 @@ import (
 //	 "subject":[{"name":"bin/tool","digest":{"sha256":"5891b5…"}},
 //	            {"name":"registry.example.com/app@sha256:c605…","digest":{"sha256":"c605…"}}],…}
 
-// sharedBy returns the list of bundles that sign several artifacts by name.
-func sharedBy(files []string) *List {
-	return &List{Target: Target{Name: strings.Join(files, ", "), Bundles: files, claimed: true}}
+// sharedBy returns the bundles that sign several artifacts by name.
+func sharedBy(files []string) *Item {
+	return &Item{Subject: claimed{Digest{Artifact: strings.Join(files, ", ")}}, bundles: files}
 }
 
 // maxManifest is how many bytes a manifest may have, and maxManifests how many those of
@@ -71,7 +71,7 @@ func (c *coverage) readManifest(dir, path string, here *folder, budget *manifest
 		here.manifests[key], here.unread = err, path
 		return
 	}
-	var named [][]Checksum
+	var named [][]Claim
 	for _, p := range pieces {
 		files, err := p.filesNamed()
 		if errors.Is(err, errStatement) {
@@ -97,9 +97,10 @@ func (c *coverage) readManifest(dir, path string, here *folder, budget *manifest
 		if _, malformed := here.manifests[key]; !malformed {
 			here.manifests[key] = nil
 		}
-		by := &List{Target: Target{Name: path, held: []Source{pieces[i]}, claimed: true}, Malformed: here.manifests[key] != nil}
-		for _, file := range files {
-			c.mention(dir, file, by)
+		by := &Item{Subject: claimed{Digest{Artifact: path}}, held: []Source{pieces[i]}}
+		for _, line := range files {
+			line.By, line.Malformed = by, here.manifests[key] != nil
+			c.mention(dir, line)
 		}
 	}
 	if _, ok := here.manifests[key]; ok {
@@ -162,7 +163,7 @@ func besideOf(path string) string {
 // filesNamed returns the files that the statement of a bundle names, as far as they are
 // well-formed, if the bundle is a manifest and not one of the file beside it.
 // Images are in their registries.
-func (p Source) filesNamed() ([]Checksum, error) {
+func (p Source) filesNamed() ([]Claim, error) {
 	s, err := intoto.Parse(p.Bundle.Envelope.Payload)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errStatement, err)
@@ -171,7 +172,7 @@ func (p Source) filesNamed() ([]Checksum, error) {
 	if beside != "" && isOf(s, beside) {
 		return nil, nil
 	}
-	var all []Checksum
+	var all []Claim
 	var malformed error
 	seen := map[string]bool{}
 	for _, subject := range s.Subject {
@@ -191,7 +192,7 @@ func (p Source) filesNamed() ([]Checksum, error) {
 			malformed = fmt.Errorf("it names %.100q twice", name)
 		}
 		seen[name] = true
-		all = append(all, Checksum{crypto.SHA256, digest, filepath.FromSlash(name)})
+		all = append(all, Claim{Hash: crypto.SHA256, Digest: digest, name: filepath.FromSlash(name)})
 	}
 	if len(all) == 0 && beside != "" {
 		return nil, nil
@@ -204,8 +205,8 @@ func (p Source) filesNamed() ([]Checksum, error) {
 // names that file alone. An attestation is about the file if it names it; or, where the
 // files that it names by paths are not there, if it names it by another path, or is about
 // one file of this content, which has been renamed.
-func isOf(s intoto.Statement, file string) bool {
-	name, one := filepath.Base(file), len(s.Subject) == 1
+func isOf(s intoto.Statement, artifact string) bool {
+	name, one := filepath.Base(artifact), len(s.Subject) == 1
 	if s.PredicateType == intoto.TypeSigned {
 		return one && s.Subject[0].Name == name
 	}
@@ -215,13 +216,13 @@ func isOf(s intoto.Statement, file string) bool {
 			return true
 		}
 		called = called || path.Base(r.Name) == name
-		there = there || (!one || strings.Contains(r.Name, "/")) && stands(filepath.Dir(file), r.Name)
+		there = there || (!one || strings.Contains(r.Name, "/")) && stands(filepath.Dir(artifact), r.Name)
 	}
 	if there || called || !one {
 		return !there && called // else a file could be added that takes the bundle for itself
 	}
-	sum, err := Target{path: file, found: true}.Sum(context.Background())
-	return err == nil && s.Subject[0].Digest["sha256"] == hex.EncodeToString(sum)
+	sums, err := file{artifact, true}.sums(context.Background(), nil)
+	return err == nil && s.Subject[0].Digest["sha256"] == hex.EncodeToString(sums[crypto.SHA256])
 }
 
 // stands reports whether something stands below dir at the path that a statement names.

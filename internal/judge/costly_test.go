@@ -47,7 +47,7 @@ require:
 	}
 	for _, v := range all {
 		if v.Problem() != nil && v.Problem().Exit != fault.ExitUndecided {
-			t.Errorf("%s: exit status %d", v.Target.Name, v.Problem().Exit)
+			t.Errorf("%s: exit status %d", v.Name, v.Problem().Exit)
 		}
 	}
 }

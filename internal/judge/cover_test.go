@@ -77,7 +77,7 @@ func TestNamedAnyWay(t *testing.T) {
 func ofFile(t *testing.T, all []judge.Verdict, path string) string {
 	t.Helper()
 	for _, v := range all {
-		name, err := filepath.Abs(v.Target.Name)
+		name, err := filepath.Abs(v.Name)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -24,10 +24,10 @@ type Judge struct {
 	Policy   *policy.Policy
 	Facts    policy.Facts
 	Explain  bool      // keep what each step saw
-	Stdin    io.Reader // read when a find.Target says so
+	Stdin    io.Reader // read when standard input is judged
 	Store    Store     // asked where an artifact has no bundle; nil: nobody is
 
-	lists sync.Map // *find.List to *judged
+	lists sync.Map // *find.Item to *judged
 	begun sync.Once
 	base  *policy.Evaluation // without bundles
 	facts error              // why there is no base
@@ -45,7 +45,8 @@ func (j *Judge) begin(name string) (*policy.Evaluation, error) {
 // Verdict is what came of one artifact: exactly one of Results and Err says
 // so, though a refusal may come with results that were not enough.
 type Verdict struct {
-	Target    find.Target
+	Name      string           // of the artifact
+	Image     bool             // it is an image, whose name may be of another tomorrow
 	Results   []*verify.Result // what its bundles have proved
 	Digest    []byte           // SHA-256 of a file that a signed list vouches for
 	List      string           // that list
@@ -65,10 +66,10 @@ type Explained struct {
 	verify.Explanation
 }
 
-// All judges targets, several at once, and tells of each in their order. It ends
+// All judges items, several at once, and tells of each in their order. It ends
 // early when ctx does or tell fails, with that error, and without waiting for
 // what can't be interrupted: opening a named pipe, or reading a terminal.
-func (j *Judge) All(ctx context.Context, targets iter.Seq[find.Target], tell func(Verdict) error) error {
+func (j *Judge) All(ctx context.Context, items iter.Seq[find.Item], tell func(Verdict) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	workers := runtime.GOMAXPROCS(0)
@@ -79,11 +80,11 @@ func (j *Judge) All(ctx context.Context, targets iter.Seq[find.Target], tell fun
 	for range workers {
 		go func() {
 			for s := range todo {
-				s.said <- j.Judge(ctx, s.target)
+				s.said <- j.Judge(ctx, s.item)
 			}
 		}()
 	}
-	go deal(ctx, targets, order, todo)
+	go deal(ctx, items, order, todo)
 	for {
 		s, more := receive(ctx, order)
 		if !more {
@@ -99,19 +100,19 @@ func (j *Judge) All(ctx context.Context, targets iter.Seq[find.Target], tell fun
 	}
 }
 
-// slot is a target, and the place for what is said of it.
+// slot is an item, and the place for what is said of it.
 type slot struct {
-	target find.Target
-	said   chan Verdict
+	item find.Item
+	said chan Verdict
 }
 
-// deal sends each target to both queues, until ctx is done.
-func deal(ctx context.Context, targets iter.Seq[find.Target], queues ...chan<- slot) {
+// deal sends each item to both queues, until ctx is done.
+func deal(ctx context.Context, items iter.Seq[find.Item], queues ...chan<- slot) {
 	for _, queue := range queues {
 		defer close(queue)
 	}
-	for target := range targets {
-		s := slot{target, make(chan Verdict, 1)}
+	for item := range items {
+		s := slot{item, make(chan Verdict, 1)}
 		for _, queue := range queues {
 			select {
 			case queue <- s:
@@ -135,69 +136,72 @@ func receive[T any](ctx context.Context, from <-chan T) (T, bool) {
 }
 
 // Judge judges one artifact.
-func (j *Judge) Judge(ctx context.Context, t find.Target) Verdict {
+func (j *Judge) Judge(ctx context.Context, item find.Item) Verdict {
 	var v Verdict
-	if len(t.Mentions) > 0 {
-		v = j.mentioned(ctx, t)
+	if len(item.Claims) > 0 {
+		v = j.claimed(ctx, item)
 	} else {
-		v = j.own(ctx, t)
+		v = j.own(ctx, item)
 	}
 	v.Gaps = j.Facts.Gaps()
-	if unseen := fault.Of(t.Unseen); v.Err == nil && unseen != nil {
-		v.Err = fault.CouldNotLook(t.Name, fmt.Errorf("%s could not be read, and may object to it: %w", unseen.Subject, unseen.Err))
+	if unseen := fault.Of(item.Unseen); v.Err == nil && unseen != nil {
+		v.Err = fault.CouldNotLook(v.Name, fmt.Errorf("%s could not be read, and may object to it: %w", unseen.Subject, unseen.Err))
 	}
 	return v
 }
 
 // own judges an artifact by what was given for it or lies beside it.
-func (j *Judge) own(ctx context.Context, t find.Target) Verdict {
-	v := Verdict{Target: t}
+func (j *Judge) own(ctx context.Context, item find.Item) Verdict {
+	v := verdictOn(item)
 	switch {
-	case t.Problem != nil:
-		v.Err = t.Problem
-	case t.List != nil && t.List.Manifest():
-		return j.shared(ctx, t)
-	case t.List != nil:
-		v = j.once(ctx, t.List).Verdict
-		v.Target = t
+	case item.Err != nil:
+		v.Err = item.Err
+	case item.By != nil && item.By.Manifest():
+		return j.shared(ctx, item)
+	case item.By != nil:
+		v = j.once(ctx, item.By).Verdict
+		v.Name = item.Name()
 	default:
-		j.judge(ctx, &v)
-		if v.Err == nil && t.Listed() {
-			_, v.Err = t.Sum(ctx)
+		j.judge(ctx, item, &v)
+		if v.Err == nil {
+			v.Err = item.CheckListed(ctx)
 		}
 	}
 	return v
 }
 
+func verdictOn(item find.Item) Verdict {
+	return Verdict{Name: item.Name(), Image: find.InRegistry(item.Subject)}
+}
+
 // judge verifies each bundle, then asks the policy, and looks for older signatures
 // only where those are not enough. Bundles that are refused do not matter when the
 // others are enough.
-func (j *Judge) judge(ctx context.Context, v *Verdict) {
-	pieces, missing := j.pieces(ctx, &v.Target)
-	if missing != nil {
-		v.Err = missing
+func (j *Judge) judge(ctx context.Context, item find.Item, v *Verdict) {
+	h := hearing{item: item}
+	if h.Evidence, v.Err = j.evidence(ctx, item); v.Err != nil {
 		return
 	}
-	if v.evaluation, v.Err = j.begin(v.Target.Name); v.Err != nil {
+	if v.evaluation, v.Err = j.begin(v.Name); v.Err != nil {
 		return
 	}
-	var h hearing
-	if v.Err = j.hear(ctx, v, pieces, &h); v.Err != nil {
+	if v.Err = j.hear(ctx, v, h.Sources, &h); v.Err != nil {
 		return
 	}
-	j.decide(ctx, v, pieces, &h)
+	j.decide(ctx, v, &h)
 }
 
 // decide asks the policy about the bundles that were heard, and looks for older signatures
 // if they are not enough. Only an answer without an error is a yes.
-func (j *Judge) decide(ctx context.Context, v *Verdict, pieces []find.Source, h *hearing) {
+func (j *Judge) decide(ctx context.Context, v *Verdict, h *hearing) {
 	_, err := v.evaluation.Decide()
-	if err != nil {
-		older, unseen := v.Target.LookAgain(ctx)
+	if err != nil && h.More != nil {
+		more, unseen := h.More(ctx)
 		if h.unseen == nil {
 			h.unseen = unseen
 		}
-		pieces = append(pieces, older...)
+		older := find.SourcesOf(more)
+		h.Sources = append(h.Sources, older...)
 		if v.Err = j.hear(ctx, v, older, h); v.Err != nil {
 			return
 		}
@@ -213,28 +217,30 @@ func (j *Judge) decide(ctx context.Context, v *Verdict, pieces []find.Source, h 
 	case len(v.Results) == 0 && h.first != nil:
 		v.Err = h.first
 	default:
-		v.Err = j.refusal(err, v.Target.Name, pieces[0])
+		v.Err = j.refusal(err, v.Name, h.Sources[0])
 	}
-	if len(pieces) > 1 {
+	if len(h.Sources) > 1 {
 		p := *v.Problem()
-		p.Err = fmt.Errorf("%w; of %d bundles: %s", p.Err, len(pieces), strings.Join(h.notes[:min(len(h.notes), maxNotes)], "; "))
+		p.Err = fmt.Errorf("%w; of %d bundles: %s", p.Err, len(h.Sources), strings.Join(h.notes[:min(len(h.notes), maxNotes)], "; "))
 		v.Err = &p
 	}
 }
 
-// hearing is what came of bundles, one after the other.
+// hearing is the bundles of an item, and what came of them, one after the other.
 type hearing struct {
+	item find.Item
+	find.Evidence
 	first, unseen error
 	notes         []string
 }
 
 // hear verifies bundles. An error is one of the artifact: no other bundle helps.
-func (j *Judge) hear(ctx context.Context, v *Verdict, pieces []find.Source, h *hearing) error {
-	open := v.Target.Opener(ctx, j.Stdin, len(pieces))
-	for _, p := range pieces {
+func (j *Judge) hear(ctx context.Context, v *Verdict, sources []find.Source, h *hearing) error {
+	open := h.Subject.Opener(ctx, j.Stdin, len(sources))
+	for _, p := range sources {
 		err := p.Err
 		if err == nil {
-			err = j.verify(v, p, open)
+			err = j.verify(v, p, h, open)
 		}
 		h.notes = append(h.notes, note(p, v.Results, err))
 		if err == nil {
@@ -254,18 +260,13 @@ func (j *Judge) hear(ctx context.Context, v *Verdict, pieces []find.Source, h *h
 	return nil
 }
 
-// pieces finds the bundles of an artifact: where it is, else in the store.
-func (j *Judge) pieces(ctx context.Context, t *find.Target) ([]find.Source, error) {
-	if t.InRegistry() {
-		if err := t.Look(ctx); err != nil {
-			return nil, err
-		}
+// evidence finds the bundles of an item: where it is, else in the store.
+func (j *Judge) evidence(ctx context.Context, item find.Item) (find.Evidence, error) {
+	e, err := item.Evidence(ctx)
+	if err != nil || len(e.Sources) > 0 {
+		return e, err
 	}
-	pieces, err := t.Sources()
-	if err != nil || len(pieces) > 0 {
-		return pieces, err
-	}
-	return j.stored(ctx, t)
+	return j.stored(ctx, item, e.Subject)
 }
 
 // maxNotes is of how many bundles a refusal tells what came of them.
@@ -280,34 +281,34 @@ func note(p find.Source, results []*verify.Result, err error) string {
 }
 
 // verify verifies one bundle, with a fresh look at the artifact.
-func (j *Judge) verify(v *Verdict, p find.Source, open find.Opener) error {
+func (j *Judge) verify(v *Verdict, p find.Source, h *hearing, open find.Opener) error {
 	artifact, closer, err := open(p)
 	if refusal := new(verify.Error); errors.As(err, &refusal) {
-		return j.refusal(err, v.Target.Name, p)
+		return j.refusal(err, v.Name, p)
 	}
 	if err != nil {
-		return fault.Unreadable(v.Target.Name, err)
+		return fault.Unreadable(v.Name, err)
 	}
 	defer closer.Close()
 	var result *verify.Result
 	if j.Explain {
 		var explained verify.Explanation
-		explained, result, err = v.evaluation.Explain(p.Bundle, artifact, v.Target.CheckName(p))
+		explained, result, err = v.evaluation.Explain(p.Bundle, artifact, h.item.CheckName(p))
 		v.Explained = append(v.Explained, Explained{p.File, explained})
 	} else {
-		result, err = v.evaluation.Add(p.Bundle, artifact, v.Target.CheckName(p))
+		result, err = v.evaluation.Add(p.Bundle, artifact, h.item.CheckName(p))
 	}
 	if err == nil {
-		if p.Payload != nil {
-			find.OfImage(result, v.Target.Digest)
+		if d, ok := h.Subject.(find.Digest); ok && p.Payload != nil {
+			find.OfImage(result, d.Sum)
 		}
 		v.Results = append(v.Results, result)
 		return nil
 	}
 	if refusal := new(verify.Error); errors.As(err, &refusal) {
-		return j.refusal(err, v.Target.Name, p)
+		return j.refusal(err, v.Name, p)
 	}
-	return find.Unread(v.Target.Name, err)
+	return find.Unread(v.Name, err)
 }
 
 // refusal returns the problem for an error of a policy or a verifier about a bundle. Any

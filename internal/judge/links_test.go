@@ -45,7 +45,7 @@ func TestNamedThroughLinks(t *testing.T) {
 			t.Chdir(filepath.Join(dir, c.cwd)) // which leaves PWD with the link in it
 			refused := false
 			for _, v := range said(t, j, find.Finder{}, c.path) {
-				if filepath.Base(v.Target.Name) == "b" {
+				if filepath.Base(v.Name) == "b" {
 					refused = v.Problem() != nil && v.Problem().Code == "artifact-mismatch"
 				}
 			}
@@ -68,7 +68,7 @@ func TestNamedTwice(t *testing.T) {
 	for _, args := range [][]string{{filepath.Join(dir, "dist"), "dist"}, {"link", "dist"}, {"dist/../dist/a", "link"}} {
 		for _, v := range said(t, j, find.Finder{}, args...) {
 			if v.Problem() != nil {
-				t.Errorf("%s: %s: %v", args, v.Target.Name, v.Problem())
+				t.Errorf("%s: %s: %v", args, v.Name, v.Problem())
 			}
 		}
 	}

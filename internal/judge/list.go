@@ -28,12 +28,12 @@ type judged struct {
 }
 
 // once judges a list the first time that it is asked for.
-func (j *Judge) once(ctx context.Context, l *find.List) *judged {
-	entry, _ := j.lists.LoadOrStore(l, new(judged))
+func (j *Judge) once(ctx context.Context, list *find.Item) *judged {
+	entry, _ := j.lists.LoadOrStore(list, new(judged))
 	said := entry.(*judged)
 	said.once.Do(func() {
-		said.Target = l.Target
-		j.judge(ctx, &said.Verdict)
+		said.Name = list.Name()
+		j.judge(ctx, *list, &said.Verdict)
 		said.counts = said.evaluation.Counts()
 		for _, r := range said.Results {
 			said.digests = append(said.digests, digestsOf(r))
@@ -42,40 +42,40 @@ func (j *Judge) once(ctx context.Context, l *find.List) *judged {
 	return said
 }
 
-// mentioned judges a file that lists or manifests name. It must be the one that each of
+// claimed judges a file that lists or manifests name. It must be the one that each of
 // them says it is, if its signature counts for a rule; these count for the file,
 // together with bundles of its own.
-func (j *Judge) mentioned(ctx context.Context, t find.Target) Verdict {
-	v := Verdict{Target: t}
-	sums, unread := t.Sums(ctx)
-	if v.evaluation, v.Err = j.begin(t.Name); v.Err != nil {
+func (j *Judge) claimed(ctx context.Context, item find.Item) Verdict {
+	v := verdictOn(item)
+	sums, unread := item.Sums(ctx, j.Stdin)
+	if v.evaluation, v.Err = j.begin(v.Name); v.Err != nil {
 		return v
 	}
 	var refused error
 	var by []string
-	for _, m := range t.Mentions {
-		said := j.once(ctx, m.List)
-		name := said.Target.Name
+	for _, m := range item.Claims {
+		said := j.once(ctx, m.By)
+		name := said.Name
 		v.Explained = append(v.Explained, said.Explained...)
 		differs := unread != nil || !bytes.Equal(sums[m.Hash], m.Digest)
 		switch {
 		case said.counts && differs && said.Err != nil && said.Problem().Code == string(verify.ConditionTooCostly):
-			v.Err = notVouched(t.Name, said.Err, name+" names another file, and may count")
+			v.Err = notVouched(v.Name, said.Err, name+" names another file, and may count")
 			return v
 		case said.counts && unread != nil:
 			v.Err = missingFrom(unread, name)
 			return v
 		case said.counts && differs:
-			v.Err = find.Mismatch(t.Name, find.DigestText(m.Hash, m.Digest)+", by "+name, find.DigestText(m.Hash, sums[m.Hash]))
+			v.Err = find.Mismatch(v.Name, find.DigestText(m.Hash, m.Digest)+", by "+name, find.DigestText(m.Hash, sums[m.Hash]))
 			return v
-		case m.List.Malformed:
+		case m.Malformed:
 		case said.counts: // several may be enough together
 			if v.Err = v.include(said.Verdict); v.Err != nil {
 				return v
 			}
 			by = append(by, name)
 		default:
-			refused = cmp.Or(refused, notVouched(t.Name, said.Err, name+" is not verified"))
+			refused = cmp.Or(refused, notVouched(v.Name, said.Err, name+" is not verified"))
 		}
 	}
 	switch {
@@ -85,7 +85,7 @@ func (j *Judge) mentioned(ctx context.Context, t find.Target) Verdict {
 		v.Err = unread
 	default:
 		if _, err := v.evaluation.Decide(); err != nil {
-			j.alone(ctx, &v, by, refused)
+			j.alone(ctx, item, &v, by, refused)
 		}
 	}
 	if v.Err == nil && len(by) > 0 {
@@ -96,8 +96,8 @@ func (j *Judge) mentioned(ctx context.Context, t find.Target) Verdict {
 
 // alone adds bundles of a file's own to what these manifests have proved, which is not
 // enough; others were refused.
-func (j *Judge) alone(ctx context.Context, v *Verdict, by []string, refused error) {
-	own := j.own(ctx, v.Target)
+func (j *Judge) alone(ctx context.Context, item find.Item, v *Verdict, by []string, refused error) {
+	own := j.own(ctx, item)
 	v.Explained = append(v.Explained, own.Explained...)
 	if v.Err = v.include(own); v.Err != nil {
 		return
@@ -108,13 +108,13 @@ func (j *Judge) alone(ctx context.Context, v *Verdict, by []string, refused erro
 	case own.Err != nil && own.Problem().Code != "unsigned" && !policy.Undecided(err):
 		v.Err = own.Err
 	case len(by) > 0:
-		v.Err = j.refusal(err, v.Target.Name, find.Source{File: by[0]})
+		v.Err = j.refusal(err, v.Name, find.Source{File: by[0]})
 	case refused != nil:
 		v.Err = refused
 	case own.Err != nil:
 		v.Err = own.Err
 	default:
-		v.Err = j.refusal(err, v.Target.Name, find.Source{File: find.DetachedName})
+		v.Err = j.refusal(err, v.Name, find.Source{File: find.DetachedName})
 	}
 }
 
@@ -125,7 +125,7 @@ func (v *Verdict) include(other Verdict) error {
 		return nil
 	}
 	if err := v.evaluation.AddFrom(other.evaluation, func(*verify.Result) bool { return true }); err != nil {
-		return &fault.Problem{Exit: fault.ExitUndecided, Subject: v.Target.Name, Code: "failed", Err: err}
+		return &fault.Problem{Exit: fault.ExitUndecided, Subject: v.Name, Code: "failed", Err: err}
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func codes(t *testing.T, dir string, all []judge.Verdict) string {
 	var out []string
 	for _, v := range all {
 		checkReport(t, published, v)
-		name, err := filepath.Rel(dir, v.Target.Name)
+		name, err := filepath.Rel(dir, v.Name)
 		if err != nil {
 			t.Fatal(err)
 		}

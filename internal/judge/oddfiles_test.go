@@ -64,8 +64,8 @@ func TestLinkToDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := said(t, newJudge(t, i), find.Finder{}, filepath.Join(dir, "latest"))
-	if got := code(t, all); got != "verified" || all[0].Target.Name != filepath.Join(dir, "latest", "file") {
-		t.Errorf("%s: %s", all[0].Target.Name, got)
+	if got := code(t, all); got != "verified" || all[0].Name != filepath.Join(dir, "latest", "file") {
+		t.Errorf("%s: %s", all[0].Name, got)
 	}
 }
 

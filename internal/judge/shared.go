@@ -28,17 +28,20 @@ func digestsOf(r *verify.Result) map[string]bool {
 
 // shared judges the bundles that were given once, each by what it names itself, and
 // then an artifact by those that name its digest.
-func (j *Judge) shared(ctx context.Context, t find.Target) Verdict {
-	l := t.List
-	said := j.once(ctx, l)
-	v := Verdict{Target: t, List: l.Target.Name, Explained: said.Explained}
+func (j *Judge) shared(ctx context.Context, item find.Item) Verdict {
+	said := j.once(ctx, item.By)
+	v := verdictOn(item)
+	v.List, v.Explained = said.Name, said.Explained
 	if len(said.Results) == 0 {
-		v.Err = notVouched(t.Name, said.Err, l.Target.Name+" is not verified")
+		v.Err = notVouched(v.Name, said.Err, v.List+" is not verified")
 		return v
 	}
-	if v.Digest, v.Err = t.AnySum(ctx, j.Stdin); v.Err != nil {
+	sums, err := item.Sums(ctx, j.Stdin)
+	if err != nil {
+		v.Err = err
 		return v
 	}
+	v.Digest = sums[crypto.SHA256]
 	named := map[*verify.Result]bool{}
 	for i, r := range said.Results {
 		if said.digests[i][hex.EncodeToString(v.Digest)] {
@@ -53,19 +56,19 @@ func (j *Judge) shared(ctx context.Context, t find.Target) Verdict {
 		if !slices.ContainsFunc(said.Results, func(r *verify.Result) bool { return r.Statement != nil }) {
 			code = verify.ArtifactMismatch
 		}
-		v.Err = fault.About(t.Name, &verify.Error{
-			Step: verify.StepStatement, Code: code, Expected: "one that " + l.Target.Name + " names",
+		v.Err = fault.About(v.Name, &verify.Error{
+			Step: verify.StepStatement, Code: code, Expected: "one that " + v.List + " names",
 			Found: find.DigestText(crypto.SHA256, v.Digest),
 		})
 		return v
 	}
 	v.evaluation = said.evaluation.Another()
-	err := v.evaluation.AddFrom(said.evaluation, func(r *verify.Result) bool { return named[r] })
+	err = v.evaluation.AddFrom(said.evaluation, func(r *verify.Result) bool { return named[r] })
 	if err == nil {
 		_, err = v.evaluation.Decide()
 	}
 	if err != nil {
-		v.Err = j.refusal(err, t.Name, find.Source{File: l.Target.Bundles[0]})
+		v.Err = j.refusal(err, v.Name, find.Source{File: item.By.Given()})
 	}
 	return v
 }

@@ -25,19 +25,21 @@ const asking = 16
 
 // stored asks the store for the bundles of an artifact that has none where it is.
 // The artifact is then read once, for its digest, which stands for it.
-func (j *Judge) stored(ctx context.Context, t *find.Target) ([]find.Source, error) {
+func (j *Judge) stored(ctx context.Context, item find.Item, subject find.Subject) (find.Evidence, error) {
+	var none find.Evidence
 	if j.Store == nil {
-		return nil, t.Unsigned("")
+		return none, item.Unsigned("")
 	}
-	if err := t.Hash(ctx, j.Stdin); err != nil {
-		return nil, err
-	}
-	held, err := j.Store.Bundles(ctx, t.Digest)
+	digest, err := find.Sum(ctx, subject, j.Stdin)
 	if err != nil {
-		return nil, fault.About(t.Name, err)
+		return none, err
+	}
+	held, err := j.Store.Bundles(ctx, digest.Sum)
+	if err != nil {
+		return none, fault.About(item.Name(), err)
 	}
 	if len(held) == 0 {
-		return nil, t.Unsigned(j.Store.Name())
+		return none, item.Unsigned(j.Store.Name())
 	}
-	return find.SourcesOf(held), nil
+	return find.Evidence{Subject: digest, Sources: find.SourcesOf(held)}, nil
 }

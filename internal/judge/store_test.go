@@ -120,8 +120,8 @@ func TestStoreOfMany(t *testing.T) {
 	j := newJudge(t, i)
 	j.Store = d
 	for _, v := range said(t, j, find.Finder{}, "dist") {
-		if v.Problem() != nil || d.asked[sha256.Sum256([]byte(v.Target.Name[5:]))] != 1 {
-			t.Errorf("%s: %v, asked %v", v.Target.Name, v.Problem(), d.asked)
+		if v.Problem() != nil || d.asked[sha256.Sum256([]byte(v.Name[5:]))] != 1 {
+			t.Errorf("%s: %v, asked %v", v.Name, v.Problem(), d.asked)
 		}
 	}
 	write(t, "dist/SHA256SUMS", hexOf("a")+"  a\n"+hexOf("b")+"  c\n")

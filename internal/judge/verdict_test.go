@@ -139,7 +139,7 @@ func TestDirectory(t *testing.T) {
 	for _, v := range said(t, j, find.Finder{}, dir) {
 		summary.Add(v)
 		checkReport(t, published, v)
-		name, err := filepath.Rel(dir, v.Target.Name)
+		name, err := filepath.Rel(dir, v.Name)
 		if err != nil || name <= last {
 			t.Errorf("%s after %s: %v", name, last, err)
 		}
@@ -228,7 +228,7 @@ func TestChecksums(t *testing.T) {
 	for _, v := range said(t, j, find.Finder{}, list) {
 		checkReport(t, published, v)
 		if v.Problem() != nil {
-			t.Errorf("%s: %v", v.Target.Name, v.Problem())
+			t.Errorf("%s: %v", v.Name, v.Problem())
 		}
 	}
 	for name, content := range map[string]string{
@@ -304,10 +304,10 @@ func FuzzChecksums(f *testing.F) {
 		write(t, filepath.Join(dir, "SHA256SUMS"), content)
 		for _, v := range said(t, j, find.Finder{}, filepath.Join(dir, "SHA256SUMS")) {
 			if v.Problem() == nil {
-				t.Errorf("%s is verified by nothing", v.Target.Name)
+				t.Errorf("%s is verified by nothing", v.Name)
 			}
-			if rel, err := filepath.Rel(dir, v.Target.Name); err != nil || !filepath.IsLocal(rel) {
-				t.Errorf("%s is outside", v.Target.Name)
+			if rel, err := filepath.Rel(dir, v.Name); err != nil || !filepath.IsLocal(rel) {
+				t.Errorf("%s is outside", v.Name)
 			}
 		}
 	})
@@ -388,7 +388,7 @@ func TestPatterns(t *testing.T) {
 	} {
 		var names []string
 		for _, v := range said(t, j, find.Finder{}, filepath.Join(dir, pattern)) {
-			rel, err := filepath.Rel(dir, v.Target.Name)
+			rel, err := filepath.Rel(dir, v.Name)
 			if err != nil {
 				t.Fatal(err)
 			}

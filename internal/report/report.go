@@ -74,7 +74,7 @@ type Step struct {
 
 // Of returns the verdict for machines.
 func Of(v judge.Verdict) Report {
-	out := Report{File: v.Target.Name, Verdict: "verified", List: v.List}
+	out := Report{File: v.Name, Verdict: "verified", List: v.List}
 	if p := v.Problem(); p != nil {
 		out.Verdict = map[int]string{fault.ExitRefused: "refused", fault.ExitUsage: "unreadable", fault.ExitUndecided: "undecided"}[p.Exit]
 		out.Code, out.Reason, out.Expected, out.Found = p.Code, fault.Bounded(p.Err.Error()), fault.Bounded(p.Expected), fault.Bounded(p.Found)
@@ -136,8 +136,8 @@ func Text(v judge.Verdict) string {
 		b.WriteString(Line(v))
 	}
 	if v.Err == nil {
-		fmt.Fprintf(&b, "%s: verified\n", fault.Printable(v.Target.Name))
-		if v.Target.InRegistry() { // whose tag may be another image tomorrow
+		fmt.Fprintf(&b, "%s: verified\n", fault.Printable(v.Name))
+		if v.Image { // whose tag may be another image tomorrow
 			fmt.Fprintf(&b, "  digest     %s\n", find.DigestText(v.Results[0].Hash, v.Results[0].Digest))
 		}
 		for _, r := range v.Results {
@@ -176,7 +176,7 @@ func writeResult(b *strings.Builder, r *verify.Result) {
 // Line formats the verdict for people, as one of many.
 func Line(v judge.Verdict) string {
 	if p := v.Problem(); p != nil {
-		return fmt.Sprintf("%s: %s: %s\n", fault.Printable(v.Target.Name), fault.Word(p.Exit), p.Code)
+		return fmt.Sprintf("%s: %s: %s\n", fault.Printable(v.Name), fault.Word(p.Exit), p.Code)
 	}
 	var who []string
 	for _, r := range v.Results {
@@ -186,7 +186,7 @@ func Line(v judge.Verdict) string {
 	for i, gap := range v.Gaps {
 		gaps.WriteString([]string{"; not asked: ", ", "}[min(i, 1)] + string(gap))
 	}
-	return fmt.Sprintf("%s: verified, signed by %s%s\n", fault.Printable(v.Target.Name), strings.Join(who, " and by "), gaps.String())
+	return fmt.Sprintf("%s: verified, signed by %s%s\n", fault.Printable(v.Name), strings.Join(who, " and by "), gaps.String())
 }
 
 // EntryWords returns the log entries in words.

@@ -4,7 +4,6 @@ package report_test
 
 import (
 	"bytes"
-	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -22,7 +21,6 @@ import (
 
 	"github.com/hallmark-sign/hallmark/identity"
 	"github.com/hallmark-sign/hallmark/internal/fault"
-	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/internal/judge"
 	"github.com/hallmark-sign/hallmark/internal/report"
 	"github.com/hallmark-sign/hallmark/policy"
@@ -60,27 +58,10 @@ func byKey() *verify.Result {
 	return r
 }
 
-// hub is a registry of which every argument is an image.
-type hub struct{}
-
-func (hub) IsImage(string) bool                             { return true }
-func (hub) Misnamed(string) error                           { return nil }
-func (hub) Look(context.Context, string) (find.Held, error) { return find.Held{}, nil }
-
-func image(t *testing.T, name string) find.Target {
-	t.Helper()
-	for target := range (find.Finder{Registry: hub{}}).Find(name) {
-		return target
-	}
-	t.Fatal("no target")
-	return find.Target{}
-}
-
 const digest = "sha256:ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73"
 
 // TestVerdicts compares each kind of verdict in its three forms.
 func TestVerdicts(t *testing.T) {
-	file := find.Target{Name: "README.md"}
 	sum := sha256.Sum256([]byte("content"))
 	steps := make([]verify.Seen, 9)
 	for i := range steps {
@@ -96,59 +77,59 @@ func TestVerdicts(t *testing.T) {
 		want       map[string]any // in the JSON, at least
 	}{
 		"verified": {
-			judge.Verdict{Target: file, Results: []*verify.Result{byAlice("")}},
+			judge.Verdict{Name: "README.md", Results: []*verify.Result{byAlice("")}},
 			"README.md: verified, signed by " + aliceText + "\n",
 			"README.md: verified\n  signed by  " + aliceText + "\n  at         2026-03-04 05:06:07 UTC, by https://tsa.example.com\n  logged as  7 of https://log.example.com\n",
 			map[string]any{"file": "README.md", "verdict": "verified", "digest": digest},
 		},
 		"by two": {
-			judge.Verdict{Target: file, Results: []*verify.Result{byAlice(""), byAlice("")}},
+			judge.Verdict{Name: "README.md", Results: []*verify.Result{byAlice(""), byAlice("")}},
 			"README.md: verified, signed by " + aliceText + " and by " + aliceText + "\n", "", nil,
 		},
 		"by a key": {
-			judge.Verdict{Target: file, Results: []*verify.Result{byKey()}},
+			judge.Verdict{Name: "README.md", Results: []*verify.Result{byKey()}},
 			"", "  logged as  nothing\n", map[string]any{"verdict": "verified"},
 		},
 		"attested": {
-			judge.Verdict{Target: file, Results: []*verify.Result{byAlice("https://slsa.dev/provenance/v1")}},
+			judge.Verdict{Name: "README.md", Results: []*verify.Result{byAlice("https://slsa.dev/provenance/v1")}},
 			"", "  attests    https://slsa.dev/provenance/v1\n", nil,
 		},
 		"listed": {
-			judge.Verdict{Target: file, Results: []*verify.Result{byAlice("")}, List: "SHA256SUMS", Digest: sum[:]},
+			judge.Verdict{Name: "README.md", Results: []*verify.Result{byAlice("")}, List: "SHA256SUMS", Digest: sum[:]},
 			"", "  listed in  SHA256SUMS\n", map[string]any{"list": "SHA256SUMS", "digest": digest},
 		},
 		"an image": {
-			judge.Verdict{Target: image(t, "r.example.com/a:v1"), Results: []*verify.Result{byAlice("")}},
+			judge.Verdict{Name: "r.example.com/a:v1", Image: true, Results: []*verify.Result{byAlice("")}},
 			"", "r.example.com/a:v1: verified\n  digest     " + digest + "\n", map[string]any{"file": "r.example.com/a:v1", "digest": digest},
 		},
 		"with gaps": {
-			judge.Verdict{Target: file, Results: []*verify.Result{byAlice("")}, Gaps: []policy.Gap{policy.GapWitnesses, policy.GapRootAge}},
+			judge.Verdict{Name: "README.md", Results: []*verify.Result{byAlice("")}, Gaps: []policy.Gap{policy.GapWitnesses, policy.GapRootAge}},
 			"README.md: verified, signed by " + aliceText + "; not asked: witnesses, root-age\n",
 			"  not asked  " + policy.GapWitnesses.Meaning() + "\n", map[string]any{"notAsked": []any{"witnesses", "root-age"}},
 		},
 		"refused": {
-			judge.Verdict{Target: file, Err: mismatch},
+			judge.Verdict{Name: "README.md", Err: mismatch},
 			"README.md: refused: identity-mismatch\n", "",
 			map[string]any{"verdict": "refused", "code": "identity-mismatch", "expected": "bob", "found": "alice"},
 		},
 		"refused though some have signed": {
-			judge.Verdict{Target: file, Err: mismatch, Results: []*verify.Result{byAlice("")}},
+			judge.Verdict{Name: "README.md", Err: mismatch, Results: []*verify.Result{byAlice("")}},
 			"README.md: refused: identity-mismatch\n", "", map[string]any{"verdict": "refused"},
 		},
 		"unreadable": {
-			judge.Verdict{Target: file, Err: fault.Unreadable("README.md", errors.New("is a directory"))},
+			judge.Verdict{Name: "README.md", Err: fault.Unreadable("README.md", errors.New("is a directory"))},
 			"README.md: cannot: unreadable\n", "", map[string]any{"verdict": "unreadable", "code": "unreadable", "reason": "is a directory"},
 		},
 		"undecided": {
-			judge.Verdict{Target: file, Err: fault.CouldNotLook("README.md", errors.New("permission denied"))},
+			judge.Verdict{Name: "README.md", Err: fault.CouldNotLook("README.md", errors.New("permission denied"))},
 			"README.md: could not decide: could-not-look\n", "", map[string]any{"verdict": "undecided", "code": "could-not-look"},
 		},
 		"an error without a code": {
-			judge.Verdict{Target: file, Err: errors.New("anything")},
+			judge.Verdict{Name: "README.md", Err: errors.New("anything")},
 			"README.md: could not decide: failed\n", "", map[string]any{"verdict": "undecided", "code": "failed"},
 		},
 		"explained": {
-			judge.Verdict{Target: file, Err: mismatch, Explained: explained},
+			judge.Verdict{Name: "README.md", Err: mismatch, Explained: explained},
 			"", "README.md: refused: identity-mismatch\n\nREADME.md.sigstore.json\n  1 shape       passed\n      a fact\n  2 times       refused\n  3 chain       not reached\n",
 			map[string]any{"verdict": "refused", "signatures": nil},
 		},
@@ -204,9 +185,9 @@ func TestHostile(t *testing.T) {
 	r.Times[0].Authority.URI, r.Entries[0].Log.BaseURL = hostile, hostile
 	explained := []judge.Explained{{File: hostile, Explanation: verify.Explanation{Steps: []verify.Seen{{Step: verify.StepShape, Facts: []string{hostile}}}}}}
 	for _, v := range []judge.Verdict{
-		{Target: find.Target{Name: hostile}, Results: []*verify.Result{r}, List: hostile, Explained: explained},
-		{Target: find.Target{Name: hostile}, Err: fault.Unreadable(hostile, errors.New(hostile)), Explained: explained},
-		{Target: find.Target{Name: hostile}, Err: fault.About(hostile, &verify.Error{Code: verify.IdentityMismatch, Expected: hostile, Found: hostile, Err: errors.New(hostile)})},
+		{Name: hostile, Results: []*verify.Result{r}, List: hostile, Explained: explained},
+		{Name: hostile, Err: fault.Unreadable(hostile, errors.New(hostile)), Explained: explained},
+		{Name: hostile, Err: fault.About(hostile, &verify.Error{Code: verify.IdentityMismatch, Expected: hostile, Found: hostile, Err: errors.New(hostile)})},
 	} {
 		for form, text := range map[string]string{"line": report.Line(v), "text": report.Text(v), "JSON": encoded(t, report.Of(v))} {
 			for _, c := range text {

@@ -4,6 +4,7 @@ package signing
 
 import (
 	"context"
+	"crypto"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -84,30 +85,30 @@ func (m *manifest) add(ctx context.Context, r *Request, arg string) error {
 		}
 		return nil
 	}
-	for target := range (find.Finder{}).Files(text) {
-		if err := m.addFile(ctx, target); err != nil {
+	for item := range (find.Finder{}).Files(text) {
+		if err := m.addFile(ctx, item); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (m *manifest) addFile(ctx context.Context, target find.Target) error {
-	name, err := below(filepath.Dir(m.out), target.Name)
+func (m *manifest) addFile(ctx context.Context, item find.Item) error {
+	name, err := below(filepath.Dir(m.out), item.Name())
 	if err != nil {
-		return &fault.Problem{Exit: fault.ExitUsage, Subject: target.Name, Code: "usage", Err: err, Remedy: "directory-above"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: item.Name(), Code: "usage", Err: err, Remedy: "directory-above"}
 	}
 	if !utf8.ValidString(name) {
-		return &fault.Problem{Exit: fault.ExitUsage, Subject: target.Name, Code: "usage", Err: fmt.Errorf("the name %q is not UTF-8, and can't stand in a statement", name), Remedy: "checksums-or-name"}
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: item.Name(), Code: "usage", Err: fmt.Errorf("the name %q is not UTF-8, and can't stand in a statement", name), Remedy: "checksums-or-name"}
 	}
-	if err := staysBelow(filepath.Dir(m.out), target.Name); err != nil {
-		return &fault.Problem{Exit: fault.ExitUsage, Subject: target.Name, Code: "usage", Err: err, Remedy: "copy-in-place"}
+	if err := staysBelow(filepath.Dir(m.out), item.Name()); err != nil {
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: item.Name(), Code: "usage", Err: err, Remedy: "copy-in-place"}
 	}
-	sum, err := target.Sum(ctx)
+	sums, err := item.Sums(ctx, nil)
 	if err != nil {
 		return err
 	}
-	return m.put(subject{name: target.Name}, intoto.Subject{Name: name, Digest: map[string]string{"sha256": hex.EncodeToString(sum)}})
+	return m.put(subject{name: item.Name()}, intoto.Subject{Name: name, Digest: map[string]string{"sha256": hex.EncodeToString(sums[crypto.SHA256])}})
 }
 
 // below returns a file's path relative to a directory that contains it, with slashes.

@@ -31,7 +31,7 @@ func (r *Request) tell(name, bundle string, result *verify.Result) error {
 		return nil
 	}
 	if r.env.JSON {
-		out := report.Of(judge.Verdict{Target: find.Target{Name: name}, Results: []*verify.Result{result}})
+		out := report.Of(judge.Verdict{Name: name, Results: []*verify.Result{result}})
 		out.Bundle = bundle
 		return r.env.PrintJSON(out)
 	}

@@ -240,9 +240,9 @@ func (t *Trial) tamper(ctx context.Context) error {
 		return err
 	}
 	judge.Stdin = &flipped{r: content}
-	for target := range (find.Finder{Bundles: []string{t.bundle()}}).Find("-") {
-		target.Name = t.File + " (changed copy)"
-		v := judge.Judge(ctx, target)
+	for item := range (find.Finder{Bundles: []string{t.bundle()}}).Find(find.Stdin) {
+		item.Subject = find.Input(t.File + " (changed copy)")
+		v := judge.Judge(ctx, item)
 		p := v.Problem()
 		if p == nil || p.Exit != fault.ExitRefused {
 			return fmt.Errorf("a changed %s was not refused: %v", t.File, p)
