@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/hallmark-sign/hallmark/identity"
 )
@@ -36,7 +37,7 @@ func (s Service) Check() error {
 		return errors.New("no template for the subject alternative name")
 	}
 	u, err := url.Parse(s.Origin)
-	if err != nil || u.Host == "" || s.Origin != u.Scheme+"://"+u.Host {
+	if err != nil || u.Host == "" || s.Origin != u.Scheme+"://"+u.Host || strings.Contains(s.Origin, "*") {
 		return fmt.Errorf("origin %q is not SCHEME://HOST", s.Origin)
 	}
 	return nil

@@ -3,6 +3,7 @@
 package oidc
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -242,7 +243,7 @@ func (k *keys) get(ctx context.Context, where string) ([]byte, error) {
 		return nil, err
 	}
 	req.Header.Set("Accept", "application/json")
-	if k.BearerFile != "" {
+	if k.BearerFile != "" && k.isOwn(req.URL) {
 		token, err := readLimited(k.BearerFile)
 		if err != nil {
 			return nil, err
@@ -267,6 +268,21 @@ func (k *keys) get(ctx context.Context, where string) ([]byte, error) {
 	return raw, nil
 }
 
+// isOwn reports whether a URL is the issuer's, which may be sent the token of BearerFile: at
+// the host that is configured, or where the issuer's own authorities vouch for the host, since
+// the API server of a cluster publishes its keys at its address. Discovery names any host.
+func (k *keys) isOwn(u *url.URL) bool {
+	own, err := url.Parse(cmp.Or(k.KeysURL, k.URL))
+	return k.CACertificates != nil && u.Scheme == "https" || err == nil && u.Scheme == own.Scheme && u.Host == own.Host
+}
+
+// hasFetched reports whether keys were ever fetched.
+func (k *keys) hasFetched() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return !k.fetched.IsZero()
+}
+
 // parseDiscovery returns the address of the keys. "The issuer value returned
 // MUST be identical to the Issuer URL that was used as the prefix" (Discovery
 // §4.3).
@@ -282,7 +298,7 @@ func parseDiscovery(raw []byte, issuer string) (string, error) {
 		return "", fmt.Errorf("document is of issuer %q", document.Issuer)
 	}
 	u, err := url.Parse(document.Keys)
-	if err != nil || u.Host == "" || !isSafe(u) {
+	if err != nil || u.Host == "" || !isSafe(u) || u.Scheme != "https" && strings.HasPrefix(issuer, "https:") {
 		return "", fmt.Errorf("jwks_uri %q is not an https URL", document.Keys)
 	}
 	return document.Keys, nil

@@ -5,6 +5,7 @@ package oidc
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -64,17 +65,26 @@ func (m *matched) of(issuer string, t *trusted, make func(Issuer) *keys) *truste
 	if known := m.all[issuer]; known != nil {
 		return known
 	}
-	for drop := range m.all {
-		if len(m.all) < maxMatched {
-			break
-		}
-		delete(m.all, drop)
+	if len(m.all) >= maxMatched {
+		m.drop()
 	}
 	one := *t
 	one.URL = issuer
 	one.keys = make(one.Issuer)
 	m.all[issuer] = &one
 	return &one
+}
+
+// drop makes room. Issuers without keys go first, since whoever makes up tokens makes up as
+// many of those as they like.
+func (m *matched) drop() {
+	maps.DeleteFunc(m.all, func(_ string, t *trusted) bool { return !t.keys.hasFetched() })
+	for issuer := range m.all {
+		if len(m.all) < maxMatched {
+			return
+		}
+		delete(m.all, issuer)
+	}
 }
 
 // errPrivate refuses an address that only this machine or its network has.

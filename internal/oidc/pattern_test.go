@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -232,5 +233,82 @@ func TestBearer(t *testing.T) {
 	issuer.BearerFile = file
 	if _, _, err := p.checkerOf(t, issuer).Check(t.Context(), p.token(t, nil)); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestBearerStaysHome checks that discovery can't have the token of the file sent to
+// another host, unless the operator's own authorities vouch for that host.
+func TestBearerStaysHome(t *testing.T) {
+	p := run(t)
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var got string
+	other := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = r.Header.Get("Authorization")
+		json.NewEncoder(w).Encode(p.set)
+	}))
+	defer other.Close()
+	authorities := x509.NewCertPool()
+	authorities.AddCert(other.Certificate())
+	var elsewhere http.HandlerFunc = func(w http.ResponseWriter, r *http.Request) {
+		json.NewEncoder(w).Encode(map[string]string{"issuer": p.URL, "jwks_uri": other.URL + "/keys"})
+	}
+	p.serve.Store(&elsewhere)
+	issuer := Issuer{URL: p.URL, Audience: "sigstore", Type: typeEmail, BearerFile: file}
+	c, err := New(Options{Issuers: []Issuer{issuer}, Client: other.Client()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := c.Check(t.Context(), p.token(t, nil)); err != nil || got != "" {
+		t.Errorf("got %v; the other host was sent %q", err, got)
+	}
+	issuer.CACertificates = authorities // as in a cluster, whose API server names itself by its address
+	if _, _, err := p.checkerOf(t, issuer).Check(t.Context(), p.token(t, nil)); err != nil || got != "Bearer secret" {
+		t.Errorf("got %v; the cluster was sent %q", err, got)
+	}
+}
+
+// TestKeysOfAnotherScheme checks that an issuer with https can't have keys fetched from
+// this machine without it.
+func TestKeysOfAnotherScheme(t *testing.T) {
+	raw := []byte(`{"issuer":"https://a.example.com","jwks_uri":"http://127.0.0.1:9000/keys"}`)
+	if where, err := parseDiscovery(raw, "https://a.example.com"); err == nil {
+		t.Errorf("got %s", where)
+	}
+}
+
+// TestStarInOrigin checks that a service whose subjects would have a star for a host is
+// refused when it is configured.
+func TestStarInOrigin(t *testing.T) {
+	service, _ := claims.NewService("gitlab", "https://*.git.example.com")
+	if _, err := New(Options{Issuers: []Issuer{{URL: "https://*.git.example.com", Audience: "sigstore", Type: Service, Service: service}}}); err == nil {
+		t.Error("accepted")
+	}
+}
+
+// TestStrangersDropNoKeys checks that unsigned tokens, which name one issuer after the
+// other, don't push out those whose keys were fetched.
+func TestStrangersDropNoKeys(t *testing.T) {
+	p := run(t)
+	c := p.checkerOf(t, Issuer{URL: "https://oidc.eks.*.amazonaws.com/id/*", Audience: "sigstore", Type: typeKubernetes})
+	s := c.state.Load()
+	used := map[string]*trusted{}
+	for i := range maxMatched / 2 {
+		issuer := fmt.Sprintf("https://oidc.eks.x.amazonaws.com/id/used%d", i)
+		used[issuer] = s.trusted(issuer)
+		used[issuer].keys.fetched = time.Now()
+	}
+	for i := range 3 * maxMatched {
+		s.trusted(fmt.Sprintf("https://oidc.eks.x.amazonaws.com/id/%d", i))
+	}
+	for issuer, before := range used {
+		if s.trusted(issuer) != before {
+			t.Fatalf("%s was dropped", issuer)
+		}
+	}
+	if len(s.matched.all) > maxMatched {
+		t.Errorf("%d issuers are remembered", len(s.matched.all))
 	}
 }
