@@ -31,16 +31,11 @@ func addSigning(cmd *cobra.Command, env cli.Environment, f *signing.Request) {
 	cli.AddTimeout(cmd, &f.Timeout, time.Minute)
 }
 
-func signCommand(env cli.Environment) *cobra.Command {
-	var f signing.Request
-	var manifest bool
-	cmd := &cobra.Command{
-		Use:   "sign SUBJECT...",
-		Short: "Sign files and images with a login or a key, and log the signatures",
-		Long: `Signs each FILE and writes FILE.sigstore.json: the signature, a certificate for who
+const signHelp = `Signs each FILE and writes FILE.sigstore.json: the signature, a certificate for who
 signed, a timestamp and the log entry. The bundle is verified before it is written. Where
 somebody else's bundle is there already, or a manifest, it stays, and ours becomes a line
-of FILE.sigstore.jsonl, unless --replace is given. - is standard input, with --bundle.
+of FILE.sigstore.jsonl, unless --replace is given. - is standard input, with --bundle. Many
+files get one certificate, and eight are signed at once; --resume skips what is signed.
 
 REGISTRY/REPO@sha256:HEX and REGISTRY/REPO:TAG are images; a tag is resolved, shown,
 and signed by digest. The bundle is put on the image in its registry, where cosign 3
@@ -59,12 +54,20 @@ With --evidence URL the bundle is also left in the evidence store of an instance
 stays where it is, and the exit status is 3.
 
 --compat cosign2 also leaves on images a signature in the form of cosign 1 and 2, which
-has a certificate and a log entry of its own. Those read timestamp and identity, but no
+has a log entry of its own. Those read timestamp and identity, but no
 entry of this log: cosign verify --insecure-ignore-tlog --use-signed-timestamps
 --new-bundle-format=false --trusted-root FILE --certificate-identity …, or --key FILE.
 
 Who signs: the ID token given with --identity-token or SIGSTORE_ID_TOKEN; else the CI job
-or workload that this runs in (docs/guides/ci.md); else who logs in. With --key, the key.`,
+or workload that this runs in (docs/guides/ci.md); else who logs in. With --key, the key.`
+
+func signCommand(env cli.Environment) *cobra.Command {
+	var f signing.Request
+	var manifest bool
+	cmd := &cobra.Command{
+		Use:   "sign SUBJECT...",
+		Short: "Sign files and images with a login or a key, and log the signatures",
+		Long:  signHelp,
 		Example: `  hallmark sign release.tar.gz
   hallmark sign --identity-token token.txt a.zip b.zip
   hallmark sign registry.example.com/app:v1
@@ -86,6 +89,7 @@ or workload that this runs in (docs/guides/ci.md); else who logs in. With --key,
 		},
 	}
 	addSigning(cmd, env, &f)
+	cmd.Flags().BoolVar(&f.Resume, "resume", false, "skip each FILE that has a bundle by the same signer that verifies")
 	cmd.Flags().BoolVar(&manifest, "manifest", false, "sign one statement about all, in "+signing.ManifestName+find.Suffix+" or --bundle")
 	cmd.MarkFlagsMutuallyExclusive("key", "identity-token", "email")
 	return cmd

@@ -58,6 +58,7 @@ var remedies = map[string]string{
 	"*/verify-digest":           "$hallmark verify $1 --bundle $2",
 	"unreadable/token-response": "jq -r .id_token $subject | $hallmark … --identity-token -",
 	"no-service/login":          "--identity-token FILE",
+	"token-expired":             "$hallmark sign --resume with a new token, for the rest",
 	"no-token":                  "--identity-token FILE, or --email EMAIL --password-file FILE",
 	"usage/directory-above":     "--bundle FILE, in a directory above all that is signed",
 	"usage/checksums-or-name":   "a signed SHA256SUMS, or another name",

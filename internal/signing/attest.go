@@ -107,7 +107,7 @@ func (s *session) left(one subject) string {
 // seal signs a statement and verifies the bundle, and gives what it proves of each
 // subject.
 func (s *session) seal(ctx context.Context, what statement) ([]byte, []*verify.Result, error) {
-	signer, policy, err := s.signer()
+	signer, policy, err := s.signer(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -191,7 +191,7 @@ func (r *Request) SignStatement(ctx context.Context, env cli.Environment, file s
 	if err != nil {
 		return err
 	}
-	signer, policy, err := s.signer()
+	signer, policy, err := s.signer(ctx)
 	if err != nil {
 		return err
 	}

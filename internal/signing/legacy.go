@@ -64,7 +64,7 @@ func (s *session) legacy(ctx context.Context, image oci.Image, raw []byte, kind 
 	if err != nil {
 		return oci.Legacy{}, err
 	}
-	signer, policy, err := s.signer()
+	signer, policy, err := s.signer(ctx)
 	if err != nil {
 		return oci.Legacy{}, err
 	}

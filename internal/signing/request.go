@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/hallmark-sign/hallmark/client"
@@ -31,6 +32,7 @@ type Request struct {
 	Bundle         string        // file for the bundle; empty: beside the file that is signed
 	Add            bool          // add to the bundles that are there
 	Replace        bool          // replace a bundle of somebody else
+	Resume         bool          // skip files that have a bundle by the same signer that verifies
 	Compat         string        // cosign2: also leave on images what cosign 1 and 2 read
 	Registry       images.Reach  // also says whether every platform of an image is signed
 	Evidence       string        // URL of an evidence store that gets the bundles too; empty: none
@@ -73,9 +75,15 @@ type session struct {
 	verifier *verify.Verifier
 	witness  []checkpoint.WitnessPolicy // that the instance demands
 	services *client.Services
-	key      crypto.Signer // nil: a new one for each signature
+	key      crypto.Signer // nil: that of credential
 	token    Token         // who signs if key is nil
+
+	credential *credential
+	counts     *counts
 }
+
+// counts has the numbers of subjects of a run.
+type counts struct{ signed, skipped atomic.Int64 }
 
 // session reads the trust files, selects the services, and logs in or reads the key. It is
 // called once all that can be checked before has been checked.
@@ -92,7 +100,7 @@ func (r *Request) session(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{Request: r, witness: facts.Witnesses.Policies()}
+	s := &session{Request: r, credential: &credential{}, counts: &counts{}, witness: facts.Witnesses.Policies()}
 	if s.verifier, err = verify.New(root); err != nil {
 		return nil, err
 	}
@@ -109,5 +117,6 @@ func (r *Request) session(ctx context.Context) (*session, error) {
 	}
 	s.token, err = r.Login.Token(ctx, r.env, s.services.OIDC, roots)
 	s.services.Fulcio.Token = s.token.Raw
+	s.credential.authority = s.services.Fulcio
 	return s, err
 }

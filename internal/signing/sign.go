@@ -5,10 +5,6 @@ package signing
 import (
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"fmt"
 	"os"
 
 	"github.com/hallmark-sign/hallmark/bundle"
@@ -19,7 +15,7 @@ import (
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
-// Sign signs files and images one after the other. The first failure ends it.
+// Sign signs files and images. The first failure ends it.
 func (r *Request) Sign(ctx context.Context, env cli.Environment, args []string) error {
 	if err := r.prepare(env); err != nil {
 		return err
@@ -38,17 +34,24 @@ func (r *Request) Sign(ctx context.Context, env cli.Environment, args []string) 
 	if err != nil {
 		return err
 	}
-	for _, one := range subjects {
-		if err := s.signOne(ctx, one); err != nil {
-			return &fault.SubjectError{Subject: one.name, Err: err}
-		}
-	}
-	return nil
+	return s.signAll(ctx, subjects)
 }
 
 func (s *session) signOne(ctx context.Context, one subject) error {
 	if one.image == nil {
-		return s.signFile(ctx, one, s.target(one.name))
+		out := s.target(one.name)
+		if s.Resume {
+			done, err := s.isSigned(ctx, one, out)
+			if err != nil {
+				return err
+			}
+			if done {
+				s.remark("%s: signed before", one.name)
+				s.counts.skipped.Add(1)
+				return nil
+			}
+		}
+		return s.signFile(ctx, one, out)
 	}
 	what, err := signed(imageSubject(*one.image))
 	if err != nil {
@@ -64,7 +67,7 @@ func (s *session) signFile(ctx context.Context, one subject, out string) error {
 		return fault.Unreadable(one.name, err)
 	}
 	defer artifact.Close()
-	signer, policy, err := s.signer()
+	signer, policy, err := s.signer(ctx)
 	if err != nil {
 		return err
 	}
@@ -82,16 +85,19 @@ func (s *session) signFile(ctx context.Context, one subject, out string) error {
 	return s.finish(ctx, b, again, policy, one.name, out)
 }
 
-// signer makes the key of one signature, and the policy that the bundle must meet.
-func (s *session) signer() (sign.Signer, verify.Requirements, error) {
+// signer returns a signer with the key of the run, and the policy that the bundle must
+// meet.
+func (s *session) signer(ctx context.Context) (sign.Signer, verify.Requirements, error) {
 	if s.key != nil {
 		return s.services.Signer(s.key), verify.Requirements{Keys: []crypto.PublicKey{s.key.Public()}, WitnessPolicies: s.witness}, nil
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, chain, err := s.credential.get(ctx)
 	if err != nil {
-		return sign.Signer{}, verify.Requirements{}, fmt.Errorf("making a key: %w", err)
+		return sign.Signer{}, verify.Requirements{}, err
 	}
-	return s.services.Signer(key), verify.Requirements{AnyIdentityUnsafe: true, WitnessPolicies: s.witness}, nil
+	signer := s.services.Signer(key)
+	signer.Certifier = chain
+	return signer, verify.Requirements{AnyIdentityUnsafe: true, WitnessPolicies: s.witness}, nil
 }
 
 // finish verifies our own bundle, as anybody would, and writes it at once.
