@@ -27,14 +27,14 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// benchEntry is as long as a hashedrekord with a certificate.
+// benchEntry returns an entry as long as a hashedrekord with a certificate.
 func benchEntry(i uint64) []byte {
 	entry := make([]byte, 2000)
 	binary.BigEndian.PutUint64(entry, i)
 	return entry
 }
 
-// benchAppend appends b.N entries by so many callers at once.
+// benchAppend appends b.N entries from that many concurrent callers.
 func benchAppend(b *testing.B, dir string, callers int) {
 	l := mustOpen(b, testOptions(b, dir))
 	waits := make([]time.Duration, b.N)
@@ -65,12 +65,12 @@ func BenchmarkAppend1(b *testing.B)   { benchAppend(b, b.TempDir(), 1) }
 func BenchmarkAppend64(b *testing.B)  { benchAppend(b, b.TempDir(), 64) }
 func BenchmarkAppend512(b *testing.B) { benchAppend(b, b.TempDir(), 512) }
 
-// BenchmarkAppendBig is BenchmarkAppend64 in a log that has 10,000,128 entries: 39,063
-// full tiles of hashes, whose entries nobody has.
+// BenchmarkAppendBig runs BenchmarkAppend64 in a log of 10,000,128 entries: 39,063 full tiles
+// of hashes, without tiles of entries.
 func BenchmarkAppendBig(b *testing.B) {
 	dir := b.TempDir()
 	buildBig(b, dir, 39_063)
-	mustClose(b, mustOpen(b, testOptions(b, dir))) // makes the index of leaves
+	mustClose(b, mustOpen(b, testOptions(b, dir))) // creates the index of leaves
 	start := time.Now()
 	l := mustOpen(b, testOptions(b, dir))
 	b.Logf("%d entries: opened in %v, %d MiB in use", l.Size(), time.Since(start), inUse(b))
@@ -79,7 +79,7 @@ func BenchmarkAppendBig(b *testing.B) {
 	b.Logf("after %d more: %d MiB in use", b.N, inUse(b))
 }
 
-// inUse is the memory of this process, in MiB, as the system counts it.
+// inUse returns the memory of this process in MiB, as the system counts it.
 func inUse(b *testing.B) int64 {
 	b.Helper()
 	runtime.GC()
@@ -95,8 +95,8 @@ func inUse(b *testing.B) int64 {
 	return resident * int64(os.Getpagesize()) >> 20
 }
 
-// buildBig writes the tiles of a log of full tiles of synthetic leaves, level by
-// level, and its checkpoint.
+// buildBig writes the tiles of a log of full tiles of synthetic leaves, level by level, and
+// its checkpoint.
 func buildBig(b *testing.B, dir string, tiles int) {
 	b.Helper()
 	o := testOptions(b, dir)
@@ -135,8 +135,8 @@ func buildBig(b *testing.B, dir string, tiles int) {
 	}
 }
 
-// BenchmarkReadTiles reads full tiles over connections that are kept, by 64 clients
-// on this machine, whose own work is part of the figure.
+// BenchmarkReadTiles reads full tiles with 64 clients on persistent connections. The clients
+// run on the same machine, so the figure includes their work.
 func BenchmarkReadTiles(b *testing.B) {
 	l := mustOpen(b, testOptions(b, b.TempDir()))
 	const tiles = 20

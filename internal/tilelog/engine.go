@@ -16,58 +16,58 @@ import (
 )
 
 const (
-	// maxBatch is how many entries one journal record takes: enough that more
-	// would not make the fsync per entry cheaper.
+	// maxBatch is the number of entries in one journal record. A larger batch would not make
+	// the fsync per entry cheaper.
 	maxBatch = 512
 
-	// maxWaiting is how many entries wait for their batch: what the log takes in
-	// about half a second.
+	// maxWaiting is the number of entries that may wait for their batch: what the log accepts
+	// in about half a second.
 	maxWaiting = 4096
 
 	// maxEntry bounds an entry of any format, in bytes, so that a batch fits
 	// a journal record and memory.
 	maxEntry = 256 << 10
 
-	// publishInterval is the shortest time between two checkpoints that readers
-	// see. Each costs some fsyncs beside those of the sequencer.
+	// publishInterval is the shortest time between two checkpoints that readers see. Each
+	// publication costs some fsyncs besides those of the sequencer.
 	publishInterval = 100 * time.Millisecond
 )
 
-// engine is a log from one opening of its directory to the first error.
+// An engine is a log from one opening of its storage to the first error.
 type engine struct {
 	o       Options
-	journal Journal // but for Forget, sequencer only, once open
+	journal Journal // once open, sequencer only, except for Forget
 	backlog int     // bytes of entries that may be in the journal alone; sequencer only
 	tree    *tree
-	shown   *cell // the checkpoint that readers see: exposer only, or publisher
+	shown   *cell // the checkpoint that readers see: cosigning loop only, or publisher without one
 	tiled   *cell // the checkpoint of the tiles: publisher only, once open
 	reach   *reach
 
-	noted map[string]uint64 // noter only, once open: the size that each note has, by name
+	noted map[string]uint64 // size in each note, by name; noteAll only, once open
 
-	// What is promised: guarded by mu. The sequencer alone writes it.
+	// The promised state: guarded by mu. Only the sequencer writes it.
 	mu      sync.RWMutex
 	head    head
-	bundles map[uint64]*bundle // the last one, and those not published yet
+	bundles map[uint64]*bundle // the last one, and the unpublished ones
 
-	// With witnesses: the head whose tiles are there, guarded by mu, and what is
-	// shown of it.
+	// With witnesses: the head with complete tiles, guarded by mu, and the checkpoint that
+	// readers see.
 	tiledHead head
 	exposed   exposed
 
-	published atomic.Uint64 // size that the tiles on disk are for; the publisher alone writes it
+	published atomic.Uint64 // size of the tree whose tiles are on disk; written by the publisher only
 
-	closing sync.RWMutex // held for reading by those that enqueue
+	closing sync.RWMutex // read-locked while enqueuing
 	closed  bool         // guarded by closing
 	queue   chan *waiter // closed by close
 
-	committed chan struct{} // capacity 1: there is something to publish; closed when there will be no more
-	hurry     chan struct{} // capacity 1: the sequencer waits for a publication
-	caughtUp  chan struct{} // capacity 1: a publication has ended
-	offered   chan struct{} // capacity 1: there is something to expose; closed when there will be no more
-	grown     chan struct{} // capacity 1: there is something to note; closed when there will be no more
-	drained   chan struct{} // closed when the sequencer has ended
-	stopped   chan struct{} // closed when all goroutines have ended
+	committed chan struct{} // capacity 1: signals a head to publish; closed after the last
+	hurry     chan struct{} // capacity 1: signals that the sequencer waits for a publication
+	caughtUp  chan struct{} // capacity 1: signals that a publication has ended
+	offered   chan struct{} // capacity 1: signals a head to cosign; closed after the last
+	grown     chan struct{} // capacity 1: signals growth to note; closed after the last
+	drained   chan struct{} // closed when the sequencer has returned
+	stopped   chan struct{} // closed when all goroutines have returned
 
 	failOnce sync.Once
 	failed   chan struct{} // closed when failure is set
@@ -76,15 +76,15 @@ type engine struct {
 	cancel   context.CancelFunc
 }
 
-// head is a checkpoint that has been signed.
+// A head is a signed checkpoint.
 type head struct {
 	size     uint64
 	root     tlog.Hash
 	envelope []byte
 }
 
-// bundle is a tile of entries in memory. Both slices grow by append only, so
-// what first gives stays valid.
+// A bundle is a tile of entries in memory. Both slices only grow by append, so slices that
+// first returned stay valid.
 type bundle struct {
 	content []byte
 	ends    []int // where each entry ends in content
@@ -98,7 +98,7 @@ func (b *bundle) add(encoded []byte) {
 // first returns the content of the first width entries.
 func (b *bundle) first(width int) []byte { return b.content[:b.ends[width-1]] }
 
-// openEngine begins with what is in storage. The lock is the caller's.
+// openEngine starts from the contents of storage. The caller holds the lock.
 func openEngine(o Options, r *reach) (*engine, error) {
 	e := &engine{
 		o:         o,
@@ -200,7 +200,7 @@ func (e *engine) append(ctx context.Context, p Pending) (Receipt, error) {
 	}, nil
 }
 
-// enqueue hands w to the sequencer, which answers all that it is handed.
+// enqueue hands w to the sequencer, which answers every waiter that it receives.
 func (e *engine) enqueue(w *waiter) error {
 	e.closing.RLock()
 	defer e.closing.RUnlock()
@@ -237,7 +237,7 @@ func (e *engine) err() error {
 	}
 }
 
-// fail ends the engine: what is on the disk may not be what memory says.
+// fail stops the engine after an error: the disk may not match memory any more.
 func (e *engine) fail(cause error) {
 	e.failOnce.Do(func() {
 		e.failure = fmt.Errorf("%w: %w", ErrFailed, cause)

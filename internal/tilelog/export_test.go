@@ -9,7 +9,8 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// What the tests, which are of another package as they need package posix, see of the engine.
+// Internals of the engine for the tests. These are in another package because they need
+// package posix.
 const (
 	PublishInterval = publishInterval
 	LastRetry       = lastRetry
@@ -22,7 +23,7 @@ const (
 // Failed is closed when the engine has failed.
 func (l *Log) Failed() <-chan struct{} { return l.engine.Load().failed }
 
-// Hurry has the publisher not wait.
+// Hurry makes the publisher publish without waiting.
 func (l *Log) Hurry() { signal(l.engine.Load().hurry) }
 
 // RootAt returns the root of the first size leaves.
@@ -41,7 +42,7 @@ func (l *Log) ReadTile(level int, n uint64, width int) ([]byte, error) {
 // TileWidth returns how many hashes a tile has in a tree of size leaves.
 func TileWidth(level int, n, size uint64) int { return tileWidth(position{level, n}, size) }
 
-// NewTiles returns the paths of the tiles that a tree of size has and one of last has not.
+// NewTiles returns the paths of the tiles of a tree of size that a tree of last lacks.
 func NewTiles(last, size uint64, level int) []string {
 	var paths []string
 	for _, t := range newTiles(last, size, level) {

@@ -13,24 +13,24 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// askAgain is how long witnesses are left alone after too few have cosigned.
+// askAgain is the pause after too few witnesses have cosigned.
 const askAgain = time.Second
 
-// Cosigner gathers cosignatures of witnesses.
+// A Cosigner collects cosignatures of witnesses.
 type Cosigner interface {
-	// Cosign gives the signed checkpoint of size leaves with the cosignatures of
-	// enough witnesses, after its own lines. prove proves that the first old leaves
-	// are a tree that this one begins with. It bounds the time that it takes. After
-	// an error it is asked again, with the newest checkpoint; ErrSeenMore stops the log.
+	// Cosign returns the signed checkpoint of size leaves with the cosignatures of enough
+	// witnesses after its own lines. prove returns a proof that the first old leaves are a
+	// prefix of this tree. Cosign bounds the time that it takes. After an error it is called
+	// again with the newest checkpoint, except that ErrSeenMore stops the log.
 	Cosign(ctx context.Context, checkpoint []byte, size uint64, prove func(old uint64) ([]tlog.Hash, error)) ([]byte, error)
 }
 
-// exposed is the checkpoint that readers see, where witnesses stand between it and
-// the log's head.
+// exposed is the checkpoint that readers see, if witnesses cosign it after the log's head is
+// published.
 type exposed struct {
 	mu      sync.Mutex
 	head    head
-	missing error         // why witnesses have not cosigned the last time
+	missing error         // why witnesses did not cosign the last time
 	changed chan struct{} // closed when any of these changes
 }
 
@@ -48,8 +48,8 @@ func (x *exposed) get() (h head, changed chan struct{}, missing error) {
 	return x.head, x.changed, x.missing
 }
 
-// exposeAll gets the newest checkpoint with complete tiles cosigned and publishes
-// it, again and again until there will be no newer one.
+// exposeAll gets the newest checkpoint with complete tiles cosigned and publishes it, in a
+// loop until no newer one will come.
 func (e *engine) exposeAll() {
 	for range e.offered {
 		for {
@@ -65,7 +65,7 @@ func (e *engine) exposeAll() {
 	}
 }
 
-// rest waits, unless the engine is coming to its end.
+// rest waits for d. It returns early if the engine is stopping.
 func (e *engine) rest(d time.Duration) bool {
 	select {
 	case <-e.drained:
@@ -75,9 +75,8 @@ func (e *engine) rest(d time.Duration) bool {
 	}
 }
 
-// expose gets the newest checkpoint cosigned and publishes it. Witnesses that do
-// not answer are no error: the options decide whether the checkpoint is published
-// without them.
+// expose gets the newest checkpoint cosigned and publishes it. It is no error if witnesses do
+// not answer: the options decide whether the checkpoint is published without them.
 func (e *engine) expose() (ok bool, err error) {
 	shown, _, missing := e.exposed.get()
 	h := e.newest()

@@ -17,7 +17,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
-// absent are witnesses that take their time, and do not cosign.
+// absent is a Cosigner whose witnesses do not cosign, after a delay.
 type absent struct{ after time.Duration }
 
 func (a absent) Cosign(context.Context, []byte, uint64, func(uint64) ([]tlog.Hash, error)) ([]byte, error) {
@@ -25,8 +25,8 @@ func (a absent) Cosign(context.Context, []byte, uint64, func(uint64) ([]tlog.Has
 	return nil, errors.New("nobody is there")
 }
 
-// A log begins to need witnesses: what it has shown before without them is not what
-// an entry is answered with.
+// TestWitnessedFromNowOn checks that a log which starts to require witnesses does not answer
+// entries with checkpoints published before without cosignatures.
 func TestWitnessedFromNowOn(t *testing.T) {
 	t.Parallel()
 	for name, before := range map[string]tilelog.Cosigner{"asked before": absent{}, "not asked before": nil} {
@@ -44,7 +44,7 @@ func TestWitnessedFromNowOn(t *testing.T) {
 	}
 }
 
-// seeing are witnesses that know the log by the key of another line.
+// seeing is a Cosigner whose witnesses know the log by the key of another signature line.
 type seeing struct {
 	key note.Verifier
 }
@@ -56,8 +56,8 @@ func (s seeing) Cosign(_ context.Context, envelope []byte, _ uint64, _ func(uint
 	return append(bytes.Clone(envelope), "— witness.example.com AAAAAAAA\n"...), nil
 }
 
-// A log gets a second key, for witnesses: the checkpoint that it has is signed with it
-// too, or nothing would ever be cosigned.
+// TestSignerAdded checks that a log which gets a second key, for witnesses, signs its existing
+// checkpoint with it too. Otherwise no checkpoint would ever be cosigned.
 func TestSignerAdded(t *testing.T) {
 	t.Parallel()
 	o := testOptions(t, t.TempDir())

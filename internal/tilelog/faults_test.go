@@ -24,7 +24,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
-// storm is a log on a disk that is not to be trusted, and what it has promised.
+// A storm is a log on an unreliable disk, and everything that the log has promised.
 type storm struct {
 	t      *testing.T
 	disk   *disktest.Disk
@@ -46,7 +46,7 @@ func newStorm(t *testing.T, seed uint64) *storm {
 	return s
 }
 
-// moody is a witness that takes its time, and sometimes does not cosign.
+// moody is a witness that is slow, and sometimes does not cosign.
 type moody struct {
 	cosigner note.Signer
 	mu       sync.Mutex
@@ -62,7 +62,7 @@ func cosigner(t *testing.T) note.Signer {
 	return s
 }
 
-// Cosign adds a line, or does not.
+// Cosign adds a cosignature line, or returns an error.
 func (m *moody) Cosign(_ context.Context, envelope []byte, size uint64, prove func(uint64) ([]tlog.Hash, error)) ([]byte, error) {
 	m.mu.Lock()
 	pause, refuses := time.Duration(m.random.IntN(200))*time.Millisecond, m.random.IntN(4) == 0
@@ -84,7 +84,7 @@ func (m *moody) Cosign(_ context.Context, envelope []byte, size uint64, prove fu
 	return append(bytes.Clone(envelope), cosigned[len(text)+2:]...), nil
 }
 
-// clients append until they have had enough, or the log refuses.
+// clients appends entries from several clients until each is done, or the log refuses.
 func (s *storm) clients(l *tilelog.Log) {
 	var wg sync.WaitGroup
 	for range 1 + s.random.IntN(4) {
@@ -110,7 +110,7 @@ func (s *storm) clients(l *tilelog.Log) {
 	wg.Wait()
 }
 
-// held says that everything promised is there, under checkpoints of one history.
+// held checks that everything promised is in the log, under checkpoints of one history.
 func (s *storm) held(t *testing.T) {
 	t.Helper()
 	o := s.o
@@ -122,8 +122,8 @@ func (s *storm) held(t *testing.T) {
 	s.promises.are(t, entries)
 }
 
-// life is one life of the log: it ends with the power, maybe while the log is being
-// opened, or with the process, which leaves more.
+// life runs the log once. It ends with a power failure, possibly while the log is being
+// opened, or with a killed process, which leaves more on disk.
 func (s *storm) life() {
 	synctest.Test(s.t, func(t *testing.T) {
 		s.disk.Stop(1 + s.random.IntN(400))
@@ -140,9 +140,9 @@ func (s *storm) life() {
 	}
 }
 
-// Power is lost again and again, at any operation of the disk, while entries come
-// in; what was not synced is gone, or there in part. Nothing acknowledged is lost,
-// and every checkpoint ever given out is of one history.
+// TestPowerLoss checks that no acknowledged entry is lost, and that all released checkpoints
+// are of one history, when power fails at any disk operation while entries arrive. Unsynced
+// writes are lost, or kept in part.
 func TestPowerLoss(t *testing.T) {
 	t.Parallel()
 	const lives = 10
@@ -192,9 +192,9 @@ func faults(random *rand.Rand) map[string]func(disktest.Operation) error {
 	}
 }
 
-// A disk fails in one way or another for a while. The log says so, promises nothing
-// that it can't keep, and goes on by itself when the disk does; then the power
-// fails as well, and nothing that was promised is lost.
+// TestDiskFails checks that a log on a failing disk reports so, promises nothing that it can't
+// keep, and recovers without a restart when the disk does. A power failure after that loses
+// nothing promised.
 func TestDiskFails(t *testing.T) {
 	t.Parallel()
 	failures, resumed := 0, 0
@@ -234,8 +234,8 @@ func TestDiskFails(t *testing.T) {
 	t.Logf("%d failures, the log went on %d times", failures, resumed)
 }
 
-// On a disk that is full when the log is opened, it can be read, says that it takes
-// nothing, and goes on once there is room.
+// TestFullAtStart checks that a log opened on a full disk can be read, refuses entries, and
+// accepts them again once there is space.
 func TestFullAtStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk := disktest.New(1)

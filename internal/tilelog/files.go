@@ -19,11 +19,10 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// Handler serves the log's files as they lie on disk, after a prefix: /checkpoint and
-// /tile/…. Other paths may be added to it.
-// Partial tiles of every published size are there (tlog-tiles: "Logs MUST serve
-// partial tiles corresponding to tree sizes for which a checkpoint was
-// produced"); those that are no file of their own are cut out of wider ones.
+// Handler serves the log's files, as stored, under a prefix: /checkpoint and /tile/…. Other
+// patterns may be registered on it. Partial tiles of every published size are available
+// (tlog-tiles: "Logs MUST serve partial tiles corresponding to tree sizes for which a
+// checkpoint was produced"). Those without a file are cut out of wider ones.
 func (l *Log) Handler(prefix string) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+prefix+"/checkpoint", l.serveCheckpoint)
@@ -64,9 +63,9 @@ func (l *Log) serveTile(w http.ResponseWriter, r *http.Request, path string) {
 	serve(w, r, "application/octet-stream", path, f.Content(size)) // nothing else is ever at this path
 }
 
-// openTile opens a tile, which is the first size bytes of f: its own file, or the file
-// of the same tile as wide as it is now. The publisher may replace one by the other at
-// any time, so it looks again when neither is there.
+// openTile opens a tile, which is the first size bytes of f: the tile's own file, or the file
+// of the same tile at its present width. The publisher may replace one by the other at any
+// time, so openTile tries again if neither exists.
 func (l *Log) openTile(ctx context.Context, t tileRef) (f Object, size int64, err error) {
 	for tiled := l.engine.Load().published.Load(); ; {
 		f, err := l.o.Storage.Objects.Open(ctx, t.path())
@@ -91,7 +90,8 @@ func (l *Log) openTile(ctx context.Context, t tileRef) (f Object, size int64, er
 	}
 }
 
-// tiled returns how many entries have tiles, even if another process has written them.
+// tiled returns the number of entries that have tiles, including those that another process
+// has written.
 func (l *Log) tiled(ctx context.Context) uint64 {
 	size, name := l.engine.Load().published.Load(), "checkpoint"
 	if l.o.Cosigner != nil {
@@ -108,8 +108,8 @@ func (l *Log) tiled(ctx context.Context) uint64 {
 	return max(size, c.Size)
 }
 
-// cut returns f, a wider form of t, and how many of its bytes are t. It closes f if it
-// fails.
+// cut returns f, a wider form of t, and the number of its bytes that make up t. On error it
+// closes f.
 func (l *Log) cut(ctx context.Context, f Object, t tileRef) (Object, int64, error) {
 	length := int64(t.width) * tlog.HashSize
 	var err error
@@ -125,8 +125,8 @@ func (l *Log) cut(ctx context.Context, f Object, t tileRef) (Object, int64, erro
 	return f, length, nil
 }
 
-// cutEntries returns the length of the first width entries of f. A few requests at a
-// time measure, each with a buffer, however long the tile is.
+// cutEntries returns the length of the first width entries of f. It limits the number of
+// concurrent requests that measure; each uses a fixed buffer, however long the tile.
 func (l *Log) cutEntries(ctx context.Context, f io.ReaderAt, size int64, width int) (int64, error) {
 	select {
 	case l.cutting <- struct{}{}:
@@ -137,7 +137,7 @@ func (l *Log) cutEntries(ctx context.Context, f io.ReaderAt, size int64, width i
 	return l.o.Format.Measure(f, size, width)
 }
 
-// serve answers with content, or a part of it, or that the client has it already.
+// serve writes content, or the requested range, or 304 if the client has it already.
 func serve(w http.ResponseWriter, r *http.Request, contentType, tag string, content io.ReadSeeker) {
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("ETag", `"`+tag+`"`)

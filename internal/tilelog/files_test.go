@@ -35,7 +35,7 @@ func body(t *testing.T, r *http.Response) []byte {
 	return b.Bytes()
 }
 
-// awaitPublished waits until readers see the log as it is.
+// awaitPublished waits until readers see all of the log.
 func awaitPublished(t *testing.T, l *tilelog.Log) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); l.Published() < l.Size(); {
@@ -90,7 +90,8 @@ func TestHandler(t *testing.T) {
 	}
 }
 
-// Of partial tiles the last two published forms stay, and none beside a full one.
+// TestPartialTilesRemoved checks that the last two published forms of partial tiles stay, and
+// that none stays next to a full tile.
 func TestPartialTilesRemoved(t *testing.T) {
 	t.Parallel()
 	o := testOptions(t, t.TempDir())
@@ -127,7 +128,8 @@ func TestPartialTilesRemoved(t *testing.T) {
 	}
 }
 
-// Readers of any published partial tile find it while the publisher replaces it.
+// TestReadWhilePublishing checks that readers of a published partial tile find it while the
+// publisher replaces it.
 func TestReadWhilePublishing(t *testing.T) {
 	t.Parallel()
 	l := mustOpen(t, testOptions(t, t.TempDir()))
@@ -156,8 +158,8 @@ func TestReadWhilePublishing(t *testing.T) {
 	}
 }
 
-// A tile of the longest entries is served from its file, and so is a part of it: what
-// a reader costs does not depend on the tile.
+// TestLongTile checks that a tile of the longest entries, and a part of it, is served from its
+// file: the memory per reader does not depend on the tile.
 func TestLongTile(t *testing.T) {
 	l := mustOpen(t, testOptions(t, t.TempDir()))
 	for i := range tile.Width {
@@ -183,7 +185,7 @@ func TestLongTile(t *testing.T) {
 	}
 }
 
-// discarding is an answer that nobody keeps.
+// discarding is a ResponseWriter that discards the body.
 type discarding struct{ header http.Header }
 
 func (d *discarding) Header() http.Header         { return d.header }

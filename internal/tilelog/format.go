@@ -10,24 +10,24 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// maxEncoded is longer than any entry as it stands in its tile, in bytes.
+// maxEncoded bounds an encoded entry, in bytes.
 const maxEncoded = maxEntry + 1<<10
 
-// Format is how entries lie in their tiles, 256 to a tile.
+// A Format encodes entries in tiles, 256 to a tile.
 type Format struct {
-	// Level is tile.LevelEntries or tile.LevelData: where the tiles are.
+	// Level selects the path of the tiles: tile.LevelEntries or tile.LevelData.
 	Level int
-	// Encode gives an entry as it stands in its tile. It refuses entries that
-	// the format can't hold.
+	// Encode returns an entry as encoded in its tile. It refuses entries that the format can't
+	// hold.
 	Encode func(entry []byte) ([]byte, error)
 	// Next splits the first entry off the content of a tile.
 	Next func(content []byte) (entry, rest []byte, err error)
-	// Leaf gives what the leaf hash of an entry is over.
+	// Leaf returns the bytes that the leaf hash of an entry covers.
 	Leaf func(entry []byte) ([]byte, error)
 }
 
-// EntryBundles returns the format of tlog-tiles: entries of up to 64 KiB, each
-// after its length, hashed as they are.
+// EntryBundles returns the format of tlog-tiles: entries of up to 64 KiB, each preceded by its
+// length and hashed without it.
 func EntryBundles() Format {
 	return Format{
 		Level:  tile.LevelEntries,
@@ -50,7 +50,7 @@ func EntryBundles() Format {
 // holds a part of the tile in memory at a time.
 func (f Format) Measure(tile io.ReaderAt, size int64, width int) (length int64, err error) {
 	buffer := make([]byte, min(size, maxEncoded))
-	var rest []byte // of buffer, which ends where the tile does or there is more to read
+	var rest []byte // the unread part of buffer
 	for range width {
 		_, next, err := f.Next(rest)
 		if err != nil {

@@ -15,19 +15,18 @@ import (
 // frozenLine begins the extension line of a log's last checkpoint.
 const frozenLine = "hallmark frozen "
 
-// ErrFrozen says that the log takes no entries any more: see Freeze.
+// ErrFrozen reports that the log accepts no more entries. See [Freeze].
 var ErrFrozen = errors.New("log is frozen")
 
-// Freeze ends a log for good: it brings what is in the journal into tiles, and signs
-// the last checkpoint, of the last size, which says so in an extension line with the
-// time:
+// Freeze ends a log permanently. It moves the contents of the journal into tiles, and signs a
+// last checkpoint of the last size, with an extension line that holds the time:
 //
 //	log.example.com
 //	20852163
 //	CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
 //	hallmark frozen 2026-11-25T04:30:00Z
 //
-// Witnesses cosign it where they must. A log that is frozen already stays as it is.
+// Witnesses cosign it if they are required. Freeze does nothing if the log is already frozen.
 func Freeze(ctx context.Context, o Options) error {
 	o.ending = true
 	l, err := Open(o)
@@ -47,7 +46,7 @@ func Freeze(ctx context.Context, o Options) error {
 	return nil
 }
 
-// freeze writes the last checkpoint, while nobody else has the log.
+// freeze writes the last checkpoint. No other process may have the log open.
 func (l *Log) freeze(ctx context.Context) error {
 	lock, err := l.o.Storage.Lock()
 	if err != nil {
@@ -77,8 +76,8 @@ func IsFrozen(c checkpoint.Checkpoint) bool {
 	return slices.ContainsFunc(c.Extensions, func(line string) bool { return strings.HasPrefix(line, frozenLine) })
 }
 
-// Frozen opens a log that Freeze has ended, to be read: Append answers ErrFrozen. Nobody needs
-// its keys or its lock for that. Errors: the log is not frozen, or its checkpoint is not
+// Frozen opens a log that Freeze has ended, for reading: Append returns ErrFrozen. Frozen
+// needs neither its keys nor its lock. Errors: the log is not frozen, or its checkpoint is not
 // signed by one of o.Verifiers.
 func Frozen(o Options) (*Log, error) {
 	l, err := openFrozen(o)

@@ -17,8 +17,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// A frozen log has all that was promised, says so in its last checkpoint, takes
-// nothing more, and is served without its key.
+// TestFreeze checks that a frozen log has everything promised, says so in its last checkpoint,
+// accepts nothing more, and is served without its key.
 func TestFreeze(t *testing.T) {
 	t.Parallel()
 	o := testOptions(t, t.TempDir())
@@ -27,7 +27,7 @@ func TestFreeze(t *testing.T) {
 		mustAppend(t, l, fmt.Sprint("entry ", i))
 	}
 	if _, err := tilelog.Frozen(o.tilelog()); err == nil {
-		t.Error("a log that goes on is served as frozen")
+		t.Error("a log that is not frozen is served as frozen")
 	}
 	if err := tilelog.Freeze(t.Context(), o.tilelog()); err == nil {
 		t.Error("frozen while it is open")
@@ -72,7 +72,7 @@ func TestFreeze(t *testing.T) {
 	}
 }
 
-// A log that is cut short on the disk is not frozen as it is.
+// TestFreezeRefusesDamage checks that a log truncated on disk is not frozen.
 func TestFreezeRefusesDamage(t *testing.T) {
 	t.Parallel()
 	o := testOptions(t, t.TempDir())

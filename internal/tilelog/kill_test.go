@@ -29,14 +29,14 @@ const (
 	killRound = "TILELOG_KILL_ROUND"
 )
 
-// acknowledgement is what the child says of an entry that it was promised.
+// An acknowledgement is an entry that the child process was promised, as it reports it.
 type acknowledgement struct {
 	Entry      string
 	Index      uint64
 	Checkpoint []byte
 }
 
-// TestKillChild is the process that TestKill kills. On its own it does nothing.
+// TestKillChild runs in the process that TestKill kills. Without TestKill it does nothing.
 func TestKillChild(t *testing.T) {
 	t.Parallel()
 	dir := os.Getenv(killDir)
@@ -72,7 +72,7 @@ func TestKillChild(t *testing.T) {
 	clients.Wait()
 }
 
-// runAndKill runs the child for a while, kills it, and adds what it had said.
+// runAndKill runs the child for a while, kills it, and adds the promises that it reported.
 func runAndKill(t *testing.T, dir string, round int, p *promises) {
 	t.Helper()
 	child := exec.Command(os.Args[0], "-test.run=^TestKillChild$")
@@ -89,7 +89,7 @@ func runAndKill(t *testing.T, dir string, round int, p *promises) {
 	for {
 		line, err := lines.ReadBytes('\n')
 		if err != nil {
-			break // a line that the kill cut off was not said
+			break // a line truncated by the kill does not count
 		}
 		raw, ok := bytes.CutPrefix(line, []byte("ack "))
 		if !ok {
@@ -112,14 +112,14 @@ func runAndKill(t *testing.T, dir string, round int, p *promises) {
 	}
 }
 
-// TestKill: kill -9 while 64 clients append, again and again. Every acknowledged entry
-// is there, and every checkpoint ever given out is consistent with the last and
-// the only one of its size.
+// TestKill sends kill -9 while 64 clients append, repeatedly. Every acknowledged entry must be
+// in the log, and every released checkpoint must be consistent with the last and the only one
+// of its size.
 func TestKill(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "log")
 	var p promises
-	var checked uint64 // size of the log by then
+	var checked uint64 // size of the log so far
 	kills := testkit.Rounds(5, 1000)
 	for round := range kills {
 		runAndKill(t, dir, round, &p)
@@ -138,15 +138,15 @@ func TestKill(t *testing.T) {
 	t.Logf("killed %d times: %d entries acknowledged under %d checkpoints, %d in the log, 0 lost", kills, len(p.acks), len(p.checkpoints), len(entries))
 }
 
-// signed is a checkpoint that was given out.
+// A signed is a released checkpoint.
 type signed struct {
 	root     tlog.Hash
 	envelope []byte
 }
 
-// promises are all that a log has acknowledged.
+// promises holds everything that a log has acknowledged.
 type promises struct {
-	acks        []acknowledgement // their checkpoints are below
+	acks        []acknowledgement // without checkpoints
 	checkpoints map[uint64]signed // by size
 	seen        map[string]bool   // checkpoints, with all their signatures
 }
@@ -173,8 +173,8 @@ func (p *promises) add(t *testing.T, o options, a acknowledgement) {
 	p.checkpoints[c.Size] = signed{c.Root, a.Checkpoint}
 }
 
-// held says that every checkpoint was of the log's history, from one size on: that the
-// tree's first leaves have the root that was signed then.
+// held checks that every checkpoint from a size on is of the log's history: the tree's first
+// leaves have the signed root.
 func (p *promises) held(t *testing.T, l *tilelog.Log, from uint64) {
 	t.Helper()
 	for size, c := range p.checkpoints {
@@ -187,7 +187,7 @@ func (p *promises) held(t *testing.T, l *tilelog.Log, from uint64) {
 	}
 }
 
-// are says that every entry is where it was promised to be.
+// are checks that every entry is at its promised index.
 func (p *promises) are(t *testing.T, entries [][]byte) {
 	t.Helper()
 	for _, a := range p.acks {

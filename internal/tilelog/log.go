@@ -19,96 +19,95 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// After a failure the log is opened again, after firstRetry and then after twice
-// as long each time, up to lastRetry: soon after the cause has gone.
+// After a failure the log is reopened after firstRetry, then after twice as long each time, up
+// to lastRetry. It recovers soon after the cause is gone.
 const (
 	firstRetry = time.Second
 	lastRetry  = 30 * time.Second
 )
 
-// Errors of Append. ErrBusy: more entries wait than the log takes in half a second;
-// answer 503 and have the client come back. ErrFailed: an I/O or signing error has
-// stopped the log until its cause is gone; answer 503. ErrClosed: Close has been
-// called. ErrEntry: the entry is not one that the log can hold; the caller's fault.
+// Errors of Append. ErrBusy: more entries wait than the log accepts in half a second; answer
+// 503 and let the client retry. ErrFailed: an I/O or signing error has stopped the log until
+// its cause is gone; answer 503. ErrClosed: Close has been called. ErrEntry: the log can't
+// hold this entry; the caller's fault.
 var (
 	ErrBusy   = errors.New("log is busy")
 	ErrFailed = errors.New("log has stopped after an error")
 	ErrClosed = errors.New("log is closed")
 	ErrEntry  = errors.New("entry can't be logged")
 
-	// ErrUnwitnessed: witnesses must cosign, and do not. The entry may be logged;
+	// ErrUnwitnessed: witnesses are required and have not cosigned. The entry may be logged;
 	// answer 503.
 	ErrUnwitnessed = errors.New("witnesses have not cosigned")
 )
 
-// Lost is a log that was begun and is not there any more: restore it. Begun anew under
-// its key, it would give the places of its entries to others.
+// Lost reports that a log was begun and its storage is gone. The remedy is to restore it: a
+// new log under the same key would assign the old indices to other entries.
 type Lost struct{ Dir, Reason string }
 
-// Error returns how the loss is known, and the remedy.
+// Error returns how the log is known to be lost, and the remedy.
 func (l *Lost) Error() string { return l.Reason + ": restore it" }
 
-// Options say which log to open. All fields without "may" are required.
+// Options holds the settings of a log. All fields without "may" are required.
 type Options struct {
-	Storage   Storage         // where the log lies
+	Storage   Storage         // holds the log
 	Origin    string          // first line of checkpoints
 	Signers   []note.Signer   // each signs every checkpoint
-	Verifiers []note.Verifier // one of them must have signed what is in Storage
+	Verifiers []note.Verifier // one of them must have signed the checkpoint in Storage
 	Format    Format
 	Cosigner  Cosigner // may be nil: no witnesses are asked
-	// Witnessed has every entry answered with a checkpoint that witnesses have
-	// cosigned, and readers see no other. Without it they are asked, and nobody
-	// waits for them.
+	// Witnessed requires cosignatures: every entry is answered with a cosigned checkpoint, and
+	// readers see no other. Without it witnesses are asked, and no request waits for them.
 	Witnessed bool
-	// Dedup answers an entry that is in the log already with its first index.
+	// Dedup answers an entry that is already in the log with its first index.
 	Dedup  bool
-	Clock  func() time.Time // gives Pending.Make its time
+	Clock  func() time.Time // provides the time for Pending.Make
 	Logger *slog.Logger
 
 	ending bool // the log is opened to be frozen
 }
 
-// Pending is an entry to be logged: Entry, or what Make makes when the index is
-// known. Make runs on the log's one sequencer, so it must be quick; entries
-// from Make are never looked up for duplicates.
+// A Pending is an entry to be logged: either Entry, or the result of Make, which is called
+// once the index is known. Make runs on the log's only sequencer, so it must be fast. Entries
+// from Make are never deduplicated.
 type Pending struct {
 	Entry []byte
 	Make  func(index uint64, now time.Time) ([]byte, error)
 }
 
-// Receipt is the answer to an entry that is on disk.
+// A Receipt describes a durably logged entry.
 type Receipt struct {
 	Index      uint64
 	Size       uint64 // of the tree that checkpoint and proof are for
 	Root       tlog.Hash
-	Timestamp  time.Time // what Make was given
+	Timestamp  time.Time // as passed to Make
 	Checkpoint []byte    // signed
 	Proof      tile.InclusionProof
 }
 
-// Log is an open log. Its methods may be called by many goroutines at once.
+// A Log is an open log. Its methods are safe for concurrent use.
 type Log struct {
 	o       Options
 	lock    io.Closer
-	engine  atomic.Pointer[engine] // the keeper alone replaces it
+	engine  atomic.Pointer[engine] // replaced only by keep
 	once    sync.Once
 	closing chan struct{} // closed by Close
-	stopped chan struct{} // closed when the keeper has ended
+	stopped chan struct{} // closed when keep has returned
 	cutting chan struct{} // holds one value per tile of entries being measured
-	reach   *reach        // how far readers see
+	reach   *reach        // how many entries readers see
 }
 
-// cutters is how many requests measure tiles of entries at a time.
+// cutters is the number of requests that may measure tiles of entries at a time.
 const cutters = 4
 
-// Open opens the log in o.Storage, and makes it if the storage is empty or missing and
-// never had one. It brings what a crash has left in the journal into tiles.
-// On a disk that is full or read-only it opens a log that takes no entries until that has
-// passed. Errors: durable.ErrLocked when another process has the log open; *Lost; *WentBack;
-// any inconsistency.
+// Open opens the log in o.Storage, or creates it if the storage is empty or missing and never
+// had a log. It moves the contents of the journal, after a crash, into tiles. On a disk that
+// is full or read-only it opens a log that accepts no entries until the disk is writable.
+// Errors: durable.ErrLocked if another process has the log open; *Lost; *WentBack; any
+// inconsistency.
 func Open(o Options) (*Log, error) {
 	if o.Witnessed && o.Cosigner == nil {
-		return nil, errors.New("opening log: nobody to cosign")
+		return nil, errors.New("opening log: Witnessed requires a Cosigner")
 	}
 	if len(o.Signers) == 0 || len(o.Verifiers) == 0 || o.Clock == nil || o.Logger == nil {
 		return nil, errors.New("opening log: signers, verifiers, clock and logger are required")
@@ -139,7 +138,7 @@ func (l *Log) open() (err error) {
 		return errors.Join(err, l.lock.Close())
 	}
 	l.engine.Store(e)
-	if err := e.journal.Probe(); err != nil { // what there is can be read, and the log goes on once it can
+	if err := e.journal.Probe(); err != nil { // the log can be read, and recovers later
 		e.fail(err)
 	}
 	go l.keep(e)
@@ -157,7 +156,7 @@ func (l *Log) keep(e *engine) {
 	}
 }
 
-// reopen tries until there is an engine again, or gives nil once Close is called.
+// reopen retries until the engine opens. It returns nil once Close is called.
 func (l *Log) reopen() *engine {
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 		select {
@@ -187,16 +186,16 @@ func (l *Log) reopen() *engine {
 	}
 }
 
-// Append logs an entry and returns when it is durable and covered by the
-// checkpoint in the receipt. When ctx ends first, or the log fails, the entry may
-// be logged all the same: ask again, and with Dedup the answer is the same index.
-// Errors: ErrBusy, ErrFailed, ErrClosed, ErrFrozen, ErrEntry, and the context's.
+// Append logs an entry and returns when the entry is durable and covered by the checkpoint in
+// the receipt. If ctx ends first, or the log fails, the entry may have been logged: append it
+// again, and with Dedup the receipt has the same index. Errors: ErrBusy, ErrFailed, ErrClosed,
+// ErrFrozen, ErrEntry, and the context's.
 func (l *Log) Append(ctx context.Context, p Pending) (Receipt, error) {
 	return l.engine.Load().append(ctx, p)
 }
 
-// Close answers what has been accepted, publishes it, and gives the storage
-// back. When ctx ends first, that goes on behind. Closing twice is no error.
+// Close answers accepted entries, publishes them, and releases the storage. If ctx ends first,
+// this continues in the background. A second call does no harm.
 func (l *Log) Close(ctx context.Context) error {
 	l.once.Do(func() { close(l.closing) })
 	l.engine.Load().close()

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) { testkit.Parallel(m) }
 
 const origin = "log.example.com"
 
-// options say which log to open, in a directory.
+// options holds the settings of a log in a directory.
 type options struct {
 	tilelog.Options
 	Dir   string
@@ -52,7 +52,7 @@ func (o options) tilelog() tilelog.Options {
 
 func open(o options) (*tilelog.Log, error) { return tilelog.Open(o.tilelog()) }
 
-// testOptions are those of one log: the same key whenever it is opened.
+// testOptions returns options with the same key each time.
 func testOptions(t testing.TB, dir string) options {
 	t.Helper()
 	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
@@ -93,7 +93,7 @@ func mustClose(t testing.TB, l *tilelog.Log) {
 	}
 }
 
-// mustAppend appends and verifies all that the receipt claims.
+// mustAppend appends an entry and verifies everything that the receipt claims.
 func mustAppend(t testing.TB, l *tilelog.Log, entry string) tilelog.Receipt {
 	t.Helper()
 	r, err := l.Append(t.Context(), tilelog.Pending{Entry: []byte(entry)})
@@ -113,8 +113,8 @@ func mustAppend(t testing.TB, l *tilelog.Log, entry string) tilelog.Receipt {
 	return r
 }
 
-// checkDir re-verifies the whole of a closed log's directory from its entries,
-// with x/mod/sumdb/tlog as the oracle, and gives the entries.
+// checkDir verifies the whole directory of a closed log from its entries, with
+// x/mod/sumdb/tlog as the oracle, and returns the entries.
 func checkDir(t testing.TB, dir string) [][]byte { return checkOn(t, durable.OS{}, dir) }
 
 func checkOn(t testing.TB, fsys durable.FS, dir string) [][]byte {
@@ -197,7 +197,8 @@ func TestAppendAndReopen(t *testing.T) {
 	}
 }
 
-// 70,000 is tlog-tiles' example of a tree with partial tiles on three levels.
+// TestLargeLog uses 70,000 entries: tlog-tiles' example of a tree with partial tiles on three
+// levels.
 func TestLargeLog(t *testing.T) {
 	t.Parallel()
 	o := testOptions(t, t.TempDir())
@@ -364,7 +365,7 @@ func TestClose(t *testing.T) {
 	mustClose(t, l)
 }
 
-// An entry whose caller has gone is logged all the same.
+// TestContextEnds checks that an entry is logged although its caller has gone.
 func TestContextEnds(t *testing.T) {
 	t.Parallel()
 	o := testOptions(t, t.TempDir())
@@ -406,8 +407,8 @@ func TestJournalWraps(t *testing.T) {
 	checkDir(t, o.Dir)
 }
 
-// The disk is full when the journal is written: everyone is told, nobody is
-// promised anything, reads go on, and a restart recovers.
+// TestDiskFull checks a full disk during a write of the journal: every caller gets an error,
+// no entry is promised, reads go on, and a restart recovers.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	if _, err := os.Stat("/dev/full"); err != nil {
@@ -445,7 +446,8 @@ func TestDiskFull(t *testing.T) {
 	checkDir(t, o.Dir)
 }
 
-// Publishing fails: what was promised comes back from the journal.
+// TestPublishFails checks that promised entries come back from the journal after publishing
+// fails.
 func TestPublishFails(t *testing.T) {
 	t.Parallel()
 	o := testOptions(t, t.TempDir())
@@ -471,7 +473,7 @@ func TestPublishFails(t *testing.T) {
 	}
 }
 
-// failingSigner stands for a key that is out of reach: an HSM, say.
+// failingSigner simulates an unreachable key, such as one in an HSM.
 type failingSigner struct{ note.Signer }
 
 func (failingSigner) Sign([]byte) ([]byte, error) { return nil, io.ErrClosedPipe }
@@ -523,7 +525,7 @@ func TestOpenRefusesAnotherLog(t *testing.T) {
 	}
 }
 
-// copyDir makes a fresh copy of a log's directory.
+// copyDir copies a log's directory to a new one.
 func copyDir(t *testing.T, from string) string {
 	t.Helper()
 	to := t.TempDir()
@@ -533,8 +535,8 @@ func copyDir(t *testing.T, from string) string {
 	return filepath.Join(to, "log")
 }
 
-// Every file of a log, removed, cut or flipped: Open refuses, or what it
-// continues is whole. It never appends to what isn't its own.
+// TestEveryFileDamaged removes, truncates or flips every file of a log. Open must refuse the
+// log, or continue a complete one. It must never append to another log.
 func TestEveryFileDamaged(t *testing.T) {
 	t.Parallel()
 	o := testOptions(t, t.TempDir())
@@ -553,8 +555,8 @@ func TestEveryFileDamaged(t *testing.T) {
 			return os.WriteFile(path, raw, 0o600)
 		},
 	}
-	// Full tiles, which Open does not read (checking the log does, and no proof is
-	// made of a damaged one), the journal of a log that was closed, the lock.
+	// Open does not read full tiles (checking the log does, and no proof uses a damaged one),
+	// the journal of a closed log, and the lock.
 	harmless := map[string]bool{"tile/0/000": true, "tile/entries/000": true, "journal": true, "lock": true}
 	for _, path := range []string{"checkpoint", "journal", "tile/0/000", "tile/0/001.p/44", "tile/1/000.p/1", "tile/entries/000", "tile/entries/001.p/44"} {
 		for name, damage := range damages {
@@ -580,7 +582,8 @@ func TestEveryFileDamaged(t *testing.T) {
 	}
 }
 
-// A tile that Open doesn't read is damaged: no proof is made from it.
+// TestDamagedTileGivesNoProof checks that no proof is made from a damaged tile that Open does
+// not read.
 func TestDamagedTileGivesNoProof(t *testing.T) {
 	t.Parallel()
 	o := testOptions(t, t.TempDir())

@@ -16,10 +16,10 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
 )
 
-// memory is storage for several writers, as a database and an object store would be: a turn
-// is a lock that all of them share, and whoever has it gets what the others have committed.
+// memory is storage for several writers, as a database and an object store would be. A turn is
+// a lock that all of them share; its holder gets the batches that the others have committed.
 type memory struct {
-	turn chan struct{} // holds a value while somebody has the turn
+	turn chan struct{} // holds a value while a writer has the turn
 
 	mu      sync.Mutex
 	batches []tilelog.Promised

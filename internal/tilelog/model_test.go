@@ -17,8 +17,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// model is a log as simple as can be: its entries in memory, and the hashes that
-// x/mod makes of them.
+// A model is a minimal log: its entries in memory, and the hashes that x/mod computes from
+// them.
 type model struct {
 	entries []string
 	indices map[string]uint64
@@ -49,7 +49,7 @@ func (m *model) append(t *testing.T, entry string) uint64 {
 	return index
 }
 
-// step does the same with log and model.
+// step does the same operation on log and model.
 func (m *model) step(t *testing.T, l *tilelog.Log, random *rand.Rand) {
 	entry := fmt.Sprint("entry ", len(m.entries))
 	if len(m.entries) > 0 && random.IntN(3) == 0 {
@@ -70,7 +70,7 @@ func (m *model) step(t *testing.T, l *tilelog.Log, random *rand.Rand) {
 	}
 }
 
-// checkTile reads any tile that the log has published.
+// checkTile reads a random tile that the log has published.
 func (m *model) checkTile(t *testing.T, l *tilelog.Log, random *rand.Rand) {
 	size := l.Published()
 	if size == 0 {
@@ -101,8 +101,8 @@ func (m *model) checkTile(t *testing.T, l *tilelog.Log, random *rand.Rand) {
 	}
 }
 
-// Random operations do to the log what they do to the model: entries, new ones and
-// some again, reads, and lives that end in every way.
+// TestModel checks that random operations have the same effect on the log and on the model:
+// new and repeated entries, reads, and every way to end a process.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	steps := testkit.Rounds(1000, 1_000_000)

@@ -11,8 +11,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// publishAll publishes whenever something is committed, until the sequencer has
-// ended and all is published.
+// publishAll publishes after each commit, until the sequencer has returned and everything is
+// published.
 func (e *engine) publishAll() {
 	for range e.committed {
 		if err := e.publish(); err != nil {
@@ -37,9 +37,9 @@ func (e *engine) interval() time.Duration {
 	return publishInterval
 }
 
-// publish writes the tiles that the log's head has beyond those on disk, then the
-// checkpoint, then removes partial tiles that no one needs. Where witnesses are
-// asked first, readers do not see that checkpoint: it is what Open goes on from.
+// publish writes the tiles of the log's head that are not on disk, then the checkpoint, and
+// then removes obsolete partial tiles. If witnesses must cosign first, readers do not see that
+// checkpoint: Open continues from it.
 func (e *engine) publish() error {
 	e.mu.RLock()
 	h := e.head
@@ -66,12 +66,12 @@ func (e *engine) publish() error {
 	return nil
 }
 
-// headFile is where the checkpoint of the tiles is kept, where readers see another one.
+// headFile is the name of the checkpoint of the tiles, if readers see another one.
 const headFile = "head"
 
-// replace puts h into c. Another writer of the log may have done so before: then its
-// checkpoint stays if it is newer, and h replaces it if it is older. Errors: ErrSeenMore if
-// it is of another history.
+// replace puts h into c. If another writer has replaced it before, a newer checkpoint of that
+// writer stays and an older one is replaced. Errors: ErrSeenMore if that checkpoint is of
+// another history.
 func (e *engine) replace(c *cell, h head) error {
 	for {
 		err := c.swap(h.envelope)
@@ -107,7 +107,7 @@ func (e *engine) offer(h head) {
 	signal(e.offered)
 }
 
-// tileRef names a tile, of hashes or of entries, in a tree of some size.
+// A tileRef names a tile, of hashes or of entries, in a tree of some size.
 type tileRef struct {
 	position
 	width int
@@ -115,8 +115,8 @@ type tileRef struct {
 
 func (t tileRef) path() string { return tile.Path(t.level, t.n, t.width) }
 
-// newTiles lists the tiles that a tree of size has and a tree of last has not,
-// or has less wide.
+// newTiles lists the tiles of a tree of size that a tree of last lacks, or has at a smaller
+// width.
 func newTiles(last, size uint64, entries int) []tileRef {
 	var tiles []tileRef
 	add := func(level, hashLevel int) bool {
@@ -143,10 +143,10 @@ func (e *engine) content(t tileRef) []byte {
 	return e.bundles[t.n].first(t.width)
 }
 
-// forget drops from memory what the first size entries have put there, except the tiles
-// that will grow. It keeps hashes until the publication after that of their last size:
-// callers that were answered a moment ago make their proofs of them, and would otherwise
-// each read a tile from disk.
+// forget drops from memory the tiles of the first size entries, except those that will grow.
+// It keeps hashes until the publication after that of their last size: callers that were
+// answered a moment ago use them for their proofs, and would otherwise each read a tile from
+// disk.
 func (e *engine) forget(last, size uint64) {
 	e.tree.forget(last)
 	e.mu.Lock()
@@ -158,11 +158,11 @@ func (e *engine) forget(last, size uint64) {
 	}
 }
 
-// removePartials removes, of the tiles just written, the partial forms that are
-// narrower, except those of the checkpoint before, and of the one that is shown:
-// readers may be fetching them. Wider forms are of another writer, who is ahead.
-// The handler cuts all others out of wider ones, and a full tile replaces its
-// partial forms at once (tlog-tiles, "Partial Tiles").
+// removePartials removes narrower partial forms of the tiles just written, except those of the
+// previous checkpoint and of the one that readers see: readers may be fetching them. Wider
+// forms belong to another writer that is ahead. The handler cuts all other partial tiles out
+// of wider ones, and a full tile replaces its partial forms at once (tlog-tiles, "Partial
+// Tiles").
 func (e *engine) removePartials(tiles []tileRef, last uint64) error {
 	shown, _, _ := e.exposed.get()
 	for _, t := range tiles {

@@ -20,7 +20,7 @@ import (
 var ErrRange = errors.New("the log is shorter")
 
 // Entry returns the entry at an index of the published log. Errors: ErrRange; the entry does
-// not have its leaf hash; those of the disk.
+// not match its leaf hash; I/O errors.
 func (l *Log) Entry(ctx context.Context, index uint64) ([]byte, error) {
 	size := l.Published()
 	if index >= size {
@@ -33,10 +33,9 @@ func (l *Log) Entry(ctx context.Context, index uint64) ([]byte, error) {
 	return entry, nil
 }
 
-// Entries returns the entries of the published log, as long as it is when the iteration
-// begins, from an index on. [Log.Wait] tells when there are more. It reads one tile at a
-// time, and ends after the first error: those of Entry. If from is the size of the log,
-// there are no entries and no error.
+// Entries returns the entries from an index on, up to the size of the published log when the
+// iteration begins. [Log.Wait] waits for more. Entries reads one tile at a time, and ends
+// after the first error: those of Entry. If from is the size of the log, it yields nothing.
 func (l *Log) Entries(ctx context.Context, from uint64) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		size := l.Published()
@@ -79,9 +78,9 @@ func (l *Log) Latest(ctx context.Context) iter.Seq2[[]byte, error] {
 	}
 }
 
-// ProveInclusion proves that the entry at index is in the tree of the first size entries, of
-// the published log. The proof leads to the signed checkpoint, or it is an error. Errors:
-// ErrRange, tile.ErrProof if tiles are damaged, those of the disk.
+// ProveInclusion returns a proof that the entry at index is in the tree of the first size
+// entries of the published log. It returns only proofs that lead to the signed checkpoint.
+// Errors: ErrRange, tile.ErrProof if tiles are damaged, I/O errors.
 func (l *Log) ProveInclusion(ctx context.Context, index, size uint64) (tile.InclusionProof, error) {
 	if published := l.Published(); size > published || index >= size {
 		return tile.InclusionProof{}, fmt.Errorf("proving entry %d of %d, of a log of %d: %w", index, size, published, ErrRange)
@@ -101,8 +100,8 @@ func (l *Log) ProveInclusion(ctx context.Context, index, size uint64) (tile.Incl
 	return e.tree.prove(index, size, leaf, root)
 }
 
-// ProveConsistency proves that the tree of the first size entries of the published log
-// begins with that of the first old ones. Errors: those of ProveInclusion.
+// ProveConsistency returns a proof that the tree of the first old entries is a prefix of that
+// of the first size entries of the published log. Errors: those of ProveInclusion.
 func (l *Log) ProveConsistency(ctx context.Context, old, size uint64) ([]tlog.Hash, error) {
 	if published := l.Published(); size > published || old > size {
 		return nil, fmt.Errorf("proving %d of %d, of a log of %d: %w", old, size, published, ErrRange)
@@ -127,10 +126,9 @@ func (e *engine) prefix(old, size uint64) (root tlog.Hash, proof []tlog.Hash, er
 	return e.tree.proveTree(old, size, whole)
 }
 
-// Wait returns nil once at least size entries are published: Entry and the proofs know them
-// then, and readers of the checkpoint do. A log that is opened again after an error is
-// waited for. Errors: ErrClosed, ErrFailed or ErrFrozen if there will not be so many; the
-// context's.
+// Wait returns nil once at least size entries are published: Entry, the proofs, and the public
+// checkpoint then cover them. Wait keeps waiting while a log reopens after an error. Errors:
+// ErrClosed, ErrFailed or ErrFrozen if the log will not reach size; the context's.
 func (l *Log) Wait(ctx context.Context, size uint64) error {
 	for {
 		has, grown := l.reach.get()
@@ -142,7 +140,7 @@ func (l *Log) Wait(ctx context.Context, size uint64) error {
 		case <-ctx.Done():
 			return fmt.Errorf("waiting for the log: %w", ctx.Err())
 		case <-l.stopped:
-			if l.Published() >= size { // at the last moment
+			if l.Published() >= size { // published meanwhile
 				return nil
 			}
 			if err := l.engine.Load().err(); err != nil {
@@ -153,14 +151,15 @@ func (l *Log) Wait(ctx context.Context, size uint64) error {
 	}
 }
 
-// Published returns how many entries readers see: those under the checkpoint that is served.
-// Where witnesses must cosign, they have.
+// Published returns the number of entries under the checkpoint that readers see. If witnesses
+// are required, they have cosigned it.
 func (l *Log) Published() uint64 {
 	size, _ := l.reach.get()
 	return size
 }
 
-// reach is how far readers see. It belongs to a log, whatever engine it has.
+// A reach is the number of entries that readers see. It belongs to a log, and outlives its
+// engines.
 type reach struct {
 	mu    sync.Mutex
 	size  uint64
@@ -209,8 +208,8 @@ func (l *Log) readEntries(ctx context.Context, n, size uint64) ([][]byte, error)
 	return entries, err
 }
 
-// readEntry reads one entry of a tree of size leaves, and holds no more of its tile in
-// memory than a few of them.
+// readEntry reads one entry of a tree of size leaves. It holds only a few entries of the tile
+// in memory.
 func (l *Log) readEntry(ctx context.Context, index, size uint64) ([]byte, error) {
 	n := index / tile.Width
 	f, length, err := l.openTile(ctx, tileRef{position{l.o.Format.Level, n}, tileWidth(position{0, n}, size)})

@@ -20,7 +20,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// mustProve proves an entry and a beginning of the log, and verifies both.
+// mustProve gets proofs for an entry and for a prefix of the log, and verifies both.
 func mustProve(t *testing.T, l *tilelog.Log, index, size uint64) {
 	t.Helper()
 	entry, err := l.Entry(t.Context(), index)
@@ -133,7 +133,8 @@ func TestReads(t *testing.T) {
 	}
 }
 
-// A reader follows a log while it grows, and its entries are published when they are read.
+// TestFollow checks that a reader can follow a growing log, and that entries are published
+// when it reads them.
 func TestFollow(t *testing.T) {
 	t.Parallel()
 	l := mustOpen(t, testOptions(t, t.TempDir()))
@@ -163,7 +164,8 @@ func TestFollow(t *testing.T) {
 	}
 }
 
-// Wait ends with the log, and not with an error that the log recovers from.
+// TestWait checks that Wait ends when the log does, and not at an error that the log recovers
+// from.
 func TestWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk := disktest.New(1)
@@ -197,7 +199,8 @@ func TestWait(t *testing.T) {
 	})
 }
 
-// Nothing damaged is read, and no proof is made of it.
+// TestDamagedReads checks that damaged entries are not returned, and that no proof is made of
+// them.
 func TestDamagedReads(t *testing.T) {
 	t.Parallel()
 	for name, damage := range map[string]string{"hashes": "tile/0/000", "entries": "tile/entries/000"} {

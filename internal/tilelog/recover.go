@@ -17,8 +17,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// recover brings memory and storage to one state: that of the checkpoint, and what
-// the journal has promised after it.
+// recover brings memory and storage to the same state: that of the checkpoint, followed by the
+// batches in the journal.
 func (e *engine) recover() error {
 	shown, err := e.readHead(e.shown)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -50,12 +50,12 @@ func (e *engine) recover() error {
 		}
 		e.o.Logger.Error("log ends before what it was seen with", "dir", e.o.Storage.Name, "cause", err)
 	}
-	if !e.o.Witnessed { // else nobody has seen that witnesses have cosigned it
+	if !e.o.Witnessed { // a cosigned checkpoint is never replaced by one without cosignatures
 		e.exposed.head = shown
 	}
 	e.reach.extend(shown.size)
-	// From here on nothing depends on the journal: what it held may have been
-	// in the kernel's cache alone.
+	// From here on nothing depends on the journal: its contents may have been in the kernel's
+	// cache only.
 	if e.head.size == e.published.Load() && (e.o.Cosigner != nil || e.head.size == shown.size) {
 		e.offer(e.head)
 		return nil
@@ -65,8 +65,8 @@ func (e *engine) recover() error {
 	return e.publish()
 }
 
-// kept returns the cell with the checkpoint of the tiles, as an earlier process may have
-// left it although nobody needs it now.
+// kept returns the cell with the checkpoint of the tiles. An earlier process may have left one
+// that is not needed now.
 func (e *engine) kept() *cell {
 	if e.tiled != e.shown {
 		return e.tiled
@@ -74,7 +74,7 @@ func (e *engine) kept() *cell {
 	return &cell{objects: e.o.Storage.Objects, name: headFile}
 }
 
-// create makes a new log: a checkpoint of size 0. Errors: *Lost.
+// create creates a new log: a checkpoint of size 0. Errors: *Lost.
 func (e *engine) create() error {
 	if err := e.openJournal(0); err != nil {
 		return err
@@ -89,7 +89,7 @@ func (e *engine) create() error {
 	}
 	e.head = head{root: root, envelope: envelope}
 	e.o.Logger.Info("made a new log", "dir", e.o.Storage.Name, "origin", e.o.Origin)
-	if e.tiled != e.shown { // left by a process that was killed before it had shown it
+	if e.tiled != e.shown { // left by a process that was killed before it published a checkpoint
 		if err := e.tiled.load(); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -97,11 +97,10 @@ func (e *engine) create() error {
 	if err := e.publish(); err != nil || e.o.Cosigner == nil {
 		return err
 	}
-	return e.show(e.head, nil) // nobody needs a witness for nothing
+	return e.show(e.head, nil) // an empty log needs no cosignatures
 }
 
-// begin writes the start marker, so that the log is missed if its storage is lost, or not
-// mounted.
+// begin writes the start marker, so that lost or unmounted storage is noticed.
 func (e *engine) begin() error {
 	if len(e.o.Storage.Notes) == 0 {
 		return nil
@@ -113,8 +112,8 @@ func (e *engine) begin() error {
 	return marker.Write([]byte(e.o.Origin + "\n"))
 }
 
-// load reads the state that a checkpoint stands for: the right edge of the tree,
-// which is all that later entries and roots are made of.
+// load reads the state under a checkpoint: the right edge of the tree, from which all later
+// entries and roots follow.
 func (e *engine) load(h head) error {
 	if err := e.loadEdge(h.size); err != nil {
 		return err
@@ -130,7 +129,7 @@ func (e *engine) load(h head) error {
 	return e.openJournal(h.size)
 }
 
-// openJournal opens the journal behind the first size entries.
+// openJournal opens the journal after the first size entries.
 func (e *engine) openJournal(size uint64) (err error) {
 	var leaves *Leaves
 	if e.o.Dedup {
@@ -140,8 +139,8 @@ func (e *engine) openJournal(size uint64) (err error) {
 	return err
 }
 
-// countersigned adds the lines of signers that the checkpoint does not have yet: those
-// that the log has got since it was signed.
+// countersigned adds the lines of signers that are missing in the checkpoint: signers added to
+// the log after it was signed.
 func (e *engine) countersigned(h head) (head, error) {
 	n, err := note.Open(h.envelope, note.VerifierList(e.o.Verifiers...))
 	if err != nil {
@@ -194,7 +193,7 @@ func (e *engine) openHead(envelope []byte) (head, error) {
 	return head{size: c.Size, root: c.Root, envelope: envelope}, nil
 }
 
-// checkRoot holds the tree against a checkpoint that was signed for it.
+// checkRoot checks the tree against a checkpoint that was signed for it.
 func (e *engine) checkRoot(h head) error {
 	root, err := e.tree.root(h.size)
 	if err != nil {
@@ -240,8 +239,8 @@ func (e *engine) leaves(from, size uint64, each func([32]byte) error) error {
 	return nil
 }
 
-// loadBundle reads the last tile of entries, if it is partial, to go on with
-// it, and holds the entries against their leaf hashes.
+// loadBundle reads the last tile of entries, if it is partial, so that the log can extend it.
+// It checks the entries against their leaf hashes.
 func (e *engine) loadBundle() error {
 	n, width := e.head.size/tile.Width, int(e.head.size%tile.Width)
 	if width == 0 {
@@ -274,7 +273,7 @@ func (e *engine) loadBundle() error {
 	return nil
 }
 
-// replay takes up a batch of the journal: one that the log has already, or the next.
+// replay applies a batch of the journal: one that the log already has, or the next.
 func (e *engine) replay(p Promised) error {
 	if p.End() <= e.head.size {
 		return nil
@@ -305,7 +304,7 @@ func (e *engine) replay(p Promised) error {
 	return nil
 }
 
-// readHashes reads a tile of hashes, of a width that must be there.
+// readHashes reads a tile of hashes, which must have the given width.
 func (e *engine) readHashes(at position, width int) ([]tlog.Hash, error) {
 	path := tile.Path(at.level, at.n, width)
 	data, err := read(context.Background(), e.o.Storage.Objects, path)

@@ -41,8 +41,7 @@ func writeJournal(t *testing.T, dir string, batches ...tilelog.Promised) {
 	}
 }
 
-// history appends n entries one by one and gives the records that a journal
-// would have of them.
+// history appends n entries one by one and returns their journal records.
 func history(t *testing.T, l *tilelog.Log, n int) []tilelog.Promised {
 	t.Helper()
 	var records []tilelog.Promised
@@ -111,8 +110,8 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// A batch in the journal that the disk has damaged, and that others came after, was
-// promised: the log does not go on without it.
+// TestDamagedJournal checks that the log does not continue without a promised batch that the
+// disk has damaged and that other batches follow.
 func TestDamagedJournal(t *testing.T) {
 	t.Parallel()
 	o := testOptions(t, t.TempDir())
@@ -139,7 +138,7 @@ func TestDamagedJournal(t *testing.T) {
 	}
 }
 
-// A directory that had a log in it is not begun anew.
+// TestCreateRefuses checks that no new log is created in a directory that had one.
 func TestCreateRefuses(t *testing.T) {
 	t.Parallel()
 	o := testOptions(t, t.TempDir())
@@ -161,8 +160,8 @@ func TestCreateRefuses(t *testing.T) {
 	}
 }
 
-// A log whose directory is gone, or empty as a mount point is, is not begun anew: not
-// when it is opened, and not by the one that goes on after an error.
+// TestLostDirectory checks that no new log is created when the directory is gone, or empty as
+// a mount point is, neither by Open nor when the log reopens after an error.
 func TestLostDirectory(t *testing.T) {
 	t.Parallel()
 	o := testOptions(t, filepath.Join(t.TempDir(), "log"))
@@ -192,7 +191,7 @@ func TestLostDirectory(t *testing.T) {
 	}
 }
 
-// What a crash has left half-written is cleared away.
+// TestTemporaryFilesCleared checks that files left half-written by a crash are removed.
 func TestTemporaryFilesCleared(t *testing.T) {
 	t.Parallel()
 	o := testOptions(t, t.TempDir())

@@ -13,21 +13,21 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// noteInterval is the shortest time between two writings of a log's notes. They lag
-// behind the log, so that no entry waits for them.
+// noteInterval is the shortest time between two writes of a log's notes. Notes lag behind the
+// log, so that no entry waits for them.
 const noteInterval = time.Second
 
-// ErrSeenMore reports that somebody has seen a log with more entries than it has now,
-// or with others. A log that went on would give their places to new ones.
+// ErrSeenMore reports that a log was seen with more entries than it has now, or with other
+// entries. If the log went on, it would assign their indices to new entries.
 var ErrSeenMore = errors.New("log was seen with more entries, or with others")
 
-// WentBack is the refusal of a log whose directory is older than what is known of the
-// log outside of it, or is of another history: an old copy, a wrong disk, a fork.
+// WentBack reports that a log's directory is older than what is known of the log outside of
+// it, or is of another history: an old copy, a wrong disk, a fork.
 type WentBack struct {
 	Dir  string
 	Has  uint64 // entries in Dir
 	Seen uint64 // entries that the log was seen with; 0: not known
-	By   string // what knows: a file, or the words of a witness
+	By   string // the source: a file, or a witness with its message
 }
 
 // Error returns what was seen of the log, and where.
@@ -44,8 +44,8 @@ func (w *WentBack) Error() string {
 // Is makes every WentBack an ErrSeenMore.
 func (*WentBack) Is(target error) bool { return target == ErrSeenMore }
 
-// asker is a Cosigner that reports which witnesses have seen nothing beyond a
-// checkpoint, and what the others say. ErrSeenMore is evidence, other errors are not.
+// An asker is a Cosigner that reports which witnesses have seen nothing beyond a checkpoint,
+// and what the others answered. ErrSeenMore is evidence, other errors are not.
 type asker interface {
 	Newest(ctx context.Context, checkpoint []byte, size uint64, prove func(old uint64) ([]tlog.Hash, error)) (agree []string, others []error)
 }
@@ -71,14 +71,13 @@ func (e *engine) checkSeen() error {
 	return nil
 }
 
-// proofTo returns what proves to witnesses that a smaller tree is the beginning of that
-// of size leaves.
+// proofTo returns a function that proves a smaller tree to be a prefix of that of size leaves.
 func (e *engine) proofTo(size uint64) func(old uint64) ([]tlog.Hash, error) {
 	return func(old uint64) ([]tlog.Hash, error) { return tlog.ProveTree(int64(size), int64(old), e.tree) }
 }
 
-// checkNote compares the log with one note. Earlier builds wrote the origin alone into a
-// start marker, and no other notes.
+// checkNote checks the log against one note. Earlier builds wrote only the origin into a start
+// marker, and no other notes.
 func (e *engine) checkNote(n Note) error {
 	raw, err := n.Read()
 	if errors.Is(err, fs.ErrNotExist) || err == nil && bytes.Count(raw, []byte("\n")) <= 1 {
@@ -124,8 +123,8 @@ func (e *engine) noteAll() {
 	}
 }
 
-// note writes the notes that are behind. One that can't be written does not stop the
-// log: what it had before still counts.
+// note writes the notes that are behind. A note that can't be written does not stop the log:
+// its earlier contents still count.
 func (e *engine) note() (ok bool) {
 	h, ok := e.seen(), true
 	for _, n := range e.o.Storage.Notes {

@@ -23,7 +23,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/tilelog/posix"
 )
 
-// replaceDir puts a copy in the place of a directory.
+// replaceDir replaces a directory by a copy of another.
 func replaceDir(t *testing.T, dir, with string) {
 	t.Helper()
 	if err := errors.Join(os.RemoveAll(dir), os.CopyFS(dir, os.DirFS(with))); err != nil {
@@ -31,8 +31,8 @@ func replaceDir(t *testing.T, dir, with string) {
 	}
 }
 
-// A log whose directory is a copy of yesterday's, or goes on otherwise from one, is
-// refused by each of the files that know better, and by each of them alone.
+// TestWentBack checks that a log whose directory is an old copy, or continues from one, is
+// refused by each note that has seen more, and by each of them alone.
 func TestWentBack(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -95,8 +95,8 @@ func TestWentBack(t *testing.T) {
 	}
 }
 
-// A batch that was promised, and is not in the journal any more, is missed, though a torn
-// record looks no different.
+// TestPromisedBatchMissed checks that a promised batch missing from the journal is noticed,
+// although it looks like a torn record.
 func TestPromisedBatchMissed(t *testing.T) {
 	t.Parallel()
 	o := testOptions(t, filepath.Join(t.TempDir(), "log"))
@@ -116,8 +116,8 @@ func TestPromisedBatchMissed(t *testing.T) {
 	mustClose(t, mustOpen(t, o))
 }
 
-// Start markers of earlier builds, which have the origin alone, say nothing of sizes; what
-// is no note of this log is an error, and not nothing.
+// TestNotes checks that start markers of earlier builds, which have only the origin, imply no
+// size, and that a file which is no note of this log is an error.
 func TestNotes(t *testing.T) {
 	t.Parallel()
 	o := testOptions(t, filepath.Join(t.TempDir(), "log"))
@@ -145,7 +145,8 @@ func TestNotes(t *testing.T) {
 	}
 }
 
-// A log that ends, as there is no newer backup, is frozen where it ends.
+// TestFreezeWentBack checks that a log without a newer backup can be frozen at the size it
+// has.
 func TestFreezeWentBack(t *testing.T) {
 	t.Parallel()
 	o := testOptions(t, filepath.Join(t.TempDir(), "log"))
@@ -171,7 +172,7 @@ func TestFreezeWentBack(t *testing.T) {
 	}
 }
 
-// knowing is a Cosigner whose witness has seen the log, maybe with more.
+// knowing is a Cosigner whose witness has seen the log, maybe with more entries.
 type knowing struct {
 	*moody
 	ahead error
@@ -181,8 +182,8 @@ func (k *knowing) Newest(context.Context, []byte, uint64, func(uint64) ([]tlog.H
 	return nil, []error{errors.New("no answer"), k.ahead}
 }
 
-// A witness that has seen more stops the log, when it is opened and later; one that does
-// not answer does not.
+// TestWitnessKnows checks that a witness which has seen more stops the log, in Open and later,
+// and that one which does not answer does not.
 func TestWitnessKnows(t *testing.T) {
 	t.Parallel()
 	o := testOptions(t, filepath.Join(t.TempDir(), "log"))
@@ -209,14 +210,15 @@ func TestWitnessKnows(t *testing.T) {
 	l.Close(t.Context())
 }
 
-// later is a Cosigner whose witness says only when it is to cosign that it has seen more.
+// later is a Cosigner whose witness reports only when asked to cosign that it has seen more.
 type later struct{ err error }
 
 func (l later) Cosign(context.Context, []byte, uint64, func(uint64) ([]tlog.Hash, error)) ([]byte, error) {
 	return nil, l.err
 }
 
-// A note that can't be written does not stop the log, and is written once it can be.
+// TestNotesFail checks that a note which can't be written does not stop the log, and is
+// written once it can be.
 func TestNotesFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk := disktest.New(1)

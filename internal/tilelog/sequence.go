@@ -13,12 +13,12 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// maxBacklog is how many bytes of entries may be in the journal alone, before the sequencer
-// waits for the publisher, so that the journal can begin anew.
+// maxBacklog is the number of bytes of entries that may be in the journal only, before the
+// sequencer waits for the publisher, so that the journal can be rewound.
 const maxBacklog = 16 << 20
 
-// waiter is an entry on its way through the sequencer, which fills in the rest
-// and closes done.
+// A waiter is an entry on its way through the sequencer, which fills in the other fields and
+// closes done.
 type waiter struct {
 	Pending
 	done chan struct{}
@@ -31,15 +31,15 @@ type waiter struct {
 	head    head
 }
 
-// A batch is what a round of the sequencer adds.
+// A batch collects what one round of the sequencer adds.
 type batch struct {
 	Promised
 	leaves  []tlog.Hash
-	encoded [][]byte             // entries as they stand in tiles
+	encoded [][]byte             // entries as encoded in tiles
 	known   map[tlog.Hash]uint64 // indices of leaves that are asked for; nil without Dedup
 }
 
-// sequence answers all that is queued, until the queue is closed and empty.
+// sequence answers all queued entries, until the queue is closed and empty.
 func (e *engine) sequence() {
 	for first := range e.queue {
 		waiters := e.gather(first)
@@ -55,9 +55,9 @@ func (e *engine) sequence() {
 	}
 }
 
-// gather takes all that wait, up to maxBatch. Whoever is about to enqueue does so
-// before: on a busy machine that makes few large batches of many small ones, each of
-// which costs a signature and an fsync, and on an idle one it takes no time.
+// gather takes all waiting entries, up to maxBatch. It first yields, so that goroutines about
+// to enqueue can do so. Under load this merges small batches, saving a signature and an fsync
+// each; on an idle machine it takes no time.
 func (e *engine) gather(first *waiter) []*waiter {
 	runtime.Gosched()
 	waiters := []*waiter{first}
@@ -75,9 +75,8 @@ func (e *engine) gather(first *waiter) []*waiter {
 	return waiters
 }
 
-// commit makes the waiters' entries durable under a new checkpoint. After an
-// error nothing may be committed again: leaves may be in the tree, or the batch
-// in the journal, that no one has been promised.
+// commit makes the waiters' entries durable under a new checkpoint. After an error no batch
+// may be committed: leaves in the tree, or a batch in the journal, may not have been promised.
 func (e *engine) commit(waiters []*waiter) error {
 	if err := e.err(); err != nil {
 		return err
@@ -108,7 +107,7 @@ func (e *engine) commit(waiters []*waiter) error {
 	return nil
 }
 
-// turn waits for the turn to append, and replays what others have appended.
+// turn waits for the turn to append, and replays the batches of other writers.
 func (e *engine) turn() (Turn, error) {
 	turn, err := e.journal.Turn(e.ctx, e.head.size)
 	if err != nil {
@@ -205,8 +204,8 @@ func (e *engine) leaf(entry []byte) (tlog.Hash, error) {
 	return tile.LeafHash(hashed), nil
 }
 
-// promise signs the tree that b has led to and makes it durable. Of a batch of duplicates
-// it makes sure that what they duplicate is durable.
+// promise signs the tree that includes b and makes b durable. For a batch of duplicates only,
+// it makes sure that the original entries are durable.
 func (e *engine) promise(turn Turn, b *batch) error {
 	if len(b.Entries) == 0 {
 		return turn.Commit(b.Promised, nil)
@@ -226,8 +225,8 @@ func (e *engine) promise(turn Turn, b *batch) error {
 	return nil
 }
 
-// makeRoom waits for the publisher when too much is in the journal alone. Up to the next
-// time that all is published, the journal only grows.
+// makeRoom waits for the publisher if too much is in the journal only. The journal only grows
+// until everything in it is published.
 func (e *engine) makeRoom() error {
 	for e.published.Load() < e.head.size {
 		if e.backlog < maxBacklog {
@@ -244,7 +243,7 @@ func (e *engine) makeRoom() error {
 	return nil
 }
 
-// accept makes h the log's head, with entries that it has beyond the last.
+// accept makes h the log's head, with the entries that it adds.
 func (e *engine) accept(h head, encoded [][]byte) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -259,7 +258,7 @@ func (e *engine) accept(h head, encoded [][]byte) {
 	e.head = h
 }
 
-// signal wakes who waits on c, of capacity 1, now or later.
+// signal wakes the receiver of c, which has capacity 1, now or later.
 func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:

@@ -11,27 +11,27 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// Storage is where a log lies. Package posix makes one of a directory. All fields but Notes
-// are required.
+// A Storage holds a log. Package posix makes one of a directory. All fields but Notes are
+// required.
 type Storage struct {
-	Name string // names the storage in messages: the directory, for one
+	Name string // for messages, such as the directory
 
-	// Lock keeps out every process that must not write beside this one, until the lock is
-	// closed. It makes storage that is missing. A storage for many writers locks nothing.
-	// Errors: *Lost, before anything is written; durable.ErrLocked.
+	// Lock keeps out every process that must not write at the same time, until the lock is
+	// closed. It creates missing storage. Storage for many writers locks nothing. Errors:
+	// *Lost, before anything is written; durable.ErrLocked.
 	Lock func() (io.Closer, error)
 
-	// Objects are the files that readers see. They are there without the lock.
+	// Objects holds the files that readers see. They can be read without the lock.
 	Objects Objects
 
-	// Journal opens the journal of a log whose first size entries are in objects, whole and
-	// under a checkpoint. It is called under the lock, once each time the log is opened or
-	// opened again, after the last journal was closed. leaves is nil if nobody will call
-	// [Turn.Known]. Errors: *Lost if size is 0, and there is no checkpoint, and there was one.
+	// Journal opens the journal of a log whose first size entries are in objects, complete and
+	// under a checkpoint. It is called under the lock, each time the log is opened or
+	// reopened, after the last journal was closed. leaves is nil if [Turn.Known] will not be
+	// called. Errors: *Lost if size is 0 and a checkpoint existed and is gone.
 	Journal func(size uint64, leaves *Leaves) (Journal, error)
 
-	// Notes remember the log outside of what holds its entries. The first one is the start
-	// marker: a log that it remembers is never begun anew.
+	// Notes remember the log outside of its entries' storage. The first note is the start
+	// marker: a log that it remembers is never created anew.
 	Notes []Note
 }
 
@@ -48,20 +48,20 @@ type Leaves struct {
 // are in objects. One process may be its only writer, or one of several. Turn, Probe and
 // Close are for one goroutine; Forget may be called by another one at the same time.
 type Journal interface {
-	// Turn waits until nobody else may commit, and begins this caller's turn. The caller
-	// has the first size entries. One Turn must be released before the next. Errors:
-	// ErrSeenMore if the journal ends before size; the context's. After any error the journal
-	// is only good for Close.
+	// Turn waits until no other writer may commit, and begins this caller's turn. The caller
+	// has the first size entries. A Turn must be released before the next. Errors: ErrSeenMore
+	// if the journal ends before size; the context's. After any error the journal may only be
+	// closed.
 	Turn(ctx context.Context, size uint64) (Turn, error)
 
 	// Forget reports that the first size entries are durable in objects, whole and under a
 	// checkpoint. The journal need not keep their batches.
 	Forget(size uint64)
 
-	// Probe reports why nothing can be committed at this time: a full disk, for one.
+	// Probe returns an error if nothing can be committed now, such as on a full disk.
 	Probe() error
 
-	// Close ends the use of the journal. It waits for work in the background.
+	// Close closes the journal. It waits for work in the background.
 	Close() error
 }
 
@@ -74,23 +74,23 @@ type Turn interface {
 	Since() []Promised
 
 	// Known returns those of leaves that are in the log, with their first index, in the order
-	// of leaves. It does not know the entries of the batch that is being made.
+	// of leaves. It does not cover the batch in progress.
 	Known(leaves []tlog.Hash) ([]Found, error)
 
-	// Commit appends a batch. leaves are the leaf hashes of p.Entries. If it returns nil, the
-	// batch survives whatever the storage is made to survive, and so does everything that
-	// Since and Known have returned: after that an answer may be given. A batch without
-	// entries only asks for the latter. After an error the batch may be there or not:
-	// nothing of it may be answered, and the journal is only good for Close. A turn that was
-	// lost while the caller slept is such an error. It does not return early for a context.
+	// Commit appends a batch. leaves are the leaf hashes of p.Entries. When it returns nil,
+	// the batch has the durability of the storage, and so has everything that Since and Known
+	// have returned: only then may entries be answered. A batch without entries only asks for
+	// the latter. After an error the batch may or may not be there: none of it may be
+	// answered, and the journal may only be closed. Losing the turn while the caller slept is
+	// such an error. Commit takes no context and does not return early.
 	Commit(p Promised, leaves []tlog.Hash) error
 
-	// Release ends the turn. It can't fail: storage that does not learn of it ends the turn
-	// by itself.
+	// Release ends the turn. It can't fail: storage that does not learn of the release ends
+	// the turn itself.
 	Release()
 }
 
-// Promised is a batch, and the checkpoint that was signed for the log with it.
+// A Promised is a batch, and the checkpoint that was signed with it.
 type Promised struct {
 	Base       uint64 // size of the log before the batch
 	Checkpoint []byte // signed, of the size after it
@@ -100,7 +100,7 @@ type Promised struct {
 // End returns the size of the log after the batch.
 func (p Promised) End() uint64 { return p.Base + uint64(len(p.Entries)) }
 
-// Found is a leaf that the log has.
+// A Found is a leaf that the log has, with its index.
 type Found struct {
 	Leaf  tlog.Hash
 	Index uint64
@@ -123,8 +123,8 @@ type Objects interface {
 	// they may be the old or the new ones.
 	Swap(ctx context.Context, name string, old, contents []byte) error
 
-	// Delete removes the objects directly below dir that are obsolete by the last element of
-	// their names; nil: all of them. It need not be durable.
+	// Delete removes the objects directly below dir whose last name element obsolete reports
+	// true for; nil: all of them. It need not be durable.
 	Delete(ctx context.Context, dir string, obsolete func(base string) bool) error
 }
 
@@ -134,8 +134,8 @@ type Content struct {
 	Data []byte
 }
 
-// An Object is an open object. It is safe for concurrent use, and stays what it was when
-// the object is replaced or deleted.
+// An Object is an open object. It is safe for concurrent use, and keeps its contents when the
+// object is replaced or deleted.
 type Object interface {
 	io.ReaderAt
 	io.Closer
@@ -144,28 +144,28 @@ type Object interface {
 	Content(n int64) io.ReadSeeker
 }
 
-// A Note keeps a signed checkpoint outside of what holds the log's entries, so that an old
+// A Note keeps a signed checkpoint outside of the storage of the log's entries, so that an old
 // copy of these is noticed. It is for one goroutine.
 type Note interface {
-	// Name returns the name of the note in messages: its path, for one.
+	// Name returns the name of the note in messages, such as its path.
 	Name() string
-	// Read returns what was written last. Errors: fs.ErrNotExist.
+	// Read returns the contents written last. Errors: fs.ErrNotExist.
 	Read() ([]byte, error)
 	// Write replaces the note. It is durable when it returns nil. Errors: fs.ErrNotExist if
 	// the place of the note is missing, and may come back.
 	Write(checkpoint []byte) error
 }
 
-// Errors of storage. ErrDiffers: an immutable object is there with other contents; two
-// histories of the log are in the same place. ErrChanged: somebody else has replaced the
+// Errors of storage. ErrDiffers: an immutable object exists with other contents, so two
+// histories of the log are in the same place. ErrChanged: another writer has replaced the
 // object.
 var (
 	ErrDiffers = errors.New("object is there with other contents")
-	ErrChanged = errors.New("object was changed by somebody else")
+	ErrChanged = errors.New("object was changed by another writer")
 )
 
-// maxObject is how many bytes read reads: the largest tile, of the longest entries, has
-// half as many.
+// maxObject bounds an object that read reads, in bytes. The largest tile, of the longest
+// entries, has half as many.
 const maxObject = 128 << 20
 
 // read reads a whole object.
@@ -185,11 +185,11 @@ func read(ctx context.Context, objects Objects, name string) ([]byte, error) {
 	return data, nil
 }
 
-// A cell is an object that one goroutine replaces, with the contents that it has now.
+// A cell is an object that one goroutine replaces, with its present contents.
 type cell struct {
 	objects Objects
 	name    string
-	now     []byte // nil: there is none
+	now     []byte // nil: no object
 }
 
 // load reads the contents. Errors: fs.ErrNotExist.

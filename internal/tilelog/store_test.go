@@ -38,8 +38,8 @@ func all(t testing.TB, l *tilelog.Log) [][]byte {
 	return entries
 }
 
-// Two processes append to one log at once, some entries both of them. What one was promised
-// the other replays: nothing is lost, nothing is in the log twice, and each size has one
+// TestTwoWriters checks that two processes can append to one log, some entries in both. Each
+// replays what the other was promised: no entry is lost or logged twice, and each size has one
 // checkpoint.
 func TestTwoWriters(t *testing.T) {
 	t.Parallel()
@@ -83,8 +83,8 @@ func TestTwoWriters(t *testing.T) {
 	}
 }
 
-// An entry made with its index gets that of the log with everything that another process
-// has appended since.
+// TestMakeAfterOther checks that an entry made with its index gets an index after everything
+// that another process has appended.
 func TestMakeAfterOther(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
@@ -98,12 +98,12 @@ func TestMakeAfterOther(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 	if r := mustAppend(t, b, "made as 2"); r.Index != 2 || r.Size != 3 {
-		t.Errorf("the other does not know it: %d of %d", r.Index, r.Size)
+		t.Errorf("the other writer does not know the entry: %d of %d", r.Index, r.Size)
 	}
 }
 
-// A commit whose fate is in doubt is not answered; the log is opened again, and finds the
-// entry where it was committed.
+// TestCommitInDoubt checks that a commit with an unknown result is not answered, and that the
+// reopened log finds the entry at its index.
 func TestCommitInDoubt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
@@ -123,7 +123,8 @@ func TestCommitInDoubt(t *testing.T) {
 	})
 }
 
-// A log does not go on in storage that has lost what it was promised there.
+// TestWentBackOther checks that a log does not continue on storage that has lost promised
+// entries.
 func TestWentBackOther(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
@@ -138,8 +139,8 @@ func TestWentBackOther(t *testing.T) {
 	l.Close(context.Background())
 }
 
-// Random operations of several processes, opened and closed at any time, do to a log on
-// shared storage what they do to the model.
+// TestModelShared checks that random operations of several processes, opened and closed at any
+// time, have the same effect on a log on shared storage as on the model.
 func TestModelShared(t *testing.T) {
 	t.Parallel()
 	steps := testkit.Rounds(1500, 300_000)

@@ -11,10 +11,10 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// tileHeight is how many levels of the tree a tile spans: 256 = 1<<8.
+// tileHeight is the number of tree levels in a tile: 256 = 1<<8.
 const tileHeight = 8
 
-// position is where a tile of hashes is.
+// A position locates a tile of hashes.
 type position struct {
 	level int
 	n     uint64
@@ -23,11 +23,11 @@ type position struct {
 // end returns the index after the last leaf below the full tile.
 func (p position) end() uint64 { return (p.n + 1) << (tileHeight * (p.level + 1)) }
 
-// nodes is a tile with the complete subtrees inside it: nodes[k][i] is the root
-// of the i-th 2^k hashes of the tile.
+// A nodes value is a tile with the complete subtrees inside it: nodes[k][i] is the root of the
+// i-th 2^k hashes of the tile.
 type nodes [tileHeight][]tlog.Hash
 
-// add appends a hash. When that fills the tile, it gives the tile's root.
+// add appends a hash. If this fills the tile, add returns the tile's root.
 func (t *nodes) add(h tlog.Hash) (root tlog.Hash, full bool) {
 	for k := range t {
 		t[k] = append(t[k], h)
@@ -40,12 +40,12 @@ func (t *nodes) add(h tlog.Hash) (root tlog.Hash, full bool) {
 	return h, true
 }
 
-// tree is the Merkle tree: in memory the tiles of the right edge and those that
-// are not on disk yet, all others read when needed.
+// A tree is the Merkle tree. It keeps in memory the tiles of the right edge and those not yet
+// on disk, and reads all others when needed.
 type tree struct {
 	readTile func(at position, width int) ([]tlog.Hash, error) // from disk
 
-	mu    sync.RWMutex // guards what follows
+	mu    sync.RWMutex // guards the fields below
 	size  uint64       // leaves, promised or not
 	tiles map[position]*nodes
 }
@@ -77,8 +77,8 @@ func (t *tree) root(size uint64) (tlog.Hash, error) {
 	return tlog.TreeHash(int64(size), t)
 }
 
-// prove proves that leaf is at index among the first size leaves, whose root is
-// root. It verifies the proof, so a damaged tile can't get into one.
+// prove returns a proof that leaf is at index among the first size leaves, whose root is root.
+// It verifies the proof, so a damaged tile can't get into one.
 func (t *tree) prove(index, size uint64, leaf, root tlog.Hash) (tile.InclusionProof, error) {
 	hashes, err := tlog.ProveRecord(int64(size), int64(index), t)
 	if err != nil {
@@ -98,7 +98,7 @@ func (t *tree) proveTree(old, size uint64, whole tlog.Hash) (root tlog.Hash, pro
 		return tlog.Hash{}, nil, fmt.Errorf("proving consistency: %w", err)
 	}
 	switch old {
-	case 0: // every tree begins with nothing
+	case 0: // the empty tree is a prefix of every tree
 		return root, nil, nil
 	case size:
 		if root != whole {
@@ -146,7 +146,7 @@ func (t *tree) hash(index int64) (tlog.Hash, error) {
 	}
 	size := t.size
 	t.mu.RUnlock()
-	width := tileWidth(at, size) // full, but for the edge of a log that is only read
+	width := tileWidth(at, size) // full, except at the edge of a frozen log
 	if (i+1)<<k > uint64(width) {
 		return tlog.Hash{}, fmt.Errorf("hash %d of level %d is beyond the tree", n, level)
 	}

@@ -8,17 +8,16 @@ import (
 )
 
 const (
-	// growth is how many times longer than all newer runs together a run must
-	// be to stay out of their merge: more means fewer runs and more merging.
+	// growth is the factor by which a run must be longer than all newer runs together to be
+	// left out of their merge. A larger factor means fewer runs and more merging.
 	growth = 3
 
-	// mergeStride is how many tables' worth of records a merge writes before
-	// it lets a full table go first: leaves that come quickly neither wait for
-	// a long merge nor starve it.
+	// mergeStride is the number of records that a merge writes, in tables, before a full table
+	// may be written. Leaves that arrive fast neither wait for a long merge nor starve it.
 	mergeStride = 4
 )
 
-// work writes full tables and merges runs, until Close or an error.
+// work writes full tables and merges runs until Close or an error.
 func (x *Index) work() {
 	defer close(x.stopped)
 	for {
@@ -35,8 +34,8 @@ func (x *Index) work() {
 	}
 }
 
-// write waits until there is something to do, and makes a full table a run. Its
-// error is errClosed when there will be no more.
+// write waits for work, and writes a full table as a run. It returns errClosed when no more
+// work will come.
 func (x *Index) write() error {
 	x.mu.Lock()
 	for x.frozen == nil && !x.closed && x.err == nil && !mergeable(x.runs) {
@@ -46,7 +45,7 @@ func (x *Index) write() error {
 	return x.writeFull()
 }
 
-// writeFull makes a full table a run, if there is one.
+// writeFull writes the full table, if any, as a run.
 func (x *Index) writeFull() error {
 	x.mu.Lock()
 	t, closed, err := x.frozen, x.closed, x.err
@@ -102,8 +101,8 @@ func (x *Index) openRun(s span) (*run, error) {
 	return parseRun(file, size, s)
 }
 
-// merge makes the newest runs one, where that is due. Tables that become runs
-// meanwhile are newer than all that it merges.
+// merge merges the newest runs, if a merge is due. Tables that become runs meanwhile are newer
+// than the runs that it merges.
 func (x *Index) merge() error {
 	x.mu.Lock()
 	from, until, any := due(x.runs), len(x.runs), mergeable(x.runs)
@@ -126,8 +125,7 @@ func (x *Index) merge() error {
 	return x.removeMerged(old)
 }
 
-// removeMerged removes runs that are in a longer one. Find has no use for them
-// any more.
+// removeMerged removes runs that are part of a longer run. Find does not use them any more.
 func (x *Index) removeMerged(old []*run) error {
 	var names []string
 	for _, r := range old {

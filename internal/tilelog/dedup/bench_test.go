@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-var benchLeaves = flag.Uint64("leaves", 10_000_000, "how long the log of the benchmark is")
+var benchLeaves = flag.Uint64("leaves", 10_000_000, "length of the benchmark's log")
 
-// syntheticLeaf stands for the leaf hash of an index: uniform, and quick to make.
+// syntheticLeaf returns a leaf hash for an index: uniformly distributed and cheap to compute.
 func syntheticLeaf(index uint64) (hash [32]byte) {
 	r := rand.NewPCG(index, 1)
 	for i := 0; i < len(hash); i += 8 {
@@ -42,7 +42,7 @@ func heap() float64 {
 	return float64(m.HeapAlloc) / (1 << 20)
 }
 
-// BenchmarkIndex builds an index of -leaves leaves and measures it open.
+// BenchmarkIndex builds an index of -leaves leaves and measures the open index.
 func BenchmarkIndex(b *testing.B) {
 	size, o := *benchLeaves, Options{Dir: b.TempDir(), Logger: quiet()}
 	began := time.Now()
@@ -101,7 +101,7 @@ func bytesOf(b *testing.B, dir string) (total float64) {
 	return total
 }
 
-// settle waits until all that is due has been written and merged.
+// settle waits until all pending writes and merges are done.
 func settle(x *Index) {
 	for {
 		x.mu.Lock()

@@ -18,8 +18,8 @@ import (
 
 func putSum(to, raw []byte) { binary.BigEndian.PutUint32(to, checksum(raw)) }
 
-// threeRuns makes runs that are not merged, as flushes leave them, and the run
-// that they would be merged to, which is in a directory of its own.
+// threeRuns writes runs that are not merged, as flushes leave them. It also returns the run
+// that merging them yields, in a directory of its own.
 func threeRuns(t *testing.T, m *model) (dir, merged string, names []string) {
 	t.Helper()
 	dir, merged = t.TempDir(), t.TempDir()
@@ -44,8 +44,8 @@ func threeRuns(t *testing.T, m *model) (dir, merged string, names []string) {
 	return dir, merged, names
 }
 
-// Every state that a crash in writing or merging can leave opens to the same
-// answers, and leaves nothing lying about.
+// TestCrash checks that an index opens with the same answers, and leaves no stray files, after
+// any state that a crash during a write or a merge can leave.
 func TestCrash(t *testing.T) {
 	m := newModel(3 * smallTable)
 	apart, merged, names := threeRuns(t, m)
@@ -97,7 +97,8 @@ func removeAll(t *testing.T, dir string, names []string) {
 	}
 }
 
-// A merge that Close breaks off is done after the next Open.
+// TestCloseBreaksMergeOff checks that a merge interrupted by Close is done after the next
+// Open.
 func TestCloseBreaksMergeOff(t *testing.T) {
 	m := newModel(100 * smallTable)
 	dir := t.TempDir()
@@ -113,7 +114,8 @@ func TestCloseBreaksMergeOff(t *testing.T) {
 	}
 }
 
-// Runs of another log of the same size, or of a later time of this one.
+// TestAnotherLog checks that runs of another log of the same size, and of a later state of
+// this log, are not used.
 func TestAnotherLog(t *testing.T) {
 	m := newModel(9*smallTable + 5)
 	other := newModel(0)
@@ -124,15 +126,15 @@ func TestAnotherLog(t *testing.T) {
 	x := m.open(t, dir, smallTable)
 	m.check(t, x)
 	if _, ok, err := x.Find(leafOf(1 << 32)); ok || err != nil {
-		t.Errorf("a leaf of the other log is there, %v", err)
+		t.Errorf("found a leaf of the other log, %v", err)
 	}
 	shut(t, x)
 	m.cut(m.size() / 2)
 	m.check(t, m.open(t, dir, smallTable))
 }
 
-// What damage there is in a directory: found in opening, or in reading and then
-// after opening again gone.
+// TestDamagedIsMadeAnew checks that damage in a directory is either found when the index is
+// opened, or found when it is read and repaired by the next Open.
 func TestDamagedIsMadeAnew(t *testing.T) {
 	m := newModel(13 * smallTable)
 	sound := m.built(t)
@@ -151,8 +153,8 @@ func TestDamagedIsMadeAnew(t *testing.T) {
 	}
 }
 
-// checkDamaged finds all leaves: right answers, or one errDamaged and right
-// ones from then on.
+// checkDamaged looks up all leaves. It wants correct answers, or errDamaged once and correct
+// answers from then on.
 func (m *model) checkDamaged(t *testing.T, dir string) {
 	t.Helper()
 	x := m.open(t, dir, smallTable)
@@ -174,8 +176,8 @@ func (m *model) checkDamaged(t *testing.T, dir string) {
 	}
 }
 
-// Damage that a merge comes upon stops the index, and is gone after opening it
-// again.
+// TestDamageInMerge checks that damage found by a merge stops the index, and is repaired by
+// the next Open.
 func TestDamageInMerge(t *testing.T) {
 	m := newModel(3 * smallTable)
 	dir, _, names := threeRuns(t, m)
@@ -192,7 +194,7 @@ func TestDamageInMerge(t *testing.T) {
 	}
 	x.Close()
 	if got := list(t, dir); !slices.Equal(got, []string{names[0], names[2]}) {
-		t.Errorf("there are %v", got)
+		t.Errorf("directory holds %v", got)
 	}
 	m.check(t, m.open(t, dir, smallTable))
 }

@@ -16,13 +16,13 @@ import (
 // tempPrefix begins the names of runs that are being written.
 const tempPrefix = ".tmp-"
 
-// source is a run's file, open for reading.
+// A source is a run's file, open for reading.
 type source interface {
 	io.ReaderAt
 	io.Closer
 }
 
-// directory is all that this package does with files.
+// A directory holds the files of an index. This package uses no others.
 type directory struct {
 	fs  durable.FS
 	dir string
@@ -30,7 +30,7 @@ type directory struct {
 
 func (d directory) path(name string) string { return filepath.Join(d.dir, name) }
 
-// names makes the directory if it is missing and lists what is in it.
+// names creates the directory if it is missing, and lists its contents.
 func (d directory) names() ([]string, error) {
 	if err := durable.MkdirAll(d.fs, d.dir, 0o755); err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func (d directory) names() ([]string, error) {
 	return names, nil
 }
 
-// open opens a run and gives its size in bytes.
+// open opens a run and returns its size in bytes.
 func (d directory) open(name string) (source, int64, error) {
 	f, err := d.fs.Open(d.path(name), os.O_RDONLY, 0)
 	if err != nil {
@@ -60,7 +60,7 @@ func (d directory) open(name string) (source, int64, error) {
 	return f, info.Size(), nil
 }
 
-// temporary is a file being written: commit or abandon it.
+// A temporary is a file being written. It must be committed or abandoned.
 type temporary struct {
 	durable.File
 	name string
@@ -89,14 +89,14 @@ func (d directory) commit(f *temporary, name string) error {
 	return d.fs.SyncDir(d.dir)
 }
 
-// abandon removes a temporary file, as far as it still is one.
+// abandon removes a temporary file, unless it was committed.
 func (d directory) abandon(f *temporary) {
 	f.Close()
 	d.fs.Remove(d.path(f.name))
 }
 
-// remove removes files so that they stay away after a crash: a run that the log
-// has outgrown with other leaves must not come back.
+// remove removes files durably. If the log lost its tail and went on with other leaves, a run
+// of the old ones must not come back after a crash.
 func (d directory) remove(names ...string) error {
 	if len(names) == 0 {
 		return nil

@@ -7,12 +7,12 @@ import (
 	"math/bits"
 )
 
-// perWord is how many leaves share a word of the filter. A bit more or less per
-// leaf would save fewer reads than it costs memory.
+// perWord is the number of leaves that share a word of the filter. Fewer bits per leaf cost
+// more reads than the memory they save, and more bits the reverse.
 const perWord = 16
 
-// filter tells that a run does not have a key without reading a block, five
-// times in six: a word of 8 bytes for 16 leaves, in which each sets two bits.
+// A filter rules out five of six absent keys without reading a block. It has a word of 8 bytes
+// for 16 leaves, in which each leaf sets two bits.
 type filter []byte
 
 // filterSize returns the size of a run's filter, in bytes.
@@ -23,7 +23,7 @@ func (f filter) add(k key) {
 	binary.BigEndian.PutUint64(word, binary.BigEndian.Uint64(word)|mask)
 }
 
-// mayHave reports whether a key may have been added: true for every added key, and
+// mayHave reports whether a key may have been added. It returns true for every added key, and
 // for some others.
 func (f filter) mayHave(k key) bool {
 	word, mask := f.at(k)

@@ -11,43 +11,43 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/durable"
 )
 
-// tableSize is how many leaves stay in memory before they are written: few
-// enough to be read again from the log's tiles in milliseconds.
+// tableSize is the number of leaves that stay in memory before they are written. They can be
+// read again from the log's tiles in milliseconds.
 const tableSize = 1 << 15
 
-// errClosed says that Close was called.
+// errClosed reports that Close was called.
 var errClosed = errors.New("leaf index is closed")
 
-// Options say where an index is. All fields without "may" are required.
+// Options holds the settings of an index. All fields without "may" are required.
 type Options struct {
-	FS     durable.FS   // where Dir is; may be nil: durable.OS
-	Dir    string       // made if missing; nothing else belongs there
-	Logger *slog.Logger // hears of damage and of long rebuilding
+	FS     durable.FS   // the file system of Dir; may be nil: durable.OS
+	Dir    string       // created if missing; must hold nothing else
+	Logger *slog.Logger // logs damage and long rebuilds
 }
 
-// Leaves reads a log: it calls each with the leaf hashes from index from on, in
-// their order, until the log's end or an error of each, which it gives back.
+// Leaves reads a log. It calls each with the leaf hashes from index from on, in order. It
+// stops at the end of the log, or at an error of each, which it returns.
 type Leaves func(from uint64, each func(hash [32]byte) error) error
 
-// Index is an open index. Add, Find and Close are for one goroutine.
+// An Index is an open index. Add, Find and Close must be called by one goroutine at a time.
 type Index struct {
 	dir       directory
 	logger    *slog.Logger
 	tableSize uint64
 	live      *table // the newest leaves
-	block     []byte // where Find reads blocks
+	block     []byte // Find's buffer
 
-	mu      sync.Mutex // guards what follows, and runs' files from being closed
-	changed *sync.Cond // of mu: frozen, closed or err is another
-	frozen  *table     // full and being written; nil when there is none
-	runs    []*run     // one after the other from index 0 to the start of the tables
-	err     error      // the first one: the index is of no use any more
+	mu      sync.Mutex // guards the fields below, and keeps runs' files open
+	changed *sync.Cond // on mu: signals a change of frozen, closed or err
+	frozen  *table     // the full table being written; nil if none
+	runs    []*run     // contiguous, from index 0 to the start of the tables
+	err     error      // the first error: the index can't be used any more
 	closed  bool
 
-	stopped chan struct{} // closed when work has ended
+	stopped chan struct{} // closed when work has returned
 }
 
-// table is a range of leaves in memory.
+// A table is a range of leaves in memory.
 type table struct {
 	span
 	indices map[key]uint64
@@ -58,9 +58,9 @@ func newTable(start, size uint64) *table {
 	return &table{span: span{start, start}, indices: make(map[key]uint64, size)}
 }
 
-// Open opens the index in o.Dir for a log of size leaves, and reads from leaves
-// what the directory lacks: after a crash a table of them, and the whole log if
-// the directory is empty, at about a microsecond a leaf.
+// Open opens the index in o.Dir for a log of size leaves. It reads missing leaves from leaves:
+// after a crash, one table of them; if the directory is empty, the whole log, at about a
+// microsecond a leaf.
 func Open(o Options, size uint64, leaves Leaves) (*Index, error) {
 	return open(o, size, leaves, tableSize)
 }
@@ -87,10 +87,10 @@ func open(o Options, size uint64, leaves Leaves, tableSize uint64) (*Index, erro
 	return x, nil
 }
 
-// Add takes the leaf hash of index, which must be the one after the last. It
-// waits where leaves come faster than they can be written. Errors: the index has
-// failed behind the caller's back, which Find says at once and Add with the next
-// full table; it is of no use then.
+// Add adds the leaf hash of index, which must follow the last one added. If leaves arrive
+// faster than they can be written, Add blocks. An error means that the index has failed in the
+// background and can't be used any more. Find reports such an error at once, and Add with the
+// next full table.
 func (x *Index) Add(hash [32]byte, index uint64) error {
 	if index != x.live.end || index > maxIndex {
 		return fmt.Errorf("adding leaf: index %d, want %d", index, x.live.end)
@@ -108,7 +108,7 @@ func (x *Index) Add(hash [32]byte, index uint64) error {
 	return nil
 }
 
-// freeze hands the full table to be written and begins another.
+// freeze hands the full table to the background writer and begins another.
 func (x *Index) freeze() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -124,8 +124,8 @@ func (x *Index) freeze() error {
 	return nil
 }
 
-// Find returns the lowest index of a leaf hash, if the log has it. Errors:
-// errDamaged, and any earlier one of the index.
+// Find returns the lowest index of a leaf hash, if the log has it. Errors: errDamaged, and any
+// earlier error of the index.
 func (x *Index) Find(hash [32]byte) (index uint64, ok bool, err error) {
 	k := parseKey(hash[:])
 	x.mu.Lock()
@@ -133,7 +133,7 @@ func (x *Index) Find(hash [32]byte) (index uint64, ok bool, err error) {
 	if x.err != nil {
 		return 0, false, fmt.Errorf("finding leaf: %w", x.err)
 	}
-	for _, r := range x.runs { // the oldest has the lowest indices
+	for _, r := range x.runs { // oldest first: it has the lowest indices
 		index, ok, err := r.find(k, x.block)
 		if err != nil {
 			x.fail(err)
@@ -152,8 +152,8 @@ func (x *Index) Find(hash [32]byte) (index uint64, ok bool, err error) {
 	return index, ok, nil
 }
 
-// fail makes the index useless and removes the run that is damaged, if that is
-// it. The caller holds mu.
+// fail records the error that stops the index. If a run is damaged, fail removes it. The
+// caller holds mu.
 func (x *Index) fail(err error) {
 	if x.err != nil {
 		return
@@ -171,8 +171,9 @@ func (x *Index) fail(err error) {
 	}
 }
 
-// Close waits for what goes on behind, breaking off a merge. Leaves in memory
-// are left to the next Open. It gives the index's error, if it had one.
+// Close interrupts a merge and waits for background work to end. Leaves in memory are left to
+// the next Open, which reads them from the log. Close returns the index's error, if it had
+// one.
 func (x *Index) Close() error {
 	x.mu.Lock()
 	x.closed = true

@@ -18,12 +18,12 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/testkit"
 )
 
-// smallTable makes runs of less than a block, so that merging is soon due.
+// smallTable makes runs shorter than a block, so that merges are soon due.
 const smallTable = 64
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-// model is a log, which is right by being simple.
+// A model is a log simple enough to be obviously correct.
 type model struct {
 	leaves [][32]byte
 	first  map[[32]byte]uint64
@@ -48,7 +48,7 @@ func (m *model) add(hash [32]byte) {
 
 func (m *model) size() uint64 { return uint64(len(m.leaves)) }
 
-// cut loses the tail.
+// cut drops the tail of the log.
 func (m *model) cut(size uint64) {
 	for _, hash := range m.leaves[size:] {
 		if m.first[hash] >= size {
@@ -67,7 +67,7 @@ func (m *model) read(from uint64, each func([32]byte) error) error {
 	return nil
 }
 
-// open opens dir for the log as it is.
+// open opens dir for the model's log.
 func (m *model) open(t *testing.T, dir string, tableSize uint64) *Index {
 	t.Helper()
 	x, err := open(Options{Dir: dir, Logger: quiet()}, m.size(), m.read, tableSize)
@@ -78,7 +78,7 @@ func (m *model) open(t *testing.T, dir string, tableSize uint64) *Index {
 	return x
 }
 
-// check finds every leaf, and none that isn't there.
+// check looks up every leaf, and some that are absent.
 func (m *model) check(t *testing.T, x *Index) {
 	t.Helper()
 	for hash, want := range m.first {
@@ -93,7 +93,7 @@ func (m *model) check(t *testing.T, x *Index) {
 	}
 }
 
-// onDisk is a directory of this machine.
+// onDisk returns a directory of this machine's file system.
 func onDisk(dir string) directory { return directory{durable.OS{}, dir} }
 
 func shut(t *testing.T, x *Index) {
@@ -103,7 +103,7 @@ func shut(t *testing.T, x *Index) {
 	}
 }
 
-// built is a closed directory with runs of the log, all merged.
+// built returns a closed directory with merged runs of the whole log.
 func (m *model) built(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -122,14 +122,14 @@ func list(t *testing.T, dir string) []string {
 	return names
 }
 
-// snapshot copies what is in dir, as a crash would leave it.
+// snapshot copies the contents of dir, as a crash would leave them.
 func snapshot(t *testing.T, dir string) string {
 	t.Helper()
 	to := t.TempDir()
 	for _, name := range list(t, dir) {
 		raw, err := os.ReadFile(filepath.Join(dir, name))
 		if errors.Is(err, os.ErrNotExist) {
-			continue // merged meanwhile
+			continue // removed by a merge meanwhile
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -146,8 +146,8 @@ func write(t *testing.T, path string, raw []byte) {
 	}
 }
 
-// Leaves new and old, restarts, crashes at any moment, and logs that have lost
-// their tail and gone on otherwise: the index answers as the model does.
+// TestModel checks that the index answers as the model does, with new and repeated leaves,
+// restarts, crashes at any moment, and logs that lose their tail and go on with other leaves.
 func TestModel(t *testing.T) {
 	for seed := range uint64(testkit.Rounds(2, 8)) {
 		r := rand.New(rand.NewPCG(seed, 7))
@@ -178,7 +178,7 @@ func TestModel(t *testing.T) {
 	}
 }
 
-// addSome adds n leaves, some of which are in the log already.
+// addSome adds n leaves, some of which are already in the log.
 func addSome(t *testing.T, x *Index, m *model, r *rand.Rand, n int) {
 	t.Helper()
 	for range n {
@@ -206,7 +206,7 @@ func findSome(t *testing.T, x *Index, m *model, r *rand.Rand) {
 	}
 }
 
-// What is on disk is not read from the log again.
+// TestReopenReadsLittle checks that Open does not read leaves from the log that are in runs.
 func TestReopenReadsLittle(t *testing.T) {
 	m := newModel(20*smallTable + 10)
 	dir := m.built(t)
@@ -229,7 +229,7 @@ func TestAddInOrder(t *testing.T) {
 	x := m.open(t, t.TempDir(), smallTable)
 	for _, index := range []uint64{0, 2, 4, maxIndex + 1} {
 		if err := x.Add(leafOf(9), index); err == nil {
-			t.Errorf("index %d was taken as the fourth", index)
+			t.Errorf("index %d was accepted as the fourth", index)
 		}
 	}
 	if err := x.Add(leafOf(3), 3); err != nil {
@@ -237,7 +237,7 @@ func TestAddInOrder(t *testing.T) {
 	}
 }
 
-// Open gives back what goes wrong in reading the log.
+// TestLeavesFail checks that Open returns errors from reading the log.
 func TestLeavesFail(t *testing.T) {
 	m := newModel(10 * smallTable)
 	stop := errors.New("stop")
@@ -247,12 +247,12 @@ func TestLeavesFail(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if _, err := Open(Options{Dir: dir, Logger: quiet()}, m.size()+1, m.read); err == nil {
-			t.Errorf("%s: opened for a leaf more than the log gave", name)
+			t.Errorf("%s: opened with one leaf more than the log yielded", name)
 		}
 	}
 }
 
-// An error of the disk behind the caller's back reaches the caller.
+// TestDiskFails checks that a disk error in the background reaches the caller.
 func TestDiskFails(t *testing.T) {
 	m, dir := newModel(0), filepath.Join(t.TempDir(), "index")
 	x := m.open(t, dir, smallTable)
@@ -311,7 +311,7 @@ func TestDue(t *testing.T) {
 	}
 }
 
-// However many leaves come, few runs stay, and they follow each other.
+// TestFewRuns checks that any number of leaves results in few runs, which are contiguous.
 func TestFewRuns(t *testing.T) {
 	m := newModel(200*smallTable + 1)
 	x := m.open(t, t.TempDir(), smallTable)
@@ -330,7 +330,7 @@ func TestFewRuns(t *testing.T) {
 	}
 }
 
-// settledNames waits until merged runs are removed.
+// settledNames waits until merged runs are removed, and returns the names of files.
 func settledNames(t *testing.T, x *Index) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); len(list(t, x.dir.dir)) > len(x.runs); time.Sleep(time.Millisecond) {

@@ -4,16 +4,16 @@ package dedup
 
 import "errors"
 
-// errMerged says that a cursor has given all its records.
+// errMerged reports that a cursor has no more records.
 var errMerged = errors.New("no more records")
 
-// cursor reads a run's records in order.
+// A cursor reads a run's records in order.
 type cursor struct {
 	run   *run
-	head  record // the next one
+	head  record // the next record
 	block []byte // blockSize bytes
 	next  int    // block to read after this one
-	rest  []byte // of the block's records, behind head
+	rest  []byte // the block's records after head
 }
 
 func newCursor(r *run) (*cursor, error) {
@@ -21,7 +21,7 @@ func newCursor(r *run) (*cursor, error) {
 	return c, c.advance()
 }
 
-// advance makes the following record head, or gives errMerged.
+// advance moves head to the next record. At the end it returns errMerged.
 func (c *cursor) advance() error {
 	if len(c.rest) == 0 {
 		if c.next == c.run.first.len() {
@@ -41,8 +41,8 @@ func (c *cursor) advance() error {
 	return nil
 }
 
-// mergeRuns writes the records of runs, which follow each other, as one run. It
-// calls pause after every so many records.
+// mergeRuns writes the records of contiguous runs as one run. It calls pause after each that
+// many records.
 func mergeRuns(dir directory, runs []*run, every int, pause func() error) (span, error) {
 	whole := span{runs[0].start, runs[len(runs)-1].end}
 	w, err := newWriter(dir, whole)
@@ -64,7 +64,7 @@ func mergeRuns(dir directory, runs []*run, every int, pause func() error) (span,
 	return whole, w.finish(runs[len(runs)-1].last)
 }
 
-// drain writes what all cursors have, in one order.
+// drain writes the records of all cursors in order.
 func drain(cursors []*cursor, w *writer, every int, pause func() error) error {
 	for n := 1; len(cursors) > 0; n++ {
 		i := least(cursors)
@@ -86,8 +86,8 @@ func drain(cursors []*cursor, w *writer, every int, pause func() error) error {
 	return nil
 }
 
-// least finds the cursor whose head comes first. There are so few that looking
-// at each is as quick as a heap.
+// least returns the index of the cursor whose head comes first. There are so few that a linear
+// scan is as fast as a heap.
 func least(cursors []*cursor) int {
 	at := 0
 	for i, c := range cursors[1:] {

@@ -10,9 +10,9 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/durable/disktest"
 )
 
-// The power fails at any operation of the disk, also in recovering from the
-// last time, and the log may have lost its tail then and goes on otherwise: what
-// the index says after that is right.
+// TestPowerFails checks that the index answers correctly after a power failure at any disk
+// operation, also during recovery from an earlier one. The log may have lost its tail and
+// continued with other leaves.
 func TestPowerFails(t *testing.T) {
 	for seed := range uint64(100) {
 		r := rand.New(rand.NewPCG(seed, 11))
@@ -37,7 +37,7 @@ func TestPowerFails(t *testing.T) {
 	}
 }
 
-// live opens the index and adds leaves to it and the log, until an error.
+// live opens the index and adds leaves to it and the log until an error.
 func (m *model) live(o Options, r *rand.Rand) error {
 	x, err := open(o, m.size(), m.read, smallTable)
 	if err != nil {

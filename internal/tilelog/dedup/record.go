@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Sizes of what a run consists of, in bytes.
+// Sizes in a run's file, in bytes.
 const (
 	keySize     = 16
 	indexSize   = 6
@@ -28,7 +28,7 @@ const (
 	maxIndex = 1<<(8*indexSize) - 1
 )
 
-// key is the first 16 bytes of a leaf hash.
+// A key is the first 16 bytes of a leaf hash.
 type key struct{ hi, lo uint64 }
 
 func parseKey(raw []byte) key {
@@ -46,14 +46,14 @@ func (k key) compare(other key) int {
 	return cmp.Compare(k.lo, other.lo)
 }
 
-// keys are keys as they stand in a run's file.
+// A keys value holds keys as encoded in a run's file.
 type keys []byte
 
 func (k keys) len() int { return len(k) / keySize }
 
 func (k keys) at(i int) key { return parseKey(k[i*keySize:]) }
 
-// record is a leaf and where the log has it.
+// A record is a leaf and its index in the log.
 type record struct {
 	key
 	index uint64
@@ -69,7 +69,7 @@ func (r record) appendTo(raw []byte) []byte {
 	return binary.BigEndian.AppendUint32(raw, uint32(r.index))
 }
 
-// compare orders records by key, and the lowest index of a key first.
+// compare orders records by key, then by index.
 func (r record) compare(other record) int {
 	if r.key != other.key {
 		return r.key.compare(other.key)
@@ -77,7 +77,7 @@ func (r record) compare(other record) int {
 	return cmp.Compare(r.index, other.index)
 }
 
-// span is a range of the log's indices, without end.
+// A span is a half-open range of the log's indices.
 type span struct{ start, end uint64 }
 
 func (s span) len() uint64 { return s.end - s.start }

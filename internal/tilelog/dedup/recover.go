@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// progressInterval is the time between two lines about a long rebuilding.
+// progressInterval is the time between two log lines about a long rebuild.
 const progressInterval = time.Second
 
-// errEnough stops Leaves where no more are wanted.
+// errEnough stops Leaves when no more leaves are needed.
 var errEnough = errors.New("no more leaves wanted")
 
-// openRuns opens the runs that follow each other from 0 on, up to the log's
-// size, and removes all others: parts of longer ones, damaged ones, those of
-// another log and those behind a gap.
+// openRuns opens the runs that follow each other from index 0 on, up to the log's size. It
+// removes all others: parts of longer runs, damaged runs, runs of another log, and runs after
+// a gap.
 func (x *Index) openRuns(size uint64, leaves Leaves) error {
 	spans, superfluous, err := x.list()
 	if err != nil {
@@ -41,8 +41,8 @@ func (x *Index) openRuns(size uint64, leaves Leaves) error {
 	return x.dir.remove(superfluous...)
 }
 
-// list returns the runs by their start, the longest first, and temporary files that
-// a crash left.
+// list returns the runs by start, the longest first, and the temporary files that a crash
+// left.
 func (x *Index) list() (spans []span, temps []string, err error) {
 	names, err := x.dir.names()
 	if err != nil {
@@ -61,8 +61,8 @@ func (x *Index) list() (spans []span, temps []string, err error) {
 	return spans, temps, nil
 }
 
-// openNext opens the run of s if it follows those that are open and is the
-// log's; nil if not.
+// openNext opens the run of s if it continues the open ones and belongs to the log. Otherwise
+// it returns nil.
 func (x *Index) openNext(s span, size uint64, leaves Leaves) (*run, error) {
 	if s.start != end(x.runs) || s.end > size {
 		return nil, nil
@@ -87,7 +87,7 @@ func (x *Index) openNext(s span, size uint64, leaves Leaves) (*run, error) {
 	return r, nil
 }
 
-// rebuild adds the log's leaves that no run has.
+// rebuild adds the log's leaves that are in no run.
 func (x *Index) rebuild(size uint64, leaves Leaves) error {
 	from := x.live.end
 	if from == size {

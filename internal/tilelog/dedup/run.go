@@ -9,11 +9,11 @@ import (
 	"sort"
 )
 
-// errDamaged says that a run's bytes are not what was written. The run has been
-// removed: stop using the index and open it again, which makes the run anew.
+// errDamaged reports that a run's bytes are not as written. The run has been removed. Close
+// the index and open it again: Open rebuilds the run.
 var errDamaged = errors.New("leaf index is damaged")
 
-// damage is errDamaged with the run it is in.
+// A damage is errDamaged with the damaged run.
 type damage struct {
 	run   *run
 	cause error
@@ -25,7 +25,7 @@ func (d *damage) Error() string {
 
 func (d *damage) Unwrap() []error { return []error{errDamaged, d.cause} }
 
-// run is an open run file.
+// A run is an open run file.
 type run struct {
 	span
 	file    source
@@ -35,8 +35,8 @@ type run struct {
 	last    [hashSize]byte // leaf hash of end-1
 }
 
-// parseRun reads the end of a run's file of size bytes, and takes the file over.
-// Its errors are damage.
+// parseRun reads the end of a run's file of size bytes, and takes ownership of the file. Its
+// errors are of type *damage.
 func parseRun(file source, size int64, s span) (*run, error) {
 	r := &run{span: s, file: file}
 	if err := r.parse(size); err != nil {
@@ -46,7 +46,7 @@ func parseRun(file source, size int64, s span) (*run, error) {
 	return r, nil
 }
 
-// parse holds every number against the file's size before it is believed.
+// parse checks every number against the file's size before using it.
 func (r *run) parse(size int64) error {
 	var trailer [trailerSize]byte
 	if size < int64(trailerSize) {
@@ -79,7 +79,7 @@ func trimMagic(trailer []byte) ([]byte, bool) {
 	return trailer[len(magic):], string(trailer[:len(magic)]) == magic
 }
 
-// parseEnd reads all behind the blocks and checks its sum.
+// parseEnd reads everything after the blocks and verifies its checksum.
 func (r *run) parseEnd(blocks int, size int64) error {
 	start := int64(blocks) * blockSize
 	raw := make([]byte, size-start)
@@ -88,13 +88,13 @@ func (r *run) parseEnd(blocks int, size int64) error {
 	}
 	body, sum := raw[:len(raw)-sumSize], raw[len(raw)-sumSize:]
 	if checksum(body) != binary.BigEndian.Uint32(sum) {
-		return errors.New("checksum of the end")
+		return errors.New("wrong checksum of the end")
 	}
 	r.first = keys(raw[:blocks*keySize])
 	r.filter = filter(raw[len(r.first) : len(raw)-trailerSize])
 	for i := 1; i < blocks; i++ {
 		if r.first.at(i-1).compare(r.first.at(i)) >= 0 {
-			return fmt.Errorf("order of block %d", i)
+			return fmt.Errorf("block %d is out of order", i)
 		}
 	}
 	return nil
@@ -112,15 +112,15 @@ func (r *run) readBlock(i int, block []byte) error {
 	}
 	const end = blockSize - sumSize
 	if checksum(block[:end]) != binary.BigEndian.Uint32(block[end:]) {
-		return &damage{r, fmt.Errorf("checksum of block %d", i)}
+		return &damage{r, fmt.Errorf("wrong checksum of block %d", i)}
 	}
 	if parseKey(block) != r.first.at(i) {
-		return &damage{r, fmt.Errorf("block %d is another", i)}
+		return &damage{r, fmt.Errorf("block %d has another first key", i)}
 	}
 	return nil
 }
 
-// find looks for k, with block of blockSize bytes to read into.
+// find looks up k. It reads blocks into block, which has blockSize bytes.
 func (r *run) find(k key, block []byte) (index uint64, ok bool, err error) {
 	if !r.filter.mayHave(k) {
 		return 0, false, nil

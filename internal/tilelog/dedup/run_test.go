@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// memory is a run's file in memory.
+// A memory is a run's file in memory.
 type memory struct{ *bytes.Reader }
 
 func (memory) Close() error { return nil }
@@ -19,7 +19,7 @@ func parse(raw []byte, s span) (*run, error) {
 	return parseRun(memory{bytes.NewReader(raw)}, int64(len(raw)), s)
 }
 
-// runOf writes a run of records and gives its bytes.
+// runOf writes a run of records and returns its bytes.
 func runOf(t testing.TB, s span, records []record) []byte {
 	t.Helper()
 	dir := onDisk(t.TempDir())
@@ -43,7 +43,8 @@ func runOf(t testing.TB, s span, records []record) []byte {
 	return raw
 }
 
-// recordsOf has n records from start on, whose keys someone has made alike.
+// recordsOf returns n records from index start on, with keys that share long prefixes, as an
+// attacker could choose them.
 func recordsOf(start, n uint64) []record {
 	var records []record
 	for i := range n {
@@ -75,7 +76,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// Wherever a byte is wrong, there is the right answer or errDamaged.
+// TestEveryByteDamaged checks that a run with any wrong byte yields the right answer or
+// errDamaged.
 func TestEveryByteDamaged(t *testing.T) {
 	const n = perBlock + 5
 	s := span{100, 100 + n}
@@ -93,7 +95,7 @@ func TestEveryByteDamaged(t *testing.T) {
 			continue
 		}
 		if at >= 2*blockSize {
-			t.Fatalf("byte %d behind the blocks: not seen", at)
+			t.Fatalf("byte %d after the blocks: damage not found", at)
 		}
 		damaged := 0
 		for _, want := range records {
@@ -101,11 +103,11 @@ func TestEveryByteDamaged(t *testing.T) {
 			if errors.Is(err, errDamaged) {
 				damaged++
 			} else if err != nil || !ok || index != want.index {
-				t.Fatalf("byte %d: %d is %d, %v, %v", at, want.index, index, ok, err)
+				t.Fatalf("byte %d: index %d is found as %d, %v, %v", at, want.index, index, ok, err)
 			}
 		}
 		if damaged == 0 {
-			t.Fatalf("byte %d: not seen", at)
+			t.Fatalf("byte %d: damage not found", at)
 		}
 	}
 	for cut := range whole {
@@ -118,7 +120,7 @@ func TestEveryByteDamaged(t *testing.T) {
 	}
 }
 
-// The filter spares most reads and hides no key.
+// TestFilter checks that the filter saves most reads and hides no key.
 func TestFilter(t *testing.T) {
 	const n = 100_000
 	f := make(filter, filterSize(span{0, n}))
@@ -130,17 +132,18 @@ func TestFilter(t *testing.T) {
 	for i := range uint64(2 * n) {
 		hash := leafOf(i)
 		if may := f.mayHave(parseKey(hash[:])); i < n && !may {
-			t.Fatalf("leaf %d is hidden", i)
+			t.Fatalf("filter hides leaf %d", i)
 		} else if i >= n && may {
 			passed++
 		}
 	}
 	if passed > n/5 {
-		t.Errorf("%d of %d absent keys pass", passed, n)
+		t.Errorf("%d of %d absent keys pass the filter", passed, n)
 	}
 }
 
-// Blocks in each other's place have right checksums.
+// TestBlocksExchanged checks that swapped blocks are found, although their checksums are
+// right.
 func TestBlocksExchanged(t *testing.T) {
 	s := span{0, 2 * perBlock}
 	records := recordsOf(0, 2*perBlock)
@@ -205,8 +208,7 @@ func TestMergeKeepsLowest(t *testing.T) {
 	}
 }
 
-// FuzzRun: whatever a run's file holds, it is damaged or can be read to its end
-// without a panic.
+// FuzzRun checks that any file is damaged or can be read to its end without a panic.
 func FuzzRun(f *testing.F) {
 	for _, n := range []uint64{1, perBlock, perBlock + 1} {
 		f.Add(runOf(f, span{0, n}, recordsOf(0, n)), n, true)
@@ -238,7 +240,7 @@ func FuzzRun(f *testing.F) {
 	})
 }
 
-// mended has right checksums, so that what they guard is looked at.
+// mended fixes the checksums, so that the fuzzer reaches the content behind them.
 func mended(raw []byte) []byte {
 	raw = bytes.Clone(raw)
 	const body = blockSize - sumSize
@@ -253,7 +255,8 @@ func mended(raw []byte) []byte {
 	return raw
 }
 
-// An index that the run can't have is damage, whatever the checksums say.
+// TestIndexOutOfRun checks that an index outside of the run is damage, even with right
+// checksums.
 func TestIndexOutOfRun(t *testing.T) {
 	s := span{0, 10}
 	records := recordsOf(5, 10)

@@ -10,11 +10,11 @@ import (
 	"slices"
 )
 
-// syncEvery is how many bytes of a run are written between two fsyncs, so that
-// those of the log do not wait behind hundreds of megabytes.
+// syncEvery is the number of bytes of a run written between two fsyncs. An fsync of the log's
+// own files then never waits for hundreds of megabytes.
 const syncEvery = 8 << 20
 
-// writer writes a run. After finish or an error, abandon.
+// A writer writes a run. After finish or an error, call abandon.
 type writer struct {
 	dir     directory
 	file    *temporary
@@ -39,7 +39,7 @@ func newWriter(dir directory, s span) (*writer, error) {
 	}, nil
 }
 
-// add takes records in their order, and the first of each key.
+// add adds records in order. Of records with the same key it writes the first.
 func (w *writer) add(r record) error {
 	if w.records > 0 && r.key == w.prev {
 		return nil
@@ -79,7 +79,7 @@ func (w *writer) flush() error {
 	return nil
 }
 
-// finish makes the run durable, whose last leaf is given.
+// finish makes the run durable. last is the leaf hash of the run's last leaf.
 func (w *writer) finish(last [hashSize]byte) error {
 	if len(w.block) > 0 {
 		if err := w.flush(); err != nil {
@@ -95,7 +95,7 @@ func (w *writer) finish(last [hashSize]byte) error {
 	return w.dir.commit(w.file, w.span.name())
 }
 
-// end returns what follows the blocks.
+// end returns the bytes after the blocks.
 func (w *writer) end(last [hashSize]byte) []byte {
 	raw := slices.Concat([]byte(w.first), w.filter, []byte(magic))
 	for _, n := range []uint64{w.span.start, w.span.end, w.records} {
@@ -105,5 +105,5 @@ func (w *writer) end(last [hashSize]byte) []byte {
 	return binary.BigEndian.AppendUint32(raw, checksum(raw))
 }
 
-// abandon removes what is not finished.
+// abandon removes the file, unless the run was finished.
 func (w *writer) abandon() { w.dir.abandon(w.file) }

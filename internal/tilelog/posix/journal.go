@@ -15,18 +15,18 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/tilelog/dedup"
 )
 
-// journal is the one writer's journal, and its turn, which is always its own.
+// A journal is the journal of the only writer. It always has the turn.
 type journal struct {
 	*directory
 	records *durable.Journal
-	known   *dedup.Index // nil if nobody asks
+	known   *dedup.Index // nil without deduplication
 
 	since     []tilelog.Promised // of an earlier process, until they are forgotten
 	end       uint64             // size of the log with all records
-	forgotten atomic.Uint64      // size up to which records are superfluous
+	forgotten atomic.Uint64      // size up to which records are not needed
 }
 
-// journal opens the journal, and clears away what a crash has left half-written.
+// journal opens the journal, and removes files that a crash left half-written.
 func (d *directory) journal(size uint64, leaves *tilelog.Leaves) (tilelog.Journal, error) {
 	records, err := durable.OpenJournal(d.FS, d.path("journal"))
 	if err != nil {
@@ -67,8 +67,8 @@ func (j *journal) open(size uint64, leaves *tilelog.Leaves) error {
 	return j.records.Records(func(raw []byte) error { return j.promised(raw, leaves) })
 }
 
-// promised takes up a record of an earlier process: one that is in tiles, or that the log
-// goes on with.
+// promised reads a record of an earlier process. Its batch is either in tiles, or the next of
+// the log.
 func (j *journal) promised(raw []byte, leaves *tilelog.Leaves) error {
 	p, err := parseRecord(raw)
 	if err != nil || p.End() <= j.end {
@@ -123,14 +123,14 @@ func (j *journal) Known(leaves []tlog.Hash) ([]tilelog.Found, error) {
 	return found, nil
 }
 
-// Commit implements tilelog.Turn. A batch without entries has nothing to wait for, as all
-// that was returned is on this disk.
+// Commit implements tilelog.Turn. It does nothing for a batch without entries, as everything
+// returned before is already on this disk.
 func (j *journal) Commit(p tilelog.Promised, leaves []tlog.Hash) error {
 	if len(p.Entries) == 0 {
 		return nil
 	}
 	if len(j.since) > 0 {
-		return errors.New("writing journal: what it holds is not yet in tiles") // it would be written over
+		return errors.New("writing journal: its batches are not yet in tiles") // they would be overwritten
 	}
 	raw, err := marshalRecord(p)
 	if err != nil {

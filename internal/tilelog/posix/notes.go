@@ -8,11 +8,11 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/durable"
 )
 
-// file is a note in a file.
+// A file is a note in a file.
 type file struct {
 	fs     durable.FS
 	path   string
-	beside bool // it is in the directory of another log or store
+	beside bool // in the directory of another log or store
 }
 
 // Name implements tilelog.Note.
@@ -22,8 +22,7 @@ func (f file) Name() string { return f.path }
 func (f file) Read() ([]byte, error) { return durable.ReadFile(f.fs, f.path) }
 
 // Write implements tilelog.Note. In the directory of another log or store it writes only if
-// that is there, as its lock shows: in one that is lost, a note would be in the way of what
-// is restored.
+// the directory's lock exists. If that directory is lost, a note would obstruct restoring it.
 func (f file) Write(checkpoint []byte) error {
 	if f.beside {
 		if _, err := f.fs.Stat(filepath.Join(filepath.Dir(f.path), "lock")); err != nil {

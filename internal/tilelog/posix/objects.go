@@ -16,13 +16,13 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
 )
 
-// objects are the files of a log that readers see.
+// objects holds the files of a log that readers see.
 type objects struct {
 	fs  durable.FS
 	dir string
 
-	// The publisher creates tiles while the checkpoint is swapped: neither waits for the
-	// other's fsync.
+	// Separate mutexes let the publisher create tiles while the checkpoint is swapped: neither
+	// waits for the other's fsync.
 	creating sync.Mutex // guards tiles
 	tiles    durable.Batch
 	swapping sync.Mutex // guards heads
@@ -37,7 +37,7 @@ func newObjects(fsys durable.FS, dir string) *objects {
 
 func (o *objects) path(name string) string { return filepath.Join(o.dir, filepath.FromSlash(name)) }
 
-// reset forgets which directories are there, before the log is opened again.
+// reset clears the record of existing directories, before the log is reopened.
 func (o *objects) reset() {
 	o.creating.Lock()
 	defer o.creating.Unlock()
@@ -47,7 +47,7 @@ func (o *objects) reset() {
 	o.heads = o.tiles
 }
 
-// object is an open file.
+// An object is an open file.
 type object struct {
 	durable.File
 	size int64
@@ -68,8 +68,8 @@ func (o *objects) Open(_ context.Context, name string) (tilelog.Object, error) {
 	return object{f, size}, nil
 }
 
-// Create implements tilelog.Objects. A file that is there already was left by a crash, or
-// is damaged: it is replaced. All files share the fsync of their directories.
+// Create implements tilelog.Objects. It replaces a file that exists: a crash left it, or it is
+// damaged. All files share the fsync of their directories.
 func (o *objects) Create(_ context.Context, all ...tilelog.Content) error {
 	o.creating.Lock()
 	defer o.creating.Unlock()
@@ -81,8 +81,8 @@ func (o *objects) Create(_ context.Context, all ...tilelog.Content) error {
 	return o.tiles.Sync()
 }
 
-// Swap implements tilelog.Objects. Nobody else writes here, so it is enough to compare
-// before writing.
+// Swap implements tilelog.Objects. There is no other writer, so it is enough to compare before
+// writing.
 func (o *objects) Swap(_ context.Context, name string, old, contents []byte) error {
 	o.swapping.Lock()
 	defer o.swapping.Unlock()

@@ -14,14 +14,14 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
 )
 
-// Options say which directory to use.
+// Options holds the settings of a directory.
 type Options struct {
-	Dir string     // required; made if missing, unless DIR.begun says that there was one
-	FS  durable.FS // where Dir is; nil: durable.OS
-	// Notes are files in other directories which remember, beside the start marker, what the
-	// log was seen with. One is written only where its directory has a lock. May be nil.
+	Dir string     // required; created if missing, unless DIR.begun shows that it existed
+	FS  durable.FS // the file system of Dir; nil: durable.OS
+	// Notes are files in other directories that remember, like the start marker, what the log
+	// was seen with. A note is written only if its directory has a lock. May be nil.
 	Notes  []string
-	Logger *slog.Logger // hears of damage to the index of leaves; nil: nobody does
+	Logger *slog.Logger // logs damage to the index of leaves; nil: nothing is logged
 }
 
 // Storage returns a directory as storage of a log. It touches no file.
@@ -40,11 +40,11 @@ func Storage(o Options) tilelog.Storage {
 	return tilelog.Storage{Name: o.Dir, Lock: d.lock, Objects: d.files, Journal: d.journal, Notes: notes}
 }
 
-// StartMarker returns the path of the file beside the directory of a log which says that the
-// log was begun, and what it was seen with last.
+// StartMarker returns the path of the file next to a log's directory that records that the log
+// was begun, and what it was last seen with.
 func StartMarker(dir string) string { return filepath.Clean(dir) + ".begun" }
 
-// directory is where a log is.
+// A directory holds a log.
 type directory struct {
 	Options
 	files *objects
@@ -52,9 +52,9 @@ type directory struct {
 
 func (d *directory) path(name string) string { return filepath.Join(d.Dir, name) }
 
-// lock takes the lock on the directory, and makes the directory if it is missing.
+// lock locks the directory, and creates it if it is missing.
 func (d *directory) lock() (io.Closer, error) {
-	if err := d.missed(); err != nil { // before anything is in the way of what is restored
+	if err := d.missed(); err != nil { // before writing anything that would obstruct restoring it
 		return nil, err
 	}
 	if err := durable.MkdirAll(d.FS, d.Dir, 0o755); err != nil {
