@@ -45,7 +45,7 @@ func answering(t *testing.T, status int, header http.Header, body string) (url s
 // ask has each client ask the service at url.
 func ask(t *testing.T, url string) map[string]error {
 	t.Helper()
-	h := client.NewHTTP(5*time.Second, nil)
+	h := client.NewHTTP(time.Minute, nil)
 	_, certify := client.Fulcio{URL: url, Token: "e30.eyJzdWIiOiJhIn0.e30", HTTP: h}.Certify(t.Context(), testkit.P256(t))
 	_, add := client.Rekor{URL: url, HTTP: h}.Add(t.Context(), rekor.HashedRekord{
 		Digest: make([]byte, 32), Signature: []byte{1}, Verifier: rekor.Verifier{PublicKey: []byte{1}, KeyDetails: "PKIX_ECDSA_P256_SHA_256"},
@@ -160,7 +160,7 @@ func TestRetry(t *testing.T) {
 		w.WriteHeader(http.StatusForbidden)
 	}))
 	defer s.Close()
-	_, err := client.Trust(t.Context(), client.NewHTTP(time.Second, nil), s.URL)
+	_, err := client.Trust(t.Context(), client.NewHTTP(time.Minute, nil), s.URL)
 	if refused := new(client.StatusError); !errors.As(err, &refused) || refused.Status != http.StatusForbidden || asked.Load() != 3 {
 		t.Errorf("asked %d times, got %v", asked.Load(), err)
 	}
@@ -234,7 +234,7 @@ func TestTokenStaysSecret(t *testing.T) {
 		w.WriteHeader(http.StatusUnauthorized)
 	}))
 	defer s.Close()
-	_, err := client.Fulcio{URL: s.URL, Token: token, HTTP: client.NewHTTP(time.Second, nil)}.Certify(t.Context(), testkit.P256(t))
+	_, err := client.Fulcio{URL: s.URL, Token: token, HTTP: client.NewHTTP(time.Minute, nil)}.Certify(t.Context(), testkit.P256(t))
 	if bearer != "Bearer "+token {
 		t.Errorf("sent %q", bearer)
 	}
@@ -247,7 +247,7 @@ func TestTokenStaysSecret(t *testing.T) {
 func TestTrustIsParsed(t *testing.T) {
 	t.Parallel()
 	url, _ := answering(t, http.StatusOK, nil, `{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1","surprise":1}`)
-	if _, err := client.Trust(t.Context(), client.NewHTTP(time.Second, nil), url); !errors.Is(err, trust.ErrMalformed) {
+	if _, err := client.Trust(t.Context(), client.NewHTTP(time.Minute, nil), url); !errors.Is(err, trust.ErrMalformed) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -63,7 +63,7 @@ func fetchCommand(ts *testscript.TestScript, _ bool, args []string) {
 
 // waitStatusCommand: waitstatus STATUS URL waits until URL answers so.
 func waitStatusCommand(ts *testscript.TestScript, _ bool, args []string) {
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		resp, err := http.Get(args[1])
 		ts.Check(err)
 		resp.Body.Close()

@@ -136,7 +136,7 @@ func nextLogCommand(ts *testscript.TestScript, _ bool, _ []string) {
 
 // waitForCommand: waitfor URL waits until URL answers with 200.
 func waitForCommand(ts *testscript.TestScript, _ bool, args []string) {
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		resp, err := http.Get(args[0])
 		if err != nil {
 			continue

@@ -75,7 +75,7 @@ func issue(ts *testscript.TestScript, path, keyPath string, template x509.Certif
 
 // waitLineCommand: waitline FILE TEXT waits until FILE has TEXT.
 func waitLineCommand(ts *testscript.TestScript, _ bool, args []string) {
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if raw, err := os.ReadFile(ts.MkAbs(args[0])); err == nil && strings.Contains(string(raw), args[1]) {
 			return
 		}

@@ -31,7 +31,7 @@ func witnessScriptCommand(ts *testscript.TestScript, _ bool, args []string) {
 // waitWitnessCommand: waitwitness DIR... waits until the witnesses listen.
 func waitWitnessCommand(ts *testscript.TestScript, _ bool, args []string) {
 	for _, dir := range args {
-		deadline := time.Now().Add(20 * time.Second)
+		deadline := time.Now().Add(2 * time.Minute)
 		for {
 			conn, err := net.Dial("tcp", ts.ReadFile(dir+".address"))
 			if err == nil {

@@ -32,7 +32,7 @@ func bob(i *instance) {
 // opened again.
 func (i *instance) published(t *testing.T, want int) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		got := 0
 		for _, err := range i.ct.Recent(t.Context(), time.Time{}) {
 			if err != nil {

@@ -132,7 +132,7 @@ func TestCSRWithManyArcs(t *testing.T) {
 	if a := v.certify(t, csr(30_000)); a.status != 200 || len(a.body) > 8000 {
 		t.Errorf("thirty thousand: %d %.300s", a.status, a.body)
 	}
-	if took := time.Since(start); took > 5*time.Second {
+	if took := time.Since(start); took > 20*time.Second {
 		t.Errorf("took %v", took)
 	}
 }

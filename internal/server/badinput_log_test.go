@@ -191,7 +191,7 @@ func TestLogRefusesCostlyCertificates(t *testing.T) {
 	der := testkit.Must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key))(t)
 	checkProblem(t, "many arcs", v.post(t, "/api/v2/log/entries", "application/json",
 		entryText(digest, "AQID", sigalg.ECDSAP256SHA256, `"x509Certificate":{"rawBytes":"`+b64(der)+`"}`)), 400, codeInvalid, logSignature)
-	if grew, took := len(v.log.String())-before, time.Since(start); grew > 4000 || took > 5*time.Second {
+	if grew, took := len(v.log.String())-before, time.Since(start); grew > 4000 || took > 20*time.Second {
 		t.Errorf("%d bytes in the log, %v", grew, took)
 	}
 }

@@ -238,7 +238,7 @@ func TestContentTypeOfAMillionParts(t *testing.T) {
 		if a := v.post(t, path, "text/plain"+strings.Repeat(";a=b", 15_000), "{}"); a.status != 415 {
 			t.Errorf("%s: %d %.200s", path, a.status, a.body)
 		}
-		if took := time.Since(start); took > 5*time.Second {
+		if took := time.Since(start); took > 20*time.Second {
 			t.Errorf("%s took %v", path, took)
 		}
 	}

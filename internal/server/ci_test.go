@@ -90,7 +90,7 @@ func TestCIJobs(t *testing.T) {
 		}}
 	}})
 	sign := func(token string) (identity.Identity, error) {
-		services, err := client.Open(instance.SigningConfig, time.Now(), client.NewHTTP(10*time.Second, nil))
+		services, err := client.Open(instance.SigningConfig, time.Now(), client.NewHTTP(time.Minute, nil))
 		if err != nil {
 			t.Fatal(err)
 		}

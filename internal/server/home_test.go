@@ -29,7 +29,7 @@ func home(t *testing.T, url, accept string) (*http.Response, string) {
 func TestHome(t *testing.T) {
 	t.Parallel()
 	i := hallmarktest.Start(t, hallmarktest.Options{Witness: true})
-	files, err := client.Trust(t.Context(), client.NewHTTP(5*time.Second, nil), i.URL)
+	files, err := client.Trust(t.Context(), client.NewHTTP(time.Minute, nil), i.URL)
 	if err != nil {
 		t.Fatal(err)
 	}

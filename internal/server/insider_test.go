@@ -182,7 +182,7 @@ func TestClientsThatGo(t *testing.T) {
 		fmt.Sscan(rest, &n)
 		return n
 	}
-	for end := time.Now().Add(2 * time.Second); size() == 0 && time.Now().Before(end); {
+	for end := time.Now().Add(time.Minute); size() == 0 && time.Now().Before(end); {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if size() == 0 {
@@ -190,7 +190,7 @@ func TestClientsThatGo(t *testing.T) {
 	}
 	seen := map[uint64]bool{}
 	for _, h := range sent {
-		e, err := client.Rekor{URL: v.URL, HTTP: client.NewHTTP(5*time.Second, nil)}.Add(t.Context(), h)
+		e, err := client.Rekor{URL: v.URL, HTTP: client.NewHTTP(time.Minute, nil)}.Add(t.Context(), h)
 		if err != nil {
 			t.Fatal(err)
 		}

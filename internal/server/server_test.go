@@ -155,7 +155,7 @@ func TestLogKeyOpensCheckpoint(t *testing.T) {
 func TestTrustFiles(t *testing.T) {
 	t.Parallel()
 	i := hallmarktest.New(t)
-	h := client.NewHTTP(5*time.Second, nil)
+	h := client.NewHTTP(time.Minute, nil)
 	published, err := client.Trust(t.Context(), h, i.URL)
 	if err != nil {
 		t.Fatal(err)
@@ -245,7 +245,7 @@ func hashedRekord(t testing.TB) rekor.HashedRekord {
 
 func addEntry(t testing.TB, url string) rekor.Entry {
 	t.Helper()
-	entry, err := client.Rekor{URL: url, HTTP: client.NewHTTP(5*time.Second, nil)}.Add(t.Context(), hashedRekord(t))
+	entry, err := client.Rekor{URL: url, HTTP: client.NewHTTP(time.Minute, nil)}.Add(t.Context(), hashedRekord(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,7 +281,7 @@ func TestNoSecretsInLogs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := client.NewHTTP(5*time.Second, nil)
+	h := client.NewHTTP(time.Minute, nil)
 	if _, err := (client.Fulcio{URL: i.URL, Token: good, HTTP: h}).Certify(t.Context(), key); err != nil {
 		t.Fatal(err)
 	}
@@ -357,7 +357,7 @@ func TestShutdownLosesNothing(t *testing.T) {
 	for c := range clients {
 		for n, h := range sent[c] {
 			total++
-			again, err := client.Rekor{URL: url, HTTP: client.NewHTTP(5*time.Second, nil)}.Add(t.Context(), h)
+			again, err := client.Rekor{URL: url, HTTP: client.NewHTTP(time.Minute, nil)}.Add(t.Context(), h)
 			if err != nil || again.LogIndex != answered[c][n].LogIndex {
 				t.Fatalf("entry %d was answered, and is now %d: %v", answered[c][n].LogIndex, again.LogIndex, err)
 			}

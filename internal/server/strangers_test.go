@@ -99,7 +99,7 @@ func TestSlowReaders(t *testing.T) {
 	checkBusy(t, resp)
 	checkServed(t, i)
 	slow[0].Close()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		resp, body := get(t, i.URL+path)
 		if resp.StatusCode == http.StatusOK && len(body) == tile.Width*(tile.MaxEntry+2) {
 			return

@@ -257,7 +257,7 @@ func TestServingIsSaidAfterwards(t *testing.T) {
 // wait waits until text was logged n times.
 func (l *lockedBuffer) wait(t *testing.T, text string, n int) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); strings.Count(l.String(), text) < n; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); strings.Count(l.String(), text) < n; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%q is not logged %d times: %s", text, n, l)
 		}

@@ -92,7 +92,7 @@ func TestWitnessForOperators(t *testing.T) {
 		t.Errorf("on a good disk: %d", got)
 	}
 	expect("/metrics", 200, `hallmark_witness_log_entries{log="log.example.com"} 1`)
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		resp, _ := get(t, s.URL+"/healthz")
 		if resp.StatusCode == http.StatusOK {
 			return

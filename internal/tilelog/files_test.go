@@ -38,7 +38,7 @@ func body(t *testing.T, r *http.Response) []byte {
 // awaitPublished waits until readers see all of the log.
 func awaitPublished(t *testing.T, l *tilelog.Log) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); l.Published() < l.Size(); {
+	for deadline := time.Now().Add(2 * time.Minute); l.Published() < l.Size(); {
 		if time.Now().After(deadline) {
 			t.Fatal("not published within 10 s")
 		}
