@@ -6,14 +6,11 @@ import (
 	"bytes"
 	"context"
 	"crypto"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 
-	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/verify"
 	"github.com/hallmark-sign/hallmark/wire/simplesigning"
@@ -29,29 +26,10 @@ type Registry interface {
 	// one; nil: it may be anything.
 	Misnamed(text string) error
 
-	// Look gives what the registry has of an image. An error says that it could
-	// not be looked at, or that the text names nothing; no bundles, that the image
-	// is there and unsigned.
-	Look(ctx context.Context, reference string) (Held, error)
-}
-
-// Held is an artifact elsewhere: its SHA-256, and what hangs on it.
-type Held struct {
-	Digest  []byte
-	Bundles []Hanging
-
-	// More gives what else hangs there, which takes longer to see and is looked at
-	// where Bundles are not enough; nil: nothing does.
-	More func(ctx context.Context) ([]Hanging, error)
-}
-
-// Hanging is a bundle, or why there is none where one should be.
-type Hanging struct {
-	Name    string // where it is
-	Raw     []byte
-	Bundle  *bundle.Bundle // in place of Raw
-	Payload []byte         // what the bundle signs in place of the image (wire/simplesigning); may be nil
-	Err     error
+	// Look returns what the registry has of an image, with its Digest as subject. An
+	// error reports that the registry could not be consulted, or that the text names
+	// nothing; no bundles, that the image is there and unsigned.
+	Look(ctx context.Context, reference string) (Evidence, error)
 }
 
 // Schemes say outright what an argument is.
@@ -116,39 +94,11 @@ func (f Finder) image(reference string) Item {
 	return Item{Subject: image{Digest{Artifact: reference}, f.Registry}}
 }
 
-// look asks the registry for the image's digest and its bundles.
-func (i image) look(ctx context.Context) (Evidence, error) {
-	held, err := i.registry.Look(ctx, i.Artifact)
-	if err != nil {
-		return Evidence{}, err
-	}
-	if len(held.Digest) != sha256.Size {
-		return Evidence{}, fault.Unreadable(i.Artifact, fmt.Errorf("a digest of %d bytes", len(held.Digest)))
-	}
-	return Evidence{Digest{i.Artifact, held.Digest}, SourcesOf(held.Bundles), held.More}, nil
-}
-
-// SourcesOf returns the sources of bundles that are kept elsewhere. It releases their
-// bytes.
-func SourcesOf(bundles []Hanging) []Source {
-	all := make([]Source, 0, len(bundles))
-	for i, h := range bundles {
-		p := Source{File: h.Name, Name: h.Name}
-		p.Bundle, p.Err = h.Read()
-		bundles[i].Raw = nil // which may be a hundred megabytes
-		p.Elsewhere, p.Payload = true, h.Payload
-		all = append(all, p)
-	}
-	return all
-}
-
-// Read returns the bundle, or its error.
-func (h Hanging) Read() (*bundle.Bundle, error) {
-	if h.Err != nil || h.Bundle != nil {
-		return h.Bundle, h.Err
-	}
-	p := parsePiece(h.Name, h.Raw)
-	return p.Bundle, p.Err
+// Elsewhere returns the source of a bundle that is kept apart from its artifact.
+func Elsewhere(name string, raw []byte) Source {
+	p := parsePiece(name, raw)
+	p.Elsewhere = true
+	return p
 }
 
 // Image returns the image with this SHA-256 as the artifact that a bundle signs: by its

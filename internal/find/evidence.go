@@ -52,7 +52,7 @@ type Evidence struct {
 
 	// More returns what else is attached to an image, which takes longer to see and is
 	// looked at where Sources are not enough; nil: nothing is.
-	More func(context.Context) ([]Hanging, error)
+	More func(context.Context) ([]Source, error)
 }
 
 // Evidence reads the bundles of the item. There are none, and no error, only when that was
@@ -64,7 +64,7 @@ func (i Item) Evidence(ctx context.Context) (Evidence, error) {
 		return e, nil
 	}
 	if image, ok := i.Subject.(image); ok {
-		return image.look(ctx)
+		return image.registry.Look(ctx, image.Artifact)
 	}
 	files := i.evidence()
 	for _, file := range files {

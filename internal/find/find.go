@@ -210,59 +210,75 @@ func (f Finder) Files(arg string) iter.Seq[Item] {
 			f.find(arg)(yield)
 			return
 		}
-		_ = walk(arg, func(path string, entry fs.DirEntry, err error) error {
+		_ = Finder{}.walk(arg, nil, yield, func(path string, entry fs.DirEntry, err error) (Item, bool, error) {
 			switch {
 			case err != nil:
-				return stopUnless(yield(failed(path, fault.CouldNotLook(path, err))), entry)
+				return failed(path, fault.CouldNotLook(path, err)), true, nil
 			case entry.IsDir(), IsBundle(path):
-				return nil
+				return Item{}, false, nil
 			}
-			return stopUnless(yield(Item{Subject: file{path, true}}), nil)
+			return Item{Subject: file{path, true}}, true, nil
 		})
 	}
 }
 
-// walk follows a link to a directory where it is the argument, and no other.
-func walk(dir string, visit fs.WalkDirFunc) error {
+// walk yields the items of what is below dir, as visit returns them, and then the files that
+// manifests name, that fit from there, and that were not found. It follows a link to a
+// directory where it is dir, and no other. An error reports that there is none.
+func (f Finder) walk(dir string, fits func(rel string) bool, yield func(Item) bool, visit func(path string, entry fs.DirEntry, err error) (Item, bool, error)) error {
+	f.covered.search(dir)
 	top := dir
 	if info, err := os.Lstat(dir); err == nil && !info.IsDir() {
 		top += string(filepath.Separator)
 	}
-	return filepath.WalkDir(top, visit)
+	found, stopped := map[string]bool{}, false
+	tell := func(i Item) {
+		found[f.covered.key(i.Name())] = true
+		stopped = stopped || !yield(i)
+	}
+	err := filepath.WalkDir(top, func(path string, entry fs.DirEntry, err error) error {
+		item, wanted, next := visit(path, entry, err)
+		if wanted {
+			tell(item)
+		}
+		switch {
+		case stopped:
+			return fs.SkipAll
+		case err != nil && entry != nil && entry.IsDir():
+			return fs.SkipDir
+		}
+		return next
+	})
+	for _, item := range f.covered.rest(f.covered.below(dir, fits), found) {
+		if !stopped {
+			tell(item)
+		}
+	}
+	if err == nil && len(found) == 0 {
+		err = errNone
+	}
+	return err
 }
+
+var errNone = errors.New("no file in this directory")
 
 // directory yields every file below dir except bundles. For a bundle without its
 // artifact, it yields the missing artifact. Files that a manifest names and the walk
 // does not reach follow.
 func (f Finder) directory(dir string, yield func(Item) bool) {
-	found, stopped := map[string]bool{}, false
-	tell := func(i Item, unread fs.DirEntry) error {
-		found[f.covered.key(i.Name())] = true
-		stopped = !yield(i)
-		return stopUnless(!stopped, unread)
-	}
-	f.covered.search(dir)
-	err := walk(dir, func(path string, entry fs.DirEntry, err error) error {
+	err := f.walk(dir, func(string) bool { return true }, yield, func(path string, entry fs.DirEntry, err error) (Item, bool, error) {
 		switch {
 		case err != nil:
-			return tell(failed(path, fault.CouldNotLook(path, err)), entry)
+			return failed(path, fault.CouldNotLook(path, err)), true, nil
 		case entry.IsDir():
 			f.covered.read(path)
-			return nil
+			return Item{}, false, nil
 		}
-		if item, wanted := f.inDirectory(path); wanted {
-			return tell(item, nil)
-		}
-		return nil
+		item, wanted := f.inDirectory(path)
+		return item, wanted, nil
 	})
-	for _, item := range f.covered.rest(f.covered.below(dir, func(string) bool { return true }), found) {
-		if stopped {
-			return
-		}
-		_ = tell(item, nil)
-	}
-	if err == nil && len(found) == 0 {
-		yield(failed(dir, fault.Unreadable(dir, errors.New("no file in this directory"))))
+	if err != nil {
+		yield(failed(dir, fault.Unreadable(dir, err)))
 	}
 }
 
@@ -293,16 +309,4 @@ func missingArtifact(path string) (Item, bool) {
 		return Item{}, false
 	}
 	return failed(artifact, notFound(artifact, err)), true
-}
-
-// stopUnless ends a walk that nobody listens to any more, and passes by a
-// directory that can't be read.
-func stopUnless(wanted bool, unread fs.DirEntry) error {
-	switch {
-	case !wanted:
-		return fs.SkipAll
-	case unread != nil && unread.IsDir():
-		return fs.SkipDir
-	}
-	return nil
 }

@@ -35,31 +35,14 @@ func (f Finder) glob(pattern string, yield func(Item) bool) {
 	case top == "":
 		top = "."
 	}
-	f.covered.search(filepath.FromSlash(top))
 	fits := func(rel string) bool { return fit(parts[fixed:], strings.Split(filepath.ToSlash(rel), "/")) }
-	found, stopped := map[string]bool{}, false
-	tell := func(i Item) error {
-		found[f.covered.key(i.Name())] = true
-		stopped = !yield(i)
-		return stopUnless(!stopped, nil)
-	}
-	err := walk(filepath.FromSlash(top), func(name string, entry fs.DirEntry, err error) error {
-		item, fits, next := f.fitting(parts[fixed:], top, name, entry, err)
-		if !fits {
-			return next
-		}
-		return tell(item)
+	err := f.walk(filepath.FromSlash(top), fits, yield, func(name string, entry fs.DirEntry, err error) (Item, bool, error) {
+		return f.fitting(parts[fixed:], top, name, entry, err)
 	})
-	for _, item := range f.covered.rest(f.covered.below(filepath.FromSlash(top), fits), found) {
-		if stopped {
-			return
-		}
-		_ = tell(item)
-	}
-	if err == nil && len(found) == 0 {
+	if errors.Is(err, errNone) {
 		err = errors.New("no file fits, bundles left out")
 	}
-	if err != nil && !errors.Is(err, fs.SkipAll) {
+	if err != nil {
 		yield(failed(pattern, fault.Unreadable(pattern, err)))
 	}
 }

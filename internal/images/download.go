@@ -13,7 +13,6 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/durable"
 	"github.com/hallmark-sign/hallmark/internal/fault"
@@ -83,13 +82,7 @@ func (f Download) line(image oci.Image, one oci.Signature) (string, error) {
 	if h.Err != nil {
 		return "", h.Err
 	}
-	raw, b, err := h.Raw, h.Bundle, error(nil)
-	if b == nil {
-		b, err = bundle.Parse(raw)
-	}
-	if err != nil {
-		return "", lookup.UnreadableBundle(h.Name, err)
-	}
+	raw, b, err := one.Bundle, h.Bundle, error(nil)
 	kind, predicate := lookup.Content(b)
 	if f.Type != "" && f.Type != kind {
 		return "", nil

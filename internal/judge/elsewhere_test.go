@@ -24,7 +24,7 @@ import (
 
 // shelf is a registry with one image, reg.example.com/a:1.
 type shelf struct {
-	held    find.Held
+	held    find.Evidence
 	problem error
 }
 
@@ -32,12 +32,12 @@ func (s shelf) Misnamed(string) error { return nil }
 
 func (s shelf) IsImage(text string) bool { return strings.HasPrefix(text, "reg.example.com/") }
 
-func (s shelf) Look(context.Context, string) (find.Held, error) {
+func (s shelf) Look(context.Context, string) (find.Evidence, error) {
 	return s.held, s.problem
 }
 
 // signImage makes a bundle over a statement about a digest.
-func signImage(t *testing.T, i *hallmarktest.Instance, who, predicateType string, digest []byte) find.Hanging {
+func signImage(t *testing.T, i *hallmarktest.Instance, who, predicateType string, digest []byte) find.Source {
 	t.Helper()
 	statement := intoto.Statement{
 		Type: intoto.TypeV1, PredicateType: predicateType, Predicate: []byte("{}"),
@@ -55,7 +55,7 @@ func signImage(t *testing.T, i *hallmarktest.Instance, who, predicateType string
 	if err != nil {
 		t.Fatal(err)
 	}
-	return find.Hanging{Name: "reg.example.com/a@sha256:00", Raw: raw}
+	return find.Elsewhere("reg.example.com/a@sha256:00", raw)
 }
 
 // What hangs on an image is judged like what lies beside a file; what could not be
@@ -65,25 +65,25 @@ func TestImages(t *testing.T) {
 	i := hallmarktest.New(t)
 	digest, other := sha256.Sum256([]byte("image")), sha256.Sum256([]byte("another"))
 	good := signImage(t, i, alice, intoto.TypeSigned, digest[:])
-	unseen := find.Hanging{Err: &fault.Problem{Exit: fault.ExitUndecided, Code: "could-not-look", Err: errors.New("500")}}
-	rubbish := find.Hanging{Name: "r", Raw: []byte("{}")}
+	unseen := find.Source{Elsewhere: true, Err: &fault.Problem{Exit: fault.ExitUndecided, Code: "could-not-look", Err: errors.New("500")}}
+	rubbish := find.Elsewhere("r", []byte("{}"))
 	for what, c := range map[string]struct {
-		hangs   []find.Hanging
+		hangs   []find.Source
 		problem error
 		code    string
 		exit    int
 	}{
-		"signed":           {hangs: []find.Hanging{good}, code: "verified"},
-		"with rubbish":     {hangs: []find.Hanging{rubbish, good}, code: "verified"},
-		"one unseen":       {hangs: []find.Hanging{unseen, good}, code: "verified"},
+		"signed":           {hangs: []find.Source{good}, code: "verified"},
+		"with rubbish":     {hangs: []find.Source{rubbish, good}, code: "verified"},
+		"one unseen":       {hangs: []find.Source{unseen, good}, code: "verified"},
 		"unsigned":         {code: "unsigned", exit: fault.ExitRefused},
 		"could not look":   {problem: unseen.Err, code: "could-not-look", exit: fault.ExitUndecided},
-		"bob's and unseen": {hangs: []find.Hanging{signImage(t, i, "bob@example.com", intoto.TypeSigned, digest[:]), unseen}, code: "could-not-look", exit: fault.ExitUndecided},
-		"bob's":            {hangs: []find.Hanging{signImage(t, i, "bob@example.com", intoto.TypeSigned, digest[:])}, code: "identity-mismatch", exit: fault.ExitRefused},
-		"of another image": {hangs: []find.Hanging{signImage(t, i, alice, intoto.TypeSigned, other[:])}, code: "subject-mismatch", exit: fault.ExitRefused},
-		"rubbish":          {hangs: []find.Hanging{rubbish}, code: "bundle-malformed", exit: fault.ExitUsage},
+		"bob's and unseen": {hangs: []find.Source{signImage(t, i, "bob@example.com", intoto.TypeSigned, digest[:]), unseen}, code: "could-not-look", exit: fault.ExitUndecided},
+		"bob's":            {hangs: []find.Source{signImage(t, i, "bob@example.com", intoto.TypeSigned, digest[:])}, code: "identity-mismatch", exit: fault.ExitRefused},
+		"of another image": {hangs: []find.Source{signImage(t, i, alice, intoto.TypeSigned, other[:])}, code: "subject-mismatch", exit: fault.ExitRefused},
+		"rubbish":          {hangs: []find.Source{rubbish}, code: "bundle-malformed", exit: fault.ExitUsage},
 	} {
-		all := said(t, newJudge(t, i), find.Finder{Registry: shelf{find.Held{Digest: digest[:], Bundles: c.hangs}, c.problem}}, image)
+		all := said(t, newJudge(t, i), find.Finder{Registry: shelf{find.Evidence{Subject: find.Digest{Artifact: "reg.example.com/a:1", Sum: digest[:]}, Sources: c.hangs}, c.problem}}, image)
 		if got := code(t, all); got != c.code || all[0].Problem() != nil && all[0].Problem().Exit != c.exit {
 			t.Errorf("%s: %s, want %s", what, got, c.code)
 		}
@@ -110,8 +110,8 @@ func TestPayload(t *testing.T) {
 		"no payload, but the hash": {nil, digest[:], "artifact-mismatch"},
 		"rubbish":                  {[]byte("{}"), digest[:], "malformed"},
 	} {
-		hangs := []find.Hanging{{Name: "sig", Bundle: b, Payload: c.payload}}
-		all := said(t, newJudge(t, i), find.Finder{Registry: shelf{held: find.Held{Digest: c.digest, Bundles: hangs}}}, "reg.example.com/a:1")
+		hangs := []find.Source{{Name: "sig", Elsewhere: true, Bundle: b, Payload: c.payload}}
+		all := said(t, newJudge(t, i), find.Finder{Registry: shelf{held: find.Evidence{Subject: find.Digest{Artifact: "reg.example.com/a:1", Sum: c.digest}, Sources: hangs}}}, "reg.example.com/a:1")
 		if got := code(t, all); got != c.code {
 			t.Errorf("%s: %s", what, got)
 		}
@@ -133,8 +133,8 @@ func TestSignedStatement(t *testing.T) {
 	}
 	j.Policy = p
 	for predicateType, want := range map[string]string{intoto.TypeSigned: "verified", "https://example.com/bad": "predicate-type-mismatch"} {
-		hangs := []find.Hanging{signImage(t, i, alice, predicateType, digest[:])}
-		if got := code(t, said(t, j, find.Finder{Registry: shelf{held: find.Held{Digest: digest[:], Bundles: hangs}}}, "reg.example.com/a:1")); got != want {
+		hangs := []find.Source{signImage(t, i, alice, predicateType, digest[:])}
+		if got := code(t, said(t, j, find.Finder{Registry: shelf{held: find.Evidence{Subject: find.Digest{Artifact: "reg.example.com/a:1", Sum: digest[:]}, Sources: hangs}}}, "reg.example.com/a:1")); got != want {
 			t.Errorf("%s: %s", predicateType, got)
 		}
 	}
@@ -177,7 +177,7 @@ func TestLooksAgain(t *testing.T) {
 	bobs := signImage(t, i, "bob@example.com", intoto.TypeSigned, digest[:])
 	down := &fault.Problem{Exit: fault.ExitUndecided, Code: "could-not-look", Err: errors.New("500")}
 	for what, c := range map[string]struct {
-		first, older find.Hanging
+		first, older find.Source
 		problem      error
 		code         string
 		looked       int
@@ -189,14 +189,14 @@ func TestLooksAgain(t *testing.T) {
 		"unseen, not needed":  {first: alices, problem: down, code: "verified"},
 	} {
 		looked := 0
-		more := func(context.Context) ([]find.Hanging, error) {
+		more := func(context.Context) ([]find.Source, error) {
 			looked++
 			if c.problem != nil {
 				return nil, c.problem
 			}
-			return []find.Hanging{c.older}, nil
+			return []find.Source{c.older}, nil
 		}
-		held := find.Held{Digest: digest[:], Bundles: []find.Hanging{c.first}, More: more}
+		held := find.Evidence{Subject: find.Digest{Artifact: "reg.example.com/a:1", Sum: digest[:]}, Sources: []find.Source{c.first}, More: more}
 		if got := code(t, said(t, newJudge(t, i), find.Finder{Registry: shelf{held: held}}, "reg.example.com/a:1")); got != c.code || looked != c.looked {
 			t.Errorf("%s: %s, looked %d times", what, got, looked)
 		}

@@ -196,11 +196,10 @@ func (j *Judge) judge(ctx context.Context, item find.Item, v *Verdict) {
 func (j *Judge) decide(ctx context.Context, v *Verdict, h *hearing) {
 	_, err := v.evaluation.Decide()
 	if err != nil && h.More != nil {
-		more, unseen := h.More(ctx)
+		older, unseen := h.More(ctx)
 		if h.unseen == nil {
 			h.unseen = unseen
 		}
-		older := find.SourcesOf(more)
 		h.Sources = append(h.Sources, older...)
 		if v.Err = j.hear(ctx, v, older, h); v.Err != nil {
 			return

@@ -17,7 +17,7 @@ type Store interface {
 
 	// Bundles gives what the store has of the artifact with this SHA-256. No bundles
 	// and no error: it was asked, and has none.
-	Bundles(ctx context.Context, digest []byte) ([]find.Hanging, error)
+	Bundles(ctx context.Context, digest []byte) ([]find.Source, error)
 }
 
 // asking is how many artifacts are judged at once where each may wait for a store.
@@ -41,5 +41,5 @@ func (j *Judge) stored(ctx context.Context, item find.Item, subject find.Subject
 	if len(held) == 0 {
 		return none, item.Unsigned(j.Store.Name())
 	}
-	return find.Evidence{Subject: digest, Sources: find.SourcesOf(held)}, nil
+	return find.Evidence{Subject: digest, Sources: held}, nil
 }

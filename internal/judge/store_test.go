@@ -20,7 +20,7 @@ import (
 
 // drawer is a store, by digest, that counts what it is asked for.
 type drawer struct {
-	held    map[[32]byte][]find.Hanging
+	held    map[[32]byte][]find.Source
 	problem error
 
 	mu    sync.Mutex
@@ -29,7 +29,7 @@ type drawer struct {
 
 func (d *drawer) Name() string { return "the drawer" }
 
-func (d *drawer) Bundles(_ context.Context, digest []byte) ([]find.Hanging, error) {
+func (d *drawer) Bundles(_ context.Context, digest []byte) ([]find.Source, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.asked == nil {
@@ -40,13 +40,13 @@ func (d *drawer) Bundles(_ context.Context, digest []byte) ([]find.Hanging, erro
 }
 
 // hold signs content as somebody, for a drawer.
-func hold(t *testing.T, i *hallmarktest.Instance, who, content string) []find.Hanging {
+func hold(t *testing.T, i *hallmarktest.Instance, who, content string) []find.Source {
 	t.Helper()
 	b, err := i.Signer(t, who).Message(t.Context(), strings.NewReader(content))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return []find.Hanging{{Name: "the drawer 1", Bundle: b}}
+	return []find.Source{{Name: "the drawer 1", Elsewhere: true, Bundle: b}}
 }
 
 // What has no bundle where it is is looked up, and nothing else: not what is
@@ -60,14 +60,14 @@ func TestStore(t *testing.T) {
 	signFile(t, i.Signer(t, alice), "beside", "beside")
 	signFile(t, i.Signer(t, "bob@example.com"), "refused", "refused")
 	image, other := sha256.Sum256([]byte("image")), sha256.Sum256([]byte("other image"))
-	d := &drawer{held: map[[32]byte][]find.Hanging{
+	d := &drawer{held: map[[32]byte][]find.Source{
 		sha256.Sum256([]byte("alices")):  hold(t, i, alice, "alices"),
 		sha256.Sum256([]byte("bobs")):    hold(t, i, "bob@example.com", "bobs"),
 		sha256.Sum256([]byte("refused")): hold(t, i, alice, "refused"),
 		image:                            {signImage(t, i, alice, intoto.TypeSigned, image[:])},
 	}}
 	shelved := func(digest [32]byte) find.Finder {
-		return find.Finder{Registry: shelf{held: find.Held{Digest: digest[:]}}}
+		return find.Finder{Registry: shelf{held: find.Evidence{Subject: find.Digest{Artifact: "reg.example.com/a:1", Sum: digest[:]}}}}
 	}
 	for name, c := range map[string]struct {
 		finder      find.Finder
@@ -112,7 +112,7 @@ func hexOf(content string) string {
 func TestStoreOfMany(t *testing.T) {
 	t.Chdir(t.TempDir())
 	i := hallmarktest.New(t)
-	d := &drawer{held: map[[32]byte][]find.Hanging{}}
+	d := &drawer{held: map[[32]byte][]find.Source{}}
 	for _, name := range []string{"a", "b", "c"} {
 		write(t, "dist/"+name, name)
 		d.held[sha256.Sum256([]byte(name))] = hold(t, i, alice, name)

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/hallmark-sign/hallmark/bundle"
 	"github.com/hallmark-sign/hallmark/internal/fault"
 	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/verify"
@@ -18,11 +17,8 @@ import (
 // Claim is a bundle that an argument names: one in a file, or one that hangs on an
 // image.
 type Claim struct {
-	Name    string
-	Bundle  *bundle.Bundle
-	Err     error  // in place of the bundle
-	Image   []byte // SHA-256 of the image; nil: the bundle is in a file
-	Payload []byte // what is signed in place of the image (wire/simplesigning)
+	find.Source
+	Image []byte // SHA-256 of the image; nil: the bundle is in a file
 }
 
 // Claims returns the bundles of a file, all of which must be well-formed, or those
@@ -45,12 +41,10 @@ func (r *Registry) Claims(ctx context.Context, arg string) ([]Claim, error) {
 		if err != nil {
 			return nil, err
 		}
-		held.Bundles = append(held.Bundles, older...)
+		held.Sources = append(held.Sources, older...)
 	}
-	for _, h := range held.Bundles {
-		c := Claim{Name: h.Name, Image: held.Digest, Payload: h.Payload}
-		c.Bundle, c.Err = h.Read()
-		all = append(all, c)
+	for _, s := range held.Sources {
+		all = append(all, Claim{s, held.Subject.(find.Digest).Sum})
 	}
 	if len(all) == 0 {
 		return nil, &fault.Problem{Exit: fault.ExitRefused, Subject: text, Code: "unsigned", Err: errors.New("the registry has the image, and no bundle on it")}
@@ -83,7 +77,7 @@ func claimsBeside(file string) ([]Claim, error) {
 			}
 		}
 		for _, b := range bundles {
-			all = append(all, Claim{Name: name, Bundle: b})
+			all = append(all, Claim{Source: find.Source{Name: name, Bundle: b}})
 		}
 	}
 	return all, nil

@@ -33,30 +33,30 @@ func (r *Registry) Misnamed(text string) error {
 }
 
 // Look finds an image and the bundles on it.
-func (r *Registry) Look(ctx context.Context, reference string) (find.Held, error) {
-	var held find.Held
+func (r *Registry) Look(ctx context.Context, reference string) (find.Evidence, error) {
+	var e find.Evidence
 	image, err := r.Image(ctx, reference, false)
 	if err != nil {
-		return held, err
+		return e, err
 	}
-	held.Digest = image.Sum()
+	e.Subject = find.Digest{Artifact: reference, Sum: image.Sum()}
 	found, err := r.Client.Bundles(ctx, image)
 	if err != nil {
-		return held, RegistryError(reference, err)
+		return e, RegistryError(reference, err)
 	}
-	held.Bundles = hangAll(image, found)
 	if len(found) == 0 {
-		return held, nil
+		return e, nil
 	}
 	known := Manifests(found)
-	held.More = func(ctx context.Context) ([]find.Hanging, error) {
+	e.Sources = attached(image, found)
+	e.More = func(ctx context.Context) ([]find.Source, error) {
 		found, err := r.Client.LegacySignatures(ctx, image, known)
 		if err != nil {
 			return nil, RegistryError(reference, err)
 		}
-		return hangAll(image, found), nil
+		return attached(image, found), nil
 	}
-	return held, nil
+	return e, nil
 }
 
 // Manifests returns the digests of the manifests of the signatures.
@@ -68,26 +68,34 @@ func Manifests(found []oci.Signature) []string {
 	return all
 }
 
-func hangAll(image oci.Image, found []oci.Signature) []find.Hanging {
-	var all []find.Hanging
-	for _, f := range found {
-		all = append(all, Attached(image, f))
+// attached returns the sources of signatures. It releases their bytes.
+func attached(image oci.Image, found []oci.Signature) []find.Source {
+	all := make([]find.Source, len(found))
+	for i, f := range found {
+		all[i] = Attached(image, f)
+		found[i].Bundle = nil // which may have a hundred megabytes
 	}
 	return all
 }
 
-func Attached(image oci.Image, f oci.Signature) find.Hanging {
-	h := find.Hanging{Name: image.Repository + "@" + f.Manifest, Raw: f.Bundle, Payload: f.Payload}
+// Attached returns the source of a signature that is attached to an image.
+func Attached(image oci.Image, f oci.Signature) find.Source {
+	name := image.Repository + "@" + f.Manifest
+	if f.Err == nil && f.Detached == nil {
+		s := find.Elsewhere(name, f.Bundle)
+		s.Payload = f.Payload
+		return s
+	}
+	s := find.Source{File: name, Name: name, Elsewhere: true, Payload: f.Payload}
 	err := f.Err
-	if err == nil && f.Detached != nil {
-		if h.Bundle, err = bundle.FromDetached(*f.Detached); err != nil {
-			err = fmt.Errorf("%w: %w", oci.ErrMalformed, err)
+	if err == nil {
+		if s.Bundle, err = bundle.FromDetached(*f.Detached); err == nil {
+			return s
 		}
+		err = fmt.Errorf("%w: %w", oci.ErrMalformed, err)
 	}
-	if err != nil {
-		h.Err = RegistryError(h.Name, err)
-	}
-	return h
+	s.Err = RegistryError(name, err)
+	return s
 }
 
 // Image returns the image that a reference names. It fetches the manifest of a

@@ -24,7 +24,7 @@ type Store struct {
 func (s *Store) Name() string { return s.Client.URL }
 
 // Bundles asks for what the store has of an artifact.
-func (s *Store) Bundles(ctx context.Context, digest []byte) ([]find.Hanging, error) {
+func (s *Store) Bundles(ctx context.Context, digest []byte) ([]find.Source, error) {
 	if p := s.down.Load(); p != nil {
 		return nil, p
 	}
@@ -32,9 +32,10 @@ func (s *Store) Bundles(ctx context.Context, digest []byte) ([]find.Hanging, err
 	if err != nil {
 		return nil, s.unseen(err)
 	}
-	bundles := make([]find.Hanging, len(found))
+	bundles := make([]find.Source, len(found))
 	for i, raw := range found {
-		bundles[i] = find.Hanging{Name: fmt.Sprintf("%s sha256:%s %d", s.Client.URL, hex.EncodeToString(digest), i+1), Raw: raw}
+		bundles[i] = find.Elsewhere(fmt.Sprintf("%s sha256:%s %d", s.Client.URL, hex.EncodeToString(digest), i+1), raw)
+		found[i] = nil // which may have a hundred megabytes
 	}
 	return bundles, nil
 }
