@@ -10,7 +10,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 )
 
-// Limits of what Parse accepts. MaxSize is looked at before anything is parsed.
+// Limits of Parse. It checks MaxSize before it parses anything.
 const (
 	MaxSize         = 140 << 20 // bytes of JSON: a statement of 100 MiB in base64, and the rest
 	maxMaterial     = 32 << 20  // bytes of JSON without the envelope's payload
@@ -20,27 +20,26 @@ const (
 	MaxChain        = 32 << 10  // bytes of all certificates; a parsed one takes many times its size
 )
 
-// ErrMalformed is the cause of every refusal of Parse, FromDetached and Marshal:
-// the bytes are no bundle, whatever they would prove. ErrVersion is added where the media type
-// is the reason: a newer hallmark may read it.
+// Errors of Parse, FromDetached and Marshal. All of them match ErrMalformed: the bytes are not
+// a bundle. If the cause is the media type, they also match ErrVersion: a newer hallmark may
+// read it.
 var (
 	ErrMalformed = errors.New("malformed bundle")
 	ErrVersion   = errors.New("unknown bundle version")
 )
 
-// Version is a bundle's media type without its spelling.
+// A Version is the version in a bundle's media type.
 type Version int
 
-// The versions in their order; later ones ask for more.
+// The versions in ascending order. Later versions have more requirements.
 const (
 	V01 Version = iota + 1
 	V02
 	V03
 )
 
-// Bundle is what one signature carries with it. Exactly one of Message and
-// Envelope is set, and exactly one of Certificates and KeyHint counts:
-// Certificates when it is not empty.
+// A Bundle is a signature with its verification material. Exactly one of Message and
+// Envelope is set. KeyHint is only used if Certificates is empty.
 //
 //	{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json",
 //	 "verificationMaterial":{
@@ -52,7 +51,7 @@ const (
 //	   "signature":"MEUC…"}}
 type Bundle struct {
 	Version      Version
-	Certificates [][]byte // DER, leaf first; v0.3 has the leaf alone
+	Certificates [][]byte // DER, leaf first; only the leaf in v0.3
 	KeyHint      string   // names a public key that the verifier has; unauthenticated
 	Entries      []rekor.Entry
 	Timestamps   [][]byte // RFC 3161 TimeStampResp, DER
@@ -60,16 +59,16 @@ type Bundle struct {
 	Envelope     *dsse.Envelope // with exactly one signature
 }
 
-// MessageSignature is a signature over an artifact's bytes. The digest is what
-// the signer claims and must be compared with the artifact's own, never used in
-// its place; it is absent (Hash 0) in some bundles.
+// A MessageSignature is a signature over an artifact's bytes. The digest is only a claim of
+// the signer: it must be compared with the computed digest of the artifact, and never
+// replaces it. Some bundles have none (Hash is 0).
 type MessageSignature struct {
 	Hash      crypto.Hash
 	Digest    []byte
 	Signature []byte
 }
 
-// Signature returns the raw signature that timestamps and log entries are about.
+// Signature returns the raw signature, which timestamps and log entries refer to.
 func (b *Bundle) Signature() []byte {
 	if b.Message != nil {
 		return b.Message.Signature

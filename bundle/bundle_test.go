@@ -26,8 +26,8 @@ const attested = `{"mediaType":"application/vnd.dev.sigstore.bundle+json;version
 	`"verificationMaterial":{"x509CertificateChain":{"certificates":[{"rawBytes":"MAA="}]}},` +
 	`"dsseEnvelope":{"payload":"e30=","payloadType":"application/vnd.in-toto+json","signatures":[{"sig":"AQID","keyid":""}]}}`
 
-// The shapes that the specification alone refuses; the suite's other failures
-// are for package verify.
+// malformed lists the cases of the suite that the shape alone excludes. Package verify tests
+// the others.
 var malformed = []string{
 	"bundle-empty-certificate-chain_fail", "bundle-malformed-json_fail",
 	"bundle-unknown-version_fail", "rekor2-no-inclusion-proof_fail",
@@ -75,7 +75,7 @@ func roundTrip(t *testing.T, name string, b *bundle.Bundle) {
 	}
 	again, err := bundle.Parse(raw)
 	if err != nil || !reflect.DeepEqual(b, again) {
-		t.Errorf("%s: what was written reads as something else: %v", name, err)
+		t.Errorf("%s: marshalled bundle parses differently: %v", name, err)
 	}
 }
 
@@ -142,7 +142,7 @@ func refused(t *testing.T, name, text string) {
 	}
 }
 
-// What follows a bundle is not ignored.
+// TestTrailingData checks that data after a bundle is refused.
 func TestTrailingData(t *testing.T) {
 	for name, tail := range map[string]string{
 		"object": "{}", "the bundle again": keyed, "brace": "}", "number": " 1", "null": "null", "NUL": "\x00", "comma": ",", "comment": "// x",
@@ -155,9 +155,9 @@ func TestTrailingData(t *testing.T) {
 	}
 }
 
-// Of two members of a name, readers take one or the other: at each depth they are
-// refused, also under the other name that protobuf gives a field, and written
-// with escapes.
+// TestDuplicateKeys checks that two members with the same name are refused at each depth,
+// also with protobuf's other name of a field, and with escapes. Other readers may pick either
+// of the two.
 func TestDuplicateKeys(t *testing.T) {
 	for name, c := range map[string]struct{ from, old, new string }{
 		"top":               {keyed, `"messageSignature":`, `"messageSignature":{"signature":"AQIE"},"messageSignature":`},
@@ -181,7 +181,7 @@ func TestDuplicateKeys(t *testing.T) {
 	}
 }
 
-// Members that nobody knows are refused at each depth.
+// TestUnknownFields checks that unknown members are refused at each depth.
 func TestUnknownFields(t *testing.T) {
 	for _, at := range []string{`{"mediaType"`, `{"publicKey"`, `{"hint"`, `{"signedTimestamp"`, `{"messageDigest"`, `{"algorithm"`} {
 		refused(t, at, strings.Replace(keyed, at, `{"x":1,`+at[1:], 1))
@@ -192,8 +192,8 @@ func TestUnknownFields(t *testing.T) {
 	refused(t, "other case", strings.Replace(keyed, `"mediaType"`, `"MediaType"`, 1))
 }
 
-// Ten megabytes are read, or refused, in time: of artifacts' size are payloads
-// alone.
+// TestLargeBundles checks that 10 MB are read or refused in time, and that only payloads may
+// be so large.
 func TestLargeBundles(t *testing.T) {
 	start := time.Now()
 	payload := strings.Repeat("AAAA", 10<<20/4)
@@ -215,7 +215,8 @@ func TestLargeBundles(t *testing.T) {
 	}
 }
 
-// A chain of several certificates, or no content, cannot be written as v0.3.
+// TestMarshalRefuses checks that a bundle with several certificates or without content can't
+// be written as v0.3.
 func TestMarshalRefuses(t *testing.T) {
 	b, err := bundle.Parse([]byte(attested))
 	if err != nil {

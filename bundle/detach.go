@@ -13,9 +13,9 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/protojson"
 )
 
-// Detach takes the bundle apart for readers of the older form. Log entries are left
-// out: that form has a place for one of Rekor v1 alone, with the log's promise. Of
-// several timestamps it has the first. Errors: ErrMalformed.
+// Detach converts the bundle to separate files for older readers. It omits log entries,
+// because that form can only hold one of Rekor v1 with a signed entry timestamp. Of several
+// timestamps it keeps the first. Errors: ErrMalformed.
 func (b *Bundle) Detach() (Detached, error) {
 	d, err := b.detach()
 	if err != nil {

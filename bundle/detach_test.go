@@ -11,7 +11,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/dsse"
 )
 
-// What is taken apart is put together again, but for its log entry.
+// TestDetach checks that FromDetached restores a detached bundle, except its log entry.
 func TestDetach(t *testing.T) {
 	chain := [][]byte{[]byte("leaf"), []byte("above")}
 	for name, b := range map[string]*bundle.Bundle{
@@ -32,11 +32,11 @@ func TestDetach(t *testing.T) {
 		}
 		for i, der := range again.Certificates {
 			if !bytes.Equal(der, b.Certificates[i]) {
-				t.Errorf("%s: certificate %d is another", name, i)
+				t.Errorf("%s: certificate %d differs", name, i)
 			}
 		}
 		if b.Envelope != nil && !bytes.Equal(again.Envelope.Payload, b.Envelope.Payload) {
-			t.Errorf("%s: the payload is another", name)
+			t.Errorf("%s: the payload differs", name)
 		}
 	}
 	for _, b := range []bundle.Bundle{{}, {Envelope: &dsse.Envelope{}}} {

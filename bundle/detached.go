@@ -20,19 +20,19 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 )
 
-// Detached is a signature as cosign 1 and 2 left it: the contents of several
-// files, which FromDetached reads and Detach writes. Signature is needed, the rest may be empty.
+// A Detached is a signature in the form of cosign 1 and 2: the contents of several files. Only
+// Signature is required.
 type Detached struct {
 	Signature   []byte // raw or in base64; or a DSSE envelope in JSON, raw or in base64
 	Certificate []byte // PEM, or base64 of PEM, of a certificate or a public key
-	Chain       []byte // PEM of what is above the certificate, the root last
+	Chain       []byte // PEM of the certificates above it, root last
 	LogEntry    []byte // JSON, see rekor.ParseEntryV1
 	Timestamp   []byte // RFC 3161 TimeStampResp in DER, or {"SignedRFC3161Timestamp":"MIIC…"}
 }
 
-// FromDetached puts the files together as a bundle of v0.1, which is verified
-// like any other. Without certificate it is of a public key; one that is given is
-// a hint and no more, as the verifier must know the key. Errors: ErrMalformed.
+// FromDetached returns the files as a bundle of v0.1, which is verified like any other.
+// Without a certificate, the signature is by a public key. A public key in d is only a hint:
+// verifiers must have the key already. Errors: ErrMalformed.
 func FromDetached(d Detached) (*Bundle, error) {
 	b, err := fromDetached(d)
 	if err != nil {
@@ -64,8 +64,8 @@ func fromDetached(d Detached) (*Bundle, error) {
 	return b, nil
 }
 
-// readSignature tells the spellings apart by their bytes; where a raw signature
-// happens to look like another spelling, it does not verify.
+// readSignature detects the encoding from the bytes. A raw signature that happens to look
+// like another encoding does not verify.
 func (b *Bundle) readSignature(raw []byte) error {
 	content := raw
 	if decoded, err := decode(raw); err == nil {
@@ -93,7 +93,7 @@ func (b *Bundle) readSignature(raw []byte) error {
 	return err
 }
 
-// decode reads base64 in its one spelling; a line's end may follow.
+// decode decodes canonical base64, which a line ending may follow.
 func decode(text []byte) ([]byte, error) {
 	text = bytes.TrimRight(text, "\r\n")
 	if bytes.ContainsAny(text, "\r\n") { // the decoder would skip them
@@ -124,7 +124,7 @@ func (b *Bundle) readCertificate(raw []byte) error {
 
 func (b *Bundle) readChain(raw []byte) error {
 	if len(b.Certificates) == 0 {
-		return errors.New("it is of no certificate")
+		return errors.New("chain without a certificate")
 	}
 	blocks, err := readPEM(raw, MaxCertificates-1)
 	if err != nil {
@@ -139,7 +139,7 @@ func (b *Bundle) readChain(raw []byte) error {
 	return b.checkChain()
 }
 
-// readPEM reads one to most blocks with nothing but spaces around them.
+// readPEM reads at least one and at most most blocks, with only white space around them.
 func readPEM(raw []byte, most int) ([]*pem.Block, error) {
 	var blocks []*pem.Block
 	for rest := bytes.TrimSpace(raw); len(rest) > 0; rest = bytes.TrimSpace(rest) {
@@ -194,10 +194,10 @@ func (b *Bundle) readTimestamp(raw []byte) error {
 	return checkBlobs("timestamp", b.Timestamps, 1, 1)
 }
 
-// keptTimestamp is how cosign 1 and 2 keep a timestamp.
+// A keptTimestamp is a timestamp in the form of cosign 1 and 2.
 type keptTimestamp struct{ SignedRFC3161Timestamp []byte }
 
-// legacy is the bundle in one file that cosign 1 and 2 wrote.
+// A legacy is the single-file bundle of cosign 1 and 2.
 //
 //	{"base64Signature":"MEUC…","cert":"LS0tLS1CRUdJTi…",
 //	 "rekorBundle":{"SignedEntryTimestamp":"MEUC…","Payload":{"body":"eyJ…",…}}}
@@ -207,8 +207,8 @@ type legacy struct {
 	Entry     jsontext.Value `json:"rekorBundle"`
 }
 
-// isLegacy tells by the first member, none of which bundles of the specification
-// have.
+// isLegacy reports whether raw is a bundle of cosign 1 or 2. It compares the first member
+// with names that the specification's bundles don't have.
 func isLegacy(raw []byte) bool {
 	d := jsontext.NewDecoder(bytes.NewBuffer(raw))
 	if open, err := d.ReadToken(); err != nil || open.Kind() != '{' {

@@ -29,14 +29,15 @@ func pemOf(kind string, der []byte) []byte {
 // publicKey is a P-256 key in DER.
 const publicKey = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEQtgrFXEyw3TvHswY33a4NGzqD1d3swRg4N4adsgeWNoh9PPOIxFclvcmZt3GU0WHwJFz0vwMJI9RyPq8urc56A=="
 
-// entryV1 is an entry of Rekor v1.
+// entryV1 returns an entry of Rekor v1.
 func entryV1() rekor.Entry {
 	body := fmt.Sprintf(`{"apiVersion":"0.0.1","kind":"hashedrekord","spec":{"data":{"hash":{"algorithm":"sha256","value":"%064x"}},`+
 		`"signature":{"content":"AQID","publicKey":{"content":"%s"}}}}`, 7, b64(pemOf("CERTIFICATE", []byte{0x30, 0})))
 	return rekor.Entry{LogID: make([]byte, 32), LogIndex: 9, SignedEntryTimestamp: []byte{4, 5, 6}, CanonicalizedBody: []byte(body)}
 }
 
-// keptEntry is what cosign keeps of an entry, answeredEntry what the log says.
+// keptEntry returns an entry in the form that cosign stores. answeredEntry returns it in the
+// form of the log's response.
 func keptEntry(e rekor.Entry) []byte {
 	return fmt.Appendf(nil, `{"SignedEntryTimestamp":"%s","Payload":{"body":"%s","integratedTime":%d,"logIndex":%d,"logID":"%x"}}`,
 		b64(e.SignedEntryTimestamp), b64(e.CanonicalizedBody), max(e.IntegratedTime.Unix(), 0), e.LogIndex, e.LogID)
@@ -61,7 +62,7 @@ func legacyFile(signature, cert string, entry []byte) []byte {
 	return fmt.Appendf(nil, `{"base64Signature":"%s","cert":"%s","rekorBundle":%s}`, signature, cert, entry)
 }
 
-// whole has every part, in its plainest spelling.
+// whole returns a signature with every part, each in its simplest encoding.
 func whole() bundle.Detached {
 	return bundle.Detached{
 		Signature: []byte{1, 2, 3}, Certificate: pemOf("CERTIFICATE", []byte{0x30, 0}),
@@ -70,7 +71,7 @@ func whole() bundle.Detached {
 	}
 }
 
-// Each part in each of its spellings gives the same bundle.
+// TestFromDetached checks that every encoding of every part results in the same bundle.
 func TestFromDetached(t *testing.T) {
 	want, err := bundle.FromDetached(whole())
 	if err != nil {
@@ -87,7 +88,7 @@ func TestFromDetached(t *testing.T) {
 		"base64 and a line": func(d *bundle.Detached) { d.Signature = []byte("AQID\r\n") },
 		"base64 of PEM":     func(d *bundle.Detached) { d.Certificate = []byte(b64(d.Certificate) + "\n") },
 		"spaces around PEM": func(d *bundle.Detached) { d.Certificate = append([]byte(" \n"), d.Certificate...) },
-		"the log's answer":  func(d *bundle.Detached) { d.LogEntry = answeredEntry(entryV1()) },
+		"log's response":    func(d *bundle.Detached) { d.LogEntry = answeredEntry(entryV1()) },
 		"timestamp in JSON": func(d *bundle.Detached) { d.Timestamp = []byte(`{"SignedRFC3161Timestamp":"MAA="}`) },
 	} {
 		d := whole()
@@ -114,7 +115,8 @@ func TestFromDetached(t *testing.T) {
 	}
 }
 
-// A key is a hint, and an envelope needs no other name.
+// TestFromDetachedKeysAndEnvelopes checks that a key becomes a hint, and that a signature may
+// be an envelope.
 func TestFromDetachedKeysAndEnvelopes(t *testing.T) {
 	der, err := base64.StdEncoding.DecodeString(publicKey)
 	if err != nil {
@@ -214,7 +216,8 @@ func TestLegacyRefusals(t *testing.T) {
 	refused(t, "a key that is none", string(legacyFile("AQID", b64(pemOf("PUBLIC KEY", []byte{0x30, 0})), keptEntry(entryV1()))))
 }
 
-// The parts of a bundle of the public instance, in each form, are that bundle.
+// TestDetachedConformance checks that the parts of a bundle of the public instance, in each
+// form, result in that bundle.
 func TestDetachedConformance(t *testing.T) {
 	conformance(t)
 	raw, err := os.ReadFile("../../shared/conformance/bundle-verify/happy-path-v0.1/bundle.sigstore.json")

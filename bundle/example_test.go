@@ -10,7 +10,7 @@ import (
 	"github.com/hallmark-sign/hallmark/bundle"
 )
 
-// Read a bundle. Parse verifies nothing; package verify does.
+// This example reads a bundle. Parse verifies nothing; package verify does.
 func ExampleParse() {
 	raw, err := os.ReadFile("../verify/testdata/example/release.bundle.json")
 	if err != nil {

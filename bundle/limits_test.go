@@ -13,9 +13,8 @@ import (
 	"github.com/hallmark-sign/hallmark/bundle"
 )
 
-// within runs f and holds everything that it allocates, freed or not, to four
-// times its input and a constant, and its time to what no quadratic algorithm
-// keeps. Whatever is alive at a moment is part of the first.
+// within runs f. It checks that f allocates at most four times its input plus a constant,
+// including freed memory, and that its time excludes a quadratic algorithm.
 func within(t *testing.T, name string, input int, f func()) {
 	t.Helper()
 	var before, after runtime.MemStats
@@ -28,7 +27,7 @@ func within(t *testing.T, name string, input int, f func()) {
 	if used > uint64(4*input+1<<20) {
 		t.Errorf("%s: %d bytes allocated for %d of input, %.1f times", name, used, input, float64(used)/float64(input))
 	}
-	if took > time.Minute { // a second and less, unless time grows with the square
+	if took > time.Minute { // normally at most a second; longer if quadratic
 		t.Errorf("%s: took %v", name, took)
 	}
 	t.Logf("%s: %d KiB in %v: %.1f times", name, input>>10, took.Round(time.Millisecond), float64(used)/float64(input))
@@ -36,11 +35,11 @@ func within(t *testing.T, name string, input int, f func()) {
 
 const tenMB = 10 << 20
 
-// list is n values, as members of a JSON array.
+// list returns n values as members of a JSON array.
 func list(value string, n int) string { return strings.Repeat(value+",", n-1) + value }
 
-// Ten megabytes of whatever shape cost time and memory in proportion, and what is
-// beyond a limit costs less.
+// TestLimitsAreLookedAtFirst checks that time and memory are proportional to 10 MB of input
+// of any shape, and less for input beyond a limit.
 func TestLimitsAreLookedAtFirst(t *testing.T) {
 	const entry = `{"logIndex":"1","logId":{"keyId":"AAAA"},"kindVersion":{"kind":"a","version":"b"},"canonicalizedBody":"e30="}`
 	payload := strings.Repeat("AAAA", tenMB/4)
@@ -99,7 +98,7 @@ func TestLimitsAreLookedAtFirst(t *testing.T) {
 	}
 }
 
-// numbered are n members with names of their own.
+// numbered returns n members with distinct names.
 func numbered(n int) string {
 	var b strings.Builder
 	for i := range n {
@@ -111,7 +110,7 @@ func numbered(n int) string {
 	return b.String()
 }
 
-// The files of cosign 1 and 2 are held to the same.
+// TestLimitsOfDetached checks the same for the files of cosign 1 and 2.
 func TestLimitsOfDetached(t *testing.T) {
 	payload := strings.Repeat("AAAA", tenMB/4)
 	line := strings.Repeat("A", 64) + "\n"
@@ -154,7 +153,7 @@ func TestLimitsOfDetached(t *testing.T) {
 	}
 }
 
-// BenchmarkParse has the share of the limits in it.
+// BenchmarkParse measures Parse, including its checks of limits.
 func BenchmarkParse(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {

@@ -11,11 +11,10 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/protojson"
 )
 
-// Marshal writes the bundle as v0.3, whatever version it was read from, and
-// reads it again before it gives it out: a bundle that cannot be written as
-// v0.3 (a chain of several certificates, an entry without proof) is refused
-// with ErrMalformed. The payload of an envelope is copied once, as base64; there is
-// room behind the bundle for the end of a line.
+// Marshal returns the bundle as v0.3, regardless of the version it was read from. It parses
+// the result before returning it. A bundle that can't be written as v0.3 (several
+// certificates, an entry without a proof) results in ErrMalformed. The payload of an envelope
+// is copied once, as base64. The returned slice has capacity for a newline.
 func (b *Bundle) Marshal() ([]byte, error) {
 	raw, err := b.marshal()
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
-// The messages of bundle/v1/sigstore_bundle.proto, and what they take of
-// common/v1/sigstore_common.proto.
+// The messages of bundle/v1/sigstore_bundle.proto, and those of
+// common/v1/sigstore_common.proto that they contain.
 type (
 	bundleMessage struct {
 		mediaType protojson.String
@@ -39,7 +39,7 @@ type (
 	}
 )
 
-// The messages of dsse/envelope.proto, whose original names are the names in JSON.
+// The messages of dsse/envelope.proto. Their JSON names are the original names.
 type (
 	envelope struct {
 		payload     protojson.Bytes

@@ -12,7 +12,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 )
 
-// MediaType is what Marshal writes and the specification asks of new bundles.
+// MediaType is the media type that Marshal writes and the specification requires of new
+// bundles.
 const MediaType = "application/vnd.dev.sigstore.bundle.v0.3+json"
 
 var versions = map[string]Version{
@@ -22,13 +23,12 @@ var versions = map[string]Version{
 	MediaType: V03,
 }
 
-// hashes are the digest algorithms of a message signature that hallmark can
-// compute, by their number in HashAlgorithm of sigstore_common.proto.
+// hashes lists the supported digest algorithms of a message signature, by their number in
+// HashAlgorithm of sigstore_common.proto.
 var hashes = [...]crypto.Hash{1: crypto.SHA256, 2: crypto.SHA384, 3: crypto.SHA512}
 
-// Parse reads a bundle, or the file that cosign 1 and 2 called so, which becomes
-// one of v0.1; see Detached. Errors: ErrMalformed, with ErrVersion beside it for a
-// media type that is not known.
+// Parse reads a bundle. A single-file bundle of cosign 1 or 2 becomes one of v0.1; see
+// [Detached]. Errors: ErrMalformed; for an unknown media type also ErrVersion.
 func Parse(raw []byte) (*Bundle, error) {
 	b, err := parse(raw)
 	if err != nil {
@@ -113,9 +113,9 @@ func (b *Bundle) checkChain() error {
 	return checkBlobs("certificate", b.Certificates, 1, MaxCertificates)
 }
 
-// readEntries: v0.1 bundles "may contain an inclusion promise and not an
-// inclusion proof" (sigstore_bundle.proto, VerificationMaterial); later ones
-// need the proof.
+// readEntries reads the log entries. v0.1 bundles "may contain an inclusion promise and not
+// an inclusion proof" (sigstore_bundle.proto, VerificationMaterial); later versions require
+// the proof.
 func (b *Bundle) readEntries(entries []rekor.TransparencyLogEntry) error {
 	if len(entries) > MaxEntries {
 		return fmt.Errorf("%d log entries, want at most %d", len(entries), MaxEntries)
@@ -195,10 +195,10 @@ func (m *envelope) read() (*dsse.Envelope, error) {
 	}, nil
 }
 
-// into puts the payload into an envelope that was read without it.
+// into adds the payload to an envelope that was parsed without it.
 func (s span) into(m *envelope, raw []byte) (err error) {
 	if s.to == 0 {
-		return nil // it was not left out
+		return nil // the envelope has it already
 	}
 	if m.payload, err = protojson.DecodeBase64(s.in(raw)); err != nil {
 		return fmt.Errorf("payload: %w", err)
@@ -206,8 +206,7 @@ func (s span) into(m *envelope, raw []byte) (err error) {
 	return nil
 }
 
-// checkBlobs holds the number of blobs between least and most, and each to be
-// something.
+// checkBlobs checks that there are at least least and at most most blobs, none of them empty.
 func checkBlobs(what string, blobs [][]byte, least, most int) error {
 	if len(blobs) < least || len(blobs) > most {
 		return fmt.Errorf("%d %ss, want %d to %d", len(blobs), what, least, most)

@@ -11,7 +11,8 @@ import (
 	"github.com/hallmark-sign/hallmark/bundle"
 )
 
-// The payload is decoded where it stands, as wire/protojson decodes everything else.
+// TestPayloadIsProtobufs checks that the payload is decoded as wire/protojson decodes other
+// fields, although it is decoded in place.
 func TestPayloadIsProtobufs(t *testing.T) {
 	const refused = "refused"
 	for _, c := range []struct{ old, new, want string }{
@@ -35,7 +36,7 @@ func TestPayloadIsProtobufs(t *testing.T) {
 	}
 }
 
-// allocated is how many bytes f allocates, freed or not.
+// allocated returns the number of bytes that f allocates, including freed ones.
 func allocated(f func()) int {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -44,7 +45,8 @@ func allocated(f func()) int {
 	return int(after.TotalAlloc - before.TotalAlloc)
 }
 
-// Megabytes are decoded once and encoded once, and copied nowhere.
+// TestLargePayload checks that a large payload is decoded once and encoded once, without
+// further copies.
 func TestLargePayload(t *testing.T) {
 	const size, slack = 30 << 20, 1 << 20
 	attested := strings.Replace(strings.Replace(attested, "bundle+json;version=0.2", "bundle.v0.3+json", 1), `"x509CertificateChain":{"certificates":[{"rawBytes":"MAA="}]}`, `"certificate":{"rawBytes":"MAA="}`, 1)
@@ -67,7 +69,7 @@ func TestLargePayload(t *testing.T) {
 	}
 }
 
-// All but the payload has the limit that there was for the whole.
+// TestMaterial checks that everything but the payload is limited to maxMaterial.
 func TestMaterial(t *testing.T) {
 	raw := []byte(strings.Replace(keyed, "release", strings.Repeat("r", 32<<20), 1))
 	if n := allocated(func() {

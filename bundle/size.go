@@ -12,24 +12,24 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// The size of the largest bundle in JSON tokens and levels: 32 entries of 64
-// hashes and some 50 other tokens, 32 timestamps, 10 certificates, and room for
-// what a decoder then refuses by name.
+// Limits of JSON tokens and levels. The largest bundle has 32 entries of 64 hashes and some 50
+// other tokens, 32 timestamps and 10 certificates. The rest is room for inputs that a decoder
+// then refuses with a more specific error.
 const (
 	maxTokens = 8192
 	maxDepth  = 16
 )
 
-// maxWord is the length of names, numbers and names of algorithms in JSON. A
-// decoder that refuses one quotes it, several times over.
+// maxWord bounds names, numbers and names of algorithms in JSON, in bytes. A decoder quotes a
+// refused one several times.
 const maxWord = 64
 
-// words are the members whose value is a number or an algorithm, as protobuf
-// spells them.
+// words lists the members whose value is a number or an algorithm, in both spellings of
+// protobuf.
 var words = []string{"algorithm", "integratedTime", "integrated_time", "logIndex", "log_index", "treeSize", "tree_size"}
 
-// span is where a payload stands in JSON, between its quotes; zero: nowhere, or not
-// in plain characters.
+// A span is the position of a payload in JSON, between its quotes. The zero span means that
+// there is none, or that it contains escapes.
 type span struct{ from, to int }
 
 func (s span) in(raw []byte) []byte { return raw[s.from:s.to] }
@@ -42,20 +42,20 @@ func (s span) without(raw []byte) []byte {
 	return slices.Concat(raw[:s.from], raw[s.to:])
 }
 
-// Names of the members that lead to the payload: of a bundle, and of an envelope
-// alone. Protobuf has two spellings of one.
+// Names of the members on the path to the payload, for a bundle and for a bare envelope.
+// Protobuf has two spellings of one of them.
 var (
 	payloadInBundle   = [][]string{{"dsseEnvelope", "dsse_envelope"}, {"payload"}}
 	payloadInEnvelope = [][]string{{"payload"}}
 )
 
-// checkSize counts tokens and levels before a decoder allocates something for
-// each of them. What the tokens are is for the decoder to judge, but for the payload
-// at the end of the path, which is decoded where it stands.
+// checkSize counts tokens and levels before a decoder allocates memory for each of them. It
+// leaves other checks to the decoder. It returns the position of the payload, which is at the
+// end of path and is decoded in place.
 func checkSize(raw []byte, path [][]string) (payload span, err error) {
 	d := jsontext.NewDecoder(bytes.NewBuffer(raw), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	word := false // whether the next string must be short
-	way := 0      // how many members of the path we are in
+	way := 0      // number of members of path that enclose the position
 	for range maxTokens {
 		before := int(d.InputOffset())
 		token, err := d.ReadToken()
@@ -92,7 +92,7 @@ func checkSize(raw []byte, path [][]string) (payload span, err error) {
 	return span{}, fmt.Errorf("more than %d values", maxTokens)
 }
 
-// checkMaterial limits what is copied several times: all but the payload.
+// checkMaterial limits the size without the payload. That part is copied several times.
 func checkMaterial(raw []byte, payload span) error {
 	if n := len(raw) - (payload.to - payload.from); n > maxMaterial {
 		return fmt.Errorf("%d bytes without the payload, want at most %d", n, maxMaterial)
@@ -100,7 +100,7 @@ func checkMaterial(raw []byte, payload span) error {
 	return nil
 }
 
-// plain returns the string that ends at end, if it has no escapes.
+// plain returns the span of the string that ends at end, or zero if it has escapes.
 func plain(raw []byte, from, end int) span {
 	from += bytes.IndexByte(raw[from:end], '"') + 1
 	if bytes.IndexByte(raw[from:end-1], '\\') >= 0 {

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package trust is the out-of-band knowledge that verifying rests on: the
-// trusted root (whose keys and authorities count, and when) and the signing
-// config (where a client signs).
+// Package trust implements the trust material of an instance: the trusted root (which keys
+// and authorities are trusted, and when) and the signing config (where a client signs).
+// Clients get both out of band.
 //
-// Both are read strictly and once: unknown or duplicate fields, trailing data,
-// keys outside the algorithm registry, logs without an identifier or a start,
-// and chains that are no certificates are refused, so what Parse gives out can
-// be used without looking again. Validity windows include both ends.
+// Parsing is strict. Unknown or duplicate fields, trailing data, keys outside the algorithm
+// registry, logs without an identifier or a start, and chains of anything but certificates
+// are refused, so parsed values need no further checks. Validity windows include both ends.
 //
-// [Material] is all that an instance publishes, with the fingerprint that people compare:
-// the files are listed in one place, and unknown ones are refused.
+// [Material] holds all files that an instance publishes, and computes the fingerprint that
+// people compare. The files are listed in one place, and unknown files are refused.
 //
 // Source: protobuf-specs trustroot/v1/sigstore_trustroot.proto, Sigstore client
 // specification §"Trusted root". Proof: TestPublicGood reads the public

@@ -10,7 +10,7 @@ import (
 	"github.com/hallmark-sign/hallmark/trust"
 )
 
-// Read the trusted root of an instance.
+// This example reads the trusted root of an instance.
 func ExampleParse() {
 	raw, err := os.ReadFile("../verify/testdata/example/trusted_root.json")
 	if err != nil {
@@ -28,7 +28,7 @@ func ExampleParse() {
 	// Output: http://localhost:7777
 }
 
-// Choose the timestamp authorities that can be used now.
+// This example selects the timestamp authorities that can be used now.
 func ExampleUsable() {
 	raw, err := os.ReadFile("../verify/testdata/example/signing_config.v0.2.json")
 	if err != nil {

@@ -25,7 +25,7 @@ const (
 	SigningConfigFile = "signing_config.v0.2.json"
 
 	// LogPolicyFile is optional. It lists the witnesses that must have cosigned the
-	// instance's logs, for which the trusted root has no place.
+	// instance's logs, since the trusted root has no field for witnesses.
 	LogPolicyFile = "log_policy"
 )
 
@@ -44,19 +44,19 @@ type File struct {
 	parse func(*Material, []byte) error
 }
 
-// files is in the order in which people read them. A file is fetched, checked, covered by the fingerprint, pinned
-// and served because it is listed here.
+// files lists the files of a Material, in the order in which people read them. Every file
+// listed here is fetched, checked, covered by the fingerprint, pinned and served.
 var files = []File{
-	{Name: RootFile, Purpose: "trusted root: what verifying needs, for other Sigstore clients too", MaxSize: MaxSize, parse: (*Material).parseRoot},
-	{Name: SigningConfigFile, Purpose: "signing config: what signing needs", MaxSize: MaxSize, parse: (*Material).parseSigningConfig},
+	{Name: RootFile, Purpose: "trusted root: the keys for verifying, also for other Sigstore clients", MaxSize: MaxSize, parse: (*Material).parseRoot},
+	{Name: SigningConfigFile, Purpose: "signing config: the services for signing", MaxSize: MaxSize, parse: (*Material).parseSigningConfig},
 	{Name: LogPolicyFile, Purpose: "log policy: the witnesses that must have cosigned the log", MaxSize: checkpoint.MaxWitnessPolicy, Optional: true, parse: (*Material).parseLogPolicy},
 }
 
 // Files returns descriptions of all files that a Material may have.
 func Files() []File { return slices.Clone(files) }
 
-// Material is all that an instance publishes for its clients. The fields are the parsed
-// contents of its files.
+// A Material is the set of files that an instance publishes for its clients. The fields are
+// the parsed contents.
 type Material struct {
 	Root          *Root
 	SigningConfig *SigningConfig
@@ -161,7 +161,8 @@ func (m *Material) File(name string) (data []byte, ok bool) {
 //	24:signing_config.v0.2.json 1290 96a296d2…
 //	17:trusted_root.json 8417 a06bb1cf…
 //
-// It covers every file that a client acts on: none can be exchanged, left out or added.
+// It covers every file that a client acts on, so it changes if a file is replaced, removed
+// or added.
 func (m *Material) Fingerprint() string {
 	h := sha256.New()
 	for _, name := range slices.Sorted(maps.Keys(m.raw)) {

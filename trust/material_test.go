@@ -40,7 +40,8 @@ func material(t *testing.T, files map[string][]byte) *trust.Material {
 	return m
 }
 
-// The forms of both fingerprints are fixed: people have written them down.
+// TestFingerprintForm checks that both fingerprints keep their form, since people have
+// written them down.
 func TestFingerprintForm(t *testing.T) {
 	files := published(t)
 	files[trust.LogPolicyFile] = []byte("quorum none\n")
@@ -65,7 +66,8 @@ func TestFingerprintForm(t *testing.T) {
 	}
 }
 
-// Every change of what clients act on changes the fingerprint, a byte of white space too.
+// TestFingerprintCoversAll checks that every change of a file that clients act on changes
+// the fingerprint, even a byte of white space.
 func TestFingerprintCoversAll(t *testing.T) {
 	seen := map[string]string{}
 	for name, edit := range map[string]func(map[string][]byte){
@@ -120,7 +122,8 @@ func TestMaterialRefuses(t *testing.T) {
 	}
 }
 
-// A Material does not change under its fingerprint, and directories may hold other files.
+// TestReadMaterial checks that files read from a directory have the same fingerprint, and
+// that other files in the directory are ignored.
 func TestReadMaterial(t *testing.T) {
 	files := published(t)
 	dir := fstest.MapFS{"ca.pem": {Data: []byte("x")}, "url": {Data: []byte("x")}}

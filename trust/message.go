@@ -50,7 +50,7 @@ type (
 	}
 )
 
-// What they take of common/v1/sigstore_common.proto.
+// The messages of common/v1/sigstore_common.proto that they contain.
 type (
 	publicKey struct {
 		raw      protojson.Bytes
@@ -64,7 +64,7 @@ type (
 	timeRange         struct{ start, end *time.Time }
 )
 
-// selectors are the names of the enum ServiceSelector, by number.
+// selectors lists the names of the enum ServiceSelector, by number.
 var selectors = [...]string{"SERVICE_SELECTOR_UNDEFINED", "ALL", "ANY", "EXACT"}
 
 func (m *rootMessage) Members() []protojson.Member {

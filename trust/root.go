@@ -19,13 +19,13 @@ const mediaTypeRoot = "application/vnd.dev.sigstore.trustedroot+json;version=0.1
 
 const mediaTypeRoot02 = "application/vnd.dev.sigstore.trustedroot.v0.2+json"
 
-// MaxSize is how many bytes of JSON Parse and ParseSigningConfig accept.
+// MaxSize bounds the input of Parse and ParseSigningConfig, in bytes.
 const MaxSize = 4 << 20
 
-// ErrMalformed is the cause of every refusal of Parse and ParseSigningConfig.
+// ErrMalformed is matched by every error of Parse and ParseSigningConfig.
 var ErrMalformed = errors.New("malformed trust material")
 
-// Root is a trusted root: the logs and authorities whose word counts.
+// A Root is a trusted root: the logs and authorities that a verifier trusts.
 type Root struct {
 	Logs                   []Log // transparency logs
 	CTLogs                 []Log
@@ -33,17 +33,17 @@ type Root struct {
 	TimestampAuthorities   []Authority
 }
 
-// Log is a transparency log or a CT log.
+// A Log is a transparency log or a CT log.
 type Log struct {
 	BaseURL   string // its host name is the origin of a Rekor v2 log's checkpoints
-	ID        []byte // SHA-256, 32 bytes; what log entries and SCTs name
+	ID        []byte // SHA-256, 32 bytes; log entries and SCTs contain it
 	Key       crypto.PublicKey
 	Algorithm sigalg.Algorithm
 	Validity  Validity
 	Operator  string
 }
 
-// Authority is a certificate or timestamp authority.
+// An Authority is a certificate authority or a timestamp authority.
 type Authority struct {
 	URI      string
 	Chain    []*x509.Certificate // root last; a timestamp authority's own certificate may come first
@@ -91,7 +91,7 @@ func parseRoot(raw []byte) (*Root, error) {
 	return root, nil
 }
 
-// each reads a list, naming the place of what it refuses.
+// each reads a list. Errors contain the index of the refused element.
 func each[M, T any](what string, list []M, read func(*M) (T, error)) ([]T, error) {
 	var out []T
 	for i := range list {
@@ -131,8 +131,8 @@ func (m *logMessage) read() (Log, error) {
 	}, nil
 }
 
-// read reads the key in the form that its details name. The deprecated
-// PKCS1_RSA_PKCS1V5 is how older trusted roots write RSA log keys.
+// read reads the key in the form that its details name. Older trusted roots contain RSA log
+// keys in the deprecated form PKCS1_RSA_PKCS1V5.
 func (m *publicKey) read() (crypto.PublicKey, sigalg.Algorithm, error) {
 	details := m.algorithm().String()
 	if details == "PKCS1_RSA_PKCS1V5" {
@@ -212,8 +212,8 @@ func (l Log) message() (logMessage, error) {
 	}, nil
 }
 
-// number returns the number of an enum's value; 0, which stands for no value, if
-// there is none of this name.
+// number returns the number of an enum's value, or 0 (unspecified) if no value has this
+// name.
 func number(names []string, name string) int32 { return int32(max(slices.Index(names, name), 0)) }
 
 // message names the authority by its root's subject.

@@ -15,7 +15,7 @@ import (
 // mediaTypeSigningConfig is the signing config's media type.
 const mediaTypeSigningConfig = "application/vnd.dev.sigstore.signingconfig.v0.2+json"
 
-// SigningConfig is where a client signs: one list of services for each role.
+// A SigningConfig lists the services with which a client signs, by role.
 type SigningConfig struct {
 	CertificateAuthorities []Service // base URLs
 	Issuers                []Service // OpenID issuer URLs
@@ -25,7 +25,7 @@ type SigningConfig struct {
 	TimestampSelector      Selector
 }
 
-// Service is one server of a role.
+// A Service is a server in a role.
 type Service struct {
 	URL        string
 	APIVersion uint32 // major; a log's 2 is Rekor v2
@@ -33,8 +33,8 @@ type Service struct {
 	Operator   string
 }
 
-// Selector says how many services of a list a signature needs: ANY is one, ALL
-// is each, EXACT is Count (sigstore_trustroot.proto, ServiceSelector).
+// A Selector specifies how many services of a list a signature needs: one for ANY, each for
+// ALL, Count for EXACT (sigstore_trustroot.proto, ServiceSelector).
 type Selector struct {
 	Mode  string // "ANY", "ALL" or "EXACT"
 	Count uint32 // for EXACT
@@ -148,7 +148,7 @@ func (s Selector) Select(usable []Service) ([]Service, error) {
 			distinct = append(distinct, service)
 		}
 	}
-	want := 1 // ANY; ALL takes each there is
+	want := 1 // ANY; ALL takes every usable service
 	switch s.Mode {
 	case "":
 		return nil, nil

@@ -160,7 +160,8 @@ func TestSigningConfigRefusals(t *testing.T) {
 	}
 }
 
-// Both ends belong to the window, and the zero window contains nothing.
+// TestValidity checks that a window includes both ends and that the zero window contains
+// nothing.
 func TestValidity(t *testing.T) {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	end := start.Add(time.Hour)

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Validity is a window of time: "closed and includes both the start and end
-// times" (sigstore_common.proto, TimeRange). A zero End is open; the zero
+// A Validity is a window of time: "closed and includes both the start and end
+// times" (sigstore_common.proto, TimeRange). A zero End leaves it open; the zero
 // Validity contains nothing.
 type Validity struct {
 	Start, End time.Time
@@ -23,7 +23,7 @@ func (v Validity) Contains(t time.Time) bool {
 }
 
 // read reads a window. The start is required: without it a key or an authority
-// would count for all of the past.
+// would be trusted for all of the past.
 func (m *timeRange) read() (Validity, error) {
 	if m == nil || m.start == nil {
 		return Validity{}, errors.New("validity without a start")

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package store reads what a client has pinned of the instances that it trusts. It asks
-// nothing over a network: fetching and pinning stand above it.
+// Package store reads the trust material that a client has pinned. It does not use the
+// network: packages above it fetch and pin.
 package store

@@ -15,25 +15,25 @@ import (
 	"github.com/hallmark-sign/hallmark/trust"
 )
 
-// variable is that of the environment which names the instance to use.
+// variable is the environment variable that names the instance to use.
 const variable = "HALLMARK_INSTANCE"
 
 // Files of an instance beside those of [trust.Files].
 const (
-	URLFile         = "url"    // from where the instance was pinned; builds before 2026-12 wrote none
-	AuthoritiesFile = "ca.pem" // where its TLS certificate is of a private authority
+	URLFile         = "url"    // URL of the instance when it was pinned; builds before 2026-12 wrote none
+	AuthoritiesFile = "ca.pem" // certificates of the private authority that issued its TLS certificate, if any
 )
 
 // ErrName reports a text that is not the name of an instance.
 var ErrName = errors.New("not a name of an instance")
 
-// A Store is the directory of what a client has pinned:
+// A Store is the directory with a client's pinned trust material:
 //
 //	DIR/default                 name of the default instance
-//	DIR/instances/NAME/FILE     each of [trust.Files], and those named here
+//	DIR/instances/NAME/FILE     each of [trust.Files], URLFile, AuthoritiesFile
 type Store struct{ Dir string }
 
-// Open returns the store of the user: HALLMARK_HOME, or the one in the configuration folder.
+// Open returns the user's store: HALLMARK_HOME, or a directory in the configuration folder.
 func Open(getenv func(string) string) (Store, error) {
 	if dir := getenv("HALLMARK_HOME"); dir != "" {
 		return Store{dir}, nil
@@ -45,7 +45,7 @@ func Open(getenv func(string) string) (Store, error) {
 	return Store{filepath.Join(dir, "hallmark")}, nil
 }
 
-// isName keeps names from being paths.
+// isName reports whether name may name an instance. Paths may not.
 func isName(name string) bool {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 	return name != "" && len(name) <= 100 && strings.Contains(letters, name[:1]) && strings.Trim(name, letters+"._-") == ""
@@ -61,11 +61,11 @@ func (s Store) Instance(name string) (string, error) {
 
 // A NoInstance reports that an instance is not pinned, or that none was selected.
 type NoInstance struct {
-	Name   string   // of the one that was selected; empty: none was
+	Name   string   // of the selected instance; empty if none was selected
 	Pinned []string // names to choose from, if none was selected
 }
 
-// Error returns what is missing.
+// Error names the missing instance.
 func (e *NoInstance) Error() string {
 	switch {
 	case e.Name != "":
@@ -76,8 +76,8 @@ func (e *NoInstance) Error() string {
 	return "this client trusts no instance yet"
 }
 
-// Select returns the directory of an instance, which may be missing: of the one named, or if
-// name is empty, of the one that HALLMARK_INSTANCE names, or of the default one. Errors:
+// Select returns the directory of the named instance, which may be missing. If name is
+// empty, it selects the instance that HALLMARK_INSTANCE names, or else the default. Errors:
 // [ErrName], [*NoInstance].
 func (s Store) Select(name string, getenv func(string) string) (string, error) {
 	if name == "" {
@@ -136,14 +136,14 @@ func (s Store) List() ([]string, error) {
 	return names, err
 }
 
-// Read reads what is pinned in the directory of an instance.
+// Read reads the pinned trust material in the directory of an instance.
 func Read(dir string) (*trust.Material, error) { return trust.ReadMaterial(os.DirFS(dir)) }
 
-// maxURL is how many bytes of a URLFile are read.
+// maxURL bounds the size of a URLFile, in bytes.
 const maxURL = 8 << 10
 
-// URL returns the URL from which m was pinned in dir. For pins without one, it returns the
-// URL of the certificate authority, which is the instance's where it is of hallmark.
+// URL returns the URL from which m was pinned in dir. If there is no URLFile, it returns the
+// URL of the certificate authority, which is the URL of an instance of hallmark.
 func URL(dir string, m *trust.Material) (string, error) {
 	f, err := os.Open(filepath.Join(dir, URLFile))
 	if all := m.SigningConfig.CertificateAuthorities; errors.Is(err, fs.ErrNotExist) && len(all) > 0 {
@@ -163,8 +163,8 @@ func URL(dir string, m *trust.Material) (string, error) {
 	return strings.TrimSpace(string(raw)), err
 }
 
-// Name returns the name that an instance at base has by default: its host, with the port if
-// it has one.
+// Name returns the default name of an instance at base: its host, with the port if there is
+// one.
 func Name(base string) string {
 	u, err := url.Parse(base)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/hallmark-sign/hallmark/trust/store"
 )
 
-// Names lead to directories in the store alone.
+// TestNames checks that names lead only to directories in the store.
 func TestNames(t *testing.T) {
 	s := store.Store{Dir: t.TempDir()}
 	for _, bad := range []string{"", ".", "..", "a/b", "../x", ".hidden", "a\x00"} {
@@ -36,8 +36,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// An instance is selected by its name, then by HALLMARK_INSTANCE, then as the default one. The
-// others are listed only if none is.
+// TestSelect checks that an instance is selected by its name, then by HALLMARK_INSTANCE, then
+// as the default, and that the pinned ones are listed only if none is selected.
 func TestSelect(t *testing.T) {
 	s := store.Store{Dir: t.TempDir()}
 	instances := filepath.Join(s.Dir, "instances")
