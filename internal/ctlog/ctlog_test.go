@@ -36,7 +36,7 @@ import (
 
 const origin = "ct.example.com"
 
-// authority issues certificates through a log, as package ca does.
+// An authority issues certificates through a log, as package ca does.
 type authority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
@@ -112,7 +112,7 @@ func get(t testing.TB, l *Log, path, contentType string) []byte {
 	return w.Body.Bytes()
 }
 
-// awaitCheckpoint gives the published checkpoint of size.
+// awaitCheckpoint waits for the published checkpoint of size.
 func awaitCheckpoint(t testing.TB, l *Log, o Options, size uint64) checkpoint.Checkpoint {
 	t.Helper()
 	v, err := checkpoint.NewTreeHeadVerifier(origin, o.Key.Public())
@@ -133,8 +133,8 @@ func awaitCheckpoint(t testing.TB, l *Log, o Options, size uint64) checkpoint.Ch
 	}
 }
 
-// A certificate's whole way: precertificate, timestamp, final certificate, and
-// its entry found by the timestamp's leaf_index in the published log.
+// TestAddPrecert checks the issuance of a certificate: precertificate, timestamp, final
+// certificate, and the entry at the timestamp's leaf_index in the published log.
 func TestAddPrecert(t *testing.T) {
 	o, a := testOptions(t), newAuthority(t)
 	l := mustNew(t, o)
@@ -310,7 +310,7 @@ func TestKeysRefused(t *testing.T) {
 	}
 }
 
-// The wall clock is set back: timestamps stay.
+// TestClockNeverGoesBack checks that timestamps don't decrease when the wall clock is set back.
 func TestClockNeverGoesBack(t *testing.T) {
 	times := []int64{100, 200, 150, 50, 201}
 	c := &clock{now: func() time.Time {
@@ -325,7 +325,7 @@ func TestClockNeverGoesBack(t *testing.T) {
 	}
 }
 
-// BenchmarkAddPrecert has 64 callers, as the certificate authority under load.
+// BenchmarkAddPrecert measures AddPrecert with 64 callers, as under load.
 func BenchmarkAddPrecert(b *testing.B) {
 	a := newAuthority(b)
 	l := mustNew(b, testOptions(b))

@@ -19,7 +19,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
 )
 
-// certified is a log to open, and a precertificate for it.
+// A certified is a log to open, and a precertificate for it.
 type certified struct {
 	options Options
 	precert []byte
@@ -31,9 +31,9 @@ func newCertified(t *testing.T) certified {
 	return certified{testOptions(t), a.create(t, 7, testkit.P256(t).Public(), poison()), []*x509.Certificate{a.cert}}
 }
 
-// Whatever operation of the disk fails first, from the opening to the answer, no
-// precertificate is refused: the log says that it has stopped, before and after somebody
-// asks, and goes on by itself.
+// TestDiskFails checks each disk operation from opening to the response as the first that
+// fails. The log must never refuse the precertificate. It must report that it has stopped,
+// before and after a request, and recover without help.
 func TestDiskFails(t *testing.T) {
 	f := newCertified(t)
 	for _, cause := range []error{syscall.ENOSPC, syscall.EIO} {
@@ -43,8 +43,8 @@ func TestDiskFails(t *testing.T) {
 	}
 }
 
-// fails has all operations of the disk fail after n of them, and reports whether any did
-// before the first precertificate was answered.
+// fails makes all disk operations after the first n fail. It reports whether one failed before
+// the response to the first precertificate.
 func (f certified) fails(t *testing.T, cause error, n int) bool {
 	disk := disktest.New(uint64(n))
 	o := f.options
@@ -91,7 +91,7 @@ func (f certified) fails(t *testing.T, cause error, n int) bool {
 	return true
 }
 
-// What can't be read is 503, and not missing.
+// TestUnreadableIssuer checks that an unreadable certificate results in 503, not 404.
 func TestUnreadableIssuer(t *testing.T) {
 	f := newCertified(t)
 	disk := disktest.New(1)

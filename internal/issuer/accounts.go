@@ -36,8 +36,8 @@ const (
 // in case, exists.
 var ErrExists = errors.New("account exists")
 
-// errAccounts reports that the accounts can't be read. A server responds with
-// 503 and refuses nobody.
+// errAccounts reports that the accounts can't be read. A server responds with 503, so that
+// no login is refused as wrong.
 var errAccounts = errors.New("accounts can't be read")
 
 // ErrNoAccount reports that there is no account with this address.

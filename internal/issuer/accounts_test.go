@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// cheap is a cost for tests, whose passwords nobody wants.
+// cheap returns options with a low cost, which is enough for the passwords of tests.
 func cheap() AccountsOptions { return AccountsOptions{Cost: Cost{Time: 1, Memory: 64, Threads: 1}} }
 
 func openCheap(t testing.TB, dir string) *Accounts {
@@ -148,7 +148,7 @@ func TestParseEmail(t *testing.T) {
 	}
 }
 
-// TestReferenceHash is of the test suite of the reference implementation
+// TestReferenceHash checks a vector of the reference implementation's test suite
 // (P-H-C/phc-winner-argon2, src/test.c).
 func TestReferenceHash(t *testing.T) {
 	const phc = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
@@ -215,7 +215,7 @@ func TestAccountsFileRefused(t *testing.T) {
 	}
 }
 
-// FuzzAccounts: what is read is what would be written.
+// FuzzAccounts checks that parsing and marshalling a file returns the same bytes.
 func FuzzAccounts(f *testing.F) {
 	f.Add([]byte(`{"accounts":[{"email":"a@b.c","subject":"0123456789abcdef","added":"2026-01-01T00:00:00Z",` +
 		`"password":"$argon2id$v=19$m=64,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}]}`))

@@ -27,7 +27,7 @@ func challengeOf(text string) string {
 	return base64.RawURLEncoding.EncodeToString(digest[:])
 }
 
-// asked is a good authorization request.
+// asked returns a valid authorization request.
 func asked() url.Values {
 	return url.Values{
 		"client_id": {"sigstore"}, "redirect_uri": {loopback}, "response_type": {"code"}, "scope": {"openid email"},
@@ -35,7 +35,7 @@ func asked() url.Values {
 	}
 }
 
-// code signs alice in.
+// code signs alice in and returns the authorization code.
 func (r *running) code(t testing.TB) string {
 	t.Helper()
 	browser := browse(t)
@@ -48,7 +48,7 @@ func (r *running) code(t testing.TB) string {
 	return to.Query().Get("code")
 }
 
-// signIn gives alice's tokens.
+// signIn returns alice's tokens.
 func (r *running) signIn(t testing.TB) (access, id string) {
 	t.Helper()
 	a := r.post(t, http.DefaultClient, tokenPath, redeeming(r.code(t)))
@@ -69,7 +69,7 @@ func redeeming(code string) url.Values {
 	}
 }
 
-// change is form with one value set, or dropped if it is "-".
+// change returns form with one value replaced, or removed if it is "-".
 func change(form url.Values, name, value string) url.Values {
 	form = maps.Clone(form)
 	form[name] = []string{value}
@@ -143,8 +143,9 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
-// TestWrongPasswordAndNobodyLookAlike: the answers differ in the address alone.
-func TestWrongPasswordAndNobodyLookAlike(t *testing.T) {
+// TestWrongPasswordAndUnknownAddress checks that both get the same response, except for the
+// address in it.
+func TestWrongPasswordAndUnknownAddress(t *testing.T) {
 	r := run(t)
 	browser := browse(t)
 	page := r.get(t, browser, authorizePath+"?"+asked().Encode())
@@ -296,7 +297,7 @@ func TestGuessingIsSlowed(t *testing.T) {
 	if a := try(alice, password); a.StatusCode != http.StatusSeeOther {
 		t.Errorf("after the pause: %s", a.Status)
 	}
-	for range 20 { // who succeeds is not slowed
+	for range 20 { // successful sign-ins are not slowed down
 		if a := try(alice, password); a.StatusCode != http.StatusSeeOther {
 			t.Fatalf("a loop of sign-ins: %s", a.Status)
 		}
@@ -311,8 +312,9 @@ func (r *running) signInFrom(t *testing.T, address, password string) int {
 	return r.post(t, browser, passwordPath, url.Values{"request": {field(t, page)}, "email": {alice}, "password": {password}}).StatusCode
 }
 
-// Whoever guesses at an account delays himself. From many addresses he delays its owner
-// where she has never been, and nowhere else.
+// TestGuessingFromElsewhere checks that guessing a password delays only the address that
+// guesses. Guesses from many addresses delay the owner too, but only at addresses where she
+// has never signed in.
 func TestGuessingFromElsewhere(t *testing.T) {
 	r := run(t)
 	const home = "192.0.2.1"
@@ -350,7 +352,8 @@ func TestGuessingFromElsewhere(t *testing.T) {
 	}
 }
 
-// Somebody who types the password in the place of the address does not find it in the log.
+// TestNoPasswordAsAccountInLog checks that a password typed into the field for the address is
+// not logged.
 func TestNoPasswordAsAccountInLog(t *testing.T) {
 	r := run(t)
 	browser := browse(t)
@@ -361,7 +364,8 @@ func TestNoPasswordAsAccountInLog(t *testing.T) {
 	}
 }
 
-// Passwords are hashed one at a time; those of the familiar come first, and few wait.
+// TestTurns checks that passwords are hashed one at a time, that sign-ins from familiar
+// addresses come first, and that the number of waiting ones is bounded.
 func TestTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var q turns
@@ -412,7 +416,8 @@ func TestTurns(t *testing.T) {
 	})
 }
 
-// TestOutOfBand signs in as clients do that can't be called back: the page shows the code.
+// TestOutOfBand checks the sign-in of clients that can't be redirected to: the page shows the
+// code.
 func TestOutOfBand(t *testing.T) {
 	r := run(t)
 	browser := browse(t)

@@ -25,7 +25,8 @@ func (r *running) change(t *testing.T, browser *http.Client, email, before, afte
 	})
 }
 
-// People exchange their password with the old one; their account stays the same.
+// TestPasswordChanged checks that the old password is needed to set a new one, and that the
+// account stays the same.
 func TestPasswordChanged(t *testing.T) {
 	r := run(t)
 	before, err := r.accounts.List()
@@ -51,7 +52,8 @@ func TestPasswordChanged(t *testing.T) {
 	}
 }
 
-// What is no new password is refused before the old one counts as a guess, and says why.
+// TestPasswordChangeRefused checks that an unacceptable new password is refused with a reason,
+// before the old one counts as a guess.
 func TestPasswordChangeRefused(t *testing.T) {
 	r := run(t)
 	page := r.get(t, browse(t), changePath)
@@ -80,7 +82,8 @@ func TestPasswordChangeRefused(t *testing.T) {
 	}
 }
 
-// A form that another site, browser or page has made changes nothing.
+// TestPasswordChangeFormsOfOthers checks that a form of another site, browser or page changes
+// nothing.
 func TestPasswordChangeFormsOfOthers(t *testing.T) {
 	r := run(t)
 	form := url.Values{"email": {alice}, "password": {password}, "new_password": {other}, "again": {other}}
@@ -105,7 +108,7 @@ func TestPasswordChangeFormsOfOthers(t *testing.T) {
 	}
 }
 
-// Guesses at the old password count with those of signing in.
+// TestPasswordChangeGuessing checks that guesses at the old password count as failed sign-ins.
 func TestPasswordChangeGuessing(t *testing.T) {
 	r := run(t)
 	browser := browse(t)
@@ -125,7 +128,8 @@ func TestPasswordChangeGuessing(t *testing.T) {
 	}
 }
 
-// Somebody whose password was exchanged while they filled in the page has no say any more.
+// TestPasswordChangedMeanwhile checks that a password that was replaced after the check of the
+// form can't set a new one.
 func TestPasswordChangedMeanwhile(t *testing.T) {
 	r := run(t)
 	signedIn, err := r.accounts.authenticate(alice, []byte(password))
@@ -143,8 +147,8 @@ func TestPasswordChangedMeanwhile(t *testing.T) {
 	}
 }
 
-// A disk that fails is 503, whatever operation it is, and the account has one of the two
-// passwords then.
+// TestPasswordChangeOnFailingDisk checks that each failing disk operation results in 503, and
+// that the account has one of the two passwords afterwards.
 func TestPasswordChangeOnFailingDisk(t *testing.T) {
 	for n := 0; ; n++ {
 		disk := disktest.New(uint64(n))

@@ -15,8 +15,8 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/durable/disktest"
 )
 
-// Whatever reading of the accounts fails, nobody is refused: 503 with Retry-After, and the
-// same password, code or device is good once the disk is.
+// TestDiskFails checks that each failing read of the accounts results in 503 with Retry-After,
+// and that the same password, code or device is accepted once the disk works again.
 func TestDiskFails(t *testing.T) {
 	disk := disktest.New(1)
 	accounts, err := OpenAccountsWith("/issuer", AccountsOptions{FS: disk, Cost: cheap().Cost})
@@ -27,7 +27,7 @@ func TestDiskFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := runOn(t, disk, "/issuer")
-	// operations fails the n-th operation from now on and all after it, and counts them.
+	// operations makes the n-th operation from now on and all later ones fail. It counts them.
 	operations := func(n int, cause error) *atomic.Int32 {
 		count := new(atomic.Int32)
 		disk.Fail(func(disktest.Operation) error {
@@ -70,7 +70,7 @@ func TestDiskFails(t *testing.T) {
 			if err := r.Err(); err != nil {
 				t.Errorf("once the disk is good: %v", err)
 			}
-			// A code that no token could be made of is good still, unless it was spent before.
+			// A code is still valid after a failure to create its token, unless it was used before.
 			if a := r.post(t, http.DefaultClient, tokenPath, redeeming(code)); n == 0 && a.StatusCode != http.StatusOK {
 				t.Errorf("%v at %d: the code is spent: %s", cause, n, a.body)
 			}
@@ -79,7 +79,8 @@ func TestDiskFails(t *testing.T) {
 	}
 }
 
-// An account is added whole or not at all, whatever fails, and can be added then.
+// TestAddOnFailingDisk checks that an account is added completely or not at all when a disk
+// operation fails, and that it can be added afterwards.
 func TestAddOnFailingDisk(t *testing.T) {
 	for n := 0; ; n++ {
 		disk := disktest.New(uint64(n))

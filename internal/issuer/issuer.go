@@ -160,7 +160,7 @@ func (i *Issuer) newProvider() (*op.Provider, error) {
 	return op.NewProvider(config, i.store, op.StaticIssuer(i.url), options...)
 }
 
-// Err returns why nobody can sign in, or nil if no reason is known.
+// Err returns why the issuer can't sign people in, or nil if it can.
 func (i *Issuer) Err() error { return i.accounts.err() }
 
 // PublicKeys returns the keys that verify the issuer's tokens.

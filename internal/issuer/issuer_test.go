@@ -37,7 +37,7 @@ const (
 	loopback = "http://localhost:12345/auth/callback"
 )
 
-// running is an issuer behind a socket, with the account of alice.
+// A running is an issuer behind a socket, with the account of alice.
 type running struct {
 	*Issuer
 	log  *buffer
@@ -45,7 +45,7 @@ type running struct {
 	skew time.Duration // added to the machine's time
 }
 
-// buffer is a log that handlers write to while a test reads.
+// A buffer is a log that handlers may write to while a test reads it.
 type buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -75,7 +75,7 @@ func (r *running) pass(d time.Duration) {
 	r.skew += d
 }
 
-// rsaKey is shared, as making one takes long.
+// rsaKey is shared, because generating an RSA key takes long.
 var rsaKey = sync.OnceValue(func() crypto.Signer {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -93,7 +93,7 @@ func testLimits() Limits {
 	}
 }
 
-// addressed takes the address of a client from X-Forwarded-For.
+// addressed sets the address of a client from X-Forwarded-For.
 func addressed(h http.Handler) http.Handler {
 	proxies := admission.Proxies{netip.MustParsePrefix("127.0.0.0/8")}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -101,7 +101,7 @@ func addressed(h http.Handler) http.Handler {
 	})
 }
 
-// from is a browser at an address.
+// from returns a browser at an address.
 func from(t testing.TB, address string) *http.Client {
 	t.Helper()
 	c := browse(t)
@@ -109,7 +109,7 @@ func from(t testing.TB, address string) *http.Client {
 	return c
 }
 
-// forwarded says whom it asks for, as proxies do.
+// A forwarded is a transport that sets X-Forwarded-For, as proxies do.
 type forwarded string
 
 func (f forwarded) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -146,7 +146,7 @@ func runOn(t testing.TB, disk durable.FS, dir string) *running {
 	return r
 }
 
-// browse is a browser that keeps cookies and follows nothing.
+// browse returns a browser that keeps cookies and does not follow redirects.
 func browse(t testing.TB) *http.Client {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
@@ -156,7 +156,7 @@ func browse(t testing.TB) *http.Client {
 	return &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
-// answer is a response that has been read.
+// An answer is a response with its body.
 type answer struct {
 	*http.Response
 	body string
@@ -187,7 +187,7 @@ func (r *running) post(t testing.TB, c *http.Client, path string, form url.Value
 	return read(t, resp, err)
 }
 
-// field is the sealed field of a page.
+// field returns the sealed field of a page.
 func field(t testing.TB, page answer) string {
 	t.Helper()
 	found := regexp.MustCompile(`name="request" value="([^"]+)"`).FindStringSubmatch(page.body)
@@ -197,7 +197,7 @@ func field(t testing.TB, page answer) string {
 	return found[1]
 }
 
-// relyingParty is golang.org/x/oauth2 with go-oidc, as cosign uses them.
+// relyingParty returns a client made of golang.org/x/oauth2 and go-oidc, as in cosign.
 func (r *running) relyingParty(t testing.TB) (*coreos.Provider, *oauth2.Config) {
 	t.Helper()
 	provider, err := coreos.NewProvider(t.Context(), r.url)
@@ -335,8 +335,8 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// BenchmarkNew: an instance for a test starts in less than 100 ms, of which the
-// login may take a tenth.
+// BenchmarkNew measures the start of the login, which may take 10 ms: an instance for a test
+// must start in less than 100 ms.
 func BenchmarkNew(b *testing.B) {
 	o := Options{URL: "https://login.example.com", RSA: rsaKey(), ECDSA: testkit.P256(b), Dir: b.TempDir()}
 	for b.Loop() {

@@ -28,7 +28,7 @@ func newRecorder(t testing.TB, i *Issuer, target string) *http.Response {
 	return w.Result()
 }
 
-// refused checks an answer of RFC 6749 §5.2.
+// refused checks an error response of RFC 6749 §5.2.
 func refused(t *testing.T, what string, a answer, status int, code string) {
 	t.Helper()
 	if a.StatusCode != status || !strings.Contains(a.body, `"error":"`+code+`"`) || strings.Contains(a.body, "token\":") {
@@ -163,7 +163,8 @@ func TestFamiliarIsBounded(t *testing.T) {
 	}
 }
 
-// One address begins so many sign-ins of devices, and keeps nobody else from theirs.
+// TestDevicesOfOneAddress checks that sign-ins of devices are limited by address, and that
+// other addresses are not affected.
 func TestDevicesOfOneAddress(t *testing.T) {
 	r := run(t)
 	begin := func(address string) answer {
@@ -184,7 +185,7 @@ func TestDevicesOfOneAddress(t *testing.T) {
 	}
 }
 
-// started is a device that waits.
+// started returns the codes of a waiting device.
 func (r *running) started(t *testing.T) (deviceCode, userCode string) {
 	t.Helper()
 	a := r.post(t, http.DefaultClient, deviceAuthorizationPath, url.Values{"client_id": {"sigstore"}, "scope": {"openid email"}})
@@ -211,7 +212,7 @@ func polling(deviceCode string) url.Values {
 	}
 }
 
-// confirm walks to the page that asks.
+// confirm returns the page that asks whether to allow the device.
 func (r *running) confirm(t *testing.T, browser *http.Client, userCode string) answer {
 	t.Helper()
 	page := r.get(t, browser, devicePath+"?user_code="+userCode)
@@ -305,8 +306,8 @@ func TestDevicesRefused(t *testing.T) {
 	t.Error("guesses at user codes are not slowed")
 }
 
-// TestES256Client shows that a client gets tokens under its own name and algorithm, which
-// are for sigstore too, and that its codes are nobody else's.
+// TestES256Client checks that a client gets tokens for its own ID and for sigstore, signed
+// with its algorithm, and that other clients can't use its codes.
 func TestES256Client(t *testing.T) {
 	r := run(t)
 	browser := browse(t)

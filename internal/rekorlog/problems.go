@@ -22,8 +22,8 @@ var (
 	errBody        = errors.New("body can't be read")
 )
 
-// problems are the refusals of the log. It has half a second's work in its queue: where
-// that is full, or witnesses are asked again, clients come back after a second.
+// problems lists the refusals of the log. Its queue holds half a second's work, and witnesses
+// are asked again after a second: in both cases clients retry after a second.
 var problems = refusal.Table[rpcstatus.Code]{
 	{When: refusal.As[*frozen], Status: http.StatusGone, Code: rpcstatus.FailedPrecondition, Fill: fillFrozen},
 	refusal.Throttled(rpcstatus.ResourceExhausted),
@@ -44,14 +44,14 @@ var problems = refusal.Table[rpcstatus.Code]{
 	{Status: http.StatusInternalServerError, Code: rpcstatus.Internal, Text: "internal error"},
 }
 
-// fillFrozen writes where entries go.
+// fillFrozen sets the text, with the log that accepts entries.
 func fillFrozen(p *refusal.Problem[rpcstatus.Code], err error) {
 	if late := new(frozen); errors.As(err, &late) {
 		p.Text = "this log is frozen, entries go to " + late.next + ": get the instance's trust files again"
 	}
 }
 
-// refuse answers with the problem of err:
+// refuse responds with the problem of err:
 //
 //	{"code":3,"message":"…","details":[]}
 func refuse(w http.ResponseWriter, r *http.Request, logger *slog.Logger, err error) {

@@ -22,7 +22,7 @@ import (
 type Options struct {
 	Dir    string        // created if missing
 	Origin string        // host name and path that clients reach the log at, without scheme and port
-	Key    crypto.Signer // ECDSA P-256 is what every client accepts
+	Key    crypto.Signer // ECDSA P-256, unless all clients accept another kind
 	Logger *slog.Logger
 
 	// Note signs checkpoints besides Key, with Ed25519, the only algorithm that
@@ -115,7 +115,7 @@ func open(o Options) (*Log, error) {
 
 // admit verifies a signature within the limits. Clients without a certificate
 // are counted first, since verification is expensive. An identity is counted
-// after its key has verified the signature, so that nobody can use up another
+// after its key has verified the signature, so that a client can't use up another
 // identity's attempts. Errors are of type *[admission.Throttled] or those of
 // rekor.HashedRekord.Verify.
 func (l *Log) admit(ctx context.Context, h rekor.HashedRekord) error {

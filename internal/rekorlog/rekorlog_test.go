@@ -55,7 +55,7 @@ func mustClose(t testing.TB, l *Log) {
 	}
 }
 
-// request is a signature over message by a key, as a client sends it.
+// request returns a client's request with a signature over message.
 func request(t testing.TB, key crypto.Signer, message string) []byte {
 	t.Helper()
 	digest := sha256.Sum256([]byte(message))
@@ -88,7 +88,7 @@ func post(l *Log, contentType string, body io.Reader) *httptest.ResponseRecorder
 	return w
 }
 
-// mustPost posts and verifies the answer as a client does.
+// mustPost posts a request and verifies the response as a client does.
 func mustPost(t testing.TB, l *Log, key crypto.PublicKey, body []byte) rekor.Entry {
 	t.Helper()
 	w := post(l, "application/json; charset=utf-8", bytes.NewReader(body))
@@ -201,7 +201,7 @@ func TestReads(t *testing.T) {
 	}
 }
 
-// mangle replaces something in a request, for the table of problems.
+// mangle replaces a part of a request.
 func mangle(t *testing.T, body []byte, old, new string) io.Reader {
 	t.Helper()
 	if !bytes.Contains(body, []byte(old)) {
@@ -275,7 +275,8 @@ func TestMethodNotAllowed(t *testing.T) {
 	}
 }
 
-// An entry of more than 64 KiB fits no entry bundle.
+// TestEntryTooLarge checks that an entry of more than 64 KiB, the maximum of an entry bundle, is
+// refused.
 func TestEntryTooLarge(t *testing.T) {
 	l := mustNew(t, testOptions(t))
 	key := testkit.P256(t)
@@ -308,7 +309,8 @@ func TestUnavailable(t *testing.T) {
 	}
 }
 
-// The cause of a refusal is in the server's log, and not in the answer.
+// TestCauseIsLogged checks that the cause of a refusal is in the server's log, not in the
+// response.
 func TestCauseIsLogged(t *testing.T) {
 	o := testOptions(t)
 	var logged bytes.Buffer
@@ -320,7 +322,8 @@ func TestCauseIsLogged(t *testing.T) {
 	}
 }
 
-// A stranger's text makes no long line of the log: x509 quotes names.
+// TestCauseIsCut checks that untrusted text, such as the names that x509 quotes, can't make a
+// log line long.
 func TestCauseIsCut(t *testing.T) {
 	o := testOptions(t)
 	var logged bytes.Buffer
@@ -332,7 +335,7 @@ func TestCauseIsCut(t *testing.T) {
 	}
 }
 
-// BenchmarkPost is the whole way over HTTP, with 64 clients on this machine.
+// BenchmarkPost measures adding entries over HTTP, with 64 clients on this machine.
 func BenchmarkPost(b *testing.B) {
 	l := mustNew(b, testOptions(b))
 	server := httptest.NewServer(l.Handler())
