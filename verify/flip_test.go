@@ -175,6 +175,9 @@ func TestEveryByteOfEveryBlobFlipped(t *testing.T) {
 					}
 				}
 				for i := range blob {
+					if i%3 != 0 && !testkit.Nightly() {
+						continue // TestEveryByteFlipped flips its base64
+					}
 					mangled, mask := bytes.Clone(blob), byte(1)<<(i%8)
 					mangled[i] ^= mask
 					judge(mangled, fmt.Sprintf("%s, byte %d of %d, mask %#x", path, i, len(blob), mask))
