@@ -216,7 +216,7 @@ func TestRefusesHuge(t *testing.T) {
 	checkRefusal(t, "OID of 30,000 arcs", i.post(t, "/api/v2/signingCert", csrWithArcs(t, 30_000)),
 		http.StatusBadRequest, rpcstatus.InvalidArgument)
 	checkRefusal(t, "endless body", i.do(t, endless(t, i.url)), http.StatusRequestEntityTooLarge, rpcstatus.InvalidArgument)
-	if took := time.Since(start); took > 10*time.Second {
+	if took := time.Since(start); took > time.Minute {
 		t.Errorf("refusing took %v", took)
 	}
 	i.checkSecrets(t)

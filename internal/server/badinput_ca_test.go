@@ -119,6 +119,7 @@ func TestCARefusesForm(t *testing.T) {
 // An object identifier of a million arcs is more than a request may have; one of
 // thirty thousand costs nothing, and its extension is left out.
 func TestCSRWithManyArcs(t *testing.T) {
+	testkit.Sequential(t)
 	t.Parallel()
 	v := newVictim(t)
 	key := testkit.P256(t)

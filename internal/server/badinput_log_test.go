@@ -178,6 +178,7 @@ func TestLogRefusesEnvelopes(t *testing.T) {
 // A certificate that would cost many times its size is refused before it is
 // parsed, and is not written into the server's log.
 func TestLogRefusesCostlyCertificates(t *testing.T) {
+	testkit.Sequential(t)
 	t.Parallel()
 	v := newVictim(t)
 	digest, uri := b64(make([]byte, 32)), strings.Repeat("\x01", 5<<20)

@@ -18,6 +18,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/hallmark-sign/hallmark/hallmarktest"
+	"github.com/hallmark-sign/hallmark/internal/testkit"
 	"github.com/hallmark-sign/hallmark/wire/timestamp"
 )
 
@@ -227,6 +228,7 @@ func TestContentTypesAndLimits(t *testing.T) {
 // A content type of a million parts is more header than the server reads; one of
 // fifteen thousand is read in no time.
 func TestContentTypeOfAMillionParts(t *testing.T) {
+	testkit.Sequential(t)
 	t.Parallel()
 	v := newVictim(t)
 	for _, path := range []string{"/api/v2/signingCert", "/api/v2/log/entries", "/api/v1/timestamp", "/login/token"} {

@@ -20,6 +20,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -328,20 +329,24 @@ func TestShutdownLosesNothing(t *testing.T) {
 	const clients = 16
 	answered := make([][]rekor.Entry, clients)
 	sent := make([][]rekor.HashedRekord, clients)
+	var answers atomic.Int64
 	var wg sync.WaitGroup
 	for c := range clients {
 		wg.Go(func() {
 			for {
 				h := hashedRekord(t)
-				entry, err := client.Rekor{URL: url, HTTP: &http.Client{Timeout: 10 * time.Second}}.Add(ctx, h)
+				entry, err := client.Rekor{URL: url, HTTP: &http.Client{Timeout: time.Minute}}.Add(ctx, h)
 				if err != nil {
 					return
 				}
 				answered[c], sent[c] = append(answered[c], entry), append(sent[c], h)
+				answers.Add(1)
 			}
 		})
 	}
-	time.Sleep(300 * time.Millisecond)
+	for deadline := time.Now().Add(time.Minute); answers.Load() < 10*clients && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
 	stop()
 	if err := <-ended; err != nil {
 		t.Errorf("stopping: %v", err)
