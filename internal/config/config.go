@@ -226,6 +226,9 @@ func (c *Config) Check() error {
 		if err := c.Issuers[i].check(); err != nil {
 			return fmt.Errorf("issuer %d: %w", i+1, err)
 		}
+		if c.Issuers[i].URL == c.URL && !c.Login.Disabled {
+			return fmt.Errorf("issuer %d: %s is the built-in login, whose tokens are accepted anyway", i+1, c.URL)
+		}
 	}
 	if c.Evidence.MaxBytes < 0 {
 		return errors.New("evidence: max_bytes is negative")

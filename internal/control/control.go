@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"time"
 )
@@ -34,13 +35,31 @@ const (
 // socket returns the path of the socket in the directory of an instance.
 func socket(dir string) string { return filepath.Join(dir, "run", "control.sock") }
 
+// maxAddress bounds the path in the address of a socket, in bytes: 104 or 108, by system.
+const maxAddress = 100
+
+// address returns a path of the socket that fits in an address: on Linux, a long one starts
+// at the descriptor of the directory. The path is good until release is called.
+func address(dir string) (path string, release func(), err error) {
+	path = socket(dir)
+	if len(path) <= maxAddress || runtime.GOOS != "linux" {
+		return path, func() {}, nil
+	}
+	run, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return "", nil, err
+	}
+	return fmt.Sprintf("/proc/self/fd/%d/%s", run.Fd(), filepath.Base(path)), func() { run.Close() }, nil
+}
+
 // Serve answers calls until ctx ends. Only one server may run in a directory. An error
 // means that calls are not answered.
 func Serve(ctx context.Context, dir string, calls map[string]func(context.Context) error) error {
-	l, err := listen(dir)
+	l, release, err := listen(dir)
 	if err != nil {
 		return fmt.Errorf("listening for commands: %w", err)
 	}
+	defer release()
 	mux := http.NewServeMux()
 	for path, call := range calls {
 		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
@@ -62,38 +81,51 @@ func Serve(ctx context.Context, dir string, calls map[string]func(context.Contex
 
 // listen makes the socket. The directory around it keeps others out before the socket
 // itself has its mode.
-func listen(dir string) (net.Listener, error) {
-	path := socket(dir)
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, err
+func listen(dir string) (l net.Listener, release func(), err error) {
+	if err := os.MkdirAll(filepath.Dir(socket(dir)), 0o700); err != nil {
+		return nil, nil, err
 	}
-	if err := os.Chmod(filepath.Dir(path), 0o700); err != nil {
-		return nil, err
+	if err := os.Chmod(filepath.Dir(socket(dir)), 0o700); err != nil {
+		return nil, nil, err
+	}
+	path, release, err := address(dir)
+	if err != nil {
+		return nil, nil, err
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err // of a server that was killed
+		release()
+		return nil, nil, err // of a server that was killed
 	}
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		return nil, err
+	if l, err = net.Listen("unix", path); err != nil {
+		release()
+		return nil, nil, err
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
 		l.Close()
-		return nil, err
+		release()
+		return nil, nil, err
 	}
-	return l, nil
+	return l, release, nil
 }
 
 // Call asks the server that runs in a directory. The error matches [ErrNotRunning], or
 // has the server's reason why nothing has changed.
-func Call(ctx context.Context, dir, path string) error {
+func Call(ctx context.Context, dir, call string) error {
+	if _, err := os.Lstat(socket(dir)); errors.Is(err, fs.ErrNotExist) {
+		return ErrNotRunning
+	}
+	path, release, err := address(dir)
+	if err != nil {
+		return fmt.Errorf("calling the server: %w", err)
+	}
+	defer release()
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", socket(dir))
+		return new(net.Dialer).DialContext(ctx, "unix", path)
 	}}
 	defer transport.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://control"+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://control"+call, nil)
 	if err != nil {
 		return err
 	}

@@ -6,17 +6,26 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 )
 
 func TestCalls(t *testing.T) {
-	dir, err := os.MkdirTemp("", "c") // short: the path of a socket has a limit
+	short, err := os.MkdirTemp("", "c") // the path of a socket has a limit
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	t.Cleanup(func() { os.RemoveAll(short) })
+	testCalls(t, short)
+	if runtime.GOOS == "linux" {
+		testCalls(t, filepath.Join(t.TempDir(), strings.Repeat("d", 200)))
+	}
+}
+
+func testCalls(t *testing.T, dir string) {
 	if err := Call(t.Context(), dir, Reload); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("before: %v", err)
 	}

@@ -35,3 +35,17 @@ func lockFile(f *os.File) error {
 	}
 	return err
 }
+
+// keepOwner writes the owner and the group of another file to the one at path.
+func keepOwner(path string, of os.FileInfo) error {
+	ours, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	want, wantOK := of.Sys().(*syscall.Stat_t)
+	have, haveOK := ours.Sys().(*syscall.Stat_t)
+	if !wantOK || !haveOK || want.Uid == have.Uid && want.Gid == have.Gid {
+		return nil
+	}
+	return os.Chown(path, int(want.Uid), int(want.Gid))
+}

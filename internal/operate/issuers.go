@@ -102,41 +102,58 @@ func (f Issuers) Remove(ctx context.Context, env cli.Environment, url string) er
 	return f.edit(ctx, env, url, "removed", func(raw []byte) ([]byte, error) { return config.RemoveIssuer(raw, url) })
 }
 
-// edit changes the configuration, and has the server read it. A server that refuses it
-// gets the old one back.
+// edit changes the configuration, and has the server read it. Of several edits at once, one
+// goes after the other, so that none undoes another.
 func (f Issuers) edit(ctx context.Context, env cli.Environment, url, done string, change func([]byte) ([]byte, error)) error {
 	c, err := f.load()
 	if err != nil {
 		return err
 	}
+	running := "the running server takes it now"
+	err = durable.Alone(c.Source, func() error {
+		err := f.rewrite(ctx, c, url, change)
+		if errors.Is(err, control.ErrNotRunning) {
+			running, err = "the next start of the server takes it", nil
+		}
+		return err
+	})
+	if problem := new(fault.Problem); err != nil && !errors.As(err, &problem) {
+		return f.problem(err)
+	}
+	if err != nil {
+		return err
+	}
+	env.Say("%s: %s; %s", url, done, running)
+	if env.JSON {
+		return env.PrintJSON(map[string]string{"issuer": url, "done": done})
+	}
+	return nil
+}
+
+// rewrite changes the file and has the server read it. If the server refuses it, the file
+// gets back what it had, and the server reads that, in case it had taken the change and its
+// answer was lost. The error matches [control.ErrNotRunning] if only the file was changed.
+func (f Issuers) rewrite(ctx context.Context, c *config.Config, url string, change func([]byte) ([]byte, error)) error {
 	raw, err := os.ReadFile(c.Source)
 	if err != nil {
-		return f.problem(err)
+		return err
 	}
 	after, err := change(raw)
 	if err != nil {
 		return &fault.Problem{Exit: fault.ExitUsage, Subject: url, Code: "configuration", Err: err}
 	}
-	info, err := os.Stat(c.Source)
-	if err != nil {
-		return f.problem(err)
-	}
-	if err := durable.Replace(durable.OS{}, c.Source, after, info.Mode().Perm()); err != nil {
-		return f.problem(err)
+	if err := durable.Rewrite(c.Source, after); err != nil {
+		return err
 	}
 	err = control.Call(ctx, c.Dir, control.Reload)
-	switch {
-	case errors.Is(err, control.ErrNotRunning):
-		env.Say("%s: %s; the next start of the server takes it", url, done)
-	case err != nil:
-		return errors.Join(f.problem(fmt.Errorf("the server refuses the change, which was undone: %w", err)), durable.Replace(durable.OS{}, c.Source, raw, info.Mode().Perm()))
-	default:
-		env.Say("%s: %s; the running server takes it now", url, done)
+	if err == nil || errors.Is(err, control.ErrNotRunning) {
+		return err
 	}
-	if env.JSON {
-		return env.PrintJSON(map[string]string{"issuer": url, "done": done})
+	if undone := durable.Rewrite(c.Source, raw); undone != nil {
+		return errors.Join(fmt.Errorf("the server refuses the change: %w", err), undone)
 	}
-	return nil
+	control.Call(context.WithoutCancel(ctx), c.Dir, control.Reload) // fails as before, or makes good
+	return fmt.Errorf("the server refuses the change, which was undone: %w", err)
 }
 
 func (f Issuers) load() (*config.Config, error) {

@@ -5,6 +5,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/hallmark-sign/hallmark/internal/config"
 	"github.com/hallmark-sign/hallmark/internal/control"
@@ -16,7 +17,10 @@ func mountControl(p *parts) (mount, error) {
 	if p.Config.Source == "" {
 		return mount{}, nil
 	}
+	var one sync.Mutex // else an older file could be taken after a newer one
 	reload := func(ctx context.Context) error {
+		one.Lock()
+		defer one.Unlock()
 		c, err := config.Load(p.Config.Source)
 		if err != nil {
 			return err
