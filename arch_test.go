@@ -374,6 +374,35 @@ func hasDoc(u unit) bool {
 	return strings.HasPrefix(text, "Package "+u.Name+" ") || u.Name == "main" && strings.HasPrefix(text, "Command "+path.Base(u.room)+" ")
 }
 
+// TestErrorsAreErrors checks that functions return errors, of which only the commands and
+// reports make a problem: a nil *fault.Problem in an error is not nil.
+func TestErrorsAreErrors(t *testing.T) {
+	for _, u := range units(t) {
+		if u.room == "internal/fault" || u.room == "internal/cli" || u.level() == command {
+			continue
+		}
+		fset, files := u.source(t)
+		for _, f := range files {
+			ast.Inspect(f, func(n ast.Node) bool {
+				f, ok := n.(*ast.FuncType)
+				if !ok || f.Results == nil {
+					return true
+				}
+				for i, result := range f.Results.List {
+					star, _ := result.Type.(*ast.StarExpr)
+					if star == nil || u.room == "internal/judge" && i == 0 && len(f.Params.List) == 0 { // Verdict.Problem
+						continue
+					}
+					if sel, ok := star.X.(*ast.SelectorExpr); ok && sel.Sel.Name == "Problem" {
+						t.Errorf("%s returns a problem: return an error", fset.Position(n.Pos()))
+					}
+				}
+				return true
+			})
+		}
+	}
+}
+
 func TestDirectDependencies(t *testing.T) {
 	data, err := os.ReadFile("go.mod")
 	if err != nil {

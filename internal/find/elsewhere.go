@@ -59,7 +59,7 @@ func (f Finder) Subject(arg string) (text string, image bool, err error) {
 	case isImage && f.Registry == nil:
 		return "", false, &fault.Problem{Exit: fault.ExitUsage, Subject: arg, Code: "usage", Err: errors.New("this program reads no registries"), Remedy: "hallmark"}
 	case isImage && strings.HasPrefix(reference, "//"):
-		return arg, true, nil // it is no scheme of URLs, which is told as it was typed
+		return arg, true, nil // it is no scheme of URLs, which is reported as it was typed
 	case isImage:
 		return reference, true, nil
 	}
@@ -96,7 +96,7 @@ func (f Finder) image(reference string) Item {
 
 // Elsewhere returns the source of a bundle that is kept apart from its artifact.
 func Elsewhere(name string, raw []byte) Source {
-	p := parsePiece(name, raw)
+	p := parseSource(name, raw)
 	p.Elsewhere = true
 	return p
 }

@@ -68,7 +68,7 @@ func (i Item) Evidence(ctx context.Context) (Evidence, error) {
 	}
 	files := i.evidence()
 	for _, file := range files {
-		e.Sources = append(e.Sources, readPieces(file, len(i.bundles) > 0)...)
+		e.Sources = append(e.Sources, readSources(file, len(i.bundles) > 0)...)
 	}
 	if len(e.Sources) > maxBundles {
 		return e, fault.Unreadable(files[0], fmt.Errorf("more than %d bundles", maxBundles))
@@ -104,8 +104,8 @@ func (i Item) CheckListed(ctx context.Context) (err error) {
 	return err
 }
 
-// readPieces reads a file of one bundle, or of one a line.
-func readPieces(file string, named bool) []Source {
+// readSources reads a file of one bundle, or of one a line.
+func readSources(file string, named bool) []Source {
 	raw, err := readEvidence(file, named)
 	if p := new(fault.Problem); errors.As(err, &p) {
 		switch {
@@ -116,12 +116,12 @@ func readPieces(file string, named bool) []Source {
 		}
 		return []Source{{File: file, Name: file, Err: p}}
 	}
-	return parsePieces(file, raw)
+	return parseSources(file, raw)
 }
 
-func parsePieces(file string, raw []byte) []Source {
+func parseSources(file string, raw []byte) []Source {
 	if !strings.HasSuffix(file, ".jsonl") {
-		return []Source{parsePiece(file, raw)}
+		return []Source{parseSource(file, raw)}
 	}
 	var all []Source
 	for line := range bytes.Lines(raw) {
@@ -129,7 +129,7 @@ func parsePieces(file string, raw []byte) []Source {
 			if len(all) > maxBundles {
 				return all
 			}
-			p := parsePiece(file, value)
+			p := parseSource(file, value)
 			p.Name = fmt.Sprintf("%s:%d", file, len(all)+1)
 			all = append(all, p)
 		}
@@ -168,7 +168,7 @@ func readEvidence(file string, named bool) ([]byte, error) {
 	return ReadFile(file, bundle.MaxSize)
 }
 
-func parsePiece(file string, raw []byte) Source {
+func parseSource(file string, raw []byte) Source {
 	b, err := bundle.Parse(raw)
 	if err != nil {
 		return Source{File: file, Name: file, Err: &fault.Problem{Exit: fault.ExitUsage, Subject: file, Code: "bundle-malformed", Err: Encoding(raw, err)}}
@@ -179,7 +179,7 @@ func parsePiece(file string, raw []byte) Source {
 // ReadBundles reads a file of bundles, all of which must be good. Errors: *[fault.Problem].
 func ReadBundles(file string) ([]*bundle.Bundle, error) {
 	var all []*bundle.Bundle
-	for _, p := range readPieces(file, true) {
+	for _, p := range readSources(file, true) {
 		if p.Err != nil {
 			return nil, p.Err
 		}

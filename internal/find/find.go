@@ -232,14 +232,14 @@ func (f Finder) walk(dir string, fits func(rel string) bool, yield func(Item) bo
 		top += string(filepath.Separator)
 	}
 	found, stopped := map[string]bool{}, false
-	tell := func(i Item) {
+	add := func(i Item) {
 		found[f.covered.key(i.Name())] = true
 		stopped = stopped || !yield(i)
 	}
 	err := filepath.WalkDir(top, func(path string, entry fs.DirEntry, err error) error {
 		item, wanted, next := visit(path, entry, err)
 		if wanted {
-			tell(item)
+			add(item)
 		}
 		switch {
 		case stopped:
@@ -251,7 +251,7 @@ func (f Finder) walk(dir string, fits func(rel string) bool, yield func(Item) bo
 	})
 	for _, item := range f.covered.rest(f.covered.below(dir, fits), found) {
 		if !stopped {
-			tell(item)
+			add(item)
 		}
 	}
 	if err == nil && len(found) == 0 {

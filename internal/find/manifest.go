@@ -61,7 +61,7 @@ var errStatement = errors.New("statement can't be read")
 // refused does no harm beside one that meets the policy. A bundle that is no manifest is
 // left to the artifact that it lies beside.
 func (c *coverage) readManifest(dir, path string, here *folder, budget *manifestBudget) {
-	pieces, err := readCandidate(path)
+	sources, err := readCandidate(path)
 	key := c.key(path)
 	switch {
 	case err != nil && fault.Of(err).Exit == fault.ExitUndecided:
@@ -72,7 +72,7 @@ func (c *coverage) readManifest(dir, path string, here *folder, budget *manifest
 		return
 	}
 	var named [][]Claim
-	for _, p := range pieces {
+	for _, p := range sources {
 		files, err := p.filesNamed()
 		if errors.Is(err, errStatement) {
 			here.unread = path
@@ -97,7 +97,7 @@ func (c *coverage) readManifest(dir, path string, here *folder, budget *manifest
 		if _, malformed := here.manifests[key]; !malformed {
 			here.manifests[key] = nil
 		}
-		by := &Item{Subject: claimed{Digest{Artifact: path}}, held: []Source{pieces[i]}}
+		by := &Item{Subject: claimed{Digest{Artifact: path}}, held: []Source{sources[i]}}
 		for _, line := range files {
 			line.By, line.Malformed = by, here.manifests[key] != nil
 			c.mention(dir, line)
@@ -146,7 +146,7 @@ func readCandidate(path string) ([]Source, error) {
 	case !bytes.Contains(raw, []byte(envelopeMember)):
 		return nil, nil
 	}
-	return slices.DeleteFunc(parsePieces(path, raw), func(p Source) bool {
+	return slices.DeleteFunc(parseSources(path, raw), func(p Source) bool {
 		return p.Err != nil || p.Bundle.Envelope == nil || p.Bundle.Envelope.PayloadType != dsse.PayloadTypeInToto
 	}), nil
 }

@@ -22,7 +22,7 @@ func TestFailsClosed(t *testing.T) {
 	}
 	j := &Judge{}
 	v := &Verdict{evaluation: new(policy.Evaluation)} // which nobody has begun
-	j.decide(t.Context(), v, &hearing{Evidence: find.Evidence{Sources: []find.Source{{File: "bundle"}}}})
+	j.decide(t.Context(), v, &attempt{Evidence: find.Evidence{Sources: []find.Source{{File: "bundle"}}}})
 	undecided(v.Err)
 
 	j = &Judge{facts: errors.New("facts are down")}

@@ -202,3 +202,26 @@ func TestLooksAgain(t *testing.T) {
 		}
 	}
 }
+
+// TestJudgingChangesNothing shows that what was found can be judged again, by another judge
+// too: a subject's digest and bundles are no part of it.
+func TestJudgingChangesNothing(t *testing.T) {
+	i, dir := hallmarktest.New(t), t.TempDir()
+	signFile(t, i.Signer(t, alice), filepath.Join(dir, "a"), "content")
+	digest := sha256.Sum256([]byte("content"))
+	finder := find.Finder{Registry: shelf{held: find.Evidence{
+		Subject: find.Digest{Artifact: "reg.example.com/a:1", Sum: digest[:]}, Sources: []find.Source{signImage(t, i, alice, intoto.TypeSigned, digest[:])},
+	}}}
+	for item := range finder.All([]string{filepath.Join(dir, "a"), "reg.example.com/a:1", "sha256:" + hex.EncodeToString(digest[:])}) {
+		before := fmt.Sprintf("%#v", item)
+		for range 2 {
+			v := newJudge(t, i).Judge(t.Context(), item)
+			if v.Name != item.Name() || (v.Err == nil) != (item.Name() != "sha256:"+hex.EncodeToString(digest[:])) {
+				t.Errorf("%s: %+v", v.Name, v.Problem())
+			}
+		}
+		if after := fmt.Sprintf("%#v", item); after != before {
+			t.Errorf("%s has changed:\n%s\n%s", item.Name(), before, after)
+		}
+	}
+}

@@ -67,9 +67,9 @@ type Explained struct {
 }
 
 // All judges items, several at once, and tells of each in their order. It ends
-// early when ctx does or tell fails, with that error, and without waiting for
+// early when ctx does or print fails, with that error, and without waiting for
 // what can't be interrupted: opening a named pipe, or reading a terminal.
-func (j *Judge) All(ctx context.Context, items iter.Seq[find.Item], tell func(Verdict) error) error {
+func (j *Judge) All(ctx context.Context, items iter.Seq[find.Item], print func(Verdict) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	workers := runtime.GOMAXPROCS(0)
@@ -80,7 +80,7 @@ func (j *Judge) All(ctx context.Context, items iter.Seq[find.Item], tell func(Ve
 	for range workers {
 		go func() {
 			for s := range todo {
-				s.said <- j.Judge(ctx, s.item)
+				s.verdict <- j.Judge(ctx, s.item)
 			}
 		}()
 	}
@@ -90,20 +90,20 @@ func (j *Judge) All(ctx context.Context, items iter.Seq[find.Item], tell func(Ve
 		if !more {
 			return context.Cause(ctx)
 		}
-		v, ok := receive(ctx, s.said)
+		v, ok := receive(ctx, s.verdict)
 		if !ok {
 			return context.Cause(ctx)
 		}
-		if err := tell(v); err != nil {
+		if err := print(v); err != nil {
 			return err
 		}
 	}
 }
 
-// slot is an item, and the place for what is said of it.
+// A slot is an item, and the place for its verdict.
 type slot struct {
-	item find.Item
-	said chan Verdict
+	item    find.Item
+	verdict chan Verdict
 }
 
 // deal sends each item to both queues, until ctx is done.
@@ -178,30 +178,30 @@ func verdictOn(item find.Item) Verdict {
 // only where those are not enough. Bundles that are refused do not matter when the
 // others are enough.
 func (j *Judge) judge(ctx context.Context, item find.Item, v *Verdict) {
-	h := hearing{item: item}
-	if h.Evidence, v.Err = j.evidence(ctx, item); v.Err != nil {
+	a := attempt{item: item}
+	if a.Evidence, v.Err = j.evidence(ctx, item); v.Err != nil {
 		return
 	}
 	if v.evaluation, v.Err = j.begin(v.Name); v.Err != nil {
 		return
 	}
-	if v.Err = j.hear(ctx, v, h.Sources, &h); v.Err != nil {
+	if v.Err = j.verifyAll(ctx, v, a.Sources, &a); v.Err != nil {
 		return
 	}
-	j.decide(ctx, v, &h)
+	j.decide(ctx, v, &a)
 }
 
-// decide asks the policy about the bundles that were heard, and looks for older signatures
+// decide asks the policy about the bundles that were verified, and looks for older signatures
 // if they are not enough. Only an answer without an error is a yes.
-func (j *Judge) decide(ctx context.Context, v *Verdict, h *hearing) {
+func (j *Judge) decide(ctx context.Context, v *Verdict, a *attempt) {
 	_, err := v.evaluation.Decide()
-	if err != nil && h.More != nil {
-		older, unseen := h.More(ctx)
-		if h.unseen == nil {
-			h.unseen = unseen
+	if err != nil && a.More != nil {
+		older, unseen := a.More(ctx)
+		if a.unseen == nil {
+			a.unseen = unseen
 		}
-		h.Sources = append(h.Sources, older...)
-		if v.Err = j.hear(ctx, v, older, h); v.Err != nil {
+		a.Sources = append(a.Sources, older...)
+		if v.Err = j.verifyAll(ctx, v, older, a); v.Err != nil {
 			return
 		}
 		if len(older) > 0 { // conditions may take seconds
@@ -211,46 +211,46 @@ func (j *Judge) decide(ctx context.Context, v *Verdict, h *hearing) {
 	switch {
 	case err == nil:
 		return
-	case h.unseen != nil:
-		v.Err = h.unseen // who knows what stands there
-	case len(v.Results) == 0 && h.first != nil:
-		v.Err = h.first
+	case a.unseen != nil:
+		v.Err = a.unseen // who knows what stands there
+	case len(v.Results) == 0 && a.first != nil:
+		v.Err = a.first
 	default:
-		v.Err = j.refusal(err, v.Name, h.Sources[0])
+		v.Err = j.refusal(err, v.Name, a.Sources[0])
 	}
-	if len(h.Sources) > 1 {
+	if len(a.Sources) > 1 {
 		p := *v.Problem()
-		p.Err = fmt.Errorf("%w; of %d bundles: %s", p.Err, len(h.Sources), strings.Join(h.notes[:min(len(h.notes), maxNotes)], "; "))
+		p.Err = fmt.Errorf("%w; of %d bundles: %s", p.Err, len(a.Sources), strings.Join(a.notes[:min(len(a.notes), maxNotes)], "; "))
 		v.Err = &p
 	}
 }
 
-// hearing is the bundles of an item, and what came of them, one after the other.
-type hearing struct {
+// An attempt is the bundles of an item, and the results of verifying them one after the other.
+type attempt struct {
 	item find.Item
 	find.Evidence
 	first, unseen error
 	notes         []string
 }
 
-// hear verifies bundles. An error is one of the artifact: no other bundle helps.
-func (j *Judge) hear(ctx context.Context, v *Verdict, sources []find.Source, h *hearing) error {
-	open := h.Subject.Opener(ctx, j.Stdin, len(sources))
+// verifyAll verifies bundles. An error is one of the artifact: no other bundle helps.
+func (j *Judge) verifyAll(ctx context.Context, v *Verdict, sources []find.Source, a *attempt) error {
+	open := a.Subject.Opener(ctx, j.Stdin, len(sources))
 	for _, p := range sources {
 		err := p.Err
 		if err == nil {
-			err = j.verify(v, p, h, open)
+			err = j.verify(v, p, a, open)
 		}
-		h.notes = append(h.notes, note(p, v.Results, err))
+		a.notes = append(a.notes, note(p, v.Results, err))
 		if err == nil {
 			continue
 		}
 		exit := fault.Of(err).Exit
-		if h.first == nil {
-			h.first = err
+		if a.first == nil {
+			a.first = err
 		}
-		if exit == fault.ExitUndecided && h.unseen == nil {
-			h.unseen = err
+		if exit == fault.ExitUndecided && a.unseen == nil {
+			a.unseen = err
 		}
 		if exit != fault.ExitRefused && p.Err == nil {
 			return err
@@ -280,7 +280,7 @@ func note(p find.Source, results []*verify.Result, err error) string {
 }
 
 // verify verifies one bundle, with a fresh look at the artifact.
-func (j *Judge) verify(v *Verdict, p find.Source, h *hearing, open find.Opener) error {
+func (j *Judge) verify(v *Verdict, p find.Source, a *attempt, open find.Opener) error {
 	artifact, closer, err := open(p)
 	if refusal := new(verify.Error); errors.As(err, &refusal) {
 		return j.refusal(err, v.Name, p)
@@ -292,13 +292,13 @@ func (j *Judge) verify(v *Verdict, p find.Source, h *hearing, open find.Opener) 
 	var result *verify.Result
 	if j.Explain {
 		var explained verify.Explanation
-		explained, result, err = v.evaluation.Explain(p.Bundle, artifact, h.item.CheckName(p))
+		explained, result, err = v.evaluation.Explain(p.Bundle, artifact, a.item.CheckName(p))
 		v.Explained = append(v.Explained, Explained{p.File, explained})
 	} else {
-		result, err = v.evaluation.Add(p.Bundle, artifact, h.item.CheckName(p))
+		result, err = v.evaluation.Add(p.Bundle, artifact, a.item.CheckName(p))
 	}
 	if err == nil {
-		if d, ok := h.Subject.(find.Digest); ok && p.Payload != nil {
+		if d, ok := a.Subject.(find.Digest); ok && p.Payload != nil {
 			find.OfImage(result, d.Sum)
 		}
 		v.Results = append(v.Results, result)

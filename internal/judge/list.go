@@ -28,18 +28,18 @@ type judged struct {
 }
 
 // once judges a list the first time that it is asked for.
-func (j *Judge) once(ctx context.Context, list *find.Item) *judged {
-	entry, _ := j.lists.LoadOrStore(list, new(judged))
-	said := entry.(*judged)
-	said.once.Do(func() {
-		said.Name = list.Name()
-		j.judge(ctx, *list, &said.Verdict)
-		said.counts = said.evaluation.Counts()
-		for _, r := range said.Results {
-			said.digests = append(said.digests, digestsOf(r))
+func (j *Judge) once(ctx context.Context, item *find.Item) *judged {
+	entry, _ := j.lists.LoadOrStore(item, new(judged))
+	list := entry.(*judged)
+	list.once.Do(func() {
+		list.Name = item.Name()
+		j.judge(ctx, *item, &list.Verdict)
+		list.counts = list.evaluation.Counts()
+		for _, r := range list.Results {
+			list.digests = append(list.digests, digestsOf(r))
 		}
 	})
-	return said
+	return list
 }
 
 // claimed judges a file that lists or manifests name. It must be the one that each of
@@ -53,29 +53,29 @@ func (j *Judge) claimed(ctx context.Context, item find.Item) Verdict {
 	}
 	var refused error
 	var by []string
-	for _, m := range item.Claims {
-		said := j.once(ctx, m.By)
-		name := said.Name
-		v.Explained = append(v.Explained, said.Explained...)
-		differs := unread != nil || !bytes.Equal(sums[m.Hash], m.Digest)
+	for _, c := range item.Claims {
+		list := j.once(ctx, c.By)
+		name := list.Name
+		v.Explained = append(v.Explained, list.Explained...)
+		differs := unread != nil || !bytes.Equal(sums[c.Hash], c.Digest)
 		switch {
-		case said.counts && differs && said.Err != nil && said.Problem().Code == string(verify.ConditionTooCostly):
-			v.Err = notVouched(v.Name, said.Err, name+" names another file, and may count")
+		case list.counts && differs && list.Err != nil && list.Problem().Code == string(verify.ConditionTooCostly):
+			v.Err = notVouched(v.Name, list.Err, name+" names another file, and may count")
 			return v
-		case said.counts && unread != nil:
+		case list.counts && unread != nil:
 			v.Err = missingFrom(unread, name)
 			return v
-		case said.counts && differs:
-			v.Err = find.Mismatch(v.Name, find.DigestText(m.Hash, m.Digest)+", by "+name, find.DigestText(m.Hash, sums[m.Hash]))
+		case list.counts && differs:
+			v.Err = find.Mismatch(v.Name, find.DigestText(c.Hash, c.Digest)+", by "+name, find.DigestText(c.Hash, sums[c.Hash]))
 			return v
-		case m.Malformed:
-		case said.counts: // several may be enough together
-			if v.Err = v.include(said.Verdict); v.Err != nil {
+		case c.Malformed:
+		case list.counts: // several may be enough together
+			if v.Err = v.include(list.Verdict); v.Err != nil {
 				return v
 			}
 			by = append(by, name)
 		default:
-			refused = cmp.Or(refused, notVouched(v.Name, said.Err, name+" is not verified"))
+			refused = cmp.Or(refused, notVouched(v.Name, list.Err, name+" is not verified"))
 		}
 	}
 	switch {

@@ -29,11 +29,11 @@ func digestsOf(r *verify.Result) map[string]bool {
 // shared judges the bundles that were given once, each by what it names itself, and
 // then an artifact by those that name its digest.
 func (j *Judge) shared(ctx context.Context, item find.Item) Verdict {
-	said := j.once(ctx, item.By)
+	list := j.once(ctx, item.By)
 	v := verdictOn(item)
-	v.List, v.Explained = said.Name, said.Explained
-	if len(said.Results) == 0 {
-		v.Err = notVouched(v.Name, said.Err, v.List+" is not verified")
+	v.List, v.Explained = list.Name, list.Explained
+	if len(list.Results) == 0 {
+		v.Err = notVouched(v.Name, list.Err, v.List+" is not verified")
 		return v
 	}
 	sums, err := item.Sums(ctx, j.Stdin)
@@ -43,8 +43,8 @@ func (j *Judge) shared(ctx context.Context, item find.Item) Verdict {
 	}
 	v.Digest = sums[crypto.SHA256]
 	named := map[*verify.Result]bool{}
-	for i, r := range said.Results {
-		if said.digests[i][hex.EncodeToString(v.Digest)] {
+	for i, r := range list.Results {
+		if list.digests[i][hex.EncodeToString(v.Digest)] {
 			named[r] = true
 			about := *r
 			about.Hash, about.Digest = crypto.SHA256, v.Digest
@@ -53,7 +53,7 @@ func (j *Judge) shared(ctx context.Context, item find.Item) Verdict {
 	}
 	if len(v.Results) == 0 {
 		code := verify.SubjectMismatch
-		if !slices.ContainsFunc(said.Results, func(r *verify.Result) bool { return r.Statement != nil }) {
+		if !slices.ContainsFunc(list.Results, func(r *verify.Result) bool { return r.Statement != nil }) {
 			code = verify.ArtifactMismatch
 		}
 		v.Err = fault.About(v.Name, &verify.Error{
@@ -62,8 +62,8 @@ func (j *Judge) shared(ctx context.Context, item find.Item) Verdict {
 		})
 		return v
 	}
-	v.evaluation = said.evaluation.Another()
-	err = v.evaluation.AddFrom(said.evaluation, func(r *verify.Result) bool { return named[r] })
+	v.evaluation = list.evaluation.Another()
+	err = v.evaluation.AddFrom(list.evaluation, func(r *verify.Result) bool { return named[r] })
 	if err == nil {
 		_, err = v.evaluation.Decide()
 	}

@@ -12,10 +12,10 @@ import (
 // Store keeps bundles by the digest of their artifact, apart from it. It is safe
 // for concurrent use.
 type Store interface {
-	// Name is the store's, for people.
+	// Name returns the store's name, for people.
 	Name() string
 
-	// Bundles gives what the store has of the artifact with this SHA-256. No bundles
+	// Bundles returns what the store has of the artifact with this SHA-256. No bundles
 	// and no error: it was asked, and has none.
 	Bundles(ctx context.Context, digest []byte) ([]find.Source, error)
 }

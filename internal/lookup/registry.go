@@ -150,7 +150,7 @@ func (r *Registry) Expand(ctx context.Context, args []string) ([]string, error) 
 	for _, arg := range args {
 		text, isImage, err := find.Finder{Registry: r}.Subject(arg)
 		if err != nil || !isImage {
-			all = append(all, arg) // told of when it is judged
+			all = append(all, arg) // reported when it is judged
 			continue
 		}
 		images, err := r.Images(ctx, text, true)
