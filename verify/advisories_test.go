@@ -21,16 +21,16 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
-// What other verifiers have got wrong, one test each.
+// Mistakes that other verifiers have made, one test each.
 
-// hashed is an entry of log 1 with this body, which an honest log might refuse.
+// hashed returns an entry of log 1 with this body, which an honest log might refuse.
 func (in *instance) hashed(t testing.TB, h rekor.HashedRekord) rekor.Entry {
 	t.Helper()
 	return in.logs[0].alone(t, rekor.KindHashedRekord, rekor.VersionHashedRekord, testkit.Must(h.Body())(t))
 }
 
-// An entry belongs to a bundle when digest, signature and certificate are all
-// the bundle's: none, one or two of them are not enough.
+// TestEntryOfAnotherBundle checks that an entry is refused unless its digest, signature and
+// certificate are all equal to the bundle's.
 func TestEntryOfAnotherBundle(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)
@@ -80,7 +80,7 @@ func TestTimestampOfUntrustedAuthority(t *testing.T) {
 		b.Timestamps = [][]byte{foreign.tsas[0].stamp(t, b.Signature(), signedAt, embed)}
 		_, err := v.Verify(b, fromBytes(artifact), trustAlice)
 		refused(t, err, verify.StepTimes, verify.TimestampUntrusted)
-		// It neither helps nor harms beside a good one.
+		// Next to a valid one, it changes nothing.
 		b.Timestamps = append(b.Timestamps, in.tsas[0].stamp(t, b.Signature(), signedAt, embed))
 		if r, err := v.Verify(b, fromBytes(artifact), trustAlice); err != nil || len(r.Times) != 1 {
 			t.Errorf("beside a good one: %+v, %v", r, err)
@@ -112,8 +112,8 @@ func TestTimestampOfUntrustedAuthority(t *testing.T) {
 	refused(t, err, verify.StepTimes, verify.TimestampInvalid)
 }
 
-// Matchers are about whole names: neither expressions, prefixes, parts nor other
-// spellings match.
+// TestIdentityIsExact checks that matchers compare complete names: expressions, prefixes,
+// parts and other spellings don't match.
 func TestIdentityIsExact(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v, b := in.verifier(t), in.sign(t, artifact, order{})
@@ -136,7 +136,7 @@ func TestIdentityIsExact(t *testing.T) {
 	if err != nil {
 		t.Errorf("one of two: %v", err)
 	}
-	// Usernames are the subject that crypto/x509 can't read.
+	// A username is a subject that crypto/x509 can't parse.
 	name := identity.Identity{Issuer: alice.Issuer, Subject: identity.Subject{Type: identity.Username, Value: "alice!example.com"}}
 	policy := verify.Requirements{Identities: []identity.Matcher{identity.NewMatcher(name.Subject.Value, name.Issuer)}}
 	if r, err := v.Verify(in.sign(t, artifact, order{who: name}), fromBytes(artifact), policy); err != nil || r.Identity != name {
@@ -144,7 +144,8 @@ func TestIdentityIsExact(t *testing.T) {
 	}
 }
 
-// Thresholds count logs and authorities, not entries and tokens.
+// TestThresholdByOneLogTwice checks that thresholds count logs and authorities, not entries
+// and tokens.
 func TestThresholdByOneLogTwice(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)
@@ -170,7 +171,8 @@ func TestThresholdByOneLogTwice(t *testing.T) {
 	refused(t, err, verify.StepLog, verify.ThresholdLogs)
 }
 
-// The digest in the bundle is the signer's word: it stands for no artifact.
+// TestArtifactDigestIsCompared checks that the digest in the bundle, a claim of the signer,
+// does not replace the artifact's digest.
 func TestArtifactDigestIsCompared(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v, b := in.verifier(t), in.sign(t, artifact, order{})
@@ -214,7 +216,7 @@ func TestAttestationOfAnotherPredicateType(t *testing.T) {
 	// A plain signature is no attestation.
 	_, err := v.Verify(in.sign(t, artifact, order{}), fromBytes(artifact), policy)
 	refused(t, err, verify.StepStatement, verify.PredicateTypeMismatch)
-	// A statement's bytes under another payload type: relabelled, and signed so.
+	// A statement's bytes, signed under another payload type.
 	b := in.sign(t, artifact, order{payload: statementOf("sha256", sum256(artifact), "https://spdx.dev/Document"), logs: []*logServer{}})
 	b.Envelope.PayloadType = "text/plain"
 	policy.NoLogUnsafe = true
@@ -227,8 +229,7 @@ func TestAttestationOfAnotherPredicateType(t *testing.T) {
 	refused(t, err, verify.StepStatement, verify.StatementInvalid)
 }
 
-// What a log says of the algorithm must fit the key; what the bundle says of the
-// key does not exist.
+// TestKeyTypeIsNotTrusted checks that the algorithm in a log entry must fit the key.
 func TestKeyTypeIsNotTrusted(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v, b := in.verifier(t), in.sign(t, artifact, order{})

@@ -13,29 +13,27 @@ import (
 	"sync/atomic"
 )
 
-// Artifact is what a signature is meant to be of: bytes to be read, or a digest
-// of them. The zero Artifact is none.
+// An Artifact is the signed artifact: bytes to be read, or a digest of them. The zero
+// Artifact is invalid.
 type Artifact struct {
 	stream *stream
 	hash   crypto.Hash
 	digest []byte
-	sums   digests // every digest that a signature may be of
+	sums   digests // digests with every hash that a signature may use
 }
 
-// ErrArtifactRead is the cause of the error for an artifact whose reader has been
-// used up by an earlier verification, so that what it yields now is not the artifact.
+// ErrArtifactRead reports that an earlier verification has consumed the artifact's reader.
 var ErrArtifactRead = errors.New("its reader has been read before; verify.ReadArtifact returns an artifact for several verifications")
 
-// stream is a reader that yields an artifact once. Copies of an Artifact share it.
+// A stream is a reader that yields an artifact once. Copies of an Artifact share it.
 type stream struct {
 	io.Reader
 	used atomic.Bool
 }
 
-// FromReader returns the artifact that r yields. It is read once, as a stream, so
-// its length costs no memory. The artifact is good for one verification that reads
-// it; another one fails with [ErrArtifactRead], as does one with a file or another
-// io.Seeker that stands at its end.
+// FromReader returns the artifact that r yields. A verification reads it once, as a stream,
+// so memory use does not depend on its length. A second verification fails with
+// [ErrArtifactRead], as does one of a file or another io.Seeker positioned at its end.
 func FromReader(r io.Reader) Artifact { return Artifact{stream: &stream{Reader: r}} }
 
 // copyTo writes the artifact to w.
@@ -80,7 +78,7 @@ func (a Artifact) Hashed() (Artifact, error) {
 	return Artifact{sums: sums}, err
 }
 
-// digests are the digests of one thing, made once each.
+// digests holds the digests of one content, each computed once.
 type digests map[crypto.Hash][]byte
 
 // of returns the digest of content, which it computes once.
@@ -115,8 +113,8 @@ func hashName(hash crypto.Hash) string {
 	return ""
 }
 
-// digests reads the artifact and computes what is wanted of it. Of an artifact
-// that was given as a digest there is that one.
+// digests reads the artifact and computes the wanted digests. For an artifact given as a
+// digest, it returns only that one.
 func (a Artifact) digests(wanted []crypto.Hash) (digests, error) {
 	if a.sums != nil {
 		return a.sums, nil

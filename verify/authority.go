@@ -14,15 +14,16 @@ import (
 	"github.com/hallmark-sign/hallmark/trust"
 )
 
-// authority is a certificate or timestamp authority of the root, made ready.
+// An authority is a certificate or timestamp authority of the trusted root, prepared for
+// verification.
 type authority struct {
 	*trust.Authority
 	usage         x509.ExtKeyUsage
-	roots         *x509.CertPool // its root alone
+	roots         *x509.CertPool // only its root
 	intermediates *x509.CertPool
-	own           *x509.Certificate                   // what a timestamp authority signs with, if the root names it
-	ownPath       atomic.Pointer[[]*x509.Certificate] // of own, once crypto/x509 has found it
-	above         atomic.Pointer[issuance]            // that crypto/x509 has found last
+	own           *x509.Certificate                   // certificate that a timestamp authority signs with, if the trusted root lists it
+	ownPath       atomic.Pointer[[]*x509.Certificate] // path of own, once crypto/x509 has found it
+	above         atomic.Pointer[issuance]            // the last one that crypto/x509 has found
 }
 
 func newAuthority(a *trust.Authority, usage x509.ExtKeyUsage) (*authority, error) {
@@ -39,12 +40,12 @@ func newAuthority(a *trust.Authority, usage x509.ExtKeyUsage) (*authority, error
 }
 
 // path verifies leaf up to the authority's root at a time (RFC 5280 §6) with
-// crypto/x509, and returns the certificates on the way, leaf first. The path may
-// lead through the authority's intermediates and through extra; a root among
-// extra is no root.
+// crypto/x509, and returns the certificates on the path, leaf first. The path may
+// contain the authority's intermediates and certificates of extra. A root in extra
+// is not trusted.
 //
 // The path of the authority's own certificate is the same for every token, so it
-// is verified once and used again while all of its certificates are valid: of
+// is verified once and reused while all of its certificates are valid: of
 // RFC 5280's checks only the validity depends on the time. For the same reason the
 // path above a leaf is verified once for all leaves of one issuer; see [issuance].
 func (a *authority) path(leaf *x509.Certificate, extra []*x509.Certificate, at time.Time) ([]*x509.Certificate, error) {
@@ -81,8 +82,8 @@ func validAt(certs []*x509.Certificate, at time.Time) bool {
 	return !slices.ContainsFunc(certs, func(c *x509.Certificate) bool { return at.Before(c.NotBefore) || at.After(c.NotAfter) })
 }
 
-// knows reports whether leaf, or one of extra, is the authority's or names one of
-// its certificates as issuer. It only decides which refusal is reported.
+// knows reports whether leaf, or one of extra, is a certificate of the authority or has one
+// as its issuer. The result only decides which refusal is reported.
 func (a *authority) knows(leaf *x509.Certificate, extra []*x509.Certificate) bool {
 	for _, ca := range a.Chain {
 		if ca.Equal(leaf) || issues(ca, leaf) {
@@ -113,12 +114,11 @@ func (a *authority) party(leaf *x509.Certificate) party {
 	return party{name, string(leaf.RawSubjectPublicKeyInfo)}
 }
 
-// stamper returns the first certificate of a chain if it is the one that a
-// timestamp authority signs with, and nil where the root leaves that open. Where
-// the root names it, no other certificate of the same issuer counts:
-// "a single root cert may appear in multiple chains but with different
-// intermediate and/or leaf certificates", each of which the root has to list
-// (sigstore_trustroot.proto, TrustedRoot).
+// stamper returns the first certificate of a chain if a timestamp authority signs with it,
+// and nil if the trusted root does not list one. If it does, other certificates of the same
+// issuer are not accepted: "a single root cert may appear in multiple chains but with
+// different intermediate and/or leaf certificates", each of which the trusted root has to
+// list (sigstore_trustroot.proto, TrustedRoot).
 func stamper(leaf *x509.Certificate) *x509.Certificate {
 	if leaf.IsCA || !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageTimeStamping) {
 		return nil
@@ -130,16 +130,16 @@ func stamper(leaf *x509.Certificate) *x509.Certificate {
 // has verified for one leaf. For the next leaf of that issuer, crypto/x509
 // verifies a path that ends at the issuer, which saves a signature check.
 //
-// The answer is the same as for the whole path. No certificate of an issuance
-// limits what may stand below it, and what is left of RFC 5280 §6 for the
-// certificates above the leaf depends on the time alone.
+// The result is the same as for the whole path. No certificate of an issuance
+// limits the certificates below it, and the remaining checks of RFC 5280 §6 for the
+// certificates above the leaf depend only on the time.
 type issuance struct {
 	above  []*x509.Certificate // issuer first, root last
-	issuer *x509.CertPool      // the issuer alone
+	issuer *x509.CertPool      // only the issuer
 }
 
 // newIssuance returns an issuance for the path above a leaf. It returns nil if
-// the path saves nothing, or if a certificate on it may limit what stands below.
+// the path saves nothing, or if a certificate on it may limit those below.
 func newIssuance(above []*x509.Certificate) *issuance {
 	if len(above) < 2 || slices.ContainsFunc(above, limits) {
 		return nil
@@ -164,7 +164,7 @@ func (i *issuance) path(usage x509.ExtKeyUsage, leaf *x509.Certificate, at time.
 
 // limits reports whether a certificate of an authority has an extension other
 // than those whose effect does not depend on the leaf: name and policy
-// constraints, and whatever is unknown here.
+// constraints, and unknown extensions.
 func limits(ca *x509.Certificate) bool {
 	return slices.ContainsFunc(ca.Extensions, func(e pkix.Extension) bool {
 		switch e.Id.String() {

@@ -53,8 +53,8 @@ func caCertificate(name string) *x509.Certificate {
 	}
 }
 
-// The path of an authority's own certificate, which is kept, is valid when
-// crypto/x509 says so, whatever it was asked before.
+// TestOwnPathAnswersAsTheWholePath checks that the cached path of an authority's own
+// certificate is valid exactly when crypto/x509 accepts it, regardless of earlier calls.
 func TestOwnPathAnswersAsTheWholePath(t *testing.T) {
 	for name, spoil := range map[string]func(root, middle, leaf *x509.Certificate){
 		"good":                     func(_, _, _ *x509.Certificate) {},
@@ -90,8 +90,8 @@ func TestOwnPathAnswersAsTheWholePath(t *testing.T) {
 	}
 }
 
-// The path of a second leaf, above which the path of a first was verified, is what
-// crypto/x509 returns for it alone.
+// TestIssuanceAnswersAsTheWholePath checks that a cached issuance results in the path that
+// crypto/x509 returns without it.
 func TestIssuanceAnswersAsTheWholePath(t *testing.T) {
 	for name, spoil := range map[string]func(root, middle, leaf *x509.Certificate){
 		"good":                     func(_, _, _ *x509.Certificate) {},
@@ -138,7 +138,8 @@ func TestIssuanceAnswersAsTheWholePath(t *testing.T) {
 	}
 }
 
-// A leaf that names the intermediate without being signed by it.
+// TestPathVerifiesSignatures checks that a leaf that names the intermediate as its issuer, but
+// is not signed by it, is refused.
 func TestPathVerifiesSignatures(t *testing.T) {
 	root := newPair(t, caCertificate("root"), nil)
 	middle := newPair(t, caCertificate("intermediate"), &root)
@@ -158,7 +159,7 @@ func TestPathVerifiesSignatures(t *testing.T) {
 	}
 }
 
-// Neither two names for one key nor two keys under one name make two.
+// TestDistinct checks that two names with one key, or two keys with one name, count as one.
 func TestDistinct(t *testing.T) {
 	for want, parties := range [][]party{
 		{},

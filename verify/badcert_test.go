@@ -24,7 +24,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
-// san is a subject alternative name extension of these names, as they are.
+// san returns a subject alternative name extension with these encoded names.
 func san(t testing.TB, names ...asn1.RawValue) pkix.Extension {
 	t.Helper()
 	return pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Critical: true, Value: testkit.Must(asn1.Marshal(names))(t)}
@@ -40,7 +40,7 @@ const (
 	tagURI   = 6
 )
 
-// named makes a certificate with other names than alice's.
+// named returns a change of a certificate's names.
 func named(t testing.TB, names ...asn1.RawValue) func(*x509.Certificate) {
 	return func(c *x509.Certificate) {
 		for i, ext := range c.ExtraExtensions {
@@ -65,8 +65,8 @@ func extended(id asn1.ObjectIdentifier, critical bool, value []byte) func(*x509.
 	}
 }
 
-// Certificates that a certificate authority of the root has issued and a CT log
-// has seen, and that are still not alice's, or not fit to be anybody's.
+// TestHostileCertificates checks certificates that were issued by a certificate authority of
+// the trusted root and logged by a CT log, but are invalid or not alice's.
 func TestHostileCertificates(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v, o := in.verifier(t), in.complete(t, order{})
@@ -125,7 +125,7 @@ func TestHostileCertificates(t *testing.T) {
 		"an authority's":           {func(c *x509.Certificate) { c.IsCA, c.BasicConstraintsValid = true, true }, accepted}, // issued and logged for alice all the same
 		"constrains names": {func(c *x509.Certificate) {
 			c.PermittedDNSDomains, c.PermittedDNSDomainsCritical = []string{"example.net"}, true
-		}, accepted}, // and there is nobody below
+		}, accepted}, // and there is no certificate below
 		"for every usage":           {func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageAny} }, noChain},
 		"for servers and code":      {func(c *x509.Certificate) { c.ExtKeyUsage = append(c.ExtKeyUsage, x509.ExtKeyUsageServerAuth) }, accepted},
 		"serial of 20 bytes":        {func(c *x509.Certificate) { c.SerialNumber = c.SerialNumber.Lsh(c.SerialNumber, 150) }, accepted},
@@ -157,7 +157,7 @@ func (in *instance) hostile(t testing.TB, o order, change func(*x509.Certificate
 	}).Raw, true
 }
 
-// loggedAs is a bundle of this certificate, whatever it is, which the log has.
+// loggedAs returns a bundle with this certificate, which may be malformed, and its log entry.
 func (in *instance) loggedAs(t testing.TB, certificate []byte) *bundle.Bundle {
 	t.Helper()
 	b := in.sign(t, artifact, order{logs: []*logServer{}})
@@ -171,7 +171,7 @@ func dated(from, to time.Time) func(*x509.Certificate) {
 	return func(c *x509.Certificate) { c.NotBefore, c.NotAfter = from, to }
 }
 
-// An issuer that constrains names is held to it, by whatever number of names.
+// TestNameConstraints checks that an issuer's name constraints apply, for any number of names.
 func TestNameConstraints(t *testing.T) {
 	in := newInstance(t, "example.com")
 	for name, c := range map[string]struct {
@@ -205,7 +205,7 @@ func TestNameConstraints(t *testing.T) {
 			c.want.check(t, err)
 		})
 	}
-	// Names and constraints in numbers whose product nobody waits for.
+	// So many names and constraints that comparing each pair would take too long.
 	template := caTemplate("constrained")
 	template.PermittedEmailAddresses = append(others(5_000), "example.com")
 	ca := issue(t, template, fixedKey(t, "constrained"), &in.ca)
@@ -226,11 +226,12 @@ func others(n int) []string {
 	return all
 }
 
-// Lists of SCTs with too many, too long, and lengths that lie.
+// TestHostileSCTLists checks lists of SCTs with too many or too long elements, or wrong
+// lengths.
 func TestHostileSCTLists(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v, o := in.verifier(t), in.complete(t, order{})
-	// tls is a TLS vector with a length of 16 bits; der an OCTET STRING.
+	// tls returns a TLS vector with a length of 16 bits; der returns an OCTET STRING.
 	tls := func(raw []byte) []byte { return append([]byte{byte(len(raw) >> 8), byte(len(raw))}, raw...) }
 	der := func(raw []byte) []byte { return testkit.Must(asn1.Marshal(raw))(t) }
 	for name, list := range map[string]func(one []byte) []byte{
@@ -262,7 +263,7 @@ func TestHostileSCTLists(t *testing.T) {
 			want.judge(t, v, in.loggedAs(t, cert.Raw), trustAlice)
 		})
 	}
-	// Times that no clock shows.
+	// Times out of range.
 	for _, at := range []uint64{0, math.MaxInt64 + 1, math.MaxUint64} {
 		cert := in.promised(t, o, unchanged, func(entry sct.Precert) []byte {
 			return testkit.Must(sct.MarshalList([]sct.SCT{testkit.Must(sct.Sign(in.ct, entry, at, nil))(t)}))(t)
@@ -271,8 +272,8 @@ func TestHostileSCTLists(t *testing.T) {
 	}
 }
 
-// Names that look like another's, where certificates may have such letters: they
-// are compared as bytes, so neither look nor normal form makes them equal.
+// TestHomoglyphs checks that names are compared as bytes: names that look alike, or have the
+// same Unicode normal form, are different.
 func TestHomoglyphs(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)

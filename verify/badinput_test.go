@@ -26,8 +26,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
-// outcome is what is made of input that means no good: accepted when code is
-// empty.
+// An outcome is the expected outcome for hostile input. An empty code means that it is
+// accepted.
 type outcome struct {
 	step verify.Step
 	code verify.Code
@@ -41,8 +41,8 @@ var (
 	noSCT      = outcome{verify.StepSCT, verify.SCTInvalid}
 )
 
-// judge writes the bundle, reads it and verifies it within time and memory: what
-// is alive at a time is at most four times the input and a constant.
+// judge marshals, parses and verifies the bundle. It checks that this takes bounded time, and
+// that live memory is at most four times the input plus a constant.
 func (want outcome) judge(t *testing.T, v *verify.Verifier, b *bundle.Bundle, p verify.Requirements) {
 	t.Helper()
 	raw, err := b.Marshal()
@@ -58,12 +58,12 @@ func (want outcome) judge(t *testing.T, v *verify.Verifier, b *bundle.Bundle, p 
 	}
 	start := time.Now()
 	used := allocated(run)
-	if took := time.Since(start); took > time.Minute { // far less, unless time grows with the square
+	if took := time.Since(start); took > time.Minute { // normally far less; longer if quadratic
 		t.Errorf("took %v", took)
 	}
 	want.check(t, err)
 	most := uint64(4*len(raw) + 1<<20)
-	if used <= most { // all of it together, freed or not
+	if used <= most { // the total, including freed memory
 		return
 	}
 	if peak := alive(run); peak > most {
@@ -71,7 +71,7 @@ func (want outcome) judge(t *testing.T, v *verify.Verifier, b *bundle.Bundle, p 
 	}
 }
 
-// allocated is everything that f allocates.
+// allocated returns the number of bytes that f allocates.
 func allocated(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -80,8 +80,7 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// alive is the most of it that is on the heap at once, with a collector that
-// hardly lets anything lie.
+// alive returns the maximum size of the heap while f runs, with frequent garbage collections.
 func alive(f func()) uint64 {
 	defer debug.SetGCPercent(debug.SetGCPercent(1))
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
@@ -122,7 +121,7 @@ func (want outcome) check(t *testing.T, err error) {
 	}
 }
 
-// spelled are other encodings of a DER element, as BER allows them.
+// spelled returns other encodings of a DER element, which BER allows.
 func spelled(t testing.TB, der []byte) map[string][]byte {
 	var outer asn1.RawValue
 	if _, err := asn1.Unmarshal(der, &outer); err != nil {
@@ -145,9 +144,8 @@ func spelled(t testing.TB, der []byte) map[string][]byte {
 	}
 }
 
-// What BER allows and DER does not is refused wherever it stands: in the
-// certificate, in the timestamp, in the signature that was logged, and in the
-// log's promise.
+// TestBER checks that encodings of BER that DER excludes are refused everywhere: in the
+// certificate, in the timestamp, in the logged signature, and in the signed entry timestamp.
 func TestBER(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)
@@ -190,14 +188,14 @@ func TestBER(t *testing.T) {
 	}
 }
 
-// padded is an ECDSA signature whose first integer has a zero too many.
+// padded returns an ECDSA signature whose first integer has a superfluous zero.
 func padded(der []byte) []byte {
 	body := append([]byte{2, der[3] + 1, 0}, der[4:]...)
 	return append([]byte{0x30, byte(len(body))}, body...)
 }
 
-// Bundles that were put together by hand are held to the numbers as well, before
-// anything is made of the parts.
+// TestHandMadeNumbers checks that the limits also apply to bundles built by programs, before
+// their parts are decoded.
 func TestHandMadeNumbers(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)
@@ -228,8 +226,8 @@ func TestHandMadeNumbers(t *testing.T) {
 	outcome{verify.StepLog, verify.ThresholdLogs}.judge(t, v, &full, policy)
 }
 
-// Indices, sizes and times at the ends of their types: refused when they are
-// read, or when they are verified, and never a panic.
+// TestHostileNumbers checks that indices, sizes and times at the limits of their types are
+// refused by Parse or Verify without a panic.
 func TestHostileNumbers(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)
@@ -250,7 +248,7 @@ func TestHostileNumbers(t *testing.T) {
 			if err == nil {
 				_, err = v.Verify(b, fromBytes(artifact), trustAlice)
 			}
-			if member == "integratedTime" && value == `"1e3"` { // protobuf's way to write 1000, which nobody asks for here
+			if member == "integratedTime" && value == `"1e3"` { // valid in protobuf's JSON: 1000
 				continue
 			}
 			if refusal := new(verify.Error); !errors.As(err, &refusal) && !errors.Is(err, bundle.ErrMalformed) {
@@ -277,8 +275,8 @@ func TestHostileNumbers(t *testing.T) {
 	}
 }
 
-// headed gives the entry a checkpoint of a tree of this size, which holds it as
-// its last leaf, or says so.
+// headed sets the entry's checkpoint to one of a tree of this size, in which the entry is, or
+// claims to be, the last leaf.
 func (l *logServer) headed(t testing.TB, e *rekor.Entry, size uint64) {
 	t.Helper()
 	e.LogIndex, e.Proof.Index, e.Proof.Size = size-1, size-1, size
@@ -288,7 +286,7 @@ func (l *logServer) headed(t testing.TB, e *rekor.Entry, size uint64) {
 	}
 }
 
-// Times at the ends of the calendar, of whoever says them.
+// TestHostileTimes checks times at the limits of the calendar, from each source.
 func TestHostileTimes(t *testing.T) {
 	in := newInstance(t, "example.com")
 	first, last := time.Date(1, 1, 1, 0, 0, 1, 0, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
@@ -313,7 +311,7 @@ func TestHostileTimes(t *testing.T) {
 			})
 		}
 	}
-	// Text that looks like a time.
+	// Bytes that look like a time.
 	good := in.sign(t, artifact, order{})
 	for _, text := range []string{"00000101000000Z", "20260230050607Z", "20261304050607Z", "20260304250607Z", "20260304056007Z", "20260304050661Z", "20260304050607+", "2026030405060ZZ", "-0260304050607Z"} {
 		b := *good
@@ -325,8 +323,8 @@ func TestHostileTimes(t *testing.T) {
 	}
 }
 
-// JSON inside of what was logged and signed: bodies and statements with members
-// twice, unknown, deep and large.
+// TestHostileJSON checks bodies of log entries and statements with duplicate, unknown, deep and
+// large members.
 func TestHostileJSON(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)
@@ -380,7 +378,7 @@ func digestsOf(n int) string {
 	return strings.TrimSuffix(b.String(), ",")
 }
 
-// Large parts where large parts may be.
+// TestLargeParts checks large parts where they are allowed.
 func TestLargeParts(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)

@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// route is a path that has been verified at one time.
+// A route is a path that has been verified at one time.
 type route struct {
 	authority *authority
 	path      []*x509.Certificate
 }
 
-// chain takes step 3 at each of the times.
+// chain performs step 3 at each of the times.
 //
 // "The Verifier MUST perform certification path validation (RFC 5280 §6) of the
 // certificate chain with the pre-distributed Fulcio root certificate(s) as a
@@ -28,13 +28,13 @@ func (c *claim) chain() error {
 	if c.leaf == nil {
 		return nil
 	}
-	// RFC 5280 takes a certificate without usages to be for all of them.
+	// According to RFC 5280, a certificate without usages may be used for everything.
 	if c.leaf.KeyUsage != 0 && c.leaf.KeyUsage&x509.KeyUsageDigitalSignature == 0 ||
 		!slices.Contains(c.leaf.ExtKeyUsage, x509.ExtKeyUsageCodeSigning) {
 		return refuse(ChainUntrusted, "certificate is not for signing code")
 	}
-	// Package crypto/x509 does not know usernames as names; step 5 reads the
-	// extension, and refuses what it doesn't know.
+	// Package crypto/x509 does not support usernames as names. Step 5 parses the extension
+	// and refuses unknown names.
 	san := asn1.ObjectIdentifier{2, 5, 29, 17}
 	c.leaf.UnhandledCriticalExtensions = slices.DeleteFunc(c.leaf.UnhandledCriticalExtensions, san.Equal)
 	var found route
@@ -54,8 +54,8 @@ func (c *claim) chain() error {
 	return nil
 }
 
-// holds reports whether a path that was verified at one time is valid at another:
-// of RFC 5280's checks only the validity depends on the time.
+// holds reports whether a path that was verified at one time is valid at another. Of
+// RFC 5280's checks only the validity depends on the time.
 func (r route) holds(at time.Time) bool {
 	return r.authority != nil && r.authority.Validity.Contains(at) && validAt(r.path, at)
 }
@@ -64,7 +64,7 @@ func (r route) holds(at time.Time) bool {
 // time. If all refuse, it returns the refusal of an authority that knows the
 // certificate.
 //
-// Intermediates of an old bundle are on no path: an authority that the trusted
+// Intermediates of an old bundle are never used: an authority that the trusted
 // root has dropped stays dropped. "The Verifier SHOULD require that intermediate
 // certificates are distributed out-of-band as well. In this case, the Verifier
 // MUST remove certificates from the certificate chain that are not also found in

@@ -34,7 +34,7 @@ func TestCertificateAtTheTime(t *testing.T) {
 			t.Run(name, func(t *testing.T) { refused(t, err, verify.StepChain, c.code) })
 		}
 	}
-	// Every time must fit, not the first alone.
+	// Every time must be valid, not only the first.
 	b := in.sign(t, artifact, order{})
 	b.Timestamps = append(b.Timestamps, in.tsas[1].stamp(t, b.Signature(), signedAt.Add(time.Hour), false))
 	_, err := v.Verify(b, fromBytes(artifact), trustAlice)
@@ -47,11 +47,11 @@ func TestOtherAuthorities(t *testing.T) {
 
 	_, err := v.Verify(foreign.sign(t, artifact, order{}), fromBytes(artifact), trustAlice)
 	refused(t, err, verify.StepTimes, verify.OtherInstance)
-	// Its certificate alone is foreign.
+	// Only the certificate is from another instance.
 	_, err = v.Verify(in.sign(t, artifact, order{ca: &foreign.intermediate}), fromBytes(artifact), trustAlice)
 	refused(t, err, verify.StepChain, verify.ChainUntrusted)
 
-	// One that carries the trusted one's names and key identifier.
+	// An authority with the names and key identifier of the trusted one.
 	double := issue(t, caTemplate("example.com intermediate"), fixedKey(t, "double"), &foreign.ca)
 	double.cert.SubjectKeyId = in.intermediate.cert.SubjectKeyId
 	_, err = v.Verify(in.sign(t, artifact, order{ca: &double}), fromBytes(artifact), trustAlice)
@@ -69,8 +69,8 @@ func TestOtherAuthorities(t *testing.T) {
 	}
 }
 
-// Old bundles carry chains. Neither a root nor an intermediate that the bundle
-// alone brings counts: an authority could not be dropped otherwise.
+// TestEmbeddedChain checks that roots and intermediates that are only in an old bundle's chain
+// are not trusted. Otherwise an authority could not be dropped.
 func TestEmbeddedChain(t *testing.T) {
 	in, foreign := newInstance(t, "example.com"), newInstance(t, "example.net")
 	v := in.verifier(t)
@@ -100,7 +100,7 @@ func TestEmbeddedChain(t *testing.T) {
 	refused(t, err, verify.StepShape, verify.Malformed)
 }
 
-// A certificate for something else than signing code.
+// TestCertificateUsage checks that certificates for other usages than code signing are refused.
 func TestCertificateUsage(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)

@@ -28,14 +28,14 @@ const (
 	suiteIssuer = "https://token.actions.githubusercontent.com"
 )
 
-// suiteCase is one case of the conformance suite, as run.py reads it.
+// A suiteCase is a case of the conformance suite, as run.py reads it.
 type suiteCase struct {
 	name     string
 	raw      []byte
 	artifact []byte
 	root     []byte
 	policy   verify.Requirements
-	noPolicy error // the key is none
+	noPolicy error // why the key is invalid
 }
 
 func suiteCases(t testing.TB) []suiteCase {
@@ -90,7 +90,7 @@ func parseKey(raw []byte) ([]crypto.PublicKey, error) {
 	return []crypto.PublicKey{key}, err
 }
 
-// byFile and byDigest are the two ways in which the suite names the artifact.
+// byFile and byDigest return the artifact in the two forms of the suite.
 func (c suiteCase) byFile() verify.Artifact { return verify.FromReader(bytes.NewReader(c.artifact)) }
 
 func (c suiteCase) byDigest() verify.Artifact {
@@ -131,8 +131,8 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// The suite says which must be refused, not why. A verifier that refuses for
-// another reason than the one meant has not looked.
+// TestConformanceReasons checks the codes of the refusals. The suite does not specify them, but
+// a refusal for another reason would not test the intended check.
 func TestConformanceReasons(t *testing.T) {
 	want := map[string]verify.Code{
 		"bundle-from-wrong-instance_fail":                       verify.OtherInstance,

@@ -20,10 +20,10 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// What cosign 1 and 2 left, judged by the same steps.
+// Signatures in the form of cosign 1 and 2, verified by the same steps.
 
-// keptEntry is what cosign keeps of an entry of Rekor v1; answeredEntry what
-// the log's API says of it.
+// keptEntry returns an entry of Rekor v1 in the form that cosign stores. answeredEntry returns
+// it in the form of the log's response.
 func keptEntry(e rekor.Entry) []byte {
 	return fmt.Appendf(nil, `{"SignedEntryTimestamp":"%s","Payload":{"body":"%s","integratedTime":%d,"logIndex":%d,"logID":"%x"}}`,
 		b64(e.SignedEntryTimestamp), b64(e.CanonicalizedBody), e.IntegratedTime.Unix(), e.LogIndex, e.LogID)
@@ -45,7 +45,7 @@ func answeredEntry(t testing.TB, e rekor.Entry) []byte {
 	}}))(t)
 }
 
-// parts is a bundle in files.
+// parts returns the bundle as separate files.
 func parts(t testing.TB, b *bundle.Bundle) bundle.Detached {
 	t.Helper()
 	d := bundle.Detached{Signature: []byte(b64(b.Signature())), LogEntry: answeredEntry(t, b.Entries[0])}
@@ -62,7 +62,7 @@ func parts(t testing.TB, b *bundle.Bundle) bundle.Detached {
 	return d
 }
 
-// oneFile is the bundle that cosign 1 and 2 wrote of them.
+// oneFile returns the single-file bundle of cosign 1 and 2 with these parts.
 func oneFile(t testing.TB, d bundle.Detached, e rekor.Entry) *bundle.Bundle {
 	t.Helper()
 	signature := string(d.Signature)
@@ -73,7 +73,7 @@ func oneFile(t testing.TB, d bundle.Detached, e rekor.Entry) *bundle.Bundle {
 	return testkit.Must(bundle.Parse(raw))(t)
 }
 
-// legacyBundle is one whose parts cosign could have written.
+// legacyBundle returns a bundle whose parts cosign 1 or 2 could have written.
 func (in *instance) legacyBundle(t testing.TB, o order, content []byte) *bundle.Bundle {
 	t.Helper()
 	o.logs, o.tsas = []*logServer{}, []*stamper{}
@@ -117,14 +117,14 @@ func TestDetached(t *testing.T) {
 			judged(t, v, whole, policy)
 			policy.TimestampThreshold = 2
 			judged(t, v, whole, policy)
-			if policy.TimestampThreshold = 1; o.ca == nil { // the one file has no place for a chain
+			if policy.TimestampThreshold = 1; o.ca == nil { // the single-file form can't hold a chain
 				judged(t, v, oneFile(t, d, b.Entries[0]), policy)
 			}
 		})
 	}
 }
 
-// Each part of another signature, in place of the own.
+// TestDetachedSwapped checks that a part of another signature is refused.
 func TestDetachedSwapped(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)
@@ -170,7 +170,8 @@ func TestDetachedSwapped(t *testing.T) {
 	}
 }
 
-// A bundle of the public instance in cosign's files, and each part changed.
+// TestDetachedConformance checks a bundle of the public instance in the form of cosign's files,
+// and with each part changed.
 func TestDetachedConformance(t *testing.T) {
 	suiteCases(t) // or skips
 	c := readCase(t, filepath.Join(suite, "bundle-verify", "happy-path-v0.1"))

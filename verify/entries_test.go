@@ -17,9 +17,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
-// An entry of each kind belongs to a bundle when content, signature and
-// certificate are all the bundle's; with none, one or two of them it is another's,
-// however well the log has it.
+// TestEntryOfEachKindIsTheBundles checks for each kind of entry that it is refused unless its
+// content, signature and certificate are all equal to the bundle's, even if the log has it.
 func TestEntryOfEachKindIsTheBundles(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)
@@ -62,7 +61,7 @@ func TestEntryOfEachKindIsTheBundles(t *testing.T) {
 	}
 }
 
-// mixed is a bundle of one's content or another's, and likewise the signature.
+// mixed returns a bundle with the content and the signature each from mine or other.
 func mixed(mine, other *bundle.Bundle, shared int) *bundle.Bundle {
 	content, signature := other, other.Signature()
 	if shared&1 != 0 {
@@ -80,7 +79,7 @@ func mixed(mine, other *bundle.Bundle, shared int) *bundle.Bundle {
 	return &b
 }
 
-// hashedOf is a hashedrekord of whatever the bundle says, which no log would take.
+// hashedOf returns a hashedrekord with the bundle's values, unchecked. No log would accept it.
 func hashedOf(t testing.TB, in *instance, b *bundle.Bundle, signer rekor.Verifier) rekor.Entry {
 	t.Helper()
 	h := rekor.HashedRekord{Signature: b.Signature(), Verifier: signer}
@@ -92,7 +91,8 @@ func hashedOf(t testing.TB, in *instance, b *bundle.Bundle, signer rekor.Verifie
 	return in.hashed(t, h)
 }
 
-// An entry about an envelope is none about a message, and the other way round.
+// TestEntryOfTheOtherContent checks that the entry of an envelope is refused for a message, and
+// vice versa.
 func TestEntryOfTheOtherContent(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)
@@ -110,8 +110,8 @@ func TestEntryOfTheOtherContent(t *testing.T) {
 	posed.Entries = []rekor.Entry{in.hashed(t, rekor.HashedRekord{Digest: sum256(payload), Signature: message.Signature(), Verifier: signer(message)})}
 	_, err = v.Verify(&posed, fromBytes(artifact), trustAlice)
 	refused(t, err, verify.StepLog, verify.LogEntryMismatch)
-	// The message that is the envelope's encoding: signature and entry are good for
-	// both, so the content decides what is stated, and of what.
+	// The message is the envelope's encoding. Signature and entry are valid for both, so the
+	// content decides whether there is a statement, and which artifact was signed.
 	plain := *envelope
 	plain.Envelope, plain.Message = nil, &bundle.MessageSignature{Signature: envelope.Signature()}
 	if r, err := v.Verify(&plain, fromBytes(envelope.Envelope.PAE()), trustAlice); err != nil || r.Statement != nil {

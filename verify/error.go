@@ -10,7 +10,7 @@ import (
 	"github.com/hallmark-sign/hallmark/identity"
 )
 
-// Step is one of the nine steps of Verify.
+// A Step is one of the nine steps of Verify.
 type Step int
 
 // The steps, in their order.
@@ -35,8 +35,8 @@ func (s Step) String() string {
 	return names[s-1]
 }
 
-// Error is a refusal. Step is zero if a policy refused before the first step. Code is what to act on; Expected and Found are for people
-// and empty where there is nothing to compare.
+// An Error is a refusal. Step is zero if a policy refused before the first step. Programs
+// should act on Code. Expected and Found are for people, and empty if nothing was compared.
 type Error struct {
 	Step     Step
 	Code     Code
@@ -45,7 +45,7 @@ type Error struct {
 	Err      error // the cause; may be nil
 }
 
-// Error reads as a path: verifying bundle: log: checkpoint-invalid: ….
+// Error returns a text such as "verifying bundle: log: checkpoint-invalid: …".
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("verifying bundle: ")
@@ -75,11 +75,11 @@ func differ(code Code, expected, found string) error {
 	return &Error{Code: code, Expected: expected, Found: found}
 }
 
-// Code says why a bundle is refused. Codes are stable: programs and manuals
-// may name them.
+// A Code is the reason of a refusal. Codes are stable, so programs and manuals may refer to
+// them.
 type Code string
 
-// The codes; Meaning says what each means.
+// The codes. Meaning explains each.
 const (
 	Malformed               Code = "malformed"
 	OtherInstance           Code = "other-instance"
@@ -155,7 +155,7 @@ var meanings = []struct {
 	{TrustStale, "the policy asks for a trusted root that was fetched more recently"},
 }
 
-// Codes lists every code, in the order of the steps that give them.
+// Codes lists every code, in the order of the steps that return them.
 func Codes() []Code {
 	codes := make([]Code, len(meanings))
 	for i, m := range meanings {
@@ -174,8 +174,8 @@ func (c Code) Meaning() string {
 	return ""
 }
 
-// admits refuses an identity that the policy does not name. Of several matchers
-// the one that comes closest tells what is wrong.
+// admits refuses an identity that the policy does not name. The error describes the
+// difference from the closest matcher.
 func (r Requirements) admits(id identity.Identity) error {
 	var closest mismatch
 	for _, m := range r.Identities {
@@ -196,21 +196,21 @@ func (r Requirements) admits(id identity.Identity) error {
 	return refusal
 }
 
-// mismatch is a matcher and where an identity departs from it.
+// A mismatch is a matcher with the fields in which an identity differs from it.
 type mismatch struct {
 	identity.Matcher
 	differences []identity.Difference
 }
 
-// repositoryNames are the fields that change when a repository or its owner gets
-// another name. The numbers do not, and are never given to another (GitHub and
-// GitLab, documentation of their tokens' repository_id and project_id).
+// repositoryNames lists the fields that change when a repository or its owner is renamed.
+// The numbers do not change and are never reused (GitHub and GitLab, documentation of their
+// tokens' repository_id and project_id).
 var repositoryNames = []identity.Field{
 	identity.SignerURI, identity.SourceRepositoryURI, identity.SourceRepositoryOwnerURI, identity.ConfigURI,
 }
 
-// code tells a repository that was renamed from one that took its name, and both
-// from somebody else.
+// code returns RepositoryRenamed for a renamed repository, RepositoryReplaced for another
+// repository of that name, and IdentityMismatch otherwise.
 func (m mismatch) code() Code {
 	moved, other := false, len(m.differences) > 0
 	only := true
@@ -229,8 +229,8 @@ func (m mismatch) code() Code {
 	return IdentityMismatch
 }
 
-// fields names what differs of the build, in words; empty when the whole identity
-// says it better.
+// fields describes the differences of the build. It returns empty strings if the complete
+// identities should be shown instead.
 func (m mismatch) fields() (expected, found string) {
 	var want, got []string
 	for _, d := range m.differences {

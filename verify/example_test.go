@@ -32,7 +32,7 @@ func open(rootFile, bundleFile string) (*verify.Verifier, *bundle.Bundle, error)
 	return v, b, err
 }
 
-// Verify that an identity has signed a file.
+// This example verifies that an identity has signed a file.
 func ExampleVerifier_Verify() {
 	v, b, err := open("testdata/example/trusted_root.json", "testdata/example/release.bundle.json")
 	if err != nil {
@@ -56,7 +56,7 @@ func ExampleVerifier_Verify() {
 	// Output: alice@example.com at log index 0
 }
 
-// A digest stands for an artifact that is not at hand.
+// This example verifies an artifact by its digest.
 func ExampleFromDigest() {
 	v, b, err := open("testdata/example/trusted_root.json", "testdata/example/release.bundle.json")
 	if err != nil {
@@ -75,7 +75,7 @@ func ExampleFromDigest() {
 	// Output: <nil>
 }
 
-// A refusal has a step and a stable code.
+// This example shows the step and the stable code of a refusal.
 func ExampleError() {
 	v, b, err := open("testdata/example/trusted_root.json", "testdata/example/release.bundle.json")
 	if err != nil {

@@ -10,11 +10,11 @@ import (
 	"github.com/hallmark-sign/hallmark/identity"
 )
 
-// Outcome is how a step ended.
+// An Outcome is the outcome of a step.
 type Outcome int
 
-// The outcomes. NotReached: an earlier step has refused. NotAsked: the bundle
-// has nothing that the step is about, or the policy waives it.
+// The outcomes. NotReached means that an earlier step refused. NotAsked means that the
+// step does not apply to the bundle, or that the policy waives it.
 const (
 	NotReached Outcome = iota
 	Passed
@@ -27,16 +27,16 @@ func (o Outcome) String() string {
 	return [...]string{"not reached", "passed", "not asked", "refused"}[o]
 }
 
-// Seen is what a step saw, in words for people: what it rests on when it passed,
-// and what there was to see when it did not.
+// Seen describes a step for people. Facts are the facts on which the step was decided, also
+// if it was refused.
 type Seen struct {
 	Step    Step
 	Outcome Outcome
 	Facts   []string
 }
 
-// Explanation is a verification with what each of the nine steps saw. Exactly
-// one of Result and Err is set, as Verify gives them.
+// An Explanation is a verification with a description of each of the nine steps. Exactly one
+// of Result and Err is set, with the values that Verify returns.
 type Explanation struct {
 	Steps  []Seen
 	Result *Result
@@ -70,7 +70,7 @@ func (v *Verifier) Explain(b *bundle.Bundle, a Artifact, r Requirements) Explana
 	return e
 }
 
-// unasked returns why a step that passed has nothing to show.
+// unasked returns why a step that passed has no facts.
 func (c *claim) unasked(step Step) string {
 	switch {
 	case c.leaf == nil && (step == StepChain || step == StepSCT):
@@ -81,7 +81,7 @@ func (c *claim) unasked(step Step) string {
 	return "waived by the policy"
 }
 
-// saw returns the facts that a step was decided on.
+// saw returns the facts on which a step was decided.
 func (c *claim) saw(step Step) []string {
 	switch step {
 	case StepShape:

@@ -19,13 +19,13 @@ import (
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
-// harmless are the members of a bundle that prove nothing and that nothing rests
-// on: another value is as good.
+// harmless returns the bundle without the members that don't affect the result:
 //
-//   - publicKey.hint says which key to look for; the policy's keys decide.
+//   - publicKey.hint names a key, but the policy's keys decide.
 //   - signatures[].keyid does the same in an envelope (DSSE: "keyid … is not
 //     authenticated").
-//   - integratedTime of an entry of Rekor v2, or without promise, is not read.
+//   - integratedTime of an entry of Rekor v2, or of one without a signed entry timestamp, is
+//     not used.
 func harmless(b *bundle.Bundle) *bundle.Bundle {
 	c := *b
 	c.KeyHint = ""
@@ -44,7 +44,7 @@ func harmless(b *bundle.Bundle) *bundle.Bundle {
 	return &c
 }
 
-// flipCase is a bundle whose every byte is flipped.
+// A flipCase is a bundle whose bytes are flipped, one at a time.
 type flipCase struct {
 	b      *bundle.Bundle
 	policy verify.Requirements
@@ -64,8 +64,8 @@ func flipCases(t testing.TB, in *instance) map[string]flipCase {
 	}
 }
 
-// flipped judges mangled bytes. What is accepted must be the bundle as it was, or
-// differ in what is harmless; it is a refusal by a code otherwise.
+// flipped parses and verifies mangled bytes. It checks that they are refused with a code, or
+// are accepted and equal to the bundle except for harmless members.
 func flipped(t *testing.T, v *verify.Verifier, c flipCase, raw []byte, what string) (accepted bool) {
 	t.Helper()
 	b, err := bundle.Parse(raw)
@@ -91,8 +91,8 @@ func flipped(t *testing.T, v *verify.Verifier, c flipCase, raw []byte, what stri
 	return true
 }
 
-// Each byte of a bundle's JSON, flipped in several ways: the lowest bit, the
-// case of letters, and all of them.
+// TestEveryByteFlipped flips each byte of a bundle's JSON in several ways: the lowest bit, the
+// case of letters, and all bits.
 func TestEveryByteFlipped(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)
@@ -101,7 +101,7 @@ func TestEveryByteFlipped(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			raw := testkit.Must(c.b.Marshal())(t)
-			// What was written is read as it is compared with.
+			// Parsing normalizes the bundle for the comparison.
 			c.b = testkit.Must(bundle.Parse(raw))(t)
 			if !flipped(t, v, c, raw, "nothing flipped") {
 				t.Fatal("refused as it is")
@@ -151,8 +151,8 @@ func blobs(value any, path string, visit func(path string, raw []byte, set func(
 	}
 }
 
-// Each byte inside of each blob, flipped with the base64 around it kept good; and
-// each blob cut short, extended and emptied. Nothing of a blob is harmless.
+// TestEveryByteOfEveryBlobFlipped flips each byte of each base64 value, and truncates, extends
+// and empties each value. All of these must be refused.
 func TestEveryByteOfEveryBlobFlipped(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)

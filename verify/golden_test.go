@@ -27,7 +27,7 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/refusals.txt anew")
 
-// refusal is how a code comes about: a bundle, and what else is unusual.
+// A refusal is a case that results in a code: a bundle, and other unusual inputs.
 type refusal struct {
 	bundle   *bundle.Bundle
 	artifact []byte               // default: the artifact
@@ -37,7 +37,7 @@ type refusal struct {
 	digest   crypto.Hash          // the artifact is given as this digest
 }
 
-// repository is a build of a repository by name and number.
+// repository returns the identity of a build of a repository, with its name and number.
 func repository(name, id string) identity.Identity {
 	workflow := "https://github.com/" + name + "/.github/workflows/release.yml@refs/tags/v1"
 	return identity.Identity{
@@ -123,7 +123,7 @@ func refusals(t *testing.T, in, foreign *instance) map[verify.Code]refusal {
 	}
 }
 
-// forged is logged as it is, but its signature is of something else.
+// forged returns a bundle that is logged, but whose signature is over other content.
 func (in *instance) forged(t *testing.T) refusal {
 	b := in.sign(t, []byte("something else"), order{logs: []*logServer{}})
 	b.Message.Hash, b.Message.Digest = crypto.SHA256, sum256(artifact)
@@ -134,7 +134,8 @@ func (in *instance) forged(t *testing.T) refusal {
 	return refusal{bundle: b}
 }
 
-// falsePromise has an entry of Rekor v1 whose promise another key has signed.
+// falsePromise returns a bundle with an entry of Rekor v1 whose signed entry timestamp is by
+// another key.
 func (in *instance) falsePromise(t *testing.T) refusal {
 	b := in.sign(t, artifact, order{logs: []*logServer{}, tsas: []*stamper{}})
 	e := in.logs[0].entryV1(t, b, "hashedrekord", "0.0.1")
@@ -143,8 +144,8 @@ func (in *instance) falsePromise(t *testing.T) refusal {
 	return refusal{bundle: b}
 }
 
-// TestGolden: what people read of each refusal is as it was. A code without a case
-// fails.
+// TestGolden compares the text of each refusal with testdata. It fails for a code without a
+// case.
 func TestGolden(t *testing.T) {
 	in, foreign := newInstance(t, "example.com"), newInstance(t, "example.net")
 	cases := refusals(t, in, foreign)
@@ -209,8 +210,8 @@ func (c refusal) judge(t *testing.T, in *instance, code verify.Code) error {
 	return err
 }
 
-// TestExplain: the steps are told up to the one that refuses, and all nine of a
-// bundle that is good.
+// TestExplain checks that Explain reports the steps up to the one that refuses, and all nine
+// of a valid bundle.
 func TestExplain(t *testing.T) {
 	in, foreign := newInstance(t, "example.com"), newInstance(t, "example.net")
 	v := in.verifier(t)

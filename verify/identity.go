@@ -14,8 +14,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
-// identity takes step 5: either the certificate names an identity that the
-// requirements accept, or the requirements name keys and a key made the bundle.
+// identity performs step 5: either the certificate names an identity that the
+// requirements accept, or the requirements list keys and the bundle is signed with a key.
 //
 // "The Verifier MUST then check the certificate against the verification policy
 // … the Verifier SHOULD check the Issuer X.509 extension … at a minimum, and will
@@ -37,7 +37,7 @@ func (c *claim) identity() error {
 	return c.required.admits(id)
 }
 
-// keyed takes the policy's keys as those that may have signed.
+// keyed sets the policy's keys as candidates for the signature.
 func (c *claim) keyed() error {
 	if len(c.required.Keys) == 0 {
 		return differ(KeyMismatch, c.required.names(), "a signature with a key")
@@ -51,7 +51,7 @@ func (c *claim) keyed() error {
 	return nil
 }
 
-// names returns in words whom the requirements accept.
+// names describes the identities and keys that the requirements accept.
 func (r Requirements) names() string {
 	var all []string
 	for _, m := range r.Identities {

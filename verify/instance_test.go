@@ -43,13 +43,13 @@ func fixedKey(t testing.TB, label string) *ecdsa.PrivateKey {
 	return testkit.Must(ecdsa.ParseRawPrivateKey(elliptic.P256(), sum[:]))(t)
 }
 
-// certified is a certificate and its key.
+// A certified is a certificate and its key.
 type certified struct {
 	cert *x509.Certificate
 	key  crypto.Signer
 }
 
-// issue signs template with the issuer's key; without issuer it signs itself.
+// issue signs template with the issuer's key. Without an issuer, it is self-signed.
 func issue(t testing.TB, template *x509.Certificate, key crypto.Signer, issuer *certified) certified {
 	t.Helper()
 	if issuer == nil {
@@ -67,8 +67,8 @@ func caTemplate(name string) *x509.Certificate {
 	}
 }
 
-// logServer is a transparency log with its key at hand, for entries that an honest
-// log would not have.
+// A logServer is a transparency log with an accessible key, for entries that an honest log
+// would not accept.
 type logServer struct {
 	*rekorlog.Log
 	origin string
@@ -76,14 +76,14 @@ type logServer struct {
 	id     []byte
 }
 
-// stamper is a timestamp authority.
+// A stamper is a timestamp authority.
 type stamper struct {
 	signer *timestamp.Signer
 	chain  []*x509.Certificate
 }
 
-// instance is a small Sigstore: authority, CT log, two logs, two timestamp
-// authorities.
+// An instance is a small Sigstore instance: a certificate authority, a CT log, two
+// transparency logs and two timestamp authorities.
 type instance struct {
 	name         string
 	ca           certified // root
@@ -144,7 +144,7 @@ func newStamper(t testing.TB, name string) *stamper {
 	return &stamper{testkit.Must(timestamp.NewSigner(leaf.key, chain))(t), chain}
 }
 
-// stamp gives a token over the signature.
+// stamp returns a token over the signature.
 func (s *stamper) stamp(t testing.TB, signature []byte, at time.Time, embed bool) []byte {
 	t.Helper()
 	sum := sha256.Sum256(signature)
@@ -154,13 +154,13 @@ func (s *stamper) stamp(t testing.TB, signature []byte, at time.Time, embed bool
 	))(t)
 }
 
-// alone is an entry that is the only one of a tree, of whatever body.
+// alone returns an entry with this body that is the only one of a tree.
 func (l *logServer) alone(t testing.TB, kind, version string, body []byte) rekor.Entry {
 	t.Helper()
 	return l.aloneAs(t, l.origin, l.origin, kind, version, body)
 }
 
-// aloneAs does so with another origin and another name on the signature line.
+// aloneAs returns such an entry with another origin and another name on the signature line.
 func (l *logServer) aloneAs(t testing.TB, origin, name, kind, version string, body []byte) rekor.Entry {
 	t.Helper()
 	head := checkpoint.Checkpoint{Origin: origin, Size: 1, Root: tile.LeafHash(body)}
@@ -171,7 +171,7 @@ func (l *logServer) aloneAs(t testing.TB, origin, name, kind, version string, bo
 	}
 }
 
-// order is what is to be signed and how; zero fields stand for what is usual.
+// An order specifies a signature to make. Comments give the meaning of zero fields.
 type order struct {
 	key     crypto.Signer // P-256
 	keyed   bool          // no certificate
@@ -212,7 +212,7 @@ func (in *instance) complete(t testing.TB, o order) order {
 	return o
 }
 
-// sign makes a bundle as a client does.
+// sign returns a bundle like a client's.
 func (in *instance) sign(t testing.TB, artifact []byte, o order) *bundle.Bundle {
 	t.Helper()
 	o = in.complete(t, o)

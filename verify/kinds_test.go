@@ -28,8 +28,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
-// Every bundle that the specification allows is read and verified; with another
-// artifact each is refused.
+// Tests that every bundle that the specification allows is accepted, and refused with another
+// artifact.
 
 // The media types, and which of them have a chain.
 var mediaTypes = map[string]bundle.Version{
@@ -39,7 +39,7 @@ var mediaTypes = map[string]bundle.Version{
 	"application/vnd.dev.sigstore.bundle.v0.3+json":        bundle.V03,
 }
 
-// written is the bundle as JSON of another media type.
+// written returns the bundle as JSON of another media type.
 func written(t testing.TB, b *bundle.Bundle, mediaType string) []byte {
 	t.Helper()
 	plain := *b
@@ -60,7 +60,7 @@ func written(t testing.TB, b *bundle.Bundle, mediaType string) []byte {
 		delete(material, "certificate")
 		material["x509CertificateChain"] = map[string]any{"certificates": chain}
 	}
-	var entries []json.RawMessage // as old bundles have them, which Marshal does not write
+	var entries []json.RawMessage // in the form of old bundles, which Marshal does not write
 	for _, e := range b.Entries {
 		entries = append(entries, testkit.Must(e.Marshal())(t))
 	}
@@ -68,7 +68,7 @@ func written(t testing.TB, b *bundle.Bundle, mediaType string) []byte {
 	return testkit.Must(json.Marshal(tree))(t)
 }
 
-// evidence is what a log and the timestamp authorities say of a signature.
+// An evidence is a combination of log entry and timestamps.
 type evidence struct {
 	name     string
 	version  bundle.Version // least
@@ -79,7 +79,7 @@ type evidence struct {
 	entry    func(t testing.TB, in *instance, b *bundle.Bundle, signer rekor.Verifier) rekor.Entry
 }
 
-// v1 is an entry of Rekor v1 of the signer, with what spoil leaves.
+// v1 returns a function that makes an entry of Rekor v1, changed by spoil.
 func v1(kind, version string, spoil func(*rekor.Entry)) func(testing.TB, *instance, *bundle.Bundle, rekor.Verifier) rekor.Entry {
 	return func(t testing.TB, in *instance, b *bundle.Bundle, signer rekor.Verifier) rekor.Entry {
 		block := &pem.Block{Type: "CERTIFICATE", Bytes: signer.Certificate}
@@ -103,7 +103,7 @@ func v2Hashed(t testing.TB, in *instance, b *bundle.Bundle, signer rekor.Verifie
 	return testkit.Must(in.logs[0].Add(t.Context(), rekor.HashedRekord{Digest: digest, Signature: b.Signature(), Verifier: signer}))(t)
 }
 
-// v2DSSE is the kind that the specification has dropped.
+// v2DSSE returns an entry of the kind that the specification has removed.
 func v2DSSE(t testing.TB, in *instance, b *bundle.Bundle, signer rekor.Verifier) rekor.Entry {
 	verifier := fmt.Sprintf(`"x509Certificate":{"rawBytes":"%s"}`, b64(signer.Certificate))
 	if signer.Certificate == nil {
@@ -135,8 +135,8 @@ func evidences() []evidence {
 	return all
 }
 
-// Media type × message or envelope × certificate, chain or key × log entry ×
-// timestamp.
+// TestEveryBundle checks all combinations of media type, message or envelope, certificate,
+// chain or key, log entry and timestamp.
 func TestEveryBundle(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)
@@ -206,7 +206,7 @@ func judged(t *testing.T, v *verify.Verifier, b *bundle.Bundle, policy verify.Re
 	refused(t, err, step, code)
 }
 
-// algorithmKeys has a key for each row of the registry that signs.
+// algorithmKeys returns a key for each algorithm of the registry that can sign.
 func algorithmKeys(t testing.TB) map[string]crypto.Signer {
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
 	keys := map[string]crypto.Signer{
@@ -224,8 +224,8 @@ func algorithmKeys(t testing.TB) map[string]crypto.Signer {
 	return keys
 }
 
-// resigned is the bundle with a signature of this algorithm, and without
-// evidence.
+// resigned returns a bundle with a signature of this algorithm, without log entries and
+// timestamps.
 func resigned(t testing.TB, in *instance, key crypto.Signer, name string, o order) *bundle.Bundle {
 	t.Helper()
 	o.key, o.logs, o.tsas = key, []*logServer{}, []*stamper{}
@@ -244,8 +244,8 @@ func resigned(t testing.TB, in *instance, key crypto.Signer, name string, o orde
 	return b
 }
 
-// Each algorithm, for messages and envelopes, for certificates and keys, with a
-// log's word on it and without.
+// TestEveryAlgorithm checks each algorithm, for messages and envelopes, for certificates and
+// keys, with and without a log entry.
 func TestEveryAlgorithm(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)
@@ -253,7 +253,7 @@ func TestEveryAlgorithm(t *testing.T) {
 		alg := testkit.Must(sigalg.ByName(name))(t)
 		for _, payload := range [][]byte{nil, statementOf("sha256", sum256(artifact), "p")} {
 			if alg.Hash == 0 && payload == nil {
-				continue // a digest can't be verified so
+				continue // can't verify a digest
 			}
 			for _, keyed := range []bool{true, false} {
 				b := resigned(t, in, key, name, order{keyed: keyed, payload: payload})
@@ -303,8 +303,8 @@ func judgedUnlogged(t *testing.T, v *verify.Verifier, b *bundle.Bundle, policy v
 	refused(t, err, verify.StepSignature, verify.SignatureInvalid)
 }
 
-// A log's word on the algorithm is taken at its word: a signature in the other
-// encoding of the same key is not what was logged.
+// TestOtherEncodingThanLogged checks that only the logged algorithm is accepted: a signature by
+// the same key with another encoding is refused.
 func TestOtherEncodingThanLogged(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)
@@ -319,8 +319,8 @@ func TestOtherEncodingThanLogged(t *testing.T) {
 	refused(t, err, verify.StepSignature, verify.SignatureInvalid)
 }
 
-// SCTs with extensions, of whatever content: they are signed, and part of what is
-// compared.
+// TestSCTExtensions checks SCTs with extensions of any content, which are part of the signed
+// data.
 func TestSCTExtensions(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)
@@ -354,7 +354,7 @@ func (in *instance) certifyWith(t testing.TB, o order, signed, carried []byte) *
 	})
 }
 
-// template is what the authority certifies of an order.
+// template returns the certificate template of an order.
 func (in *instance) template(t testing.TB, o order) *x509.Certificate {
 	t.Helper()
 	return &x509.Certificate{
@@ -366,8 +366,8 @@ func (in *instance) template(t testing.TB, o order) *x509.Certificate {
 
 func unchanged(*x509.Certificate) {}
 
-// promised issues a certificate after a change to what it says, with what list
-// makes of its precertificate as the extension of SCTs; nil is none.
+// promised issues a certificate after a change of its template. The extension of SCTs has the
+// content that list returns for the precertificate, and is absent if list is nil.
 func (in *instance) promised(t testing.TB, o order, change func(*x509.Certificate), list func(sct.Precert) []byte) *x509.Certificate {
 	t.Helper()
 	template := in.template(t, o)
@@ -381,7 +381,7 @@ func (in *instance) promised(t testing.TB, o order, change func(*x509.Certificat
 	return issue(t, template, o.key, o.ca).cert
 }
 
-// signedBy is a bundle of this certificate, which the log has.
+// signedBy returns a bundle with this certificate and a log entry.
 func (in *instance) signedBy(t testing.TB, certificate []byte) *bundle.Bundle {
 	t.Helper()
 	b := in.sign(t, artifact, order{logs: []*logServer{}})
@@ -390,7 +390,7 @@ func (in *instance) signedBy(t testing.TB, certificate []byte) *bundle.Bundle {
 	return b
 }
 
-// trustSigner are the keys of a policy for what sign makes with a key.
+// trustSigner returns the keys of a policy that accepts bundles of sign with a key.
 func trustSigner(t testing.TB) []crypto.PublicKey {
 	return []crypto.PublicKey{fixedKey(t, "signer").Public()}
 }

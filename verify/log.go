@@ -20,8 +20,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// log takes step 6: logs of the trusted root have the bundle's entry. Entries of
-// other logs are ignored; entries of the root's logs must verify.
+// log performs step 6: logs of the trusted root contain the bundle's entry. Entries of
+// other logs are ignored; entries of the trusted root's logs must verify.
 //
 // "To verify an entry, a client: 1. verifies the signature of the checkpoint
 // against the server's public key and the expected server name … 2. verifies the
@@ -44,7 +44,7 @@ func (c *claim) log() error {
 		}
 		verified := *e.Entry
 		if !e.promised {
-			verified.IntegratedTime = time.Time{} // which anybody can have written
+			verified.IntegratedTime = time.Time{} // unauthenticated
 		}
 		c.result.Entries = append(c.result.Entries, Entry{verified, e.log.Log, witnesses})
 		logs = append(logs, logParty(e.log.Log))
@@ -66,7 +66,7 @@ func (c *claim) log() error {
 // included verifies that a log of the root has the entry. The signed entry
 // timestamp alone is enough for bundles of v0.1, "which may contain an inclusion
 // promise and not an inclusion proof. In this case, the client MUST validate the
-// promise." (sigstore_bundle.proto) What proof there is must hold.
+// promise." (sigstore_bundle.proto) A proof must always verify.
 func (c *claim) included(e *entry) error {
 	switch {
 	case e.Proof == nil && e.promised && c.bundle.Version <= bundle.V01:
@@ -140,7 +140,7 @@ func (e *entry) cosigned(by checkpoint.Key) bool {
 }
 
 // checkpoint opens the checkpoint with the key of a log that was valid at the
-// signature's times; a promise has chosen the log in step 2 already.
+// signature's times. If there is a signed entry timestamp, step 2 has selected the log.
 func (c *claim) checkpoint(e *entry) (head checkpoint.Checkpoint, err error) {
 	logs := e.logs
 	if e.promised {
@@ -166,9 +166,9 @@ func (c *claim) checkpoint(e *entry) (head checkpoint.Checkpoint, err error) {
 	return checkpoint.Checkpoint{}, err
 }
 
-// outside finds a time of the signature at which the log's key did not count. A
-// signature without trusted time may be of any time: then only a log counts that has
-// begun and has not been ended.
+// outside returns a time of the signature at which the log's key was not valid, if any. A
+// signature without trusted time may be of any time, so the log must have started and must
+// not have an end.
 func (c *claim) outside(l *log) (string, bool) {
 	if len(c.result.Times) == 0 && (l.Validity.Start.IsZero() || !l.Validity.End.IsZero()) {
 		return "no trusted time", true
@@ -181,8 +181,8 @@ func (c *claim) outside(l *log) (string, bool) {
 	return "", false
 }
 
-// openV2 opens a checkpoint that names its log by address: origin and signature
-// line carry the same name, and it is the log's.
+// openV2 opens a checkpoint of Rekor v2: origin and signature line must contain the host name
+// of the log.
 //
 //	log2025-1.rekor.sigstore.dev
 //	736
@@ -199,8 +199,8 @@ func (l *log) openV2(envelope []byte) (checkpoint.Checkpoint, error) {
 	return head, err
 }
 
-// openV1 opens a checkpoint of Rekor v1, whose origin is a host name of the log's
-// own and a tree: the key's hint decides who signed.
+// openV1 opens a checkpoint of Rekor v1. Its origin is a host name chosen by the log and a tree
+// ID, so the signer is found by the key hint.
 //
 //	rekor.sigstore.dev - 1193050959916656506
 func (l *log) openV1(envelope []byte) (checkpoint.Checkpoint, error) {
@@ -218,13 +218,12 @@ func (l *log) openV1(envelope []byte) (checkpoint.Checkpoint, error) {
 	return head, err
 }
 
-// matchEntry holds the entry to the bundle: digest, signature and key are each
-// compared.
+// matchEntry compares the entry with the bundle: digest, signature and key.
 //
 // "1. The signature from the parsed body is the same as the provided signature.
 // 2. The key or certificate from the parsed body is the same as in the input
 // certificate. 3. The “subject” of the parsed body matches the artifact." (client
-// specification §4.4) For an envelope in Rekor v2 the last is the digest of its
+// specification §4.4) For an envelope in Rekor v2, the third item is the digest of its
 // pre-authentication encoding (Rekor v2 specification §6.1.4).
 func (c *claim) matchEntry(e *entry) error {
 	if e.Kind != e.body.Kind || e.Version != e.body.Version {
@@ -269,7 +268,7 @@ func (c *claim) matchVerifier(logged rekor.Verifier) error {
 	return differ(KeyMismatch, c.required.names(), found)
 }
 
-// matchContent compares what was signed: the artifact or the envelope.
+// matchContent compares the signed content: the artifact or the envelope.
 func (c *claim) matchContent(body rekor.Body) error {
 	if body.Data.Hash != 0 {
 		return c.matchData(body.Data)
@@ -284,9 +283,8 @@ func (c *claim) matchContent(body rekor.Body) error {
 	return nil
 }
 
-// matchData compares the digest of a hashedrekord. Where the bundle states the
-// same digest, entry and bundle agree and the artifact is another one, which
-// step 7 refuses.
+// matchData compares the digest of a hashedrekord. If the bundle contains the same digest,
+// the entry belongs to the bundle, and step 7 refuses the artifact.
 func (c *claim) matchData(logged rekor.Digest) error {
 	digest, err := c.signedDigest(logged.Hash)
 	if refusal := new(Error); errors.As(err, &refusal) {

@@ -21,8 +21,8 @@ import (
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
-// opensslStamp is a token of openssl ts over the signature, which names its
-// certificate by this hash.
+// opensslStamp returns a token of openssl ts over the signature. The token identifies its
+// certificate with this hash.
 func opensslStamp(t *testing.T, openssl string, tsa certified, signature []byte, hash string, embed bool) []byte {
 	t.Helper()
 	dir := t.TempDir()
@@ -49,7 +49,7 @@ func opensslStamp(t *testing.T, openssl string, tsa certified, signature []byte,
 	return testkit.Must(os.ReadFile(filepath.Join(dir, "reply")))(t)
 }
 
-// stampingCertificate certifies key for time-stamping from now on.
+// stampingCertificate certifies key for timestamping from now on.
 func stampingCertificate(t testing.TB, key crypto.Signer, root *certified) certified {
 	t.Helper()
 	usage := testkit.Must(asn1.Marshal([]asn1.ObjectIdentifier{{1, 3, 6, 1, 5, 5, 7, 3, 8}}))(t)
@@ -60,7 +60,7 @@ func stampingCertificate(t testing.TB, key crypto.Signer, root *certified) certi
 	}, key, root)
 }
 
-// Tokens of another implementation, whose certificates are named by SHA-1 and by
+// TestOpenSSLTimestamps checks tokens of OpenSSL that identify their certificate by SHA-1 or
 // SHA-2, with the certificate in the token or in the trusted root.
 func TestOpenSSLTimestamps(t *testing.T) {
 	openssl, err := exec.LookPath("openssl")

@@ -22,7 +22,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
-// The entries of Rekor v1, made by hand: hallmark's own log does not make them.
+// Entries of Rekor v1, built here because hallmark's log does not make them.
 
 func b64(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
 
@@ -30,10 +30,10 @@ func pemOf(der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
-// bodyV1 is the body that Rekor v1 would have of the bundle.
+// bodyV1 returns the body of Rekor v1 for the bundle.
 func bodyV1(b *bundle.Bundle, kind string) []byte { return bodyV1By(b, kind, pemOf(b.Certificates[0])) }
 
-// bodyV1By is one with this certificate or key, in PEM.
+// bodyV1By returns a body with this certificate or key, in PEM.
 func bodyV1By(b *bundle.Bundle, kind string, signer []byte) []byte {
 	sig, verifier := b64(b.Signature()), b64(signer)
 	switch kind {
@@ -61,7 +61,7 @@ func (l *logServer) promise(t testing.TB, e *rekor.Entry, at time.Time) {
 	e.SignedEntryTimestamp = testkit.Must(alg.Sign(rand.Reader, l.key, []byte(payload)))(t)
 }
 
-// entryV1 has proof, checkpoint and promise.
+// entryV1 returns an entry with proof, checkpoint and signed entry timestamp.
 func (l *logServer) entryV1(t testing.TB, b *bundle.Bundle, kind, version string) rekor.Entry {
 	t.Helper()
 	e := l.aloneAs(t, l.origin+" - 1193050959916656506", l.origin, kind, version, bodyV1(b, kind))
@@ -99,8 +99,8 @@ func TestRekorV1(t *testing.T) {
 	}
 }
 
-// v0.1 lives on the promise alone; later bundles need the proof, and what proof
-// there is must hold.
+// TestRekorV1Promises checks that a signed entry timestamp is enough for v0.1, that later
+// bundles need a proof, and that a proof must always verify.
 func TestRekorV1Promises(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v, l := in.verifier(t), in.logs[0]
@@ -123,7 +123,7 @@ func TestRekorV1Promises(t *testing.T) {
 		"other time":                 {bundle.V03, func(e *rekor.Entry) { e.IntegratedTime = e.IntegratedTime.Add(time.Second) }, verify.StepTimes, verify.LogPromiseInvalid},
 		"time before the log":        {bundle.V03, func(e *rekor.Entry) { l.promise(t, e, signedAt.AddDate(-1, 0, 0)) }, verify.StepTimes, verify.LogUnknown},
 		"time after the certificate": {bundle.V03, func(e *rekor.Entry) { l.promise(t, e, signedAt.Add(time.Hour)) }, verify.StepChain, verify.CertificateExpired},
-		// The time is a mere claim where nobody has signed it.
+		// The time is a mere claim if it is not signed.
 		"no promise": {bundle.V03, func(e *rekor.Entry) { e.SignedEntryTimestamp = nil }, verify.StepTimes, verify.TimestampMissing},
 		// A log may be known by another name than its address.
 		"other host name": {bundle.V03, func(e *rekor.Entry) {
@@ -148,7 +148,8 @@ func TestRekorV1Promises(t *testing.T) {
 	}
 }
 
-// The time in an entry of Rekor v2 is nobody's word, promise or not.
+// TestRekorV2HasNoTime checks that the time in an entry of Rekor v2 is ignored, with or without
+// a signed entry timestamp.
 func TestRekorV2HasNoTime(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v, b := in.verifier(t), in.sign(t, artifact, order{tsas: []*stamper{}})
@@ -196,24 +197,25 @@ func TestRekorV2Refusals(t *testing.T) {
 			refused(t, err, verify.StepLog, c.code)
 		})
 	}
-	// An entry of another instance's log does no harm beside the own.
+	// An additional entry of another instance's log is ignored.
 	b := in.sign(t, artifact, order{logs: []*logServer{in.logs[0], foreign.logs[0]}})
 	if r, err := v.Verify(b, fromBytes(artifact), trustAlice); err != nil || len(r.Entries) != 1 {
 		t.Errorf("beside another instance's: %+v, %v", r, err)
 	}
-	// A log whose time was over.
+	// A log whose validity had ended.
 	root := *in.root
 	root.Logs = []trust.Log{in.root.Logs[0]}
 	root.Logs[0].Validity.End = signedAt.Add(-time.Second)
 	_, err := testkit.Must(verify.New(&root))(t).Verify(b, fromBytes(artifact), trustAlice)
 	refused(t, err, verify.StepLog, verify.LogUnknown)
-	// One without address can't have checkpoints.
+	// A log without a base URL can't have checkpoints.
 	root.Logs[0].Validity.End, root.Logs[0].BaseURL = time.Time{}, ""
 	_, err = testkit.Must(verify.New(&root))(t).Verify(b, fromBytes(artifact), trustAlice)
 	refused(t, err, verify.StepLog, verify.CheckpointInvalid)
 }
 
-// Keys of 384 bits that signed a SHA-256: old, deprecated and in the log.
+// TestOlderAlgorithm checks the deprecated combination of a 384-bit key with SHA-256, which is
+// accepted if a log has verified it.
 func TestOlderAlgorithm(t *testing.T) {
 	in := newInstance(t, "example.com")
 	key := testkit.Must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))(t)
@@ -227,7 +229,7 @@ func TestOlderAlgorithm(t *testing.T) {
 			t.Errorf("got %+v, %v", r, err)
 		}
 	}
-	// Without a log that says so the key's own hash counts.
+	// Without a log entry, the key must use its default hash.
 	policy := trustAlice
 	policy.NoLogUnsafe = true
 	b.Timestamps, b.Entries = [][]byte{in.tsas[0].stamp(t, b.Signature(), signedAt, false)}, nil

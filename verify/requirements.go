@@ -12,54 +12,49 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 )
 
-// Requirements lists what a bundle must prove. The zero value accepts nothing: it
-// names nobody.
+// Requirements lists the requirements on a bundle. The zero value accepts nothing, since it
+// lists no identities and no keys.
 //
-// A bundle with a certificate is held to Identities, one with a key to Keys;
-// neither ever satisfies the other.
+// A bundle with a certificate must match Identities, and one with a key must match Keys.
 type Requirements struct {
 	Identities []identity.Matcher // any one of them
 	Keys       []crypto.PublicKey // any one of them, each with its algorithm of the registry
 
-	// PredicateTypes are what attestations may state, compared byte for byte.
-	// Empty allows any, and signatures over the artifact's bytes, which state
-	// nothing.
+	// PredicateTypes lists the accepted predicate types of attestations, compared byte for
+	// byte. Empty accepts any type, and signatures over the artifact's bytes.
 	PredicateTypes []string
 
-	// LogThreshold is how many distinct logs must have the entry; 0 means 1.
+	// LogThreshold is the number of distinct logs that must contain the entry; 0 means 1.
 	LogThreshold int
 
-	// TimestampThreshold is how many distinct sources must say when the
-	// signature existed: timestamp authorities, and logs of Rekor v1 by their
-	// signed entry timestamps. 0 means 1.
+	// TimestampThreshold is the required number of distinct sources of time: timestamp
+	// authorities, and logs of Rekor v1 by their signed entry timestamps. 0 means 1.
 	TimestampThreshold int
 
-	// WitnessPolicies say which witnesses must have cosigned the checkpoint of each entry,
-	// each of the logs that it covers: one that they have seen the log has shown to
-	// others too.
+	// WitnessPolicies lists witness policies. For each log a policy covers, the checkpoint of
+	// every entry must carry cosignatures from a quorum of its witnesses.
 	WitnessPolicies []checkpoint.WitnessPolicy
 
-	// AnyIdentityUnsafe accepts every identity that the root's authorities
-	// certify: anyone who can log in. It is for looking at a bundle, where the
-	// identity is the question.
+	// AnyIdentityUnsafe accepts every identity that the trusted root's authorities certify:
+	// anyone who can log in. It is for inspecting a bundle whose signer is unknown.
 	AnyIdentityUnsafe bool
 
-	// SkipSCTUnsafe accepts certificates that no CT log has promised to show, for
-	// private authorities without a CT log. Misissue then stays unseen.
+	// SkipSCTUnsafe accepts certificates without an SCT, for private authorities without a
+	// CT log. Misissued certificates are then not detected.
 	SkipSCTUnsafe bool
 
-	// NoLogUnsafe accepts bundles without log entry, for places that keep
-	// signatures out of logs. A stolen key or identity then leaves no trace. An
-	// entry that is there must still verify.
+	// NoLogUnsafe accepts bundles without a log entry, for organizations that keep
+	// signatures out of logs. The use of a stolen key or identity then leaves no trace. An
+	// existing entry must still verify.
 	NoLogUnsafe bool
 
-	// NoTimestampUnsafe accepts bundles with a key and without trusted time, as
-	// keys have no end of validity here. A certificate always needs the time.
+	// NoTimestampUnsafe accepts bundles with a key and without trusted time, since keys don't
+	// expire here. A certificate always requires a time.
 	NoTimestampUnsafe bool
 }
 
-// Time is a time at which the signature existed, and who says so: exactly one
-// of Authority and Log is set.
+// A Time is a time at which the signature existed, with its source: exactly one of Authority
+// and Log is set.
 type Time struct {
 	Time      time.Time
 	Authority *trust.Authority // by an RFC 3161 token
@@ -74,7 +69,7 @@ func (t Time) Source() string {
 	return t.Log.BaseURL
 }
 
-// Entry is a verified log entry and the log that has it.
+// An Entry is a verified log entry and the log that contains it.
 type Entry struct {
 	rekor.Entry
 	Log       *trust.Log
@@ -83,8 +78,8 @@ type Entry struct {
 
 func threshold(n int) int { return max(n, 1) }
 
-// party tells sources apart that must be distinct. Two are one when either
-// their name or their key is.
+// A party identifies a source. Two sources are distinct only if both their names and their
+// keys differ.
 type party struct{ name, key string }
 
 // distinct counts the parties of the largest choice in which no two share a name

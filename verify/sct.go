@@ -10,7 +10,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sct"
 )
 
-// sct takes step 4: at least one CT log has promised to include the certificate.
+// sct performs step 4: at least one CT log has promised to include the certificate.
 //
 // "the Verifier MUST extract the SignedCertificateTimestamp embedded in the leaf
 // certificate, and verify it as in RFC 6962 §3.2, using the verification key
@@ -50,7 +50,7 @@ func (c *claim) sct() error {
 	return refuse(SCTMissing, "%d timestamps in the certificate, none of a CT log of the trusted root", len(stamps))
 }
 
-// promise is a signed certificate timestamp that has verified.
+// A promise is a verified signed certificate timestamp.
 type promise struct {
 	at  time.Time
 	log *trust.Log

@@ -10,18 +10,18 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 )
 
-// entry is a log entry of a log that the root knows.
+// An entry is a log entry of a log in the trusted root.
 type entry struct {
 	*rekor.Entry
 	body     rekor.Body
-	v2       bool   // of Rekor v2: proof and checkpoint are all there is
+	v2       bool   // of Rekor v2: has a proof and a checkpoint, but no signed entry timestamp
 	logs     []*log // with this ID; more than one only with several windows
 	log      *log   // whose key has verified
 	promised bool   // by a signed entry timestamp that has verified
 }
 
-// shape takes step 1: the certificate and the entries, which bundle.Parse leaves
-// encoded, are well-formed.
+// shape performs step 1: the certificate and the entries, which bundle.Parse does not
+// decode, are well-formed.
 //
 // "A sequence of one or more X.509 certificates, of which the first member MUST be
 // a leaf certificate conveying the signing key." (sigstore_bundle.proto)
@@ -48,8 +48,7 @@ func (c *claim) shape() error {
 	return nil
 }
 
-// checkContent holds bundles that were put together by hand to what
-// bundle.Parse guarantees.
+// checkContent checks the guarantees of bundle.Parse for bundles built by programs.
 func checkContent(b *bundle.Bundle) error {
 	switch {
 	case b == nil || (b.Message == nil) == (b.Envelope == nil):
@@ -62,7 +61,7 @@ func checkContent(b *bundle.Bundle) error {
 	return checkNumbers(b)
 }
 
-// checkNumbers looks at limits before anything is made of the parts.
+// checkNumbers checks the limits before the parts are decoded.
 func checkNumbers(b *bundle.Bundle) error {
 	for _, part := range []struct {
 		name    string
@@ -85,8 +84,8 @@ func checkNumbers(b *bundle.Bundle) error {
 	return nil
 }
 
-// openEntry parses an entry's body. An entry of an unknown log is left out: it
-// can prove nothing, so nothing about it matters.
+// openEntry parses an entry's body. It ignores an entry of an unknown log, which can't prove
+// anything.
 func (c *claim) openEntry(e *rekor.Entry) error {
 	logs := c.logs[string(e.LogID)]
 	if len(logs) == 0 {
@@ -100,8 +99,8 @@ func (c *claim) openEntry(e *rekor.Entry) error {
 	return nil
 }
 
-// isV2 tells the generation of an entry by the body, which the log has signed,
-// not by what the bundle says of it.
+// isV2 reports whether an entry is of Rekor v2. It uses the body, which the log has signed,
+// and not the bundle's unauthenticated fields.
 func isV2(body rekor.Body) bool {
 	return body.Kind != "intoto" && strings.HasPrefix(body.Version, "0.0.2")
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
-// signature takes step 7: the key has signed the artifact or the envelope.
+// signature performs step 7: the key has signed the artifact or the envelope.
 //
 // "The Verifier MUST verify the provided signature for the constructed payload
 // against the key in the leaf of the certificate chain." (client specification
@@ -128,7 +128,7 @@ func (c *claim) messageHashes() []crypto.Hash {
 		}
 	}
 	for _, key := range c.keys {
-		algorithms, _ := c.algorithms(key) // the signature step tells what is wrong with a key
+		algorithms, _ := c.algorithms(key) // the signature step reports an invalid key
 		for _, alg := range algorithms {
 			hashes = append(hashes, alg.Hash)
 		}
@@ -136,7 +136,7 @@ func (c *claim) messageHashes() []crypto.Hash {
 	return hashes
 }
 
-// signedDigest returns the digest of what the signature is over.
+// signedDigest returns the digest of the signed content.
 func (c *claim) signedDigest(hash crypto.Hash) ([]byte, error) {
 	if c.bundle.Message != nil {
 		return c.artifactDigest(hash)

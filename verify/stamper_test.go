@@ -15,7 +15,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/timestamp"
 )
 
-// sibling is another stamper under the root of the instance's first one.
+// sibling returns another stamper under the root of the instance's first one.
 func (in *instance) sibling(t testing.TB) *stamper {
 	t.Helper()
 	root := certified{in.tsas[0].chain[1], fixedKey(t, "tsa-log1."+in.name+" root")}
@@ -28,8 +28,9 @@ func (in *instance) sibling(t testing.TB) *stamper {
 	return &stamper{testkit.Must(timestamp.NewSigner(leaf.key, chain))(t), chain}
 }
 
-// Where the root names the signer of an authority, no other that the same root
-// has certified is one: it may have been dropped for a reason.
+// TestSiblingOfTimestampAuthority checks that if the trusted root lists a timestamp authority's
+// certificate, another one of the same issuer is refused. It may have been dropped for a
+// reason.
 func TestSiblingOfTimestampAuthority(t *testing.T) {
 	in := newInstance(t, "example.com")
 	b := in.sign(t, artifact, order{})

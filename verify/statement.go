@@ -11,8 +11,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
-// statement takes step 8: the attestation is about the artifact, and its type is
-// one that the requirements allow.
+// statement performs step 8: the attestation is about the artifact, and the requirements
+// allow its type.
 //
 // "there exists at least one (alg, value) in s.digest where alg is in
 // acceptableDigestAlgorithms AND hash(alg, artifactToVerify) == hexDecode(value)"
@@ -40,7 +40,7 @@ func (c *claim) statement() error {
 }
 
 // subject finds the artifact among the statement's subjects, by every hash that
-// they are named with.
+// they use.
 func (c *claim) subject(s intoto.Statement) error {
 	hashes := subjectHashes(s)
 	if len(hashes) == 0 {
@@ -78,7 +78,7 @@ func subjectHashes(s intoto.Statement) []crypto.Hash {
 	return hashes
 }
 
-// subjectNames returns the first subjects, in words.
+// subjectNames returns the names of the first subjects.
 func subjectNames(s intoto.Statement) string {
 	var names []string
 	for _, subject := range s.Subject[:min(len(s.Subject), 3)] {

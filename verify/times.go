@@ -14,13 +14,13 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/timestamp"
 )
 
-// times takes step 2: when the signature existed.
+// times performs step 2: it finds the times at which the signature existed.
 //
 // "First, establish a time for the signature. This timestamp is required to
 // validate the certificate chain, so this step comes first." (client
-// specification §4.2.) Of the log's times only the one in a signed entry
-// timestamp counts, which Rekor v1 gives: "Rekor v2 does not act as a
-// timestamping authority" (Rekor v2 specification §4.2).
+// specification §4.2.) A log's time is only trusted in a signed entry timestamp of
+// Rekor v1: "Rekor v2 does not act as a timestamping authority" (Rekor v2
+// specification §4.2).
 func (c *claim) times() error {
 	var sources []party
 	for i := range c.entries {
@@ -50,9 +50,9 @@ func (c *claim) times() error {
 	return c.enoughTimes(sources, untrusted)
 }
 
-// enoughTimes holds the times to the policy: "whether to require signed
-// timestamp(s) …, and, if so, how many" (client specification §4). untrusted is
-// why one did not count.
+// enoughTimes checks the number of times against the policy: "whether to require signed
+// timestamp(s) …, and, if so, how many" (client specification §4). untrusted is the
+// reason why a timestamp was ignored.
 func (c *claim) enoughTimes(sources []party, untrusted error) error {
 	found, want := distinct(sources), threshold(c.required.TimestampThreshold)
 	switch {
@@ -90,7 +90,7 @@ func (e *entry) verifyPromise() error {
 	return err
 }
 
-// source says who made a timestamp, or why nobody who counts did.
+// A source is the authority that made a timestamp, or the reason why it is not trusted.
 type source struct {
 	party party
 	err   error
@@ -98,8 +98,9 @@ type source struct {
 
 // verifyTimestamp verifies a token "with the raw bytes of the signature as the
 // timestamped data. … If verification or timestamp parsing fails, the Verifier
-// MUST abort." (client specification §4.2.1.) An error means that; a Time without
-// authority that the token is of none of the root's, and is as good as absent.
+// MUST abort." (client specification §4.2.1.) An error means that. A Time without an
+// authority means that none of the trusted root's authorities made the token, which is then
+// ignored.
 func (c *claim) verifyTimestamp(raw []byte) (Time, source, error) {
 	token, err := timestamp.ParseResponse(raw)
 	if err != nil {
@@ -140,8 +141,7 @@ func (c *claim) verifyTimestamp(raw []byte) (Time, source, error) {
 	return Time{}, source{err: err}, nil
 }
 
-// stamper finds the certificate that the token names as its signer's, among the
-// root's and those in the token.
+// stamper finds the signer's certificate of the token in the trusted root or in the token.
 func (c *claim) stamper(token *timestamp.Token) *x509.Certificate {
 	for _, certs := range [][]*x509.Certificate{c.stampers, token.Certificates} {
 		if i := slices.IndexFunc(certs, token.Names); i >= 0 {

@@ -21,10 +21,10 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
-// Verify decides whether b proves of a what r asks. A refusal is an *Error; any
-// other error reports that the artifact could not be read (see [ErrArtifactRead])
-// or that v was not made by [New], and decides nothing. The artifact is read at
-// most once, and not at all when b is refused before.
+// Verify verifies that b is a bundle for a that meets r. A refusal is an [*Error]. Any
+// other error means that there is no decision: the artifact could not be read (see
+// [ErrArtifactRead]), or v was not made by [New]. The artifact is read at most once, and
+// not at all if b is refused first.
 func (v *Verifier) Verify(b *bundle.Bundle, a Artifact, r Requirements) (*Result, error) {
 	c := &claim{Verifier: v, bundle: b, artifact: a, required: r}
 	if err := c.run(func(Step, error) {}); err != nil {
@@ -33,8 +33,7 @@ func (v *Verifier) Verify(b *bundle.Bundle, a Artifact, r Requirements) (*Result
 	return &c.result, nil
 }
 
-// run takes the steps in their order up to the first that refuses, and tells
-// taken of each.
+// run performs the steps in order, up to the first that refuses. It calls taken after each.
 func (c *claim) run(taken func(Step, error)) error {
 	if c.Verifier == nil || c.logs == nil {
 		return errors.New("verifying bundle: the Verifier was not made by verify.New, so it has no trusted root")
@@ -43,8 +42,8 @@ func (c *claim) run(taken func(Step, error)) error {
 		step  Step
 		check func() error
 	}{
-		{StepShape, c.shape},         // 1 well-formed, down to what bundle.Parse does not open
-		{StepTimes, c.times},         // 2 timestamps and promises verified → trusted times
+		{StepShape, c.shape},         // 1 well-formed, including the parts that bundle.Parse does not decode
+		{StepTimes, c.times},         // 2 timestamps and signed entry timestamps verified → trusted times
 		{StepChain, c.chain},         // 3 RFC 5280 path to an authority of the root at each time
 		{StepSCT, c.sct},             // 4 against the CT log keys valid then
 		{StepIdentity, c.identity},   // 5 identity or key ∈ policy
@@ -65,7 +64,7 @@ func (c *claim) run(taken func(Step, error)) error {
 	return nil
 }
 
-// at puts the step into a refusal.
+// at adds the step to a refusal.
 func at(step Step, err error) error {
 	var refusal *Error
 	if errors.As(err, &refusal) {
@@ -75,7 +74,7 @@ func at(step Step, err error) error {
 	return fmt.Errorf("verifying bundle: %w", err)
 }
 
-// claim is one bundle on its way through the steps, with what they have found.
+// A claim is a bundle being verified, with the results of the steps so far.
 type claim struct {
 	*Verifier
 	bundle   *bundle.Bundle
@@ -83,33 +82,33 @@ type claim struct {
 	required Requirements
 
 	leaf    *x509.Certificate   // shape; nil for a bundle with a key
-	extra   []*x509.Certificate // shape: what an old bundle's chain has above the leaf
-	entries []entry             // shape: those of logs that the root knows
-	changed error               // log: why the artifact is not the one that bundle and entry are about
+	extra   []*x509.Certificate // shape: certificates above the leaf in an old bundle's chain
+	entries []entry             // shape: entries of logs in the trusted root
+	changed error               // log: why the artifact differs from that of bundle and entry
 	route   route               // chain: of leaf, at the last of the times
 	issuer  *x509.Certificate   // chain: of leaf
-	scts    []promise           // sct: those that have verified
-	keys    []crypto.PublicKey  // identity: what may have signed; the log narrows it down
+	scts    []promise           // sct: verified ones
+	keys    []crypto.PublicKey  // identity: candidates for the signature; log narrows them down
 	digests digests             // of the artifact
-	signed  digests             // of what the signature is over
+	signed  digests             // of the signed content
 	payload digests             // of the envelope's payload
-	alg     sigalg.Algorithm    // signature: what has verified
+	alg     sigalg.Algorithm    // signature: of the verified signature
 	result  Result
 }
 
-// Result is what a bundle has proved.
+// A Result holds the verified facts of a bundle.
 type Result struct {
 	Identity    identity.Identity // who signed; zero for a key
 	Certificate *x509.Certificate // nil for a key
-	Key         crypto.PublicKey  // what the signature was verified with
+	Key         crypto.PublicKey  // key that verified the signature
 	Times       []Time            // when the signature existed, at least one unless policy waived it
 	Entries     []Entry           // log entries that were verified
-	Statement   *intoto.Statement // what was attested; nil for a signature over the artifact's bytes
+	Statement   *intoto.Statement // attested statement; nil for a signature over the artifact's bytes
 	Hash        crypto.Hash       // of Digest
-	Digest      []byte            // of the artifact, as the signature or the statement covers it
+	Digest      []byte            // of the artifact, with the hash of the signature or statement
 }
 
-// Verifier verifies bundles against one trusted root. It is safe for concurrent
+// A Verifier verifies bundles against one trusted root. It is safe for concurrent
 // use.
 type Verifier struct {
 	logs     map[string][]*log       // by log ID
@@ -119,14 +118,14 @@ type Verifier struct {
 	stampers []*x509.Certificate // timestamp authorities' own certificates
 }
 
-// log is a transparency log with what is derived of it once.
+// A log is a transparency log with values derived from it once.
 type log struct {
 	*trust.Log
-	names     []string // what its address allows as origin of checkpoints
+	names     []string // allowed origins of checkpoints, derived from its base URL
 	verifiers []note.Verifier
 }
 
-// New prepares a root, which must not be changed afterwards.
+// New returns a verifier for root, which must not be changed afterwards.
 func New(root *trust.Root) (*Verifier, error) {
 	if root == nil {
 		return nil, errors.New("making verifier: no trusted root")
@@ -170,7 +169,7 @@ func newLog(l *trust.Log) (*log, error) {
 	out := &log{Log: l}
 	u, err := url.Parse(l.BaseURL)
 	if err != nil || u.Host == "" {
-		return out, nil // has no name: its promises count, its checkpoints can't
+		return out, nil // without a name: only its signed entry timestamps can verify
 	}
 	path := strings.TrimRight(u.Path, "/")
 	for _, name := range []string{u.Hostname(), u.Hostname() + path, u.Host, u.Host + path} {

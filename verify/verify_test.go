@@ -32,7 +32,7 @@ var artifact = []byte("an artifact\n")
 
 func fromBytes(b []byte) verify.Artifact { return verify.FromReader(bytes.NewReader(b)) }
 
-// refused checks that err is the refusal meant.
+// refused checks that err is a refusal with this step and code.
 func refused(t testing.TB, err error, step verify.Step, code verify.Code) {
 	t.Helper()
 	var refusal *verify.Error
@@ -58,7 +58,7 @@ func sameKey(a, b crypto.PublicKey) bool {
 
 func sum256(b []byte) []byte { sum := sha256.Sum256(b); return sum[:] }
 
-// Every kind of key, message and envelope, by file and by digest.
+// TestVerify checks every kind of key, message and envelope, by file and by digest.
 func TestVerify(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)
@@ -100,7 +100,7 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// The bundle that is verified after it was written and read.
+// TestVerifyParsed checks a bundle that was marshalled and parsed.
 func TestVerifyParsed(t *testing.T) {
 	in := newInstance(t, "example.com")
 	raw := testkit.Must(in.sign(t, artifact, order{}).Marshal())(t)
@@ -123,7 +123,8 @@ func TestZeroPolicyAcceptsNothing(t *testing.T) {
 	}
 }
 
-// Certificates never stand for keys, nor keys for identities.
+// TestKeysAndIdentitiesAreApart checks that a certificate never matches a policy's key, and a
+// key never matches an identity.
 func TestKeysAndIdentitiesAreApart(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v, key := in.verifier(t), fixedKey(t, "signer").Public()
@@ -156,7 +157,7 @@ func TestWithoutLogOrTime(t *testing.T) {
 	_, err = v.Verify(bare, fromBytes([]byte("other")), unsafe)
 	refused(t, err, verify.StepSignature, verify.SignatureInvalid)
 
-	// A certificate is worth nothing without the time.
+	// A certificate requires a time.
 	certified := in.sign(t, artifact, order{tsas: []*stamper{}})
 	policy := trustAlice
 	policy.NoTimestampUnsafe = true
@@ -164,7 +165,8 @@ func TestWithoutLogOrTime(t *testing.T) {
 	refused(t, err, verify.StepTimes, verify.TimestampMissing)
 }
 
-// Ed25519 over an envelope's bytes, as Rekor v1 and clients without log have it.
+// TestPureEd25519Envelope checks Ed25519 over an envelope's bytes, as made by clients of Rekor
+// v1 and clients without a log.
 func TestPureEd25519Envelope(t *testing.T) {
 	in := newInstance(t, "example.com")
 	_, key, err := ed25519.GenerateKey(rand.Reader)
@@ -211,7 +213,7 @@ func TestStatements(t *testing.T) {
 	}
 }
 
-// zeros yields n zero bytes, or fails at the end.
+// zeros yields n zero bytes, then an error.
 type zeros struct {
 	left int64
 	err  error
@@ -241,7 +243,7 @@ func TestArtifactIsStreamed(t *testing.T) {
 	if used := after.TotalAlloc - before.TotalAlloc; used > 4<<20 {
 		t.Errorf("%d bytes allocated", used)
 	}
-	// Trouble with the artifact is not a refusal.
+	// An error of the artifact's reader is not a refusal.
 	broken := errors.New("disk on fire")
 	_, err := v.Verify(b, verify.FromReader(&zeros{1 << 10, broken}), trustAlice)
 	if refusal := new(verify.Error); !errors.Is(err, broken) || errors.As(err, &refusal) {
@@ -255,12 +257,12 @@ func TestArtifactIsStreamed(t *testing.T) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
-	// Who is refused anyway is not read for.
+	// The artifact is not read for a bundle that is refused anyway.
 	unread := &zeros{size, io.EOF}
 	_, err = v.Verify(b, verify.FromReader(unread), verify.Requirements{})
 	refused(t, err, verify.StepIdentity, verify.IdentityMismatch)
 	if unread.left != size {
-		t.Error("the artifact was read for a bundle that says somebody else")
+		t.Error("the artifact was read for a bundle of another signer")
 	}
 }
 
@@ -278,7 +280,7 @@ func TestConcurrentUse(t *testing.T) {
 	wg.Wait()
 }
 
-// Bundles that were put together by hand are held to the shape as well.
+// TestShape checks the shape of bundles built by programs.
 func TestShape(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)
@@ -327,7 +329,7 @@ func TestCodesAndSteps(t *testing.T) {
 	}
 }
 
-// BenchmarkVerify is one signature of a running verifier, from the bundle's JSON on.
+// BenchmarkVerify measures the parsing and verification of one bundle by a warm verifier.
 func BenchmarkVerify(b *testing.B) {
 	in := newInstance(b, "example.com")
 	v := in.verifier(b)
@@ -344,8 +346,8 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
-// A reader that an earlier verification has used up is a mistake of the caller's
-// and no refusal: nobody has changed the artifact.
+// TestArtifactIsReadOnce checks that a reader consumed by an earlier verification is reported
+// as a mistake of the caller, not as a changed artifact.
 func TestArtifactIsReadOnce(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v, b := in.verifier(t), in.sign(t, artifact, order{})
@@ -374,12 +376,12 @@ func TestArtifactIsReadOnce(t *testing.T) {
 	if _, err := v.Verify(b, verify.FromReader(nil), trustAlice); err == nil || !strings.Contains(err.Error(), "no reader") {
 		t.Errorf("no reader: got %v", err)
 	}
-	// An empty file is a changed file.
+	// An empty file is a changed artifact.
 	_, err := v.Verify(b, fromBytes(nil), trustAlice)
 	refused(t, err, verify.StepSignature, verify.ArtifactMismatch)
 }
 
-// A verifier that nobody has made names the mistake.
+// TestZeroVerifier checks that the error of a zero Verifier describes the mistake.
 func TestZeroVerifier(t *testing.T) {
 	b := newInstance(t, "example.com").sign(t, artifact, order{})
 	for name, v := range map[string]*verify.Verifier{"zero": {}, "nil": nil} {

@@ -13,8 +13,8 @@ import (
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
-// spoilers each change one signature of a bundle with a certificate; the last
-// bit of a DER signature belongs to s.
+// spoilers returns mutations that each change one signature of a bundle with a certificate.
+// The last bit of a DER signature belongs to s.
 func spoilers() map[string]func(*bundle.Bundle) {
 	flipped := func(raw []byte) []byte {
 		raw = bytes.Clone(raw)
@@ -34,8 +34,8 @@ func spoilers() map[string]func(*bundle.Bundle) {
 	}
 }
 
-// A verifier that has been used for a while answers many goroutines at once as it
-// answered the first.
+// TestWarmVerifier checks that concurrent calls of a used verifier return the same results as
+// the first call.
 func TestWarmVerifier(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)
@@ -69,8 +69,7 @@ func TestWarmVerifier(t *testing.T) {
 	refused(t, err, verify.StepLog, verify.KeyMismatch)
 }
 
-// BenchmarkWarm is how many bundles a verifier reads and verifies at once on
-// all processors.
+// BenchmarkWarm measures the parsing and verification of bundles on all processors.
 func BenchmarkWarm(b *testing.B) {
 	in := newInstance(b, "example.com")
 	v := in.verifier(b)

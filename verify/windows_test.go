@@ -22,7 +22,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// rooted is the instance's root with one change; the instance keeps its own.
+// rooted returns a verifier for a changed copy of the instance's trusted root.
 func (in *instance) rooted(t testing.TB, change func(*trust.Root)) *verify.Verifier {
 	t.Helper()
 	root := trust.Root{
@@ -34,7 +34,8 @@ func (in *instance) rooted(t testing.TB, change func(*trust.Root)) *verify.Verif
 	return testkit.Must(verify.New(&root))(t)
 }
 
-// Windows include both ends, whoever's they are, and no second more.
+// TestWindowsIncludeBothEnds checks that validity windows of the trusted root include both
+// ends, and not a second more.
 func TestWindowsIncludeBothEnds(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v2, v1 := in.sign(t, artifact, order{}), in.sign(t, artifact, order{logs: []*logServer{}, tsas: []*stamper{}})
@@ -83,8 +84,9 @@ func TestWindowsIncludeBothEnds(t *testing.T) {
 	}
 }
 
-// The same for the certificates themselves: of the authority, of its timestamp
-// authority, and of the signer at the time of a promise.
+// TestCertificatesIncludeBothEnds checks the same for certificates: of the certificate
+// authority, of the timestamp authority, and of the signer at the time of a signed entry
+// timestamp.
 func TestCertificatesIncludeBothEnds(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)
@@ -125,7 +127,8 @@ func TestCertificatesIncludeBothEnds(t *testing.T) {
 	}
 }
 
-// An authority that is in the root twice, with windows that meet, has no gap.
+// TestWindowsOfOneKeyFollowEachOther checks that an authority listed twice, with adjacent
+// windows, has no gap.
 func TestWindowsOfOneKeyFollowEachOther(t *testing.T) {
 	in := newInstance(t, "example.com")
 	b := in.sign(t, artifact, order{})
@@ -148,8 +151,8 @@ func TestWindowsOfOneKeyFollowEachOther(t *testing.T) {
 	}
 }
 
-// SCTs of several CT logs: one that counts is enough, unknown ones do no harm,
-// and a wrong one of a trusted log is refused.
+// TestSeveralSCTs checks SCTs of several CT logs: one valid SCT is enough, those of unknown
+// logs are ignored, and an invalid one of a trusted log is refused.
 func TestSeveralSCTs(t *testing.T) {
 	in, foreign := newInstance(t, "example.com"), newInstance(t, "example.net")
 	v, o := in.verifier(t), in.complete(t, order{})
@@ -192,8 +195,8 @@ func TestSeveralSCTs(t *testing.T) {
 	}
 }
 
-// Cosignatures stand wherever they like around the log's own line; theirs alone
-// are no signature of the log.
+// TestCosignatures checks that cosignatures may be before or after the log's own line, and
+// don't replace it.
 func TestCosignatures(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v, l := in.verifier(t), in.logs[0]
@@ -231,7 +234,7 @@ func TestCosignatures(t *testing.T) {
 	}
 }
 
-// Origins of a log with a port and a path, and those of others.
+// TestOrigins checks the origins of a log with a port and a path, and other origins.
 func TestOrigins(t *testing.T) {
 	in := newInstance(t, "example.com")
 	l := in.logs[0]
@@ -256,7 +259,8 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
-// A hint says nothing: not which key, and not that one is right.
+// TestKeyHintDecidesNothing checks that a key hint affects neither the choice of the key nor
+// the result.
 func TestKeyHintDecidesNothing(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)
@@ -271,8 +275,8 @@ func TestKeyHintDecidesNothing(t *testing.T) {
 	}
 }
 
-// Thresholds: one fewer is refused, one more is not asked for; what is negative
-// is one.
+// TestThresholds checks that one fewer than the threshold is refused, one more is accepted, and
+// a negative threshold means 1.
 func TestThresholds(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)
@@ -304,9 +308,8 @@ func TestThresholds(t *testing.T) {
 	}
 }
 
-// The four bytes before a checkpoint's signature say whose it is: with others it
-// is a line of a key that nobody has named, however good the signature. So it is
-// in both generations.
+// TestCheckpointKeyHint checks, for both generations of Rekor, that a valid signature with
+// another key hint, the four bytes before it, is ignored as one of an unknown key.
 func TestCheckpointKeyHint(t *testing.T) {
 	in := newInstance(t, "example.com")
 	v := in.verifier(t)
@@ -346,8 +349,8 @@ func checkpointID(t testing.TB, l *logServer) []byte {
 	return testkit.Must(checkpoint.LogID(l.origin, l.key.Public()))(t)[:4]
 }
 
-// Without a trusted time, an entry may have been made at any: a log that has ended could
-// go on making them.
+// TestWindowsWithoutTime checks that an entry without trusted time is refused for a log that
+// has ended, since its key could still sign entries.
 func TestWindowsWithoutTime(t *testing.T) {
 	in := newInstance(t, "example.com")
 	b := in.sign(t, artifact, order{keyed: true, tsas: []*stamper{}})
@@ -370,8 +373,8 @@ func TestWindowsWithoutTime(t *testing.T) {
 	}
 }
 
-// An entry's time counts by its signed entry timestamp alone, and is not passed on
-// without one.
+// TestIntegratedTimeWithoutPromise checks that an entry's time is only trusted and returned if
+// there is a signed entry timestamp.
 func TestIntegratedTimeWithoutPromise(t *testing.T) {
 	in := newInstance(t, "example.com")
 	b := in.sign(t, artifact, order{})

@@ -39,8 +39,8 @@ func cosign(t *testing.T, b *bundle.Bundle, witnesses ...note.Signer) {
 	b.Entries[0].Proof.Checkpoint = append(bytes.Clone(envelope), cosigned[len(text)+1:]...)
 }
 
-// So many of the policy's witnesses must have cosigned, each counts once, and lines
-// of others, or wrong ones, count for nothing and do no harm.
+// TestWitnesses checks that enough of the policy's witnesses must have cosigned, that each
+// counts once, and that lines of others and invalid lines are ignored.
 func TestWitnesses(t *testing.T) {
 	in := newInstance(t, "witnessed")
 	v, err := verify.New(in.root)
@@ -54,7 +54,7 @@ func TestWitnesses(t *testing.T) {
 	cosign(t, other, b)
 	for name, one := range map[string]struct {
 		by      []note.Signer
-		from    *bundle.Bundle // whose cosignature is put on this checkpoint
+		from    *bundle.Bundle // source of a cosignature for this checkpoint
 		want    int
 		refused bool
 	}{
@@ -86,7 +86,8 @@ func TestWitnesses(t *testing.T) {
 	}
 }
 
-// A policy is about the logs that it names, and several hold together.
+// TestWitnessPolicies checks that a policy applies to the logs that it lists, and that several
+// policies must all be met.
 func TestWitnessPolicies(t *testing.T) {
 	in := newInstance(t, "covered")
 	v, err := verify.New(in.root)
