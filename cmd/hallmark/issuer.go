@@ -41,11 +41,11 @@ change at once. If the server refuses it, the file gets back what it had.`,
 		Example: "  hallmark issuer list -c my-instance/hallmark.yaml",
 		RunE:    func(*cobra.Command, []string) error { return f.List(env) },
 	}, {
-		Use: "show URL", Short: "Show the settings of an issuer", Args: cli.UsageArgs(cobra.ExactArgs(1)), ValidArgsFunction: complete,
+		Use: "show URL|TYPE", Short: "Show the settings of an issuer", Args: cli.UsageArgs(cobra.ExactArgs(1)), ValidArgsFunction: complete,
 		Example: "  hallmark issuer show -c my-instance/hallmark.yaml https://gitlab.com",
 		RunE:    func(_ *cobra.Command, args []string) error { return f.Show(env, args[0]) },
 	}, {
-		Use: "remove URL", Short: "Accept no more tokens of an issuer", Args: cli.UsageArgs(cobra.ExactArgs(1)), ValidArgsFunction: complete,
+		Use: "remove URL|TYPE", Short: "Accept no more tokens of an issuer", Args: cli.UsageArgs(cobra.ExactArgs(1)), ValidArgsFunction: complete,
 		Example: "  hallmark issuer remove -c my-instance/hallmark.yaml https://gitlab.com",
 		RunE:    func(cmd *cobra.Command, args []string) error { return f.Remove(cmd.Context(), env, args[0]) },
 	}, {
@@ -67,8 +67,8 @@ func issuerAddCommand(env cli.Environment, f *operate.Issuers) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add TYPE",
 		Short: "Accept the tokens of an issuer",
-		Long: `Adds an issuer. TYPE says what becomes the subject of a certificate: email, uri, username,
-spiffe, kubernetes, or a job of ` + strings.Join(operate.ServiceNames(), ", ") + `.
+		Long: `Adds an issuer. TYPE says what becomes the subject of a certificate:
+` + strings.Join(operate.IssuerTypes(), ", ") + `.
 
 A rule is CLAIM=PATTERN, or several with commas, which must all match. A star stands for any
 characters but / and @, two stars for any characters. --allow and --deny may be repeated: a
@@ -79,7 +79,7 @@ everybody, such as GitHub, needs --allow.`,
   hallmark issuer add -c my-instance/hallmark.yaml email --url https://login.corp.example.com --allow email=*@corp.example.com
   hallmark issuer add -c my-instance/hallmark.yaml spiffe --url https://oidc.corp.example.com --trust-domain corp.example.com`,
 		Args:      cli.UsageArgs(cobra.ExactArgs(1)),
-		ValidArgs: append([]string{"email", "uri", "username", "spiffe", "kubernetes"}, operate.ServiceNames()...),
+		ValidArgs: operate.IssuerTypes(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			n.Type = args[0]
 			return f.Add(cmd.Context(), env, n)

@@ -36,8 +36,10 @@ type NewIssuer struct {
 	AllowAllUnsafe             bool
 }
 
-// ServiceNames returns the CI services that are known by name.
-func ServiceNames() []string { return claims.ServiceNames() }
+// IssuerTypes returns the types of issuers that are added by a command.
+func IssuerTypes() []string {
+	return append([]string{"email", "uri", "username", "spiffe", "kubernetes"}, claims.ServiceNames()...)
+}
 
 // errTenants asks for a rule.
 var errTenants = errors.New("everybody can get tokens of this issuer: say whose get certificates with --allow CLAIM=PATTERN, for example --allow repository_owner=YOUR-ORGANIZATION")
@@ -60,8 +62,8 @@ func (n NewIssuer) issuer() (config.Issuer, error) {
 	if i.URL == "" {
 		i.URL = claims.IssuerOf(n.Type)
 	}
-	if i.URL == "" {
-		return i, errors.New("which issuer? give --url URL")
+	if err := n.check(i.URL); err != nil {
+		return i, err
 	}
 	var err error
 	if i.Allow, err = parseRules(n.Allow); err != nil {
@@ -74,11 +76,30 @@ func (n NewIssuer) issuer() (config.Issuer, error) {
 	if err != nil {
 		return i, err
 	}
+	if _, err = oidc.New(oidc.Options{Issuers: checked}); err != nil {
+		return i, err
+	}
 	if r := checked[0].Rules; r.Tenants && len(r.Allow) == 0 && !r.AllowAllUnsafe {
 		return i, errTenants
 	}
-	_, err = oidc.New(oidc.Options{Issuers: checked})
-	return i, err
+	return i, nil
+}
+
+// check reports which flag the type needs.
+func (n NewIssuer) check(url string) error {
+	switch {
+	case n.Type == "service":
+		return errors.New("an issuer with templates is written into hallmark.yaml itself: see docs/reference/configuration.md")
+	case !slices.Contains(IssuerTypes(), n.Type):
+		return fmt.Errorf("type %q is none of %s", n.Type, strings.Join(IssuerTypes(), ", "))
+	case url == "":
+		return errors.New("which issuer? give --url URL")
+	case (n.Type == "uri" || n.Type == "username") && n.SubjectDomain == "":
+		return errors.New("whose subjects? give --subject-domain, https://HOST of uri, HOST of username")
+	case n.Type == "spiffe" && n.TrustDomain == "":
+		return errors.New("whose workloads? give --trust-domain DOMAIN")
+	}
+	return nil
 }
 
 // parseRules parses rules such as repository_owner=octo-org,ref=refs/heads/*.
@@ -90,6 +111,9 @@ func parseRules(texts []string) (rules []config.Rule, err error) {
 			if !ok || claim == "" || pattern == "" {
 				return nil, fmt.Errorf("%q is not CLAIM=PATTERN", part)
 			}
+			if claim == "email" && !strings.Contains(pattern, "@") && !strings.Contains(pattern, "**") {
+				return nil, fmt.Errorf("%s matches no address, as a star does not stand for @: use *@example.com", part)
+			}
 			rule[claim] = append(rule[claim], pattern)
 		}
 		rules = append(rules, rule)
@@ -97,8 +121,17 @@ func parseRules(texts []string) (rules []config.Rule, err error) {
 	return rules, nil
 }
 
-// Remove removes an issuer.
-func (f Issuers) Remove(ctx context.Context, env cli.Environment, url string) error {
+// Remove removes an issuer, by its URL, or by its type if no other has it.
+func (f Issuers) Remove(ctx context.Context, env cli.Environment, name string) error {
+	c, err := f.load()
+	if err != nil {
+		return err
+	}
+	issuer, err := find(c, name)
+	if err != nil {
+		return err
+	}
+	url := issuer.URL
 	return f.edit(ctx, env, url, "removed", func(raw []byte) ([]byte, error) { return config.RemoveIssuer(raw, url) })
 }
 
@@ -174,11 +207,14 @@ func (f Issuers) List(env cli.Environment) error {
 	if err != nil {
 		return err
 	}
+	if !c.Login.Disabled {
+		env.Say("%s is the instance's own login, whose tokens are accepted too", c.URL)
+	}
 	for _, i := range c.Issuers {
 		if env.JSON {
 			err = env.PrintJSON(issuerJSON(i))
 		} else {
-			_, err = fmt.Fprintf(env.Stdout, "%s  %s\n", i.URL, i.Type)
+			_, err = fmt.Fprintf(env.Stdout, "%s  %s  %s, %s\n", i.URL, i.Type, cli.Counted(len(i.Allow), "allow rule", "allow rules"), cli.Counted(len(i.Deny), "deny rule", "deny rules"))
 		}
 		if err != nil {
 			return err
@@ -216,22 +252,49 @@ func (f Issuers) URLs() (urls []string) {
 	return urls
 }
 
-// Show prints the settings of an issuer.
-func (f Issuers) Show(env cli.Environment, url string) error {
+// find returns the issuer with this URL, or the only one of this type.
+func find(c *config.Config, name string) (found config.Issuer, err error) {
+	var known []string
+	matching := 0
+	for _, i := range c.Issuers {
+		if i.URL == name {
+			return i, nil
+		}
+		if i.Type == name {
+			found = i
+			matching++
+		}
+		known = append(known, i.URL)
+	}
+	switch {
+	case matching == 1:
+		return found, nil
+	case matching > 1:
+		err = fmt.Errorf("%d issuers are of this type: name one by its URL", matching)
+	case len(known) == 0:
+		err = fmt.Errorf("%w: there is none", config.ErrIssuerUnknown)
+	default:
+		err = fmt.Errorf("%w: known are %s", config.ErrIssuerUnknown, strings.Join(known, ", "))
+	}
+	return found, &fault.Problem{Exit: fault.ExitUsage, Subject: name, Code: "configuration", Err: err}
+}
+
+// Show prints the settings of an issuer, which is named as in [Issuers.Remove].
+func (f Issuers) Show(env cli.Environment, name string) error {
 	c, err := f.load()
 	if err != nil {
 		return err
 	}
-	n := slices.IndexFunc(c.Issuers, func(i config.Issuer) bool { return i.URL == url })
-	if n < 0 {
-		return &fault.Problem{Exit: fault.ExitUsage, Subject: url, Code: "configuration", Err: config.ErrIssuerUnknown}
+	issuer, err := find(c, name)
+	if err != nil {
+		return err
 	}
 	if env.JSON {
-		return env.PrintJSON(issuerJSON(c.Issuers[n]))
+		return env.PrintJSON(issuerJSON(issuer))
 	}
 	encoder := yaml.NewEncoder(env.Stdout)
 	encoder.SetIndent(2)
-	return errors.Join(encoder.Encode(c.Issuers[n]), encoder.Close())
+	return errors.Join(encoder.Encode(issuer), encoder.Close())
 }
 
 // TryToken prints the certificate that the token in a file would get, or fails with the reason why it
@@ -264,9 +327,17 @@ func (f Issuers) TryToken(ctx context.Context, env cli.Environment, file string)
 }
 
 func tokenProblem(err error) error {
+	p := &fault.Problem{Exit: fault.ExitRefused, Subject: "ID token", Code: "token-refused", Err: err}
 	var unavailable interface{ Unavailable() bool }
 	if errors.As(err, &unavailable) {
-		return &fault.Problem{Exit: fault.ExitUndecided, Subject: "ID token", Code: "service-unavailable", Err: err}
+		p.Exit, p.Code = fault.ExitUndecided, "service-unavailable"
 	}
-	return &fault.Problem{Exit: fault.ExitRefused, Subject: "ID token", Code: "token-refused", Err: err}
+	var claimed interface {
+		Claimed() (account, issuer string)
+	}
+	if errors.As(err, &claimed) {
+		_, issuer := claimed.Claimed()
+		p.Found = "a token of " + issuer
+	}
+	return p
 }
