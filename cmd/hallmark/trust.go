@@ -38,12 +38,11 @@ From then on nothing is fetched: verifying uses what was pinned. The first insta
 becomes the default one. Over plain HTTP to another machine, --fingerprint is required.
 
 With --cacert FILE, the instance's TLS certificate may be of a private certificate
-authority. It is kept with the instance, for sign, token, log and whatever else asks it,
-and for the next trust add; --cacert '' forgets it.
+authority. It is kept with the instance, for every command that contacts the instance and
+for the next trust add; --cacert '' forgets it.
 
 Compare the fingerprint with the one that the operator reads to you from 'hallmark init',
-'hallmark log rotate' or 'hallmark trust fingerprint DIR'. A fingerprint in the form that
-builds before 2026-12 printed is accepted too.`,
+'hallmark log rotate' or 'hallmark trust fingerprint DIR'.`,
 		Example: `  hallmark trust add http://127.0.0.1:7500
   hallmark trust add https://sign.example.com --name work --fingerprint 9f86d081…
   hallmark trust add https://sign.corp.example --cacert corp-ca.pem`,
@@ -82,7 +81,7 @@ func trustListCommand(env cli.Environment) *cobra.Command {
 func trustRemoveCommand(env cli.Environment) *cobra.Command {
 	return &cobra.Command{
 		Use:     "remove NAME",
-		Short:   "Trust an instance no more",
+		Short:   "Stop trusting an instance",
 		Example: `  hallmark trust remove work`,
 		Args:    cli.UsageArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/http"
 
 	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/client/login"
@@ -66,11 +67,19 @@ func ProblemOf(err error) *fault.Problem {
 	case errors.Is(err, store.ErrName):
 		return &fault.Problem{Exit: fault.ExitUsage, Code: "usage", Err: err}
 	case errors.As(err, &status):
-		return &fault.Problem{Exit: fault.ExitRefused, Code: "service-refused", Err: err}
+		return &fault.Problem{Exit: fault.ExitRefused, Code: "service-refused", Err: err, Remedy: refusalRemedy(status)}
 	case durable.Failing(err):
 		return fault.Of(DiskProblem("", err))
 	}
 	return &fault.Problem{Exit: fault.ExitUsage, Code: "failed", Err: err}
+}
+
+// refusalRemedy returns the remedy for a refusal of a service. A frozen log answers 410.
+func refusalRemedy(e *client.StatusError) string {
+	if e.Status == http.StatusGone {
+		return "frozen"
+	}
+	return ""
 }
 
 // againWhen returns the remedy for a service that did not answer. An instance on this

@@ -106,8 +106,10 @@ func (t *Trial) open(ctx context.Context) error {
 		return err
 	}
 	t.env.Say("1. Using the instance in ./%s again.", dir)
-	t.listener, err = operate.Listen(t.instance.Config.Listen)
-	return err
+	if t.listener, err = operate.Listen(t.instance.Config.Listen); err != nil {
+		return fault.Of(err).With("try")
+	}
+	return nil
 }
 
 func (t *Trial) create() (err error) {

@@ -4,10 +4,13 @@ package trusting
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -31,8 +34,8 @@ type Addition struct {
 
 // Run pins the instance at url once its fingerprint has been accepted.
 func (f Addition) Run(ctx context.Context, env cli.Environment, url string) error {
-	if !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://") {
-		return &fault.Problem{Exit: fault.ExitUsage, Subject: url, Code: "usage", Err: errors.New("want the URL of an instance, with http:// or https://"), Remedy: "add-scheme"}
+	if err := f.check(url); err != nil {
+		return err
 	}
 	if f.Fingerprint == "" && isPlainBeyondLoopback(url) {
 		return &fault.Problem{
@@ -72,11 +75,42 @@ func (f Addition) Run(ctx context.Context, env cli.Environment, url string) erro
 	return f.keep(env, h, pin{dir: dir, url: url, material: m, authorities: authorities})
 }
 
+// check returns the usage error of a URL or of the fingerprint, if there is one.
+func (f Addition) check(url string) error {
+	if !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://") {
+		p := &fault.Problem{Exit: fault.ExitUsage, Subject: url, Code: "usage", Err: errors.New("want the URL of an instance, with http:// or https://")}
+		address := url
+		if _, rest, ok := strings.Cut(url, "://"); ok {
+			address = rest
+		}
+		return p.With("add-scheme", schemeFor(address)+address)
+	}
+	if raw, err := hex.DecodeString(f.Fingerprint); f.Fingerprint != "" && (err != nil || len(raw) != sha256.Size) {
+		return &fault.Problem{Exit: fault.ExitUsage, Subject: "--fingerprint", Code: "usage", Err: fmt.Errorf("want 64 hexadecimal digits without spaces or colons, have %q", f.Fingerprint)}
+	}
+	return nil
+}
+
+// schemeFor returns the scheme to suggest for an address: https://, and http:// for loopback.
+func schemeFor(address string) string {
+	if isPlainBeyondLoopback("http://" + address) {
+		return "https://"
+	}
+	return "http://"
+}
+
 // fetchMaterial fetches what the instance at url publishes.
 func fetchMaterial(ctx context.Context, env cli.Environment, url string, roots *x509.CertPool, timeout time.Duration) (*trust.Material, error) {
 	m, err := client.Trust(ctx, env.HTTP(roots, timeout), url)
 	if errors.Is(err, trust.ErrMalformed) {
 		return nil, &fault.Problem{Exit: fault.ExitUndecided, Subject: url, Code: "trust-malformed", Err: err}
+	}
+	if errors.Is(err, http.ErrSchemeMismatch) {
+		p := &fault.Problem{Exit: fault.ExitUndecided, Subject: url, Code: "service-unavailable", Err: errors.New("the server answers in plain HTTP, not HTTPS")}
+		if address := strings.TrimPrefix(url, "https://"); schemeFor(address) == "http://" {
+			return nil, p.With("plain", "http://"+address)
+		}
+		return nil, p.With("no-tls")
 	}
 	if err != nil {
 		return nil, cli.About(url, err)
@@ -111,7 +145,6 @@ func isPlainBeyondLoopback(base string) bool {
 func (f Addition) accept(ctx context.Context, env cli.Environment, url, dir string, m *trust.Material) error {
 	print := m.Fingerprint()
 	env.Say("%s has the fingerprint\n  %s", url, print)
-	env.Say("  which builds before 2026-12 show as\n  %s", m.OlderFingerprint())
 	if all := m.SigningConfig.CertificateAuthorities; len(all) > 0 && all[0].URL != url {
 		env.Say("  it has clients sign at %s", all[0].URL)
 	}
@@ -121,8 +154,7 @@ func (f Addition) accept(ctx context.Context, env cli.Environment, url, dir stri
 	question := fmt.Sprintf("Trust it as %s?", f.Name)
 	if pinned, err := store.Read(dir); err == nil && pinned.Fingerprint() != print {
 		question = fmt.Sprintf("Replace the one that is pinned as %s?", f.Name)
-		env.Say("  another one is pinned as %s: %s", f.Name, pinned.Fingerprint())
-		env.Say("  what it has signed verifies with it alone; --name NAME keeps both")
+		f.sayReplaced(env, pinned, m)
 		if pinned.LogPolicy != nil && m.LogPolicy == nil {
 			env.Say("  which has you ask that its log is cosigned; this one does not")
 		}

@@ -89,7 +89,7 @@ func Remove(env cli.Environment, name string) error {
 	if env.JSON {
 		err = env.PrintJSON(map[string]string{"name": name, "done": "removed"})
 	} else {
-		env.Say("%s is trusted no more", name)
+		env.Say("%s is no longer trusted", name)
 	}
 	if current, none := h.Default(); err != nil || none != nil || current != name {
 		return errors.Join(err, none)

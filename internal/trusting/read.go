@@ -25,8 +25,7 @@ type Reading struct {
 	Timeout time.Duration
 }
 
-// Fingerprint prints the fingerprint of what an instance publishes, for machines with its older
-// form.
+// Fingerprint prints the fingerprint of what an instance publishes.
 func (f Reading) Fingerprint(ctx context.Context, env cli.Environment, instance string) error {
 	m, err := f.material(ctx, env, instance)
 	if err != nil {
@@ -35,8 +34,7 @@ func (f Reading) Fingerprint(ctx context.Context, env cli.Environment, instance 
 	if env.JSON {
 		return env.PrintJSON(struct {
 			Fingerprint string `json:"fingerprint"`
-			Older       string `json:"olderFingerprint"`
-		}{m.Fingerprint(), m.OlderFingerprint()})
+		}{m.Fingerprint()})
 	}
 	_, err = fmt.Fprintln(env.Stdout, m.Fingerprint())
 	return err
