@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 )
@@ -96,6 +97,7 @@ func fromCircleCI(ctx context.Context, e Environment, audience string) (string, 
 func run(ctx context.Context, program string, args ...string) (string, error) {
 	var out, problem bytes.Buffer
 	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.WaitDelay = time.Second // for programs that it has started, and that keep its output open
 	cmd.Stdout, cmd.Stderr = &limitedWriter{&out, maxResponse}, &limitedWriter{&problem, maxResponse}
 	if err := cmd.Run(); err != nil {
 		if text := oneLine(strings.TrimSpace(problem.String())); text != "" {

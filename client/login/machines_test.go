@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 // ambient asks an environment of these variables, in which root stands for /.
@@ -74,6 +75,13 @@ func TestCircleCI(t *testing.T) {
 	script("echo 'no such\x1b[31m claim' >&2; exit 1")
 	if _, ok, err := ambient(t, t.TempDir(), env); !ok || err == nil || !strings.Contains(err.Error(), "no such [31m claim") {
 		t.Errorf("got %t, %v", ok, err)
+	}
+	script("sleep 20 & wait")
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	if _, err := run(ctx, "circleci"); err == nil || time.Since(start) > 10*time.Second {
+		t.Errorf("got %v after %v", err, time.Since(start))
 	}
 }
 

@@ -24,18 +24,22 @@ func IsBusy(status int) bool {
 	return false
 }
 
+// longest bounds a wait that a service asks for. It is longer than any deadline, and can be
+// added to one.
+const longest = (1<<31 - 1) * time.Second
+
 // after returns how long a service asks clients to wait (Retry-After, RFC 9110
 // §10.2.3), and whether it does.
 func after(h http.Header) (wait time.Duration, ok bool) {
 	value := h.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(value, 10, 16); err == nil {
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil || errors.Is(err, strconv.ErrRange) { // then it is longest
 		return time.Duration(seconds) * time.Second, true
 	}
 	date, err := http.ParseTime(value)
 	if err != nil {
 		return 0, false
 	}
-	return max(time.Until(date), 0), true
+	return min(max(time.Until(date), 0), longest), true
 }
 
 // rewind returns the request with its body from the start, and whether the body can

@@ -24,7 +24,8 @@ func TestAfter(t *testing.T) {
 		"-1":                            {},
 		"1.5":                           {},
 		"soon":                          {},
-		"99999999999999999999":          {},
+		"1000000":                       {1e6 * time.Second, 1e6 * time.Second, true},
+		"99999999999999999999":          {longest, longest, true},
 		later:                           {59 * time.Minute, time.Hour, true},
 		"Sun, 06 Nov 1994 08:49:37 GMT": {ok: true}, // has passed
 	} {

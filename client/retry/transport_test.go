@@ -126,10 +126,12 @@ func TestRetryAfter(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for _, ctx := range []context.Context{t.Context(), ctx} {
-		s = serve(t, first(100, http.StatusTooManyRequests, "3600"))
-		got, err = put(ctx, t, &retry.Transport{Base: direct(t)}, s.URL, nil)
-		if err != nil || got != http.StatusTooManyRequests || s.requests.Load() != 1 {
-			t.Errorf("an hour: %d, %v after %d requests", got, err, s.requests.Load())
+		for _, long := range []string{"3600", "1000000", "99999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"} {
+			s = serve(t, first(100, http.StatusTooManyRequests, long))
+			got, err = put(ctx, t, &retry.Transport{Base: direct(t)}, s.URL, nil)
+			if err != nil || got != http.StatusTooManyRequests || s.requests.Load() != 1 {
+				t.Errorf("%s: %d, %v after %d requests", long, got, err, s.requests.Load())
+			}
 		}
 	}
 }
