@@ -60,7 +60,7 @@ func TestEntryOfAnotherBundle(t *testing.T) {
 			refused(t, err, verify.StepLog, verify.LogEntryMismatch)
 		})
 	}
-	// The certificate's bare key is not the certificate.
+	// The certificate's bare key does not replace the certificate.
 	h := mine
 	h.Verifier = rekor.Verifier{PublicKey: testkit.Must(x509.MarshalPKIXPublicKey(fixedKey(t, "signer").Public()))(t), KeyDetails: mine.Verifier.KeyDetails}
 	b.Entries = []rekor.Entry{in.hashed(t, h)}

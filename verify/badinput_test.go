@@ -217,7 +217,7 @@ func TestHandMadeNumbers(t *testing.T) {
 			t.Errorf("%s: took %v", name, time.Since(start))
 		}
 	}
-	// As many as are allowed.
+	// As many as allowed.
 	full := *good
 	full.Entries, full.Timestamps = slices.Repeat(good.Entries, bundle.MaxEntries), slices.Repeat(good.Timestamps, bundle.MaxTimestamps)
 	accepted.judge(t, v, &full, trustAlice)
@@ -395,7 +395,7 @@ func TestLargeParts(t *testing.T) {
 			b.Entries[0].Proof.Checkpoint = append(b.Entries[0].Proof.Checkpoint, bytes.Repeat([]byte("— witness.example.net AAAAAAAAAAAAAAAA\n"), 100_000)...)
 		}, outcome{verify.StepLog, verify.CheckpointInvalid}},
 		"body":    {func(b *bundle.Bundle) { b.Entries[0].CanonicalizedBody = bytes.Repeat([]byte(" "), 10<<20) }, noShape},
-		"promise": {func(b *bundle.Bundle) { b.Entries[0].SignedEntryTimestamp = make([]byte, 10<<20) }, accepted}, // nobody asks Rekor v2 for one
+		"promise": {func(b *bundle.Bundle) { b.Entries[0].SignedEntryTimestamp = make([]byte, 10<<20) }, accepted}, // not read in entries of Rekor v2
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := in.sign(t, artifact, order{})

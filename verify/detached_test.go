@@ -173,7 +173,7 @@ func TestDetachedSwapped(t *testing.T) {
 // TestDetachedConformance checks a bundle of the public instance in the form of cosign's files,
 // and with each part changed.
 func TestDetachedConformance(t *testing.T) {
-	suiteCases(t) // or skips
+	suiteCases(t) // skips without the suite
 	c := readCase(t, filepath.Join(suite, "bundle-verify", "happy-path-v0.1"))
 	v := testkit.Must(verify.New(testkit.Must(trust.Parse(c.root))(t)))(t)
 	b := testkit.Must(bundle.Parse(c.raw))(t)

@@ -101,7 +101,7 @@ func TestEntryOfTheOtherContent(t *testing.T) {
 	signer := func(b *bundle.Bundle) rekor.Verifier {
 		return rekor.Verifier{Certificate: b.Certificates[0], KeyDetails: sigalg.ECDSAP256SHA256}
 	}
-	// The envelope that has the message as its payload, with the message's signature.
+	// An envelope that has the message as its payload, with the message's signature.
 	posed := *message
 	posed.Message, posed.Envelope = nil, &dsse.Envelope{PayloadType: dsse.PayloadTypeInToto, Payload: payload, Signatures: []dsse.Signature{{Sig: message.Signature()}}}
 	message.Entries = []rekor.Entry{v2DSSE(t, in, &posed, signer(message))}

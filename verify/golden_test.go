@@ -34,7 +34,7 @@ type refusal struct {
 	policy   *verify.Requirements // default: trustAlice
 	root     *trust.Root          // default: the instance's
 	file     string               // a policy file, in place of policy
-	digest   crypto.Hash          // the artifact is given as this digest
+	digest   crypto.Hash          // the artifact is passed as this digest
 }
 
 // repository returns the identity of a build of a repository, with its name and number.
@@ -61,7 +61,7 @@ require:
   - signedBy: [alice, bob]
 `
 
-// refusals has a case for each code.
+// refusals returns a case for each code.
 func refusals(t *testing.T, in, foreign *instance) map[verify.Code]refusal {
 	good := func() *bundle.Bundle { return in.sign(t, artifact, order{}) }
 	spoiled := func(spoil func(*bundle.Bundle)) refusal {

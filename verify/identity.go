@@ -61,7 +61,7 @@ func (r Requirements) names() string {
 		all = append(all, keyName(key))
 	}
 	if len(all) == 0 {
-		return "nobody: the policy names no identity and no key"
+		return "no signer: the policy names no identity and no key"
 	}
 	return strings.Join(all, ", or ")
 }

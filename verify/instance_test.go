@@ -33,7 +33,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/timestamp"
 )
 
-// signedAt is when the test signatures are made; certificates last ten minutes.
+// signedAt is the time of the test signatures; certificates last ten minutes.
 var signedAt = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 
 // fixedKey derives a P-256 key from a label, so that every process of a fuzz
@@ -181,7 +181,7 @@ type order struct {
 	payload []byte // of an envelope; else the artifact itself is signed
 	at      time.Time
 	logs    []*logServer // the instance's first; empty and not nil: none
-	tsas    []*stamper   // likewise
+	tsas    []*stamper   // the instance's first; empty and not nil: none
 }
 
 var alice = identity.Identity{
@@ -254,7 +254,7 @@ func algorithmFor(t testing.TB, key crypto.Signer) sigalg.Algorithm {
 	return alg
 }
 
-// certify issues a certificate with the CT log's promise in it.
+// certify issues a certificate with an SCT of the CT log.
 func (in *instance) certify(t testing.TB, o order) *x509.Certificate {
 	t.Helper()
 	template := &x509.Certificate{

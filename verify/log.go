@@ -242,8 +242,8 @@ func (c *claim) matchEntry(e *entry) error {
 	return c.matchContent(e.body)
 }
 
-// matchVerifier compares the certificate, byte for byte, or narrows the keys
-// down to the logged one.
+// matchVerifier compares the certificate, byte for byte, or narrows the keys down to the
+// logged one.
 func (c *claim) matchVerifier(logged rekor.Verifier) error {
 	if c.leaf != nil {
 		if !bytes.Equal(logged.Certificate, c.leaf.Raw) {

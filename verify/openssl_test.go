@@ -74,7 +74,7 @@ func TestOpenSSLTimestamps(t *testing.T) {
 	policy := verify.Requirements{Keys: trustSigner(t), NoLogUnsafe: true}
 	for kind, key := range map[string]crypto.Signer{"RSA": testkit.RSA(t, 2048), "ECDSA": fixedKey(t, "tsa")} {
 		leaf := stampingCertificate(t, key, &root)
-		impostor := stampingCertificate(t, key, &root) // of the same key, name and number
+		impostor := stampingCertificate(t, key, &root) // with the same key, name and serial number
 		for _, hash := range []string{"sha1", "sha256", "sha512"} {
 			for _, embed := range []bool{true, false} {
 				t.Run(fmt.Sprintf("%s %s, embedded: %v", kind, hash, embed), func(t *testing.T) {

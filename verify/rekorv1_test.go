@@ -65,7 +65,7 @@ func (l *logServer) promise(t testing.TB, e *rekor.Entry, at time.Time) {
 func (l *logServer) entryV1(t testing.TB, b *bundle.Bundle, kind, version string) rekor.Entry {
 	t.Helper()
 	e := l.aloneAs(t, l.origin+" - 1193050959916656506", l.origin, kind, version, bodyV1(b, kind))
-	e.LogIndex = 4288993 // of all shards together
+	e.LogIndex = 4288993 // counted over all shards
 	l.promise(t, &e, signedAt)
 	return e
 }
@@ -84,7 +84,7 @@ func TestRekorV1(t *testing.T) {
 		if err != nil || !r.Times[0].Time.Equal(signedAt) || r.Times[0].Source() != "https://log1.example.com" {
 			t.Errorf("%s: %+v, %v", kind, r, err)
 		}
-		// The same body of another payload or artifact.
+		// The same body for another payload or artifact.
 		other := in.sign(t, []byte("other"), o)
 		if o.payload != nil {
 			other.Envelope.Payload = []byte("{}")

@@ -73,7 +73,7 @@ func (t Time) Source() string {
 type Entry struct {
 	rekor.Entry
 	Log       *trust.Log
-	Witnesses []string // names of those in WitnessPolicies that have cosigned its checkpoint
+	Witnesses []string // names of the witnesses in WitnessPolicies that have cosigned its checkpoint
 }
 
 func threshold(n int) int { return max(n, 1) }
@@ -82,10 +82,10 @@ func threshold(n int) int { return max(n, 1) }
 // keys differ.
 type party struct{ name, key string }
 
-// distinct counts the parties of the largest choice in which no two share a name
-// or a key: pairs of a name and a key, found by augmenting paths.
+// distinct returns the size of the largest set of parties in which no two share a name or a
+// key: a matching of names and keys, found by augmenting paths.
 func distinct(parties []party) int {
-	held := map[string]string{} // key → the name that has it
+	held := map[string]string{} // key → the matched name
 	var place func(name string, tried map[string]bool) bool
 	place = func(name string, tried map[string]bool) bool {
 		for _, p := range parties {

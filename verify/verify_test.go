@@ -307,8 +307,8 @@ func TestShape(t *testing.T) {
 	if _, err := verify.New(&trust.Root{CertificateAuthorities: []trust.Authority{{}}}); err == nil {
 		t.Error("an authority of no certificates")
 	}
-	nobody := testkit.Must(verify.New(new(trust.Root)))(t)
-	_, err = nobody.Verify(in.sign(t, artifact, order{}), fromBytes(artifact), trustAlice)
+	rootless := testkit.Must(verify.New(new(trust.Root)))(t)
+	_, err = rootless.Verify(in.sign(t, artifact, order{}), fromBytes(artifact), trustAlice)
 	refused(t, err, verify.StepTimes, verify.OtherInstance)
 }
 
