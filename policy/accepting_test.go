@@ -8,7 +8,8 @@ import (
 	"github.com/hallmark-sign/hallmark/policy"
 )
 
-// Accepting narrows what counts, and leaves the policy that it is made of alone.
+// TestAccepting checks that Accepting narrows what counts, and does not change the policy that
+// it is called on.
 func TestAccepting(t *testing.T) {
 	p := policy.ForIdentity("alice@example.com", "https://login.example.com")
 	narrow, err := p.Accepting("https://spdx.dev/Document")

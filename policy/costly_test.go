@@ -9,8 +9,8 @@ import (
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
-// A condition that is too costly is no yes and no refusal, and does no harm where the
-// other signatures are enough.
+// TestConditionTooCostly checks that a condition that is too costly neither accepts nor
+// refuses, and does no harm if the other signatures are enough.
 func TestConditionTooCostly(t *testing.T) {
 	const l = ".map(s, s + s + s + s)"
 	const costly, cheap = `{"l": true}`, `{"l": false}`
@@ -34,7 +34,7 @@ require:
 	settles(t, "a stranger's", p, verify.IdentityMismatch, of("mallory@evil.example", costly))
 	settles(t, "beside a stranger", p, verify.ConditionTooCostly, of("mallory@evil.example", cheap), alice, by("mallory@evil.example"))
 	if !p.Counts(alice) || p.Counts(of("mallory@evil.example", costly)) {
-		t.Error("what may count does not, or what can't does")
+		t.Error("Counts is wrong")
 	}
 	two := parse(t, strings.Replace(rules, "atLeast: 1", "atLeast: 2", 1))
 	settles(t, "one of two", two, verify.ConditionTooCostly, alice, bob)

@@ -113,29 +113,29 @@ func (s Signer) warnings() []string {
 	if s.Matcher.Subject.IsExact() && strings.Contains(s.Matcher.Subject.String(), "*") {
 		warn("the star in the subject %s is a star; write {glob: …}, if it is to stand for anything", s.Matcher.Subject)
 	}
-	if anybody(s.Matcher.Subject) {
+	if broad(s.Matcher.Subject) {
 		warn("the subject %s is almost anything", s.Matcher.Subject)
 	}
 	if !s.Matcher.Issuer.IsExact() {
-		warn("the issuer %s is whoever fits, and each of them vouches for any name", s.Matcher.Issuer)
+		warn("the issuer %s is a pattern, and each matching issuer vouches for any name", s.Matcher.Issuer)
 	}
 	if s.Kind != "github" && s.Kind != "gitlab" {
 		return warnings
 	}
 	if id, ok := s.Matcher.Build[identity.SourceRepositoryID]; !ok || !id.IsExact() {
-		warn("without the repository's number whoever takes over its name is trusted")
+		warn("without the repository's number, anyone who takes over its name is trusted")
 	}
 	if _, ok := s.Matcher.Build[identity.SourceRepositoryRef]; !ok {
 		warn("any branch or tag may sign, also one that was never reviewed; say ref")
 	}
 	if repository := s.Matcher.Build[identity.SourceRepositoryURI]; !repository.IsExact() && starsIn(repository.String(), 1) {
-		warn("the repository %s is anybody's", repository)
+		warn("the repository %s is a pattern for any owner", repository)
 	}
 	return warnings
 }
 
-// anybody reports whether a subject does not fix its domain or host.
-func anybody(subject identity.Pattern) bool {
+// broad reports whether a subject does not fix its domain or host.
+func broad(subject identity.Pattern) bool {
 	if subject.IsExact() {
 		return false
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package policy is who is trusted, as a file: named signers with typed fields,
-// how many of them must have signed what, and conditions on what they state.
+// Package policy reads and applies policy files: named signers with typed fields, how many of
+// them must have signed which content, and conditions on attested statements.
 //
 //	version: 1
 //	signers:
@@ -18,17 +18,16 @@
 //	  - signedBy: [alice, release]
 //	    atLeast: 2
 //
-// Parse refuses what it does not know, names that are defined twice or never
-// used, and expressions that do not compile. A name is exact unless it is written
-// as a glob, and both are about the whole name (package identity). The policy
-// names nobody by default, and counts as signed what is signed as bytes; what a
-// rule accepts besides it must say.
+// Parse refuses unknown members, names that are defined twice or never used, and expressions
+// that do not compile. A name is exact unless it is written as a glob, and both match the
+// whole name (package identity). A policy has no default signers. By default a rule accepts
+// signatures over the artifact's bytes; it must list every other kind that it accepts.
 //
-// [Policy.Verify] decides on an artifact and its bundles, with the [Facts] that the
-// policy may need. [Policy.Begin], [Evaluation.Add] and [Evaluation.Decide] do the
-// same in steps; only Decide says yes. Conditions are compiled by the caller's
-// [Compiler]: package policy/cel, or none.
+// [Policy.Verify] decides on an artifact and its bundles, with the [Facts] that the policy may
+// need. [Policy.Begin], [Evaluation.Add] and [Evaluation.Decide] do the same in steps; only
+// Decide accepts. Conditions are compiled by the caller's [Compiler]: package policy/cel, or
+// none.
 //
-// Source: docs/guides/policies.md and docs/reference/policy.schema.json. Proof: TestSchema holds
-// Parse and the schema to each other.
+// Source: docs/guides/policies.md and docs/reference/policy.schema.json. Proof: TestSchema
+// checks Parse against the schema.
 package policy

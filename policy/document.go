@@ -18,7 +18,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
-// document is the file as it is written. docs/guides/policies.md is its manual.
+// A document is a policy file as written. docs/guides/policies.md is its manual.
 type document struct {
 	Version    count             `yaml:"version"`
 	Signers    map[string]signer `yaml:"signers"`
@@ -28,12 +28,12 @@ type document struct {
 	TrustRoot  trustRoot         `yaml:"trustRoot,omitempty"`
 }
 
-// signer is one of Email, URI, SPIFFE, Key, GitHub, GitLab and CI.
+// A signer sets one of Email, URI, SPIFFE, Key, GitHub, GitLab and CI.
 type signer struct {
 	Email  text            `yaml:"email,omitempty"`
 	URI    text            `yaml:"uri,omitempty"`
 	SPIFFE text            `yaml:"spiffe,omitempty"`
-	Issuer text            `yaml:"issuer,omitempty"` // of the three above
+	Issuer text            `yaml:"issuer,omitempty"` // with Email, URI or SPIFFE
 	Key    string          `yaml:"key,omitempty"`    // PEM
 	GitHub *gitHub         `yaml:"github,omitempty"`
 	GitLab *gitLab         `yaml:"gitlab,omitempty"`
@@ -41,7 +41,7 @@ type signer struct {
 	Build  map[string]text `yaml:"build,omitempty"` // further fields of the certificate
 }
 
-// gitHub is a workflow of GitHub Actions.
+// A gitHub is a workflow of GitHub Actions.
 type gitHub struct {
 	Repository   text   `yaml:"repository"`             // owner/name
 	RepositoryID text   `yaml:"repositoryID,omitempty"` // its number, which outlives its name
@@ -52,11 +52,11 @@ type gitHub struct {
 	Trigger      text   `yaml:"trigger,omitempty"`
 	Environment  text   `yaml:"environment,omitempty"`
 	Runner       text   `yaml:"runner,omitempty"`
-	Server       string `yaml:"server,omitempty"` // URL of a server of one's own, with its issuer
+	Server       string `yaml:"server,omitempty"` // URL of a self-hosted server, with its issuer
 	Issuer       text   `yaml:"issuer,omitempty"`
 }
 
-// gitLab is a pipeline of GitLab.
+// A gitLab is a pipeline of GitLab.
 type gitLab struct {
 	Project     text   `yaml:"project"` // group/name
 	ProjectID   text   `yaml:"projectID,omitempty"`
@@ -67,7 +67,7 @@ type gitLab struct {
 	Server      string `yaml:"server,omitempty"`
 }
 
-// ci is any other automated build.
+// A ci is any other automated build.
 type ci struct {
 	Issuer       text `yaml:"issuer"`
 	Subject      text `yaml:"subject"`
@@ -97,7 +97,7 @@ type witnesses struct {
 // IsZero reports whether the field is left out (omitempty).
 func (w witnesses) IsZero() bool { return w.AtLeast == 0 && w.Keys == nil }
 
-// compile reads the keys. One that is there twice would count twice.
+// compile reads the keys. It refuses a repeated key, which would count twice.
 func (w witnesses) compile() ([]checkpoint.WitnessPolicy, error) {
 	if w.IsZero() {
 		return nil, nil
@@ -125,7 +125,7 @@ type trustRoot struct {
 	MaxAge duration `yaml:"maxAge,omitempty"`
 }
 
-// text is a name: a scalar is exact, {glob: …} a glob.
+// A text is a name: a scalar is exact, {glob: …} a glob.
 type text struct{ identity.Pattern }
 
 // IsZero reports whether the field is left out (omitempty).
@@ -150,7 +150,7 @@ func (t text) MarshalYAML() (any, error) {
 	return map[string]string{"glob": t.String()}, nil
 }
 
-// count is a whole number; the decoder's own int would round 1.9 down.
+// A count is a whole number. The decoder's own int would round 1.9 down.
 type count int
 
 func (c *count) UnmarshalYAML(node *yaml.Node) error {
@@ -163,7 +163,7 @@ func (c *count) UnmarshalYAML(node *yaml.Node) error {
 	return nil
 }
 
-// duration is written as 720h.
+// A duration is written as 720h.
 type duration time.Duration
 
 func (d *duration) UnmarshalYAML(node *yaml.Node) error {
@@ -175,7 +175,7 @@ func (d *duration) UnmarshalYAML(node *yaml.Node) error {
 	return nil
 }
 
-// MaxFile is how many bytes of YAML are read.
+// MaxFile bounds a policy file, in bytes of YAML.
 const MaxFile = 1 << 20
 
 func readDocument(raw []byte) (document, error) {
@@ -210,7 +210,7 @@ func readDocument(raw []byte) (document, error) {
 	return doc, nil
 }
 
-// checkWriting refuses what lets people read another policy than programs do.
+// checkWriting refuses text that people read differently from programs.
 func checkWriting(raw []byte) error {
 	if !utf8.Valid(raw) || bytes.IndexByte(raw, 0) >= 0 {
 		return errors.New("not UTF-8, as YAML files here must be")
@@ -221,13 +221,12 @@ func checkWriting(raw []byte) error {
 	return nil
 }
 
-// maxEntries is how many entries a list or a mapping may have; the decoder
-// compares the keys of a mapping each with each.
+// maxEntries bounds a list or a mapping. The decoder compares each key of a mapping with every
+// other.
 const maxEntries = max(maxSigners, maxRules)
 
-// plain refuses aliases, merge keys and tags, with which one reader sees what
-// another does not, and what is named without being said: the decoder passes over
-// the empty value of "ref:", as if any would do.
+// plain refuses aliases, merge keys and tags, which parsers interpret differently, and empty
+// values: the decoder ignores the empty value of "ref:", as if any ref were allowed.
 func plain(node *yaml.Node) error {
 	switch {
 	case node.Kind == yaml.AliasNode || node.Anchor != "" || node.Tag == "!!merge":

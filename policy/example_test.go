@@ -14,7 +14,7 @@ import (
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
-// One call decides: it verifies the bundles of a file and holds them against the policy.
+// One call decides: it verifies the bundles of a file and checks them against the policy.
 func ExamplePolicy_Verify() {
 	const dir = "../verify/testdata/example/"
 	rawRoot, errRoot := os.ReadFile(dir + "trusted_root.json")
@@ -43,7 +43,7 @@ require:
 		fmt.Println(err)
 		return
 	}
-	facts := policy.Facts{Now: time.Now(), Witnesses: policy.KnownWitnesses()} // the instance demands no witnesses
+	facts := policy.Facts{Now: time.Now(), Witnesses: policy.KnownWitnesses()} // the instance requires no witnesses
 	outcome, err := p.Verify(v, verify.FromReader(file), []*bundle.Bundle{b}, facts)
 	if err != nil {
 		fmt.Println(err)

@@ -4,7 +4,7 @@ package policy
 
 import "github.com/hallmark-sign/hallmark/verify"
 
-// Settle, Requirements and Counts let tests have results that no bundle proves.
+// Settle, Requirements and Counts let tests use results that no bundle proves.
 func (p *Policy) Settle(results []*verify.Result) error {
 	_, err := p.settle(results)
 	return err

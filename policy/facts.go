@@ -11,13 +11,12 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
-// Facts lists what a decision rests on besides the artifact and its bundles. The
-// zero value is the strictest: it is refused, as it is unknown what the instance
-// demands.
+// Facts lists the inputs of a decision besides the artifact and its bundles. Policies refuse
+// the zero value, as it is unknown which witnesses the instance requires.
 type Facts struct {
 	RootFetched time.Time         // when the trusted root was fetched; zero: unknown
 	Now         time.Time         // zero: unknown
-	Witnesses   InstanceWitnesses // which the instance demands; the zero value: unknown
+	Witnesses   InstanceWitnesses // required by the instance; the zero value: unknown
 }
 
 // InstanceWitnesses lists the witness policies that an instance publishes for all
@@ -34,16 +33,16 @@ func KnownWitnesses(policies ...checkpoint.WitnessPolicy) InstanceWitnesses {
 	return InstanceWitnesses{known: true, policies: policies}
 }
 
-// Policies returns the witness policies that are known. A policy applies them by itself;
-// a caller of [verify.Verifier.Verify] passes them on in [verify.Requirements].
+// Policies returns the known witness policies. A policy applies them by itself; a caller of
+// [verify.Verifier.Verify] passes them in [verify.Requirements].
 func (w InstanceWitnesses) Policies() []checkpoint.WitnessPolicy { return w.policies }
 
-// UnknownWitnessesUnsafe accepts that it is unknown which witnesses the instance
-// demands, for a trusted root that came alone. A log that shows different entries
-// to different clients is then not noticed. [Outcome.Gaps] reports it.
+// UnknownWitnessesUnsafe accepts that the witnesses the instance requires are unknown, for a
+// trusted root without log policy. A log that shows different entries to different clients is
+// then not noticed. [Outcome.Gaps] reports it.
 func UnknownWitnessesUnsafe() InstanceWitnesses { return InstanceWitnesses{waived: true} }
 
-// A Gap is a fact that was unknown, and that the policy did not ask for.
+// A Gap is an unknown fact that the policy did not need.
 type Gap string
 
 // The gaps.
@@ -75,11 +74,11 @@ func (f Facts) Gaps() []Gap {
 	return gaps
 }
 
-// skew is how far in the future a trusted root may have been fetched: clocks differ.
+// skew is how far in the future a trusted root may have been fetched, as clocks differ.
 const skew = time.Minute
 
-// check refuses facts that the policy needs and that are missing or not as it asks.
-// A root from the future would be fresh for as long as its file says.
+// check refuses facts that the policy needs and that are missing or not as required. It also
+// refuses a fetch time in the future, which would make a root fresh for too long.
 func (p *Policy) check(f Facts) error {
 	if !f.Witnesses.known && !f.Witnesses.waived {
 		return missing("which witnesses the instance demands")

@@ -17,13 +17,13 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
-// Words that a rule may accept besides predicate types.
+// What a rule may accept besides predicate types.
 const (
 	Signature = "signature" // over the artifact's bytes; what rules accept by default
 	Any       = "any"       // a signature, or a statement of any type
 )
 
-// Policy is a policy that has been checked. The zero Policy accepts nothing.
+// A Policy is a checked policy. The zero Policy accepts nothing.
 type Policy struct {
 	Signers            []Signer      // by name
 	Rules              []Rule        // all must be met
@@ -31,12 +31,12 @@ type Policy struct {
 	TimestampThreshold int           // distinct sources of each bundle's time; 0 means 1
 	MaxRootAge         time.Duration // of the trusted root; 0: any
 
-	WitnessPolicies []checkpoint.WitnessPolicy // whose cosignatures the logs' checkpoints must have, of each
+	WitnessPolicies []checkpoint.WitnessPolicy // each must be met by the cosignatures of the logs' checkpoints
 
-	prepared verify.Requirements // by union, once for all bundles
+	prepared verify.Requirements // the result of union, for all bundles
 }
 
-// Signer is somebody who may sign: an identity, or a key.
+// A Signer is an identity or a key that may sign.
 type Signer struct {
 	Name    string
 	Kind    string           // email, uri, spiffe, github, gitlab, ci or key
@@ -44,33 +44,33 @@ type Signer struct {
 	Key     crypto.PublicKey // nil for an identity
 }
 
-// Rule asks for the signatures of some signers over one artifact.
+// A Rule requires the signatures of some signers over one artifact.
 type Rule struct {
 	SignedBy []string // names of signers
-	AtLeast  int      // how many different ones, each with a signature of their own
+	AtLeast  int      // how many different signers, each with their own signature
 	Accepts  []string // Signature, Any, predicate types
 	Where    string   // CEL over the statement; empty: no condition
 
 	holds Condition
 }
 
-// Condition says whether a statement is as an expression asks. An error says that
-// it can't be evaluated, as where a member that it names is missing, and counts
-// as no; ErrTooCostly is neither no nor yes.
+// A Condition reports whether a statement meets an expression. An error reports that the
+// expression can't be evaluated, for example because a member is missing; it counts as no.
+// ErrTooCostly is neither no nor yes.
 type Condition func(*intoto.Statement) (bool, error)
 
-// ErrTooCostly is what a Condition returns that would take too long, or too much
-// memory, on a statement.
+// ErrTooCostly is returned by a Condition that would take too long, or too much memory, on a
+// statement.
 var ErrTooCostly = errors.New("evaluating the condition on this statement takes too many steps, or too much memory")
 
-// Compiler makes a Condition of an expression, and refuses one that is malformed.
+// A Compiler compiles an expression to a Condition, and refuses a malformed one.
 type Compiler func(expression string) (Condition, error)
 
 // ErrMalformed is the cause of every refusal of Parse.
 var ErrMalformed = errors.New("malformed policy")
 
-// Parse reads a policy file. Expressions go to compile; without it they are
-// refused, never passed over.
+// Parse reads a policy file. It compiles expressions with compile; if compile is nil, it
+// refuses them.
 func Parse(raw []byte, compile Compiler) (*Policy, error) {
 	doc, err := readDocument(raw)
 	if err != nil {
@@ -115,7 +115,7 @@ func (p *Policy) Accepting(types ...string) (*Policy, error) {
 	return &out, nil
 }
 
-// union accepts what any signer of any rule may have signed.
+// union returns requirements that accept the signatures of any signer under any rule.
 func (p *Policy) union() (v verify.Requirements) {
 	for _, s := range p.Signers {
 		if s.Key != nil {
@@ -172,8 +172,7 @@ func (d document) policy(compile Compiler) (*Policy, error) {
 	return p, p.allUsed()
 }
 
-// allUsed refuses signers that no rule names: somebody is thought to count, and
-// does not.
+// allUsed refuses signers that no rule names: the author of the policy expects them to count.
 func (p *Policy) allUsed() error {
 	for _, s := range p.Signers {
 		if !slices.ContainsFunc(p.Rules, func(r Rule) bool { return slices.Contains(r.SignedBy, s.Name) }) {

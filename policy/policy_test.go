@@ -61,7 +61,7 @@ thresholds: {logs: 2, timestamps: 2}
 trustRoot: {maxAge: 720h}
 `
 
-// small is one signer and one rule, to be edited.
+// small is one signer and one rule, to be edited by tests.
 const small = `version: 1
 signers:
   alice: {email: alice@example.com, issuer: https://login.example.com}
@@ -98,8 +98,8 @@ func fits(s *jsonschema.Schema, text string) error {
 	return s.Validate(value)
 }
 
-// TestSchema: what Parse reads fits the published schema; what is wrong by shape
-// fits neither.
+// TestSchema checks that policies accepted by Parse conform to the published schema, and that
+// policies with a wrong structure are refused by both.
 func TestSchema(t *testing.T) {
 	s := schema(t)
 	for _, text := range []string{full, small, strings.Replace(small, "{email: alice@example.com, issuer: https://login.example.com}", "\n    key: "+keyPEM, 1)} {
@@ -124,10 +124,10 @@ func TestSchema(t *testing.T) {
 		"no kind":               {"email: alice@example.com, ", ""},
 		"unknown kind":          {"email:", "phone:"},
 		"no rule":               {"  - signedBy: [alice]", "  []"},
-		"nobody":                {"[alice]", "[]"},
-		"somebody twice":        {"[alice]", "[alice, alice]"},
+		"no signer":             {"[alice]", "[]"},
+		"a signer twice":        {"[alice]", "[alice, alice]"},
 		"negative atLeast":      {"[alice]", "[alice]\n    atLeast: -1"},
-		"nobody at least":       {"[alice]", "[alice]\n    atLeast: 0"},
+		"at least none":         {"[alice]", "[alice]\n    atLeast: 0"},
 		"accepts nonsense":      {"[alice]", "[alice]\n    accepts: [provenance]"},
 		"accepts twice":         {"[alice]", "[alice]\n    accepts: [signature, signature]"},
 		"negative threshold":    {"version: 1", "version: 1\nthresholds: {logs: -1}"},
@@ -164,7 +164,7 @@ func TestSchema(t *testing.T) {
 	}
 }
 
-// numbered repeats a text with its numbers.
+// numbered repeats a text with ascending numbers.
 func numbered(format string, count int) string {
 	all := make([]string, count)
 	for i := range all {
@@ -173,7 +173,8 @@ func numbered(format string, count int) string {
 	return strings.Join(all, ", ")
 }
 
-// A file that is all keys is refused before each is compared with each.
+// TestManyKeysCostLittle checks that a file with very many keys is refused before each key is
+// compared with every other.
 func TestManyKeysCostLittle(t *testing.T) {
 	start := time.Now()
 	if _, err := policy.Parse([]byte("{"+numbered("%x: x", 70_000)+"}"), nil); !errors.Is(err, policy.ErrMalformed) {
@@ -184,7 +185,7 @@ func TestManyKeysCostLittle(t *testing.T) {
 	}
 }
 
-// What a schema can't say is refused by Parse.
+// TestRefusals checks that Parse refuses what a schema can't express.
 func TestRefusals(t *testing.T) {
 	for name, c := range map[string][2]string{
 		"unknown signer":       {"[alice]", "[bob]"},
@@ -227,7 +228,7 @@ func TestRefusals(t *testing.T) {
 	if _, err := policy.Parse(bytes.Repeat([]byte("#"), 2<<20), nil); !errors.Is(err, policy.ErrMalformed) {
 		t.Errorf("2 MiB: %v", err)
 	}
-	// Without a compiler a condition is never passed over.
+	// Without a compiler, conditions are refused.
 	if _, err := policy.Parse([]byte(full), nil); !errors.Is(err, policy.ErrMalformed) || !strings.Contains(err.Error(), "no conditions") {
 		t.Errorf("without a compiler: %v", err)
 	}
@@ -242,12 +243,13 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		if len(p.Rules) == 0 || len(p.Signers) == 0 || len(p.Describe()) == 0 {
-			t.Errorf("parsed, and asks for nothing: %+v", p)
+			t.Errorf("parsed a policy without rules: %+v", p)
 		}
 	})
 }
 
-// Programs that read encodings off a byte order mark would read another policy.
+// TestEncodings checks that only UTF-8 is accepted. Programs that detect encodings by a byte
+// order mark would read another policy.
 func TestEncodings(t *testing.T) {
 	wide := func(order binary.AppendByteOrder, mark bool) []byte {
 		var raw []byte

@@ -18,10 +18,10 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
-// Propose writes the tightest policy that the bundles of these results meet: every
-// name exact, repositories by their numbers too, as many signers, logs and
-// sources of time as each artifact has. It is a file for Parse, to be read, and
-// loosened by hand where that is meant.
+// Propose returns the tightest policy that the bundles of these results meet: every name
+// exact, repositories also by number, and as many signers, logs and sources of time as each
+// artifact has. The result is a file for Parse, to be reviewed, and loosened by hand where
+// intended.
 func Propose(results []*verify.Result) ([]byte, error) {
 	if len(results) == 0 {
 		return nil, errors.New("proposing policy: no bundle")
@@ -82,8 +82,8 @@ func thresholdsOf(results []*verify.Result) (t thresholds) {
 	return t
 }
 
-// rulesOf asks, where all bundles are of one artifact, for each signer's signature
-// or statement; else for what every artifact has: one of the signers.
+// rulesOf requires, if all bundles are of one artifact, a signature or statement of each
+// signer; otherwise what every artifact has: one of the signers.
 func rulesOf(names []string, byName map[string][]*verify.Result, results []*verify.Result) []rule {
 	for _, result := range results {
 		if !bytes.Equal(result.Digest, results[0].Digest) {
@@ -103,7 +103,7 @@ func rulesOf(names []string, byName map[string][]*verify.Result, results []*veri
 	return rules
 }
 
-// accepts returns the kinds of what was signed, each once.
+// accepts returns the kinds of signed content, each once.
 func accepts(results []*verify.Result) []string {
 	var kinds []string
 	for _, result := range results {
@@ -118,8 +118,8 @@ func accepts(results []*verify.Result) []string {
 	return kinds
 }
 
-// checkKind refuses a statement whose type means something else in a policy, or
-// nothing: that of type "any" would make the rule accept anything.
+// checkKind refuses a statement whose type has a special meaning in a policy: type "any" would
+// make the rule accept anything.
 func checkKind(result *verify.Result) error {
 	if result.Statement == nil {
 		return nil
@@ -183,8 +183,7 @@ func (s signer) shortName() string {
 	return name
 }
 
-// signerOf writes down who made a bundle, with the fields of the service that it
-// was made at.
+// signerOf returns the signer of a bundle, with the fields of the service that built it.
 func signerOf(result *verify.Result) (signer, error) {
 	if result.Certificate == nil {
 		der, err := x509.MarshalPKIXPublicKey(result.Key)
@@ -218,7 +217,7 @@ func exactly(value string) text {
 	return text{identity.Exact(value)}
 }
 
-// below returns what follows a prefix, or "" if value does not begin with it.
+// below returns the rest of value after a prefix, or "" if value does not begin with it.
 func below(value, prefix string) string {
 	rest, ok := strings.CutPrefix(value, prefix)
 	if !ok {

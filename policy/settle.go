@@ -40,15 +40,15 @@ func (p *Policy) settle(results []*verify.Result) ([]Counted, error) {
 	return rules, nil
 }
 
-// tooCostly reports whether an error is that of a condition which took too long, and
-// whose answer is unknown.
+// tooCostly reports whether an error is that of a condition which took too long, so that its
+// result is unknown.
 func tooCostly(err error) bool {
 	var refusal *verify.Error
 	return errors.As(err, &refusal) && refusal.Code == verify.ConditionTooCostly
 }
 
-// counts reports whether some rule accepts a result, enough for that rule or not, or
-// may accept it, where a condition is too costly.
+// counts reports whether some rule accepts a result, sufficient for that rule or not, or may
+// accept it because a condition is too costly.
 func (p *Policy) counts(result *verify.Result) bool {
 	return slices.ContainsFunc(p.Rules, func(r Rule) bool {
 		if len(p.names(&r, result)) == 0 {
@@ -59,9 +59,9 @@ func (p *Policy) counts(result *verify.Result) bool {
 	})
 }
 
-// settleRule checks one rule: each result that it accepts is a signer's, and so many
-// different signers must be found that no signature counts for two of them, and
-// nobody twice.
+// settleRule checks one rule. It assigns each accepted result to a signer, so that no
+// signature counts for two signers, and no person twice, and requires enough different
+// signers.
 func (p *Policy) settleRule(r *Rule, results []*verify.Result) (map[string]*verify.Result, error) {
 	var who crowd
 	var refused error
@@ -94,8 +94,8 @@ func (p *Policy) settleRule(r *Rule, results []*verify.Result) (map[string]*veri
 	}
 }
 
-// closer keeps the refusal that came further; a condition is looked at after the type,
-// and one whose answer is not known comes before all.
+// closer returns the refusal that came further: conditions are checked after the type, and a
+// condition with an unknown result comes before all.
 func closer(a error, b *verify.Error) error {
 	var earlier *verify.Error
 	if tooCostly(a) {
@@ -129,12 +129,12 @@ func (s Signer) signed(result *verify.Result) bool {
 	return ok && result.Certificate == nil && key.Equal(result.Key)
 }
 
-// admits holds what was signed to the rule.
+// admits checks signed content against the rule.
 func (r *Rule) admits(result *verify.Result) *verify.Error {
 	found, accepted := Signature, slices.Contains(r.Accepts, Signature)
 	if result.Statement != nil {
 		found = result.Statement.PredicateType
-		// whose type is not ours to choose, and may be the word
+		// a statement may name the word "signature" as its type
 		accepted = accepted && found == intoto.TypeSigned || found != Signature && slices.Contains(r.Accepts, found)
 	}
 	if !accepted && !slices.Contains(r.Accepts, Any) {
@@ -173,22 +173,22 @@ func person(result *verify.Result) string {
 	return result.Identity.Subject.Value + " from " + result.Identity.Issuer
 }
 
-// crowd is the different people among signers. Two results are of one person if they
-// share an identity or a key: whoever has signed by certificate and signs again with the
-// same key, bare or certified for another name, is still one.
+// A crowd is the set of different people among signers. Two results are of one person if they
+// share an identity or a key: someone who has signed by certificate and signs again with the
+// same key, bare or certified for another name, is still one person.
 type crowd struct {
 	people []*individual
 }
 
-// individual is one person of a crowd.
+// An individual is one person of a crowd.
 type individual struct {
 	traits []string                  // identities and keys
-	names  []string                  // signers of the policy that fit
+	names  []string                  // matching signers of the policy
 	by     map[string]*verify.Result // by each of names
 	words  string
 }
 
-// add adds the signer of a result, for whom these signers of the policy stand.
+// add adds the signer of a result, who matches the policy's signers in names.
 func (c *crowd) add(result *verify.Result, names []string) {
 	merged := &individual{traits: traitsOf(result), names: names, by: map[string]*verify.Result{}, words: person(result)}
 	for _, name := range names {
@@ -207,8 +207,8 @@ func (c *crowd) add(result *verify.Result, names []string) {
 	c.people = append(others, merged)
 }
 
-// named assigns a name of their own to as many people as possible. It returns the
-// result by which each has the name.
+// named assigns distinct names to as many people as possible. It returns the result by which
+// each has the name.
 func (c *crowd) named() map[string]*verify.Result {
 	var all [][]string
 	for _, one := range c.people {
@@ -229,8 +229,8 @@ func (c *crowd) words() []string {
 	return all
 }
 
-// traitsOf returns what tells the signer of a result from others: the key, and the
-// identity with its issuer. Email addresses are compared without case, as mail systems
+// traitsOf returns what distinguishes the signer of a result from others: the key, and the
+// identity with its issuer. Email addresses are compared case-insensitively, as mail systems
 // and identity providers do.
 func traitsOf(result *verify.Result) []string {
 	var traits []string
@@ -247,8 +247,8 @@ func traitsOf(result *verify.Result) []string {
 	return append(traits, fmt.Sprintf("%q %v %q", result.Identity.Issuer, subject.Type, subject.Value))
 }
 
-// matching assigns a name of their own to as many people as possible: a maximum
-// matching, by augmenting paths. It returns the person of each name.
+// matching assigns distinct names to as many people as possible: a maximum matching, by
+// augmenting paths. It returns the person of each name.
 func matching(people [][]string) map[string]int {
 	taken := map[string]int{}
 	var place func(person int, tried map[string]bool) bool

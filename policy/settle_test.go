@@ -61,11 +61,12 @@ require:
   - {signedBy: [alice, bob, staff], atLeast: 2}
 `
 
-// Nobody counts twice: neither by two signatures nor by two names that fit them.
+// TestThresholdOfSigners checks that no signer counts twice, neither by two signatures nor by
+// two names that match.
 func TestThresholdOfSigners(t *testing.T) {
 	p := parse(t, threshold)
 	alice, bob, carol := by("alice@example.com"), by("bob@example.com"), by("carol@example.com")
-	settles(t, "nobody", p, verify.ThresholdIdentities)
+	settles(t, "no signer", p, verify.ThresholdIdentities)
 	settles(t, "one", p, verify.ThresholdIdentities, alice)
 	settles(t, "one twice", p, verify.ThresholdIdentities, alice, by("alice@example.com"))
 	settles(t, "two", p, "", alice, bob)
@@ -73,7 +74,7 @@ func TestThresholdOfSigners(t *testing.T) {
 	settles(t, "two of the same name", p, verify.ThresholdIdentities, carol, by("dora@example.com"))
 	settles(t, "a stranger besides", p, "", by("mallory@evil.example"), bob, carol)
 	settles(t, "a stranger alone", p, verify.IdentityMismatch, by("mallory@evil.example"))
-	// carol goes by two names, each by another of her bundles
+	// carol has two names, each by another of her bundles
 	p = parse(t, threshold[:strings.Index(threshold, "  alice:")]+`  build: {email: {glob: "*@example.com"}, issuer: https://login.example.com, build: {trigger: push}}
   release: {email: carol@example.com, issuer: https://login.example.com, build: {trigger: tag}}
 require:
@@ -89,7 +90,8 @@ require:
 	settles(t, "three", parse(t, strings.Replace(threshold, "atLeast: 2", "atLeast: 3", 1)), "", alice, bob, carol)
 }
 
-// One person, one key and one signature count once, whatever they are called.
+// TestOnePerson checks that a person, a key and a signature each count once, under whatever
+// names.
 func TestOnePerson(t *testing.T) {
 	public, _, err := ed25519.GenerateKey(nil)
 	if err != nil {
@@ -123,10 +125,10 @@ require:
 	settles(t, "a key certified for two", p, verify.ThresholdIdentities, with(by("alice@example.com"), public), with(by("alice@Example.com"), public))
 	settles(t, "an address in other case", p, verify.ThresholdIdentities, with(by("alice@example.com"), public), with(by("Alice@Example.com"), other))
 	settles(t, "joined by a third", p, verify.ThresholdIdentities, with(by("alice@example.com"), other), with(by("ALICE@Example.com"), public), bare)
-	settles(t, "a key and somebody else", p, "", bare, with(by("alice@example.com"), other))
+	settles(t, "a key and another person", p, "", bare, with(by("alice@example.com"), other))
 }
 
-// What was signed must be what the rule accepts.
+// TestAccepts checks that a rule counts only content that it accepts.
 func TestAccepts(t *testing.T) {
 	const slsa = "https://slsa.dev/provenance/v1"
 	rule := func(more string) *policy.Policy { return parse(t, small+more) }
@@ -158,7 +160,8 @@ func TestRulesAllHold(t *testing.T) {
 	settles(t, "both", p, "", reviewed, alice)
 }
 
-// What came closest is told of, in whatever order the bundles are.
+// TestClosestRefusal checks that the error is that of the closest bundle, whatever the order
+// of bundles.
 func TestClosestRefusal(t *testing.T) {
 	const slsa = "https://slsa.dev/provenance/v1"
 	p := parse(t, strings.Split(threshold, "require:")[0]+`require:
@@ -169,10 +172,10 @@ func TestClosestRefusal(t *testing.T) {
 	settles(t, "signature first", p, verify.PredicateMismatch, signed, attested)
 	settles(t, "attestation first", p, verify.PredicateMismatch, attested, signed)
 	settles(t, "no attestation", p, verify.PredicateTypeMismatch, signed)
-	settles(t, "by somebody else", p, verify.PredicateTypeMismatch, signed, stating(by("bob@example.com"), slsa, `{"level": 3}`))
+	settles(t, "by another person", p, verify.PredicateTypeMismatch, signed, stating(by("bob@example.com"), slsa, `{"level": 3}`))
 }
 
-// A result counts where a rule accepts it, though it is not enough.
+// TestCounts checks that a result counts if a rule accepts it, even if it is not sufficient.
 func TestCounts(t *testing.T) {
 	const slsa = "https://slsa.dev/provenance/v1"
 	two, attesting := parse(t, threshold), parse(t, strings.Split(strings.Replace(threshold, "  staff", "  #", 1), "require:")[0]+`require:
@@ -185,7 +188,7 @@ func TestCounts(t *testing.T) {
 		want   bool
 	}{
 		"one of two":          {two, by("alice@example.com"), true},
-		"nobody of them":      {two, by("alice@example.org"), false},
+		"none of them":        {two, by("alice@example.org"), false},
 		"another's statement": {attesting, stating(by("alice@example.com"), slsa, `{"level": 4}`), false},
 		"not as it should be": {attesting, stating(by("bob@example.com"), slsa, `{"level": 3}`), false},
 		"one rule of two":     {attesting, stating(by("bob@example.com"), slsa, `{"level": 4}`), true},
@@ -210,8 +213,8 @@ func gitHub() identity.Identity {
 	}
 }
 
-// TestSigners holds each kind of signer of the full policy to somebody it names,
-// and to the same with one thing changed.
+// TestSigners checks each kind of signer of the full policy against an identity that matches,
+// and against the same with one field changed.
 func TestSigners(t *testing.T) {
 	p := parse(t, full)
 	reusable := gitHub()
@@ -257,7 +260,8 @@ func TestSigners(t *testing.T) {
 	}
 }
 
-// A proposal accepts what it was made of, and nothing that is otherwise.
+// TestPropose checks that a proposed policy accepts the bundles that it was made from, and
+// refuses changed ones.
 func TestPropose(t *testing.T) {
 	entry := func(log string) verify.Entry { return verify.Entry{Log: &trust.Log{BaseURL: log}} }
 	at := func(tsa string) verify.Time {
@@ -293,7 +297,7 @@ func TestPropose(t *testing.T) {
 	settles(t, "another repository of the name", p, verify.IdentityMismatch, results...)
 }
 
-// Bundles of several artifacts: each needs one of the signers.
+// TestProposeForSeveral checks bundles of several artifacts: each needs one of the signers.
 func TestProposeForSeveral(t *testing.T) {
 	other := by("bob@example.com")
 	other.Digest = []byte{2}
@@ -304,7 +308,7 @@ func TestProposeForSeveral(t *testing.T) {
 	p := parse(t, string(text))
 	settles(t, "alice's", p, "", by("alice@example.com"))
 	settles(t, "bob's", p, "", other)
-	settles(t, "somebody's", p, verify.IdentityMismatch, by("carol@example.com"))
+	settles(t, "another signer", p, verify.IdentityMismatch, by("carol@example.com"))
 	if _, err := policy.Propose(nil); err == nil {
 		t.Error("proposed of nothing")
 	}
@@ -318,7 +322,7 @@ func TestProposeForSeveral(t *testing.T) {
 func TestWarnings(t *testing.T) {
 	loose := strings.NewReplacer("alice@example.com", `{glob: "**"}`).Replace(small)
 	if w := parse(t, loose).Warnings(); len(w) != 1 {
-		t.Errorf("anybody: %v", w)
+		t.Errorf("any identity: %v", w)
 	}
 	if w := parse(t, strings.Replace(small, "{email: alice@example.com, issuer: https://login.example.com}", "{github: {repository: a/b}}", 1)).Warnings(); len(w) != 2 {
 		t.Errorf("a repository by name: %v", w)
@@ -338,7 +342,8 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// What a program changes in a policy, or makes of one itself, counts.
+// TestRequirementsOfChanged checks that policies which a program changes or builds itself take
+// effect.
 func TestRequirementsOfChanged(t *testing.T) {
 	p := parse(t, threshold)
 	p.LogThreshold, p.TimestampThreshold = 2, 3

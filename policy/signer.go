@@ -21,7 +21,7 @@ const (
 	gitLabServer = "https://gitlab.com"
 )
 
-// compile makes a matcher, or a key, of the one kind that the signer is.
+// compile returns a matcher, or a key, of the signer's only kind.
 func (s signer) compile() (Signer, error) {
 	var made []Signer
 	var failed error
@@ -50,7 +50,7 @@ func (s signer) compile() (Signer, error) {
 	return s.complete(made[0])
 }
 
-// complete adds what stands beside the kind.
+// complete adds the fields that may accompany the kind.
 func (s signer) complete(out Signer) (Signer, error) {
 	ofSubject := out.Kind == "email" || out.Kind == "uri" || out.Kind == "spiffe"
 	if !s.Issuer.IsZero() && !ofSubject {
@@ -85,7 +85,7 @@ func with(m identity.Matcher, field identity.Field, t text) identity.Matcher {
 
 func (s signer) named(subject text, of identity.SubjectType) (Signer, error) {
 	if s.Issuer.IsZero() {
-		return Signer{}, errors.New("issuer is missing: a name means nothing without who vouched for it")
+		return Signer{}, errors.New("issuer is missing: a name is only meaningful together with the issuer that vouched for it")
 	}
 	return Signer{Matcher: identity.Matcher{Subject: subject.Pattern, Issuer: s.Issuer.Pattern, Type: of}}, nil
 }
@@ -116,8 +116,8 @@ func (s signer) key() (Signer, error) {
 	return Signer{Key: key}, nil
 }
 
-// compile: the subject is the URI of the workflow that signs, which is the one
-// that was started unless it calls another (Fulcio, oidc.md, "GitHub").
+// compile returns a matcher. The subject is the URI of the workflow that signs, which is the
+// workflow that was started unless it calls another (Fulcio, oidc.md, "GitHub").
 func (g gitHub) compile() (Signer, error) {
 	server, issuer := g.Server, g.Issuer.Pattern
 	switch {
@@ -158,7 +158,7 @@ func (g gitHub) compile() (Signer, error) {
 	return Signer{Matcher: m}, nil
 }
 
-// compile: the subject is the URI of the pipeline's file (Fulcio, oidc.md,
+// compile returns a matcher. The subject is the URI of the pipeline's file (Fulcio, oidc.md,
 // "GitLab"):
 //
 //	https://gitlab.com/group/name//.gitlab-ci.yml@refs/heads/main
@@ -218,8 +218,8 @@ func anyOr(t text) text {
 	return t
 }
 
-// join puts texts and fixed parts, strings, after each other. It is a glob where
-// one of the texts is; an exact text with a star can't be part of one.
+// join concatenates texts and fixed strings. The result is a glob if one of the texts is; an
+// exact text with a star can't be part of a glob.
 func join(parts ...any) (text, error) {
 	var joined strings.Builder
 	allExact, star := true, false
@@ -242,7 +242,7 @@ func join(parts ...any) (text, error) {
 	return text{identity.Glob(joined.String())}, nil
 }
 
-// fieldNamed finds a field by its name in files: the words of the certificate
+// fieldNamed finds a field by its name in policy files: the name in the certificate
 // specification in camel case, such as sourceRepositoryURI.
 func fieldNamed(name string) identity.Field {
 	for _, f := range identity.Fields() {

@@ -10,11 +10,11 @@ import (
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
-// Verify decides whether bundles prove of an artifact what the policy asks: that
-// each rule is met by enough signers, and that the facts are as the policy needs
-// them. Bundles that are refused do not matter if the others are enough. A refusal
-// is a [*verify.Error]; for [Undecided] ones the answer is not known. Any other
-// error reports that the artifact could not be read, or a mistake of the caller.
+// Verify decides whether bundles prove that an artifact meets the policy: each rule is met by
+// enough signers, and the facts are as the policy requires. Refused bundles do not matter if
+// the others are enough. A refusal is a [*verify.Error]; if [Undecided] reports true for it,
+// the result is unknown. Any other error reports that the artifact could not be read, or a
+// mistake of the caller.
 func (p *Policy) Verify(v *verify.Verifier, a verify.Artifact, bundles []*bundle.Bundle, f Facts) (*Outcome, error) {
 	e, err := p.Begin(v, f)
 	if err != nil {
@@ -42,17 +42,17 @@ func (p *Policy) Verify(v *verify.Verifier, a verify.Artifact, bundles []*bundle
 	return outcome, err
 }
 
-// Outcome reports that a policy is met, and by whom.
+// An Outcome reports that a policy is met, and by which signers.
 type Outcome struct {
 	Rules   []Counted        // one for each rule of the policy, in its order
-	Results []*verify.Result // of all bundles that were verified, also those that no rule needs
-	Gaps    []Gap            // unknown facts that the policy did not ask for
+	Results []*verify.Result // of all verified bundles, including those that no rule needs
+	Gaps    []Gap            // unknown facts that the policy did not need
 }
 
-// Counted lists who has met a rule.
+// Counted lists the signers that have met a rule.
 type Counted struct {
 	Rule    Rule
-	Signers map[string]*verify.Result // by the signer's name in the policy; each is another person
+	Signers map[string]*verify.Result // by the signer's name in the policy; all different people
 }
 
 // An Evaluation collects what the bundles of one artifact prove, for a caller that
@@ -63,7 +63,7 @@ type Evaluation struct {
 	results []*verify.Result
 }
 
-// terms is what evaluations have in common that can share results.
+// terms holds the state that evaluations share.
 type terms struct {
 	policy   Policy
 	verifier *verify.Verifier
@@ -84,10 +84,10 @@ func (p *Policy) Begin(v *verify.Verifier, f Facts) (*Evaluation, error) {
 // facts, for another artifact.
 func (e *Evaluation) Another() *Evaluation { return &Evaluation{terms: e.terms} }
 
-// Add verifies a bundle of the artifact, and collects the result. That there is a
-// result does not mean that the policy is met, or that the bundle counts for any of
-// its rules. Each of checks can refuse a result, which is then not collected.
-// Errors are those of [verify.Verifier.Verify] and of checks.
+// Add verifies a bundle of the artifact, and collects the result. A result does not mean that
+// the policy is met, or that the bundle counts for any of its rules. Each of checks can refuse
+// a result, which is then not collected. Errors are those of [verify.Verifier.Verify] and of
+// checks.
 func (e *Evaluation) Add(b *bundle.Bundle, a verify.Artifact, checks ...func(*verify.Result) error) (*verify.Result, error) {
 	if e == nil || e.terms == nil {
 		return nil, errNotBegun
@@ -96,7 +96,7 @@ func (e *Evaluation) Add(b *bundle.Bundle, a verify.Artifact, checks ...func(*ve
 	return e.collect(result, err, checks)
 }
 
-// Explain adds a bundle as [Evaluation.Add] does, and returns what each step of the
+// Explain adds a bundle as [Evaluation.Add] does, and also returns what each step of the
 // verification saw.
 func (e *Evaluation) Explain(b *bundle.Bundle, a verify.Artifact, checks ...func(*verify.Result) error) (verify.Explanation, *verify.Result, error) {
 	if e == nil || e.terms == nil {
@@ -120,8 +120,8 @@ func (e *Evaluation) collect(result *verify.Result, err error, checks []func(*ve
 	return result, nil
 }
 
-// AddFrom collects the results of another evaluation that are about this
-// evaluation's artifact too, as about reports. Both must come from one Begin.
+// AddFrom collects those results of another evaluation for which about reports that they cover
+// this evaluation's artifact too. Both evaluations must come from one Begin.
 func (e *Evaluation) AddFrom(other *Evaluation, about func(*verify.Result) bool) error {
 	if e == nil || other == nil || e.terms == nil || e.terms != other.terms {
 		return errors.New("evaluating policy: the other evaluation is of another policy, verifier or facts")
@@ -134,8 +134,8 @@ func (e *Evaluation) AddFrom(other *Evaluation, about func(*verify.Result) bool)
 	return nil
 }
 
-// Counts reports whether some rule accepts one of the results, enough for that rule
-// or not. A condition that is too costly may accept it.
+// Counts reports whether some rule accepts one of the results, sufficient for that rule or
+// not. A condition that is too costly may accept it.
 func (e *Evaluation) Counts() bool {
 	return e != nil && e.terms != nil && slices.ContainsFunc(e.results, e.terms.policy.counts)
 }
@@ -156,19 +156,19 @@ func (e *Evaluation) Decide() (*Outcome, error) {
 
 var errNotBegun = errors.New("evaluating policy: the Evaluation was not made by Policy.Begin")
 
-// Undecided reports whether an error of Verify, Begin or Decide is neither yes nor
-// no: a fact is missing or the trusted root is stale, or a condition took too long
-// and what else was proved is not enough.
+// Undecided reports whether an error of Verify, Begin or Decide is neither yes nor no: a fact
+// is missing, the trusted root is stale, or a condition took too long and the other results
+// are not enough.
 func Undecided(err error) bool {
 	var refusal *verify.Error
 	return errors.As(err, &refusal) && slices.Contains([]verify.Code{verify.ConditionTooCostly, verify.FactMissing, verify.TrustStale}, refusal.Code)
 }
 
-// requirements returns what each bundle must prove, whichever rule it is to serve:
-// it is by any of the signers, of any of the types, and meets the thresholds.
+// requirements returns what each bundle must prove, whichever rule it counts for: any of the
+// signers, any of the types, and all thresholds.
 func (p *Policy) requirements(f Facts) verify.Requirements {
 	v := p.prepared
-	if len(v.Identities)+len(v.Keys) != len(p.Signers) { // put together by hand
+	if len(v.Identities)+len(v.Keys) != len(p.Signers) { // built by a program
 		v = p.union()
 	}
 	v.LogThreshold, v.TimestampThreshold = p.LogThreshold, p.TimestampThreshold

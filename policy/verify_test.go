@@ -21,7 +21,7 @@ import (
 
 const content = "artifact"
 
-// stage is a real instance, with bundles of alice's and bob's over content.
+// A stage is a real instance, with bundles by alice and bob over content.
 type stage struct {
 	verifier   *verify.Verifier
 	issuer     string
@@ -61,7 +61,8 @@ func wants(t *testing.T, name string, err error, want verify.Code) {
 	}
 }
 
-// The one call wants as many signers as the policy does, over one artifact.
+// TestVerifyIsWhole checks that one call requires as many signers as the policy, over one
+// artifact.
 func TestVerifyIsWhole(t *testing.T) {
 	s := newStage(t)
 	p := s.policy(t, "")
@@ -99,8 +100,8 @@ func TestVerifyIsWhole(t *testing.T) {
 	}
 }
 
-// A fact that the policy needs and that is missing refuses, and so does one that is
-// not as the policy asks.
+// TestFacts checks that missing facts are refused if the policy needs them, and so are facts
+// that are not as required.
 func TestFacts(t *testing.T) {
 	s := newStage(t)
 	plain, aged := s.policy(t, ""), s.policy(t, "trustRoot: {maxAge: 24h}\n")
@@ -136,7 +137,8 @@ func TestFacts(t *testing.T) {
 	}
 }
 
-// Whatever is begun and added, Decide alone says yes, and only with both signers.
+// TestDecideAlone checks that only Decide accepts, and only with both signers, whatever was
+// begun and added.
 func TestDecideAlone(t *testing.T) {
 	s := newStage(t)
 	p := s.policy(t, "")
@@ -179,8 +181,8 @@ func TestDecideAlone(t *testing.T) {
 	}
 }
 
-// What was not begun, or by another policy, says no; so do policies that a program
-// has put together without rule, signer or condition.
+// TestZeroSaysNo checks that evaluations that were not begun, or begun by another policy,
+// refuse, and so do policies that a program has built without rule, signer or condition.
 func TestZeroSaysNo(t *testing.T) {
 	s := newStage(t)
 	for name, e := range map[string]*policy.Evaluation{"zero": {}, "nil": nil} {

@@ -11,8 +11,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
-// Witnesses of a policy are those of the verification, and what would count twice, or
-// for nothing, is refused.
+// TestWitnesses checks that a policy's witnesses are required in verification, and that keys
+// which would count twice, or never, are refused.
 func TestWitnesses(t *testing.T) {
 	key := func(name string, seed byte, cosigning bool) string {
 		public := ed25519.NewKeyFromSeed([]byte(strings.Repeat(string('a'+rune(seed)), ed25519.SeedSize))).Public()

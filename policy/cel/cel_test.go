@@ -48,7 +48,8 @@ func TestConditions(t *testing.T) {
 	}
 }
 
-// What can't be evaluated is no, with the reason.
+// TestConditionsThatFail checks that a condition that can't be evaluated counts as no, with
+// the reason.
 func TestConditionsThatFail(t *testing.T) {
 	s, err := intoto.Parse([]byte(statement))
 	if err != nil {

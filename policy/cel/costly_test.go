@@ -15,10 +15,10 @@ import (
 	"github.com/hallmark-sign/hallmark/policy/cel"
 )
 
-// hostile is a condition that would take hours or gigabytes on a predicate.
+// A hostile is a condition that would take hours or gigabytes on a predicate.
 type hostile struct{ name, expression, predicate string }
 
-// costly are conditions on predicates of some n thousand bytes.
+// costly returns conditions on predicates of about n thousand bytes.
 func costly(n int) []hostile {
 	size := n << 10
 	text := `"` + strings.Repeat("x", size) + `"`
@@ -59,8 +59,8 @@ func costly(n int) []hostile {
 	}
 }
 
-// Each is too costly, soon and for little memory. Before, they ran as long as
-// they liked, as cel-go asks afterwards what something took.
+// TestTooCostly checks that each condition is found too costly, soon and with little memory.
+// cel-go alone runs them to their end, as it computes the cost of a step afterwards.
 func TestTooCostly(t *testing.T) {
 	for n, c := range costly(100) {
 		t.Run(c.name, func(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 	"cel.dev/cel-go/common/types/traits"
 )
 
-// Memory of a list, and of a value in a growing one, in bytes.
+// Memory of a list, and of each value in a growing list, in bytes.
 const (
 	perList  = 96
 	perValue = 64

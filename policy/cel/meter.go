@@ -9,10 +9,9 @@ import (
 	"github.com/hallmark-sign/hallmark/policy"
 )
 
-// Limits of an evaluation: a number of steps and bytes for any statement, and
-// for each of its bytes one more step and two more bytes, one of which is for
-// its own copy. A step is a node of the expression, or 64 bytes read: about 50
-// ns, seldom more than 100.
+// Limits of an evaluation: a number of steps and bytes for any statement, and for each of its
+// bytes one more step and two more bytes, one of which is for its own copy. A step is a node
+// of the expression, or 64 bytes read: about 50 ns, rarely more than 100.
 const (
 	baseSteps = 10_000_000
 	baseBytes = 32 << 20

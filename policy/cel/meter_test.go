@@ -11,8 +11,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
-// The same statement and expression take the same steps and bytes, maps in whatever
-// order: 20 times.
+// TestSameSteps checks 20 times that the same statement and expression take the same steps and
+// bytes, whatever the order of maps.
 func TestSameSteps(t *testing.T) {
 	var names strings.Builder
 	for i := range 1000 {
@@ -44,7 +44,8 @@ func TestSameSteps(t *testing.T) {
 	}
 }
 
-// An exhausted meter is no error of the expression, which || would outvote.
+// TestExhaustedIsNotOutvoted checks that an exhausted meter is not an error of the expression,
+// which || could override.
 func TestExhaustedIsNotOutvoted(t *testing.T) {
 	c, err := compile(`predicate.l.all(a, predicate.l.all(b, predicate.l.all(c, true))) || true`)
 	if err != nil {

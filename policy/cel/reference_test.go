@@ -20,7 +20,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
-// interpreted is what cel-go's own interpreter says of an expression.
+// interpreted returns the result of cel-go's own interpreter.
 func interpreted(expression string, predicate any) (bool, error) {
 	env, err := reference.NewEnv(
 		reference.Variable("predicate", reference.DynType),
@@ -74,7 +74,7 @@ func wholeNumbers(d *jsontext.Decoder, v *any) error {
 	return err
 }
 
-// about is a statement with a predicate.
+// about returns a statement with a predicate.
 func about(predicate string) *intoto.Statement {
 	return &intoto.Statement{
 		Subject: []intoto.Subject{{Name: "widget", Digest: map[string]string{"sha256": "9f86"}}}, PredicateType: "https://example.com/type",
@@ -85,7 +85,7 @@ func about(predicate string) *intoto.Statement {
 const whole = `{"a":[1,2,3],"b":{"x":{"y":"z"},"k":1.5},"s":"a \u00fc string","n":null,"t":true,"big":[[1,[2]],{"q":[]}],` +
 	`"words":["one","two","three"],"num":-7.25,"un\"quoted":1,"d":"90s","at":"2024-02-29T12:00:00Z"}`
 
-// What cel-go's interpreter answers is what Compile's conditions answer.
+// TestAsTheReference checks that compiled conditions return what cel-go's interpreter returns.
 func TestAsTheReference(t *testing.T) {
 	for _, expression := range expressions {
 		same(t, expression, whole)
@@ -149,8 +149,8 @@ func same(t *testing.T, expression, predicate string) {
 	}
 }
 
-// FuzzCondition: an evaluation ends soon, answers the same twice, and as cel-go's
-// interpreter does.
+// FuzzCondition checks that an evaluation ends soon, returns the same result twice, and the
+// same as cel-go's interpreter.
 func FuzzCondition(f *testing.F) {
 	for _, expression := range expressions {
 		f.Add(expression, whole)
