@@ -38,7 +38,7 @@ func (c Client) Key() string {
 	return c.addr.String()
 }
 
-// Proxies are the networks of proxies whose X-Forwarded-For is trusted.
+// Proxies lists the networks of proxies whose X-Forwarded-For is trusted.
 type Proxies []netip.Prefix
 
 // Client returns the origin of r: the peer, or the address reported by the last

@@ -33,7 +33,7 @@ var ErrBusy = errors.New("too many requests at once")
 // errShare reports that one address has too many requests.
 var errShare = errors.New("too many requests at once from one address")
 
-// Limits configure a [Gate]. Zero fields mean the defaults.
+// Limits holds the settings of a [Gate]. Zero fields mean the defaults.
 type Limits struct {
 	// Requests bounds the concurrent requests of each kind: those that read files,
 	// those whose body is being received, and those whose body is complete. A

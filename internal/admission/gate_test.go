@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// asked has the gate admit a request to h, or says why not.
+// asked sends a request to h through the gate, and returns the refusal.
 func asked(g *Gate, r *http.Request, h http.HandlerFunc) (refused error) {
 	g.FileHandler(h, func(_ http.ResponseWriter, _ *http.Request, err error) { refused = err }).ServeHTTP(httptest.NewRecorder(), r)
 	return refused
@@ -25,7 +25,7 @@ func from(address, method string, body io.Reader) *http.Request {
 	return r.WithContext(WithClient(r.Context(), Proxies{}.Client(r)))
 }
 
-// hold has the gate admit a request that ends when the function it returns is called.
+// hold admits a request that ends when the returned function is called.
 func hold(t *testing.T, g *Gate, r *http.Request) (release func()) {
 	t.Helper()
 	in, out, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
@@ -42,7 +42,7 @@ func hold(t *testing.T, g *Gate, r *http.Request) (release func()) {
 
 func nothing(http.ResponseWriter, *http.Request) {}
 
-// empty checks that all has been given back.
+// empty checks that everything has been released.
 func empty(t *testing.T, g *Gate) {
 	t.Helper()
 	for k := range g.held {
@@ -81,7 +81,8 @@ func TestGateShares(t *testing.T) {
 	empty(t, g)
 }
 
-// A request that takes too long makes room for one more, and is canceled.
+// TestGateOverdue checks that a request that takes too long makes room for one more, and is
+// canceled.
 func TestGateOverdue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewGate(Limits{Requests: 1})
@@ -101,7 +102,8 @@ func TestGateOverdue(t *testing.T) {
 	})
 }
 
-// Large bodies take turns, wait for so long, and are charged by what they announce.
+// TestGateLargeBodies checks that large bodies take turns, wait for a bounded time, and are
+// charged by their announced length.
 func TestGateLargeBodies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewGate(Limits{Uploads: 128 << 20})
@@ -140,8 +142,8 @@ func TestGateLargeBodies(t *testing.T) {
 	})
 }
 
-// Small bodies are charged as they come. One that is short is read at the cost of those
-// that are longer and stand still.
+// TestGateSmallBodies checks that small bodies are charged as they arrive, and that a short
+// one is read at the cost of longer ones that have stalled.
 func TestGateSmallBodies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewGate(Limits{Uploads: 1 << 20}) // 256 KiB for small ones
@@ -168,7 +170,7 @@ func TestGateSmallBodies(t *testing.T) {
 			t.Error(err)
 		}
 		if err := <-refused; !errors.Is(err, ErrBusy) {
-			t.Errorf("the one that stands still: %v", err)
+			t.Errorf("the stalled upload: %v", err)
 		}
 		close(stop)
 		if err := <-refused; err != nil {
@@ -179,7 +181,7 @@ func TestGateSmallBodies(t *testing.T) {
 	})
 }
 
-// closer is a body that knows whether it was closed.
+// A closer is a body that records whether it was closed.
 type closer struct {
 	io.Reader
 	closed bool
@@ -190,7 +192,8 @@ func (c *closer) Close() error {
 	return nil
 }
 
-// The body of a GET is nothing that anybody reads: over HTTP/2 it would wait in memory.
+// TestGateClosesBodiesOfReaders checks that the body of a GET is closed. It is never read, and
+// over HTTP/2 it would stay in memory.
 func TestGateClosesBodiesOfReaders(t *testing.T) {
 	g := NewGate(Limits{})
 	r := from("192.0.2.1", "GET", nil)

@@ -39,7 +39,8 @@ func TestLimiter(t *testing.T) {
 	}
 }
 
-// Whoever has any number of keys neither fills memory nor gets attempts back.
+// TestLimiterIsBounded checks that a client with any number of keys neither fills memory nor
+// regains attempts.
 func TestLimiterIsBounded(t *testing.T) {
 	l := NewLimiter("attempts", Rate{Burst: 3, Pause: time.Hour}, time.Now)
 	for range 3 {
@@ -52,7 +53,7 @@ func TestLimiterIsBounded(t *testing.T) {
 		t.Errorf("%d keys", len(l.buckets))
 	}
 	if l.Take("used up") == nil {
-		t.Error("others' keys have one forgotten that is used up")
+		t.Error("other keys displaced an exhausted one")
 	}
 }
 

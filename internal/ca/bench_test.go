@@ -13,7 +13,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/testkit"
 )
 
-// newBenchmark is an instance whose CT log nothing stands before.
+// newBenchmark returns an instance with a CT log that is called directly.
 func newBenchmark(b *testing.B) *instance {
 	i := newInstance(b, testkit.P256(b))
 	i.options.CTLog = i.ct
@@ -24,10 +24,10 @@ func newBenchmark(b *testing.B) *instance {
 	return i
 }
 
-// clients is how many ask at once.
+// clients is the number of concurrent clients.
 const clients = 64
 
-// BenchmarkIssue: what a certificate costs, with its place in a CT log on disk.
+// BenchmarkIssue measures the cost of a certificate, including its entry in a CT log on disk.
 func BenchmarkIssue(b *testing.B) {
 	i := newBenchmark(b)
 	r := request(b, testkit.P256(b))
@@ -43,7 +43,7 @@ func BenchmarkIssue(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "certificates/s")
 }
 
-// BenchmarkServe: the same over sockets, clients included.
+// BenchmarkServe measures the same over sockets, including the clients.
 func BenchmarkServe(b *testing.B) {
 	i := newBenchmark(b)
 	server := httptest.NewServer(i.Handler())

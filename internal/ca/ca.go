@@ -47,7 +47,7 @@ type CTLog interface {
 	Recent(ctx context.Context, since time.Time) iter.Seq2[*x509.Certificate, error]
 }
 
-// Options configure an authority. All fields are required except Limit.
+// Options holds the settings of an authority. All fields are required except Limit.
 type Options struct {
 	Key           crypto.Signer       // key of Chain[0]
 	Chain         []*x509.Certificate // issuing certificate first, root last

@@ -43,13 +43,13 @@ func alice() identity.Identity {
 	}
 }
 
-// away is the error of a checker whose issuer can't be asked.
+// away is the error of a checker whose issuer is unreachable.
 type away struct{}
 
 func (away) Error() string     { return "asking issuer: connection refused" }
 func (away) Unavailable() bool { return true }
 
-// tokens knows some tokens by heart.
+// tokens is a Tokens with fixed results.
 type tokens map[string]func(context.Context) (identity.Identity, error)
 
 func (t tokens) Explain(ctx context.Context, token string) (fulcio.Explanation, error) {
@@ -74,7 +74,7 @@ func fails(err error) func(context.Context) (identity.Identity, error) {
 	return func(context.Context) (identity.Identity, error) { return identity.Identity{}, err }
 }
 
-// recorder is a CT log that remembers the last precertificate.
+// A recorder is a CT log that remembers the last precertificate.
 type recorder struct {
 	CTLog
 	mu      sync.Mutex
@@ -88,7 +88,7 @@ func (r *recorder) AddPrecert(ctx context.Context, precert []byte, chain []*x509
 	return r.CTLog.AddPrecert(ctx, precert, chain)
 }
 
-// lines is a log that may be read while it is written.
+// A lines is a log that may be read while it is written.
 type lines struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -106,7 +106,7 @@ func (l *lines) String() string {
 	return l.b.String()
 }
 
-// instance is an authority with a real CT log, on a real socket.
+// An instance is an authority with a real CT log, on a real socket.
 type instance struct {
 	*Authority
 	options Options
@@ -115,7 +115,7 @@ type instance struct {
 	ctKey   crypto.PublicKey
 	added   *recorder
 	log     *lines
-	now     time.Time // what the clock says; set it between requests
+	now     time.Time // the clock's time; set it between requests
 }
 
 func newRSA(t testing.TB, bits int) *rsa.PrivateKey {
@@ -127,7 +127,7 @@ func newRSA(t testing.TB, bits int) *rsa.PrivateKey {
 	return key
 }
 
-// newChain is an intermediate for key, of three years, under a root of ten.
+// newChain returns an intermediate for key, valid for three years, under a root valid for ten.
 func newChain(t testing.TB, key crypto.PublicKey, start time.Time) []*x509.Certificate {
 	t.Helper()
 	rootKey := testkit.Key(t, elliptic.P384())
@@ -195,7 +195,7 @@ func marshal(t testing.TB, r fulcio.Request) string {
 	return string(body)
 }
 
-// answer is what came back.
+// An answer is a response.
 type answer struct {
 	status int
 	header http.Header
@@ -242,7 +242,7 @@ func (i *instance) get(t testing.TB, path string) answer {
 	return i.do(t, r)
 }
 
-// mustIssue asks over the socket, and gives the chain.
+// mustIssue requests a certificate over the socket, and returns the chain.
 func (i *instance) mustIssue(t testing.TB, r fulcio.Request) []*x509.Certificate {
 	t.Helper()
 	a := i.post(t, "/api/v2/signingCert", marshal(t, r))

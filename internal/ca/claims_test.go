@@ -20,16 +20,16 @@ import (
 
 const otherToken = goodToken + "-of-bob"
 
-// bob has the tokens of another account, whose challenge he can't sign: he has got hold
-// of somebody's certificate request.
+// bob replaces the tokens by those of another account. bob has obtained another person's
+// certificate request, whose challenge bob can't sign.
 func bob(i *instance) {
 	other := alice()
 	other.Subject.Value = "bob@example.com"
 	i.options.Tokens.(tokens)[otherToken] = is(other)
 }
 
-// published waits until the CT log has published so many entries, as it has when it is
-// opened again.
+// published waits until the CT log has published that many entries, as it has when it is
+// reopened.
 func (i *instance) published(t *testing.T, want int) {
 	t.Helper()
 	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
@@ -47,7 +47,7 @@ func (i *instance) published(t *testing.T, want int) {
 	t.Fatal("the CT log has not published")
 }
 
-// parsed is a request as the authority reads it.
+// parsed returns a request as the authority reads it.
 func parsed(t *testing.T, r fulcio.Request) fulcio.Request {
 	t.Helper()
 	p, err := fulcio.ParseRequest([]byte(marshal(t, r)))
@@ -57,9 +57,10 @@ func parsed(t *testing.T, r fulcio.Request) fulcio.Request {
 	return p
 }
 
-// A key that is certified for one identity is not certified for another while that
-// certificate lives, whoever brings its certificate request, and after a restart too. The
-// same identity gets another one, and afterwards anybody does.
+// TestKeyOfAnother checks that a key certified for one identity is not certified for another
+// while that certificate is valid, also after a restart, for any sender of the certificate
+// request. The same identity gets another certificate, and after the end of validity any
+// identity does.
 func TestKeyOfAnother(t *testing.T) {
 	i := newInstance(t, testkit.P256(t))
 	bob(i)
@@ -91,7 +92,8 @@ func TestKeyOfAnother(t *testing.T) {
 	}
 }
 
-// More entries than a tile of the CT log has are read back, and what is too old is not.
+// TestRecallsManyKeys checks that more entries than one tile of the CT log are read back, and
+// expired ones are not.
 func TestRecallsManyKeys(t *testing.T) {
 	i := newInstance(t, testkit.P256(t))
 	bob(i)
@@ -116,7 +118,8 @@ func TestRecallsManyKeys(t *testing.T) {
 	}
 }
 
-// Of two who bring one key at once, one gets a certificate.
+// TestClaimsAtOnce checks that of two identities that send one key concurrently, one gets a
+// certificate.
 func TestClaimsAtOnce(t *testing.T) {
 	i := newInstance(t, testkit.P256(t))
 	bob(i)
@@ -140,7 +143,8 @@ func TestClaimsAtOnce(t *testing.T) {
 	}
 }
 
-// Keys are forgotten with their certificates, so however many come, memory is bounded.
+// TestClaimsAreBounded checks that keys are forgotten with their certificates, so that memory
+// is bounded.
 func TestClaimsAreBounded(t *testing.T) {
 	var c claims
 	now := time.Now()

@@ -193,7 +193,7 @@ func TestRefusesForm(t *testing.T) {
 	i.checkSecrets(t)
 }
 
-// TestRefusesHuge: what is long is refused, and soon.
+// TestRefusesHuge checks that oversized requests are refused fast.
 func TestRefusesHuge(t *testing.T) {
 	i := newInstance(t, testkit.P256(t))
 	r := request(t, testkit.P256(t))
@@ -222,8 +222,8 @@ func TestRefusesHuge(t *testing.T) {
 	i.checkSecrets(t)
 }
 
-// csrWithArcs is a body with a signing request whose extension has a long OID,
-// and whose signature is not good.
+// csrWithArcs returns a body with a signing request whose extension has a long OID, and whose
+// signature is invalid.
 func csrWithArcs(t *testing.T, arcs int) string {
 	t.Helper()
 	der := csrRequest(t, testkit.P256(t)).CSR.Raw
@@ -254,7 +254,7 @@ func csrWithArcs(t *testing.T, arcs int) string {
 		goodToken, base64.StdEncoding.EncodeToString(content))
 }
 
-// endless is a request whose body has no length, and nearly no end.
+// endless returns a request whose body has no length, and is practically endless.
 func endless(t *testing.T, url string) *http.Request {
 	t.Helper()
 	body := io.LimitReader(zeros{}, 1<<30)
@@ -374,7 +374,7 @@ func TestRefusesKeys(t *testing.T) {
 	}
 }
 
-// brokenLog is a CT log that has ended in some way.
+// A brokenLog is a CT log that always fails.
 type brokenLog struct{ err error }
 
 func (b brokenLog) AddPrecert(context.Context, []byte, []*x509.Certificate) (sct.SCT, error) {
@@ -447,8 +447,8 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// FuzzSigningCert: whatever comes, the answer is a certificate or a refusal that
-// is the client's fault.
+// FuzzSigningCert checks that every response is a certificate or a refusal with a client
+// error.
 func FuzzSigningCert(f *testing.F) {
 	i := newInstance(f, testkit.P256(f))
 	var key crypto.Signer = testkit.P256(f)

@@ -47,7 +47,7 @@ func (a *Authority) issue(ctx context.Context, request fulcio.Request, token str
 	return chain, nil
 }
 
-// refused reports why a request with a valid token was refused.
+// A refused reports why a request with a valid token was refused.
 type refused struct {
 	id  identity.Identity
 	err error

@@ -26,8 +26,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sct"
 )
 
-// TestCertificate goes through "Issued Certificate" of the specification, for
-// every kind of key and both proofs.
+// TestCertificate checks every line of the specification's "Issued Certificate", for every
+// kind of key and both proofs.
 func TestCertificate(t *testing.T) {
 	i := newInstance(t, testkit.P256(t))
 	for name, key := range map[string]crypto.Signer{
@@ -56,7 +56,7 @@ func TestCertificate(t *testing.T) {
 
 func csrRequest(t testing.TB, key crypto.Signer) fulcio.Request {
 	t.Helper()
-	// What a signing request asks for beyond its key is not heard.
+	// The rest of a signing request, besides its key, is ignored.
 	template := &x509.CertificateRequest{EmailAddresses: []string{"mallory@example.com"}, DNSNames: []string{"example.com"}}
 	template.Subject.CommonName = "Mallory"
 	der, err := x509.CreateCertificateRequest(rand.Reader, template, key)
@@ -109,7 +109,7 @@ func (i *instance) checkFields(t *testing.T, leaf *x509.Certificate, pub crypto.
 	checkExtensions(t, leaf)
 }
 
-// checkExtensions checks that there are these, and which are critical.
+// checkExtensions checks that these extensions are present, and which are critical.
 func checkExtensions(t *testing.T, leaf *x509.Certificate) {
 	t.Helper()
 	want := map[string]bool{
@@ -128,8 +128,8 @@ func checkExtensions(t *testing.T, leaf *x509.Certificate) {
 	}
 }
 
-// checkTransparency checks the SCT, and that the precertificate was the same but
-// for the last extension.
+// checkTransparency checks the SCT, and that the precertificate differs only in the last
+// extension.
 func (i *instance) checkTransparency(t *testing.T, leaf *x509.Certificate) {
 	t.Helper()
 	scts, err := sct.Embedded(leaf)
@@ -162,8 +162,8 @@ func (i *instance) checkTransparency(t *testing.T, leaf *x509.Certificate) {
 	}
 }
 
-// TestAuthorityKeys has every kind of authority's key sign, and both parsers
-// judge the signature.
+// TestAuthorityKeys signs with every kind of authority key, and verifies the signature with
+// both parsers.
 func TestAuthorityKeys(t *testing.T) {
 	openssl := testkit.OpenSSL(t)
 	for name, try := range map[string]struct {
@@ -191,7 +191,7 @@ func TestAuthorityKeys(t *testing.T) {
 	}
 }
 
-// TestOpenSSL: every form of subject, and a build's many extensions.
+// TestOpenSSL checks every form of subject, and the extensions of a build.
 func TestOpenSSL(t *testing.T) {
 	openssl := testkit.OpenSSL(t)
 	i := newInstance(t, testkit.P256(t))
@@ -246,7 +246,7 @@ func TestNeverOutlivesTheIssuer(t *testing.T) {
 	}
 }
 
-// TestGeneralizedTime: from 2050 on, times have another form.
+// TestGeneralizedTime checks the encoding of times from 2050 on.
 func TestGeneralizedTime(t *testing.T) {
 	key := testkit.P256(t)
 	i := newInstance(t, key)
@@ -310,7 +310,7 @@ func firstOf(errs ...error) error {
 	return nil
 }
 
-// TestSerials: always twenty octets, and never alike.
+// TestSerials checks that serial numbers have twenty octets and are unique.
 func TestSerials(t *testing.T) {
 	seen := map[string]bool{}
 	for range 1000 {

@@ -24,8 +24,7 @@ var (
 	errTwoTokens     = errors.New("tokens of header and body differ")
 )
 
-// problems are the refusals of the authority: those of the request and its token, and
-// those of issuing.
+// problems lists the refusals of the authority: of the request and its token, and of issuing.
 var problems = refusal.Table[rpcstatus.Code]{
 	refusal.Throttled(rpcstatus.ResourceExhausted),
 	{When: refusal.Is(errMethod), Status: http.StatusMethodNotAllowed, Code: rpcstatus.Unimplemented, Text: "certificates are asked for with POST"},
@@ -50,7 +49,7 @@ var problems = refusal.Table[rpcstatus.Code]{
 	{Status: http.StatusInternalServerError, Code: rpcstatus.Internal, Text: "internal error"},
 }
 
-// fillToken writes why a token is refused.
+// fillToken sets the reason why a token is refused.
 func fillToken(p *refusal.Problem[rpcstatus.Code], err error) {
 	p.Text = "ID token is refused: " + reason(err)
 }
@@ -92,7 +91,7 @@ func (a *Authority) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
 	refusesToken := p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden
-	if id := w.Header().Get("X-Request-Id"); id != "" && refusesToken { // for the operator, whose log has more
+	if id := w.Header().Get("X-Request-Id"); id != "" && refusesToken { // lets the operator find the cause in the log
 		p.Text += " (request ID " + id + ")"
 	}
 	write(w, p.Status, typeJSON, rpcstatus.Status{Code: p.Code, Message: p.Text}.Marshal())

@@ -49,9 +49,9 @@ func TestWeakModuli(t *testing.T) {
 	}
 }
 
-// roca makes a modulus as that library did: factors k·M + (65537^a mod M), where M
-// is the product of the first primes. A product of such has that form again, so
-// that one is enough; that it be of two primes nobody asks.
+// roca returns a modulus of the form that the library produced: factors k·M + (65537^a mod M),
+// where M is the product of the first primes. A product of such factors has the same form, so
+// one factor is enough here; the check does not require two primes.
 func roca() *big.Int {
 	m := big.NewInt(1)
 	for n := int64(2); n <= smallFactors; n++ {

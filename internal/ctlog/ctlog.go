@@ -23,7 +23,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sct"
 )
 
-// Options configure a log. All fields are required except Notes and FS.
+// Options holds the settings of a log. All fields are required except Notes and FS.
 type Options struct {
 	Dir    string        // created if missing
 	FS     durable.FS    // file system of Dir; nil means durable.OS

@@ -17,8 +17,8 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
 )
 
-// issuers stores the certificates of chains, one file each, named by the hex of
-// their SHA-256 (static-ct-api, "Issuers").
+// An issuers stores the certificates of chains, one file each, named by the hex of their
+// SHA-256 (static-ct-api, "Issuers").
 type issuers struct {
 	fs  durable.FS
 	dir string

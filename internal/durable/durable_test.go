@@ -25,7 +25,7 @@ func read(t *testing.T, path string) string {
 	return string(raw)
 }
 
-// names gives what is in a directory, so that no temporary file goes unseen.
+// names returns the names of all files in a directory, including temporary ones.
 func names(t *testing.T, dir string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -203,8 +203,8 @@ func TestJournal(t *testing.T) {
 	}
 }
 
-// Whatever a crash leaves of the last record, those before it are read, and it
-// is not.
+// TestJournalTornAnywhere checks that a torn last record is ignored, and that the records
+// before it are read.
 func TestJournalTornAnywhere(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "journal")
@@ -228,7 +228,7 @@ func TestJournalTornAnywhere(t *testing.T) {
 	}
 }
 
-// A damaged record does not hide those that were appended after it.
+// TestJournalDamaged checks that records after a damaged one are found.
 func TestJournalDamaged(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
 	appendAll(t, openJournal(t, path), "first", "the damaged one", "third")
@@ -254,7 +254,7 @@ func TestJournalStopsAtError(t *testing.T) {
 	}
 }
 
-// A full disk, by the device that always is.
+// TestJournalDiskFull uses /dev/full, a device that is always full.
 func TestJournalDiskFull(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Skip("no /dev/full here")
@@ -286,8 +286,8 @@ func FuzzJournal(f *testing.F) {
 	})
 }
 
-// A directory whose process was killed is removed by the next, one that is being filled is
-// not, and of many at once each gets its own.
+// TestTempDir checks that the directory of a killed process is removed by the next, that one
+// in use is not, and that concurrent callers get different ones.
 func TestTempDir(t *testing.T) {
 	if !canLockDirs {
 		t.Skip("directories are not locked here")
@@ -326,7 +326,8 @@ func TestTempDir(t *testing.T) {
 	}
 }
 
-// What a crash has left of Replace is in nobody's way, and Replace leaves nothing.
+// TestReplace checks that files left by a crash of Replace do not obstruct it, and that
+// Replace leaves none.
 func TestReplace(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "f")

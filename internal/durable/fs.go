@@ -113,8 +113,8 @@ func ReadFile(fsys FS, path string) ([]byte, error) {
 	return data, nil
 }
 
-// OpenRegular opens a regular file for reading and returns its size in bytes. It opens
-// nothing else: opening a pipe would block until somebody writes to it.
+// OpenRegular opens a regular file for reading and returns its size in bytes. It opens no
+// other files: opening a pipe would block until a process writes to it.
 func OpenRegular(fsys FS, path string) (f File, size int64, err error) {
 	if info, err := fsys.Stat(path); err != nil || !info.Mode().IsRegular() {
 		return nil, 0, cmp.Or(err, fmt.Errorf("reading %s: not a regular file", path))

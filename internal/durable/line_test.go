@@ -30,7 +30,8 @@ func addLines(t *testing.T, path, who string) {
 	}
 }
 
-// Lines that processes and goroutines add at once are all there, whole.
+// TestAddLineProcesses checks that lines added concurrently by processes and goroutines are
+// all present and complete.
 func TestAddLineProcesses(t *testing.T) {
 	if path := os.Getenv(addsTo); path != "" {
 		addLines(t, path, fmt.Sprint(os.Getpid()))
@@ -84,6 +85,6 @@ func TestAddLine(t *testing.T) {
 		}
 	}
 	if err := AddLine(filepath.Join(path, "below"), []byte("b"), 0o644); err == nil {
-		t.Error("a file is no directory")
+		t.Error("AddLine below a file succeeded")
 	}
 }

@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// A pipe is not waited at, and a file without end is not read into memory.
+// TestReadFileRefuses checks that ReadFile does not block on a pipe, and does not read an
+// endless file into memory.
 func TestReadFileRefuses(t *testing.T) {
 	dir := t.TempDir()
 	pipe, large := filepath.Join(dir, "pipe"), filepath.Join(dir, "large")

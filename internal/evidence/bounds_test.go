@@ -19,14 +19,14 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
-// checkpointOf is the checkpoint of the bundle's entry, after change.
+// checkpointOf replaces the checkpoint of the bundle's entry by the result of change.
 func checkpointOf(t *testing.T, raw []byte, change func(checkpoint []byte) []byte) (changed []byte) {
 	t.Helper()
 	return without(t, raw, func(b *bundle.Bundle) { b.Entries[0].Proof.Checkpoint = change(b.Entries[0].Proof.Checkpoint) })
 }
 
-// Whoever posts an entry first, without what vouches for it, hides nothing: what
-// vouches for more is kept beside it, and what vouches for less is not.
+// TestStripped checks that posting an entry first, without its proofs, suppresses nothing: a
+// bundle with more proofs is stored in addition, and one with fewer is not.
 func TestStripped(t *testing.T) {
 	t.Parallel()
 	i := hallmarktest.Start(t, hallmarktest.Options{Witness: true, Evidence: true})
@@ -60,7 +60,7 @@ func TestStripped(t *testing.T) {
 	}
 }
 
-// Lines of nobody on a checkpoint are room for anything.
+// TestPadded checks that unverified lines on a checkpoint, which anyone can add, are bounded.
 func TestPadded(t *testing.T) {
 	t.Parallel()
 	i := hallmarktest.New(t)
@@ -74,8 +74,8 @@ func TestPadded(t *testing.T) {
 	}
 }
 
-// One log entry that names ten thousand digests does not fill the store under all
-// of them.
+// TestManySubjects checks that one log entry that names ten thousand digests can't fill the
+// store under all of them.
 func TestManySubjects(t *testing.T) {
 	t.Parallel()
 	i := hallmarktest.New(t)
@@ -103,7 +103,7 @@ func TestManySubjects(t *testing.T) {
 	}
 }
 
-// One account leaves room on a digest for those of others.
+// TestShares checks that one account leaves room on a digest for others.
 func TestShares(t *testing.T) {
 	testkit.Sequential(t)
 	t.Parallel()

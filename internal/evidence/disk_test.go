@@ -21,8 +21,9 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/testkit"
 )
 
-// Whatever operation of the disk fails first, a bundle is kept or the answer is 503 with
-// Retry-After, which readers get too; and the store goes on by itself.
+// TestDiskFails checks that whichever disk operation fails first, a bundle is stored or the
+// response is 503 with Retry-After, for readers too, and that the store recovers without a
+// restart.
 func TestDiskFails(t *testing.T) {
 	i := hallmarktest.New(t)
 	digest, raw := signed(t, i, "content")
@@ -39,7 +40,7 @@ func TestDiskFails(t *testing.T) {
 	}
 }
 
-// postOnFailing has the disk fail after n operations, and reports whether it did.
+// postOnFailing makes the disk fail after n operations, and reports whether it did.
 func postOnFailing(t *testing.T, o evidence.Options, cause error, n int, path string, raw []byte) bool {
 	disk := disktest.New(uint64(n))
 	o.FS = disk
@@ -58,7 +59,7 @@ func postOnFailing(t *testing.T, o evidence.Options, cause error, n int, path st
 		return nil
 	})
 	if s, err = evidence.New(o); err != nil {
-		return true // told to whoever starts it
+		return true // returned to the caller of New
 	}
 	defer s.Close()
 	ask := func(method, body string) *httptest.ResponseRecorder {
@@ -80,7 +81,7 @@ func postOnFailing(t *testing.T, o evidence.Options, cause error, n int, path st
 		if fmt.Sprint(read.Body.Len()) == read.Header().Get("Content-Length") {
 			return int(count.Load()) > n
 		}
-		if read.Code != http.StatusOK { // else the client sees that it is cut off
+		if read.Code != http.StatusOK { // otherwise the client sees that the response is cut off
 			unavailable("reading", read)
 		}
 	} else {

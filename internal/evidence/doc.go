@@ -12,12 +12,11 @@
 // root. So everything in the store is also in the log. Bundles signed with a
 // key are refused: anyone can create keys, so nothing would bound their number.
 //
-// A digest has one bundle per log entry. If the bundle is posted again, in any
-// encoding, the response is 201 and the first copy is kept. A bundle is stored
-// in addition only if it has proofs (by logs, timestamp authorities, the
-// instance's witnesses) that no stored one has, so that nobody can suppress
-// cosignatures by posting first without them. Bundles are stored as v0.3,
-// without the envelope's key identifier, which is unauthenticated.
+// A digest has one bundle per log entry. If the bundle is posted again, in any encoding, the
+// response is 201 and the first copy is kept. A bundle is stored in addition only if it has
+// proofs (by logs, timestamp authorities, the instance's witnesses) that no stored one has, so
+// that a client can't suppress cosignatures by posting first without them. Bundles are stored
+// as v0.3, without the envelope's key identifier, which is unauthenticated.
 //
 // One entry may use no more space than one digest, 64 MiB under all its
 // subjects together, with at most 64 KiB besides its statement. One signer may

@@ -55,7 +55,7 @@ func marshal(t testing.TB, b *bundle.Bundle, err error) []byte {
 	return raw
 }
 
-// signed is a bundle over content, and content's digest.
+// signed returns a bundle over content, and content's digest.
 func signed(t testing.TB, i *hallmarktest.Instance, content string) (digest, raw []byte) {
 	t.Helper()
 	b, err := i.Signer(t, alice).Message(t.Context(), strings.NewReader(content))
@@ -63,7 +63,7 @@ func signed(t testing.TB, i *hallmarktest.Instance, content string) (digest, raw
 	return sum[:], marshal(t, b, err)
 }
 
-// attested is a bundle with a statement about a digest.
+// attested returns a bundle with a statement about a digest.
 func attested(t testing.TB, i *hallmarktest.Instance, digest []byte, predicateType, predicate string) []byte {
 	t.Helper()
 	return attestedBy(t, i, alice, digest, predicateType, predicate)
@@ -88,7 +88,7 @@ func storeOf(t testing.TB, i *hallmarktest.Instance) client.Evidence {
 	return client.Evidence{URL: i.URL, HTTP: client.NewHTTP(time.Minute, nil)}
 }
 
-// open opens a store with a server of its own, for what an instance does not show.
+// open opens a store with a server of its own, for what an instance does not expose.
 func open(t testing.TB, root *trust.Root, dir string, maxBytes int64) client.Evidence {
 	t.Helper()
 	s, err := evidence.New(evidence.Options{Dir: dir, URL: "http://sign.example.com", Root: root, MaxBytes: maxBytes, Logger: slog.New(slog.DiscardHandler)})
@@ -105,7 +105,7 @@ func open(t testing.TB, root *trust.Root, dir string, maxBytes int64) client.Evi
 	return client.Evidence{URL: server.URL, HTTP: client.NewHTTP(time.Minute, nil)}
 }
 
-// status is that of a refusal.
+// status returns the HTTP status of a refusal.
 func status(t *testing.T, err error) int {
 	t.Helper()
 	refusal := new(client.StatusError)
@@ -115,7 +115,7 @@ func status(t *testing.T, err error) int {
 	return refusal.Status
 }
 
-// answered asks for a subject as any client would.
+// answered requests a subject as any client would.
 func answered(t *testing.T, url string) (*http.Response, []byte) {
 	t.Helper()
 	resp, err := http.Get(url)
@@ -130,7 +130,8 @@ func answered(t *testing.T, url string) (*http.Response, []byte) {
 	return resp, body
 }
 
-// What was put is got, verifies, and is there once however often it was put.
+// TestRoundTrip checks that a posted bundle is returned, verifies, and is stored once however
+// often it is posted.
 func TestRoundTrip(t *testing.T) {
 	t.Parallel()
 	i := hallmarktest.Start(t, hallmarktest.Options{Evidence: true})
@@ -171,8 +172,8 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// The same entry in other words is the same bundle: what no login stands behind
-// fills nothing.
+// TestOneBundleAnEntry checks that the same entry in another encoding is the same bundle, so
+// that posting, which needs no login, can't fill the store.
 func TestOneBundleAnEntry(t *testing.T) {
 	t.Parallel()
 	i := hallmarktest.Start(t, hallmarktest.Options{Evidence: true})
@@ -200,8 +201,8 @@ func TestOneBundleAnEntry(t *testing.T) {
 	}
 }
 
-// githubAnswer is the answer of GitHub's "List attestations", of which each member
-// is optional, as its OpenAPI description has it.
+// A githubAnswer is the response of GitHub's "List attestations", of which each member is
+// optional according to its OpenAPI description.
 type githubAnswer struct {
 	Attestations []struct {
 		Bundle struct {
@@ -214,7 +215,7 @@ type githubAnswer struct {
 	} `json:"attestations"`
 }
 
-// The answers are those of GitHub's schema: of list, create and basic error.
+// TestGitHubShape checks responses against GitHub's schemas of list, create and basic error.
 func TestGitHubShape(t *testing.T) {
 	t.Parallel()
 	i := hallmarktest.Start(t, hallmarktest.Options{Evidence: true})
@@ -267,7 +268,7 @@ func strictly(t *testing.T, body []byte, into any) {
 	}
 }
 
-// The store keeps what it can verify, and nothing else.
+// TestRefused checks that the store accepts only bundles that it can verify.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	i, other := hallmarktest.Start(t, hallmarktest.Options{Evidence: true}), hallmarktest.New(t)
@@ -313,7 +314,7 @@ func without(t *testing.T, raw []byte, change func(*bundle.Bundle)) []byte {
 	return marshal(t, b, nil)
 }
 
-// stamped adds a timestamp of another instance, which is a good one elsewhere.
+// stamped adds a timestamp of another instance, which is valid there.
 func stamped(t *testing.T, raw []byte, other *hallmarktest.Instance) []byte {
 	return without(t, raw, func(b *bundle.Bundle) {
 		token, err := client.TSA{URL: other.URL + "/api/v1/timestamp", HTTP: client.NewHTTP(time.Minute, nil)}.Timestamp(t.Context(), b.Signature())
@@ -343,7 +344,7 @@ func withP384(t *testing.T, i *hallmarktest.Instance) []byte {
 	return marshal(t, b, err)
 }
 
-// many are bundles about one digest.
+// many returns bundles about one digest.
 func many(t testing.TB, i *hallmarktest.Instance, digest []byte, n int) [][]byte {
 	t.Helper()
 	all := make([][]byte, n)
@@ -357,8 +358,8 @@ func many(t testing.TB, i *hallmarktest.Instance, digest []byte, n int) [][]byte
 	return all
 }
 
-// 64 post at once, each bundle four times: each is there once, and the ids are
-// without a gap.
+// TestConcurrentPosts posts with 64 clients, each bundle four times. Each bundle must be
+// stored once, with IDs without a gap.
 func TestConcurrentPosts(t *testing.T) {
 	t.Parallel()
 	i := hallmarktest.Start(t, hallmarktest.Options{Evidence: true})
@@ -389,7 +390,7 @@ func TestConcurrentPosts(t *testing.T) {
 	}
 }
 
-// Bundles of a subject come in their order, whatever the size of the pages.
+// TestPaging checks that bundles of a subject are returned in order, for any page size.
 func TestPaging(t *testing.T) {
 	t.Parallel()
 	root := hallmarktest.New(t)
@@ -445,7 +446,7 @@ func TestPaging(t *testing.T) {
 	follow(t, url, "?per_page=7&predicate_type="+sbom, 103-103/3)
 }
 
-// follow goes from page to page, and finds so many.
+// follow follows the links from page to page, and expects that many bundles.
 func follow(t *testing.T, url, query string, want int) {
 	t.Helper()
 	found := 0
@@ -466,7 +467,7 @@ func follow(t *testing.T, url, query string, want int) {
 	}
 }
 
-// same compares bundles by what is signed: protojson has spaces as it likes.
+// same compares bundles by their signed content, as protojson varies white space.
 func same(t *testing.T) func(a, b []byte) bool {
 	return func(a, b []byte) bool {
 		t.Helper()
@@ -479,7 +480,7 @@ func same(t *testing.T) func(a, b []byte) bool {
 	}
 }
 
-// Large bundles make a page shorter, and none is left out.
+// TestLargePages checks that large bundles make a page shorter, and that none is left out.
 func TestLargePages(t *testing.T) {
 	testkit.Sequential(t)
 	t.Parallel()
@@ -496,7 +497,7 @@ func TestLargePages(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// A fifth would be more than is left for one.
+	// A fifth bundle would be more than one account's share.
 	if got := status(t, put("dave@example.com")); got != http.StatusConflict {
 		t.Errorf("a fifth: %d", got)
 	}
@@ -510,14 +511,14 @@ func TestLargePages(t *testing.T) {
 	}
 }
 
-// A store takes as much as it was told to.
+// TestFull checks that a store accepts bundles up to its limit.
 func TestFull(t *testing.T) {
 	t.Parallel()
 	root := hallmarktest.New(t)
 	digest, raw := signed(t, root, "content")
 	more, another := signed(t, root, "more")
 	dir := t.TempDir()
-	for range 2 { // what was there before counts
+	for range 2 { // existing bundles count
 		t.Run("small", func(t *testing.T) {
 			small := open(t, root.Root, dir, int64(len(raw))*3/2)
 			if err := small.Put(t.Context(), digest, raw); err != nil {
@@ -533,7 +534,7 @@ func TestFull(t *testing.T) {
 	}
 }
 
-// A subject has no more than its share.
+// TestSubjectFull checks that a subject uses no more than its share.
 func TestSubjectFull(t *testing.T) {
 	t.Parallel()
 	root := hallmarktest.New(t)
@@ -557,8 +558,8 @@ func TestSubjectFull(t *testing.T) {
 	}
 }
 
-// One process writes to a directory; files that are none of the store's are left
-// alone.
+// TestDirectory checks that one process writes to a directory, and that the store does not
+// touch foreign files.
 func TestDirectory(t *testing.T) {
 	t.Parallel()
 	root := hallmarktest.New(t)

@@ -34,8 +34,8 @@ const (
 	killBundles  = 16 // of each subject
 )
 
-// TestKillChild is the process that TestKill kills: 64 clients post what lies in
-// DIR/todo, over and over. On its own it does nothing.
+// TestKillChild runs in the process that TestKill kills: 64 clients post the files in DIR/todo
+// repeatedly. Without TestKill it does nothing.
 func TestKillChild(t *testing.T) {
 	t.Parallel()
 	dir := os.Getenv(killDir)
@@ -74,7 +74,7 @@ func TestKillChild(t *testing.T) {
 	clients.Wait()
 }
 
-// keep has the store keep a file that is named DIGEST-NUMBER.
+// keep stores a file that is named DIGEST-NUMBER.
 func keep(t *testing.T, s *evidence.Store, file string) error {
 	raw, err := os.ReadFile(file)
 	if err != nil {
@@ -84,7 +84,7 @@ func keep(t *testing.T, s *evidence.Store, file string) error {
 	return err
 }
 
-// digestIn is the digest of a name DIGEST-NUMBER.
+// digestIn returns the digest of a name DIGEST-NUMBER.
 func digestIn(t *testing.T, name string) []byte {
 	t.Helper()
 	text, _, _ := strings.Cut(name, "-")
@@ -95,7 +95,7 @@ func digestIn(t *testing.T, name string) []byte {
 	return digest
 }
 
-// runAndKill runs the child for a while, kills it, and gives what it had said.
+// runAndKill runs the child for a while, kills it, and returns its output.
 func runAndKill(t *testing.T, dir string) []string {
 	t.Helper()
 	child := exec.Command(os.Args[0], "-test.run=^TestKillChild$")
@@ -111,7 +111,7 @@ func runAndKill(t *testing.T, dir string) []string {
 	for lines := bufio.NewReader(stdout); ; {
 		line, err := lines.ReadString('\n')
 		if err != nil {
-			break // a line that the kill cut off was not said
+			break // a line truncated by the kill does not count
 		}
 		name, ok := strings.CutPrefix(strings.TrimSpace(line), "ack ")
 		if !ok {
@@ -130,9 +130,9 @@ func runAndKill(t *testing.T, dir string) []string {
 	return acks
 }
 
-// TestKill: kill -9 while 64 clients post. Every bundle that was acknowledged is
-// there, once, whole, the ids of each subject are without a gap, and the store goes
-// on from there.
+// TestKill sends kill -9 while 64 clients post. Every acknowledged bundle must be stored once
+// and complete, the IDs of each subject must have no gap, and the store must continue from
+// there.
 func TestKill(t *testing.T) {
 	t.Parallel()
 	root := hallmarktest.New(t)
@@ -193,7 +193,7 @@ func checkStore(t *testing.T, fsys durable.FS, dir string, signatures map[string
 				}
 				s := filepath.Base(subject) + signature(t, raw)
 				if stored[s] {
-					t.Errorf("%s is there twice", file)
+					t.Errorf("%s is stored twice", file)
 				}
 				stored[s] = true
 			}
@@ -202,13 +202,13 @@ func checkStore(t *testing.T, fsys durable.FS, dir string, signatures map[string
 	for _, name := range acked {
 		text, _, _ := strings.Cut(name, "-")
 		if !stored[text+signatures[name]] {
-			t.Errorf("%s was acknowledged and is not there", name)
+			t.Errorf("%s was acknowledged and is missing", name)
 		}
 	}
 	return len(stored)
 }
 
-// below are the paths of what is in a directory.
+// below returns the paths of all files in a directory.
 func below(t *testing.T, fsys durable.FS, dir string) []string {
 	t.Helper()
 	entries, err := fsys.ReadDir(dir)

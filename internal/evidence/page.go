@@ -24,7 +24,7 @@ const perPage = 30
 // is only one. A response may therefore have fewer than requested.
 const maxPage = attestations.MaxBundle
 
-// A query is the query of a GET.
+// A query holds the parameters of a GET.
 type query struct {
 	perPage       int
 	after, before int // id; 0 if absent
@@ -65,10 +65,10 @@ func (q query) link(side string, id int) string {
 	return values.Encode()
 }
 
-// page is an answer before it is written.
+// A page is a response before it is written.
 type page struct {
 	records []record
-	size    int64 // of all of them
+	size    int64 // of all bundles
 	links   []string
 }
 
@@ -90,14 +90,14 @@ func (s *Store) serveGet(w http.ResponseWriter, r *http.Request, digest []byte) 
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	// The client sees by the length that an answer has been cut off.
+	// The client detects a truncated response by its length.
 	if err := attestations.WritePage(w, s.open(digest, p.records)); err != nil && r.Context().Err() == nil {
 		s.o.Logger.WarnContext(r.Context(), "answer cut off", "cause", err)
 	}
 	return nil
 }
 
-// page finds what is asked for. Errors: errNotFound.
+// page returns the requested bundles. Errors: errNotFound.
 func (s *Store) page(digest []byte, q query) (page, error) {
 	held, err := s.list(digest)
 	if err != nil {
@@ -128,7 +128,7 @@ func (s *Store) page(digest []byte, q query) (page, error) {
 	return p, nil
 }
 
-// links lead to what comes before and after the chosen of all.
+// links returns links to the bundles before and after the chosen ones.
 func (s *Store) links(digest []byte, q query, all, chosen []record) []string {
 	var links []string
 	add := func(relation, side string, id int) {
@@ -143,7 +143,7 @@ func (s *Store) links(digest []byte, q query, all, chosen []record) []string {
 	return links
 }
 
-// open opens each file when it is its turn.
+// open returns an iterator that opens each file when it is reached.
 func (s *Store) open(digest []byte, records []record) iter.Seq2[io.Reader, error] {
 	return func(yield func(io.Reader, error) bool) {
 		for _, r := range records {

@@ -17,9 +17,8 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/testkit"
 )
 
-// TestPowerLoss: the process is killed or the power fails at any operation of the
-// disk, life after life, while bundles are posted. What was acknowledged is there,
-// once and whole.
+// TestPowerLoss kills the process or fails the power at any disk operation, repeatedly, while
+// bundles are posted. Acknowledged bundles must be stored once and complete.
 func TestPowerLoss(t *testing.T) {
 	t.Parallel()
 	lives := testkit.Rounds(20, 5000)

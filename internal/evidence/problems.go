@@ -25,10 +25,10 @@ var (
 	errNotFound    = errors.New("subject has no bundle")
 )
 
-// none is what answers have besides status and text.
+// none is the type of further data in a problem: there is none.
 type none = struct{}
 
-// problems are the refusals of the store.
+// problems lists the refusals of the store.
 var problems = refusal.Table[none]{
 	refusal.Throttled(none{}),
 	{When: refusal.Is(errNotFound), Status: http.StatusNotFound, Text: attestations.NotFound},
@@ -43,7 +43,7 @@ var problems = refusal.Table[none]{
 	{When: refusal.Is(admission.ErrBusy), Status: http.StatusServiceUnavailable, Text: "too many requests at once"},
 	{When: refusal.Is(errBody), Status: http.StatusBadRequest, Text: "request body ended early, or came too slowly"},
 	{When: refusal.Is(attestations.ErrMalformed), Status: http.StatusBadRequest, Text: `request is not {"bundle":{…}}`},
-	{When: refusal.Is(bundle.ErrMalformed), Status: http.StatusUnprocessableEntity, Text: "bundle is none, or none that can be written as v0.3"},
+	{When: refusal.Is(bundle.ErrMalformed), Status: http.StatusUnprocessableEntity, Text: "bundle is malformed, or can't be written as v0.3"},
 	{When: refusal.As[*verify.Error], Status: http.StatusUnprocessableEntity, Fill: fillRefused},
 	{When: refusal.Is(errKey), Status: http.StatusUnprocessableEntity, Text: "bundle is signed with a key: only those of certificates of this instance are kept"},
 	{When: refusal.Is(errStranger), Status: http.StatusUnprocessableEntity, Text: "bundle has a log entry or timestamp of a log or authority that this instance does not know"},

@@ -22,10 +22,10 @@ import (
 
 const subject = "/api/v1/bundles/sha256:"
 
-// asked sends a request as it is and gives the status and the message of the answer.
+// asked sends a request unchanged and returns the status and message of the response.
 func asked(t *testing.T, r *http.Request) (int, string) {
 	t.Helper()
-	resp, err := http.DefaultTransport.RoundTrip(r) // follows nothing
+	resp, err := http.DefaultTransport.RoundTrip(r) // does not follow redirects
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func request(t *testing.T, method, url, contentType string, body io.Reader) *htt
 	return r
 }
 
-// Every refusal is GitHub's shape with a fixed text.
+// TestProblems checks that every refusal has GitHub's form and a fixed text.
 func TestProblems(t *testing.T) {
 	t.Parallel()
 	root := hallmarktest.New(t)
@@ -90,7 +90,7 @@ func TestProblems(t *testing.T) {
 	}
 }
 
-// Only a digest is one: no path leads out of the store.
+// TestPaths checks that only digests are accepted, so that no path leads out of the store.
 func TestPaths(t *testing.T) {
 	t.Parallel()
 	root := hallmarktest.New(t)
@@ -121,7 +121,7 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// tree names everything below dir.
+// tree returns the names of everything below dir.
 func tree(t *testing.T, dir string) string {
 	t.Helper()
 	var names []string
@@ -134,7 +134,7 @@ func tree(t *testing.T, dir string) string {
 	return strings.Join(names, " ")
 }
 
-// endless is a body that counts how much of it was read.
+// An endless is a body that counts how much of it was read.
 type endless struct{ read int64 }
 
 func (e *endless) Read(p []byte) (int, error) {
@@ -145,8 +145,8 @@ func (e *endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// What is too long is refused by its length before it is read, or once it was too
-// long.
+// TestOversized checks that a body with a length above the limit is refused before it is read,
+// and one without a length once it exceeds the limit.
 func TestOversized(t *testing.T) {
 	t.Parallel()
 	root := hallmarktest.New(t)
@@ -178,7 +178,7 @@ func newStore(t testing.TB, root *hallmarktest.Instance, dir string) *evidence.S
 	return s
 }
 
-// The cause of a refusal is logged, and its length is not a stranger's choice.
+// TestCauseIsLogged checks that the cause of a refusal is logged, with bounded length.
 func TestCauseIsLogged(t *testing.T) {
 	t.Parallel()
 	root := hallmarktest.New(t)
@@ -196,8 +196,8 @@ func TestCauseIsLogged(t *testing.T) {
 	}
 }
 
-// FuzzPost: whatever is posted, the store answers in the shape of the API, and keeps
-// what verifies and nothing else.
+// FuzzPost checks that every response has the API's form, and that only bundles that verify
+// are stored.
 func FuzzPost(f *testing.F) {
 	root := hallmarktest.New(f)
 	digest, raw := signed(f, root, "content")

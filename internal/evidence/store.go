@@ -38,7 +38,7 @@ var (
 	errCounting    = errors.New("store is still being counted")
 )
 
-// Options configure a store. All fields are required except FS, Witnesses and
+// Options holds the settings of a store. All fields are required except FS, Witnesses and
 // Limit.
 type Options struct {
 	FS        durable.FS       // nil means durable.OS

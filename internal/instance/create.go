@@ -19,18 +19,18 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
-// How long the certificates of the authorities last.
+// Validity of the authorities' certificates.
 const (
 	rootYears         = 20
 	intermediateYears = 10
 	timestampYears    = 10
 )
 
-// Options say what instance to create.
+// Options holds the settings of a new instance.
 type Options struct {
-	URL          string // where clients reach it, see config.Config
+	URL          string // base URL for clients, see config.Config
 	Listen       string
-	Organization string        // in the certificates
+	Organization string        // in the certificates' names
 	CAKey        string        // kind of the intermediate's key, as keys.Generate; empty is ecdsa-p256
 	Passphrase   []byte        // encrypts the keys
 	LoginRSA     crypto.Signer // the login's RSA key, which takes long to make; nil: a new one
@@ -38,11 +38,12 @@ type Options struct {
 
 	TLS config.TLS // zero: plain HTTP, where the configuration allows it
 
-	// PlainHTTPUnsafe is that of the configuration.
+	// PlainHTTPUnsafe sets that key of the configuration.
 	PlainHTTPUnsafe bool
 
-	// CheapKeysUnsafe has Create and NextKeys encrypt the keys with [keys.MarshalEncryptedUnsafe],
-	// for tests. What a passphrase costs is in each file, so Open needs no such option.
+	// CheapKeysUnsafe makes Create and NextKeys encrypt the keys with
+	// [keys.MarshalEncryptedUnsafe], for tests. Each file contains its KDF parameters, so Open
+	// needs no such option.
 	CheapKeysUnsafe bool
 }
 
@@ -55,7 +56,7 @@ func (o Options) rootKey() string {
 	return "ecdsa-p256"
 }
 
-// Instance is what an instance's directory holds, opened.
+// An Instance holds the opened contents of an instance's directory.
 type Instance struct {
 	Config   *config.Config
 	Keys     Keys
@@ -65,7 +66,7 @@ type Instance struct {
 	Signing  *trust.SigningConfig
 }
 
-// The keys of an instance: their files, and the kind where it can't be chosen.
+// Files of an instance's keys, and the kinds that can't be chosen.
 const (
 	fileRoot   = "root-ca.pem"
 	fileCA     = "intermediate-ca.pem"
@@ -76,11 +77,11 @@ const (
 	fileIssuerRSA = "issuer-rsa.pem"
 )
 
-// kindIssuerRSA is of a key whose signatures count for ten minutes.
+// kindIssuerRSA is the kind of a key whose signatures count for ten minutes.
 const kindIssuerRSA = "rsa-2048"
 
-// New makes an instance in memory: keys, certificates, trusted root and signing
-// config. The root's key is given beside it.
+// New creates an instance in memory: keys, certificates, trusted root and signing config. It
+// also returns the root's key.
 func New(o Options) (*Instance, crypto.Signer, error) {
 	c := &config.Config{URL: o.URL, Listen: o.Listen, PlainHTTPUnsafe: o.PlainHTTPUnsafe}
 	if o.TLS != (config.TLS{}) {
@@ -111,7 +112,7 @@ func New(o Options) (*Instance, crypto.Signer, error) {
 		}
 		*k.to = key
 	}
-	// Certificates and time-stamps have whole seconds.
+	// Certificates and timestamps have whole seconds.
 	o.Now = o.Now.UTC().Truncate(time.Second)
 	if err := i.certify(root, o); err != nil {
 		return nil, nil, fmt.Errorf("making instance: %w", err)
@@ -122,8 +123,7 @@ func New(o Options) (*Instance, crypto.Signer, error) {
 	return i, root, nil
 }
 
-// certify makes the certificates of the root, the intermediate and the timestamp
-// authority.
+// certify issues the certificates of the root, the intermediate and the timestamp authority.
 func (i *Instance) certify(rootKey crypto.Signer, o Options) error {
 	root, err := ceremony.Root(rootKey, o.Organization, "Root CA", lasting(o.Now, rootYears))
 	if err != nil {
@@ -146,7 +146,7 @@ func lasting(from time.Time, years int) trust.Validity {
 	return trust.Validity{Start: from, End: from.AddDate(years, 0, 0)}
 }
 
-// describe makes what clients need: the trusted root and the signing config.
+// describe builds the trusted root and the signing config for clients.
 func (i *Instance) describe(o Options) error {
 	since := trust.Validity{Start: o.Now}
 	c := i.Config
@@ -182,8 +182,7 @@ func (i *Instance) describe(o Options) error {
 	return nil
 }
 
-// Create makes an instance in dir, which must be missing or empty. Errors:
-// fs.ErrExist.
+// Create creates an instance in dir, which must be missing or empty. Errors: fs.ErrExist.
 func Create(dir string, o Options) (*Instance, error) {
 	i, root, err := New(o)
 	if err != nil {
@@ -232,9 +231,9 @@ func (o Options) encrypt(key crypto.Signer) ([]byte, error) {
 	return keys.MarshalEncrypted(key, o.Passphrase)
 }
 
-// WriteTrust writes what clients need to dir/trust, one file after the other: of a
-// rotation that is interrupted here, ResumeRotation makes the last, and all are made again
-// while the trusted root is the old one.
+// WriteTrust writes the files for clients to dir/trust, one after the other. If a rotation is
+// interrupted here, ResumeRotation writes the last file; while the trusted root is the old
+// one, all are written again.
 func (i *Instance) WriteTrust(dir string) error {
 	trustedRoot, err := i.Root.Marshal()
 	if err != nil {

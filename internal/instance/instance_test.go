@@ -26,7 +26,7 @@ func options() Options {
 	}
 }
 
-// create gives each test a copy of one of two instances: passphrases cost time.
+// create returns a copy of one of two instances, as encrypting keys takes time.
 func create(t *testing.T) string { return duplicate(t, "one") }
 
 func duplicate(t *testing.T, which string) string {
@@ -45,7 +45,7 @@ func duplicate(t *testing.T, which string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range files { // CopyFS forgets that they were nobody else's
+	for _, file := range files { // CopyFS does not keep the mode
 		if err := os.Chmod(file, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -66,7 +66,7 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// What Create makes, Open opens: the same keys and the same chains.
+// TestCreateOpen checks that Open returns the keys and chains that Create made.
 func TestCreateOpen(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "instance")
 	made, err := Create(dir, options())
@@ -78,7 +78,7 @@ func TestCreateOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !samePublic(made.Keys.CA.Public(), opened.Keys.CA.Public()) || !made.CAChain[0].Equal(opened.CAChain[0]) || !made.TSAChain[0].Equal(opened.TSAChain[0]) {
-		t.Error("another instance was opened than made")
+		t.Error("Open returned another instance than Create")
 	}
 	if curve := opened.Keys.CA.Public().(*ecdsa.PublicKey).Curve; curve != elliptic.P256() {
 		t.Errorf("the intermediate is on %s", curve.Params().Name)
@@ -89,7 +89,7 @@ func TestCreateOpen(t *testing.T) {
 	}
 }
 
-// Every key is encrypted, and nobody else's to read.
+// TestKeyFiles checks that every key is encrypted, and readable by its owner only.
 func TestKeyFiles(t *testing.T) {
 	create(t)
 	dir := filepath.Join(templates, "one")
@@ -112,7 +112,8 @@ func TestKeyFiles(t *testing.T) {
 	}
 }
 
-// The root's key may leave; each of the others is needed.
+// TestOfflineRoot checks that the root's key may be removed, and that every other key is
+// needed.
 func TestOfflineRoot(t *testing.T) {
 	dir := create(t)
 	path := filepath.Join(dir, config.File)
@@ -161,8 +162,8 @@ func TestCreateRefuses(t *testing.T) {
 	}
 }
 
-// A rotation that ends before the trusted root is written leaves nothing of the next log
-// but its keys, so that it can be done again.
+// TestRotationInterrupted checks that a rotation which ends before the trusted root is written
+// leaves only keys of the next log, so that it can be repeated.
 func TestRotationInterrupted(t *testing.T) {
 	dir := create(t)
 	i, err := Open(filepath.Join(dir, config.File), []byte("correct horse"))
@@ -181,7 +182,7 @@ func TestRotationInterrupted(t *testing.T) {
 		t.Fatal(err)
 	}
 	root := filepath.Join(dir, "trust", trust.RootFile)
-	if err := errors.Join(os.Remove(root), os.MkdirAll(filepath.Join(root, "in the way"), 0o755)); err != nil {
+	if err := errors.Join(os.Remove(root), os.MkdirAll(filepath.Join(root, "obstacle"), 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	if err := i.WriteTrust(dir); err == nil {

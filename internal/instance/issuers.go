@@ -101,8 +101,8 @@ func rulesOf(rules []config.Rule) []claims.Rule {
 	return all
 }
 
-// hasTenants reports whether everybody can get tokens of an issuer: accounts there are
-// free, so the issuer alone vouches for nothing.
+// hasTenants reports whether anyone can get tokens of an issuer: accounts there are free, so
+// being from this issuer vouches for nothing.
 func hasTenants(issuer string) bool {
 	u, err := url.Parse(issuer)
 	if err != nil || strings.Contains(issuer, "*") {

@@ -18,12 +18,12 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
-// ErrDemand says that clients can't be told to demand cosignatures as the configuration
-// says, or have been told otherwise already.
+// ErrDemand reports that the configured witness policy can't be published, or contradicts the
+// published one.
 var ErrDemand = errors.New("log policy does not fit")
 
-// ErrBegun is an ErrDemand of a log that has to be rotated first.
-var ErrBegun = fmt.Errorf("%w: the log has entries that nobody had to cosign, which clients would refuse: begin a new one", ErrDemand)
+// ErrBegun is an ErrDemand for a log that has to be rotated first.
+var ErrBegun = fmt.Errorf("%w: the log has entries without required cosignatures, which clients would refuse: begin a new log", ErrDemand)
 
 // PublishLogPolicy publishes the witness policy of the configuration, which clients
 // then require. Clients would refuse entries that were acknowledged without
@@ -54,8 +54,8 @@ func (i *Instance) PublishLogPolicy(size uint64, logger *slog.Logger) error {
 
 func (i *Instance) logPolicyFile() string { return i.Config.Path("trust", trust.LogPolicyFile) }
 
-// demandedPolicy returns the policy that the configuration demands, with the logs of the
-// one that is published; nil if it demands none. Errors: ErrDemand.
+// demandedPolicy returns the configured policy, with the logs of the published one added, or
+// nil if the configuration requires none. Errors: ErrDemand.
 func (i *Instance) demandedPolicy() (*checkpoint.WitnessPolicy, error) {
 	path := i.logPolicyFile()
 	raw, err := os.ReadFile(path)
@@ -75,8 +75,8 @@ func (i *Instance) demandedPolicy() (*checkpoint.WitnessPolicy, error) {
 	return &p, nil
 }
 
-// noteKey returns the verifier key by which witnesses know the log that takes entries. It
-// reads the published one where the keys are not open.
+// noteKey returns the verifier key by which witnesses know the log that accepts entries. It
+// reads the published key if the keys are not open.
 func (i *Instance) noteKey() (checkpoint.Key, error) {
 	name := config.Hostname(i.log().BaseURL)
 	if i.Keys.Note != nil {
@@ -93,8 +93,8 @@ func (i *Instance) noteKey() (checkpoint.Key, error) {
 	return key, err
 }
 
-// PublishedLogKey reads the verifier key that an instance publishes for witnesses, of the log
-// that takes entries.
+// PublishedLogKey reads the verifier key that an instance publishes for witnesses, for the log
+// that accepts entries.
 func PublishedLogKey(c *config.Config) (checkpoint.Key, error) {
 	path := c.Path("trust", trust.LogKeyFile)
 	raw, err := os.ReadFile(path)

@@ -16,8 +16,8 @@ import (
 	"github.com/hallmark-sign/hallmark/trust"
 )
 
-// Open reads the instance whose configuration is at path, and its keys. The
-// root's key need not be there. Errors: keys.ErrPassphrase.
+// Open reads the instance whose configuration is at path, and its keys. The root's key may be
+// absent. Errors: keys.ErrPassphrase.
 func Open(path string, passphrase []byte) (*Instance, error) {
 	c, err := config.Load(path)
 	if err != nil {
@@ -65,14 +65,14 @@ func (i *Instance) readTrust() error {
 	return nil
 }
 
-// readKeys decrypts the keys, all at once: each costs the passphrase's scrypt.
+// readKeys decrypts all keys concurrently: each costs the passphrase's scrypt.
 func (i *Instance) readKeys(passphrase []byte) error {
 	n := len(i.Root.Logs) - 1
 	to := map[string]*crypto.Signer{
 		fileCA: &i.Keys.CA, fileTSA: &i.Keys.TSA, fileRekor(n): &i.Keys.Rekor, fileNote(n): &i.Keys.Note, fileCT: &i.Keys.CT, fileIssuer: &i.Keys.Issuer,
 	}
 	if _, err := os.Stat(i.Config.Path("keys", fileIssuerRSA)); err == nil {
-		to[fileIssuerRSA] = &i.Keys.IssuerRSA // else see addLoginKey
+		to[fileIssuerRSA] = &i.Keys.IssuerRSA // otherwise see addLoginKey
 	}
 	return together(to, func(name string, to *crypto.Signer) error {
 		path := i.Config.Path("keys", name)
@@ -90,7 +90,7 @@ func (i *Instance) readKeys(passphrase []byte) error {
 	})
 }
 
-// addLoginKey makes the login's RSA key for an instance of before 2026-12, which has none,
+// addLoginKey creates the login's RSA key for an instance from before 2026-12, which has none,
 // once all other keys have been opened with the same passphrase.
 func (i *Instance) addLoginKey(passphrase []byte) error {
 	if i.Keys.IssuerRSA != nil {
@@ -117,7 +117,7 @@ func encryptAll(all map[string]crypto.Signer, marshal func(crypto.Signer) ([]byt
 	return out, err
 }
 
-// together does f for every key at once.
+// together calls f for every key concurrently.
 func together[T any](all map[string]T, f func(name string, value T) error) error {
 	var wg sync.WaitGroup
 	errs := make(chan error, len(all))
@@ -135,7 +135,7 @@ func together[T any](all map[string]T, f func(name string, value T) error) error
 	return first
 }
 
-// chainOf finds the authority that key signs for.
+// chainOf returns the chain of the authority that uses key.
 func chainOf(authorities []trust.Authority, key crypto.Signer) ([]*x509.Certificate, error) {
 	for _, a := range authorities {
 		if samePublic(a.Chain[0].PublicKey, key.Public()) {

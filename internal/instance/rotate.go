@@ -30,8 +30,8 @@ func fileNote(n int) string  { return config.LogName(n) + "-note.pem" }
 func (i *Instance) log() *trust.Log { return &i.Root.Logs[len(i.Root.Logs)-1] }
 
 // CheckRotation returns why an instance can't have its next log at a base URL. Clients
-// know logs by their host names, and tell two of one name from each other by nothing.
-// Errors: ErrDemand where clients could not be told to demand what the configuration says.
+// identify logs by their host names, and can't distinguish two logs with the same name.
+// Errors: ErrDemand if the configured witness policy can't be published.
 func (i *Instance) CheckRotation(base string) error {
 	u, err := url.Parse(base)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || base != u.Scheme+"://"+u.Host {
@@ -39,7 +39,7 @@ func (i *Instance) CheckRotation(base string) error {
 	}
 	for _, log := range i.Root.Logs {
 		if config.Hostname(log.BaseURL) == u.Hostname() {
-			return fmt.Errorf("%s has the host name of %s: each log needs one of its own, which leads to this instance", base, log.BaseURL)
+			return fmt.Errorf("%s has the host name of %s: each log needs a host name of its own that leads to this instance", base, log.BaseURL)
 		}
 	}
 	_, err = i.demandedPolicy()
@@ -71,7 +71,7 @@ func (i *Instance) announce() {
 	i.Signing.Logs = []trust.Service{service}
 }
 
-// FreezeLog ends the log that takes entries.
+// FreezeLog freezes the log that accepts entries.
 func (i *Instance) FreezeLog(ctx context.Context, witnesses *rekorlog.Witnesses, logger *slog.Logger) error {
 	return rekorlog.Freeze(ctx, rekorlog.Options{
 		Dir: i.Config.Path(config.LogName(len(i.Root.Logs) - 1)), Origin: config.Hostname(i.log().BaseURL), Key: i.Keys.Rekor, Note: i.Keys.Note,
@@ -79,9 +79,9 @@ func (i *Instance) FreezeLog(ctx context.Context, witnesses *rekorlog.Witnesses,
 	})
 }
 
-// NextKeys makes the keys of the next log and keeps them in the instance's directory,
-// before anybody is told of them. Those that an interrupted rotation has left are
-// taken. Of the options it uses Passphrase and CheapKeysUnsafe.
+// NextKeys creates the keys of the next log and stores them in the instance's directory,
+// before they are published. It uses those that an interrupted rotation has left. Of the
+// options it uses Passphrase and CheapKeysUnsafe.
 func (i *Instance) NextKeys(o Options) (rekor, note crypto.Signer, err error) {
 	if err := i.clearTemporary(); err != nil {
 		return nil, nil, fmt.Errorf("making keys of the next log: %w", err)
@@ -96,12 +96,12 @@ func (i *Instance) NextKeys(o Options) (rekor, note crypto.Signer, err error) {
 	return rekor, note, nil
 }
 
-// clearTemporary removes what a rotation that was killed has left half-written.
+// clearTemporary removes files that a killed rotation left half-written.
 func (i *Instance) clearTemporary() error {
 	return errors.Join(durable.ClearTemporary(i.Config.Path("keys")), durable.ClearTemporary(i.Config.Path("trust")))
 }
 
-// keep returns the key in a file, which it makes if there is none.
+// keep returns the key in a file, which it creates if it is missing.
 func (i *Instance) keep(name, kind string, o Options) (crypto.Signer, error) {
 	path := i.Config.Path("keys", name)
 	raw, err := os.ReadFile(path)
@@ -124,8 +124,8 @@ func (i *Instance) keep(name, kind string, o Options) (crypto.Signer, error) {
 	return key, durable.CreateFile(path, raw, 0o600)
 }
 
-// ResumeRotation ends a rotation that was interrupted between the two files that
-// clients are told by, and reports whether there was one.
+// ResumeRotation completes a rotation that was interrupted between the two published files,
+// and reports whether there was one.
 func ResumeRotation(path string, logger *slog.Logger) (bool, error) {
 	c, err := config.Load(path)
 	if err != nil {

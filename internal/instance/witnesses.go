@@ -12,7 +12,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
-// witnessTimeout is how long witnesses have to cosign a checkpoint.
+// witnessTimeout is the time that witnesses have to cosign a checkpoint.
 const witnessTimeout = 5 * time.Second
 
 // Peers returns the witnesses that a configuration names.
@@ -28,7 +28,7 @@ func Peers(c *config.Witnesses) (*witness.Peers, error) {
 	return witness.NewPeers(witness.PeersOptions{Peers: peers, Quorum: c.Quorum, Timeout: witnessTimeout, HTTP: http.DefaultClient})
 }
 
-// Witnesses returns those that the configuration names; nil if it names none.
+// Witnesses returns the witnesses that the configuration names; nil if it names none.
 func Witnesses(c *config.Config) (*rekorlog.Witnesses, error) {
 	if c.Witnesses == nil {
 		return nil, nil
@@ -55,9 +55,9 @@ func Cosigners(c *config.Witnesses) ([]checkpoint.Key, error) {
 	return all, nil
 }
 
-// LogNotes lists the files in which the rest of an instance remembers what one of its
-// logs was seen with, by the name of the log's directory; last is the transparency log that
-// takes entries. See tilelog.Options.
+// LogNotes lists the files in which the rest of an instance records what one of its logs was
+// seen with. name is the name of the log's directory; last is the index of the transparency
+// log that accepts entries. See tilelog.Options.
 func LogNotes(c *config.Config, name string, last int) []string {
 	var all []string
 	for _, dir := range []string{config.LogName(last), "ct", "evidence"} {

@@ -79,9 +79,9 @@ type file struct {
 	Accounts []record `json:"accounts"`
 }
 
-// Accounts are the accounts in an instance's directory. The file is read for
-// each request and replaced atomically by each change, under a lock, so several
-// processes may use it, including a running server.
+// Accounts holds the accounts in an instance's directory. The file is read for each request
+// and replaced atomically by each change, under a lock, so several processes may use it,
+// including a running server.
 type Accounts struct {
 	fs     durable.FS
 	dir    string
@@ -89,10 +89,10 @@ type Accounts struct {
 	failed atomic.Bool // the last read of the file failed
 }
 
-// AccountsOptions configure the hashing of new passwords.
+// AccountsOptions holds the settings of new passwords' hashes.
 type AccountsOptions struct {
-	// Cost is the cost of new hashes. Zero means the second recommended option of RFC 9106 §4. Existing hashes keep
-	// theirs.
+	// Cost is the cost of new hashes. Zero means the second recommended option of RFC 9106 §4.
+	// Existing hashes keep theirs.
 	Cost Cost
 	// FS is the file system. Nil means durable.OS.
 	FS durable.FS

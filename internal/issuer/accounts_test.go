@@ -59,7 +59,7 @@ func TestAccounts(t *testing.T) {
 		t.Errorf("removed twice: %v", err)
 	}
 	if _, err := a.bySubject(found.Subject); !errors.Is(err, ErrNoAccount) {
-		t.Errorf("subject of an account that is gone: %v", err)
+		t.Errorf("subject of a removed account: %v", err)
 	}
 }
 
@@ -103,7 +103,7 @@ func TestPasswordsOfWrongLength(t *testing.T) {
 	a := openCheap(t, t.TempDir())
 	for _, password := range []string{"", "elevenchars", "ångström…", strings.Repeat("x", maxPassword+1), "correct horse \xff"} {
 		if err := a.Add("alice@example.com", []byte(password)); err == nil {
-			t.Errorf("%d bytes were taken", len(password))
+			t.Errorf("a password of %d bytes was accepted", len(password))
 		}
 	}
 	if _, err := a.read(); err != nil {

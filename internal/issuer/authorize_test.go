@@ -340,7 +340,7 @@ func TestGuessingFromElsewhere(t *testing.T) {
 		r.signInFrom(t, fmt.Sprintf("198.51.100.%d", n), "wrong")
 	}
 	if status := r.signInFrom(t, "203.0.113.1", password); status != http.StatusTooManyRequests {
-		t.Errorf("where she has never been: %d", status)
+		t.Errorf("at an address without sign-in before: %d", status)
 	}
 	if status := r.signInFrom(t, home, password); status != http.StatusSeeOther {
 		t.Errorf("at home, after guesses from many addresses: %d", status)
@@ -388,7 +388,7 @@ func TestTurns(t *testing.T) {
 		}
 		done()
 		if first := <-order; !first {
-			t.Error("a stranger comes first")
+			t.Error("an unfamiliar address comes first")
 		}
 		<-order
 		done, err = q.take(t.Context(), false)

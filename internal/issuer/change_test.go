@@ -16,7 +16,7 @@ import (
 
 const other = "another horse battery"
 
-// change sends the form of the page.
+// change submits the form of the page.
 func (r *running) change(t *testing.T, browser *http.Client, email, before, after, again string) answer {
 	t.Helper()
 	page := r.get(t, browser, changePath)
@@ -37,7 +37,7 @@ func TestPasswordChanged(t *testing.T) {
 		t.Fatalf("%s: %s", a.Status, a.body)
 	}
 	if _, err := r.accounts.authenticate(alice, []byte(password)); err == nil {
-		t.Error("the old password is taken")
+		t.Error("the old password is accepted")
 	}
 	after, err := r.accounts.authenticate(alice, []byte(other))
 	if err != nil || after.Account != before[0] {
@@ -78,7 +78,7 @@ func TestPasswordChangeRefused(t *testing.T) {
 		}
 	}
 	if _, err := r.accounts.authenticate(alice, []byte(password)); err != nil {
-		t.Error("the password is another one:", err)
+		t.Error("the password has changed:", err)
 	}
 }
 

@@ -24,7 +24,7 @@ const maxClientID = 200
 // paste the code. Google's OAuth defined it, and Sigstore's clients use it.
 const outOfBand = "urn:ietf:wg:oauth:2.0:oob"
 
-// A Client is a program known to the issuer. It is public: it has no secret.
+// A Client is a program that the issuer accepts. It is public: it has no secret.
 type Client struct {
 	ID        string
 	Algorithm string // of its ID tokens: RS256 (default) or ES256

@@ -60,7 +60,7 @@ func TestDiskFails(t *testing.T) {
 			}
 			unavailable("token", redeemed)
 			if r.Err() == nil && n == 0 {
-				t.Error("the issuer says that it can sign people in")
+				t.Error("the issuer reports no error")
 			}
 			count = operations(n, cause)
 			if a := r.post(t, b, passwordPath, form); int(count.Load()) > n {
@@ -68,13 +68,13 @@ func TestDiskFails(t *testing.T) {
 			}
 			disk.Fail(nil)
 			if err := r.Err(); err != nil {
-				t.Errorf("once the disk is good: %v", err)
+				t.Errorf("after the disk recovered: %v", err)
 			}
 			// A code is still valid after a failure to create its token, unless it was used before.
 			if a := r.post(t, http.DefaultClient, tokenPath, redeeming(code)); n == 0 && a.StatusCode != http.StatusOK {
 				t.Errorf("%v at %d: the code is spent: %s", cause, n, a.body)
 			}
-			r.pass(time.Minute) // so that the throttle lets the next ones in
+			r.pass(time.Minute) // so that the throttle allows the next attempts
 		}
 	}
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package issuer is the built-in login: an OpenID provider whose ID tokens
-// identify accounts of the instance.
+// Package issuer implements the built-in login: an OpenID provider whose ID tokens identify
+// accounts of the instance.
 //
 // It has a public client named like the audience of its tokens ("sigstore"),
 // which may use any loopback address as redirect and must use PKCE S256. A
@@ -15,7 +15,7 @@
 // is bounded and expires: codes of people who have signed in, and waiting
 // devices.
 //
-// People change their passwords on a page of their own, with the old one.
+// People change their passwords on a separate page, with the old one.
 //
 // Missing and plain PKCE, redirects that are not to loopback, duplicate
 // parameters, bodies above 16 KiB, and forms from other sites are refused. A

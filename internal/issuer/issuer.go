@@ -44,7 +44,7 @@ const (
 	pollInterval = 2 * time.Second
 )
 
-// Options configure an [Issuer].
+// Options holds the settings of an [Issuer].
 type Options struct {
 	// URL is the iss of tokens: the instance's base URL, without a trailing slash.
 	// Except for loopback it must be https.

@@ -247,7 +247,7 @@ func TestRelyingPartyOfOthers(t *testing.T) {
 		t.Errorf("userinfo %+v, %v", info, err)
 	}
 	if _, err := config.Exchange(t.Context(), to.Query().Get("code"), oauth2.VerifierOption(verifier)); err == nil {
-		t.Error("a code was taken twice")
+		t.Error("a code was accepted twice")
 	}
 	for _, secret := range []string{password, raw, tokens.AccessToken, to.Query().Get("code"), verifier} {
 		if strings.Contains(r.log.String(), secret) {

@@ -115,7 +115,7 @@ func (k verificationKey) Use() string { return "sig" }
 // Key returns the public key.
 func (k verificationKey) Key() any { return k.signer.Public() }
 
-// signingKeys are the keys of the tokens by algorithm.
+// A signingKeys holds the keys of tokens by algorithm.
 type signingKeys map[jose.SignatureAlgorithm]signingKey
 
 // newSigningKeys returns the keys for RS256 and ES256.
@@ -137,8 +137,8 @@ func newSigningKeys(rsa, ecdsa crypto.Signer) (signingKeys, error) {
 // list returns the keys, that of the default algorithm first.
 func (k signingKeys) list() []signingKey { return []signingKey{k[jose.RS256], k[jose.ES256]} }
 
-// errForm reports that a form is not ours, from another browser, or too old.
-// The response is a page that asks to begin again.
+// errForm reports that a form is of another issuer or browser, or too old. The response is a
+// page that asks to begin again.
 var errForm = errors.New("form is not of this browser and hour")
 
 // A sealer makes hidden fields that carry state from page to page: AES-256-GCM

@@ -77,7 +77,7 @@ type device struct {
 	at      time.Time
 }
 
-// memory stores the issuer's data between requests.
+// A memory stores the issuer's data between requests.
 type memory struct {
 	clock func() time.Time
 

@@ -16,7 +16,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/refusal"
 )
 
-// pageProblems are the problems that people see.
+// pageProblems lists the problems that people see.
 var pageProblems = refusal.Table[struct{}]{
 	{When: refusal.As[unfit], Status: http.StatusBadRequest, Fill: fillUnfit},
 	{When: refusal.Is(errPassword), Status: http.StatusForbidden, Text: "Email or password is wrong."},
@@ -34,15 +34,15 @@ var pageProblems = refusal.Table[struct{}]{
 	{Status: http.StatusInternalServerError, Text: "Something is wrong with this server; its log says what."},
 }
 
-// fillUnfit writes what is wrong with a new password.
+// fillUnfit sets the reason why a new password is refused.
 func fillUnfit(p *refusal.Problem[struct{}], err error) {
 	var bad unfit
 	errors.As(err, &bad)
 	p.Text = "The new " + string(bad) + "."
 }
 
-// oauthProblems are the problems of clients (RFC 6749 §5.2, RFC 8628 §3.5). The code is
-// the kind of error; errors of the library keep their own kind and description.
+// oauthProblems lists the problems of clients (RFC 6749 §5.2, RFC 8628 §3.5). The code is the
+// kind of error; errors of the library keep their own kind and description.
 var oauthProblems = refusal.Table[func() *oidc.Error]{
 	{When: refusal.As[*admission.Throttled], Status: http.StatusTooManyRequests, Code: oidc.ErrSlowDown, Text: "too many sign-ins from this address, try again later"},
 	{When: refusal.Is(admission.ErrBusy, errFull, errAccounts), Status: http.StatusServiceUnavailable, Code: oidc.ErrServerError, Text: "try again later"},
@@ -55,8 +55,8 @@ var oauthProblems = refusal.Table[func() *oidc.Error]{
 	{Status: http.StatusInternalServerError, Code: oidc.ErrServerError},
 }
 
-// ofLibrary matches errors of the library of a kind; of any but server errors if it is
-// empty.
+// ofLibrary matches errors of the library of one kind; if kind is empty, errors of any kind
+// but server errors.
 func ofLibrary(kind string) refusal.Match {
 	return func(err error) bool {
 		var e *oidc.Error

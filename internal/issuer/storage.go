@@ -83,7 +83,7 @@ func (s *store) CreateAccessToken(context.Context, op.TokenRequest) (string, tim
 func (s *store) SetUserinfoFromScopes(_ context.Context, info *oidc.UserInfo, subject, _ string, scopes []string) error {
 	account, err := s.accounts.bySubject(subject)
 	if errors.Is(err, ErrNoAccount) {
-		return oidc.ErrInvalidGrant().WithDescription("the account is gone")
+		return oidc.ErrInvalidGrant().WithDescription("the account was removed")
 	}
 	if err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/admission"
 )
 
-// Limits bound the attempts of untrusted clients.
+// Limits bounds the attempts of untrusted clients.
 type Limits struct {
 	Account    admission.Rate // wrong passwords, by account and address
 	AllAccount admission.Rate // wrong passwords, by account, from addresses that have not signed in to it

@@ -146,10 +146,10 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	now = now.Add(deviceLife + time.Second)
 	if err := m.addCode("more", new(authRequest)); err != nil || len(m.codes) != 1 {
-		t.Errorf("codes that are past stay: %d, %v", len(m.codes), err)
+		t.Errorf("expired codes stay: %d, %v", len(m.codes), err)
 	}
 	if err := m.addDevice("more", &device{code: "more"}); err != nil || len(m.devices) != 1 || len(m.users) != 1 {
-		t.Errorf("devices that are past stay: %d, %d, %v", len(m.devices), len(m.users), err)
+		t.Errorf("expired devices stay: %d, %d, %v", len(m.devices), len(m.users), err)
 	}
 }
 
@@ -222,7 +222,7 @@ func (r *running) confirm(t *testing.T, browser *http.Client, userCode string) a
 func TestDeviceAllowed(t *testing.T) {
 	r := run(t)
 	deviceCode, userCode := r.started(t)
-	refused(t, "nobody came", r.poll(t, deviceCode), http.StatusBadRequest, "authorization_pending")
+	refused(t, "not confirmed", r.poll(t, deviceCode), http.StatusBadRequest, "authorization_pending")
 	refused(t, "at once again", r.post(t, http.DefaultClient, tokenPath, polling(deviceCode)), http.StatusBadRequest, "slow_down")
 	browser := browse(t)
 	page := r.confirm(t, browser, userCode)

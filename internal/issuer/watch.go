@@ -70,7 +70,7 @@ func (i *Issuer) logChanges(before, now map[string]record) {
 		case !known:
 			i.logger.Info("account added", "account", r.Email)
 		case old.Password != r.Password:
-			i.logger.Info("account has another password", "account", r.Email)
+			i.logger.Info("account has a new password", "account", r.Email)
 		}
 	}
 	for subject, r := range before {

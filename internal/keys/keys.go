@@ -22,7 +22,7 @@ import (
 // missing. The caller may ask for it and try again.
 var ErrPassphrase = errors.New("wrong or missing passphrase")
 
-// MaxFile is the size of the largest key file that is read, in bytes.
+// MaxFile bounds a key file, in bytes.
 const MaxFile = 64 << 10
 
 // Generate generates a key. kind is "ecdsa-p256", "ecdsa-p384", "ecdsa-p521",
@@ -108,8 +108,8 @@ func checked(key any) (crypto.Signer, error) {
 // wanted lists the keys of the algorithm registry in words.
 const wanted = "want ECDSA on P-256, P-384 or P-521, Ed25519, or RSA of 2048, 3072 or 4096 bits"
 
-// refuseBlock returns an error that tells how to get from a PEM block of this
-// type to a supported private key.
+// refuseBlock returns an error that explains how to get from a PEM block of this type to a
+// supported private key.
 func refuseBlock(kind string) error {
 	switch {
 	case strings.Contains(kind, "PUBLIC KEY"), kind == "CERTIFICATE":

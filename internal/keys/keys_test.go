@@ -55,7 +55,7 @@ func same(a, b crypto.Signer) bool {
 	return a.Public().(interface{ Equal(crypto.PublicKey) bool }).Equal(b.Public())
 }
 
-// TestCost checks what guessing a passphrase costs, in the file that is written.
+// TestCost checks the cost of guessing a passphrase, in the written file.
 func TestCost(t *testing.T) {
 	block, _ := pem.Decode(must(MarshalEncrypted(must(Generate("ed25519")), passphrase)))
 	var key encryptedKey
@@ -83,7 +83,7 @@ func TestRoundTrip(t *testing.T) {
 			t.Errorf("%s unencrypted: %v", kind, err)
 		}
 		if _, err := ParseEncrypted(plain, nil); err == nil {
-			t.Errorf("%s: unencrypted is taken for encrypted", kind)
+			t.Errorf("%s: an unencrypted key is read as encrypted", kind)
 		}
 		public, err := publickey.Parse(must(marshalPublic(key.Public())))
 		if err != nil || !key.Public().(interface{ Equal(crypto.PublicKey) bool }).Equal(public) {
@@ -91,7 +91,7 @@ func TestRoundTrip(t *testing.T) {
 		}
 	}
 	if _, err := Generate("dsa"); err == nil {
-		t.Error("an unknown kind is made")
+		t.Error("an unknown kind is generated")
 	}
 }
 
@@ -117,7 +117,7 @@ func TestPassphrase(t *testing.T) {
 	key := must(Generate("ecdsa-p256"))
 	for _, empty := range [][]byte{nil, {}} {
 		if _, err := MarshalEncrypted(key, empty); err == nil {
-			t.Error("an empty passphrase is taken")
+			t.Error("an empty passphrase is accepted")
 		}
 	}
 	data := must(MarshalEncryptedUnsafe(key, passphrase))
@@ -137,7 +137,7 @@ func TestPassphrase(t *testing.T) {
 		t.Errorf("loading without a passphrase: %v", err)
 	}
 	if _, err := load(path+"x", nil); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("loading what is not there: %v", err)
+		t.Errorf("loading a missing file: %v", err)
 	}
 }
 
@@ -168,7 +168,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// encrypted is a file that asks for this work.
+// encrypted returns a file that specifies this cost.
 func encrypted(kdf asn1.ObjectIdentifier, params any, iv, data []byte) []byte {
 	var key encryptedKey
 	key.Algorithm.OID = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 13}
@@ -180,7 +180,7 @@ func encrypted(kdf asn1.ObjectIdentifier, params any, iv, data []byte) []byte {
 	return block(typeEncrypted, must(asn1.Marshal(key)))
 }
 
-// TestCostIsBounded: each of these would take gigabytes, hours, or a panic.
+// TestCostIsBounded uses files that would each take gigabytes, hours, or a panic.
 func TestCostIsBounded(t *testing.T) {
 	scrypt, pbkdf2 := asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 11591, 4, 11}, asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 12}
 	type costs struct {
@@ -258,8 +258,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzParseEncrypted: what the file says of its cost is looked at before it is
-// paid, so nothing takes long.
+// FuzzParseEncrypted checks that the cost in a file is checked before it is paid, so that
+// parsing is fast.
 func FuzzParseEncrypted(f *testing.F) {
 	raw := must(MarshalEncrypted(must(Generate("ecdsa-p256")), []byte("passphrase")))
 	der, _ := pem.Decode(raw)

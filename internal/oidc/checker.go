@@ -44,7 +44,7 @@ type Issuer struct {
 	SubjectDomain string // URI: scheme and host of the subjects; Username: their domain
 	TrustDomain   string // SPIFFE: of the subjects
 
-	Service claims.Service // Service: what its claims become
+	Service claims.Service // Service: maps its claims
 	Rules   claims.Rules   // whose tokens get a certificate
 
 	// EmailVerifiedString also accepts the string "true" in the claim
@@ -65,7 +65,7 @@ type Issuer struct {
 	BearerFile string
 }
 
-// Options configure a [Checker].
+// Options holds the settings of a [Checker].
 type Options struct {
 	Issuers []Issuer
 
@@ -103,7 +103,7 @@ type Checker struct {
 	verified signatures
 }
 
-// A state has the issuers that a Checker trusts. Only the issuers that matched patterns
+// A state holds the issuers that a Checker trusts. Only the issuers that matched patterns
 // change after it was made.
 type state struct {
 	issuers map[string]*trusted
@@ -112,7 +112,7 @@ type state struct {
 	keysOf  func(Issuer) *keys
 }
 
-// trusted is an issuer with its keys.
+// A trusted is an issuer with its keys.
 type trusted struct {
 	Issuer
 	match *regexp.Regexp // of a pattern; nil: URL is that of one issuer
@@ -131,8 +131,8 @@ func New(o Options) (*Checker, error) {
 	return c, c.Replace(o.Issuers)
 }
 
-// Replace trusts other issuers from now on. An issuer whose settings stay keeps the keys
-// that were fetched. If an issuer is refused, nothing changes.
+// Replace replaces the trusted issuers. An issuer with unchanged settings keeps its fetched
+// keys. If an issuer is invalid, nothing changes.
 func (c *Checker) Replace(issuers []Issuer) error {
 	next := &state{
 		issuers: map[string]*trusted{}, matched: matched{all: map[string]*trusted{}},
@@ -158,7 +158,7 @@ func (c *Checker) Replace(issuers []Issuer) error {
 	return nil
 }
 
-// hasKeysOf reports whether the keys of i are found where those of t are.
+// hasKeysOf reports whether i and t find their keys in the same way.
 func (t *trusted) hasKeysOf(i Issuer) bool {
 	return t.KeysFile == i.KeysFile && t.KeysURL == i.KeysURL && t.BearerFile == i.BearerFile && t.CACertificates.Equal(i.CACertificates) &&
 		slices.EqualFunc(t.Keys, i.Keys, func(a, b crypto.PublicKey) bool {
@@ -262,8 +262,7 @@ func (c *Checker) check(ctx context.Context, token string, header header, payloa
 	return id, nil
 }
 
-// refused reports why a token is refused or could not be checked, with its
-// claims.
+// A refused reports why a token is refused or could not be checked, with its claims.
 type refused struct {
 	payload payload
 	err     error

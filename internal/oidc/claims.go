@@ -41,7 +41,7 @@ type header struct {
 	Encoded   jsontext.Value `json:"b64"`
 }
 
-// A payload has the claims that are checked of every ID token, and all others:
+// A payload has the claims that are checked in every ID token, and all others:
 //
 //	{"iss":"https://login.example.com","aud":"sigstore","sub":"mLhJ…",
 //	 "exp":1767225600,"iat":1767225000,"email":"alice@example.com","email_verified":true}

@@ -55,7 +55,7 @@ type key struct {
 	public crypto.PublicKey
 }
 
-// keys are the known keys of an issuer.
+// A keys holds the known keys of an issuer.
 type keys struct {
 	Issuer
 	client *http.Client

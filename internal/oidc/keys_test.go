@@ -24,7 +24,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/testkit"
 )
 
-// TestBuiltInIssuer: tokens of the built-in login pass, by its keys and by
+// TestBuiltInIssuer checks that tokens of the built-in login are accepted, by its keys and by
 // discovery.
 func TestBuiltInIssuer(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -86,7 +86,7 @@ func TestKeysRotate(t *testing.T) {
 	}
 }
 
-// TestFloodOfKeyIDs: who makes up key ids does not make us ask the issuer.
+// TestFloodOfKeyIDs checks that invented key IDs do not cause many requests to the issuer.
 func TestFloodOfKeyIDs(t *testing.T) {
 	p := run(t)
 	c := p.checker(t)
@@ -124,7 +124,7 @@ func TestOneFetchForAll(t *testing.T) {
 	}
 }
 
-// unavailableNow checks that nothing is known of a token.
+// unavailableNow checks that a token is neither accepted nor refused.
 func unavailableNow(t *testing.T, c *Checker, what, token string) {
 	t.Helper()
 	if _, _, err := c.Check(t.Context(), token); !isUnavailable(err) {

@@ -13,10 +13,9 @@ import (
 // maxVerified bounds the remembered tokens.
 const maxVerified = 4096
 
-// signatures remembers which tokens have been verified with which key, so that
-// a token used for a hundred files is verified once. This concerns the
-// signature only: claims, times and the issuer's current keys are checked each
-// time.
+// A signatures remembers which tokens have been verified with which key, so that a token used
+// for a hundred files is verified once. It covers the signature only: claims, times and the
+// issuer's current keys are checked each time.
 type signatures struct {
 	mu    sync.Mutex
 	known map[signature]bool

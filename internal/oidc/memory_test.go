@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// A token that has been verified is remembered, and nothing else of it is taken on
-// trust: neither another signature, nor other claims, nor its time, nor a key that
-// the issuer has no more.
+// TestVerifiedIsRemembered checks that a verified token is remembered, and that every change
+// is still refused: another signature, other claims, an expired time, and a key that the
+// issuer has removed.
 func TestVerifiedIsRemembered(t *testing.T) {
 	p := run(t)
 	c := p.checker(t)
@@ -44,7 +44,7 @@ func TestVerifiedIsRemembered(t *testing.T) {
 	}
 }
 
-// The issuer has another key under the same name now.
+// The issuer now has another key under the same name.
 func TestRememberedKeyIsGone(t *testing.T) {
 	p := run(t)
 	c := p.checker(t)
@@ -63,13 +63,14 @@ func TestRememberedKeyIsGone(t *testing.T) {
 		}
 	}
 	p.mu.Unlock()
-	p.pass(time.Hour) // keys are asked for anew
+	p.pass(time.Hour) // keys are fetched again
 	if _, _, err := c.Check(t.Context(), token); err == nil {
-		t.Error("accepted with a key that the issuer has no more")
+		t.Error("accepted with a key that the issuer has removed")
 	}
 }
 
-// Strangers with tokens of their own make it forget, not grow.
+// TestMemoryIsBounded checks that many valid tokens replace each other, and do not grow the
+// memory.
 func TestMemoryIsBounded(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

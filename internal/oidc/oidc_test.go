@@ -31,13 +31,13 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/fulcio"
 )
 
-// provider is an issuer behind a socket, with one key of each kind.
+// A provider is an issuer behind a socket, with one key of each kind.
 type provider struct {
 	*httptest.Server
 	keys map[string]crypto.Signer // by algorithm
 	skew atomic.Int64             // added to the checker's time
 
-	discoveries, sets atomic.Int32 // how often it was asked
+	discoveries, sets atomic.Int32 // number of requests
 	serve             atomic.Pointer[http.HandlerFunc]
 
 	mu  sync.Mutex
@@ -96,7 +96,7 @@ func (p *provider) answer(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// checker believes the provider as an email issuer.
+// checker returns a checker that trusts the provider as an email issuer.
 func (p *provider) checker(t testing.TB) *Checker {
 	t.Helper()
 	return p.checkerOf(t, Issuer{URL: p.URL, Audience: "sigstore", Type: typeEmail})
@@ -113,7 +113,7 @@ func (p *provider) checkerOf(t testing.TB, issuers ...Issuer) *Checker {
 
 func (p *provider) pass(d time.Duration) { p.skew.Add(int64(d)) }
 
-// claims are of a good token, with changes: a nil value drops a claim.
+// claims returns the claims of a valid token, with changes: a nil value drops a claim.
 func (p *provider) claims(changes map[string]any) map[string]any {
 	now := time.Now().Add(time.Duration(p.skew.Load())).Unix()
 	all := map[string]any{
@@ -159,7 +159,7 @@ func isUnavailable(err error) bool {
 	return errors.As(err, &u) && u.Unavailable()
 }
 
-// refuses checks that a token is refused, and that the error tells nothing of it.
+// refuses checks that a token is refused, and that the error quotes nothing of it.
 func refuses(t testing.TB, c *Checker, what, token string) {
 	t.Helper()
 	id, challenge, err := c.Check(t.Context(), token)
@@ -340,7 +340,7 @@ func TestFormsRefused(t *testing.T) {
 	}
 }
 
-// TestCheapChecksComeFirst: what can be refused without keys asks nobody.
+// TestCheapChecksComeFirst checks that tokens refused without keys cause no request.
 func TestCheapChecksComeFirst(t *testing.T) {
 	p := run(t)
 	c := p.checker(t)
@@ -365,7 +365,7 @@ func TestURISubjects(t *testing.T) {
 			t.Errorf("%s: %v %q, %v", subject, id, challenge, err)
 		}
 	}
-	// Clients sign the email of such a token, where it has one, verified or not.
+	// Clients sign the email of such a token, if it has one, verified or not.
 	id, challenges, err := c.Check(t.Context(), p.token(t, map[string]any{"sub": "https://example.com/x", "email_verified": false}))
 	if err != nil || !slices.Equal(challenges, []string{"alice@example.com", "https://example.com/x"}) || id.Subject.Value != "https://example.com/x" {
 		t.Errorf("with an email: %v %q, %v", id, challenges, err)
@@ -411,7 +411,7 @@ func TestConfiguration(t *testing.T) {
 		}
 	}
 	if _, err := New(Options{Issuers: []Issuer{good, good}}); err == nil {
-		t.Error("an issuer was taken twice")
+		t.Error("an issuer was accepted twice")
 	}
 }
 
@@ -433,7 +433,7 @@ func TestLogHasNoToken(t *testing.T) {
 	}
 }
 
-// FuzzCheck: nothing panics, and only the one good token is believed.
+// FuzzCheck checks that nothing panics, and that only the valid token is accepted.
 func FuzzCheck(f *testing.F) {
 	p := run(f)
 	key := p.keys["ES256"]

@@ -75,8 +75,8 @@ func (m *matched) of(issuer string, t *trusted, make func(Issuer) *keys) *truste
 	return &one
 }
 
-// drop makes room. Issuers without keys go first, since whoever makes up tokens makes up as
-// many of those as they like.
+// drop makes room. It drops issuers without keys first, since an attacker can invent any
+// number of tokens that name such issuers.
 func (m *matched) drop() {
 	maps.DeleteFunc(m.all, func(_ string, t *trusted) bool { return !t.keys.hasFetched() })
 	for issuer := range m.all {

@@ -14,7 +14,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/fault"
 )
 
-// Copy is one log that is copied to a directory.
+// A Copy is one log that is copied to a directory.
 type Copy struct{ From, To string }
 
 // PlanBackup returns the logs to copy from source, an instance or one of its logs.

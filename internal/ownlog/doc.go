@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ownlog knows the logs of an instance on this machine: which there are, by its
-// trusted root, what has been seen of each, and whether a backup may take the place of one.
+// Package ownlog finds the logs of an instance on this machine by its trusted root, the
+// checkpoints seen of each, and whether a backup may replace one.
 package ownlog

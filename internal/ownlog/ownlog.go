@@ -25,16 +25,16 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
-// Log is a log of an instance on this machine.
+// A Log is a log of an instance on this machine.
 type Log struct {
 	logbackup.Log
-	dir  string           // in that of the instance
+	dir  string           // below the instance's directory
 	isCT bool             // otherwise a transparency log
-	key  crypto.PublicKey // that all clients know it by
+	key  crypto.PublicKey // the key in the trusted root
 }
 
-// Logs are all of an instance, by what its trusted root says of them: no passphrase is
-// needed.
+// Logs holds all logs of an instance, according to its trusted root. Reading them needs no
+// passphrase.
 type Logs struct {
 	Config *config.Config
 	Root   *trust.Root
@@ -48,7 +48,8 @@ func IsInstance(dir string) bool {
 	return err == nil
 }
 
-// Open reads the configuration given, or that of the instance that dir, a log's, is in.
+// Open reads the given configuration, or that of the instance that contains dir, a log's
+// directory.
 func Open(given, dir string) (*Logs, error) {
 	if given == "" {
 		given = filepath.Dir(filepath.Clean(dir))
@@ -68,7 +69,7 @@ func Open(given, dir string) (*Logs, error) {
 	return o, nil
 }
 
-// list finds the logs of the trusted root.
+// list reads the logs of the trusted root.
 func (o *Logs) list() error {
 	for n, l := range o.Root.Logs {
 		one := Log{dir: config.LogName(n), key: l.Key}
@@ -105,7 +106,7 @@ func (o *Logs) list() error {
 	return nil
 }
 
-// Open reads the checkpoint in dir, and says which log of the instance it is of.
+// Open reads the checkpoint in dir, and returns the log of the instance that it belongs to.
 func (o *Logs) Open(dir string) (*logbackup.Tree, Log, error) {
 	err := error(logbackup.ErrOtherLog)
 	for _, one := range o.all {

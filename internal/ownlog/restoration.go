@@ -20,22 +20,22 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/witness"
 )
 
-// Restoration finds out whether somebody has seen more than a backup has.
+// A Restoration checks whether a log was seen with more entries than a backup has.
 type Restoration struct {
-	Config   string   // of the instance; empty: the one that dir is in
+	Config   string   // of the instance; empty: the instance that contains dir
 	Given    []string // files with, and sizes of, what was seen last
-	MayFork  bool     // go on where nobody knows
+	MayFork  bool     // go on if the last seen size is unknown
 	Say      func(format string, args ...any)
 	Progress func(done, total uint64)
 
 	backup string
 	tree   *logbackup.Tree
 
-	known  bool    // that nobody has
-	silent []error // of required witnesses, too few of which have answered
+	known  bool    // that the log was not seen with more
+	silent []error // errors of required witnesses, of which too few have answered
 }
 
-// Run puts the backup of a log into dir, unless somebody has seen more of the log.
+// Run puts the backup of a log into dir, unless the log was seen with more entries.
 func (r *Restoration) Run(ctx context.Context, backup, dir string) (*logbackup.Tree, logbackup.Summary, error) {
 	logs, tree, log, err := r.open(backup, dir)
 	if err != nil {
@@ -49,7 +49,7 @@ func (r *Restoration) Run(ctx context.Context, backup, dir string) (*logbackup.T
 	}
 	r.backup, r.tree = backup, tree
 	r.known = len(seen) > 0 || tilelog.IsFrozen(tree.Head)
-	if !tilelog.IsFrozen(tree.Head) { // that is the log's end, wherever it was before
+	if !tilelog.IsFrozen(tree.Head) { // a frozen log has its final size
 		noted, err := logs.noted(log)
 		if err != nil {
 			return nil, logbackup.Summary{}, err
@@ -78,8 +78,8 @@ func (r *Restoration) Run(ctx context.Context, backup, dir string) (*logbackup.T
 	return tree, s, err
 }
 
-// open reads what is to be restored, and refuses to put it where the instance has
-// another log.
+// open reads the backup, and refuses to restore it to the directory of another log of the
+// instance.
 func (r *Restoration) open(backup, dir string) (*Logs, *logbackup.Tree, Log, error) {
 	wrong := func(reason, remedy, name string) error {
 		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "usage", Err: errors.New(reason), Remedy: remedy, Names: []string{name}}
@@ -108,7 +108,7 @@ func (r *Restoration) open(backup, dir string) (*Logs, *logbackup.Tree, Log, err
 	return logs, tree, log, nil
 }
 
-// wouldFork returns the refusal of a restoration where someone has seen more.
+// wouldFork returns the refusal of a restoration of a log that was seen with more entries.
 func (r *Restoration) wouldFork(found string, err error) error {
 	return &fault.Problem{
 		Exit: fault.ExitRefused, Subject: r.backup, Code: "log-would-fork", Err: err, Found: found,
@@ -116,7 +116,7 @@ func (r *Restoration) wouldFork(found string, err error) error {
 	}
 }
 
-// compare holds the backup against what was seen.
+// compare checks the backup against what was seen of the log.
 func (r *Restoration) compare(ctx context.Context, seen []observation) error {
 	for _, one := range seen {
 		if one.size > r.tree.Head.Size {
@@ -135,7 +135,7 @@ func (r *Restoration) compare(ctx context.Context, seen []observation) error {
 	return nil
 }
 
-// ask asks the witnesses of the instance.
+// ask asks the witnesses of the instance for what they have cosigned.
 func (r *Restoration) ask(ctx context.Context, logs *Logs) error {
 	peers, err := instance.Peers(logs.Config.Witnesses)
 	if err != nil {
@@ -162,7 +162,7 @@ func (r *Restoration) ask(ctx context.Context, logs *Logs) error {
 		r.Say("  witness  %s: nothing beyond %d entries", strings.Join(agree, ", "), r.tree.Head.Size)
 	}
 	switch {
-	case !logs.Config.Witnesses.Required: // then others have seen what none has cosigned
+	case !logs.Config.Witnesses.Required: // then clients have seen checkpoints that no witness has cosigned
 	case peers.Enough(len(agree)):
 		r.known = true
 	default:
@@ -177,7 +177,7 @@ func (r *Restoration) decide() error {
 	case r.known:
 		return nil
 	case r.MayFork:
-		r.Say("  warning  nobody knows whether the log was seen with more than %d entries", r.tree.Head.Size)
+		r.Say("  warning  it is unknown whether the log was seen with more than %d entries", r.tree.Head.Size)
 		return nil
 	case len(r.silent) > 0:
 		return &fault.Problem{
@@ -187,7 +187,7 @@ func (r *Restoration) decide() error {
 	}
 	return &fault.Problem{
 		Exit: fault.ExitUsage, Subject: r.backup, Code: "last-seen-unknown",
-		Err: fmt.Errorf("nobody says whether the log was seen with more than the %d entries of the backup: it would be forked, and all that it has ever said in doubt", r.tree.Head.Size),
+		Err: fmt.Errorf("it is unknown whether the log was seen with more than the %d entries of the backup: restoring it could fork the log, and put everything that it has ever signed in doubt", r.tree.Head.Size),
 	}
 }
 

@@ -21,11 +21,11 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sct"
 )
 
-// observation is what somebody has seen of a log.
+// An observation is a size or checkpoint at which a log was seen.
 type observation struct {
-	name string // what says so
+	name string // the source
 	size uint64
-	head *checkpoint.Checkpoint // verified; nil where only the size is known
+	head *checkpoint.Checkpoint // verified; nil if only the size is known
 }
 
 // observation reads a size, a checkpoint or a bundle.
@@ -67,7 +67,7 @@ func (o *Logs) noted(log Log) ([]observation, error) {
 	for _, path := range append([]string{posix.StartMarker(o.Config.Path(log.dir))}, instance.LogNotes(o.Config, log.dir, len(o.Root.Logs)-1)...) {
 		raw, err := os.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) || err == nil && bytes.Count(raw, []byte("\n")) <= 1 {
-			continue // earlier builds wrote the origin alone
+			continue // earlier builds wrote only the origin
 		}
 		if err != nil {
 			return nil, fault.Unreadable(path, err)
@@ -100,8 +100,8 @@ func seenEntry(raw []byte, log Log) (*checkpoint.Checkpoint, error) {
 	return nil, err
 }
 
-// seenCertificate returns the least size of the CT log when it promised to include
-// the certificate of a bundle. The SCT names the certificate's index.
+// seenCertificate returns the least size that the CT log had when it promised to include the
+// certificate of a bundle. The SCT names the certificate's index.
 func (o *Logs) seenCertificate(raw []byte, log Log) (size uint64, err error) {
 	b, err := bundle.Parse(bytes.TrimSpace(raw))
 	if err != nil {
@@ -127,12 +127,12 @@ func (o *Logs) seenCertificate(raw []byte, log Log) (size uint64, err error) {
 		}
 	}
 	if size == 0 {
-		return 0, fmt.Errorf("the certificate says of no place in %s", log.Origin)
+		return 0, fmt.Errorf("the certificate has no SCT of %s", log.Origin)
 	}
 	return size, nil
 }
 
-// stamped reports whether an SCT is the CT log's, for this certificate.
+// stamped reports whether an SCT is of the CT log, for this certificate.
 func (o *Logs) stamped(stamp sct.SCT, cert *x509.Certificate, key crypto.PublicKey) bool {
 	for _, authority := range o.Root.CertificateAuthorities {
 		if stamp.Verify(cert, authority.Chain[0], key) == nil {

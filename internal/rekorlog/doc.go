@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package rekorlog is the transparency log of signatures: a Rekor v2 server.
+// Package rekorlog implements the transparency log of signatures: a Rekor v2 server.
 //
 //	POST /api/v2/log/entries                  application/json, at most 8 MiB; 201
 //	GET  /api/v2/checkpoint

@@ -16,7 +16,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
-// Freeze ends a log for good; see [tilelog.Freeze].
+// Freeze ends a log permanently; see [tilelog.Freeze].
 func Freeze(ctx context.Context, o Options) error {
 	engine, err := o.engine()
 	if err != nil {
@@ -25,7 +25,7 @@ func Freeze(ctx context.Context, o Options) error {
 	return tilelog.Freeze(ctx, engine)
 }
 
-// FrozenOptions configure a frozen log. All fields are required.
+// FrozenOptions holds the settings of a frozen log. All fields are required.
 type FrozenOptions struct {
 	Dir    string
 	Origin string
@@ -55,7 +55,7 @@ func Frozen(o FrozenOptions) (http.Handler, error) {
 	return mux, nil
 }
 
-// frozen refuses an entry of a client that still has the old signing config.
+// A frozen is the error for an entry of a client that still has the old signing config.
 type frozen struct{ next string }
 
 func (f *frozen) Error() string { return "log is frozen" }

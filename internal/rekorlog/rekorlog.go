@@ -18,7 +18,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 )
 
-// Options configure a log. All fields without "may" are required.
+// Options holds the settings of a log. All fields without "may" are required.
 type Options struct {
 	Dir    string        // created if missing
 	Origin string        // host name and path that clients reach the log at, without scheme and port
@@ -36,7 +36,7 @@ type Options struct {
 	Limits Limits // zero means none
 }
 
-// Limits bound what untrusted clients add. A nil limiter limits nothing.
+// Limits bounds what untrusted clients add. A nil limiter limits nothing.
 type Limits struct {
 	// Identify returns the identity of a certificate, DER, and reports whether
 	// this instance issued it. Nil means that no certificate is known.
@@ -46,7 +46,7 @@ type Limits struct {
 	Addresses  *admission.Limiter // all others, by address
 }
 
-// Witnesses are asked to cosign checkpoints.
+// Witnesses holds the witnesses that cosign checkpoints.
 type Witnesses struct {
 	Cosigner tilelog.Cosigner
 	Required bool // see tilelog.Options.Witnessed

@@ -22,7 +22,7 @@ type absent struct{ after time.Duration }
 
 func (a absent) Cosign(context.Context, []byte, uint64, func(uint64) ([]tlog.Hash, error)) ([]byte, error) {
 	time.Sleep(a.after)
-	return nil, errors.New("nobody is there")
+	return nil, errors.New("no witness answers")
 }
 
 // TestWitnessedFromNowOn checks that a log which starts to require witnesses does not answer

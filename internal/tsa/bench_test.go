@@ -11,10 +11,10 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/testkit"
 )
 
-// clients is how many ask at once.
+// clients is the number of concurrent clients.
 const clients = 64
 
-// BenchmarkGrant: what a token costs.
+// BenchmarkGrant measures the cost of a token.
 func BenchmarkGrant(b *testing.B) {
 	i := newInstance(b, testkit.P256(b))
 	r := request("hello")
@@ -29,7 +29,7 @@ func BenchmarkGrant(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "timestamps/s")
 }
 
-// BenchmarkServe: the same over sockets, clients included.
+// BenchmarkServe measures the same over sockets, including the clients.
 func BenchmarkServe(b *testing.B) {
 	i := newInstance(b, testkit.P256(b))
 	body := marshal(b, request("hello"))

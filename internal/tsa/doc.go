@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package tsa is the timestamp authority, which signs digests with RFC 3161
-// tokens.
+// Package tsa implements the timestamp authority, which signs digests with RFC 3161 tokens.
 //
 //	POST /api/v1/timestamp            201, application/timestamp-reply
 //	GET  /api/v1/timestamp/certchain  PEM, the authority's own certificate first

@@ -16,7 +16,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/testkit"
 )
 
-// TestOpenSSL has openssl(1) ask, and verify what it gets.
+// TestOpenSSL requests tokens with openssl(1), and verifies the responses with it.
 func TestOpenSSL(t *testing.T) {
 	openssl := testkit.OpenSSL(t)
 	rsaKey := testkit.RSA(t, 2048)
@@ -67,7 +67,7 @@ func TestOpenSSL(t *testing.T) {
 				t.Errorf("%s: %v: %s", name, ask, text)
 			}
 		}
-		// openssl also reads what is refused.
+		// openssl also reads refusals.
 		write("tsr", i.post(t, query, []byte("no")).body)
 		if text := run("ts", "-reply", "-in", "tsr", "-text"); !strings.Contains(text, "Status: Rejected.") || !strings.Contains(text, "the data submitted has the wrong format") {
 			t.Errorf("%s: %s", name, text)

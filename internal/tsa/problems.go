@@ -20,13 +20,13 @@ var (
 	errBody        = errors.New("body can't be read")
 )
 
-// code is the failure of a rejection in DER, and the code of one in JSON.
+// A code is the failure of a rejection in DER, and the code of one in JSON.
 type code struct {
 	fail timestamp.FailInfo
 	rpc  rpcstatus.Code
 }
 
-// problems are the refusals of the authority.
+// problems lists the refusals of the authority.
 var problems = refusal.Table[code]{
 	{When: refusal.Is(errMethod), Status: http.StatusMethodNotAllowed, Code: code{timestamp.BadRequest, rpcstatus.Unimplemented}, Text: "timestamps are asked for with POST"},
 	{When: refusal.Is(errContentType), Status: http.StatusUnsupportedMediaType, Code: code{timestamp.BadDataFormat, rpcstatus.InvalidArgument}, Text: "content type must be application/timestamp-query or application/json"},

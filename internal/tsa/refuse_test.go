@@ -62,7 +62,7 @@ func checkRetry(t *testing.T, name string, a answer) {
 	}
 }
 
-// replaced is the DER of a request with one piece of it replaced.
+// replaced returns the DER of a request with one piece replaced.
 func replaced(t *testing.T, old, new string) []byte {
 	t.Helper()
 	der := marshal(t, request("hello"))
@@ -163,7 +163,7 @@ func TestRefusesHalfABody(t *testing.T) {
 	}
 }
 
-// TestNoTime: a clock that went back, and a certificate that has ended.
+// TestNoTime checks the refusals for a clock that went back, and for an expired certificate.
 func TestNoTime(t *testing.T) {
 	i := newInstance(t, testkit.P256(t))
 	good := marshal(t, request("hello"))
@@ -176,7 +176,7 @@ func TestNoTime(t *testing.T) {
 	checkRejection(t, "certificate", i.post(t, query, good), http.StatusServiceUnavailable, timestamp.SystemFailure)
 }
 
-// failing is a key that has gone: an HSM without power.
+// failing is a key that is unavailable, such as one in an HSM without power.
 type failing struct{ crypto.Signer }
 
 func (failing) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
@@ -189,12 +189,11 @@ func TestKeyIsGone(t *testing.T) {
 	a := i.post(t, query, marshal(t, request("hello")))
 	checkRejection(t, "DER", a, http.StatusInternalServerError, timestamp.SystemFailure)
 	if bytes.Contains(a.body, []byte("slot")) {
-		t.Errorf("the wire got the cause: %q", a.body)
+		t.Errorf("the response has the cause: %q", a.body)
 	}
 }
 
-// FuzzTimestamp: whatever comes, the answer is a token or a refusal that is the
-// client's fault.
+// FuzzTimestamp checks that every response is a token or a refusal with a client error.
 func FuzzTimestamp(f *testing.F) {
 	i := newInstance(f, testkit.P256(f))
 	f.Add(query, marshal(f, request("hello")))

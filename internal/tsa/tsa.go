@@ -25,7 +25,7 @@ var (
 	errExpired = errors.New("authority's certificate is not valid now")
 )
 
-// Options configure an authority. All fields but Policy are required.
+// Options holds the settings of an authority. All fields but Policy are required.
 type Options struct {
 	Key    crypto.Signer         // key of Chain[0]
 	Chain  []*x509.Certificate   // the authority's own certificate first, root last

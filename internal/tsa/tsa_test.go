@@ -29,14 +29,14 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/timestamp"
 )
 
-// instance is an authority on a real socket.
+// An instance is an authority on a real socket.
 type instance struct {
 	*Authority
 	options Options
 	url     string
 
 	mu  sync.Mutex
-	now time.Time // what the clock says
+	now time.Time // the clock's time
 }
 
 func (i *instance) clockNow() time.Time {
@@ -51,7 +51,7 @@ func (i *instance) set(now time.Time) {
 	i.now = now
 }
 
-// newChain is a certificate for key, of three years, under a root of ten.
+// newChain returns a certificate for key, valid for three years, under a root valid for ten.
 func newChain(t testing.TB, key crypto.PublicKey, start time.Time) []*x509.Certificate {
 	t.Helper()
 	rootKey := testkit.Key(t, elliptic.P384())
@@ -99,7 +99,7 @@ func marshal(t testing.TB, r timestamp.Request) []byte {
 	return der
 }
 
-// answer is what came back.
+// An answer is a response.
 type answer struct {
 	status int
 	header http.Header
@@ -130,7 +130,7 @@ func (i *instance) post(t testing.TB, contentType string, body []byte) answer {
 	return i.do(t, http.MethodPost, "/api/v1/timestamp", contentType, bytes.NewReader(body))
 }
 
-// mustStamp asks over the socket, and verifies the answer as a client does.
+// mustStamp requests a token over the socket, and verifies the response as a client does.
 func (i *instance) mustStamp(t testing.TB, contentType string, body []byte) *timestamp.Token {
 	t.Helper()
 	a := i.post(t, contentType, body)
@@ -172,7 +172,7 @@ func TestStamp(t *testing.T) {
 			if token.Serial.Sign() <= 0 || token.Serial.BitLen() != 159 {
 				t.Errorf("serial number %v", token.Serial)
 			}
-			// The root is the verifier's own.
+			// The verifier has the root itself.
 			if r.CertReq != (len(token.Certificates) == 1) || r.CertReq && !token.Certificates[0].Equal(i.options.Chain[0]) {
 				t.Errorf("%d certificates for %+v", len(token.Certificates), r)
 			}
@@ -229,8 +229,8 @@ func TestCertChain(t *testing.T) {
 	}
 }
 
-// TestConcurrentStamps: serial numbers are unique, and times never go back for
-// whoever asks after an answer.
+// TestConcurrentStamps checks that serial numbers are unique, and that a request after a
+// response never gets an earlier time.
 func TestConcurrentStamps(t *testing.T) {
 	i := newInstance(t, testkit.P256(t))
 	start := i.clockNow()
@@ -242,7 +242,7 @@ func TestConcurrentStamps(t *testing.T) {
 		clients.Go(func() {
 			var last time.Time
 			for n := range 20 {
-				// A clock that trembles by less than maxStepBack.
+				// A clock that jitters by less than maxStepBack.
 				i.set(start.Add(time.Duration(n)*time.Second + time.Duration(client%2)*400*time.Millisecond))
 				token, err := i.grant(body)
 				if err != nil && !errors.Is(err, errClock) {
@@ -257,7 +257,7 @@ func TestConcurrentStamps(t *testing.T) {
 				last = token.Time
 				mu.Lock()
 				if serials[token.Serial.String()] {
-					t.Error("serial number given twice")
+					t.Error("serial number repeated")
 				}
 				serials[token.Serial.String()] = true
 				mu.Unlock()

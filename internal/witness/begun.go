@@ -30,14 +30,14 @@ const noteInterval = time.Second
 // start marker. The witness could cosign a fork of what it has cosigned before.
 var ErrWentBack = errors.New("witness's state is missing, or older than its start marker")
 
-// seen is the last checkpoint cosigned of a log, according to the start marker.
+// A seen is the last cosigned checkpoint of a log, according to the start marker.
 type seen struct {
 	size uint64
 	root tlog.Hash
 }
 
-// marker returns the path of the start marker, a file beside the state with the
-// last cosigned checkpoints, one line per log:
+// marker returns the path of the start marker, a file next to the state with the last cosigned
+// checkpoints, one line per log:
 //
 //	20852163 CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I= log.example.com
 func (o Options) marker() string { return filepath.Clean(o.Dir) + ".begun" }

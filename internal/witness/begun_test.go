@@ -18,8 +18,9 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
 )
 
-// A witness whose state is missing, or that of another day, cosigns nothing: it would
-// cosign a fork. One that earlier builds have left goes on, and is noticed from then on.
+// TestStateWentBack checks that a witness whose state is missing or old cosigns nothing, as it
+// could cosign a fork. A state without start marker, from an earlier build, is accepted and
+// gets a marker.
 func TestStateWentBack(t *testing.T) {
 	t.Parallel()
 	o := options("witness.example.com", 2, nil, filepath.Join(t.TempDir(), "state"))
@@ -62,12 +63,12 @@ func TestStateWentBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := New(o); err == nil {
-		t.Error("opened with a start marker that is none")
+		t.Error("opened with an invalid start marker")
 	}
 }
 
-// A witness whose disk fails at any operation answers 503 with Retry-After, and cosigns
-// again once the disk does.
+// TestDiskFails checks that a witness whose disk fails at any operation answers 503 with
+// Retry-After, and cosigns again once the disk recovers.
 func TestDiskFails(t *testing.T) {
 	t.Parallel()
 	for _, cause := range []error{syscall.ENOSPC, syscall.EIO} {
@@ -97,7 +98,7 @@ func TestDiskFails(t *testing.T) {
 				t.Fatalf("%v at operation %d: %d, Retry-After %q", cause, at, answer.Code, answer.Header().Get("Retry-After"))
 			}
 			old := 0
-			if w.logs[origin].last.Origin != "" { // the cosignature alone was kept back
+			if w.logs[origin].last.Origin != "" { // only the cosignature was withheld
 				old = 3
 			}
 			if _, err := w.cosign(tr.request(t, old, 5)); err != nil {
@@ -135,7 +136,8 @@ func FuzzParseMarker(f *testing.F) {
 	})
 }
 
-// A witness whose disk takes nothing says so until it does again, also if no log asks.
+// TestFailureIsSaid checks that a witness reports a failing disk until it recovers, even if no
+// log asks.
 func TestFailureIsSaid(t *testing.T) {
 	t.Parallel()
 	disk := disktest.New(1)
@@ -155,7 +157,7 @@ func TestFailureIsSaid(t *testing.T) {
 	disk.Fail(nil)
 	for deadline := time.Now().Add(10 * noteInterval); w.Failed(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("the disk is good, and the witness says that it is not")
+			t.Fatal("the disk has recovered, and the witness still reports failure")
 		}
 	}
 	if _, err := w.cosign(tr.request(t, 0, 3)); err != nil || w.Sizes()[origin] != 3 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package witness implements both sides of witnessing: a [Witness] cosigns the
-// checkpoints of logs that it knows, each consistent with the one before;
-// [Peers] are the witnesses that a log asks to cosign its own.
+// Package witness implements both sides of witnessing. A [Witness] cosigns the checkpoints of
+// configured logs, each consistent with the one before. [Peers] holds the witnesses that a log
+// asks to cosign its own checkpoints.
 //
 // A witness never cosigns an older or inconsistent checkpoint: the last one is
 // on its disk, in one file per log, before the cosignature is returned, and a

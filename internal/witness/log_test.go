@@ -92,9 +92,9 @@ func switchable(t testing.TB, name string, seed byte) (p Peer, set func(on bool)
 	}
 }
 
-// Where witnesses must cosign, many entries at once are each answered with a
-// checkpoint that they have; while they do not, nobody is answered and nothing
-// hangs; when they do again, the entries that were not answered are there.
+// TestWitnessedLog checks a log that requires cosignatures, with many concurrent entries. Each
+// is answered with a cosigned checkpoint. While witnesses do not cosign, no entry is answered
+// and no request hangs. When they cosign again, the unanswered entries are in the log.
 func TestWitnessedLog(t *testing.T) {
 	t.Parallel()
 	first, second := serve(t, "witness.example.com/w1", 2), serve(t, "witness.example.com/w2", 3)
@@ -137,8 +137,8 @@ func TestWitnessedLog(t *testing.T) {
 	}
 }
 
-// Where witnesses are asked and not waited for, an entry is answered as fast as
-// ever, and readers see a cosigned checkpoint a little later.
+// TestUnwaitedWitnesses checks that a log whose witnesses are optional answers at once, and
+// publishes a cosigned checkpoint a little later.
 func TestUnwaitedWitnesses(t *testing.T) {
 	t.Parallel()
 	p, turn := switchable(t, "witness.example.com/w1", 2)
@@ -169,8 +169,8 @@ func TestUnwaitedWitnesses(t *testing.T) {
 	shown(1)
 }
 
-// A log that is closed while its witnesses are away has lost nothing when it is
-// opened again.
+// TestClosedUnwitnessed checks that a log closed while its witnesses are unavailable has lost
+// nothing when it is reopened.
 func TestClosedUnwitnessed(t *testing.T) {
 	t.Parallel()
 	p, turn := switchable(t, "witness.example.com/w1", 2)

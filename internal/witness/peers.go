@@ -48,7 +48,7 @@ type Peer struct {
 	Key checkpoint.Key
 }
 
-// Peers are the witnesses that a log asks. They are safe for concurrent use.
+// Peers holds the witnesses that a log asks. It is safe for concurrent use.
 type Peers struct {
 	peers   []*peer
 	quorum  int
@@ -65,7 +65,7 @@ type peer struct {
 	seen uint64     // last cosigned size of this log
 }
 
-// PeersOptions configure [Peers]. All fields are required.
+// PeersOptions holds the settings of [Peers]. All fields are required.
 type PeersOptions struct {
 	Peers   []Peer
 	Quorum  int           // required number of cosignatures, at least one
@@ -140,11 +140,10 @@ func (p *Peers) Cosign(ctx context.Context, envelope []byte, size uint64, prove 
 	return nil, fmt.Errorf("%w: %d of %d: %w", errQuorum, got, p.quorum, errors.Join(errs...))
 }
 
-// Newest asks all witnesses to cosign a checkpoint, which must have no
-// cosignatures yet, to find out whether they have seen a newer one, and waits
-// for all of them. It returns the names of those that cosigned, and the errors
-// of the others: [ErrOtherTree] and [Ahead] are evidence that the checkpoint is
-// not the newest; others tell nothing.
+// Newest asks all witnesses to cosign a checkpoint, which must have no cosignatures yet, to
+// find out whether they have seen a newer one, and waits for all of them. It returns the names
+// of those that cosigned, and the errors of the others: [ErrOtherTree] and [Ahead] are
+// evidence that the checkpoint is not the newest; other errors prove nothing.
 func (p *Peers) Newest(ctx context.Context, envelope []byte, size uint64, prove func(old uint64) ([]tlog.Hash, error)) (agree []string, others []error) {
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
@@ -159,8 +158,8 @@ func (p *Peers) Newest(ctx context.Context, envelope []byte, size uint64, prove 
 	return agree, others
 }
 
-// Enough reports whether every quorum includes one of so many witnesses, so
-// that at least one of them knows of any cosigned checkpoint.
+// Enough reports whether every quorum includes at least one of so many witnesses. If so, at
+// least one of them has seen every cosigned checkpoint.
 func (p *Peers) Enough(agree int) bool { return agree+p.quorum > len(p.peers) }
 
 // ask asks one witness, and once more from the size that it reports, if that

@@ -25,7 +25,7 @@ func peersOf(t *testing.T, quorum int, all ...Peer) *Peers {
 	return p
 }
 
-// cosign has a tree of so many leaves cosigned, and says how many have.
+// cosign requests cosignatures on a tree of that many leaves, and returns how many it got.
 func cosign(t *testing.T, p *Peers, tr *tree, size int) (int, error) {
 	t.Helper()
 	r := tr.request(t, 0, size)
@@ -44,7 +44,8 @@ func cosign(t *testing.T, p *Peers, tr *tree, size int) (int, error) {
 	return len(n.Sigs), nil
 }
 
-// Two of three is enough, whichever they are, through restarts of either side.
+// TestQuorum checks that any two of three witnesses are enough, through restarts of either
+// side.
 func TestQuorum(t *testing.T) {
 	t.Parallel()
 	down := serve(t, "witness.example.com/down", 4)
@@ -57,7 +58,7 @@ func TestQuorum(t *testing.T) {
 			t.Errorf("%d leaves: %d cosignatures, %v", size, n, err)
 		}
 	}
-	// A log that was restarted does not know where the witnesses are; they say it.
+	// A restarted log does not know the size of each witness; they report it.
 	if n, err := cosign(t, peersOf(t, 2, down, first, second), tr, 301); n != 2 || err != nil {
 		t.Errorf("after a restart: %d, %v", n, err)
 	}
@@ -66,7 +67,8 @@ func TestQuorum(t *testing.T) {
 	}
 }
 
-// A log that has lost entries, or that is another with the same key, gets nothing.
+// TestLostEntries checks that a log that has lost entries, or another log with the same key,
+// gets no cosignatures.
 func TestLostEntries(t *testing.T) {
 	t.Parallel()
 	p := serve(t, "witness.example.com/w1", 2)
@@ -81,7 +83,7 @@ func TestLostEntries(t *testing.T) {
 	}
 }
 
-// Whatever a witness answers, only lines that verify with its key count.
+// TestLyingWitness checks that only lines that verify with the witness's key count.
 func TestLyingWitness(t *testing.T) {
 	t.Parallel()
 	honest := serve(t, "witness.example.com/w1", 2)
@@ -134,7 +136,8 @@ func TestPeersRefused(t *testing.T) {
 	}
 }
 
-// Whoever restores a log hears of everything that was cosigned beyond it.
+// TestNewest checks that every cosigned checkpoint beyond the log is reported, as needed to
+// restore a log.
 func TestNewest(t *testing.T) {
 	t.Parallel()
 	first, second := serve(t, "witness.example.com/w1", 2), serve(t, "witness.example.com/w2", 3)
@@ -152,7 +155,7 @@ func TestNewest(t *testing.T) {
 	if _, err := cosign(t, peersOf(t, 1, first), tr, 9); err != nil {
 		t.Fatal(err)
 	}
-	// The second knows nothing yet, and has seen nothing beyond.
+	// The second witness does not know the log yet, so it has seen nothing beyond.
 	if agree, others := ask(tr, 9); agree != 2 || !strings.Contains(errors.Join(others...).Error(), "witness.example.com/down") {
 		t.Errorf("%d agree, %v", agree, others)
 	}
@@ -164,7 +167,7 @@ func TestNewest(t *testing.T) {
 	if agree != 1 || !errors.As(errors.Join(others...), &ahead) || ahead.Cosigned != 12 || ahead.Asked != 9 {
 		t.Errorf("%d agree, %v", agree, others)
 	}
-	// A fork is one, whether it is longer or as long.
+	// A fork is found, whether it is longer or of the same size.
 	for _, size := range []int{12, 13} {
 		if _, others := ask(newTree(t, seeded(1), 3), size); !errors.Is(errors.Join(others...), ErrOtherTree) {
 			t.Errorf("another tree of %d: %v", size, others)
@@ -172,7 +175,7 @@ func TestNewest(t *testing.T) {
 	}
 }
 
-// Enough are those that every quorum has one of.
+// TestEnough checks which numbers of witnesses intersect every quorum.
 func TestEnough(t *testing.T) {
 	t.Parallel()
 	var all []Peer
@@ -191,7 +194,8 @@ func TestEnough(t *testing.T) {
 	}
 }
 
-// A witness says once, unsigned, that it is far ahead: it is believed for that once.
+// TestWrongSizeIsForgotten checks that an unsigned size of a witness, which is too large, is
+// used once only.
 func TestWrongSizeIsForgotten(t *testing.T) {
 	t.Parallel()
 	p, lie := serve(t, "witness.example.com/w1", 2), true

@@ -42,7 +42,7 @@ func (c *conflict) Error() string {
 	return fmt.Sprintf("the last checkpoint cosigned is of size %d", c.size)
 }
 
-// Options configure a witness. All fields but FS are required.
+// Options holds the settings of a witness. All fields but FS are required.
 type Options struct {
 	Dir    string     // created if missing; if it is lost the witness must be retired
 	FS     durable.FS // file system of Dir; nil means durable.OS

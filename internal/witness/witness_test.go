@@ -34,8 +34,8 @@ func seeded(seed byte) ed25519.PrivateKey {
 	return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{seed}, ed25519.SeedSize))
 }
 
-// tree is a log of numbers, by x/mod; those from fork on differ from those of a tree
-// without.
+// A tree is a log of numbers, computed by x/mod. Leaves from fork on differ from those of a
+// tree without fork.
 type tree struct {
 	stored []tlog.Hash
 	size   int
@@ -111,7 +111,7 @@ func open(t testing.TB, o Options) *Witness {
 	return w
 }
 
-// serve runs a witness and gives how a log knows it.
+// serve runs a witness and returns it as a Peer.
 func serve(t testing.TB, name string, seed byte) Peer {
 	t.Helper()
 	w := open(t, options(name, seed, nil, t.TempDir()))
@@ -143,7 +143,7 @@ func postRaw(t *testing.T, url string, raw []byte) (status int, contentType, bod
 	return resp.StatusCode, resp.Header.Get("Content-Type"), string(answer)
 }
 
-// Each answer that the protocol asks for, in its order, over a socket.
+// TestProtocol checks each answer of the protocol, in its order, over a socket.
 func TestProtocol(t *testing.T) {
 	t.Parallel()
 	p := serve(t, "witness.example.com/w1", 2)
@@ -199,8 +199,8 @@ func TestProtocol(t *testing.T) {
 	}
 }
 
-// Many ask at once, the power fails at any moment, and the witness begins again: of
-// all cosignatures ever given out no two are of trees that are not one's beginning.
+// TestNeverBackwards checks that no two cosignatures are of inconsistent trees, with many
+// concurrent requests and restarts after power failures at any moment.
 func TestNeverBackwards(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(60) {
@@ -265,7 +265,7 @@ func TestNeverBackwards(t *testing.T) {
 	}
 }
 
-// consistent says that all roots are of one tree.
+// consistent checks that all roots are of one tree.
 func consistent(t *testing.T, seed uint64, trees []*tree, roots map[uint64]tlog.Hash) {
 	t.Helper()
 	for _, tr := range trees {
@@ -282,8 +282,8 @@ func consistent(t *testing.T, seed uint64, trees []*tree, roots map[uint64]tlog.
 	t.Errorf("seed %d: the roots cosigned are of two trees", seed)
 }
 
-// What a witness has on its disk is what it goes on from; what is no checkpoint of
-// the log there is refused, and so is a second process.
+// TestState checks that a witness continues from the state on its disk, and refuses an invalid
+// checkpoint there, and a second process.
 func TestState(t *testing.T) {
 	t.Parallel()
 	disk := disktest.New(1)
@@ -313,6 +313,6 @@ func TestState(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := New(o); err == nil {
-		t.Error("opened with a state that is none")
+		t.Error("opened with an invalid state")
 	}
 }
