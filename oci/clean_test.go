@@ -27,7 +27,8 @@ func removables(t *testing.T, image Image) []Removable {
 	return all
 }
 
-// What is taken off is not found any more, in either form of storage; the rest is.
+// TestRemove checks that removed attachments are not found any more, in either form of
+// storage, and the others are.
 func TestRemove(t *testing.T) {
 	t.Parallel()
 	for _, referrers := range []bool{true, false} {
@@ -56,13 +57,13 @@ func TestRemove(t *testing.T) {
 			t.Errorf("again: %v", err)
 		}
 		if got := p.resolve(t, ":v1"); got.Digest != p.image.Digest {
-			t.Error("the image went")
+			t.Error("the image was deleted")
 		}
 	}
 }
 
-// Whatever a registry lists: the image, its parts, what hangs on others and what has
-// a tag of its own stay.
+// TestRemoveKeeps checks that the image, its parts, attachments of other images and manifests
+// with a tag of their own are kept, whatever a registry lists.
 func TestRemoveKeeps(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, true)
@@ -128,7 +129,7 @@ func TestRemoveKeeps(t *testing.T) {
 	}
 }
 
-// Somebody who signs while others are taken off loses nothing.
+// TestRemoveBesideWriters checks that signatures added during a removal are not lost.
 func TestRemoveBesideWriters(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, false)
@@ -179,7 +180,7 @@ func TestRemoveRefused(t *testing.T) {
 	}
 }
 
-// Where it can't be seen what tags name, nothing is offered.
+// TestTagsUnseen checks that nothing is removable if the tags' manifests can't be read.
 func TestTagsUnseen(t *testing.T) {
 	t.Parallel()
 	for what, how := range map[string]http.HandlerFunc{

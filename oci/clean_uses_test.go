@@ -37,7 +37,7 @@ func (p *place) pushIndex(t *testing.T, tag string) (Image, []Image) {
 	return image, parts
 }
 
-// tagAs has a tag name a manifest that is there.
+// tagAs sets a tag to an existing manifest.
 func (p *place) tagAs(t *testing.T, tag string, image Image) {
 	t.Helper()
 	s, err := New(Options{}).session(t.Context(), p.image.repo, "push,pull")
@@ -53,7 +53,7 @@ func (p *place) tagAs(t *testing.T, tag string, image Image) {
 	}
 }
 
-// attached is the manifest of the one bundle.
+// attached returns the manifest of the only bundle.
 func (p *place) attached(t *testing.T) Image {
 	t.Helper()
 	found, err := bundles(t, p.image)
@@ -63,14 +63,14 @@ func (p *place) attached(t *testing.T) Image {
 	return p.resolve(t, "@"+found[0].Manifest)
 }
 
-// stay sees that the only thing on the image can't be taken off, for a reason.
+// stay checks that the only attachment of the image can't be removed, for a reason.
 func stay(t *testing.T, image Image, why string) {
 	t.Helper()
 	all := removables(t, image)
 	if len(all) != 1 || !strings.Contains(all[0].Blocked, why) {
 		t.Fatalf("%+v, want %q", all, why)
 	}
-	all[0].Blocked = "" // whatever a caller makes of it
+	all[0].Blocked = "" // a caller may change it
 	if err := New(Options{}).Remove(t.Context(), image, all); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), why) {
 		t.Errorf("removing it: %v, want %q", err, why)
 	}
@@ -79,8 +79,8 @@ func stay(t *testing.T, image Image, why string) {
 	}
 }
 
-// Whoever may write tags can have one for signatures name another image, or a
-// platform of one.
+// TestLegacyTagNamesAnother checks tags for signatures that name another image, or a platform
+// of one, as anyone who may write tags can set them.
 func TestLegacyTagNamesAnother(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, true)
@@ -96,8 +96,8 @@ func TestLegacyTagNamesAnother(t *testing.T) {
 	stay(t, p.image, "the tag prod names it")
 }
 
-// What others use stays: an index that a tag names, however deep, tags of other
-// images, and tags of which a registry gives no digest.
+// TestUsedByOthersStays checks that manifests in use are kept: in an index that a tag names,
+// at any depth, under tags of other images, and under tags without a known digest.
 func TestUsedByOthersStays(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, true)
@@ -116,14 +116,14 @@ func TestUsedByOthersStays(t *testing.T) {
 	stay(t, other, "the tag "+p.image.fallbackTag()+sbomSuffix+" names it")
 
 	p = newPlace(t, true)
-	p.attach(t, "tagged by somebody")
+	p.attach(t, "tagged by another client")
 	p.tagAs(t, "keep", p.attached(t))
 	p.answer("HEAD /v2/a/b/manifests/", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Type", typeManifest) })
 	stay(t, p.image, "the tag keep names it")
 }
 
-// What is tagged while the request stands stays, and so does what an image lists
-// that is an image itself.
+// TestUsedSince checks that a manifest tagged after it was listed is kept, and so is an
+// attachment that is an image itself.
 func TestUsedSince(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, true)
@@ -145,8 +145,8 @@ func TestUsedSince(t *testing.T) {
 	stay(t, p.image, "an image itself")
 }
 
-// A signature that was added while the request stands is not lost with the ones
-// that it was about.
+// TestLegacyTagMoves checks that a signature added after the listing is not lost with the
+// listed ones.
 func TestLegacyTagMoves(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, true)
@@ -170,7 +170,8 @@ func TestLegacyTagMoves(t *testing.T) {
 	}
 }
 
-// Neither a timeout nor Ctrl-C hides what was not deleted.
+// TestRemoveBrokenOff checks that neither a timeout nor Ctrl-C hides attachments that were not
+// deleted.
 func TestRemoveBrokenOff(t *testing.T) {
 	t.Parallel()
 	for _, what := range []string{"in time", "by hand", "before anything was deleted"} {
@@ -193,7 +194,7 @@ func TestRemoveBrokenOff(t *testing.T) {
 				return
 			}
 			cancel()
-			if broken == "PUT " { // it is written, and whoever wrote it is gone
+			if broken == "PUT " { // the list was written, and the client canceled
 				p.answer("nothing", nil)
 				p.Config.Handler.ServeHTTP(w, r)
 			}

@@ -19,7 +19,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
-// Options configure access to registries. The zero value is the strictest.
+// Options holds the settings for access to registries. The zero value is the strictest.
 type Options struct {
 	// Transport has the dialer, proxy and certificate authorities for all requests. The
 	// client copies it. Nil means [http.DefaultTransport].

@@ -19,7 +19,7 @@ import (
 	"github.com/hallmark-sign/hallmark/client/retry"
 )
 
-// A Reason tells why a registry could not be consulted.
+// A Reason is the reason why a registry could not be consulted.
 type Reason string
 
 // The reasons.
@@ -52,7 +52,7 @@ func (u *RegistryError) Error() string { return fmt.Sprintf("%s: %v", u.Reason.w
 // Unwrap returns the cause.
 func (u *RegistryError) Unwrap() error { return u.Err }
 
-// Is reports whether target is client.ErrUnavailable and asking again later may help.
+// Is reports whether target is client.ErrUnavailable and a later retry may help.
 func (u *RegistryError) Is(target error) bool {
 	return target == retry.ErrUnavailable && (u.Reason == Busy || u.Reason == Unavailable || u.Reason == TimedOut)
 }

@@ -10,7 +10,8 @@ import (
 	"github.com/hallmark-sign/hallmark/client"
 )
 
-// A registry that may answer later is as unavailable as any other service.
+// TestUnavailable checks that errors of a registry that may recover match
+// client.ErrUnavailable.
 func TestUnavailable(t *testing.T) {
 	t.Parallel()
 	for reason, want := range map[Reason]bool{Busy: true, Unavailable: true, TimedOut: true, Denied: false, Untrusted: false} {
@@ -20,7 +21,8 @@ func TestUnavailable(t *testing.T) {
 	}
 }
 
-// Plain HTTP that is refused here, as that of a token service, is no service to wait for.
+// TestPlainIsNoTLS checks that refused plain HTTP, such as that of a token service, does not
+// count as unavailable.
 func TestPlainIsNoTLS(t *testing.T) {
 	t.Parallel()
 	u := new(RegistryError)

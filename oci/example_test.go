@@ -23,7 +23,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
-// A bundle is attached to an image and read back.
+// Example attaches a bundle to an image and reads it back.
 func Example() {
 	server := httptest.NewServer(registry.New(registry.WithReferrersSupport(true), registry.Logger(log.New(io.Discard, "", 0))))
 	defer server.Close()

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// What somebody else has under the fallback tag is not overwritten, however it is
-// written.
+// TestFallbackTagIsTaken checks that other content under the fallback tag is not overwritten,
+// in any format.
 func TestFallbackTagIsTaken(t *testing.T) {
 	t.Parallel()
 	for what, raw := range map[string]string{
@@ -31,8 +31,8 @@ func TestFallbackTagIsTaken(t *testing.T) {
 	}
 }
 
-// What others wrote into the list stays in it, and so does what they wrote into its
-// entries.
+// TestFallbackListKeepsMembers checks that other clients' members are kept, in the list and in
+// its entries.
 func TestFallbackListKeepsMembers(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, false)

@@ -21,7 +21,7 @@ import (
 	"github.com/hallmark-sign/hallmark/bundle"
 )
 
-// Registries that lie about the list.
+// TestHostileLists uses registries that return false lists.
 func TestHostileLists(t *testing.T) {
 	page := func(w http.ResponseWriter, next string, n int) {
 		if next != "" {
@@ -64,7 +64,8 @@ func TestHostileLists(t *testing.T) {
 	}
 }
 
-// Ten thousand referrers on a hundred pages, and the one bundle on the last.
+// TestManyReferrers lists ten thousand referrers on a hundred pages, with the only bundle on
+// the last.
 func TestManyReferrers(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, true)
@@ -87,7 +88,7 @@ func TestManyReferrers(t *testing.T) {
 	if found, err := bundles(t, p.image); err != nil || !slices.Equal(contents(found), []string{"one"}) {
 		t.Error(contents(found), err)
 	}
-	// where all are bundles, what is not fetched is said
+	// if all are bundles, those that are not fetched are reported
 	p.answer("/referrers/", lists(slices.Repeat([]Descriptor{own}, maxBundles+1)...))
 	found, err = bundles(t, p.image)
 	if u := new(RegistryError); err != nil || len(found) != maxBundles+1 || !errors.As(found[maxBundles].Err, &u) || u.Reason != TooMuch {
@@ -105,7 +106,8 @@ func manifestSize(t *testing.T, p *place, digest string) int64 {
 	return resp.ContentLength
 }
 
-// Attachments that are not what they say are refused, each for itself.
+// TestHostileAttachments checks that malformed attachments are each refused without hiding
+// others.
 func TestHostileAttachments(t *testing.T) {
 	t.Parallel()
 	good := func(image Image) manifest { return Attachment{Bundle: []byte("good")}.manifest(image) }
@@ -138,8 +140,8 @@ func TestHostileAttachments(t *testing.T) {
 	}
 }
 
-// A thousand of the largest attachments cost no more than two: what is beyond the
-// budget of an image is not asked for.
+// TestBudget checks that a thousand of the largest attachments cost no more than two: blobs
+// beyond the budget of an image are not requested.
 func TestBudget(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, true)
@@ -171,7 +173,8 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-// A bundle of 130 megabytes is put and fetched with little more than itself.
+// TestLargeBundle checks that a bundle of 130 megabytes is attached and fetched with little
+// more memory than its size.
 func TestLargeBundle(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, true)
@@ -188,7 +191,7 @@ func TestLargeBundle(t *testing.T) {
 	}
 	large = append(large, make([]byte, bundle.MaxSize)...)
 	if _, err := New(Options{}).Attach(t.Context(), p.image, Attachment{Bundle: large}); err == nil {
-		t.Error("a bundle is put that nobody reads")
+		t.Error("a bundle is attached that is too large to be read")
 	}
 }
 
@@ -207,7 +210,7 @@ func goodOne(t *testing.T, p *place) Descriptor {
 	return Descriptor{}
 }
 
-// Bytes that are not those of the digest have not been seen.
+// TestLyingDigests checks that content with a wrong digest counts as not fetched.
 func TestLyingDigests(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"/blobs/", "/manifests/"} {
@@ -236,7 +239,8 @@ func TestLyingDigests(t *testing.T) {
 	}
 }
 
-// Other artifacts are not bundles, also where the list does not tell.
+// TestOtherArtifacts checks that other artifacts do not count as bundles, even if the list
+// does not state their type.
 func TestOtherArtifacts(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, true)
@@ -252,8 +256,8 @@ func TestOtherArtifacts(t *testing.T) {
 	}
 }
 
-// A registry whose certificate is by nobody that is trusted, and credentials that can't
-// be read: neither is the registry's refusal, nor its silence.
+// TestNotAsked checks a registry with an untrusted certificate, and unreadable credentials:
+// neither counts as a refusal or as silence of the registry.
 func TestNotAsked(t *testing.T) {
 	p := newPlace(t, true)
 	other := httptest.NewTLSServer(http.NotFoundHandler())
@@ -287,7 +291,8 @@ func reasonFor(err error) Reason {
 	return u.Reason
 }
 
-// Credentials go to the registry, and not to where it redirects.
+// TestRedirectsCarryNoCredentials checks that credentials are sent to the registry, and not to
+// hosts that it redirects to.
 func TestRedirectsCarryNoCredentials(t *testing.T) {
 	home := t.TempDir()
 	t.Setenv("HOME", home)
@@ -314,7 +319,7 @@ func TestRedirectsCarryNoCredentials(t *testing.T) {
 		return false
 	}
 	if _, err := bundles(t, p.image); err == nil {
-		t.Error("nobody was asked who they are")
+		t.Error("no request asked for credentials")
 	}
 	config := fmt.Sprintf(`{"auths":{%q:{"auth":%q}}}`, p.host(), base64.StdEncoding.EncodeToString([]byte("alice:secret")))
 	for _, file := range []string{".docker/config.json", ".config/containers/auth.json"} { // docker's and podman's
@@ -335,7 +340,7 @@ func TestRedirectsCarryNoCredentials(t *testing.T) {
 	}
 }
 
-// streams reads a blob as copying does.
+// streams reads a blob in the way that copying does.
 func (p *place) streams(t *testing.T, digest, want string) {
 	t.Helper()
 	d := Descriptor{Digest: digest, Size: int64(len(want))}
@@ -349,7 +354,8 @@ func (p *place) streams(t *testing.T, digest, want string) {
 	}
 }
 
-// A registry that is busy is asked again when it says so.
+// TestRetryAfter checks that requests to a busy registry are repeated after the time that it
+// states.
 func TestRetryAfter(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, true)
@@ -397,7 +403,7 @@ func TestTimesOut(t *testing.T) {
 	}
 }
 
-// Plain HTTP is for loopback.
+// TestPlainHTTP checks that plain HTTP is allowed only to loopback.
 func TestPlainHTTP(t *testing.T) {
 	t.Parallel()
 	for address, want := range map[string]bool{
@@ -421,7 +427,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// Manifests of strangers: nothing but the image's own bundle comes out of one.
+// FuzzManifest checks that untrusted manifests yield only the image's own bundle.
 func FuzzManifest(f *testing.F) {
 	image := Image{Digest: digestOf([]byte("image")), MediaType: typeManifest, Size: 5}
 	raw, err := marshal(Attachment{Bundle: []byte("good"), PredicateType: "p"}.manifest(image))

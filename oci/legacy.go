@@ -75,8 +75,8 @@ func (s *session) hasTag(ctx context.Context, tag string) (bool, error) {
 	return there, err
 }
 
-// notManifest refuses a web page in place of a manifest: it does not tell
-// whether the tag exists.
+// notManifest refuses a web page in place of a manifest: such a response does not show whether
+// the tag exists.
 func notManifest(got response) error {
 	if kind := mediaTypeIn(got.header); kind == "text/html" {
 		return garbled("the registry sent %q instead of a manifest", kind)

@@ -16,7 +16,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/simplesigning"
 )
 
-// older is a signature in the older form, by somebody.
+// legacySignatures returns a signature in the older form. by distinguishes signers.
 func legacySignatures(t *testing.T, image Image, by string) Legacy {
 	t.Helper()
 	payload, err := simplesigning.Payload{Reference: image.Repository, Digest: image.Sum()}.Marshal()
@@ -55,7 +55,7 @@ func (p *place) tag(t *testing.T, tag string) string {
 	return string(raw)
 }
 
-// What is left in the older form is read as it was left, each behind the one before.
+// TestLegacyRoundTrip checks that signatures in the older form are read as written, in order.
 func TestLegacyRoundTrip(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, true)
@@ -94,8 +94,8 @@ func TestLegacyRoundTrip(t *testing.T) {
 	}
 }
 
-// What others wrote stays, to the member; what is no list of signatures is never
-// overwritten.
+// TestLegacyOfOthers checks that other clients' members are kept, and that content other than
+// a list of signatures is never overwritten.
 func TestLegacyOfOthers(t *testing.T) {
 	t.Parallel()
 	layer := `{"mediaType":"` + typeSimpleSigning + `","size":3,"digest":"` + digestOf([]byte("abc")) + `","annotations":{"theirs":"1"},"urls":["https://example.com"]}`
@@ -131,7 +131,7 @@ func TestLegacyOfOthers(t *testing.T) {
 	}
 }
 
-// Several who write at once lose nothing.
+// TestManyLegacyWriters checks that concurrent writers lose nothing.
 func TestManyLegacyWriters(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, true)
@@ -150,7 +150,8 @@ func TestManyLegacyWriters(t *testing.T) {
 	}
 }
 
-// Whatever stands under the tag is refused or can be written again with all layers.
+// FuzzLegacyList checks that content under the tag is refused, or can be written back with all
+// layers.
 func FuzzLegacyList(f *testing.F) {
 	f.Add([]byte(`{"schemaVersion":2,"layers":[{"mediaType":"` + typeSimpleSigning + `","size":3,"digest":"` + digestOf([]byte("abc")) + `"}]}`))
 	f.Add([]byte(`{"schemaVersion":2,"layers":[null]}`))

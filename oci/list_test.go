@@ -14,7 +14,7 @@ import (
 	"github.com/hallmark-sign/hallmark/bundle"
 )
 
-// own is the list of a place, as its registry gives it.
+// own returns the list of a place, as its registry returns it.
 func (p *place) own(t *testing.T) []Descriptor {
 	t.Helper()
 	s, err := New(Options{}).session(t.Context(), p.image.repo, "pull")
@@ -28,8 +28,8 @@ func (p *place) own(t *testing.T) []Descriptor {
 	return all
 }
 
-// A list whose later page is not given has not been seen, whatever the status: the
-// first page was a list, so there is an API.
+// TestListBreaksOff checks that a list with a missing later page counts as not read, whatever
+// the status: the first page was a list, so there is an API.
 func TestListBreaksOff(t *testing.T) {
 	t.Parallel()
 	html := func(w http.ResponseWriter, _ *http.Request) {
@@ -60,7 +60,8 @@ func TestListBreaksOff(t *testing.T) {
 	}
 }
 
-// What older registries answer to the first request has them asked for the tag.
+// TestNoAPI checks that older registries' responses to the first request make the client read
+// the tag.
 func TestNoAPI(t *testing.T) {
 	t.Parallel()
 	for _, code := range []int{404, 400, 405, 406, 501, 204} {
@@ -73,8 +74,8 @@ func TestNoAPI(t *testing.T) {
 	}
 }
 
-// A registry that has learned the API lists what was put since; the bundle of before
-// is under the tag. Where the API lists a bundle, the tag is not asked for.
+// TestBothLists checks a registry that has gained the API: it lists later attachments, and
+// earlier ones are under the tag. If the API lists a bundle, the tag is not read.
 func TestBothLists(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, false)
@@ -102,8 +103,8 @@ func TestBothLists(t *testing.T) {
 	}
 }
 
-// Pages of four megabytes are not asked for without end, and what is in them beside
-// the entry is not kept.
+// TestFatPages checks that the number of pages of four megabytes is bounded, and that only the
+// needed part of each entry is kept in memory.
 func TestFatPages(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, true)
@@ -127,7 +128,8 @@ func TestFatPages(t *testing.T) {
 	}
 }
 
-// Manifests that are large once parsed are refused before they are.
+// TestManifestOfManyValues checks that manifests that would be large once parsed are refused
+// before parsing.
 func TestManifestOfManyValues(t *testing.T) {
 	t.Parallel()
 	for what, filling := range map[string]string{"objects": "{}", "nulls": "null", "arrays": `{"urls":[]}`} {
@@ -152,8 +154,8 @@ func TestManifestOfManyValues(t *testing.T) {
 	}
 }
 
-// Older are the bundles under the tag that the API does not list, and what cosign 1
-// and 2 left, but for what is known.
+// TestOlder checks that LegacySignatures returns bundles under the tag that the API does not
+// list, and signatures of cosign 1 and 2, except for known ones.
 func TestOlder(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, false)
@@ -183,7 +185,7 @@ func TestOlder(t *testing.T) {
 	}
 }
 
-// fresh puts a bundle that is under no tag.
+// fresh attaches a bundle that is under no tag.
 func (p *place) fresh(t *testing.T, what string) Descriptor {
 	t.Helper()
 	m := Attachment{Bundle: []byte(what)}.manifest(p.image)

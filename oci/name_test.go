@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Images are named in many ways. What hallmark does not read is told which way it
-// does, and which name is probably meant.
+// TestMisnamed checks that the errors of invalid image names state the reason, and propose the
+// name that is probably meant.
 func TestMisnamed(t *testing.T) {
 	t.Parallel()
 	hex := strings.Repeat("ab", 32)
@@ -58,7 +58,7 @@ func TestMisnamed(t *testing.T) {
 	}
 }
 
-// What is given out as a name is one, and what is proposed is, too.
+// FuzzParseReference checks that parsed and proposed names are valid.
 func FuzzParseReference(f *testing.F) {
 	for _, text := range []string{"r.io/app:v1", "https://r.io/App:v1+x", "r.io/app@sha512:ab", "alpine", "r.io/app:v1@sha256:abc"} {
 		f.Add(text)

@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-// What is put on an image is found there, in either form of storage, and by tag.
+// TestRoundTrip checks that an attached bundle is found, in either form of storage, and by
+// tag.
 func TestRoundTrip(t *testing.T) {
 	t.Parallel()
 	for _, referrers := range []bool{true, false} {
@@ -46,7 +47,8 @@ func contents(found []Signature) []string {
 	return all
 }
 
-// A registry that has gained the API may not list what was put there before.
+// TestGainedAPI checks a registry that has gained the API and may not list earlier
+// attachments.
 func TestGainedAPI(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, false)
@@ -57,7 +59,8 @@ func TestGainedAPI(t *testing.T) {
 	}
 }
 
-// Many who sign at once where the registry has no referrers API lose nothing.
+// TestManyWriters checks that concurrent signers lose nothing in a registry without referrers
+// API.
 func TestManyWriters(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, false)
@@ -76,7 +79,8 @@ func TestManyWriters(t *testing.T) {
 	}
 }
 
-// An image by digest takes a list, a manifest and a bundle.
+// TestThreeRequests checks that an image by digest costs three requests: a list, a manifest
+// and a bundle.
 func TestThreeRequests(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, true)
@@ -95,7 +99,8 @@ func TestThreeRequests(t *testing.T) {
 	}
 }
 
-// One client tells registries apart that have a repository of the same name.
+// TestTwoRegistries checks that one client distinguishes registries that have a repository of
+// the same name.
 func TestTwoRegistries(t *testing.T) {
 	t.Parallel()
 	one, two := newPlace(t, true), newPlace(t, true)
@@ -132,7 +137,8 @@ func TestReferences(t *testing.T) {
 	}
 }
 
-// The three statuses: what was not seen is never said to be unsigned.
+// TestUnseen checks the three results: an image that could not be looked up is never reported
+// as unsigned.
 func TestUnseen(t *testing.T) {
 	for _, c := range []struct {
 		fits   string
@@ -156,7 +162,8 @@ func TestUnseen(t *testing.T) {
 	}
 }
 
-// One attachment that can't be had does not hide the others, nor itself.
+// TestOneUnseen checks that an attachment that can't be fetched is reported, and does not hide
+// the others.
 func TestOneUnseen(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"manifests", "blobs"} {

@@ -16,7 +16,7 @@ import (
 	"github.com/hallmark-sign/hallmark/bundle"
 )
 
-// body answers with a text of a type.
+// body returns a handler that responds with a text of a type.
 func body(kind, text string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", kind)
@@ -32,9 +32,9 @@ const (
 	digestName = "Docker-Content-Digest"
 )
 
-// What registries send in place of a list of referrers when they have none has the
-// list under the tag read: pages for people (registry.k8s.io, Google's registries),
-// the image itself (GitLab), other JSON.
+// TestOtherThanList checks that the list under the tag is read if a registry without referrers
+// API responds with a web page (registry.k8s.io, Google's registries), the image itself
+// (GitLab), or other JSON.
 func TestOtherThanList(t *testing.T) {
 	t.Parallel()
 	elsewhere := httptest.NewServer(body("text/html", loginPage))
@@ -60,7 +60,8 @@ func TestOtherThanList(t *testing.T) {
 	}
 }
 
-// A list is a list whatever media type it is sent as, if it says itself that it is one.
+// TestListTypes checks that a list is accepted with any Content-Type if its mediaType is
+// right.
 func TestListTypes(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{TypeIndex, TypeIndex + "; charset=utf-8", strings.ToUpper(TypeIndex), "application/json", "application/json; charset=utf-8", "text/plain"} {
@@ -76,7 +77,7 @@ func TestListTypes(t *testing.T) {
 	}
 }
 
-// contentType answers with one media type, whatever is set.
+// contentType responds with one media type, whatever the handler sets.
 type contentType struct {
 	http.ResponseWriter
 	kind string
@@ -87,8 +88,8 @@ func (w contentType) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
-// dashes makes a registry answer as GitLab's: the tag sha256-HEX, while there is none,
-// is the manifest sha256:HEX, and there is no referrers API.
+// dashes makes a registry respond like GitLab's: the tag sha256-HEX, while there is none, is
+// the manifest sha256:HEX, and there is no referrers API.
 func (p *place) dashes() {
 	written := map[string]bool{}
 	p.mutex.Lock()
@@ -135,8 +136,9 @@ func TestTagIsTheImage(t *testing.T) {
 	}
 }
 
-// A registry that does not say OCI-Subject gets the list under the tag, also where its
-// API answers, and lists nothing (Quay). One that says it, of the right image, does not.
+// TestNoSubjectHeader checks that the list under the tag is written for a registry that does
+// not send OCI-Subject, even if its API responds with an empty list (Quay). It is not written
+// for one that sends the header with the right image.
 func TestNoSubjectHeader(t *testing.T) {
 	t.Parallel()
 	for what, c := range map[string]struct {
@@ -167,7 +169,8 @@ func TestNoSubjectHeader(t *testing.T) {
 	}
 }
 
-// What is no manifest is no image, whatever its hash: nobody signs a login page.
+// TestNoManifest checks that content which is no manifest is not accepted as an image, so that
+// no login page is signed.
 func TestNoManifest(t *testing.T) {
 	t.Parallel()
 	image := `"schemaVersion":2,"config":{"mediaType":"` + typeConfig + `","size":2,"digest":"` + digestOf([]byte("{}")) + `"},"layers":[]`
@@ -210,7 +213,8 @@ func TestNoManifest(t *testing.T) {
 	}
 }
 
-// Whether a bundle will be taken and found is looked at before there is one.
+// TestCheckAttach checks that a registry which would refuse a bundle is found before there is
+// one.
 func TestCheckAttach(t *testing.T) {
 	t.Parallel()
 	refuses := func(code int, text string) func(*place) http.HandlerFunc {
@@ -250,7 +254,8 @@ func TestCheckAttach(t *testing.T) {
 	}
 }
 
-// Links to the next page as registries and the proxies before them write them.
+// TestNextPage uses links to the next page as registries and the proxies before them write
+// them.
 func TestNextPage(t *testing.T) {
 	t.Parallel()
 	const current = "https://registry.example.com/v2/a/b/referrers/sha256:00"
@@ -281,7 +286,8 @@ func TestNextPage(t *testing.T) {
 	}
 }
 
-// A registry lists the image itself, or one thing twice: neither is an attachment more.
+// TestListsTheImage checks that the image itself in the list, or a repeated entry, does not
+// count as an attachment.
 func TestListsTheImage(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, true)
@@ -300,8 +306,8 @@ func TestListsTheImage(t *testing.T) {
 	}
 }
 
-// Registries with names and without TLS are reached where that is allowed, and
-// otherwise what is missing is said. A proxy leads the names to the registry.
+// TestPlainByName checks that registries with names and without TLS are reached if that is
+// allowed, and that the error otherwise names the option. A proxy resolves the names.
 func TestPlainByName(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, true)
@@ -329,7 +335,8 @@ func TestPlainByName(t *testing.T) {
 	}
 }
 
-// A name below localhost that leads to another machine is not this machine.
+// TestLocalhostElsewhere checks that a name below localhost that resolves to another machine
+// is refused.
 func TestLocalhostElsewhere(t *testing.T) {
 	t.Parallel()
 	elsewhere := func(context.Context, string, string) (net.Conn, error) {
@@ -342,14 +349,14 @@ func TestLocalhostElsewhere(t *testing.T) {
 	}
 }
 
-// remoteConn is a connection to another machine.
+// A remoteConn is a connection to another machine.
 type remoteConn struct{ net.Conn }
 
 func (remoteConn) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 80} }
 func (remoteConn) Close() error         { return nil }
 
-// A registry that knows no HEAD is asked by GET, and a page for people in place of a
-// manifest says nothing of a tag.
+// TestNoHead checks that GET is used for a registry without HEAD, and that a web page in place
+// of a manifest does not show whether a tag exists.
 func TestNoHead(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, true)

@@ -26,8 +26,8 @@ import (
 
 func TestMain(m *testing.M) { testkit.Parallel(m) }
 
-// place is a registry on loopback with one image in it, a/b:v1. before may answer
-// a request in the registry's stead.
+// A place is a registry on loopback with one image in it, a/b:v1. before may respond to a
+// request in the registry's place.
 type place struct {
 	*httptest.Server
 	image  Image
@@ -87,7 +87,7 @@ func (p *place) resolve(t *testing.T, what string) Image {
 	return image
 }
 
-// answer has every request that fits answered so.
+// answer makes the registry respond to matching requests with how.
 func (p *place) answer(fits string, how http.HandlerFunc) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
@@ -122,7 +122,7 @@ func bundles(t *testing.T, image Image) ([]Signature, error) {
 	return New(Options{Timeout: time.Minute}).Bundles(ctx, image)
 }
 
-// put puts any manifest, and gives its descriptor.
+// put puts any manifest, and returns its descriptor.
 func (p *place) put(t *testing.T, raw []byte) Descriptor {
 	t.Helper()
 	req, err := http.NewRequest(http.MethodPut, p.URL+"/v2/a/b/manifests/"+digestOf(raw), bytes.NewReader(raw))
@@ -138,7 +138,7 @@ func (p *place) put(t *testing.T, raw []byte) Descriptor {
 	return Descriptor{MediaType: typeManifest, Digest: digestOf(raw), Size: int64(len(raw)), ArtifactType: bundle.MediaType}
 }
 
-// lists has the registry list these as referrers.
+// lists makes the registry list these descriptors as referrers.
 func lists(all ...Descriptor) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		raw, err := marshal(index{SchemaVersion: 2, MediaType: TypeIndex, Manifests: all})

@@ -15,7 +15,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// What cosign 1 and 2 left is read where no bundle is, and listed.
+// TestLegacy checks that signatures of cosign 1 and 2 are read if there is no bundle, and
+// listed.
 func TestLegacy(t *testing.T) {
 	t.Parallel()
 	for _, referrers := range []bool{true, false} {
@@ -63,8 +64,8 @@ func (p *place) legacy(t *testing.T, suffix string, layer Descriptor, content st
 	}
 }
 
-// Of hostile layers each is refused for itself, and a tag that can't be read leaves
-// it open whether the image is signed.
+// TestHostileLegacy checks that hostile layers are refused one by one, and that an unreadable
+// tag leaves it unknown whether the image is signed.
 func TestHostileLegacy(t *testing.T) {
 	t.Parallel()
 	for what, raw := range map[string]string{
@@ -116,7 +117,8 @@ func TestPlatforms(t *testing.T) {
 	}
 }
 
-// An index that seems to contain itself, or without end, comes to one.
+// TestHostileIndexes checks that an index that seems to contain itself, or to be endless,
+// yields one platform.
 func TestHostileIndexes(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, true)
@@ -139,7 +141,7 @@ func TestHostileIndexes(t *testing.T) {
 					return
 				}
 			}
-			_, _ = w.Write(top) // whatever was asked for
+			_, _ = w.Write(top) // for any request
 		})
 		return New(Options{}).Platforms(t.Context(), Image{Repository: p.repo(), Digest: digestOf(top), MediaType: TypeIndex, Size: int64(len(top)), repo: p.image.repo})
 	}

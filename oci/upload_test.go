@@ -15,8 +15,7 @@ import (
 	"github.com/hallmark-sign/hallmark/client/retry"
 )
 
-// uploads has the registry's uploads be answered here, and says which were begun and
-// not ended.
+// uploads handles the registry's uploads, and returns the number of those begun and not ended.
 func (p *place) uploads(put http.HandlerFunc) func() int {
 	open := map[string]bool{}
 	p.answer("/blobs/uploads/", func(w http.ResponseWriter, r *http.Request) {
@@ -43,7 +42,7 @@ func (p *place) uploads(put http.HandlerFunc) func() int {
 	}
 }
 
-// An upload that breaks off is called off, whatever broke it off.
+// TestUploadCalledOff checks that a broken upload is canceled, whatever the cause.
 func TestUploadCalledOff(t *testing.T) {
 	t.Parallel()
 	refuse := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }
@@ -77,8 +76,7 @@ func TestUploadCalledOff(t *testing.T) {
 	}
 }
 
-// A slowSource is a blob that takes until it is closed to read, and counts reads that it must
-// not see.
+// A slowSource is a blob whose Read blocks until Close. It counts wrong reads.
 type slowSource struct {
 	reading      atomic.Int32
 	closed       chan struct{}
@@ -105,8 +103,8 @@ func (s *slowSource) Close() error {
 	return nil
 }
 
-// A registry that answers an upload with 401 before it has read it gets the stream once, and
-// nothing reads the stream once PutBlob has returned.
+// TestUploadIsSentOnce checks that a stream is sent once, even to a registry that answers an
+// upload with 401 before reading it, and is not read after PutBlob has returned.
 func TestUploadIsSentOnce(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, true)

@@ -25,7 +25,7 @@ import (
 type Attachment struct {
 	Bundle        []byte
 	PredicateType string    // of the statement in its envelope; a hint for other readers
-	Created       time.Time // likewise
+	Created       time.Time // time of signing; a hint for other readers
 }
 
 // Attach attaches a bundle to an image and returns the digest of its manifest.
@@ -305,11 +305,10 @@ func has(all []Descriptor, digest string) bool {
 	return slices.ContainsFunc(all, func(d Descriptor) bool { return d.Digest == digest })
 }
 
-// CheckAttach checks that bundles can be attached to an image and listed, so
-// that nothing is signed and logged in vain. It uploads the blob that every
-// bundle needs. If the image has no bundle yet, it also uploads a constant
-// manifest in the form of a bundle's, attached to no image. Errors are of type
-// *[RegistryError] or match [ErrMalformed].
+// CheckAttach checks that bundles can be attached to an image and listed, before anything is
+// signed and logged. It uploads the blob that every bundle needs. If the image has no bundle
+// yet, it also uploads a constant manifest in the form of a bundle's, attached to no image.
+// Errors are of type *[RegistryError] or match [ErrMalformed].
 func (c *Client) CheckAttach(ctx context.Context, image Image) error {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()

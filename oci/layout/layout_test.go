@@ -22,7 +22,7 @@ import (
 
 const goodMark = `{"imageLayoutVersion":"1.0.0"}`
 
-// digits are some.
+// digits is the hexadecimal form of some digest.
 var digits = strings.Repeat("ab", 32)
 
 func dirOf(t *testing.T, files map[string]string) string {
@@ -72,7 +72,7 @@ func TestRefusesNoLayout(t *testing.T) {
 	}
 }
 
-// Nothing is opened outside of the directory, and nothing but regular files.
+// TestStaysInside checks that only regular files inside of the directory are opened.
 func TestStaysInside(t *testing.T) {
 	outside := dirOf(t, map[string]string{"secret": "secret", indexFile: `{"schemaVersion":2,"manifests":[]}`})
 	dir := dirOf(t, map[string]string{markFile: goodMark})
@@ -110,7 +110,7 @@ func TestStaysInside(t *testing.T) {
 	}
 }
 
-// Others' entries stay as they are, and the name of an image is of one of them.
+// TestExtends checks that other entries are kept, and that a name belongs to one image.
 func TestExtends(t *testing.T) {
 	theirs := `{"mediaType":"text/plain","size":3,"digest":"sha256:` + digits + `","data":"YWJj","platform":{"os":"linux"}}`
 	dir := dirOf(t, map[string]string{markFile: goodMark, indexFile: `{"schemaVersion":2,"manifests":[` + theirs + `],"x":1}`})
@@ -141,7 +141,7 @@ func TestExtends(t *testing.T) {
 	}
 }
 
-// Two repositories have a v1, and each finds its own.
+// TestTwoRepositories checks that two repositories with a tag v1 each find their own.
 func TestTwoRepositories(t *testing.T) {
 	dir := t.TempDir()
 	for _, repository := range []string{"r/a", "r/b"} {
@@ -178,7 +178,7 @@ func TestTwoRepositories(t *testing.T) {
 	}
 }
 
-// What a run that was killed has left goes away when it is old.
+// TestSweeps checks that old temporary files of killed runs are removed.
 func TestSweeps(t *testing.T) {
 	dir := dirOf(t, map[string]string{markFile: goodMark, blobsDir + "/.tmp-old": "x", blobsDir + "/.tmp-new": "x", blobsDir + "/" + digits: "x", ".tmp-mark": "x"})
 	old := time.Now().Add(-2 * stale)
@@ -255,8 +255,8 @@ func TestArchives(t *testing.T) {
 	}
 }
 
-// Whatever an index says, nothing but blobs under their digests is opened, and it
-// stays what it is when something is added.
+// FuzzIndex checks that only blobs under their digests are opened, whatever an index contains,
+// and that adding an entry keeps the others.
 func FuzzIndex(f *testing.F) {
 	entry := `{"mediaType":"application/vnd.oci.image.manifest.v1+json","size":2,"digest":"sha256:` + digits + `","artifactType":"a"}`
 	f.Add([]byte(`{"schemaVersion":2,"manifests":[` + entry + `,{"annotations":{"org.opencontainers.image.ref.name":"v1"}}]}`))
@@ -284,13 +284,13 @@ func FuzzIndex(f *testing.F) {
 	})
 }
 
-// watched is files of which only some may be asked for.
+// A watched is a file system that allows access to some files only.
 type watched struct {
 	fstest.MapFS
 	t *testing.T
 }
 
-// Open opens one of them.
+// Open opens an allowed file.
 func (w watched) Open(name string) (fs.File, error) {
 	digest, isBlob := strings.CutPrefix(name, blobsDir+"/")
 	if _, err := (oci.Descriptor{Digest: "sha256:" + digest}).Hex(); name != markFile && name != indexFile && (!isBlob || err != nil) {
@@ -299,7 +299,7 @@ func (w watched) Open(name string) (fs.File, error) {
 	return w.MapFS.Open(name)
 }
 
-// Stat describes one of them.
+// Stat describes an allowed file.
 func (w watched) Stat(name string) (fs.FileInfo, error) {
 	if f, err := w.Open(name); err == nil {
 		defer f.Close()
@@ -309,8 +309,8 @@ func (w watched) Stat(name string) (fs.FileInfo, error) {
 	}
 }
 
-// An index of four megabytes that is listed thousands of times is read once, and
-// whoever waits for more may stop it.
+// TestListedManyTimes checks that an index of four megabytes that is listed thousands of times
+// is read once, and that reading can be canceled.
 func TestListedManyTimes(t *testing.T) {
 	large := `{"schemaVersion":2,"mediaType":"` + oci.TypeIndex + `","manifests":[],"annotations":{"a":"` + strings.Repeat("x", 3<<20) + `"}}`
 	d := oci.Describe([]byte(large), oci.TypeIndex)
@@ -337,7 +337,7 @@ func TestListedManyTimes(t *testing.T) {
 	}
 }
 
-// Of thousands of images twenty are named, where one is to be chosen.
+// TestChoiceOfMany checks that the error names twenty of thousands of images.
 func TestChoiceOfMany(t *testing.T) {
 	var entries []string
 	for i := range 1_000 {

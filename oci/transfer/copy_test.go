@@ -18,8 +18,8 @@ import (
 	"github.com/hallmark-sign/hallmark/oci/transfer"
 )
 
-// pushSigned puts an image with things on it: on the index, on a platform in an
-// index within, on what hangs there, and under a tag of cosign 2.
+// pushSigned puts an image with attachments: on the index, on a platform in a nested index, on
+// another attachment, and under a tag of cosign 2.
 func (p *place) pushSigned(t *testing.T) oci.Image {
 	t.Helper()
 	image := p.push(t)
@@ -35,8 +35,8 @@ func (p *place) pushSigned(t *testing.T) oci.Image {
 	return image
 }
 
-// Everything arrives, whatever each side can list, and the second time nothing is
-// sent.
+// TestCopy checks that everything is copied, whatever each side can list, and that the second
+// copy sends nothing.
 func TestCopy(t *testing.T) {
 	t.Parallel()
 	for _, can := range [][2]bool{{true, true}, {true, false}, {false, true}, {false, false}} {
@@ -63,7 +63,7 @@ func TestCopy(t *testing.T) {
 	}
 }
 
-// A list under the fallback tag keeps what others have there.
+// TestCopyKeepsOthers checks that other entries of a list under the fallback tag are kept.
 func TestCopyKeepsOthers(t *testing.T) {
 	t.Parallel()
 	from, to := newPlace(t, true), newPlace(t, false)
@@ -81,8 +81,8 @@ func TestCopyKeepsOthers(t *testing.T) {
 	}
 }
 
-// Wherever a copy breaks off, no tag is written, nothing is put without its parts,
-// and the next one goes on.
+// TestResume checks that an interrupted copy writes no tag and no manifest without its parts,
+// and that the next copy continues.
 func TestResume(t *testing.T) {
 	t.Parallel()
 	from := newPlace(t, true)
@@ -98,8 +98,8 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// resume copies an image to a target that refuses all writes from one on, and then to the
-// same target again, and returns the number of writes. can reports whether the target lists
+// resume copies an image to a target that refuses all writes from one on, and then again to
+// the same target, and returns the number of writes. can reports whether the target lists
 // referrers.
 func resume(t *testing.T, from *place, image oci.Image, can bool, at int64) int64 {
 	t.Helper()
@@ -129,7 +129,7 @@ func resume(t *testing.T, from *place, image oci.Image, can bool, at int64) int6
 	return writes.Load()
 }
 
-// Work that is called off ends at once, and is no report.
+// TestInterrupted checks that a canceled copy ends at once, without a report.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	from, to := newPlace(t, true), newPlace(t, true)
@@ -145,7 +145,7 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// What fails once is tried again; what goes on failing is said.
+// TestTriesAgain checks that a failure is retried once, and that a persistent one is reported.
 func TestTriesAgain(t *testing.T) {
 	t.Parallel()
 	for _, times := range []int32{1, 100} {
@@ -167,7 +167,7 @@ func TestTriesAgain(t *testing.T) {
 	}
 }
 
-// Tokens expire while blobs come and go, and are asked for anew.
+// TestTokensExpire checks that expired tokens are renewed during a copy.
 func TestTokensExpire(t *testing.T) {
 	t.Parallel()
 	for _, reads := range []bool{true, false} {
@@ -184,14 +184,14 @@ func TestTokensExpire(t *testing.T) {
 	}
 }
 
-// expires has the registry find the token expired whenever something is asked for
-// the first time, with or without having read what came; of all blobs once, as
-// each try has a place of its own.
+// expires makes the registry reject the token on the first request for each path, before or
+// after reading its body; for uploads of blobs once in total, as each attempt has a path of
+// its own.
 func (p *place) expires(reads bool) {
 	p.answer("nothing", nil)
 	asked := map[string]bool{}
 	p.before = func(w http.ResponseWriter, r *http.Request) bool {
-		w.Header().Set("Connection", "close") // what fails on a connection that was used before may be sent again anyway
+		w.Header().Set("Connection", "close") // net/http repeats requests that fail on a reused connection
 		if r.URL.Path == "/token" {
 			_, _ = io.WriteString(w, `{"token":"token"}`)
 			return true
@@ -212,7 +212,7 @@ func (p *place) expires(reads bool) {
 	}
 }
 
-// Within a registry blobs are mounted, if it does that.
+// TestMount checks that blobs are mounted within a registry that supports it.
 func TestMount(t *testing.T) {
 	t.Parallel()
 	for status, sends := range map[int]bool{http.StatusCreated: false, http.StatusAccepted: true, http.StatusUnauthorized: true} {
@@ -250,7 +250,7 @@ func TestMount(t *testing.T) {
 	}
 }
 
-// A tag of cosign 2 is replaced if nothing is lost by that.
+// TestLegacyTags checks that a tag of cosign 2 is replaced if no signature is lost.
 func TestLegacyTags(t *testing.T) {
 	t.Parallel()
 	from, to := newPlace(t, true), newPlace(t, true)
@@ -275,7 +275,7 @@ func TestLegacyTags(t *testing.T) {
 	}
 }
 
-// Layers that are kept elsewhere are named, and stay there.
+// TestElsewhere checks that layers stored elsewhere are reported and not copied.
 func TestElsewhere(t *testing.T) {
 	t.Parallel()
 	from, to := newPlace(t, true), newPlace(t, true)

@@ -16,7 +16,7 @@ import (
 	"github.com/hallmark-sign/hallmark/oci"
 )
 
-// listing reads index.json, and writes it with what change makes of its entries.
+// listing reads index.json, and writes it back with its entries changed.
 func listing(t *testing.T, dir string, change func([]oci.Descriptor) []oci.Descriptor) []oci.Descriptor {
 	t.Helper()
 	path := filepath.Join(dir, "index.json")
@@ -42,7 +42,7 @@ func listing(t *testing.T, dir string, change func([]oci.Descriptor) []oci.Descr
 	return list.Manifests
 }
 
-// alone leaves the entries that are marked, without their tags, as cosign writes them.
+// alone returns the marked entries, without their tags, as cosign writes them.
 func alone(all []oci.Descriptor) []oci.Descriptor {
 	all = slices.DeleteFunc(all, func(d oci.Descriptor) bool { return d.Annotations["kind"] == "" })
 	for n, d := range all {
@@ -51,9 +51,9 @@ func alone(all []oci.Descriptor) []oci.Descriptor {
 	return all
 }
 
-// A layout that lists the image alone, with its bundles among the blobs, as cosign 3
-// saves it, loses none of them; nor signatures of cosign 1 and 2 that are known by
-// their kind.
+// TestUnlisted checks a layout as cosign 3 saves it, which lists only the image and has its
+// bundles among the blobs: no bundle is lost, nor signatures of cosign 1 and 2 with a marked
+// kind.
 func TestUnlisted(t *testing.T) {
 	t.Parallel()
 	from, dir := newPlace(t, true), t.TempDir()
@@ -81,7 +81,8 @@ func TestUnlisted(t *testing.T) {
 	to.resolve(t, "c/d:"+old.FallbackTag()+".sig")
 }
 
-// What reads like an attachment, is not listed, and can't be carried is missing.
+// TestUnlistedAndLost checks that an unlisted attachment that can't be copied is reported as
+// missing.
 func TestUnlistedAndLost(t *testing.T) {
 	t.Parallel()
 	for what, write := range map[string]func(t *testing.T, blobs, subject string) string{
@@ -125,8 +126,8 @@ func blob(t *testing.T, path, raw string) string {
 	return filepath.Base(filepath.Dir(path)) + ":" + filepath.Base(path)
 }
 
-// The one image of a layout is marked for cosign; of several none, as cosign takes the
-// first.
+// TestMarks checks that the only image of a layout is marked for cosign, and that several
+// images are not, as cosign takes the first.
 func TestMarks(t *testing.T) {
 	t.Parallel()
 	from, dir := newPlace(t, true), t.TempDir()

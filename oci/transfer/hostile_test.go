@@ -21,7 +21,7 @@ import (
 	"github.com/hallmark-sign/hallmark/oci/transfer"
 )
 
-// missing is the one note that a report must have, so that nothing is published.
+// missing checks that a report has exactly one missing item, and that nothing is published.
 func missing(t *testing.T, what string, to *place, r *transfer.Report, want string) {
 	t.Helper()
 	if r.Complete || !strings.Contains(fmt.Sprint(r.Missing), want) || to.has(t, "c/d/manifests/v1") {
@@ -29,7 +29,7 @@ func missing(t *testing.T, what string, to *place, r *transfer.Report, want stri
 	}
 }
 
-// Blobs that are not what their descriptors say do not get to the target.
+// TestLyingBlobs checks that blobs with wrong size or digest are not written to the target.
 func TestLyingBlobs(t *testing.T) {
 	t.Parallel()
 	const content = "what the layer has"
@@ -57,7 +57,7 @@ func TestLyingBlobs(t *testing.T) {
 	}
 }
 
-// Descriptors that lie, or point nowhere.
+// TestLyingDescriptors uses descriptors that are wrong, or refer to nothing.
 func TestLyingDescriptors(t *testing.T) {
 	t.Parallel()
 	layer := oci.Descriptor{MediaType: typeLayer, Size: 5, Digest: digestOf([]byte("layer"))}
@@ -77,8 +77,8 @@ func TestLyingDescriptors(t *testing.T) {
 	}
 }
 
-// Indexes that contain themselves, manifests that are too long, or something else
-// than was said.
+// TestHostileManifests uses indexes that contain themselves, and manifests that are too long
+// or of another type than listed.
 func TestHostileManifests(t *testing.T) {
 	t.Parallel()
 	self := oci.Descriptor{MediaType: oci.TypeIndex, Size: 300, Digest: digestOf([]byte("itself"))}
@@ -107,7 +107,7 @@ func TestHostileManifests(t *testing.T) {
 	}
 }
 
-// both is a manifest and an index at once (GHSA-77vh-xpmg-72qh).
+// both returns a manifest that is also an index (GHSA-77vh-xpmg-72qh).
 func both() (c struct {
 	entry oci.Descriptor
 	raw   []byte
@@ -118,8 +118,8 @@ func both() (c struct {
 	return c
 }
 
-// What is listed and hangs on another image is named, and stays where it is; it
-// keeps nothing back.
+// TestStray checks that a listed attachment of another image is reported and not copied, and
+// does not prevent the copy.
 func TestStray(t *testing.T) {
 	t.Parallel()
 	from, to := newPlace(t, true), newPlace(t, true)
@@ -134,7 +134,7 @@ func TestStray(t *testing.T) {
 	}
 }
 
-// What hangs on an image and can't be seen is not left behind in silence.
+// TestUnseenReferrers checks that unreadable attachments are reported.
 func TestUnseenReferrers(t *testing.T) {
 	t.Parallel()
 	gone := oci.Descriptor{MediaType: typeManifest, Size: 9, Digest: digestOf([]byte("gone"))}
@@ -158,7 +158,7 @@ func TestUnseenReferrers(t *testing.T) {
 	missing(t, "a tag", to, run(t, from, to, image), image.LegacyTags()[1])
 }
 
-// More than is looked at is said before anything is sent.
+// TestTooMuch checks that an exceeded limit is reported before anything is sent.
 func TestTooMuch(t *testing.T) {
 	t.Parallel()
 	from, to := newPlace(t, true), newPlace(t, true)
@@ -180,7 +180,8 @@ func TestTooMuch(t *testing.T) {
 	}
 }
 
-// A registry that sends an upload to another host gets nothing.
+// TestUploadElsewhere checks that nothing is sent to a registry that redirects an upload to
+// another host.
 func TestUploadElsewhere(t *testing.T) {
 	t.Parallel()
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it went there") }))
@@ -194,7 +195,8 @@ func TestUploadElsewhere(t *testing.T) {
 	missing(t, "elsewhere", to, run(t, from, to, image), "another host")
 }
 
-// A target that takes everything and has nothing is found out.
+// TestForgetfulTarget checks that a target that accepts everything and stores nothing is
+// noticed.
 func TestForgetfulTarget(t *testing.T) {
 	t.Parallel()
 	for what, fits := range map[string]string{"a blob": "PUT /v2/c/d/blobs/", "the tag": "PUT /v2/c/d/manifests/v1"} {
@@ -210,8 +212,8 @@ func TestForgetfulTarget(t *testing.T) {
 	}
 }
 
-// A registry that falls silent in the middle of a blob is not waited for forever; one that is
-// slow is, for longer than the timeout.
+// TestSilence checks that a registry that stops in the middle of a blob times out, and that a
+// slow one is given longer than the timeout.
 func TestSilence(t *testing.T) {
 	t.Parallel()
 	t.Run("silent", func(t *testing.T) {
@@ -255,17 +257,17 @@ func trickle(t *testing.T, pause func(context.Context)) *transfer.Report {
 	return r
 }
 
-// zeros are many.
+// zeros is an endless stream of zero bytes.
 type zeros struct{}
 
-// Read gives more of them.
+// Read fills p with zeros.
 func (zeros) Read(p []byte) (int, error) {
 	clear(p)
 	return len(p), nil
 }
 
-// An attachment of 256 MiB goes through without being kept. Not parallel, as it
-// counts what all allocate.
+// TestMemory checks that an attachment of 256 MiB is streamed. It is not parallel, as it
+// measures the allocations of the whole process.
 func TestMemory(t *testing.T) {
 	const size = 256 << 20
 	sum := sha256.New()
@@ -299,7 +301,7 @@ func TestMemory(t *testing.T) {
 	if used := after.TotalAlloc - before.TotalAlloc; !r.Complete || got != size || used > 32<<20 {
 		t.Errorf("%d bytes allocated for %d: %+v", used, got, r)
 	}
-	// who verifies does not fetch it at all
+	// verifying does not fetch the blob at all
 	from.answer("/blobs/"+big.Digest, func(http.ResponseWriter, *http.Request) { t.Error("it was asked for") })
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

@@ -54,7 +54,7 @@ func load(t *testing.T, name, want string, to *place) *transfer.Report {
 	return report
 }
 
-// archive makes a .tar of a directory, and gives its name.
+// archive writes a .tar of a directory, and returns its name.
 func archive(t *testing.T, dir string) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "image.tar")
@@ -75,8 +75,8 @@ func archive(t *testing.T, dir string) string {
 	return name
 }
 
-// What is saved is loaded again, out of a directory or a .tar of it, to a registry
-// of either kind.
+// TestSaveAndLoad checks that a saved image can be loaded, from a directory or a .tar of it,
+// to a registry of either kind.
 func TestSaveAndLoad(t *testing.T) {
 	t.Parallel()
 	from, dir := newPlace(t, true), t.TempDir()
@@ -116,7 +116,8 @@ func TestSaveAndLoad(t *testing.T) {
 	}
 }
 
-// Several images in one directory, tags that move, images without a tag.
+// TestSeveralImages checks several images in one directory, tags that move, and images without
+// a tag.
 func TestSeveralImages(t *testing.T) {
 	t.Parallel()
 	from, dir := newPlace(t, true), t.TempDir()
@@ -149,8 +150,8 @@ func TestSeveralImages(t *testing.T) {
 	}
 }
 
-// A save that breaks off leaves no index.json, or the old one, and no half-written
-// blob; the next one fetches the rest.
+// TestSaveResumes checks that an interrupted save leaves no index.json, or the old one, and no
+// half-written blob, and that the next save fetches the rest.
 func TestSaveResumes(t *testing.T) {
 	t.Parallel()
 	from, dir := newPlace(t, true), t.TempDir()
@@ -196,7 +197,7 @@ func content(t *testing.T, path string) string {
 	return string(raw)
 }
 
-// What was changed in the directory is written again by save, and refused by load.
+// TestTamperedLayout checks that changed files are rewritten by save, and refused by load.
 func TestTamperedLayout(t *testing.T) {
 	t.Parallel()
 	for what, change := range map[string]func(path string) error{
@@ -236,7 +237,7 @@ func TestTamperedLayout(t *testing.T) {
 	}
 }
 
-// Attachments that are listed and lost are not left behind in silence.
+// TestLostAttachment checks that listed attachments without content are reported.
 func TestLostAttachment(t *testing.T) {
 	t.Parallel()
 	from, to, dir := newPlace(t, true), newPlace(t, true), t.TempDir()

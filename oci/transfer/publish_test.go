@@ -16,8 +16,8 @@ import (
 
 const typeSignature = "application/vnd.dev.cosign.simplesigning.v1+json"
 
-// A client that signs in the older form just when a copy writes the tag loses nothing, and
-// neither does the copy: whether the client has written the tag again before the copy reads
+// TestLegacyBesideSigner checks that neither a client that signs in the older form during a
+// copy nor the copy loses a signature, whether the client writes the tag before the copy reads
 // it again, or only before the copy checks the target.
 func TestLegacyBesideSigner(t *testing.T) {
 	t.Parallel()
@@ -59,9 +59,9 @@ func legacyBesideSigner(t *testing.T, late bool) {
 	}
 }
 
-// order orders the writes of the tag: first that of the client that signs, as the copy is
-// about to write, then that of the copy, then the second one of the client. The copy goes on
-// when the client has signed: with reading the tag again or, if late, with publishing.
+// order orders the writes of the tag: first the signing client's, just before the copy writes,
+// then the copy's, then the client's second one. The copy continues when the client has
+// signed: it reads the tag again or, if late, publishes.
 func order(t *testing.T, to, door *place, tag string, late bool, sign, signed func()) func(http.ResponseWriter, *http.Request) bool {
 	t.Helper()
 	wrote, overwritten, publishing := make(chan struct{}), make(chan struct{}), make(chan struct{})
@@ -94,8 +94,8 @@ func order(t *testing.T, to, door *place, tag string, late bool, sign, signed fu
 	}
 }
 
-// Ours is written again when somebody's who had seen nothing there came after it, and
-// had no signature that we don't have.
+// TestLegacyReplacedMeanwhile checks that the copy writes its manifest again if another
+// client, which had not seen it, replaced it without adding a signature.
 func TestLegacyReplacedMeanwhile(t *testing.T) {
 	t.Parallel()
 	from, to := newPlace(t, true), newPlace(t, true)
@@ -117,7 +117,8 @@ func TestLegacyReplacedMeanwhile(t *testing.T) {
 	}
 }
 
-// What stands under the target's tag and is no list of signatures is somebody's.
+// TestLegacyTagIsTaken checks that content other than a list of signatures under the target's
+// tag is not replaced.
 func TestLegacyTagIsTaken(t *testing.T) {
 	t.Parallel()
 	from, to := newPlace(t, true), newPlace(t, true)
@@ -131,6 +132,6 @@ func TestLegacyTagIsTaken(t *testing.T) {
 	}
 	missing(t, "an index", to, run(t, from, to, image), tag)
 	if now, _, err := to.repository(t, "c/d").Tagged(t.Context(), tag); err != nil || now.Digest != d.Digest {
-		t.Error("it was replaced", now, err)
+		t.Error("the tag was replaced", now, err)
 	}
 }

@@ -35,7 +35,7 @@ const (
 	typeLayer    = "application/vnd.oci.image.layer.v1.tar"
 )
 
-// place is a registry on loopback. before may answer a request in its stead.
+// A place is a registry on loopback. before may respond to a request in its place.
 type place struct {
 	*httptest.Server
 	inner    http.Handler
@@ -60,7 +60,7 @@ func newPlace(t *testing.T, referrers bool) *place {
 	return p
 }
 
-// answer has every request that fits answered so; nil ends that.
+// answer makes the registry respond to matching requests with how; nil ends that.
 func (p *place) answer(fits string, how http.HandlerFunc) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
@@ -114,7 +114,7 @@ func (p *place) resolve(t *testing.T, what string) oci.Image {
 	return image
 }
 
-// has says whether the registry answers with 200.
+// has reports whether the registry responds with 200.
 func (p *place) has(t *testing.T, path string) bool {
 	t.Helper()
 	resp, err := http.Get(p.URL + "/v2/" + path)
@@ -125,7 +125,7 @@ func (p *place) has(t *testing.T, path string) bool {
 	return resp.StatusCode == http.StatusOK
 }
 
-// push puts an index of two platforms and an index of one more at a/b:v1.
+// push puts an index of two platforms and a nested index at a/b:v1.
 func (p *place) push(t *testing.T) oci.Image {
 	t.Helper()
 	inner, err := random.Index(100, 1, 1)
@@ -188,7 +188,7 @@ func (p *place) put(t *testing.T, name string, change func(m map[string]any), bl
 
 func digestOf(raw []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(raw)) }
 
-// run carries an image from a/b at one registry to c/d:v1 at another.
+// run copies an image from a/b at one registry to c/d:v1 at another.
 func run(t *testing.T, from, to *place, image oci.Descriptor) *transfer.Report {
 	t.Helper()
 	report, err := transfer.Run(t.Context(), transfer.Job{
@@ -200,7 +200,7 @@ func run(t *testing.T, from, to *place, image oci.Descriptor) *transfer.Report {
 	return report
 }
 
-// lists answers with a list of referrers.
+// lists returns a handler that responds with a list of referrers.
 func lists(all ...oci.Descriptor) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", oci.TypeIndex)

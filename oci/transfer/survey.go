@@ -23,8 +23,7 @@ const (
 // parallel is the number of manifests that are read at once.
 const parallel = 8
 
-// A Source is a place that images are copied from. It must be safe for
-// concurrent use.
+// A Source is a place that images are copied from. It must be safe for concurrent use.
 type Source interface {
 	// Manifest returns a manifest after checking it against its descriptor.
 	Manifest(ctx context.Context, d oci.Descriptor) ([]byte, error)
@@ -64,7 +63,7 @@ type thing struct {
 	unseen   []Note           // what could not be read
 }
 
-// tag names a manifest.
+// A tag names a manifest.
 type tag struct {
 	name string
 	oci.Descriptor

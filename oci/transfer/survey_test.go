@@ -19,8 +19,8 @@ func entryOf(i oci.Image) oci.Descriptor {
 	return d
 }
 
-// A platform's signature that the index's list has as well is copied all the same: a
-// listing that is false hides none that is true.
+// TestFalseListingFirst checks that a signature of a platform is copied although the index's
+// list has it as well: a false entry does not hide a true one.
 func TestFalseListingFirst(t *testing.T) {
 	t.Parallel()
 	for _, api := range []bool{true, false} {
@@ -33,7 +33,7 @@ func TestFalseListingFirst(t *testing.T) {
 		signature := from.attach(t, platforms[0], "the signature of the platform")
 		if api {
 			from.answer("GET /v2/a/b/referrers/"+image.Digest, lists(entryOf(signature)))
-		} else { // whoever may write a tag
+		} else { // as anyone can who may write a tag
 			raw := indexOf(entryOf(signature))
 			if err := from.repository(t, "a/b").Publish(t.Context(), image.Descriptor().FallbackTag(), oci.Describe(raw, oci.TypeIndex), raw); err != nil {
 				t.Fatal(err)
@@ -46,7 +46,7 @@ func TestFalseListingFirst(t *testing.T) {
 	}
 }
 
-// A list that breaks off is no complete one.
+// TestCopyListBreaksOff checks that an incomplete list is not treated as complete.
 func TestCopyListBreaksOff(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{404, 400, 405} {
@@ -67,7 +67,8 @@ func TestCopyListBreaksOff(t *testing.T) {
 	}
 }
 
-// A bundle of before the registry learned the API goes along with one of since.
+// TestCopyBothLists checks that bundles from before and after the registry gained the API are
+// both copied.
 func TestCopyBothLists(t *testing.T) {
 	t.Parallel()
 	from, to := newPlace(t, false), newPlace(t, true)
@@ -85,9 +86,9 @@ func TestCopyBothLists(t *testing.T) {
 	}
 }
 
-// Lists and manifests that are large once parsed are refused before they are all
-// read: of a hundred platforms with the same 19,000 things on each, and of manifests
-// of nothing but empty layers.
+// TestSurveyIsBounded checks that lists and manifests that are large once parsed are refused
+// before all are read: a hundred platforms with the same 19,000 attachments on each, and
+// manifests of empty layers.
 func TestSurveyIsBounded(t *testing.T) {
 	t.Parallel()
 	tooMuch := func(from *place, image oci.Descriptor) {

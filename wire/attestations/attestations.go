@@ -25,16 +25,16 @@ const MaxPage = 100
 // images and disks.
 const MaxBundle = 32 << 20
 
-// Limits of one subject. A client reads that much, so that nobody can hide a
-// bundle behind others.
+// Limits of one subject. A client reads up to these limits, so that a bundle can't be hidden
+// behind others.
 const (
 	MaxBundles = 1000
 	MaxBytes   = 2 * MaxBundle // of all bundles together
 )
 
-// NotFound is the message of a 404 from a store that has no bundle of the
-// digest. It tells a store from other servers: GitHub and others respond "Not
-// Found" to any unknown path.
+// NotFound is the message of a 404 from a store that has no bundle of the digest. It
+// distinguishes a store from other servers: GitHub and others respond "Not Found" to any
+// unknown path.
 const NotFound = "no bundle of this digest is kept here"
 
 // ErrMalformed is matched by the errors of all functions that parse.

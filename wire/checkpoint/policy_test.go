@@ -143,8 +143,8 @@ func FuzzPolicy(f *testing.F) {
 		if !p.Quorum.Met(func(Key) bool { return true }) {
 			t.Errorf("%s: all are not enough", raw)
 		}
-		if nobody := p.Quorum.Met(func(Key) bool { return false }); nobody != (len(all) == 0) {
-			t.Errorf("%s: nobody is enough: %t", raw, nobody)
+		if none := p.Quorum.Met(func(Key) bool { return false }); none != (len(all) == 0) {
+			t.Errorf("%s: none is enough: %t", raw, none)
 		}
 		if len(all) == 0 {
 			return

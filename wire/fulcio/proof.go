@@ -15,10 +15,9 @@ import (
 // server responds with 400.
 var ErrProof = errors.New("proof of possession does not match key and challenge")
 
-// A ProofOfPossession is a signature by the key to be certified over the
-// challenge. The challenge is a claim of the token: email for issuers of
-// people, else sub. The hash is the SHA-2 that matches the key; RSA is PKCS #1
-// v1.5.
+// A ProofOfPossession is a signature by the key to be certified over the challenge. The
+// challenge is a claim of the token: email for issuers of people, otherwise sub. The hash is
+// the SHA-2 that matches the key; RSA is PKCS #1 v1.5.
 type ProofOfPossession []byte
 
 // Verify verifies the proof. Errors match [ErrProof].

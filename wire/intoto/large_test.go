@@ -39,7 +39,7 @@ func TestLargePredicate(t *testing.T) {
 		t.Fatalf("%v, %d bytes to read", err, n)
 	}
 	if string(s.Predicate) != strings.TrimSpace(predicate) {
-		t.Fatal("the predicate is another one")
+		t.Fatal("the predicate differs")
 	}
 	if n := allocated(func() { _, err = s.Marshal() }); err != nil || n > len(payload)+slack {
 		t.Fatalf("%v, %d bytes to write", err, n)

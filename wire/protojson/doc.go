@@ -12,12 +12,11 @@
 //		return []protojson.Member{{Name: "envelope", Value: &c.envelope}}
 //	}
 //
-// Unmarshal accepts what the mapping asks of parsers: each member under its
-// lowerCamelCase name and under its original name, enums by name or by number,
-// 64-bit integers as strings or as numbers, also with an exponent, bytes in either
-// base64 alphabet with or without padding, and null for an absent member. It
-// refuses unknown members, members that are there twice under whichever names, two
-// members of one oneof, null in a list, trailing data and invalid UTF-8. Nesting
+// Unmarshal accepts what the mapping requires of parsers: each member under its lowerCamelCase
+// name and under its original name, enums by name or by number, 64-bit integers as strings or
+// as numbers, also with an exponent, bytes in either base64 alphabet with or without padding,
+// and null for an absent member. It refuses unknown members, duplicate members under either
+// name, two members of one oneof, null in a list, trailing data and invalid UTF-8. Nesting
 // can't be deeper than the declared messages.
 //
 // Source: https://protobuf.dev/programming-guides/json/. Proof:

@@ -32,7 +32,7 @@ type Member struct {
 type Value interface {
 	read(r *reader, name string) error
 	write(w *writer)
-	omit(all bool) bool // whether it isn't written, with or without default values
+	omit(all bool) bool // reports whether Marshal omits it; all is set for MarshalAll
 }
 
 // Unmarshal reads one message from raw. The message must be new. Errors name the
@@ -50,12 +50,12 @@ func Unmarshal(raw []byte, m Message) error {
 	return nil
 }
 
-// Marshal writes the message without spaces. Members with default values are left
-// out. It fails on invalid UTF-8 and on times that RFC 3339 can't write.
+// Marshal writes the message without spaces. It omits members with default values. It fails on
+// invalid UTF-8 and on times that RFC 3339 can't write.
 func Marshal(m Message) ([]byte, error) { return marshal(m, false) }
 
-// MarshalAll writes the message as [Marshal] does, but with default values; only
-// messages that are absent are left out.
+// MarshalAll writes the message as [Marshal] does, but with default values; it only omits
+// absent messages.
 func MarshalAll(m Message) ([]byte, error) { return marshal(m, true) }
 
 // MarshalIndent writes the message as [Marshal] does, with a line for each member.
@@ -73,7 +73,7 @@ func marshal(m Message, all bool) ([]byte, error) {
 	return w.b, w.err
 }
 
-// reader reads one document.
+// A reader reads one document.
 type reader struct {
 	raw []byte
 	d   *jsontext.Decoder
@@ -85,7 +85,7 @@ func (r *reader) message(m Message, name string) error {
 	}
 	members := m.Members()
 	var seen uint64
-	chosen := false // whether a member of the oneof was there
+	chosen := false // whether a member of the oneof was present
 	for r.d.PeekKind() != '}' {
 		i, at, err := r.name(members)
 		if err != nil {
@@ -113,8 +113,7 @@ func (r *reader) message(m Message, name string) error {
 	return r.token()
 }
 
-// name reads the name of a member, and returns the member's index and where the
-// name is.
+// name reads the name of a member, and returns the member's index and the offset of the name.
 func (r *reader) name(members []Member) (index, at int, err error) {
 	quoted, err := r.value()
 	if err != nil {
@@ -180,8 +179,7 @@ func (r *reader) value() (jsontext.Value, error) {
 	return v, nil
 }
 
-// scalar reads a string or number with set, which reports whether the value is one
-// of its type. Other values aren't read at all: they may be large.
+// scalar reads a string or number with set, which reports whether the value has its type.
 func (r *reader) scalar(name string, set func(jsontext.Value) bool) error {
 	if kind := r.d.PeekKind(); kind != '"' && kind != '0' && kind != 0 {
 		return r.refuse(name)
@@ -196,7 +194,7 @@ func (r *reader) scalar(name string, set func(jsontext.Value) bool) error {
 	return nil
 }
 
-// refuse names the next value, of which it quotes the beginning.
+// refuse returns an error for the next value, of which it quotes the beginning.
 func (r *reader) refuse(name string) error {
 	at := r.next()
 	end := min(len(r.raw), at+1)
@@ -228,11 +226,11 @@ func (r *reader) syntax(err error) error {
 	return r.fail(len(r.raw), "not JSON of this kind: %w", err)
 }
 
-// writer writes one document.
+// A writer writes one document.
 type writer struct {
 	b   []byte
 	all bool  // write default values, too
-	err error // the first
+	err error // the first error
 }
 
 func (w *writer) message(m Message) {

@@ -152,8 +152,8 @@ func mappings(t testing.TB) (all []mapping) {
 	return all
 }
 
-// The expectations were recorded with protobuf's own decoder; a test of that name in
-// interop/ compares them again.
+// TestMappingIsProtobufs compares with results recorded from protobuf's own decoder. A test of
+// that name in interop/ compares them again.
 func TestMappingIsProtobufs(t *testing.T) {
 	for _, c := range mappings(t) {
 		m := newMessage(c.kind)
@@ -176,7 +176,7 @@ func TestMappingIsProtobufs(t *testing.T) {
 	}
 }
 
-// Errors name the place and the member, and quote no more than a line of it.
+// TestErrors checks that errors name the position and the member, and quote at most a line.
 func TestErrors(t *testing.T) {
 	long := strings.Repeat("x", 1<<20)
 	for text, want := range map[string]string{
@@ -255,7 +255,8 @@ func TestMarshalIndent(t *testing.T) {
 	}
 }
 
-// Every message that can be read can be written, and reads as the same message.
+// FuzzUnmarshal checks that every message that can be read can be written, and is read back as
+// the same message.
 func FuzzUnmarshal(f *testing.F) {
 	for _, c := range mappings(f) {
 		f.Add(c.kind, []byte(c.document))

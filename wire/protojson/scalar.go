@@ -159,8 +159,8 @@ func integer[T int64 | uint64](v jsontext.Value, bits int, parse func(string, in
 	return n, err == nil
 }
 
-// decimal returns the decimal digits of a number, or of a string with nothing but
-// a number in it. The number is an integer, in whichever form: 1000, 1e3, 1000.0.
+// decimal returns the decimal digits of a number, or of a string that contains only a number.
+// The number is an integer, in any form: 1000, 1e3, 1000.0.
 func decimal(v jsontext.Value) (digits string, ok bool) {
 	if v.Kind() == '"' {
 		text, err := unquote(v)
@@ -194,8 +194,7 @@ func plain(number []byte) bool {
 // before zeros are appended.
 const maxDigits = 20
 
-// shift applies a number's exponent to its digits. What is left behind the point
-// must be zero.
+// shift applies a number's exponent to its digits. Digits after the point must be zero.
 func shift(number []byte) (digits string, ok bool) {
 	mantissa, exponent := number, []byte("0")
 	if i := bytes.IndexAny(number, "eE"); i >= 0 {

@@ -22,25 +22,24 @@ const maxBody = 16 << 20
 // maxValues bounds the objects and arrays of a body. One signature takes three.
 const maxValues = 256
 
-// ErrKind says that an entry is of a kind or version that bundles don't carry:
-// refuse it, a newer release may know it.
+// ErrKind reports that an entry is of a kind or version that this release does not support. A
+// newer release may support it.
 var ErrKind = errors.New("entry kind is not supported")
 
-// Digest is a hash value with its algorithm.
+// A Digest is a hash value with its algorithm.
 type Digest struct {
 	Hash  crypto.Hash
 	Value []byte // Hash.Size() bytes
 }
 
-// BodySignature is one signature in a body. Verifier.KeyDetails is empty for
-// kinds of Rekor v1.
+// A BodySignature is one signature in a body. Verifier.KeyDetails is empty for kinds of Rekor
+// v1.
 type BodySignature struct {
 	Content  []byte
 	Verifier Verifier
 }
 
-// Body is what an entry says, of whichever kind. Fields that a kind does not
-// have are zero:
+// A Body is the content of an entry, of any kind. Fields that a kind does not have are zero:
 //
 //	                    Data   PayloadHash  EnvelopeHash  Signatures
 //	hashedrekord 0.0.1  yes                               1
@@ -69,10 +68,9 @@ func ParseBody(canonical []byte) (Body, error) {
 	return parseBody(canonical)
 }
 
-// parseBody parses bodies of every kind, however they are written.
+// parseBody parses bodies of every kind, in any JSON encoding.
 func parseBody(canonical []byte) (Body, error) {
-	// No body has this much structure; a decoder's memory for it is many times
-	// its size.
+	// No valid body has this much structure; a decoder's memory for it is many times its size.
 	if bytes.Count(canonical, []byte("{"))+bytes.Count(canonical, []byte("[")) > maxValues {
 		return Body{}, fmt.Errorf("parsing entry body: more than %d objects and arrays", maxValues)
 	}
@@ -182,7 +180,7 @@ func newDigest(hash crypto.Hash, value []byte) (Digest, error) {
 	return Digest{Hash: hash, Value: value}, nil
 }
 
-// jsonHash is a hash as Rekor v1 writes it: {"algorithm":"sha256","value":hex}.
+// A jsonHash is a hash as Rekor v1 writes it: {"algorithm":"sha256","value":hex}.
 type jsonHash struct {
 	Algorithm string `json:"algorithm"`
 	Value     string `json:"value"`
@@ -260,8 +258,8 @@ func (b *Body) dsse001(raw []byte) error {
 	return nil
 }
 
-// intoto002 reads the envelope of an intoto entry, whose payload (there or not)
-// and signatures are in base64 twice over.
+// intoto002 reads the envelope of an intoto entry. Its payload (which may be absent) and
+// signatures are in base64 twice.
 func (b *Body) intoto002(raw []byte) error {
 	var spec struct {
 		Content struct {
@@ -311,7 +309,7 @@ func (b *Body) setHashes(payload, envelope jsonHash) (err error) {
 	return err
 }
 
-// parsePEM reads the one block, certificate or key, that Rekor v1 stores.
+// parsePEM reads the single block, certificate or key, that Rekor v1 stores.
 func parsePEM(raw []byte) (Verifier, error) {
 	block, rest := pem.Decode(raw)
 	if block == nil || len(bytes.TrimSpace(rest)) > 0 {

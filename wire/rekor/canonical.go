@@ -7,10 +7,10 @@ import (
 	"encoding/base64"
 )
 
-// canonicalHashedRekord reads a hashedrekord 0.0.2 whose canonical JSON is as logs
-// write it, in a single pass: that is nearly every body there is. Of whatever
-// differs by a byte it says false, and the parser of all kinds has the word; what
-// both read, they read alike.
+// canonicalHashedRekord reads a hashedrekord 0.0.2 in the canonical JSON that logs write, in a
+// single pass. Nearly every body is of this form. It returns false for a body that differs in
+// any byte, which the parser of all kinds then reads. Both return the same for a body that
+// both accept.
 func canonicalHashedRekord(raw []byte) (Body, bool) {
 	s := scanner{rest: raw, ok: true}
 	s.skip(`{"apiVersion":"0.0.2","kind":"hashedrekord","spec":{"hashedRekordV002":{"data":{"algorithm":"`)
@@ -39,10 +39,10 @@ func canonicalHashedRekord(raw []byte) (Body, bool) {
 	}, true
 }
 
-// scanner reads JSON whose form is known.
+// A scanner reads JSON of a known form.
 type scanner struct {
 	rest []byte
-	ok   bool // so far
+	ok   bool // whether no error has occurred
 }
 
 func (s *scanner) skip(text string) {
@@ -62,7 +62,7 @@ func (s *scanner) until() []byte {
 	return text
 }
 
-// word reads a name of capitals, digits and underscores: nothing that JSON escapes.
+// word reads a name of capitals, digits and underscores, which JSON never escapes.
 func (s *scanner) word() string {
 	text := s.until()
 	for _, c := range text {
@@ -71,7 +71,7 @@ func (s *scanner) word() string {
 	return string(text)
 }
 
-// bytes reads base64 that is not empty, and has one spelling only.
+// bytes reads base64 that is not empty and is canonical.
 func (s *scanner) bytes() []byte {
 	text := s.until()
 	v := make([]byte, base64.StdEncoding.DecodedLen(len(text)))

@@ -17,7 +17,7 @@ import (
 
 const conformance = "../../../shared/conformance"
 
-// testEntry is an entry of a conformance bundle, and the keys of its logs.
+// A testEntry is an entry of a conformance bundle, and the keys of its logs.
 type testEntry struct {
 	name  string
 	entry Entry
@@ -55,7 +55,7 @@ func logKeys(t testing.TB, path string) []crypto.PublicKey {
 	return keys
 }
 
-// conformanceEntries gives the log entries of all bundles that are to be accepted.
+// conformanceEntries returns the log entries of all bundles that are to be accepted.
 func conformanceEntries(t testing.TB) []testEntry {
 	t.Helper()
 	bundles, err := filepath.Glob(filepath.Join(conformance, "bundle-verify/*/bundle.sigstore.json"))
@@ -117,7 +117,7 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// sameAgain makes a hashedrekord 0.0.2 of what ParseBody has read.
+// sameAgain makes a hashedrekord 0.0.2 from a parsed body.
 func sameAgain(t *testing.T, c testEntry, b Body) {
 	t.Helper()
 	h := HashedRekord{Digest: b.Data.Value, Signature: b.Signatures[0].Content, Verifier: b.Signatures[0].Verifier}

@@ -29,9 +29,9 @@ const (
 	logIDSize = 32
 )
 
-// Entry is an entry of a log with what proves that it is there.
+// An Entry is an entry of a log with the proof of its inclusion.
 type Entry struct {
-	LogIndex             uint64 // of the whole log; Rekor v1 counts its shards on, Proof does not
+	LogIndex             uint64 // of the whole log; Rekor v1 counts over all shards, unlike Proof
 	LogID                []byte // 32 bytes, see checkpoint.LogID
 	Kind, Version        string
 	IntegratedTime       time.Time // claimed: counts only once VerifySET accepts it; zero: absent, as always in Rekor v2
@@ -40,15 +40,15 @@ type Entry struct {
 	CanonicalizedBody    []byte    // the leaf, see ParseBody
 }
 
-// Proof is an inclusion proof and the checkpoint that it leads to. Root is what
-// the proof claims; the checkpoint's is what counts.
+// A Proof is an inclusion proof and the checkpoint that it leads to. Root is the claimed root;
+// only the checkpoint's root counts.
 type Proof struct {
 	tile.InclusionProof
 	Root       tlog.Hash
 	Checkpoint []byte // signed note, see checkpoint.Open; empty: absent
 }
 
-// ParseEntry parses a TransparencyLogEntry in protobuf JSON, as a log answers it.
+// ParseEntry parses a TransparencyLogEntry in protobuf JSON, as in a log's response.
 func ParseEntry(json []byte) (Entry, error) {
 	if len(json) > maxEntry {
 		return Entry{}, fmt.Errorf("parsing log entry: longer than %d bytes", maxEntry)
@@ -60,8 +60,8 @@ func ParseEntry(json []byte) (Entry, error) {
 	return m.Entry()
 }
 
-// Marshal returns the JSON that ParseEntry reads. Default values are written out:
-// some clients look for a "logIndex":"0".
+// Marshal returns the JSON that ParseEntry reads. It writes default values, because some
+// clients look for a "logIndex":"0".
 func (e Entry) Marshal() ([]byte, error) {
 	raw, err := protojson.MarshalAll(e.Message())
 	if err != nil {
@@ -70,8 +70,8 @@ func (e Entry) Marshal() ([]byte, error) {
 	return raw, nil
 }
 
-// VerifySET verifies the signed entry timestamp of a Rekor v1 entry: the log's
-// promise, over canonical JSON, that it has the entry since IntegratedTime.
+// VerifySET verifies the signed entry timestamp of a Rekor v1 entry: the log's promise, over
+// canonical JSON, that it has had the entry since IntegratedTime.
 //
 //	{"body":"<base64>","integratedTime":1675209600,"logID":"<hex>","logIndex":4288993}
 func VerifySET(e Entry, key crypto.PublicKey) error {
@@ -88,7 +88,7 @@ func VerifySET(e Entry, key crypto.PublicKey) error {
 	return nil
 }
 
-// promise returns what a signed entry timestamp (SET) signs.
+// promise returns the signed content of a signed entry timestamp (SET).
 func (e Entry) promise() []byte {
 	b := make([]byte, 0, base64.StdEncoding.EncodedLen(len(e.CanonicalizedBody))+256)
 	b = append(b, `{"body":"`...)

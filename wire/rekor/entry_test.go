@@ -34,7 +34,7 @@ func exampleEntry() Entry {
 	}
 }
 
-// Clients look for these members even where they are zero.
+// TestMarshalWritesZeroes checks members that clients require even if they are zero.
 func TestMarshalWritesZeroes(t *testing.T) {
 	raw, err := exampleEntry().Marshal()
 	if err != nil {
@@ -125,7 +125,7 @@ func TestVerifySET(t *testing.T) {
 	}
 }
 
-// bodies gives one body of each kind and version.
+// bodies returns one body of each kind and version.
 func bodies(t testing.TB) map[string]string {
 	t.Helper()
 	key := testkit.P256(t)
@@ -243,8 +243,8 @@ func FuzzParseBody(f *testing.F) {
 	})
 }
 
-// A body as logs write it is read in one pass, as the parser of all kinds reads it;
-// with any byte changed, removed or doubled, both say the same of it.
+// TestParseCanonicalBody checks that the single-pass parser and the parser of all kinds read a
+// body as logs write it alike, and agree with any byte changed, removed or doubled.
 func TestParseCanonicalBody(t *testing.T) {
 	for name, verifier := range map[string]Verifier{
 		"certificate": {Certificate: []byte("DER"), KeyDetails: sigalg.ECDSAP256SHA256},

@@ -15,7 +15,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// leafInV1 is the entry as Rekor v1 signs its promise over it, see VerifySET.
+// A leafInV1 is the part of an entry that Rekor v1 signs, see VerifySET.
 type leafInV1 struct {
 	Body           []byte `json:"body"`
 	IntegratedTime int64  `json:"integratedTime"`
@@ -23,7 +23,7 @@ type leafInV1 struct {
 	LogIndex       int64  `json:"logIndex"`
 }
 
-// answerV1 is LogEntry of Rekor v1's openapi.yaml.
+// An answerV1 is LogEntry of Rekor v1's openapi.yaml.
 type answerV1 struct {
 	leafInV1
 	Attestation  jsontext.Value `json:"attestation"` // the payload of an intoto entry: the bundle has its own
@@ -33,7 +33,7 @@ type answerV1 struct {
 	} `json:"verification"`
 }
 
-// proofV1 is InclusionProof of openapi.yaml.
+// A proofV1 is InclusionProof of openapi.yaml.
 type proofV1 struct {
 	Checkpoint string   `json:"checkpoint"`
 	Hashes     []string `json:"hashes"` // hex
@@ -42,25 +42,24 @@ type proofV1 struct {
 	TreeSize   int64    `json:"treeSize"`
 }
 
-// bundleV1 is what cosign 1 and 2 keep of an answer.
+// A bundleV1 is the part of a response that cosign 1 and 2 store.
 type bundleV1 struct {
 	SignedEntryTimestamp []byte
 	Payload              leafInV1
 }
 
-// ParseEntryV1 parses an entry of Rekor v1, either as its API answers it, under
-// its UUID:
+// ParseEntryV1 parses an entry of Rekor v1, either as in its API's response, under its UUID:
 //
 //	{"24296fb24b8ad77a…":{"body":"eyJ…","integratedTime":1675209600,"logID":"c0d23d6a…","logIndex":4288993,
 //	  "verification":{"inclusionProof":{"checkpoint":"rekor.sigstore.dev - 26…","hashes":["c5d4…"],"logIndex":125562,
 //	    "rootHash":"75ab…","treeSize":125563},"signedEntryTimestamp":"MEUC…"}}}
 //
-// or as cosign 1 and 2 keep it, without proof:
+// or as cosign 1 and 2 store it, without proof:
 //
 //	{"SignedEntryTimestamp":"MEUC…","Payload":{"body":"eyJ…","integratedTime":1675209600,"logIndex":4288993,"logID":"c0d23d6a…"}}
 //
-// Kind and version, which neither has, are the body's. It verifies nothing but
-// that the UUID is the entry's. Errors: ErrKind as ParseBody.
+// Neither form has kind and version; these are the body's. ParseEntryV1 only verifies that the
+// UUID is the entry's. Errors: ErrKind as ParseBody.
 func ParseEntryV1(raw []byte) (Entry, error) {
 	e, err := parseEntryV1(raw)
 	if err != nil {
@@ -92,13 +91,13 @@ func parseEntryV1(raw []byte) (Entry, error) {
 	return Entry{}, fmt.Errorf("%d entries, want 1", len(members))
 }
 
-// strictV1 decodes with strict base64, because nobody has signed this JSON.
+// strictV1 decodes with strict base64, because this JSON is not signed.
 func strictV1(raw []byte, v any) error {
 	return json.Unmarshal(raw, v, json.RejectUnknownMembers(true), json.WithUnmarshalers(json.UnmarshalFunc(unmarshalBase64)))
 }
 
-// entryOfAnswer reads the entry of an answer. Its UUID is the leaf hash in 64
-// digits, of a shard with the tree's 16 digits before it.
+// entryOfAnswer reads the entry of a response. Its UUID is the leaf hash in 64 digits,
+// preceded by 16 digits of the tree if the log has shards.
 func entryOfAnswer(uuid string, raw []byte) (Entry, error) {
 	var a answerV1
 	if err := strictV1(raw, &a); err != nil {

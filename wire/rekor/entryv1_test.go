@@ -23,7 +23,7 @@ func hexes[T ~[32]byte](all []T) []string {
 	return out
 }
 
-// answer is what the API of Rekor v1 says of an entry.
+// answer returns the response of Rekor v1's API for an entry.
 func answer(t testing.TB, e Entry) string {
 	t.Helper()
 	verification := map[string]any{"signedEntryTimestamp": e.SignedEntryTimestamp}
@@ -44,13 +44,13 @@ func answer(t testing.TB, e Entry) string {
 	return string(raw)
 }
 
-// kept is what cosign 1 and 2 keep of the answer.
+// kept returns the part of a response that cosign 1 and 2 store.
 func kept(e Entry) string {
 	return fmt.Sprintf(`{"SignedEntryTimestamp":"%s","Payload":{"body":"%s","integratedTime":%d,"logIndex":%d,"logID":"%x"}}`,
 		b64(e.SignedEntryTimestamp), b64(e.CanonicalizedBody), e.IntegratedTime.Unix(), e.LogIndex, e.LogID)
 }
 
-// exampleV1 is an entry of Rekor v1 with everything that one can have.
+// exampleV1 returns an entry of Rekor v1 with all members.
 func exampleV1(t testing.TB) Entry {
 	e := exampleEntry()
 	e.Kind, e.Version = "hashedrekord", "0.0.1"
@@ -78,7 +78,8 @@ func TestParseEntryV1(t *testing.T) {
 	}
 }
 
-// What the public log has signed reads the same in all three forms.
+// TestParseEntryV1Conformance checks that entries signed by the public log are read alike in
+// all three forms.
 func TestParseEntryV1Conformance(t *testing.T) {
 	read := 0
 	for _, c := range conformanceEntries(t) {
@@ -160,7 +161,7 @@ func FuzzParseEntryV1(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// What was read reads as the same when it is written again.
+		// A parsed entry is read back unchanged after writing it.
 		again, err := ParseEntryV1([]byte(answer(t, e)))
 		if err != nil && !e.IntegratedTime.IsZero() || err == nil && again.Kind != e.Kind {
 			t.Fatalf("%+v: %v", again, err)

@@ -23,9 +23,9 @@ var (
 	ErrTooLarge  = errors.New("entry is larger than 64 KiB")
 )
 
-// maxMaterial is how many bytes signature and verifier may have together, for in
-// base64 they must fit an entry. Longer ones are refused before they are parsed:
-// a certificate of megabytes costs many times its size.
+// maxMaterial bounds signature and verifier together, in bytes: in base64 they must fit an
+// entry. Longer ones are refused before they are parsed, as a certificate of megabytes costs
+// many times its size.
 const maxMaterial = tile.MaxEntry / 4 * 3
 
 // Kind and version of the entries that are written.
@@ -34,15 +34,14 @@ const (
 	VersionHashedRekord = "0.0.2"
 )
 
-// Verifier is the key of a signature: exactly one of Certificate and PublicKey
-// is set.
+// A Verifier is the key of a signature: exactly one of Certificate and PublicKey is set.
 type Verifier struct {
 	Certificate []byte // X.509, DER
 	PublicKey   []byte // PKIX SubjectPublicKeyInfo, DER
 	KeyDetails  string // algorithm, for example PKIX_ECDSA_P256_SHA_256
 }
 
-// Key parses the public key, out of the certificate if there is one.
+// Key parses the public key, from the certificate if there is one.
 func (v Verifier) Key() (crypto.PublicKey, error) {
 	switch {
 	case v.Certificate != nil && v.PublicKey != nil, v.Certificate == nil && v.PublicKey == nil:
@@ -62,20 +61,18 @@ func (v Verifier) Key() (crypto.PublicKey, error) {
 	}
 }
 
-// HashedRekord is a signature over an artifact of which the log sees only the
-// digest.
+// A HashedRekord is a signature over an artifact of which the log sees only the digest.
 type HashedRekord struct {
 	Digest    []byte // of the artifact, or of an envelope's PAE
 	Signature []byte
 	Verifier  Verifier
 }
 
-// Verify checks the entry as a log does before it takes it: keyDetails is in
-// the registry and has a hash, the key is of that type and size, the digest is
-// of that length, and the signature verifies. Errors: ErrTooLarge, ErrAlgorithm,
-// ErrVerifier, ErrDigest, ErrSignature.
+// Verify checks the entry as a log does before accepting it: keyDetails is in the registry and
+// has a hash, the key is of that type and size, the digest is of that length, and the
+// signature verifies. Errors: ErrTooLarge, ErrAlgorithm, ErrVerifier, ErrDigest, ErrSignature.
 //
-// It says nothing about who the key belongs to: a log records, verifiers judge.
+// Verify does not check whose key it is: a log records signatures, verifiers judge them.
 func (h HashedRekord) Verify() error {
 	if len(h.Signature)+len(h.Verifier.Certificate)+len(h.Verifier.PublicKey) > maxMaterial {
 		return fmt.Errorf("signature and verifier: %w", ErrTooLarge)

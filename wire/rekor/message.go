@@ -14,8 +14,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// A TransparencyLogEntry is the message of that name as a bundle carries it
-// (rekor/v1/sigstore_rekor.proto). [Entry] is what it means.
+// A TransparencyLogEntry is the message of that name in a bundle
+// (rekor/v1/sigstore_rekor.proto). [Entry] is its parsed form.
 type TransparencyLogEntry struct {
 	logIndex         protojson.Int64
 	logID            *logID

@@ -14,12 +14,11 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/dsse"
 )
 
-// MaxRequest is the longest request that is parsed, in bytes. A leaf is at most
-// 64 KiB; a dsse request carries its payload besides, of which only the hash is
-// kept.
+// MaxRequest bounds a request, in bytes. A leaf is at most 64 KiB; a dsse request also carries
+// its payload, of which only the hash is kept.
 const MaxRequest = 8 << 20
 
-// jsonRequest is CreateEntryRequest of rekor/v2: one member of the two.
+// A jsonRequest is CreateEntryRequest of rekor/v2: exactly one member is set.
 type jsonRequest struct {
 	HashedRekord *jsonHashedRequest `json:"hashedRekordRequestV002,omitzero"`
 	DSSE         *jsonDSSERequest   `json:"dsseRequestV002,omitzero"`
@@ -68,8 +67,8 @@ func ParseRequest(body []byte) (HashedRekord, error) {
 	}
 }
 
-// unmarshalBase64 refuses what has two spellings: "decoders MAY choose to reject
-// an encoding if the pad bits have not been set to zero" (RFC 4648 §3.5).
+// unmarshalBase64 refuses base64 that is not canonical: "decoders MAY choose to reject an
+// encoding if the pad bits have not been set to zero" (RFC 4648 §3.5).
 func unmarshalBase64(raw []byte, v *[]byte) error {
 	if string(raw) == "null" {
 		*v = nil
@@ -95,8 +94,8 @@ func (r jsonHashedRequest) hashedRekord() (HashedRekord, error) {
 	return h, h.checkPresent()
 }
 
-// hashedRekord: "DSSE … is persisted as a hashedrekord over the hash of the
-// pre-authentication encoding".
+// hashedRekord returns the entry for the request: "DSSE … is persisted as a hashedrekord over
+// the hash of the pre-authentication encoding".
 func (r jsonDSSERequest) hashedRekord() (HashedRekord, error) {
 	if len(r.Envelope.Signatures) != 1 || len(r.Verifiers) != 1 {
 		return HashedRekord{}, fmt.Errorf("dsse: %d signatures and %d verifiers, want one of each: %w",

@@ -36,7 +36,7 @@ func pkix(t testing.TB, key crypto.PublicKey) []byte {
 	return der
 }
 
-// signed makes the entry of message under key and the algorithm of that name.
+// signed returns the entry of message under key and the named algorithm.
 func signed(t testing.TB, key crypto.Signer, name string, message []byte) HashedRekord {
 	t.Helper()
 	alg, err := sigalg.ByName(name)

@@ -8,16 +8,16 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
-	_ "crypto/sha256" // SHA-256 and SHA-384/512 are what the registry names
+	_ "crypto/sha256" // the registry names SHA-256 and SHA-384/512
 	_ "crypto/sha512"
 	"errors"
 	"fmt"
 	"io"
 )
 
-// Errors of this package. ErrUnknown: the name or the key's type is not in the
-// registry. ErrWeakKey: the type is, the size is not. ErrSignature: the
-// signature does not fit the key and the message; there is no second opinion.
+// Errors of this package. ErrUnknown: the name or the key's type is not in the registry.
+// ErrWeakKey: the type is in the registry, the size is not. ErrSignature: the signature is not
+// by the key over the message.
 var (
 	ErrUnknown    = errors.New("algorithm is not in the registry")
 	ErrWeakKey    = errors.New("key size is not in the registry")
@@ -34,7 +34,7 @@ const (
 	Ed25519ph       = "PKIX_ED25519_PH"
 )
 
-// scheme is how a signature is encoded and computed.
+// A scheme is the encoding and computation of a signature.
 type scheme int
 
 const (
@@ -45,11 +45,11 @@ const (
 	schemeEd25519ph
 )
 
-// Algorithm is one row of the registry. The zero value verifies nothing.
+// An Algorithm is one row of the registry. The zero value verifies nothing.
 type Algorithm struct {
 	Name       string      // PublicKeyDetails, for example PKIX_ECDSA_P256_SHA_256
-	Hash       crypto.Hash // what the message is hashed with; 0 for pure Ed25519
-	VerifyOnly bool        // deprecated: old signatures are verified, none is made
+	Hash       crypto.Hash // the hash of the message; 0 for pure Ed25519
+	VerifyOnly bool        // deprecated: old signatures are verified, new ones are refused
 
 	scheme scheme
 	size   int // bits: of the modulus for RSA, of the field for ECDSA
@@ -186,9 +186,8 @@ func (a Algorithm) Verify(pub crypto.PublicKey, message, sig []byte) error {
 	return nil
 }
 
-// VerifyDigest checks sig over a message of which only the digest is at hand.
-// Errors: as Verify, and ErrDigest for a digest of another length or an
-// algorithm that has none (pure Ed25519).
+// VerifyDigest checks sig over a message, given its digest. Errors: as Verify, and ErrDigest
+// for a digest of another length or an algorithm that has none (pure Ed25519).
 func (a Algorithm) VerifyDigest(pub crypto.PublicKey, digest, sig []byte) error {
 	if err := a.CheckKey(pub); err != nil {
 		return err
@@ -216,8 +215,7 @@ func (a Algorithm) verifyDigest(pub crypto.PublicKey, digest, sig []byte) bool {
 	return false
 }
 
-// Sign signs message. Errors: ErrVerifyOnly, ErrUnknown, ErrWeakKey, or what
-// the key answers.
+// Sign signs message. Errors: ErrVerifyOnly, ErrUnknown, ErrWeakKey, or those of the key.
 func (a Algorithm) Sign(rand io.Reader, key crypto.Signer, message []byte) ([]byte, error) {
 	if a.scheme != schemeEd25519 {
 		digest, err := a.Digest(message)
@@ -232,8 +230,8 @@ func (a Algorithm) Sign(rand io.Reader, key crypto.Signer, message []byte) ([]by
 	return key.Sign(rand, message, crypto.Hash(0))
 }
 
-// SignDigest signs a message of which only the digest is at hand. Errors: as
-// Sign, and ErrDigest as VerifyDigest.
+// SignDigest signs a message, given its digest. Errors: as Sign, and ErrDigest as
+// VerifyDigest.
 func (a Algorithm) SignDigest(rand io.Reader, key crypto.Signer, digest []byte) ([]byte, error) {
 	if a.VerifyOnly {
 		return nil, fmt.Errorf("signing with %s: %w", a.Name, ErrVerifyOnly)

@@ -27,7 +27,7 @@ func mustKey[K crypto.Signer](t *testing.T) func(K, error) crypto.Signer {
 	}
 }
 
-// keysBySize has one key for every key type and size of the registry.
+// keysBySize returns a key for every key type and size of the registry.
 func keysBySize(t *testing.T) map[string]crypto.Signer {
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -93,8 +93,8 @@ func roundTrip(t *testing.T, name string, key crypto.Signer) {
 	}
 }
 
-// A key of the right type and the wrong size must not pass under another row's
-// name: the row decides, never the key.
+// TestKeyOfAnotherRow checks that a key of the right type and the wrong size is refused under
+// another row's name.
 func TestKeyOfAnotherRow(t *testing.T) {
 	keys := keysBySize(t)
 	for _, c := range []struct {
@@ -169,7 +169,7 @@ func TestForKey(t *testing.T) {
 	}
 }
 
-// Of what a key may sign with the verify-only rows are none.
+// TestAllForKey checks that verify-only rows are not among a key's algorithms.
 func TestAllForKey(t *testing.T) {
 	keys := keysBySize(t)
 	for key, want := range map[string][]string{

@@ -36,9 +36,8 @@ func (p InclusionProof) root(leaf tlog.Hash) (tlog.Hash, error) {
 	if p.Size > MaxSize || p.Index >= p.Size {
 		return tlog.Hash{}, fmt.Errorf("leaf %d is not in a tree of %d", p.Index, p.Size)
 	}
-	// Below the level where the paths of the leaf and of the last leaf meet, the
-	// bits of the index tell on which side a sibling is. Above, every sibling is
-	// on the left.
+	// Below the level where the paths of the leaf and of the last leaf meet, a bit of the
+	// index determines on which side a sibling is. Above, every sibling is on the left.
 	inner := bits.Len64(p.Index ^ (p.Size - 1))
 	border := bits.OnesCount64(p.Index >> inner)
 	if len(p.Hashes) != inner+border {

@@ -28,7 +28,7 @@ var (
 	oidExtKeyUsage = asn1.ObjectIdentifier{2, 5, 29, 37}
 )
 
-// digests are the digest algorithms of imprints and signatures.
+// digests lists the digest algorithms of imprints and signatures.
 var digests = []struct {
 	oid  asn1.ObjectIdentifier
 	hash crypto.Hash

@@ -51,9 +51,9 @@ func (t *Token) CheckImprint(message []byte) error {
 // anything.
 func (t *Token) Names(leaf *x509.Certificate) bool { return t.signer.checkNames(leaf) == nil }
 
-// VerifySignature verifies that leaf signed the token (RFC 5652 §5.6, RFC 5816
-// §2.2.1) and that leaf is for time-stamping alone (RFC 3161 §2.3). It checks
-// neither leaf's validity at Time nor its chain.
+// VerifySignature verifies that leaf signed the token (RFC 5652 §5.6, RFC 5816 §2.2.1) and
+// that leaf is for time-stamping only (RFC 3161 §2.3). It checks neither leaf's validity at
+// Time nor its chain.
 func (t *Token) VerifySignature(leaf *x509.Certificate) error {
 	if err := checkLeaf(leaf); err != nil {
 		return fmt.Errorf("verifying time-stamp: %w", err)
