@@ -24,13 +24,13 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
-// Work is one thing that is measured. Once does it; many call it at once.
+// A Work is one operation to be measured. Once does it, and is called concurrently.
 type Work struct {
 	Name string
 	Once func(context.Context) error
 }
 
-// Figure is what a measurement found; times in milliseconds.
+// A Figure is the result of a measurement; times in milliseconds.
 type Figure struct {
 	Work      string  `json:"work"`
 	Clients   int     `json:"clients"`
@@ -45,9 +45,9 @@ func (f Figure) String() string {
 	return fmt.Sprintf("%-18s %3d at once  %8.0f/s  p50 %8.2f ms  p99 %8.2f ms", f.Work, f.Clients, f.PerSecond, f.P50, f.P99)
 }
 
-// Entries logs a signature over something new each time, all with one key. So many
-// requests are made before: what signing costs a client is not measured, as long as
-// they last.
+// Entries returns work that logs a new signature each time, all with one key. It prepares the
+// given number of requests in advance, so that the cost of signing is not measured while they
+// last.
 func Entries(h *http.Client, log string, ready int) (Work, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -94,7 +94,7 @@ func entryRequest(key *ecdsa.PrivateKey) ([]byte, error) {
 	})
 }
 
-// Timestamps stamps something of a signature's length.
+// Timestamps returns work that timestamps random bytes of a signature's length.
 func Timestamps(t sign.Timestamper) Work {
 	signature := make([]byte, 71)
 	return Work{"timestamp", func(ctx context.Context) error {
@@ -103,8 +103,8 @@ func Timestamps(t sign.Timestamper) Work {
 	}}
 }
 
-// Certificates returns work that sends one request for a certificate again and
-// again, so that the client's keys and proofs cost nothing.
+// Certificates returns work that sends the same request for a certificate repeatedly, so that
+// the client's keys and proofs cost nothing.
 func Certificates(h *http.Client, authority, token, challenge string) (Work, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -123,7 +123,7 @@ func Certificates(h *http.Client, authority, token, challenge string) (Work, err
 	}}, nil
 }
 
-// post asks once, and wants the status given.
+// post sends one request, and returns an error for another status than want.
 func post(ctx context.Context, h *http.Client, url string, body []byte, want int) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
@@ -196,8 +196,8 @@ func figure(name string, clients int, waits []time.Duration, took time.Duration)
 	}
 }
 
-// Command runs a program to its end again and again, as a whole process: what a
-// user waits for.
+// Command runs a program repeatedly as a whole process, and measures the time that a user
+// waits.
 func Command(ctx context.Context, name string, runs int, program string, args ...string) (Figure, error) {
 	var waits []time.Duration
 	start := time.Now()

@@ -15,10 +15,10 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// maxTile bounds what is read of an answer, in bytes: a tile of hashes has 8 KiB.
+// maxTile bounds a response, in bytes: a tile of hashes has 8 KiB.
 const maxTile = 64 << 10
 
-// Tiles reads tiles of hashes, any of those that the log at prefix has now.
+// Tiles returns work that reads random tiles of hashes of the log at prefix.
 func Tiles(ctx context.Context, h *http.Client, prefix string) (Work, error) {
 	raw, err := get(ctx, h, prefix+"/checkpoint")
 	if err != nil {
@@ -35,7 +35,7 @@ func Tiles(ctx context.Context, h *http.Client, prefix string) (Work, error) {
 	}}, nil
 }
 
-// sizeOf reads the size in a checkpoint, whose signature is of no interest here.
+// sizeOf reads the size in a checkpoint, without verifying its signature.
 func sizeOf(envelope []byte) (uint64, error) {
 	text, _, ok := bytes.Cut(envelope, []byte("\n\n"))
 	if !ok {

@@ -25,7 +25,7 @@ import (
 
 func TestMain(m *testing.M) { testkit.Parallel(m) }
 
-// answering is a service that gives everybody the same answer, and counts.
+// answering returns a service that responds to every request alike, and counts requests.
 func answering(t *testing.T, status int, header http.Header, body string) (url string, asked *atomic.Int64) {
 	t.Helper()
 	asked = new(atomic.Int64)
@@ -42,7 +42,7 @@ func answering(t *testing.T, status int, header http.Header, body string) (url s
 	return s.URL, asked
 }
 
-// ask has each client ask the service at url.
+// ask calls the service at url with each client.
 func ask(t *testing.T, url string) map[string]error {
 	t.Helper()
 	h := client.NewHTTP(time.Minute, nil)
@@ -55,7 +55,8 @@ func ask(t *testing.T, url string) map[string]error {
 	return map[string]error{"certificate": certify, "entry": add, "timestamp": stamp, "trust": fetch}
 }
 
-// A refusal is the service's, with its words; nobody asks again.
+// TestRefusal checks that a refusal is returned with the service's message, and is not
+// retried.
 func TestRefusal(t *testing.T) {
 	t.Parallel()
 	url, asked := answering(t, http.StatusForbidden, nil, `{"code":7,"message":"not \u001b[31myou","details":[]}`)
@@ -73,7 +74,8 @@ func TestRefusal(t *testing.T) {
 	}
 }
 
-// An answer of another status than the API's, a redirect among them, is none.
+// TestOtherAnswers checks that responses with other statuses than the API's, such as
+// redirects, are errors.
 func TestOtherAnswers(t *testing.T) {
 	t.Parallel()
 	elsewhere, followed := answering(t, http.StatusOK, nil, "{}")
@@ -94,7 +96,7 @@ func TestOtherAnswers(t *testing.T) {
 	}
 }
 
-// A service that fails decides nothing, whatever it says.
+// TestServiceFails checks that a failing service decides nothing, whatever its message.
 func TestServiceFails(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{http.StatusInternalServerError, http.StatusNotImplemented, http.StatusInsufficientStorage} {
@@ -107,7 +109,8 @@ func TestServiceFails(t *testing.T) {
 	}
 }
 
-// Timestamp authorities answer 200, but for Sigstore's own, which answers 201.
+// TestTimestampStatus checks that 200 and 201 are accepted: Sigstore's timestamp authority
+// responds with 201, others with 200.
 func TestTimestampStatus(t *testing.T) {
 	t.Parallel()
 	i := hallmarktest.New(t)
@@ -129,7 +132,8 @@ func TestTimestampStatus(t *testing.T) {
 	}
 }
 
-// What a service says under the right status is read strictly, and to a limit.
+// TestMalformedAnswers checks that responses with the right status are parsed strictly and
+// limited in size.
 func TestMalformedAnswers(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
@@ -147,7 +151,8 @@ func TestMalformedAnswers(t *testing.T) {
 	}
 }
 
-// A busy service is asked again, as it says, and its answer counts.
+// TestRetry checks that requests to a busy service are repeated as it says, and that the
+// response is returned.
 func TestRetry(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int64
@@ -166,9 +171,9 @@ func TestRetry(t *testing.T) {
 	}
 }
 
-// A service that says when to come again is waited for until the exchange's time is
-// over, with a word about it; clients that were refused at once do not come back at
-// once.
+// TestBusyUntilTheDeadline checks that a service which says when to retry is waited for until
+// the exchange's time is over, with a notice, and that clients refused at once do not return
+// at once.
 func TestBusyUntilTheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		busy := func() http.RoundTripper {
@@ -206,7 +211,7 @@ type roundTrip func(*http.Request) *http.Response
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r), nil }
 
-// Waiting ends with the context, and what is known is that nothing is known.
+// TestUnavailable checks that waiting ends with the context, and returns ErrUnavailable.
 func TestUnavailable(t *testing.T) {
 	t.Parallel()
 	url, _ := answering(t, http.StatusServiceUnavailable, http.Header{"Retry-After": {"3600"}}, "")
@@ -220,11 +225,12 @@ func TestUnavailable(t *testing.T) {
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
 	if _, err := client.Trust(t.Context(), client.NewHTTP(time.Second, nil), gone.URL); !errors.Is(err, client.ErrUnavailable) {
-		t.Errorf("nobody there: got %v", err)
+		t.Errorf("no listener: got %v", err)
 	}
 }
 
-// The token is in the Authorization header and in no error.
+// TestTokenStaysSecret checks that the token is sent in the Authorization header and is in no
+// error.
 func TestTokenStaysSecret(t *testing.T) {
 	t.Parallel()
 	const token = "e30.eyJzdWIiOiJzZWNyZXQifQ.c2ln"
@@ -243,7 +249,8 @@ func TestTokenStaysSecret(t *testing.T) {
 	}
 }
 
-// Trust files are refused before anybody is asked to confirm them.
+// TestTrustIsParsed checks that invalid trust files are refused before the user is asked to
+// confirm them.
 func TestTrustIsParsed(t *testing.T) {
 	t.Parallel()
 	url, _ := answering(t, http.StatusOK, nil, `{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1","surprise":1}`)

@@ -11,18 +11,17 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/attestations"
 )
 
-// Limits of one answer: of bundles, with what is around a hundred, and of a receipt.
+// Limits of a response: with up to a hundred bundles, and of a receipt.
 const (
 	maxEvidencePage = attestations.MaxBundle + 64<<10
 	maxReceipt      = 4 << 10
 )
 
-// ErrNoStore says that there is no evidence store at an address, where an instance
-// that keeps none may be.
+// ErrNoStore reports that there is no evidence store at an address, for example because the
+// instance has none.
 var ErrNoStore = errors.New("there is no evidence store at this address")
 
-// Evidence is a store of bundles by the digest of what they are about, which an
-// instance may have.
+// Evidence is a store of bundles by the digest of their subjects. An instance may have one.
 type Evidence struct {
 	URL  string // base URL
 	HTTP *http.Client
@@ -54,10 +53,10 @@ func (e Evidence) Put(ctx context.Context, digest, bundle []byte) error {
 	return nil
 }
 
-// Get returns all bundles (JSON) that the store has of the artifact with this
-// SHA-256, up to the limits of package attestations. It verifies nothing. No bundle
-// and no error means that the store itself reported that it has none. Errors: ErrUnavailable, ErrNoStore, *StatusError,
-// attestations.ErrMalformed, the context's.
+// Get returns all bundles (JSON) that the store has of the artifact with this SHA-256, up to
+// the limits of package attestations. It verifies nothing. No bundle and no error means that
+// the store itself reported that it has none. Errors: ErrUnavailable, ErrNoStore,
+// *StatusError, attestations.ErrMalformed, the context's.
 func (e Evidence) Get(ctx context.Context, digest []byte) ([][]byte, error) {
 	var all [][]byte
 	size := 0
@@ -86,8 +85,8 @@ func (e Evidence) Get(ctx context.Context, digest []byte) ([][]byte, error) {
 	return all, nil
 }
 
-// isNotFound: that a store is there and says so. An address where there is none
-// says 404 in other words.
+// isNotFound reports whether a store responded that it has no bundle. Other servers' 404
+// responses have another message.
 func (e *StatusError) isNotFound() bool {
 	return e.Status == http.StatusNotFound && e.Message == attestations.NotFound
 }

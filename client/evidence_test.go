@@ -18,12 +18,13 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/attestations"
 )
 
-// store asks the store at url.
+// store returns a client for the store at url.
 func store(url string) client.Evidence {
 	return client.Evidence{URL: url, HTTP: client.NewHTTP(time.Minute, nil)}
 }
 
-// There are three answers, and what is not one of the first two is the third.
+// TestEvidenceAnswers checks the three results: found, none, and an error for any other
+// response.
 func TestEvidenceAnswers(t *testing.T) {
 	t.Parallel()
 	digest := make([]byte, 32)
@@ -32,7 +33,7 @@ func TestEvidenceAnswers(t *testing.T) {
 		status int
 		header http.Header
 		body   string
-		want   string // found, none, else an error with this in it
+		want   string // found, none, or a part of the error
 	}{
 		"found":              {200, nil, `{"attestations":[{"bundle":{"a":1}},{"bundle":{}}]}`, "found"},
 		"none":               {404, nil, string(attestations.MarshalProblem(404, attestations.NotFound)), "none"},
@@ -66,7 +67,8 @@ func TestEvidenceAnswers(t *testing.T) {
 	}
 }
 
-// A store that does not answer is not one that has nothing.
+// TestEvidenceUnavailable checks that a store that does not respond is not reported as having
+// no bundle.
 func TestEvidenceUnavailable(t *testing.T) {
 	t.Parallel()
 	gone := httptest.NewServer(http.NotFoundHandler())
@@ -92,7 +94,8 @@ func TestEvidenceUnavailable(t *testing.T) {
 	}
 }
 
-// Pages are followed at the address that was given, whatever the links' is.
+// TestEvidencePages checks that pages are requested at the given address, whatever address is
+// in the links.
 func TestEvidencePages(t *testing.T) {
 	t.Parallel()
 	const pages = 5
@@ -115,7 +118,7 @@ func TestEvidencePages(t *testing.T) {
 	}
 }
 
-// A page that was there and is gone is no end.
+// TestEvidenceLosesPage checks that a page that has disappeared is an error.
 func TestEvidenceLosesPage(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int64
@@ -134,7 +137,7 @@ func TestEvidenceLosesPage(t *testing.T) {
 	}
 }
 
-// What a store sends is limited, whatever it says of its length.
+// TestEvidenceLimits checks that responses are limited, whatever length they announce.
 func TestEvidenceLimits(t *testing.T) {
 	t.Parallel()
 	large := []byte(`{"attestations":[{"bundle":{"a":"` + strings.Repeat("x", attestations.MaxBundle-100) + `"}}]}`)
@@ -163,7 +166,8 @@ func TestEvidenceLimits(t *testing.T) {
 	}
 }
 
-// A refusal to keep is told in the store's words, and only 201 is none.
+// TestEvidencePut checks that a refusal is returned with the store's message, and that only
+// 201 is a success.
 func TestEvidencePut(t *testing.T) {
 	t.Parallel()
 	refusing, _ := answering(t, http.StatusUnprocessableEntity, nil, `{"message":"bundle is refused: log-missing","status":"422"}`)

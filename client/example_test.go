@@ -14,7 +14,7 @@ import (
 	"github.com/hallmark-sign/hallmark/trust"
 )
 
-// Sign a file at an instance with an ID token, and write the bundle beside it.
+// ExampleOpen signs a file at an instance with an ID token, and writes the bundle next to it.
 func ExampleOpen() {
 	signFile := func(ctx context.Context, signingConfig []byte, idToken string, file *os.File) error {
 		config, err := trust.ParseSigningConfig(signingConfig)

@@ -14,11 +14,10 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/fulcio"
 )
 
-// Fulcio is a certificate authority, for the holder of one token. It is a
-// sign.Certifier.
+// A Fulcio is a certificate authority, used with one token. It is a sign.Certifier.
 type Fulcio struct {
 	URL   string // base URL
-	Token string // ID token: secret while it lasts
+	Token string // ID token: secret until it expires
 	HTTP  *http.Client
 }
 

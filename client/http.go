@@ -23,16 +23,16 @@ import (
 // oci about a registry, match it too.
 var ErrUnavailable = retry.ErrUnavailable
 
-// ErrTooLong says that an answer is longer than any that makes sense: it is no answer.
+// ErrTooLong reports that a response exceeds its limit.
 var ErrTooLong = errors.New("answer is too long")
 
-// StatusError is a service's refusal.
+// A StatusError is a service's refusal.
 type StatusError struct {
 	Status  int
-	Message string // the service's words, cut to a line
+	Message string // the service's message, reduced to a line
 }
 
-// Error returns what the service answered.
+// Error returns the service's response.
 func (e *StatusError) Error() string {
 	if e.Message == "" {
 		return fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status))
@@ -40,14 +40,14 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("%d %s: %s", e.Status, http.StatusText(e.Status), e.Message)
 }
 
-// idleConnections is how many connections to one service are kept for those who
-// ask it at once: net/http would keep two, and open the others anew each time.
+// idleConnections is the number of kept connections to one service, for concurrent requests:
+// net/http would keep two, and open the others anew each time.
 const idleConnections = 64
 
-// NewHTTP returns an http.Client for the types of this package. It follows no
-// redirect, keeps connections, and retries while a service is busy, until an
-// exchange has taken the timeout. If notice is non-nil, it is called before each
-// wait; it must be safe for concurrent use.
+// NewHTTP returns an http.Client for the types of this package. It follows no redirect, keeps
+// connections, and retries while a service is busy. timeout bounds an exchange with all its
+// retries. If notice is non-nil, it is called before each wait of a second or more. It must be
+// safe for concurrent use.
 func NewHTTP(timeout time.Duration, notice func(string)) *http.Client {
 	return NewHTTPFor(nil, timeout, notice)
 }
@@ -93,31 +93,31 @@ func Transport(roots *x509.CertPool) *http.Transport {
 	return transport
 }
 
-// exchange is one question to a service.
+// An exchange is one request to a service.
 type exchange struct {
 	method, url string
 	contentType string
 	bearer      string // token; empty: none
 	body        []byte
-	want        int // the status that is an answer
-	or          int // another one; 0: none
+	want        int // expected status
+	or          int // another expected status; 0: none
 	limit       int64
 }
 
-// Get fetches what is at url, at most limit bytes. Errors: ErrUnavailable, ErrTooLong,
-// *StatusError, the context's.
+// Get fetches url, at most limit bytes. Errors: ErrUnavailable, ErrTooLong, *StatusError, the
+// context's.
 func Get(ctx context.Context, h *http.Client, url string, limit int64) ([]byte, error) {
 	return exchange{method: http.MethodGet, url: url, want: http.StatusOK, limit: limit}.do(ctx, h)
 }
 
-// do asks, and gives the answer's body. Errors: ErrUnavailable, *StatusError, the
-// context's.
+// do sends the request, and returns the response's body. Errors: ErrUnavailable, *StatusError,
+// the context's.
 func (e exchange) do(ctx context.Context, h *http.Client) ([]byte, error) {
 	answer, err := e.ask(ctx, h)
 	return answer.body, err
 }
 
-// answer is what a service says when it does not refuse.
+// An answer is an expected response.
 type answer struct {
 	body   []byte
 	header http.Header
@@ -169,7 +169,8 @@ func refusal(resp *http.Response) error {
 	return e
 }
 
-// oneLine keeps a stranger's text from drawing on a terminal.
+// oneLine removes control characters and line breaks, so that untrusted text can't change a
+// terminal.
 func oneLine(text string) string {
 	clean := strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {

@@ -25,7 +25,7 @@ type Services struct {
 	OIDC   string  // OpenID issuer to log in at; empty if there is none
 }
 
-// Major API versions that this package speaks.
+// Major API versions that this package supports.
 const (
 	fulcioVersion = 1
 	rekorVersion  = 2

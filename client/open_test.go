@@ -12,8 +12,8 @@ import (
 	"github.com/hallmark-sign/hallmark/trust"
 )
 
-// Open takes the services of versions that it speaks, and fails where logs are asked for and
-// none of them can be used.
+// TestOpen checks that Open selects services with supported versions, and fails if logs are
+// required and none is usable.
 func TestOpen(t *testing.T) {
 	t.Parallel()
 	now := time.Now()

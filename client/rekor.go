@@ -10,17 +10,17 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 )
 
-// maxEntry bounds the answer of a log: a leaf of 64 KiB in base64, with its proof.
+// maxEntry bounds the response of a log: a leaf of 64 KiB in base64, with its proof.
 const maxEntry = 1 << 20
 
-// Rekor is a transparency log of API v2. It is a sign.Log.
+// A Rekor is a transparency log of API v2. It is a sign.Log.
 type Rekor struct {
 	URL  string // base URL
 	HTTP *http.Client
 }
 
-// Add logs h and gives the entry with its proof, as the log claims it. Errors:
-// ErrUnavailable, *StatusError, those of rekor.ParseEntry.
+// Add logs h and returns the entry with its proof, both unverified. Errors: ErrUnavailable,
+// *StatusError, those of rekor.ParseEntry.
 func (r Rekor) Add(ctx context.Context, h rekor.HashedRekord) (rekor.Entry, error) {
 	body, err := rekor.MarshalRequest(h)
 	if err != nil {

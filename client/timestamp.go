@@ -14,18 +14,18 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/timestamp"
 )
 
-// maxTimestamp bounds the answer of a timestamp authority.
+// maxTimestamp bounds the response of a timestamp authority.
 const maxTimestamp = 1 << 20
 
-// TSA is a timestamp authority. It is a sign.Timestamper.
+// A TSA is a timestamp authority. It is a sign.Timestamper.
 type TSA struct {
 	URL  string // of the endpoint itself
 	HTTP *http.Client
 }
 
-// Timestamp stamps the SHA-256 of signature and gives the response, which answers
-// this very question: same imprint, same nonce. Errors: ErrUnavailable,
-// *StatusError, *timestamp.StatusError, those of timestamp.ParseResponse.
+// Timestamp stamps the SHA-256 of signature and returns the response, after checking that its
+// imprint and nonce are the request's. Errors: ErrUnavailable, *StatusError,
+// *timestamp.StatusError, those of timestamp.ParseResponse.
 func (t TSA) Timestamp(ctx context.Context, signature []byte) ([]byte, error) {
 	imprint := sha256.Sum256(signature)
 	nonce, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 64))

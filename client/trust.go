@@ -11,8 +11,8 @@ import (
 	"github.com/hallmark-sign/hallmark/trust"
 )
 
-// Trust fetches what the instance at url publishes. Nothing but the connection vouches
-// for it: compare the fingerprint before pinning it. Errors: ErrUnavailable,
+// Trust fetches the trust files that the instance at url publishes. Only the connection
+// authenticates them: compare the fingerprint before pinning. Errors: ErrUnavailable,
 // *StatusError, trust.ErrMalformed.
 func Trust(ctx context.Context, h *http.Client, url string) (*trust.Material, error) {
 	raw := map[string][]byte{}

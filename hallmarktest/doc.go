@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package hallmarktest gives a test a whole Sigstore instance on loopback, as
-// net/http/httptest gives it an HTTP server: certificate authority, both logs,
-// timestamp authority and login, with keys of its own, gone when the test ends.
+// Package hallmarktest provides a complete Sigstore instance on loopback for a test, like
+// net/http/httptest provides an HTTP server: certificate authority, both logs, timestamp
+// authority and login, with keys of its own. It is removed when the test ends.
 //
 //	func TestRelease(t *testing.T) {
 //		instance := hallmarktest.New(t)
@@ -10,6 +10,6 @@
 //		// verify b with instance.Root
 //	}
 //
-// It is the real server, over a socket, with its logs on disk; only its keys are
-// never written down.
+// The instance is the real server, over a socket, with its logs on disk. Only its keys are
+// never written to disk.
 package hallmarktest

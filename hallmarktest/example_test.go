@@ -13,8 +13,8 @@ import (
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
-// A test of a program that accepts releases: it signs one at an instance of its
-// own, and verifies it with that instance's trusted root.
+// Example tests a program that accepts releases: it signs one at an instance of its own, and
+// verifies it with that instance's trusted root.
 func Example() {
 	_ = func(t *testing.T) {
 		instance := hallmarktest.New(t)

@@ -37,7 +37,7 @@ import (
 	"github.com/hallmark-sign/hallmark/trust"
 )
 
-// Instance is a running instance.
+// An Instance is a running instance.
 type Instance struct {
 	URL               string // base URL, and the issuer of its login
 	TrustedRootFile   string // trusted_root.json
@@ -50,18 +50,18 @@ type Instance struct {
 	stop   func() // the server
 }
 
-// Options say what instance to start.
+// Options holds the settings of an instance to start.
 type Options struct {
 	Logger   *slog.Logger // the server's log; nil: none
 	Evidence bool         // with an evidence store
-	Witness  bool         // with a witness, without whose cosignature no entry is answered
+	Witness  bool         // with a witness whose cosignature every entry requires
 
 	// Configure changes the configuration, for hallmark's own tests; nil: as it is.
 	Configure func(*config.Config)
 }
 
 // fixed has the RSA key of every instance's login: making one takes a quarter of a second.
-// Everybody knows it.
+// It is public.
 //
 //go:embed login-rsa.pem
 var fixed embed.FS
@@ -128,7 +128,7 @@ func Start(t testing.TB, o Options) *Instance {
 	return i
 }
 
-// start serves the instance, as it is now, until the test or stop ends.
+// start serves the instance until the test or stop ends it.
 func (i *Instance) start(t testing.TB, l net.Listener) {
 	t.Helper()
 	s, err := server.New(server.Options{Instance: i.made, Logger: i.logger})
@@ -183,7 +183,7 @@ func (i *Instance) rotate(ctx context.Context, base string) error {
 	return i.made.WriteTrust(i.made.Config.Dir)
 }
 
-// serve answers until the test or the function that it gives ends it.
+// serve serves until the test or the returned function ends it.
 func serve(t testing.TB, answer func(context.Context, net.Listener) error, l net.Listener) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -198,7 +198,7 @@ func serve(t testing.TB, answer func(context.Context, net.Listener) error, l net
 	return stop
 }
 
-// tokenLifetime is that of the built-in login.
+// tokenLifetime is the lifetime of the built-in login's tokens.
 const tokenLifetime = 10 * time.Minute
 
 // Token returns an ID token for email, signed with the key of the instance's login.
@@ -228,8 +228,7 @@ func (i *Instance) Signer(t testing.TB, email string) sign.Signer {
 	return services.Signer(key)
 }
 
-// Sign signs what r contains as email and returns the bundle, ready to verify with
-// Root.
+// Sign signs the content of r as email and returns the bundle, ready to verify with Root.
 func (i *Instance) Sign(t testing.TB, email string, r io.Reader) *bundle.Bundle {
 	t.Helper()
 	b, err := i.Signer(t, email).Message(t.Context(), r)
@@ -239,7 +238,7 @@ func (i *Instance) Sign(t testing.TB, email string, r io.Reader) *bundle.Bundle 
 	return b
 }
 
-// SignToken signs any claims with the login's key: for tests of what an instance
+// SignToken signs any claims with the login's key, for tests of tokens that an instance
 // refuses.
 func (i *Instance) SignToken(t testing.TB, claims map[string]any) string {
 	t.Helper()
@@ -265,7 +264,7 @@ func signES256(key crypto.Signer, text string) ([]byte, error) {
 	return rawECDSA(der)
 }
 
-// rawECDSA turns ECDSA-Sig-Value (RFC 3279 §2.2.3) into R ‖ S.
+// rawECDSA converts ECDSA-Sig-Value (RFC 3279 §2.2.3) to R ‖ S.
 func rawECDSA(der []byte) ([]byte, error) {
 	var v struct{ R, S *big.Int }
 	if _, err := asn1.Unmarshal(der, &v); err != nil {

@@ -35,7 +35,8 @@ func judge(t *testing.T, i *hallmarktest.Instance, b *bundle.Bundle, a verify.Ar
 	return v.Verify(b, a, verify.Requirements{Identities: []identity.Matcher{identity.NewMatcher(alice, i.URL)}})
 }
 
-// The instance signs, and its trusted root verifies: files and statements.
+// TestNew checks that the instance signs files and statements, and that its trusted root
+// verifies them.
 func TestNew(t *testing.T) {
 	i := hallmarktest.New(t)
 	b, err := i.Signer(t, alice).Message(t.Context(), strings.NewReader("what is signed"))
@@ -61,7 +62,7 @@ func TestNew(t *testing.T) {
 	}
 }
 
-// Two instances know nothing of each other.
+// TestInstancesAreApart checks that two instances do not trust each other.
 func TestInstancesAreApart(t *testing.T) {
 	one, other := hallmarktest.New(t), hallmarktest.New(t)
 	b, err := one.Signer(t, alice).Message(t.Context(), strings.NewReader("x"))
@@ -78,7 +79,7 @@ func TestInstancesAreApart(t *testing.T) {
 	}
 }
 
-// BenchmarkNew is what a test pays for an instance: under 100 ms.
+// BenchmarkNew measures the start of an instance for a test: under 100 ms.
 func BenchmarkNew(b *testing.B) {
 	for b.Loop() {
 		hallmarktest.New(b)

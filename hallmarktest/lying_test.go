@@ -36,7 +36,7 @@ const (
 	pathTSA = "/api/v1/timestamp"
 )
 
-// liar stands between a client and an honest instance, and answers one path in
+// A liar is a proxy between a client and an honest instance, which answers one path in
 // its own way.
 type liar struct {
 	*hallmarktest.Instance
@@ -112,7 +112,7 @@ func (l *liar) attempt(t *testing.T) error {
 	return err
 }
 
-// says gives one answer, whatever is asked.
+// says returns one response to every request.
 func says(status int, body string) func(*liar, http.ResponseWriter, *http.Request, []byte) {
 	return func(_ *liar, w http.ResponseWriter, _ *http.Request, _ []byte) {
 		w.WriteHeader(status)
@@ -120,7 +120,7 @@ func says(status int, body string) func(*liar, http.ResponseWriter, *http.Reques
 	}
 }
 
-// changes changes the honest answer.
+// changes returns the honest response after a change.
 func changes(edit func(answer []byte) []byte) func(*liar, http.ResponseWriter, *http.Request, []byte) {
 	return func(l *liar, w http.ResponseWriter, r *http.Request, body []byte) {
 		status, answer := l.ask(r, body)
@@ -129,7 +129,7 @@ func changes(edit func(answer []byte) []byte) func(*liar, http.ResponseWriter, *
 	}
 }
 
-// asks answers what was not asked.
+// asks returns the honest response to a changed request.
 func asks(edit func(request []byte) []byte) func(*liar, http.ResponseWriter, *http.Request, []byte) {
 	return func(l *liar, w http.ResponseWriter, r *http.Request, body []byte) {
 		status, answer := l.ask(r, edit(body))
@@ -138,7 +138,7 @@ func asks(edit func(request []byte) []byte) func(*liar, http.ResponseWriter, *ht
 	}
 }
 
-// endless writes until the client has enough.
+// endless writes until the client disconnects.
 func endless(status int) func(*liar, http.ResponseWriter, *http.Request, []byte) {
 	return func(_ *liar, w http.ResponseWriter, _ *http.Request, _ []byte) {
 		w.WriteHeader(status)
@@ -150,8 +150,8 @@ func endless(status int) func(*liar, http.ResponseWriter, *http.Request, []byte)
 	}
 }
 
-// An instance by way of a proxy that does not lie signs: the other tests are not
-// refused for another reason.
+// TestHonestProxy checks that signing through an unmodified proxy works, so that the other
+// tests fail for the intended reason.
 func TestHonestProxy(t *testing.T) {
 	t.Parallel()
 	if err := newLiar(t, hallmarktest.New(t), "", nil).attempt(t); err != nil {
@@ -159,7 +159,7 @@ func TestHonestProxy(t *testing.T) {
 	}
 }
 
-// refused: with a liar at path, nothing comes out that could be written.
+// refused checks that signing and verifying fail with a liar at path.
 func refused(t *testing.T, path string, lies map[string]func(*liar, http.ResponseWriter, *http.Request, []byte)) {
 	t.Helper()
 	t.Parallel()
@@ -172,12 +172,12 @@ func refused(t *testing.T, path string, lies map[string]func(*liar, http.Respons
 		}
 		t.Logf("%s: %v", name, err)
 		if strings.ContainsAny(err.Error(), "\x1b\n") || strings.Contains(err.Error(), "eyJ") || len(err.Error()) > 1000 {
-			t.Errorf("%s: the error tells too much: %.2000q", name, err.Error())
+			t.Errorf("%s: the error quotes too much: %.2000q", name, err.Error())
 		}
 	}
 }
 
-// lies that every service can tell.
+// general returns lies that any service can tell.
 func general(t *testing.T, status int) map[string]func(*liar, http.ResponseWriter, *http.Request, []byte) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		t.Errorf("a redirect was followed, with %q", r.Header.Get("Authorization"))
@@ -247,8 +247,8 @@ func TestLyingAuthority(t *testing.T) {
 	refused(t, pathCA, lies)
 }
 
-// A key that was certified, whose certificate then is exchanged for an older one
-// of the same identity.
+// TestLyingAuthorityReplays replaces the certificate of a key by an older one of the same
+// identity.
 func TestLyingAuthorityReplays(t *testing.T) {
 	var first []byte
 	refused(t, pathCA, map[string]func(*liar, http.ResponseWriter, *http.Request, []byte){
@@ -274,8 +274,7 @@ func TestLyingAuthorityReplays(t *testing.T) {
 	})
 }
 
-// entryOf answers with another entry than was asked for: edit makes it of the
-// honest one.
+// entryOf responds with a changed entry: edit changes the honest one.
 func entryOf(t *testing.T, edit func(l *liar, r *http.Request, e *rekor.Entry)) func(*liar, http.ResponseWriter, *http.Request, []byte) {
 	return func(l *liar, w http.ResponseWriter, r *http.Request, body []byte) {
 		_, answer := l.ask(r, body)
@@ -293,7 +292,7 @@ func entryOf(t *testing.T, edit func(l *liar, r *http.Request, e *rekor.Entry)) 
 	}
 }
 
-// another is an entry of another signature, in the same log.
+// another returns an entry of another signature, in the same log.
 func another(t *testing.T, l *liar) rekor.Entry {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -416,7 +415,8 @@ func TestLyingTimestampAuthority(t *testing.T) {
 	refused(t, pathTSA, lies)
 }
 
-// What a service could not do is told apart from what it would not do.
+// TestLiesAreNotUnavailable checks that invalid responses are distinguished from unavailable
+// services.
 func TestLiesAreNotUnavailable(t *testing.T) {
 	t.Parallel()
 	honest := hallmarktest.New(t)

@@ -19,7 +19,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
-// witnessOf runs a witness of the instance's log, and says how the instance asks it.
+// witnessOf runs a witness of the instance's log, and returns the instance's configuration for
+// it.
 func witnessOf(t testing.TB, i *instance.Instance, logger *slog.Logger) *config.Witnesses {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(rand.Reader)

@@ -34,8 +34,8 @@ type Subject struct {
 	Value string
 }
 
-// An Identity is what a Fulcio certificate states about its holder. Identities
-// are comparable with ==.
+// An Identity holds the statements of a Fulcio certificate about its holder. Identities are
+// comparable with ==.
 //
 //	X509v3 Subject Alternative Name: critical
 //	    email:alice@example.com

@@ -21,28 +21,28 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
-// Certifier is a certificate authority that knows who is asking.
+// A Certifier is a certificate authority, used with the caller's identity.
 type Certifier interface {
-	// Certify gives a certificate over the public half of key, leaf first. It
-	// proves possession with key. Asking again gives another certificate.
+	// Certify returns a certificate for the public half of key, leaf first. It proves
+	// possession with key. Each call returns another certificate.
 	Certify(ctx context.Context, key crypto.Signer) ([]*x509.Certificate, error)
 }
 
-// Timestamper is a timestamp authority.
+// A Timestamper is a timestamp authority.
 type Timestamper interface {
-	// Timestamp gives a TimeStampResp (RFC 3161, DER) over the hash of signature.
+	// Timestamp returns a TimeStampResp (RFC 3161, DER) over the hash of signature.
 	Timestamp(ctx context.Context, signature []byte) ([]byte, error)
 }
 
-// Log is a transparency log.
+// A Log is a transparency log.
 type Log interface {
-	// Add logs h and gives the entry with its inclusion proof. Adding the same
-	// twice gives the same entry.
+	// Add logs h and returns the entry with its inclusion proof. Adding the same again returns
+	// the same entry.
 	Add(ctx context.Context, h rekor.HashedRekord) (rekor.Entry, error)
 }
 
-// Signer makes bundles with one key. It is not changed by signing, but a key
-// that has been certified is meant for one signature.
+// A Signer makes bundles with one key. Signing does not change it, but a certified key is
+// intended for one signature.
 type Signer struct {
 	Key          crypto.Signer // required
 	Certifier    Certifier     // nil: the bundle names the key itself, by its hint
@@ -86,8 +86,8 @@ func (s Signer) Envelope(ctx context.Context, payloadType string, payload []byte
 	return b, nil
 }
 
-// algorithm returns what the key signs with: its first algorithm in the registry
-// that a log can check by digest.
+// algorithm returns the algorithm that the key signs with: the first in the registry that a
+// log can check by digest.
 func (s Signer) algorithm() (sigalg.Algorithm, error) {
 	if s.Key == nil {
 		return sigalg.Algorithm{}, errors.New("the Signer has no Key")
@@ -99,7 +99,7 @@ func (s Signer) algorithm() (sigalg.Algorithm, error) {
 	return sigalg.ForKey(pub)
 }
 
-// sign makes everything of the bundle but its content.
+// sign fills all of the bundle but its content.
 func (s Signer) sign(ctx context.Context, alg sigalg.Algorithm, digest []byte) (*bundle.Bundle, []byte, error) {
 	b := &bundle.Bundle{Version: bundle.V03}
 	verifier, err := s.verifier(ctx, b, alg)
@@ -133,21 +133,21 @@ func (s Signer) verifier(ctx context.Context, b *bundle.Bundle, alg sigalg.Algor
 		return v, fmt.Errorf("certificate: %w", err)
 	}
 	if len(chain) == 0 {
-		return v, errors.New("certificate: the authority gave none")
+		return v, errors.New("certificate: the authority returned none")
 	}
 	v.Certificate, b.Certificates = chain[0].Raw, [][]byte{chain[0].Raw}
 	return v, nil
 }
 
-// hint names a public key: the base64 of the SHA-256 of its PKIX DER, as other
-// clients write it. It authenticates nothing.
+// hint names a public key: the base64 of the SHA-256 of its PKIX DER, as other clients write
+// it. It authenticates nothing.
 func hint(der []byte) string {
 	sum := sha256.Sum256(der)
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// witness asks all timestamp authorities and logs at once, and puts their
-// answers into b in the order of s. The first failure ends the others.
+// witness calls all timestamp authorities and logs concurrently, and puts their responses into
+// b in the order of s. The first failure cancels the others.
 func (s Signer) witness(ctx context.Context, b *bundle.Bundle, h rekor.HashedRekord) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -173,7 +173,8 @@ func (s Signer) witness(ctx context.Context, b *bundle.Bundle, h rekor.HashedRek
 	return askAll(asked, cancel)
 }
 
-// askAll asks all at once. The first failure ends the others, and is the answer.
+// askAll calls all functions concurrently. The first failure cancels the others, and is
+// returned.
 func askAll(asked []func() error, cancel context.CancelFunc) error {
 	var wg sync.WaitGroup
 	var once sync.Once

@@ -23,7 +23,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sigalg"
 )
 
-// The services' answers are of no interest here: hallmarktest has real ones.
+// Fakes of the services, whose responses do not matter here: hallmarktest has real ones.
 type log func(context.Context, rekor.HashedRekord) (rekor.Entry, error)
 
 func (f log) Add(ctx context.Context, h rekor.HashedRekord) (rekor.Entry, error) { return f(ctx, h) }
@@ -36,8 +36,8 @@ type certifier func() ([]*x509.Certificate, error)
 
 func (f certifier) Certify(context.Context, crypto.Signer) ([]*x509.Certificate, error) { return f() }
 
-// witnessed is a log that takes what a real one would: the signature must verify
-// by digest with the algorithm that is named.
+// witnessed returns a log that accepts what a real one would: the signature must verify by
+// digest with the named algorithm.
 func witnessed(t *testing.T) log {
 	return func(_ context.Context, h rekor.HashedRekord) (rekor.Entry, error) {
 		if err := h.Verify(); err != nil {
@@ -60,8 +60,8 @@ func p256(t *testing.T) crypto.Signer {
 	return generate(t, func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) })
 }
 
-// Every kind of key signs with its own algorithm and hash, messages and envelopes,
-// in a way that a log can check.
+// TestKeys checks that every kind of key signs messages and envelopes with its own algorithm
+// and hash, so that a log can check the signature.
 func TestKeys(t *testing.T) {
 	for name, c := range map[string]struct {
 		key  crypto.Signer
@@ -110,14 +110,15 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// The first failure ends the waiting for all others, and is the one that is told.
+// TestFirstFailureEndsTheOthers checks that the first failure cancels all other calls, and is
+// returned.
 func TestFirstFailureEndsTheOthers(t *testing.T) {
 	no := errors.New("no entry today")
 	s := sign.Signer{
 		Key:  p256(t),
 		Logs: []sign.Log{log(func(context.Context, rekor.HashedRekord) (rekor.Entry, error) { return rekor.Entry{}, no })},
 		Timestampers: []sign.Timestamper{timestamper(func(ctx context.Context, _ []byte) ([]byte, error) {
-			<-ctx.Done() // for ever, unless told to stop
+			<-ctx.Done() // for ever, unless canceled
 			return nil, ctx.Err()
 		})},
 	}
@@ -132,7 +133,7 @@ func TestFirstFailureEndsTheOthers(t *testing.T) {
 	}
 }
 
-// Each service's answer stands where the service stands in the list.
+// TestOrder checks that responses are in the order of the services.
 func TestOrder(t *testing.T) {
 	answer := func(text string) timestamper {
 		return func(context.Context, []byte) ([]byte, error) { return []byte(text), nil }
@@ -144,7 +145,7 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// A signer without a key names the mistake.
+// TestZeroSigner checks that a signer without a key returns an error that names the mistake.
 func TestZeroSigner(t *testing.T) {
 	_, message := sign.Signer{}.Message(t.Context(), strings.NewReader("artifact"))
 	_, envelope := sign.Signer{}.Envelope(t.Context(), dsse.PayloadTypeInToto, []byte("{}"))

@@ -13,11 +13,11 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// maxToken is the size of the largest token that hallmark's certificate
-// authority accepts, in bytes.
+// maxToken bounds the size of an ID token that hallmark's certificate authority accepts, in
+// bytes.
 const maxToken = 16 << 10
 
-// Claims are the claims of an ID token that a client reads. They have not been verified.
+// Claims holds the claims of an ID token that a client uses. They have not been verified.
 type Claims struct {
 	Issuer   string   `json:"iss"`
 	Subject  string   `json:"sub"`
@@ -64,8 +64,8 @@ func Parse(token string) (Claims, error) {
 	return c, nil
 }
 
-// Challenge returns the claim that a proof of possession signs: email if the
-// token has that claim, otherwise sub, as Fulcio's clients do.
+// Challenge returns the claim that a proof of possession signs, as Fulcio's clients do: email
+// if the token has one, otherwise sub.
 func (c Claims) Challenge() (string, error) {
 	if challenge := cmp.Or(c.Email, c.Subject); challenge != "" {
 		return challenge, nil

@@ -13,25 +13,26 @@ import (
 	"github.com/hallmark-sign/hallmark/client/idtoken"
 )
 
-// Environment variables that tokens come from.
+// Environment variables that contain tokens or lead to them.
 const (
 	envToken        = "SIGSTORE_ID_TOKEN"
 	envRequestURL   = "ACTIONS_ID_TOKEN_REQUEST_URL"
 	envRequestToken = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
 )
 
-// An Environment is what [Ambient] looks at. The zero value is that of the process.
+// An Environment is the process environment that [Ambient] reads. The zero value is that of
+// the process.
 type Environment struct {
 	Getenv func(string) string // nil means os.Getenv
 	Client *http.Client        // for requests; nil means a default one
-	Root   string              // directory that stands for /, for tests; empty: /
+	Root   string              // replaces the root directory, for tests; empty: /
 }
 
-// sources are the places that tokens come from, in the order in which they are asked.
-// A source reports false if the environment is not its own.
+// sources lists the sources of tokens in the order in which they are tried. A source reports
+// false if its environment is absent.
 var sources = []struct {
 	name  string
-	asked bool // for a token for the audience
+	asked bool // whether a token for the audience is requested
 	get   func(ctx context.Context, e Environment, audience string) (token string, ok bool, err error)
 }{
 	{envToken, false, fromVariable},
@@ -70,7 +71,7 @@ func Ambient(ctx context.Context, e Environment, audience string) (token string,
 	return "", false, nil
 }
 
-// check refuses what is no token, and a token for another audience than was asked for.
+// check refuses text that is no token, and a token for another audience than requested.
 func check(token, audience string, asked bool) error {
 	c, err := idtoken.Parse(token)
 	if err == nil && asked && !c.Audience.Has(audience) {

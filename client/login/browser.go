@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// answerPage is the final page that the browser shows.
+// answerPage is the page that the browser shows at the end.
 const answerPage = `<!DOCTYPE html>
 <html lang="en">
 <head><meta charset="utf-8"><title>%[1]s</title></head>
@@ -20,7 +20,7 @@ const answerPage = `<!DOCTYPE html>
 </html>
 `
 
-// callback is the path that the browser is redirected to.
+// callback is the path of the redirect URI.
 const callback = "/auth/callback"
 
 // Browser signs in with a browser, which open opens; open may be nil. It also

@@ -19,8 +19,8 @@ import (
 	"time"
 )
 
-// tab is a page of a headless Chromium, driven by the DevTools protocol over a
-// pair of pipes: JSON messages that end in a zero byte.
+// A tab is a page of a headless Chromium, driven by the DevTools protocol over a pair of
+// pipes: JSON messages that end in a zero byte.
 type tab struct {
 	t       testing.TB
 	to      io.Writer
@@ -33,8 +33,7 @@ type tab struct {
 // show a page.
 const patience = 2 * time.Minute
 
-// chromium opens a tab. Without Chromium the test is skipped, but not where CI is
-// set.
+// chromium opens a tab. Without Chromium the test is skipped, unless CI is set.
 func chromium(t *testing.T) *tab {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
@@ -66,7 +65,7 @@ func chromium(t *testing.T) *tab {
 	b := &tab{t: t, to: toBrowser, from: bufio.NewReader(fromBrowser)}
 	t.Cleanup(func() {
 		b.call("Browser.close", map[string]any{}, nil)
-		cmd.Wait() // says how it was closed
+		cmd.Wait() // returns how it ended
 		cancel()
 		toBrowser.Close()
 		fromBrowser.Close()
@@ -87,8 +86,7 @@ func (b *tab) call(method string, params, result any) {
 	}
 }
 
-// try sends a command, reads its result, and returns Chromium's error. It passes over
-// events.
+// try sends a command, reads its result, and returns Chromium's error. It skips events.
 func (b *tab) try(method string, params, result any) error {
 	b.t.Helper()
 	b.last++
@@ -129,8 +127,8 @@ func (b *tab) try(method string, params, result any) error {
 	}
 }
 
-// eval returns the value of an expression in the page, or "" if there is none, as in a page
-// that gives way to the next one.
+// eval returns the value of an expression in the page, or "" if there is none, such as during
+// navigation.
 func (b *tab) eval(expression string) string {
 	b.t.Helper()
 	var answer struct {
@@ -159,7 +157,7 @@ func (b *tab) until(want string) string {
 	return ""
 }
 
-// fill types into the field that a label is for, as its reader would find it.
+// fill types into the field with a label, found as a reader would.
 func (b *tab) fill(label, value string) {
 	b.t.Helper()
 	quoted, err := json.Marshal([]string{label, value})
@@ -183,7 +181,7 @@ func (b *tab) press(button string) {
 	}
 }
 
-// picture takes a screenshot where HALLMARK_SCREENSHOTS says.
+// picture takes a screenshot in the directory HALLMARK_SCREENSHOTS.
 func (b *tab) picture(name string) {
 	b.t.Helper()
 	dir := os.Getenv("HALLMARK_SCREENSHOTS")
@@ -197,7 +195,7 @@ func (b *tab) picture(name string) {
 	}
 }
 
-// styled: the page's content security policy lets its own style pass.
+// styled checks that the page's content security policy allows its own style.
 func (b *tab) styled() {
 	b.t.Helper()
 	if border := b.eval("getComputedStyle(document.querySelector('main')).borderTopStyle"); border != "solid" {

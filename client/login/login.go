@@ -24,7 +24,7 @@ const defaultClientID = "sigstore"
 // scope requests an ID token with the email address.
 const scope = "openid email"
 
-// Options specify the issuer of the token.
+// Options selects the issuer of the token.
 type Options struct {
 	Issuer   string // URL, exactly as in tokens
 	ClientID string // empty means "sigstore"
@@ -55,7 +55,7 @@ type session struct {
 	endpoints        endpoints
 }
 
-// endpoints are the required members of a discovery document (Discovery §3).
+// An endpoints value has the required members of a discovery document (Discovery §3).
 type endpoints struct {
 	Issuer        string   `json:"issuer"`
 	Authorization string   `json:"authorization_endpoint"`

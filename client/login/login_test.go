@@ -90,7 +90,7 @@ func TestPassword(t *testing.T) {
 	}
 }
 
-// visitor is a browser that keeps cookies, for pages without scripts.
+// visitor returns a browser that keeps cookies, for pages without scripts.
 func visitor(t testing.TB) *http.Client {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
@@ -100,7 +100,7 @@ func visitor(t testing.TB) *http.Client {
 	return &http.Client{Jar: jar}
 }
 
-// send fills in the form of a page and follows where it leads.
+// send submits the form of a page and follows redirects.
 func send(t testing.TB, c *http.Client, page *http.Response, values url.Values) *http.Response {
 	t.Helper()
 	body, err := io.ReadAll(page.Body)
@@ -144,8 +144,8 @@ func TestBrowser(t *testing.T) {
 	}
 }
 
-// TestBrowserIgnoresOthers: an answer without the attempt's state does not end
-// the wait, and one with an error does.
+// TestBrowserIgnoresOthers checks that a response without the attempt's state does not end the
+// wait, and one with an error does.
 func TestBrowserIgnoresOthers(t *testing.T) {
 	t.Parallel()
 	o := runIssuer(t)
@@ -184,7 +184,7 @@ func TestBrowserIgnoresOthers(t *testing.T) {
 	}
 }
 
-// reader is what Device prints, for somebody who acts on it.
+// A reader receives the output of Device, for a test that acts on it.
 type reader struct {
 	mu    sync.Mutex
 	text  strings.Builder
@@ -235,7 +235,7 @@ func TestDevice(t *testing.T) {
 	}
 }
 
-// odd is an issuer that answers as a test says: by path, "ISSUER" being its URL.
+// odd returns an issuer with the given responses by path, in which "ISSUER" is its URL.
 func odd(t testing.TB, answers map[string]string) Options {
 	t.Helper()
 	var server *httptest.Server
@@ -300,7 +300,7 @@ func TestOddIssuers(t *testing.T) {
 		}
 	}
 	if _, err := Device(t.Context(), Options{Issuer: "http://127.0.0.1:1"}, io.Discard); !errors.Is(err, client.ErrUnavailable) {
-		t.Errorf("nobody there: %v", err)
+		t.Errorf("no listener: %v", err)
 	}
 }
 
@@ -318,10 +318,10 @@ func TestNonceIsChecked(t *testing.T) {
 		t.Errorf("the nonce: %v", err)
 	}
 	if _, err := s.redeem(t.Context(), a, url.Values{"state": {"x"}, "code": {"c"}}); err == nil {
-		t.Error("another state was taken")
+		t.Error("another state was accepted")
 	}
 	if _, err := s.redeem(t.Context(), a, url.Values{"state": {a.state}}); err == nil {
-		t.Error("an answer without a code was taken")
+		t.Error("a response without a code was accepted")
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// mountedToken is where Kubernetes mounts a projected token for Sigstore clients.
+// mountedToken is the path where Kubernetes mounts a projected token for Sigstore clients.
 const mountedToken = "var/run/sigstore/cosign/oidc-token"
 
 // fromFile reads the token that Kubernetes mounts.
@@ -108,13 +108,13 @@ func run(ctx context.Context, program string, args ...string) (string, error) {
 	return strings.TrimSpace(out.String()), nil
 }
 
-// A limitedWriter drops what is more than its limit, in bytes.
+// A limitedWriter drops everything beyond its limit, in bytes.
 type limitedWriter struct {
 	*bytes.Buffer
 	rest int
 }
 
-// Write reports that all was written.
+// Write always reports success.
 func (w *limitedWriter) Write(p []byte) (int, error) {
 	n := min(len(p), w.rest)
 	w.rest -= n
@@ -122,8 +122,8 @@ func (w *limitedWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// metadataHost is that of the metadata server of Google Cloud, unless GCE_METADATA_HOST
-// names another one.
+// metadataHost is the host of Google Cloud's metadata server, unless GCE_METADATA_HOST names
+// another one.
 const metadataHost = "metadata.google.internal"
 
 // fromGoogle asks the metadata server for a token of the machine's service account:

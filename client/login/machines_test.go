@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// ambient asks an environment of these variables, in which root stands for /.
+// ambient gets a token from an environment with these variables, in which root replaces /.
 func ambient(t *testing.T, root string, env map[string]string) (string, bool, error) {
 	t.Helper()
 	return Ambient(t.Context(), Environment{Getenv: func(name string) string { return env[name] }, Root: root}, "sigstore")
@@ -129,8 +129,8 @@ func TestGoogle(t *testing.T) {
 	}
 }
 
-// workloadAPI answers calls for a JWT-SVID over a Unix socket. interop/ has go-spiffe's
-// types and a real gRPC server in its place.
+// workloadAPI answers calls for a JWT-SVID over a Unix socket. interop/ uses go-spiffe's types
+// and a real gRPC server instead.
 func workloadAPI(t *testing.T, answer http.HandlerFunc) (socket string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "s")

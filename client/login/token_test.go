@@ -73,7 +73,7 @@ func TestAmbient(t *testing.T) {
 		}
 	}
 	if _, _, err := ask("other", envRequestURL, server.URL+"/any?api-version=2.0", envRequestToken, "the-secret"); err == nil {
-		t.Error("a token for another audience was taken")
+		t.Error("a token for another audience was accepted")
 	}
 }
 

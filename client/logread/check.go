@@ -47,7 +47,7 @@ type Report struct {
 	Dropped  int       // number of further findings
 }
 
-// CheckOptions configure [Log.Check].
+// CheckOptions holds the settings of [Log.Check].
 type CheckOptions struct {
 	Workers  int                      // tiles read at once; 0 means the number of processors
 	Progress func(done, total uint64) // called with numbers of entries, concurrently; may be nil
@@ -96,9 +96,8 @@ type checker struct {
 	head   *Head
 	others []*Head // further stored checkpoints, at most as large as head
 
-	// levels are the hashes of each level above the leaves, derived from below:
-	// levels[1][n] is the root of the n-th 256 leaves. edge are the leaves after
-	// the last full tile.
+	// levels has the hashes of each level above the leaves, derived from below: levels[1][n]
+	// is the root of the n-th 256 leaves. edge has the leaves after the last full tile.
 	levels [][]tlog.Hash
 	edge   []tlog.Hash
 

@@ -37,7 +37,7 @@ func TestCheckSizes(t *testing.T) {
 	}
 }
 
-// damages are ways in which a file comes to harm, each with what is found of it.
+// damages lists ways to damage a file, each with the expected finding.
 var damages = map[string]struct {
 	kind string
 	do   func(path string, content []byte) error
@@ -60,8 +60,8 @@ var damages = map[string]struct {
 	"removed": {logread.Missing, func(path string, _ []byte) error { return os.Remove(path) }},
 }
 
-// TestEveryFileDamaged: each file of a log, damaged in each way, is found by its name,
-// and no other is accused.
+// TestEveryFileDamaged checks that each file of a log, damaged in each way, is found by its
+// name, and no other file is reported.
 func TestEveryFileDamaged(t *testing.T) {
 	t.Parallel()
 	m := newMade(t, 3*tile.Width, 20)
@@ -89,7 +89,7 @@ func TestEveryFileDamaged(t *testing.T) {
 				}
 			case name == "removed" && strings.HasSuffix(path, ".p/17"):
 				if err != nil || len(report.Findings) > 0 {
-					t.Errorf("%s %s: %v, %v: nobody needs it", path, name, report, err)
+					t.Errorf("%s %s: %v, %v: the file is not needed", path, name, report, err)
 				}
 			case err != nil || len(report.Findings) != 1 || report.Findings[0].Path != path || report.Findings[0].Kind != d.kind:
 				t.Errorf("%s %s: %+v, %v", path, name, report, err)
@@ -118,8 +118,8 @@ func TestSuperfluous(t *testing.T) {
 	}
 }
 
-// TestStoppedBeforeSigning: tiles that a log was stopped between writing and signing are
-// explained by its journal, and by nothing else.
+// TestStoppedBeforeSigning checks that tiles of a log that was stopped between writing and
+// signing are accepted only if its journal has their entries.
 func TestStoppedBeforeSigning(t *testing.T) {
 	t.Parallel()
 	m := newMade(t, 300, 5)
@@ -135,7 +135,7 @@ func TestStoppedBeforeSigning(t *testing.T) {
 	}
 }
 
-// TestManyDamaged: two files at once are never passed, nor is a whole level.
+// TestManyDamaged checks that two damaged files, or a whole damaged level, are found.
 func TestManyDamaged(t *testing.T) {
 	t.Parallel()
 	m := newMade(t, 2*tile.Width+9, 5)
@@ -165,7 +165,7 @@ func TestManyDamaged(t *testing.T) {
 	}
 }
 
-// TestRewritten: a log that has been rewritten consistently, all but its checkpoint.
+// TestRewritten checks a log that was rewritten consistently, except for its checkpoint.
 func TestRewritten(t *testing.T) {
 	t.Parallel()
 	m := newMade(t, 700, 5)
@@ -182,7 +182,8 @@ func TestRewritten(t *testing.T) {
 	}
 }
 
-// TestTooLong: a tile that is longer than any is damaged, wherever it is read.
+// TestTooLong checks that a tile longer than any valid one counts as damaged, wherever it is
+// read.
 func TestTooLong(t *testing.T) {
 	t.Parallel()
 	m := newMade(t, 300, 5)
@@ -198,7 +199,7 @@ func TestTooLong(t *testing.T) {
 	}
 }
 
-// TestUnreadable: what can't be looked at is no finding.
+// TestUnreadable checks that an unreadable file is an error and no finding.
 func TestUnreadable(t *testing.T) {
 	t.Parallel()
 	m := newMade(t, 300, 5)
@@ -216,8 +217,8 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// BenchmarkCheck is of a directory: entries as long as hashedrekords, hashed alone, and
-// hashedrekords, which are parsed too.
+// BenchmarkCheck measures a directory with entries as long as hashedrekords, which are only
+// hashed, and with hashedrekords, which are also parsed.
 func BenchmarkCheck(b *testing.B) {
 	const size = 100000
 	cert := bytes.Repeat([]byte("certificate"), 65)

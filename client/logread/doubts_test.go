@@ -12,7 +12,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// TestDoubtsBounded: of a log in which no tile is right, so many are kept and no more.
+// TestDoubtsBounded checks that the number of kept tiles is bounded in a log in which no tile
+// is right.
 func TestDoubtsBounded(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -41,8 +41,8 @@ func (l *Log) GoesOn(ctx context.Context, old, head *Head) error {
 	return nil
 }
 
-// lags tells an older checkpoint from one of another tree, as far as the tiles
-// of old still exist.
+// lags distinguishes an older checkpoint of the same log from one of another tree, as far as
+// the tiles of old still exist.
 func (l *Log) lags(ctx context.Context, old, head *Head) error {
 	root, err := l.RootAt(ctx, old, head.Size)
 	switch {
@@ -54,7 +54,7 @@ func (l *Log) lags(ctx context.Context, old, head *Head) error {
 	return fmt.Errorf("%w: %d entries after %d, all of them unchanged", ErrStale, head.Size, old.Size)
 }
 
-// FollowOptions configure [Log.Follow]. Interval and Entry are required.
+// FollowOptions holds the settings of [Log.Follow]. Interval and Entry are required.
 type FollowOptions struct {
 	From     uint64        // index of the first entry to return
 	Until    uint64        // index to end before; 0 means to continue until the context ends

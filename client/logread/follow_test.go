@@ -17,7 +17,7 @@ import (
 	"github.com/hallmark-sign/hallmark/client/logread"
 )
 
-// followed collects what Follow gives.
+// A followed collects the entries and checkpoints that Follow passes on.
 type followed struct {
 	indexes []uint64
 	seen    []uint64 // sizes
@@ -73,7 +73,8 @@ func TestFollow(t *testing.T) {
 	}
 }
 
-// TestFollowRestarts: a server that is gone, and comes back with more.
+// TestFollowRestarts checks that Follow continues after a server was unavailable and returns
+// with more entries.
 func TestFollowRestarts(t *testing.T) {
 	t.Parallel()
 	m := newMade(t, 10, 5)
@@ -112,8 +113,8 @@ func TestFollowRestarts(t *testing.T) {
 	}
 }
 
-// TestFollowStale: a log that shows an older checkpoint, as a cache may, is waited for,
-// whether its tiles tell that it is the same log or are gone.
+// TestFollowStale checks that Follow waits for a log that shows an older checkpoint, as a
+// cache may, whether its tiles prove that it is the same log or are gone.
 func TestFollowStale(t *testing.T) {
 	t.Parallel()
 	for name, tiles := range map[string]bool{"tiles there": true, "tiles gone": false} {
@@ -146,8 +147,8 @@ func TestFollowStale(t *testing.T) {
 	}
 }
 
-// TestFollowForks: a log that was rewritten, and is longer, shorter or as long; in one
-// run and between two.
+// TestFollowForks checks a rewritten log that is longer, shorter or of the same size, within
+// one run and between two.
 func TestFollowForks(t *testing.T) {
 	t.Parallel()
 	rewritten := func(t *testing.T, size int) func(m *made) {

@@ -28,7 +28,7 @@ import (
 
 func TestMain(m *testing.M) { testkit.Parallel(m) }
 
-// instance is a running instance and what its logs are known by.
+// An instance is a running instance with the keys of its logs.
 type instance struct {
 	*hallmarktest.Instance
 	dir  string
@@ -58,7 +58,7 @@ func (i *instance) served(prefix string) *logread.Log {
 	return &logread.Log{Source: logread.HTTP{URL: i.URL + prefix, Client: client.NewHTTP(time.Minute, nil)}, Keys: i.keys}
 }
 
-// add adds entries to both logs, by several clients at once.
+// add adds entries to both logs with several concurrent clients.
 func (i *instance) add(t testing.TB, entries, clients int) {
 	t.Helper()
 	h := client.NewHTTP(time.Minute, nil)
@@ -81,7 +81,7 @@ func (i *instance) add(t testing.TB, entries, clients int) {
 	wait.Wait()
 }
 
-// TestWhileItServes: a log that grows while it is checked is good, every time.
+// TestWhileItServes checks that a log that grows while it is checked has no findings.
 func TestWhileItServes(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]hallmarktest.Options{"alone": {}, "witnessed": {Witness: true}} {
@@ -113,8 +113,8 @@ func TestWhileItServes(t *testing.T) {
 	}
 }
 
-// TestBytesDamaged: whichever byte of the logs of an instance is changed, it is
-// found, those among them that no hash is over.
+// TestBytesDamaged checks that a change of any byte of an instance's logs is found, also in
+// bytes that no hash covers.
 func TestBytesDamaged(t *testing.T) {
 	t.Parallel()
 	i := start(t, hallmarktest.Options{Witness: true})
@@ -161,8 +161,8 @@ func damageBytes(t *testing.T, l *logread.Log, dir, path string) {
 	}
 }
 
-// inLineOfAnother: the lines of an Ed25519 key and of witnesses, after the log's own,
-// are of keys that the trusted root does not have.
+// inLineOfAnother reports whether a byte is in the line of an Ed25519 key or a witness, which
+// follow the log's own line and have keys that the trusted root does not contain.
 func inLineOfAnother(envelope []byte, at int) bool {
 	return strings.Count(string(envelope[:at]), "\n") > 4
 }
@@ -204,7 +204,7 @@ func (i *instance) sign(ctx context.Context, h *http.Client, n int, cert *x509.C
 	return err
 }
 
-// TestMalformedEntry: an entry that is in the tree, and no canonical body.
+// TestMalformedEntry checks that an entry in the tree that is no canonical body is found.
 func TestMalformedEntry(t *testing.T) {
 	t.Parallel()
 	m := newMade(t, 3, 5)

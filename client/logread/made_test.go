@@ -24,7 +24,7 @@ import (
 
 const origin = "log.example.com"
 
-// made is a log that a test has written, without the package under test.
+// A made is a log that a test has written, without the package under test.
 type made struct {
 	dir    string
 	signer note.Signer
@@ -108,7 +108,7 @@ func (m *made) show(t testing.TB, size int) []byte {
 	return envelope
 }
 
-// root is the recursion of RFC 6962 §2.1.
+// root computes the recursion of RFC 6962 §2.1.
 func root(leaves []tlog.Hash) tlog.Hash {
 	switch len(leaves) {
 	case 0:
@@ -130,7 +130,7 @@ func (m *made) write(t testing.TB, path string, content []byte) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	// Put into place at once, as logs do: somebody may be reading.
+	// Replace the file atomically, as logs do: another goroutine may be reading.
 	if err := os.WriteFile(path+".new", content, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func (m *made) write(t testing.TB, path string, content []byte) {
 	}
 }
 
-// files are all files of a directory.
+// files returns all files of a directory.
 func files(t testing.TB, dir string) []string {
 	t.Helper()
 	var all []string

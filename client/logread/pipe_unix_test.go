@@ -13,7 +13,7 @@ import (
 	"github.com/hallmark-sign/hallmark/client/logread"
 )
 
-// A pipe in place of a tile is not waited at.
+// TestPipe checks that reading does not block on a pipe in place of a tile.
 func TestPipe(t *testing.T) {
 	t.Parallel()
 	m := newMade(t, 300, 5)

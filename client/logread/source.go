@@ -27,7 +27,7 @@ type Source interface {
 	Read(ctx context.Context, path string, limit int64) ([]byte, error)
 }
 
-// HTTP is a log that is served below a URL.
+// An HTTP is a log that is served below a URL.
 type HTTP struct {
 	URL    string // prefix of the log, without a trailing slash
 	Client *http.Client
@@ -45,7 +45,7 @@ func (h HTTP) Read(ctx context.Context, path string, limit int64) ([]byte, error
 	return raw, nil
 }
 
-// Dir is a log in a directory: that of a running instance, or a copy.
+// A Dir is a log in a directory: that of a running instance, or a copy.
 type Dir string
 
 func (d Dir) path(path string) string { return filepath.Join(string(d), filepath.FromSlash(path)) }

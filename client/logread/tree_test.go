@@ -18,7 +18,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// served is the log over HTTP, by a web server that knows nothing of logs.
+// served serves the log over HTTP with a plain file server.
 func (m *made) served(t testing.TB) *logread.Log {
 	t.Helper()
 	s := httptest.NewServer(http.StripPrefix("/some/prefix", http.FileServer(http.Dir(m.dir))))
@@ -73,7 +73,7 @@ func TestReadBothWays(t *testing.T) {
 	}
 }
 
-// TestFallBack: partial tiles are gone, the full ones are there.
+// TestFallBack checks that full tiles are read if the partial ones are gone.
 func TestFallBack(t *testing.T) {
 	t.Parallel()
 	m := newMade(t, tile.Width+40, 10)
@@ -96,7 +96,7 @@ func TestFallBack(t *testing.T) {
 	}
 }
 
-// TestDamageIsNotGivenOut: of a flipped byte anywhere nothing is read.
+// TestDamageIsNotGivenOut checks that nothing is returned from a file with a flipped byte.
 func TestDamageIsNotGivenOut(t *testing.T) {
 	t.Parallel()
 	m := newMade(t, tile.Width+3, 1)
@@ -147,7 +147,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// FuzzOpen: no envelope that the key has not signed is a head.
+// FuzzOpen checks that only envelopes signed by the key are accepted.
 func FuzzOpen(f *testing.F) {
 	m := newMade(f, 3, 1)
 	good := m.show(f, 3)

@@ -11,8 +11,8 @@ import (
 )
 
 // ErrUnavailable reports that a service could not be reached, was too busy or failed to
-// respond (429, 5xx): nothing is known, so try again later. It is client.ErrUnavailable, and
-// stands here for the packages that client does not import.
+// respond (429, 5xx): nothing is known, so try again later. It is the same value as
+// client.ErrUnavailable, for packages that must not import client.
 var ErrUnavailable = errors.New("service is unavailable")
 
 // IsBusy reports whether a retry may help after a status: 429, 502, 503 or 504.

@@ -17,7 +17,7 @@ import (
 	"github.com/hallmark-sign/hallmark/client/retry"
 )
 
-// A service answers like the handler, and counts connections and requests. It records bodies.
+// A service responds like its handler, and counts connections and requests. It records bodies.
 type service struct {
 	*httptest.Server
 	connections, requests atomic.Int32
@@ -43,7 +43,7 @@ func serve(t *testing.T, handler http.HandlerFunc) *service {
 	return s
 }
 
-// first answers the first n requests with a status, and the others with 200.
+// first responds to the first n requests with a status, and to the others with 200.
 func first(n int32, status int, retryAfter string) http.HandlerFunc {
 	var requests atomic.Int32
 	return func(w http.ResponseWriter, _ *http.Request) {
@@ -103,7 +103,8 @@ func TestStatuses(t *testing.T) {
 	}
 }
 
-// A service that does not say when to ask again is asked four times, with growing waits.
+// TestAttempts checks that a service that does not say when to retry gets four requests, with
+// growing waits.
 func TestAttempts(t *testing.T) {
 	t.Parallel()
 	s := serve(t, first(100, http.StatusServiceUnavailable, ""))
@@ -114,7 +115,8 @@ func TestAttempts(t *testing.T) {
 	}
 }
 
-// The time that a service asks for is waited for, if the deadline allows it.
+// TestRetryAfter checks that the time that a service asks for is waited for, if the deadline
+// allows it.
 func TestRetryAfter(t *testing.T) {
 	t.Parallel()
 	s := serve(t, first(1, http.StatusTooManyRequests, "1"))
@@ -147,7 +149,7 @@ func TestContextEndsWait(t *testing.T) {
 	}
 }
 
-// The notice is given before each wait, with the response.
+// TestNotice checks that the notice is called before each wait, with the response.
 func TestNotice(t *testing.T) {
 	t.Parallel()
 	var said []string
@@ -167,7 +169,7 @@ func TestNotice(t *testing.T) {
 	}
 }
 
-// A request without a response is repeated if that does no harm.
+// TestUnanswered checks that a request without a response is repeated if that does no harm.
 func TestUnanswered(t *testing.T) {
 	t.Parallel()
 	for _, harmless := range []bool{false, true} {
@@ -189,7 +191,7 @@ func TestUnanswered(t *testing.T) {
 	}
 }
 
-// A certificate that isn't trusted won't be a moment later.
+// TestUntrusted checks that an untrusted certificate is not retried.
 func TestUntrusted(t *testing.T) {
 	t.Parallel()
 	var connections atomic.Int32
@@ -206,7 +208,7 @@ func TestUntrusted(t *testing.T) {
 	}
 }
 
-// A body that can't be read again is sent once.
+// TestStream checks that a body that can't be read again is sent once.
 func TestStream(t *testing.T) {
 	t.Parallel()
 	s := serve(t, first(1, http.StatusServiceUnavailable, ""))
@@ -217,7 +219,8 @@ func TestStream(t *testing.T) {
 	}
 }
 
-// A caller that sends a request again, whose body has been read, sends the whole body.
+// TestSentAgain checks that a caller that repeats a request whose body was read sends the
+// whole body.
 func TestSentAgain(t *testing.T) {
 	t.Parallel()
 	s := serve(t, first(0, 0, ""))
