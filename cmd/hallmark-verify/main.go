@@ -55,7 +55,7 @@ func usage(err error) *fault.Problem {
 	return &fault.Problem{Exit: fault.ExitUsage, Code: "usage", Err: err, Remedy: "help"}
 }
 
-// options are the flags, which mean what they mean in hallmark verify.
+// options holds the flags, which have the same meaning as in hallmark verify.
 type options struct {
 	instance, trustedRoot, logPolicy, policy, identity, issuer, key string
 	bundles                                                         []string
@@ -198,7 +198,7 @@ func (o options) judge(stdin io.Reader, getenv func(string) string) (*judge.Judg
 		return nil, err
 	}
 	if o.trustedRoot != "" {
-		facts.RootFetched = time.Time{} // nobody says when a trusted root was fetched that is given
+		facts.RootFetched = time.Time{} // unknown for a trusted root that is given as a file
 	}
 	return &judge.Judge{Verifier: verifier, Policy: p, Facts: facts, Explain: o.explain, Stdin: stdin}, nil
 }

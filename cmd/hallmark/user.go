@@ -27,7 +27,7 @@ func userCommand(env cli.Environment) *cobra.Command {
 	return cmd
 }
 
-// userFlags are those of user and its verbs.
+// userFlags holds the flags of user and its verbs.
 type userFlags struct{ operate.Accounts }
 
 // check wants to know the instance.

@@ -56,7 +56,7 @@ func witnessLogCommand(ts *testscript.TestScript, _ bool, args []string) {
 
 // witnessesCommand: witnesses CONFIG [demanded] DIR... has the instance ask these witnesses, all
 // of which must cosign, and writes policies: policy.yaml, which asks for them, and
-// stranger.yaml and stranger_log_policy, which ask for one more that nobody knows.
+// stranger.yaml and stranger_log_policy, which ask for one more that does not exist.
 func witnessesCommand(ts *testscript.TestScript, _ bool, args []string) {
 	dirs := args[1:]
 	demanded := dirs[0] == "demanded"

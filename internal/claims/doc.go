@@ -10,7 +10,7 @@
 // whatever a token contains.
 //
 // All of this runs on claims whose signature has been verified. Claims are still
-// chosen by strangers: whoever may start a build at a public CI service.
+// chosen by strangers: anyone who may start a build at a public CI service.
 //
 // Source: Fulcio's docs/oidc.md and docs/oid-info.md; SPIFFE-ID §2; Kubernetes,
 // "Service account token volume projection".

@@ -71,7 +71,7 @@ func (e Environment) ForMachines() Environment {
 }
 
 // notices is stderr for machines: what is said becomes a line of JSON. A text without an
-// end is a question, to somebody at a terminal.
+// end is a question to a user at a terminal.
 type notices struct{ stderr io.Writer }
 
 // Write takes one notice.

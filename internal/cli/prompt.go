@@ -29,8 +29,8 @@ func (e Environment) Terminal() (fd int, ok bool) {
 	return int(f.Fd()), true
 }
 
-// Confirm asks a question that is answered with yes or no; nobody at the terminal
-// is a no with a hint.
+// Confirm asks a question that is answered with yes or no. Without a terminal the answer
+// is no, with a hint.
 func (e Environment) Confirm(ctx context.Context, question, hint string) error {
 	declined := &fault.Problem{Exit: fault.ExitRefused, Code: "not-confirmed", Err: errors.New(question + " was not answered with yes"), Names: []string{hint}}
 	if _, ok := e.Terminal(); !ok {

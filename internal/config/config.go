@@ -112,8 +112,8 @@ type LoginClient struct {
 
 // Evidence configures the evidence store, DIR/evidence.
 type Evidence struct {
-	// Enabled has the instance keep the bundles that are posted to it, and give them
-	// to everybody who asks by digest.
+	// Enabled makes the instance store the bundles that are posted to it, and return them
+	// to any client by digest.
 	Enabled bool `yaml:"enabled"`
 
 	// MaxBytes is how many bytes all bundles may take together; a signature's has

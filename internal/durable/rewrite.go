@@ -9,8 +9,9 @@ import (
 	"path/filepath"
 )
 
-// Rewrite replaces the content of an existing file like [Replace]. The file keeps its mode and its owner, so that whoever reads it still
-// can. A symbolic link stays, and the file that it leads to is replaced.
+// Rewrite replaces the content of an existing file like [Replace]. The file keeps its
+// mode and its owner, so that its readers can still read it. A symbolic link stays, and the
+// file that it leads to is replaced.
 func Rewrite(path string, data []byte) error {
 	path, err := filepath.EvalSymlinks(path)
 	if err != nil {

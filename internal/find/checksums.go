@@ -81,12 +81,12 @@ func (f Finder) readList(path string) ([]Claim, *Item, error) {
 	return lines, self, nil
 }
 
-// A Claim says which content a file has: a line of a list of checksums, or a subject of a
-// manifest.
+// A Claim is a claim about the content of a file: a line of a list of checksums, or a subject
+// of a manifest.
 type Claim struct {
 	Hash   crypto.Hash
 	Digest []byte
-	By     *Item // the signed list, or the manifest; nil: nobody has signed it
+	By     *Item // the signed list, or the manifest; nil: not signed
 
 	Malformed bool // of a manifest that objects, and does not count
 

@@ -195,7 +195,7 @@ func (c *coverage) read(dir string) {
 func (c *coverage) readSigned(path string, here *folder, budget *manifestBudget) {
 	info, err := os.Stat(path)
 	if err != nil && !errors.Is(err, fs.ErrPermission) || err == nil && !info.Mode().IsRegular() || len(Beside(path)) == 0 {
-		return // no list can be there, or nobody has signed it
+		return // there is no list, or it is not signed
 	}
 	if err != nil {
 		here.unseen = fault.CouldNotLook(path, err)

@@ -17,7 +17,7 @@ import (
 )
 
 // Registry has artifacts that are no files, and the bundles on them. It is safe
-// for concurrent use. Whoever judges files alone needs none, and no network.
+// for concurrent use. A caller that verifies only files needs none, and no network.
 type Registry interface {
 	// IsImage says whether text can only be meant for an image.
 	IsImage(text string) bool

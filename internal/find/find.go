@@ -54,7 +54,7 @@ func (i Item) path() string {
 	return ""
 }
 
-// Finder says where bundles are when they are not beside their artifacts.
+// A Finder finds bundles, next to their artifacts or where its fields name them.
 type Finder struct {
 	Bundles  []string       // files; several artifacts share them
 	Detached *bundle.Bundle // put together of detached evidence, for one artifact
@@ -138,7 +138,7 @@ func (f Finder) find(arg string) iter.Seq[Item] {
 	}
 }
 
-// notFound tells a file that is not there from one that can't be looked at.
+// notFound returns the problem for a file that is missing or can't be read.
 func notFound(path string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return fault.Unreadable(path, err)

@@ -100,8 +100,8 @@ func (f file) open() (*os.File, error) {
 	return opened, nil
 }
 
-// checkRegular refuses pipes and devices, which nobody has named and for which
-// one would wait for ever.
+// checkRegular refuses pipes and devices that were found and not named: reading one
+// could block for ever.
 func checkRegular(path string) error {
 	info, err := os.Stat(path)
 	if err == nil && !info.Mode().IsRegular() && !info.IsDir() {
@@ -197,7 +197,7 @@ func Sum(ctx context.Context, s Subject, stdin io.Reader) (Digest, error) {
 	return Digest{s.Name(), sums[crypto.SHA256]}, err
 }
 
-// digests are of one content, by algorithm.
+// A digests value holds the digests of one content, by algorithm.
 type digests map[crypto.Hash][]byte
 
 // sumsOf reads r to its end, for its SHA-256 and others. Hashes may be repeated; zero ones

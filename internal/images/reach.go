@@ -12,7 +12,7 @@ import (
 	"github.com/hallmark-sign/hallmark/oci"
 )
 
-// A Reach says how registries are reached, and which images a verb takes.
+// A Reach holds the settings for reaching registries, and for the images that a verb takes.
 type Reach struct {
 	CACert      string // PEM file with the certificate authorities of registries; empty: the system's
 	PlainUnsafe bool   // allow plain HTTP to other machines

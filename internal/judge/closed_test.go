@@ -21,7 +21,7 @@ func TestFailsClosed(t *testing.T) {
 		}
 	}
 	j := &Judge{}
-	v := &Verdict{evaluation: new(policy.Evaluation)} // which nobody has begun
+	v := &Verdict{evaluation: new(policy.Evaluation)} // not made by Policy.Begin
 	j.decide(t.Context(), v, &attempt{Evidence: find.Evidence{Sources: []find.Source{{File: "bundle"}}}})
 	undecided(v.Err)
 

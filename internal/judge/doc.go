@@ -4,7 +4,7 @@
 //
 // A file without a bundle is unsigned only where its bundle was looked for and is
 // missing; what could not be looked at is undecided. A bundle that is refused
-// does no harm beside one that meets the policy, as anybody can add one.
+// does no harm beside one that meets the policy, as anyone can add one.
 //
 // Source: docs/reference/errors.md for codes and exit statuses.
 package judge

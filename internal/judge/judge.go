@@ -25,7 +25,7 @@ type Judge struct {
 	Facts    policy.Facts
 	Explain  bool      // keep what each step saw
 	Stdin    io.Reader // read when standard input is judged
-	Store    Store     // asked where an artifact has no bundle; nil: nobody is
+	Store    Store     // asked where an artifact has no bundle; nil: none is asked
 
 	lists sync.Map // *find.Item to *judged
 	begun sync.Once

@@ -256,7 +256,7 @@ func copyFile(t *testing.T, from, to string) {
 	write(t, to, string(raw))
 }
 
-// Statements that name no files of a directory, or as nobody should.
+// TestManifestMalformed uses statements that name no files, or by invalid names.
 func TestManifestMalformed(t *testing.T) {
 	i := hallmarktest.New(t)
 	j, s := newJudge(t, i), i.Signer(t, alice)

@@ -29,8 +29,8 @@ func pipe(t *testing.T, path string) {
 	}
 }
 
-// Nobody waits for a pipe that was found; one that was named is waited for until
-// the context ends.
+// TestPipes checks that a pipe that was found is not opened, and that one that was named is
+// waited for until the context ends.
 func TestPipes(t *testing.T) {
 	i, dir := hallmarktest.New(t), t.TempDir()
 	j, s := newJudge(t, i), i.Signer(t, alice)

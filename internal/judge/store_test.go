@@ -39,7 +39,7 @@ func (d *drawer) Bundles(_ context.Context, digest []byte) ([]find.Source, error
 	return d.held[[32]byte(digest)], d.problem
 }
 
-// hold signs content as somebody, for a drawer.
+// hold signs content as who, for a drawer.
 func hold(t *testing.T, i *hallmarktest.Instance, who, content string) []find.Source {
 	t.Helper()
 	b, err := i.Signer(t, who).Message(t.Context(), strings.NewReader(content))

@@ -273,7 +273,7 @@ func sha512Of(content string) []byte {
 	return sum[:]
 }
 
-// A verdict that nobody wants any more ends the work.
+// TestEndsEarly checks that work ends when the consumer stops.
 func TestEndsEarly(t *testing.T) {
 	i, dir := hallmarktest.New(t), t.TempDir()
 	for n := range 1000 {

@@ -100,14 +100,14 @@ type encryptedKey struct {
 	Data []byte
 }
 
-// scryptParams are the parameters of RFC 7914 §7.
+// scryptParams holds the parameters of RFC 7914 §7.
 type scryptParams struct {
 	Salt      []byte
 	N, R, P   int64
 	KeyLength int64 `asn1:"optional"`
 }
 
-// pbkdf2Params are the parameters of RFC 8018 §A.2, with the salt in place.
+// pbkdf2Params holds the parameters of RFC 8018 §A.2, with the salt in place.
 type pbkdf2Params struct {
 	Salt       []byte
 	Iterations int64

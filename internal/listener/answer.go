@@ -25,7 +25,7 @@ const (
 	maxHeader     = 64 << 10
 
 	// Of HTTP/2, where one connection has many requests: how many, and how many bytes of
-	// their bodies wait in memory before somebody reads them. The gate does not see these.
+	// their bodies wait in memory before a handler reads them. The gate does not see these.
 	// So many are sent in each round trip: 32 MiB take 13 s where that is 100 ms.
 	maxStreams  = 64
 	http2Buffer = 256 << 10

@@ -116,7 +116,7 @@ func (c *certificate) watch(ctx context.Context, signals <-chan os.Signal) {
 }
 
 // reload takes the files if they are others than before. What can't be used is logged at
-// once if somebody asked for it, otherwise if it stays so: a certificate is there for a
+// once if the operator asked for it, otherwise if it stays so: a certificate is there for a
 // moment without its key while both are being replaced.
 func (c *certificate) reload(asked bool) {
 	read, v, err := readCertificate(c.certificate, c.key)

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Whoever is slow on purpose holds a connection for so long, and so much memory.
+// TestDeadlines checks that a client that is slow on purpose holds a connection for a bounded
+// time, and bounded memory.
 func TestDeadlines(t *testing.T) {
 	t.Parallel()
 	for name, d := range map[string]struct{ is, most time.Duration }{

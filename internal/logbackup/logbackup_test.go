@@ -350,7 +350,7 @@ func TestOpenRefuses(t *testing.T) {
 // isNewest knows of nothing that was seen beyond a backup.
 func isNewest(context.Context, *Tree) error { return nil }
 
-// Nothing is put in place where somebody has seen more.
+// TestNotNewest checks that nothing is restored if the log was seen with more entries.
 func TestNotNewest(t *testing.T) {
 	dir := t.TempDir()
 	log, restored := filepath.Join(dir, "log"), filepath.Join(dir, "restored")

@@ -170,7 +170,8 @@ var remedies = map[oci.Reason]string{
 	oci.Busy: "registry-again", oci.Unavailable: "registry-again", oci.TimedOut: "registry-again",
 }
 
-// RegistryError tells what could not be looked at from what was seen and is no good.
+// RegistryError returns the problem for an error of a registry. It distinguishes what could
+// not be looked up from what was found and is invalid.
 func RegistryError(subject string, err error) error {
 	p := &fault.Problem{Exit: fault.ExitUndecided, Subject: subject, Code: "could-not-look", Err: err}
 	u := new(oci.RegistryError)

@@ -81,10 +81,10 @@ func tellLog(env cli.Environment, verb string, tree *logbackup.Tree, s logbackup
 type Restore struct {
 	Config  string   // directory or configuration file of the instance; empty: the one that the log is in
 	Seen    []string // files with, and sizes of, what was seen last
-	MayFork bool     // go on where nobody knows what was seen last
+	MayFork bool     // go on if the last seen size is unknown
 }
 
-// Run puts backup into dir, unless somebody has seen more of the log.
+// Run puts backup into dir, unless the log was seen with more entries.
 func (f Restore) Run(ctx context.Context, env cli.Environment, backup, dir string) error {
 	r := &ownlog.Restoration{Config: f.Config, Given: f.Seen, MayFork: f.MayFork, Say: env.Say, Progress: env.Progress("restored", "entries")}
 	tree, s, err := r.Run(ctx, backup, dir)

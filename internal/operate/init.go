@@ -127,8 +127,8 @@ func sameDir(a, b string) bool {
 	return err == nil && os.SameFile(one, other)
 }
 
-// sayLeft names what runs that were killed have left beside dir, where it could not be
-// removed: whether one is still running nobody knows.
+// sayLeft names the directories that killed runs have left beside dir and that could not be
+// removed: it is unknown whether one is still in use.
 func sayLeft(env cli.Environment, dir string) {
 	left, _ := filepath.Glob(filepath.Join(filepath.Dir(filepath.Clean(dir)), durable.TemporaryDirs))
 	for _, one := range left {

@@ -47,8 +47,8 @@ func (v *victim) signIn(t *testing.T, email, password string) answer {
 	return a
 }
 
-// Nobody learns from an answer which accounts there are: not by its text, and not
-// by when guessing is stopped.
+// TestUnknownAndWrongAreAlike checks that a response does not reveal whether an account
+// exists: neither by its text nor by when guessing is stopped.
 func TestUnknownAndWrongAreAlike(t *testing.T) {
 	t.Parallel()
 	v := newLogin(t)
@@ -118,7 +118,7 @@ func TestLoginRefuses(t *testing.T) {
 	}
 }
 
-// The page to sign in at sends nobody away from this machine.
+// TestAuthorizeRefuses checks that the login page redirects only to this machine.
 func TestAuthorizeRefuses(t *testing.T) {
 	t.Parallel()
 	v := newVictim(t)
@@ -157,7 +157,8 @@ func TestAuthorizeRefuses(t *testing.T) {
 	}
 }
 
-// Whoever asks for device codes without end keeps nobody from getting one.
+// TestDeviceCodesWithoutEnd checks that a client that requests device codes without end does
+// not keep others from getting one.
 func TestDeviceCodesWithoutEnd(t *testing.T) {
 	t.Parallel()
 	v := newVictim(t)

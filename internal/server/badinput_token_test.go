@@ -164,8 +164,8 @@ func TestCARefusesForgedTokens(t *testing.T) {
 	v.checkCertificates(t, 0)
 }
 
-// tokenWithKey is a token that is signed by a key of its header: what jwk says
-// there is nobody's word.
+// tokenWithKey returns a token that is signed by the key in its own header, which proves
+// nothing.
 func (v *victim) tokenWithKey(t testing.TB, key *ecdsa.PrivateKey) string {
 	t.Helper()
 	raw := testkit.Must(key.PublicKey.Bytes())(t)

@@ -23,7 +23,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 )
 
-// behind asks as a proxy does for somebody at an address.
+// behind sends requests as a proxy does for a client at an address.
 type behind string
 
 func (b behind) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -78,7 +78,7 @@ func TestLimitsByIdentity(t *testing.T) {
 	}
 }
 
-// postFrom posts as somebody at an address, and returns the status.
+// postFrom posts as a client at an address, and returns the status.
 func postFrom(t *testing.T, url, address string, body []byte) int {
 	t.Helper()
 	h := &http.Client{Transport: behind(address), Timeout: 10 * time.Second}
@@ -90,8 +90,8 @@ func postFrom(t *testing.T, url, address string, body []byte) int {
 	return resp.StatusCode
 }
 
-// What anybody can send is counted by address, which is what a trusted proxy says. With
-// none, an address on loopback is everybody's.
+// TestLimitsByAddress checks that requests without identity are counted by the address that a
+// trusted proxy reports. Without a trusted proxy, clients on loopback are not limited.
 func TestLimitsByAddress(t *testing.T) {
 	t.Parallel()
 	few := config.Rate{Burst: 2, PerMinute: 1}

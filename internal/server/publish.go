@@ -90,7 +90,7 @@ func mountHome(p *parts, services []mount) mount {
 	return mount{Name: "home", Patterns: []string{"GET /{$}"}, Handler: (&publisher{p.Config, p.logger}).serveHome(links)}
 }
 
-// serveHome answers GET / with HTML for browsers, and text for everybody else.
+// serveHome answers GET / with HTML for browsers, and text for other clients.
 func (p *publisher) serveHome(links []link) http.Handler {
 	pages := webpage.New(pageFiles, "pages/*.html")
 	text := template.Must(template.ParseFS(pageFiles, "pages/home.txt"))

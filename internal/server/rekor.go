@@ -110,8 +110,8 @@ func entryLimits(p *parts) rekorlog.Limits {
 	}
 }
 
-// identify knows the certificates that authority has issued by its signature: anybody
-// can write down an identity.
+// identify returns a function that reports the identity of a certificate if authority has
+// signed it. Without that check, anyone could claim an identity.
 func identify(authority *x509.Certificate) func([]byte) (string, bool) {
 	return func(der []byte) (string, bool) {
 		cert, err := x509.ParseCertificate(der)

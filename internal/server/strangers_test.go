@@ -142,8 +142,8 @@ func TestUnfinishedUploads(t *testing.T) {
 	}
 }
 
-// Whoever sends the beginning of a large upload and no more keeps nobody from sending
-// another.
+// TestStalledLargeUploads checks that clients that stop in the middle of large uploads do not
+// keep others from uploading.
 func TestStalledLargeUploads(t *testing.T) {
 	t.Parallel()
 	i := tight(t, config.Limits{})
@@ -158,7 +158,8 @@ func TestStalledLargeUploads(t *testing.T) {
 	checkServed(t, i)
 }
 
-// More connections than there may be are those of whoever has most, and does nothing.
+// TestIdleConnections checks that excess connections are closed at the client that has most
+// and sends nothing.
 func TestIdleConnections(t *testing.T) {
 	t.Parallel()
 	i := tight(t, config.Limits{Requests: 1, Connections: 70})

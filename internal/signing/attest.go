@@ -136,7 +136,7 @@ func (s *session) seal(ctx context.Context, what statement) ([]byte, []*verify.R
 	return raw, results, nil
 }
 
-// leave leaves a bundle where whoever verifies the subject looks for it.
+// leave stores a bundle where verifiers of the subject look for it.
 func (s *session) leave(ctx context.Context, one subject, raw []byte, predicateType string, r *verify.Result) error {
 	if one.image == nil {
 		out := s.left(one)

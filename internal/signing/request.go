@@ -23,7 +23,7 @@ import (
 // compatCosign2 is the value of Compat for cosign 1 and 2.
 const compatCosign2 = "cosign2"
 
-// A Request says what bundles are made with and where they go. It is used once.
+// A Request holds the settings for making bundles and storing them. It is used once.
 type Request struct {
 	Trust          trusting.Selection
 	Login          Login         // of who signs, without Key
@@ -31,7 +31,7 @@ type Request struct {
 	PassphraseFile string        // with the passphrase of Key; empty: ask for it
 	Bundle         string        // file for the bundle; empty: beside the file that is signed
 	Add            bool          // add to the bundles that are there
-	Replace        bool          // replace a bundle of somebody else
+	Replace        bool          // replace a bundle by another signer
 	Resume         bool          // skip files that have a bundle by the same signer that verifies
 	Compat         string        // cosign2: also leave on images what cosign 1 and 2 read
 	Registry       images.Reach  // also says whether every platform of an image is signed

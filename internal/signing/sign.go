@@ -100,7 +100,7 @@ func (s *session) signer(ctx context.Context) (sign.Signer, verify.Requirements,
 	return signer, verify.Requirements{AnyIdentityUnsafe: true, WitnessPolicies: s.witness}, nil
 }
 
-// finish verifies our own bundle, as anybody would, and writes it at once.
+// finish verifies our own bundle, as any verifier would, and writes it at once.
 func (s *session) finish(ctx context.Context, b *bundle.Bundle, artifact verify.Artifact, policy verify.Requirements, file, out string) error {
 	raw, result, err := s.check(b, artifact, policy)
 	if err != nil {

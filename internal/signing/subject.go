@@ -157,7 +157,7 @@ func imageSubject(image oci.Image) intoto.Subject {
 	return intoto.Subject{Digest: map[string]string{"sha256": hex.EncodeToString(image.Sum())}}
 }
 
-// check verifies our own bundle, as anybody would.
+// check verifies our own bundle, as any verifier would.
 func (s *session) check(b *bundle.Bundle, artifact verify.Artifact, policy verify.Requirements) ([]byte, *verify.Result, error) {
 	raw, err := b.Marshal()
 	if err != nil {

@@ -96,8 +96,8 @@ func probe(dir string) error {
 	return os.Remove(f.Name())
 }
 
-// checkReplaced refuses to sign where the bundle would take the place of something that
-// can't be read, which may be somebody's signature.
+// checkReplaced refuses to sign if the bundle would replace a file that can't be read, which
+// may be another signer's signature.
 func (r *Request) checkReplaced(targets []string) error {
 	if r.Add || r.Replace {
 		return nil

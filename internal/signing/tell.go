@@ -18,7 +18,7 @@ import (
 // interop's TestManifests knows.
 const widelyRead = 1024
 
-// remark tells the user something that machines don't need.
+// remark prints text for people, which is omitted from JSON.
 func (r *Request) remark(format string, args ...any) {
 	if !r.env.JSON && !r.Quiet {
 		r.env.Say(format, args...)
@@ -40,7 +40,7 @@ func (r *Request) tell(name, bundle string, result *verify.Result) error {
 	return nil
 }
 
-// tellManifest tells people of all at once, machines of each.
+// tellManifest prints one result for people, and one for each artifact in JSON.
 func (r *Request) tellManifest(m *manifest, results []*verify.Result) error {
 	if r.env.JSON {
 		for i, one := range m.subjects {

@@ -33,7 +33,7 @@ const ClientID = "sigstore"
 // loginTimeout is how long a person has to log in.
 const loginTimeout = 5 * time.Minute
 
-// A Login says where an ID token comes from.
+// A Login selects the source of an ID token.
 type Login struct {
 	Given        string // file with a token, or the token itself; empty: the CI's own, then a login
 	Issuer       string // OpenID issuer to log in at; empty: the instance's
@@ -155,7 +155,7 @@ func bareToken(file, text string) (string, error) {
 	return strings.Trim(text, "\"'"), nil
 }
 
-// login asks somebody to log in, or logs in with a password.
+// login asks the user to log in, or logs in with a password.
 func (l Login) login(ctx context.Context, env cli.Environment, issuer string, roots *x509.CertPool) (string, error) {
 	if issuer = cmp.Or(l.Issuer, issuer); issuer == "" {
 		return "", &fault.Problem{Exit: fault.ExitUndecided, Code: "no-service", Err: errors.New("the signing config names no OpenID issuer to log in at"), Remedy: "login"}

@@ -47,10 +47,10 @@ type Trial struct {
 	env cli.Environment
 
 	instance *instance.Instance
-	listener net.Listener // at the instance's address, from the start: nobody else gets it
+	listener net.Listener // at the instance's address, from the start, so that no other program takes it
 }
 
-// Run tells the story.
+// Run starts the instance and runs each step of the trial.
 func (t *Trial) Run(ctx context.Context, env cli.Environment) error {
 	// Here the story is the data, so all of it goes to stdout.
 	if !env.JSON {
@@ -130,7 +130,7 @@ func (t *Trial) create() (err error) {
 	if err := t.furnish(made, t.listener.Addr().String()); err != nil {
 		return err
 	}
-	// Whoever finds ./hallmark-try finds all of it.
+	// Every file of the trial is below ./hallmark-try.
 	if err := os.Rename(made, dir); err != nil {
 		return err
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/hallmark-sign/hallmark/policy/cel"
 )
 
-// An Acceptance says who must have signed: by a policy file, by a key, or by an identity and
-// its issuer.
+// An Acceptance describes who must have signed: by a policy file, by a key, or by an identity
+// and its issuer.
 type Acceptance struct {
 	Policy   string // file
 	Identity string // email or URI in the certificate

@@ -23,7 +23,7 @@ type Proposal struct {
 	Keys     []string // files with public keys of bundles that were made with a key
 }
 
-// Run verifies the bundles that args name, whoever signed them, and prints the policy.
+// Run verifies the bundles that args name, by any signer, and prints the policy.
 func (f Proposal) Run(ctx context.Context, env cli.Environment, args []string) error {
 	path, facts, err := f.Trust.Facts(env)
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
-// A Verification says what is verified, with which bundles, and by which policy.
+// A Verification holds the settings of a verification: bundles and policy.
 type Verification struct {
 	Trust    trusting.Selection
 	Accept   Acceptance
