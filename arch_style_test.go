@@ -5,31 +5,95 @@ package hallmark_test
 import (
 	"bytes"
 	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 )
 
-// TestFunctionComments refuses comments such as "X is", "X gives" or "X says": a function
-// returns, reports, reads, writes.
-func TestFunctionComments(t *testing.T) {
+// TestComments checks the beginning of comments: functions return, report, read or write, a
+// type "is" or "holds". It refuses "X is", "X gives" and "X knows" of a function, and "X are",
+// "X gives" and "X tells" of a type.
+func TestComments(t *testing.T) {
 	for _, u := range units(t) {
 		fset, files := u.source(t)
 		for _, f := range files {
 			for _, d := range f.Decls {
-				if fn, ok := d.(*ast.FuncDecl); ok && !isPlain(fn) {
-					t.Errorf("%s: %s: begin the comment with a verb: returns, reports, reads, writes", fset.Position(fn.Pos()), fn.Name.Name)
+				switch d := d.(type) {
+				case *ast.FuncDecl:
+					if slices.Contains([]string{"is", "are", "gives", "says", "has", "tells", "knows"}, verb(d.Name.Name, d.Doc)) {
+						t.Errorf("%s: %s: begin the comment with a verb: returns, reports, reads, writes", fset.Position(d.Pos()), d.Name.Name)
+					}
+				case *ast.GenDecl:
+					for _, wrong := range wrongTypes(d) {
+						t.Errorf("%s: %s: begin the comment with \"A %[2]s is\" or \"%[2]s holds\"", fset.Position(wrong.Pos()), wrong.Name.Name)
+					}
 				}
 			}
 		}
 	}
 }
 
-func isPlain(fn *ast.FuncDecl) bool {
-	words := strings.Fields(fn.Doc.Text())
-	return len(words) < 2 || words[0] != fn.Name.Name || !slices.Contains([]string{"is", "are", "gives", "says", "has"}, words[1])
+// wrongTypes returns the types in d whose comments don't begin as a type's comment should.
+func wrongTypes(d *ast.GenDecl) (wrong []*ast.TypeSpec) {
+	for _, spec := range d.Specs {
+		typ, ok := spec.(*ast.TypeSpec)
+		if !ok {
+			continue
+		}
+		doc := typ.Doc
+		if doc == nil && !d.Lparen.IsValid() {
+			doc = d.Doc
+		}
+		if doc == nil {
+			continue
+		}
+		if v := verb(typ.Name.Name, doc); v == "" || slices.Contains([]string{"are", "gives", "says", "tells"}, v) {
+			wrong = append(wrong, typ)
+		}
+	}
+	return wrong
+}
+
+// verb returns the word after the name that a comment begins with, or "" if it does not begin
+// with the name. An article may come first.
+func verb(name string, doc *ast.CommentGroup) string {
+	words := strings.Fields(doc.Text())
+	if len(words) > 0 && (words[0] == "A" || words[0] == "An") {
+		words = words[1:]
+	}
+	if len(words) < 2 || words[0] != name {
+		return ""
+	}
+	return words[1]
+}
+
+// dialect matches words that leave out who acts, or that few readers know.
+var dialect = regexp.MustCompile(`(?i)\b(whoever|whomever|nobody|somebody|anybody|everybody|seldom|in vain)\b`)
+
+// TestDialect refuses words in comments, of tests too, that leave out who acts: name the
+// client, the operator, the registry.
+func TestDialect(t *testing.T) {
+	for _, u := range units(t) {
+		for _, name := range slices.Concat(u.GoFiles, u.IgnoredGoFiles, u.TestGoFiles, u.XTestGoFiles) {
+			fset := token.NewFileSet()
+			f, err := parser.ParseFile(fset, filepath.Join(u.Dir, name), nil, parser.ParseComments)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, group := range f.Comments {
+				for _, c := range group.List {
+					if word := dialect.FindString(c.Text); word != "" {
+						t.Errorf("%s: say who instead of %q", fset.Position(c.Pos()), word)
+					}
+				}
+			}
+		}
+	}
 }
 
 // TestLicense checks that each Go file names its license in its first line.
