@@ -12,7 +12,7 @@ import (
 	"github.com/hallmark-sign/hallmark/trust"
 )
 
-// sayReplaced tells what replacing pinned by m does to signatures that verify now. Keys are
+// sayReplaced prints what replacing pinned by m does to signatures that verify now. Keys are
 // public, so containing the pinned ones proves nothing about who made m: the fingerprint does.
 func (f Addition) sayReplaced(env cli.Environment, pinned, m *trust.Material) {
 	if !contains(m.Root, pinned.Root) {
