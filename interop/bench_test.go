@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// benchKinds are the kinds of bundle whose verification is measured.
+// benchKinds returns the kinds of bundles whose verification is measured.
 func benchKinds(t testing.TB) []seed {
 	kinds := map[string]string{
 		"happy-path-v0.1":                     "v0.1-rekor1-set",

@@ -15,9 +15,9 @@ import (
 	"github.com/hallmark-sign/hallmark/hallmarktest"
 )
 
-// client is a Sigstore client, ours or another's, driven by files. Its methods
-// return what the client said when it refused; a client that breaks down in
-// another way looks the same, so every refusal is tested beside an acceptance.
+// A client is a Sigstore client, hallmark or another, driven by files. Its methods return the
+// client's message as an error when it refuses. Other failures of a client look the same, so
+// every test of a refusal also tests an acceptance.
 type client struct {
 	name string
 
@@ -35,7 +35,7 @@ type client struct {
 	readsSubjects bool
 }
 
-// request is one act of signing or verifying, all of it in files.
+// A request is the input of signing or verifying, in files.
 type request struct {
 	instance      *hallmarktest.Instance
 	url           string // of the instance
@@ -83,7 +83,7 @@ func run(t *testing.T, name string, args ...string) error {
 	return runAt(t, t.TempDir(), name, args...)
 }
 
-// runAt is run with a home that has something in it.
+// runAt runs a command like run, in an existing home directory.
 func runAt(t *testing.T, home, name string, args ...string) error {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), name, args...)

@@ -25,16 +25,16 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// certified is a certificate that hallmark issued, with what the trusted root
-// says of its issuer and its log, as certificate-transparency-go reads it.
+// A certified is a certificate that hallmark issued, with the issuer and the log of the trusted
+// root, as certificate-transparency-go reads them.
 type certified struct {
 	chain  []*x509.Certificate // leaf, issuer
 	sct    *ct.SignedCertificateTimestamp
 	logKey crypto.PublicKey
 }
 
-// TestCertificateTransparency: the SCT in a certificate is the log's, and the
-// log holds, at the index that the SCT names, the precertificate it promised.
+// TestCertificateTransparency checks that the SCT in a certificate is by the log, and that the
+// log has the precertificate at the index in the SCT.
 func TestCertificateTransparency(t *testing.T) {
 	r := newRequest(t)
 	for range 3 {
@@ -144,7 +144,7 @@ func openTreeHead(raw []byte, c certified) (tlog.Tree, error) {
 	return tlog.Tree{}, errors.New("no RFC6962NoteSignature by the log's key")
 }
 
-// precertificate is what a data tile holds after an entry's TimestampedEntry.
+// A precertificate is the part of a data tile after an entry's TimestampedEntry.
 type precertificate struct {
 	DER         []byte `tls:"minlen:1,maxlen:16777215"`
 	IssuerChain []byte `tls:"minlen:0,maxlen:65535"` // SHA-256 of each issuer

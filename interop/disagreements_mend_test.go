@@ -15,9 +15,9 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 )
 
-// mended is the mutant without what hallmark is known to pass over and
-// sigstore-go to refuse, as far as that is not signed: so that one oddity does
-// not hide another, sigstore-go has to accept what is left.
+// mended returns the mutant without the unsigned parts that hallmark is known to ignore and
+// sigstore-go to refuse. sigstore-go must accept it, so that one such part does not hide
+// another disagreement.
 func (d disagreement) mended() []byte {
 	pb := d.bundle()
 	material := pb.GetVerificationMaterial()
@@ -78,7 +78,7 @@ func (e logged) mend() {
 	}
 }
 
-// originalDigest is the message digest that the artifact has by SHA-256.
+// originalDigest returns the artifact's message digest, with SHA-256.
 func (d disagreement) originalDigest() *commonpb.HashOutput {
 	sum := sha256.Sum256(d.of.artifact)
 	return &commonpb.HashOutput{Algorithm: commonpb.HashAlgorithm_SHA2_256, Digest: sum[:]}
@@ -96,10 +96,10 @@ func (d disagreement) mendTokens(pb *bundlepb.Bundle) {
 	}
 }
 
-// key is what sigstore-go knows an entry by.
+// key returns the value by which sigstore-go identifies an entry.
 func (e logged) key() string { return fmt.Sprintf("%x %d", e.GetLogId().GetKeyId(), e.GetLogIndex()) }
 
-// hinted says whether a signature line has the hint of the entry's log: the
+// hinted reports whether a signature line has the hint of the entry's log: the
 // first bytes of its ID (C2SP signed-note; of ECDSA keys, as all are here).
 func (e logged) hinted(line string) bool {
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(line[strings.LastIndex(line, " ")+1:]))

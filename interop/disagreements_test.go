@@ -16,8 +16,8 @@ import (
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
-// disagreement is a mutant that one judge accepts and the other refuses, or that
-// both accept as the proof of different things.
+// A disagreement is a mutant that one judge accepts and the other refuses, or that both accept
+// with different results.
 type disagreement struct {
 	mutant
 	ours, theirs          error
@@ -28,12 +28,12 @@ func (d disagreement) disagree() bool {
 	return (d.ours == nil) != (d.theirs == nil) || isPanic(d.theirs) || d.differ()
 }
 
-// differ says whether both accept, but not the same.
+// differ reports whether both accept, but not the same.
 func (d disagreement) differ() bool {
 	return d.ours == nil && d.theirs == nil && d.oursMeans.String() != d.theirsMean.String()
 }
 
-// fewerTimes says whether that is all the difference: some of hallmark's times
+// fewerTimes reports whether that is all the difference: some of hallmark's times
 // are not among sigstore-go's.
 func (d disagreement) fewerTimes() bool {
 	missing := func(t string) bool { return !slices.Contains(d.oursMeans.when, t) }
@@ -55,16 +55,15 @@ func verdict(err error, m meaning) string {
 	return strings.ReplaceAll(err.Error(), "\u00a0", " ")
 }
 
-// explanation is a row of docs/disagreements.md: a kind of mutant about which
-// the two are known to disagree, and why.
+// An explanation is a row of docs/disagreements.md: a kind of mutant about which the judges are
+// known to disagree, and the reason.
 type explanation struct {
 	id    string
 	holds func(d disagreement) bool
 }
 
-// unsigned are the explanations of what hallmark passes over and sigstore-go
-// refuses, where nobody has signed it: sigstore-go must accept the bundle once
-// it is mended.
+// unsigned lists the explanations of unsigned parts that hallmark ignores and sigstore-go
+// refuses. sigstore-go must accept the bundle once the part is corrected.
 var unsigned = []string{
 	"message-digest-absent", "message-digest-hash", "envelope-key-hint", "integrated-time-unsigned", "entry-twice", "unknown-log-accepted",
 	"v01-proof-without-checkpoint", "v2-promise", "checkpoint-other-signers", "token-certificate",
@@ -83,8 +82,8 @@ func (d disagreement) explainBut(those []string) (string, bool) {
 	return "", false
 }
 
-// code is what hallmark refuses with; "" where it accepts or does not get as
-// far as verifying.
+// code returns the code of hallmark's refusal, or "" if it accepts the mutant or does not
+// verify it.
 func (d disagreement) code() verify.Code {
 	var refusal *verify.Error
 	if errors.As(d.ours, &refusal) {
@@ -101,7 +100,7 @@ func (d disagreement) refusesAs(codes ...verify.Code) bool {
 // acceptsBut: hallmark accepts, and sigstore-go refuses with this.
 func (d disagreement) acceptsBut(says string) bool { return d.ours == nil && d.theirsSays(says) }
 
-// disagreements is the table; each id is a row of docs/disagreements.md.
+// disagreements lists all explanations. Each id is a row of docs/disagreements.md.
 var disagreements = slices.Concat(formDisagreements, logDisagreements, certificateDisagreements, timeDisagreements, statementDisagreements, lastDisagreements)
 
 var formDisagreements = []explanation{
@@ -263,7 +262,7 @@ var certificateDisagreements = []explanation{
 	}},
 }
 
-// lastDisagreements are wide, and so come after all the others.
+// lastDisagreements match many mutants, so they are tried last.
 var lastDisagreements = []explanation{
 	// Whatever sigstore-go says of them: without them it must accept.
 	{"unknown-log-accepted", func(d disagreement) bool {
@@ -295,7 +294,7 @@ var timeDisagreements = []explanation{
 	{"timestamps-of-one-authority", func(d disagreement) bool { return d.fewerTimes() && len(d.timestamps()) > 1 }},
 }
 
-// oneToken says whether hallmark refuses the only timestamp, the only source
+// oneToken reports whether hallmark refuses the only timestamp, the only source
 // of time, for being odd.
 func (d disagreement) oneToken(odd func([]byte) bool) bool {
 	return d.refusesAs(verify.TimestampInvalid, verify.TimestampUntrusted) && d.sources() == 1 && slices.ContainsFunc(d.timestamps(), odd)
@@ -330,7 +329,7 @@ var statementDisagreements = []explanation{
 
 const disagreementsDoc = "../docs/disagreements.md"
 
-// TestDisagreementsAreDocumented holds the table and the page to each other.
+// TestDisagreementsAreDocumented checks that the table and the page have the same rows.
 func TestDisagreementsAreDocumented(t *testing.T) {
 	var rows []string
 	for line := range strings.Lines(string(read(t, disagreementsDoc))) {

@@ -36,8 +36,8 @@ import (
 // What explanations look at: the mutant itself, taken apart without the help of
 // either judge.
 
-// bundle is the mutant's message, as protobuf's decoder has it; empty where it
-// has none.
+// bundle returns the mutant's message from protobuf's decoder, or an empty one if it can't be
+// decoded.
 func (d disagreement) bundle() *bundlepb.Bundle {
 	var pb bundlepb.Bundle
 	if protojson.Unmarshal(d.raw, &pb) != nil {
@@ -54,7 +54,7 @@ func (d disagreement) entries() []logged {
 	return all
 }
 
-// anyEntry says whether something holds of one of the entries.
+// anyEntry reports whether something holds of one of the entries.
 func (d disagreement) anyEntry(holds func(logged) bool) bool {
 	return slices.ContainsFunc(d.entries(), holds)
 }
@@ -67,7 +67,7 @@ func (d disagreement) timestamps() [][]byte {
 	return all
 }
 
-// certificates are the leaf and what is above it, as DER.
+// certificates returns the leaf and the certificates above it, in DER.
 func (d disagreement) certificates() [][]byte {
 	m := d.bundle().GetVerificationMaterial()
 	if m.GetCertificate() != nil {
@@ -80,7 +80,7 @@ func (d disagreement) certificates() [][]byte {
 	return all
 }
 
-// leaf is nil where there is none that can be parsed.
+// leaf returns the leaf certificate, or nil if it is missing or can't be parsed.
 func (d disagreement) leaf() *x509.Certificate {
 	if certs := d.certificates(); len(certs) > 0 {
 		if cert, err := x509.ParseCertificate(certs[0]); err == nil {
@@ -98,7 +98,7 @@ func (d disagreement) signature() []byte {
 	return pb.GetMessageSignature().GetSignature()
 }
 
-// sources is how many there are that might say when the signature was made.
+// sources returns the number of possible sources of the signature's time.
 func (d disagreement) sources() int {
 	n := len(d.timestamps())
 	for _, e := range d.entries() {
@@ -109,10 +109,10 @@ func (d disagreement) sources() int {
 	return n
 }
 
-// logged is a log entry of the mutant.
+// A logged is a log entry of the mutant.
 type logged struct{ *rekorpb.TransparencyLogEntry }
 
-// head is what the body says that it is.
+// head returns the kind and version in the body.
 func (e logged) head() (kind, version string) {
 	tree, err := parseNode(e.GetCanonicalizedBody())
 	if err != nil || tree.kind != 'o' {
@@ -129,14 +129,13 @@ func (e logged) head() (kind, version string) {
 	return kind, version
 }
 
-// v2 says whether the body is of Rekor v2, as sigstore-go tells them apart.
+// v2 reports whether the body is of Rekor v2, as sigstore-go tells them apart.
 func (e logged) v2() bool {
 	return bytes.Contains(e.GetCanonicalizedBody(), []byte("hashedRekordV002")) || bytes.Contains(e.GetCanonicalizedBody(), []byte("hashed_rekord_v002"))
 }
 
-// rebuilt is the Rekor v2 body that the bundle itself makes of its signature,
-// certificate or key and digest: sigstore-go looks for it in the tree, in
-// place of the body that the bundle has.
+// rebuilt returns the Rekor v2 body for the bundle's signature, certificate or key, and digest.
+// sigstore-go looks for it in the tree instead of the body in the bundle.
 func (d disagreement) rebuilt() []byte {
 	verifier := rekor.Verifier{KeyDetails: sigalg.ECDSAP256SHA256}
 	if d.of.key != nil {
@@ -169,7 +168,7 @@ func (e logged) note() (lines []string, signatures []string, ok bool) {
 	return strings.Split(text, "\n"), strings.Split(strings.TrimSuffix(rest, "\n"), "\n"), found
 }
 
-// malformedNote says whether x/mod's reader of signed notes refuses the form.
+// malformedNote reports whether x/mod's reader of signed notes refuses the form.
 func (e logged) malformedNote() bool {
 	_, err := note.Open([]byte(e.GetInclusionProof().GetCheckpoint().GetEnvelope()), note.VerifierList())
 	_, unverified := err.(*note.UnverifiedNoteError)
@@ -178,17 +177,17 @@ func (e logged) malformedNote() bool {
 
 var treeSuffix = regexp.MustCompile(`.* - [0-9]+$`)
 
-// withTree says whether the checkpoint's origin ends in a number, as Rekor v1's do.
+// withTree reports whether the checkpoint's origin ends in a number, as Rekor v1's do.
 func (e logged) withTree() bool {
 	lines, _, _ := e.note()
 	return treeSuffix.MatchString(lines[0])
 }
 
-// asV2 says whether sigstore-go verifies the entry in the way of Rekor v2: where
+// asV2 reports whether sigstore-go verifies the entry in the way of Rekor v2: where
 // the checkpoint's origin has no tree, whatever the body is.
 func (e logged) asV2() bool { return e.v2() || !e.withTree() }
 
-// contradicts says whether what the proof says of the tree is not what the
+// contradicts reports whether what the proof says of the tree is not what the
 // checkpoint says, or the two indexes of Rekor v2 differ.
 func (e logged) contradicts() bool {
 	lines, _, _ := e.note()
@@ -197,14 +196,14 @@ func (e logged) contradicts() bool {
 		lines[1] != strconv.FormatInt(proof.GetTreeSize(), 10) || lines[2] != base64.StdEncoding.EncodeToString(proof.GetRootHash())
 }
 
-// otherSigners says whether a signature line is of another name or key than
+// otherSigners reports whether a signature line is of another name or key than
 // the first one's log, or repeats one.
 func (e logged) otherSigners() bool {
 	_, signatures, _ := e.note()
 	return len(signatures) > 1
 }
 
-// forms are the bodies of Rekor v1, as its own code writes them.
+// forms lists the bodies of Rekor v1, as its own code writes them.
 var forms = map[string]string{
 	"hashedrekord": `{"apiVersion":"","kind":"","spec":{"data":{"hash":{"algorithm":"","value":""}},"signature":{"content":"","publicKey":{"content":""}}}}`,
 	"dsse": `{"apiVersion":"","kind":"","spec":{"envelopeHash":{"algorithm":"","value":""},"payloadHash":{"algorithm":"","value":""},` +
@@ -213,7 +212,7 @@ var forms = map[string]string{
 		`"hash":{"algorithm":"","value":""},"payloadHash":{"algorithm":"","value":""}}}}`,
 }
 
-// oddBody says whether a body of Rekor v1 is not of its form: doubled, unknown
+// oddBody reports whether a body of Rekor v1 is not of its form: doubled, unknown
 // or missing members, other types, names in other case, more after it.
 func (e logged) oddBody() bool {
 	tree, err := parseNode(e.GetCanonicalizedBody())
@@ -225,7 +224,7 @@ func (e logged) oddBody() bool {
 	return err != nil || !tree.fits(form) || slices.ContainsFunc(tree.places(""), oddValue)
 }
 
-// oddValue says whether a hash has no known algorithm or is no hex of its
+// oddValue reports whether a hash has no known algorithm or is no hex of its
 // length, or a key is not one block of PEM.
 func oddValue(p place) bool {
 	n := p.node()
@@ -246,7 +245,7 @@ func oddValue(p place) bool {
 	return false
 }
 
-// fits says whether all that is in n is in form, once and of the same type, and
+// fits reports whether all that is in n is in form, once and of the same type, and
 // the other way round; some members an envelope need not have.
 func (n *node) fits(form *node) bool {
 	if n.kind != form.kind {
@@ -271,7 +270,7 @@ func (n *node) fits(form *node) bool {
 	return true
 }
 
-// strictBase64 is nil for what is not the one spelling of some bytes.
+// strictBase64 decodes canonical base64, and returns nil for anything else.
 func strictBase64(s string) []byte {
 	raw, err := base64.StdEncoding.DecodeString(s)
 	if err != nil || base64.StdEncoding.EncodeToString(raw) != s {
@@ -280,7 +279,7 @@ func strictBase64(s string) []byte {
 	return raw
 }
 
-// signatures is how many the body has.
+// signatures returns the number of signatures in the body.
 func (e logged) signatures() (found int) {
 	tree, err := parseNode(e.GetCanonicalizedBody())
 	if err != nil {
@@ -294,7 +293,7 @@ func (e logged) signatures() (found int) {
 	return found
 }
 
-// isDER says whether every length is as short as it can be and definite, and
+// isDER reports whether every length is as short as it can be and definite, and
 // every constructed element made of whole ones.
 func isDER(raw []byte) bool {
 	all, ok := parseTLV(raw, 0)
@@ -324,7 +323,7 @@ func signedData(all []*tlv) []*tlv {
 	return e.items
 }
 
-// oddToken says whether an element is missing or too many in a response that
+// oddToken reports whether an element is missing or too many in a response that
 // RFC 3161 §2.4.2 and RFC 5652 §5.1 describe.
 func oddToken(raw []byte) bool {
 	all, _ := parseTLV(raw, 0)
@@ -344,14 +343,14 @@ func oddToken(raw []byte) bool {
 		signers.tag != 0x31 || len(signers.items) != 1
 }
 
-// sha2 says whether the element is the algorithm 2.16.840.1.101.3.4.2.last:
+// sha2 reports whether the element is the algorithm 2.16.840.1.101.3.4.2.last:
 // SHA-256, -384 and -512 are 1, 2 and 3.
 func (e *tlv) sha2(last byte) bool {
 	return len(e.items) > 0 && bytes.Equal(e.items[0].encode(), []byte{6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, last}) &&
 		(len(e.items) == 1 || len(e.items) == 2 && bytes.Equal(e.items[1].encode(), []byte{5, 0}))
 }
 
-// signer is the token's SignerInfo; nil where it is not to be found.
+// signer returns the token's SignerInfo, or nil if it is not found.
 func signer(raw []byte) []*tlv {
 	if parts := token(raw); len(parts) > 0 {
 		if infos := parts[len(parts)-1].items; len(infos) > 0 {
@@ -361,7 +360,7 @@ func signer(raw []byte) []*tlv {
 	return nil
 }
 
-// oddSigner says whether SignerInfo is not as RFC 5652 §5.3 has it: version 1,
+// oddSigner reports whether SignerInfo is not as RFC 5652 §5.3 has it: version 1,
 // issuer and serial number, two algorithms, attributes in the order of DER.
 func oddSigner(raw []byte) bool {
 	parts := signer(raw)
@@ -377,7 +376,7 @@ func oddSigner(raw []byte) bool {
 		len(algorithm) > 2 || len(algorithm) == 2 && algorithm[1].tag != 0x05
 }
 
-// otherAttributes says whether the token's signed attributes are not those that
+// otherAttributes reports whether the token's signed attributes are not those that
 // were signed, which is to say those of the bundle before it was changed.
 func (d disagreement) otherAttributes(raw []byte) bool {
 	parts, before := signer(raw), disagreement{mutant: mutant{raw: d.of.raw}}
@@ -387,7 +386,7 @@ func (d disagreement) otherAttributes(raw []byte) bool {
 	})
 }
 
-// sameButCertificates says whether a token of the bundle before it was changed
+// sameButCertificates reports whether a token of the bundle before it was changed
 // differs from this one in the certificates alone, which nobody has signed.
 func (d disagreement) sameButCertificates(raw []byte) bool {
 	parts, before := rest(raw), disagreement{mutant: mutant{raw: d.of.raw}}
@@ -396,12 +395,12 @@ func (d disagreement) sameButCertificates(raw []byte) bool {
 	})
 }
 
-// rest is SignedData without its certificates.
+// rest returns SignedData without its certificates.
 func rest(raw []byte) []byte {
 	return encodeTLV(slices.DeleteFunc(slices.Clone(token(raw)), func(e *tlv) bool { return e.tag == 0xa0 }))
 }
 
-// wrongPromise says whether no log of the trusted root has signed the entry's
+// wrongPromise reports whether no log of the trusted root has signed the entry's
 // promise as it stands.
 func (d disagreement) wrongPromise(e logged) bool {
 	promise := e.GetInclusionPromise().GetSignedEntryTimestamp()
@@ -415,8 +414,7 @@ func (d disagreement) wrongPromise(e logged) bool {
 	})
 }
 
-// fulcio are the values of the certificate's extensions under one arc of
-// Fulcio's.
+// fulcio returns the values of the certificate's extensions under one of Fulcio's arcs.
 func fulcio(cert *x509.Certificate, arc int) [][]byte {
 	var all [][]byte
 	for _, ext := range cert.Extensions {
@@ -427,7 +425,7 @@ func fulcio(cert *x509.Certificate, arc int) [][]byte {
 	return all
 }
 
-// oddExtensions says whether one of Fulcio's extensions is not what oid-info.md
+// oddExtensions reports whether one of Fulcio's extensions is not what oid-info.md
 // says: text without control characters; from .8 on one DER UTF8String.
 func oddExtensions(cert *x509.Certificate) bool {
 	for arc := 1; arc <= 24; arc++ {
@@ -452,7 +450,7 @@ func oddExtensions(cert *x509.Certificate) bool {
 	return false
 }
 
-// names is how many names the certificate's subject alternative name has.
+// names returns the number of names in the certificate's subject alternative name.
 func names(cert *x509.Certificate) int {
 	for _, ext := range cert.Extensions {
 		if ext.Id.Equal(oidSAN) {
@@ -465,7 +463,7 @@ func names(cert *x509.Certificate) int {
 	return 0
 }
 
-// statement is the payload as JSON; nil for what is none.
+// statement returns the payload as JSON, or nil if it is not JSON.
 func (d disagreement) statement() *node {
 	tree, err := parseNode(d.bundle().GetDsseEnvelope().GetPayload())
 	if err != nil || tree.kind != 'o' {
@@ -474,7 +472,7 @@ func (d disagreement) statement() *node {
 	return tree
 }
 
-// member is the value of a member.
+// member returns the value of a member.
 func (n *node) member(name string) string {
 	if p, ok := n.find(name); ok {
 		return p.node().text
@@ -482,7 +480,7 @@ func (n *node) member(name string) string {
 	return ""
 }
 
-// digests are all digests of the statement's subjects, by algorithm.
+// digests returns all digests of the statement's subjects, by algorithm.
 func (n *node) digests() (all []place) {
 	for _, p := range n.places("") {
 		if strings.HasPrefix(p.path, "subject[].digest.") {
@@ -492,13 +490,13 @@ func (n *node) digests() (all []place) {
 	return all
 }
 
-// isHex says whether s is lower-case hex of bytes.
+// isHex reports whether s is lower-case hex of bytes.
 func isHex(s string) bool {
 	raw, err := hex.DecodeString(s)
 	return err == nil && hex.EncodeToString(raw) == s
 }
 
-// unparsed is hallmark's refusal to take the bytes for a bundle.
+// unparsed reports whether hallmark failed to parse the bundle, with part in the message.
 func (d disagreement) unparsed(part string) bool {
 	return d.ours != nil && d.code() == "" && strings.Contains(d.ours.Error(), bundle.ErrMalformed.Error()) && strings.Contains(d.ours.Error(), part)
 }
@@ -525,7 +523,7 @@ func (n *node) count(path string) (found int) {
 	return found
 }
 
-// promises is how many timestamps of CT logs are in the leaf.
+// promises returns the number of SCTs in the leaf.
 func (d disagreement) promises() int {
 	all, err := sct.Embedded(d.leaf())
 	if err != nil {
@@ -534,7 +532,7 @@ func (d disagreement) promises() int {
 	return len(all)
 }
 
-// longSCT says whether bytes follow the signature inside an SCT's signature.
+// longSCT reports whether bytes follow the signature inside an SCT's signature.
 func (d disagreement) longSCT() bool {
 	all, err := sct.Embedded(d.leaf())
 	return err == nil && slices.ContainsFunc(all, func(s sct.SCT) bool {
@@ -548,13 +546,13 @@ func (d disagreement) emptyTimestamp() bool {
 	return slices.ContainsFunc(d.timestamps(), func(raw []byte) bool { return len(raw) == 0 })
 }
 
-// knownLog says whether the trusted root has the entry's log.
+// knownLog reports whether the trusted root has the entry's log.
 func (d disagreement) knownLog(e logged) bool {
 	root, err := trust.Parse(d.of.root)
 	return err == nil && slices.ContainsFunc(root.Logs, func(l trust.Log) bool { return bytes.Equal(l.ID, e.GetLogId().GetKeyId()) })
 }
 
-// byKeyForOtherUse says whether the token names a certificate of the trusted
+// byKeyForOtherUse reports whether the token names a certificate of the trusted
 // root whose key usage allows no signatures.
 func (d disagreement) byKeyForOtherUse(raw []byte) bool {
 	root, err := trust.Parse(d.of.root)
@@ -564,7 +562,7 @@ func (d disagreement) byKeyForOtherUse(raw []byte) bool {
 	})
 }
 
-// outside says whether the entry's time is one at which its log's key did not
+// outside reports whether the entry's time is one at which its log's key did not
 // count.
 func (d disagreement) outside(e logged) bool {
 	root, err := trust.Parse(d.of.root)

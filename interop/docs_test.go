@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// cosign2Binary is built by a module of its own, in minutes where nothing of it is in
-// the build cache: see TestDocumentedImages.
+// cosign2Binary is built by a separate module, which takes minutes with an empty build cache;
+// see TestDocumentedImages.
 var cosign2Binary = build("cosign2", "github.com/sigstore/cosign/v2/cmd/cosign", "cosign2")
 
 // documented returns the commands of a program in the blocks of a page, each on one line.

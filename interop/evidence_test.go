@@ -15,9 +15,8 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/bundle"
 )
 
-// TestEvidence: what other clients have signed is kept when it is posted as GitHub's
-// API has it, and what is given out is read by sigstore-go out of the answer, as gh
-// does it, and verified.
+// TestEvidence checks that the evidence store accepts bundles of other clients, posted in the
+// form of GitHub's API, and that sigstore-go verifies the bundles in its responses, like gh.
 func TestEvidence(t *testing.T) {
 	r := newRequest(t)
 	url := fmt.Sprintf("%s/api/v1/bundles/sha256:%x", r.url, sha256.Sum256(read(t, r.file)))

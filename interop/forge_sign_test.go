@@ -32,8 +32,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/timestamp"
 )
 
-// forgery is a bundle in the making. Twists change its fields before what they
-// say is signed.
+// A forgery is a bundle in the making. Twists change its fields before they are signed.
 type forgery struct {
 	*forge
 	r *rand.Rand
@@ -61,7 +60,7 @@ type forgery struct {
 	signature func([]byte) []byte // what is put for the signature before it is logged and stamped
 }
 
-// sctOrder is one promise of a CT log.
+// An sctOrder specifies an SCT.
 type sctOrder struct {
 	key        steady
 	at         time.Time
@@ -69,7 +68,7 @@ type sctOrder struct {
 	change     func(*sct.SCT)
 }
 
-// entryOrder is one log entry.
+// An entryOrder specifies a log entry.
 type entryOrder struct {
 	log        forgedLog
 	integrated time.Time
@@ -80,7 +79,7 @@ type entryOrder struct {
 	others     []note.Signer
 }
 
-// stampOrder is one timestamp.
+// A stampOrder specifies a timestamp.
 type stampOrder struct {
 	by    string
 	at    time.Time
@@ -89,7 +88,7 @@ type stampOrder struct {
 	hash  crypto.Hash
 }
 
-// newForgery is what is usual, of a kind that r chooses.
+// newForgery returns a usual bundle, of a kind that r chooses.
 func (f *forge) newForgery(r *rand.Rand) *forgery {
 	o := &forgery{
 		forge: f, r: r, mediaType: "application/vnd.dev.sigstore.bundle.v0.3+json", proof: true,
@@ -237,7 +236,7 @@ func (o *forgery) certify(key steady) []byte {
 	return o.issuer.sign(&template, key)
 }
 
-// precert is what a CT log signs of the certificate.
+// precert returns the part of the certificate that a CT log signs.
 func (o *forgery) precert(der []byte) sct.Precert {
 	certificate, _ := parseTLV(der, 0)
 	signed := certificate[0].items[0].encode()
@@ -248,7 +247,7 @@ func (o *forgery) precert(der []byte) sct.Precert {
 	return sct.Precert{IssuerKeyHash: sha256.Sum256(must(x509.MarshalPKIXPublicKey(o.issuer.key.Public()))), TBS: tbs}
 }
 
-// logged is the body of the entry.
+// logged returns the body of the entry.
 func (o *forgery) logged(h rekor.HashedRekord) []byte {
 	if !o.v1 {
 		return must(h.Body())
@@ -398,7 +397,7 @@ func (o *forgery) name() string {
 	return name
 }
 
-// seeds are usual bundles of every kind that the forge makes.
+// seeds returns usual bundles of every kind that the forge makes.
 func (f *forge) seeds() []seed {
 	var seeds []seed
 	known := map[string]bool{}

@@ -54,7 +54,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// issued is a certificate and its key.
+// An issued is a certificate and its key.
 type issued struct {
 	cert *x509.Certificate
 	key  crypto.Signer
@@ -68,7 +68,7 @@ func issue(template *x509.Certificate, key crypto.Signer, issuer *issued) issued
 	return issued{must(x509.ParseCertificate(issuer.sign(template, key))), key}
 }
 
-// sign gives the DER of a certificate, which need not be one that can be parsed.
+// sign returns a certificate in DER, which may be malformed.
 func (i issued) sign(template *x509.Certificate, key crypto.Signer) []byte {
 	return must(x509.CreateCertificate(nil, template, i.cert, key.Public(), i.key))
 }
@@ -81,15 +81,15 @@ func authorityTemplate(name string) *x509.Certificate {
 	}
 }
 
-// forgedLog is a transparency log that signs whatever it is told to.
+// A forgedLog is a transparency log that signs anything.
 type forgedLog struct {
 	origin string
 	key    steady
 	id     []byte
 }
 
-// stamper is a timestamp authority. hallmark's own signer stamps with a
-// certificate as it should be; the odd one takes its place afterwards.
+// A stamper is a timestamp authority. hallmark's signer makes the token with a valid
+// certificate, which the odd one replaces afterwards.
 type stamper struct {
 	signer *timestamp.Signer
 	usual  *x509.Certificate
@@ -97,8 +97,7 @@ type stamper struct {
 	key    steady
 }
 
-// forge is a small Sigstore with all its keys at hand. Everything about it is
-// derived of labels.
+// A forge is a small Sigstore instance with accessible keys. All of it is derived from labels.
 type forge struct {
 	root     issued
 	issuers  map[string]issued // the certificates below the root that issue, by what is odd about them
@@ -204,7 +203,7 @@ var (
 	oidSAN          = asn1.ObjectIdentifier{2, 5, 29, 17}
 )
 
-// usage is the extended key usage extension.
+// usage returns an extended key usage extension.
 func usage(critical bool, ids ...asn1.ObjectIdentifier) pkix.Extension {
 	return pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 37}, Critical: critical, Value: must(asn1.Marshal(ids))}
 }

@@ -21,13 +21,13 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sct"
 )
 
-// oddCertificate is a change to a certificate's template, by name.
+// An oddCertificate is a named change to a certificate's template.
 type oddCertificate struct {
 	name   string
 	change func(*x509.Certificate)
 }
 
-// oddIssuers are certificates between root and leaf.
+// oddIssuers returns changes of certificates between root and leaf.
 func oddIssuers() []oddCertificate {
 	return []oddCertificate{
 		{"plain", func(*x509.Certificate) {}},
@@ -55,7 +55,7 @@ func oddIssuers() []oddCertificate {
 	}
 }
 
-// oddStampers are the certificates of timestamp authorities.
+// oddStampers returns changes of certificates of timestamp authorities.
 func oddStampers() []oddCertificate {
 	return []oddCertificate{
 		{"plain", func(*x509.Certificate) {}},
@@ -76,7 +76,7 @@ func unknownCritical() pkix.Extension {
 	return pkix.Extension{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57264, 99, 1}, Critical: true, Value: []byte{5, 0}}
 }
 
-// twist is something odd that everybody signs.
+// A twist is an oddity that all authorities and logs sign.
 type twist struct {
 	name  string
 	apply func(*forgery)
@@ -108,7 +108,7 @@ func ip(b ...byte) asn1.RawValue {
 	return asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 7, Bytes: b}
 }
 
-// username is the otherName that Fulcio puts usernames into.
+// username returns the otherName in which Fulcio stores usernames.
 func username(s string) asn1.RawValue {
 	text := must(asn1.MarshalWithParams(s, "utf8"))
 	explicit := must(asn1.Marshal(asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 0, IsCompound: true, Bytes: text}))
@@ -272,10 +272,10 @@ func chainTwists() []twist {
 	return all
 }
 
-// old is a version that has chains.
+// old sets a version that has chains.
 func (o *forgery) old() { o.mediaType = "application/vnd.dev.sigstore.bundle+json;version=0.2" }
 
-// below has the leaf issued by an intermediate that only the bundle has.
+// below makes an intermediate that is only in the bundle issue the leaf.
 func (o *forgery) below(above issued) {
 	o.issuer = issue(authorityTemplate("below"), steadyKey("below"), &above)
 	o.chain = [][]byte{o.issuer.cert.Raw}
@@ -390,7 +390,7 @@ func upperHash(b []byte) []byte {
 	return slices.Concat(b[:at], bytes.ToUpper(b[at:at+64]), b[at+64:])
 }
 
-// elsewhere is the first entry in another log.
+// elsewhere returns the first entry, in another log.
 func (o *forgery) elsewhere(i int) entryOrder {
 	e := *o.entry()
 	e.head.Origin = strings.Replace(e.head.Origin, e.log.origin, o.logs[i].origin, 1)
@@ -543,7 +543,7 @@ func upperDigest(b []byte) []byte {
 	return slices.Concat(b[:at], bytes.ToUpper(b[at:at+64]), b[at+64:])
 }
 
-// otherHalf is the other signature that an ECDSA signature implies: r and n-s.
+// otherHalf returns the other valid signature that follows from an ECDSA signature: r and n-s.
 func otherHalf(signature []byte) []byte {
 	var v struct{ R, S *big.Int }
 	if _, err := asn1.Unmarshal(signature, &v); err != nil {

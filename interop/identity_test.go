@@ -31,8 +31,8 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/claims"
 )
 
-// TestCIServices lets Fulcio make the extensions of a certificate from the same tokens,
-// by its own configuration.
+// TestCIServices checks certificates' extensions against those that Fulcio makes from the same
+// tokens, with its own configuration.
 func TestCIServices(t *testing.T) {
 	fulcio := fulcioConfig(t)
 	raw, err := os.ReadFile("../internal/claims/testdata/tokens.json")

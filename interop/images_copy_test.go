@@ -49,8 +49,8 @@ func (i images) pushIndex(t *testing.T) []images {
 	return all
 }
 
-// signed has cosign sign the index and its platforms, hallmark one of them and the
-// index, and cosign another in its older form.
+// signed signs the index and its platforms with cosign, one of them and the index with
+// hallmark, and another one with cosign in its older form.
 func signed(t *testing.T, r request, i images) []images {
 	t.Helper()
 	all := i.pushIndex(t)
@@ -88,15 +88,15 @@ func between(t *testing.T, from, to images, args ...string) error {
 	return runAt(t, home, bin, append(args, from.args()...)...)
 }
 
-// at is the image as it is in another repository.
+// at returns the image in another repository.
 func (i images) at(to images, repo string) images {
 	_, digest, _ := strings.Cut(i.image, "@")
 	to.image = to.host + "/" + repo + "@" + digest
 	return to
 }
 
-// TestCopiedImages: what each client signs in one registry, both verify in another,
-// after it was copied, or saved and loaded; and hallmark takes it off again.
+// TestCopiedImages checks for each client that both clients verify its signatures in another
+// registry, after they were copied, or saved and loaded, and that hallmark removes them.
 func TestCopiedImages(t *testing.T) {
 	r := newRequest(t)
 	all := map[string]images{}
@@ -149,7 +149,7 @@ func verifiedThere(t *testing.T, r request, from, to images, signed []images, re
 	}
 }
 
-// readByOthers has another implementation read what was saved.
+// readByOthers reads a saved layout with another implementation.
 func readByOthers(t *testing.T, dir string, image images) {
 	t.Helper()
 	path, err := layout.FromPath(dir)
@@ -186,8 +186,8 @@ func readByOthers(t *testing.T, dir string, image images) {
 	}
 }
 
-// TestKilled: a copy or a save that is killed in the middle publishes nothing, and
-// is finished by the next.
+// TestKilled checks that a killed copy or save publishes nothing, and that the next one
+// completes it.
 func TestKilled(t *testing.T) {
 	bin, err := hallmarkBinary()
 	require(t, "hallmark", err)

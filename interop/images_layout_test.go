@@ -15,8 +15,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/registry"
 )
 
-// TestLayouts: what cosign saves hallmark loads with every signature, and cosign loads
-// what hallmark saves, and verifies it where it lies.
+// TestLayouts checks that hallmark loads layouts of cosign with every signature, and that cosign
+// loads layouts of hallmark and verifies them in place.
 func TestLayouts(t *testing.T) {
 	r := newRequest(t)
 	for name, start := range registries() {
@@ -75,7 +75,7 @@ func laxRegistry(t *testing.T, home string) images {
 	return images{host: strings.TrimPrefix(server.URL, "http://"), home: home}
 }
 
-// attached is how many attachments hallmark sees on the image.
+// attached returns the number of attachments that hallmark finds on the image.
 func (i images) attached(t *testing.T) int {
 	t.Helper()
 	bin, err := hallmarkBinary()

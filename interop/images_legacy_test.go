@@ -22,8 +22,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/simplesigning"
 )
 
-// TestLegacyImages: what cosign leaves on an image in its older form, with a key
-// and without a log, hallmark reads, and finds to be what it is.
+// TestLegacyImages checks that hallmark reads and verifies cosign's signatures on an image in
+// the older form, with a key and without a log.
 func TestLegacyImages(t *testing.T) {
 	r := newRequest(t)
 	for _, registry := range []string{"ociregistry, with referrers", "distribution v3"} {
@@ -99,8 +99,8 @@ func lookAt(t *testing.T, i images) ([]oci.Signature, oci.Image) {
 	return found, image
 }
 
-// TestCompat: what hallmark leaves for cosign 2, cosign reads in its older form, of a
-// login and of a key, and refuses as somebody else's.
+// TestCompat checks that cosign reads the older form that hallmark writes for cosign 2, of a
+// login and of a key, and refuses it for another signer.
 func TestCompat(t *testing.T) {
 	r := newRequest(t)
 	reads := []string{"--new-bundle-format=false", "--insecure-ignore-tlog", "--use-signed-timestamps", "--trusted-root", r.trustedRoot}

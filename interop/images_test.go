@@ -37,7 +37,7 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// images is a registry with an image in it, and what a client needs to reach it.
+// An images is a registry with an image, and the values that a client needs to reach it.
 type images struct {
 	host  string
 	roots string // file with its certificate authority; empty: plain HTTP
@@ -45,8 +45,8 @@ type images struct {
 	image string // HOST/REPO@DIGEST
 }
 
-// registries are the ones that images are kept in: with and without referrers API,
-// in this process and in one of its own, with and without TLS and passwords.
+// registries returns the registries that images are tested with: with and without the referrers
+// API, in this process and in a separate one, with and without TLS and passwords.
 func registries() map[string]func(t *testing.T) images {
 	return map[string]func(t *testing.T) images{
 		"ociregistry, with referrers": func(t *testing.T) images {
@@ -182,7 +182,8 @@ func (i images) push(t *testing.T) images {
 	return i
 }
 
-// remote is how go-containerregistry reaches the registry.
+// remote returns the reference and the options with which go-containerregistry reaches the
+// registry.
 func (i images) remote(t *testing.T, what string) (name.Tag, []remote.Option) {
 	t.Helper()
 	tag, err := name.NewTag(i.host + "/" + what)
@@ -200,7 +201,7 @@ func (i images) remote(t *testing.T, what string) (name.Tag, []remote.Option) {
 	return tag, options
 }
 
-// args are the flags that reach the registry: both clients have the same.
+// args returns the flags for reaching the registry, which both clients share.
 func (i images) args() []string {
 	if i.roots == "" {
 		return nil
@@ -254,8 +255,8 @@ func (i images) run(t *testing.T, binary func() (string, error), args ...string)
 	return runAt(t, i.home, bin, append(append(args, i.args()...), i.image)...)
 }
 
-// TestImages: what each client signs and attests in each registry, both verify, and
-// refuse as somebody else's.
+// TestImages checks for each client and registry that both clients verify its signatures and
+// attestations, and refuse them for another signer.
 func TestImages(t *testing.T) {
 	r := newRequest(t)
 	for registry, start := range registries() {
@@ -291,7 +292,8 @@ func everyImageClient(t *testing.T, what string, good bool, verify func(imageCli
 	}
 }
 
-// TestImagesUnseen: without credentials nobody learns whether an image is signed.
+// TestImagesUnseen checks that clients without credentials can't learn whether an image is
+// signed.
 func TestImagesUnseen(t *testing.T) {
 	r := newRequest(t)
 	i := dockerRegistry(t).push(t)

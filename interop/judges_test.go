@@ -33,9 +33,9 @@ type judge struct {
 	decide func(parsed any) (result any, err error)
 }
 
-// judgesOf gives both judges the same question: one log, one source of time (a
-// timestamp authority, or a log of Rekor v1), one CT log where there is a
-// certificate, the one identity and issuer, or the one key.
+// judgesOf returns both judges with the same requirements: one log, one source of time (a
+// timestamp authority, or a log of Rekor v1), one CT log if there is a certificate, and the
+// seed's identity and issuer, or its key.
 func judgesOf(t testing.TB, s seed) (hallmark, sigstoreGo judge) {
 	t.Helper()
 	return hallmarkJudge(t, s), sigstoreGoJudge(t, s)
@@ -119,7 +119,7 @@ func sigstoreGoQuestion(s seed) (*goverify.Verifier, []goverify.PolicyOption, er
 	return v, []goverify.PolicyOption{goverify.WithKey()}, err
 }
 
-// panicked is what a judge said that did not come back.
+// A panicked is the panic of a judge.
 type panicked struct {
 	value any
 	stack []byte
@@ -127,7 +127,7 @@ type panicked struct {
 
 func (p *panicked) Error() string { return fmt.Sprintf("panic: %v\n%s", p.value, p.stack) }
 
-// ask asks a judge and survives it.
+// ask returns the judge's result, and recovers from panics.
 func (j judge) ask(raw []byte) (result any, err error) {
 	defer func() {
 		if value := recover(); value != nil {
@@ -137,7 +137,7 @@ func (j judge) ask(raw []byte) (result any, err error) {
 	return j.verify(raw)
 }
 
-// meaning is what a judge that accepts says that is proved.
+// A meaning holds the facts that an accepting judge reports.
 type meaning struct {
 	who, what string // what: of attestations their type
 	when      []string

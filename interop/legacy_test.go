@@ -24,8 +24,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/sct"
 )
 
-// legacy is a signature of the public instance in files as cosign 1 and 2 wrote
-// them, and what verifies it.
+// A legacy is a signature of the public instance in the files of cosign 1 and 2, with the
+// material to verify it.
 type legacy struct {
 	signature, certificate, entry, file []byte
 	root                                *trust.Root
@@ -76,14 +76,15 @@ func encodeJSON(t *testing.T, v any) []byte {
 	return raw
 }
 
-// oneFile is the bundle that cosign wrote: certificate as base64 of PEM.
+// oneFile returns cosign's single-file bundle, with the certificate as base64 of PEM.
 func (l legacy) oneFile(t *testing.T) []byte {
 	return encodeJSON(t, map[string]any{
 		"base64Signature": string(l.signature), "cert": l.certificate, "rekorBundle": json.RawMessage(l.entry),
 	})
 }
 
-// trusted gives cosign the public instance's keys, so that it asks nobody.
+// trusted returns flags and environment with the public instance's keys, so that cosign sends no
+// requests.
 func (l legacy) trusted(t *testing.T) []string {
 	t.Helper()
 	var roots []byte
@@ -127,7 +128,7 @@ func logKey(t *testing.T, logs []trust.Log, id []byte) []byte {
 	return nil
 }
 
-// cosignOld has cosign verify its old files, without network.
+// cosignOld verifies cosign's old files with cosign, without network.
 func cosignOld(t *testing.T, l legacy, files ...string) error {
 	t.Helper()
 	bin, err := cosignBinary()
@@ -159,8 +160,8 @@ func hallmarkOld(t *testing.T, l legacy, b *bundle.Bundle, err error) error {
 	return err
 }
 
-// TestLegacy: cosign, which wrote such files, and hallmark judge them alike, all
-// in one file and each in its own.
+// TestLegacy checks that cosign and hallmark have the same verdicts on cosign's files, in the
+// single-file form and in separate files.
 func TestLegacy(t *testing.T) {
 	for what, spoil := range map[string]func(*legacy){
 		"nothing":     func(*legacy) {},
@@ -181,7 +182,7 @@ func TestLegacy(t *testing.T) {
 	}
 }
 
-// verdicts are cosign's and hallmark's.
+// verdicts returns the verdicts of cosign and hallmark.
 func verdicts(t *testing.T, l legacy) map[string]error {
 	t.Helper()
 	file := l.oneFile(t)
@@ -197,13 +198,13 @@ func verdicts(t *testing.T, l legacy) map[string]error {
 	}
 }
 
-// anotherCertificate is one that the public instance has, of an authority.
+// anotherCertificate returns another certificate of the public instance, of an authority.
 func anotherCertificate(t *testing.T, root *trust.Root) []byte {
 	t.Helper()
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.CertificateAuthorities[0].Chain[0].Raw})
 }
 
-// anotherTime is an entry a second later than was promised.
+// anotherTime returns an entry whose time is a second later than in the signed entry timestamp.
 func anotherTime(t *testing.T, entry []byte) []byte {
 	t.Helper()
 	e, err := rekor.ParseEntryV1(entry)

@@ -68,7 +68,7 @@ func (l tiles) ReadTiles(wanted []tlog.Tile) ([][]byte, error) {
 	return all, nil
 }
 
-// leaves is the file that holds entry index of a tree of that size.
+// leaves returns the file with entry index, of a tree of that size.
 func (l tiles) leaves(kind string, index, size int64) ([]byte, error) {
 	tile := tlog.Tile{H: 8, L: 0, N: index / 256, W: int(min(256, size-index/256*256))}
 	return l.get("/tile/" + kind + strings.TrimPrefix(tile.Path(), "tile/8/0"))
@@ -140,7 +140,7 @@ func TestTransparencyLog(t *testing.T) {
 	}
 }
 
-// logVerifier is the one transparency log of the trusted root.
+// logVerifier returns the verifier of the only transparency log of the trusted root.
 func logVerifier(t *testing.T, r request) note.Verifier {
 	t.Helper()
 	trusted, err := root.NewTrustedRootFromPath(r.trustedRoot)

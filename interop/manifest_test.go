@@ -9,11 +9,11 @@ import (
 	"testing"
 )
 
-// cosignSubjects is how many subjects of a statement cosign and sigstore-go read.
+// cosignSubjects bounds the subjects of a statement that cosign and sigstore-go read.
 const cosignSubjects = 1024
 
-// TestManifests: a manifest of files and an image, in hallmark's one bundle, is read by
-// all for each of them; by cosign and sigstore-go only up to their limit.
+// TestManifests checks that all clients verify each file and image with hallmark's bundle of a
+// manifest. cosign and sigstore-go do so only up to their limit.
 func TestManifests(t *testing.T) {
 	r := newRequest(t)
 	i := registries()["ociregistry, with referrers"](t).push(t)

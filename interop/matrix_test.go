@@ -54,14 +54,14 @@ func requestOf(t *testing.T, instance *hallmarktest.Instance) request {
 	}.withBundle(t)
 }
 
-// withBundle is the request with a new place for its bundle.
+// withBundle returns the request with a new path for its bundle.
 func (r request) withBundle(t *testing.T) request {
 	r.bundle = filepath.Join(t.TempDir(), "artifact.sigstore.json")
 	return r
 }
 
-// TestEveryClientReadsEveryClient: each client signs at one hallmark, and each
-// client accepts the result, and refuses it once something is changed.
+// TestEveryClientReadsEveryClient checks that each client accepts the bundles of each client,
+// signed with one instance, and refuses changed ones.
 func TestEveryClientReadsEveryClient(t *testing.T) {
 	r := newRequest(t)
 	for _, signer := range clients() {
@@ -83,8 +83,8 @@ func TestEveryClientReadsEveryClient(t *testing.T) {
 	}
 }
 
-// TestEveryClientReadsCosignatures: a checkpoint that a witness has cosigned, with the
-// log's second line that witnesses know, disturbs no client.
+// TestEveryClientReadsCosignatures checks that each client accepts a checkpoint with a witness's
+// cosignature and the log's second signature line, which is for witnesses.
 func TestEveryClientReadsCosignatures(t *testing.T) {
 	r := requestOf(t, hallmarktest.Start(t, hallmarktest.Options{Witness: true})).withBundle(t)
 	if err := hallmarkSign(t, r); err != nil {
@@ -102,8 +102,8 @@ func TestEveryClientReadsCosignatures(t *testing.T) {
 	everyClientJudges(t, r)
 }
 
-// TestEveryClientReadsRotatedLogs: once an instance has its next log, every client
-// accepts what was signed before, and signs into the new one what every client accepts.
+// TestEveryClientReadsRotatedLogs checks that after a log rotation, every client accepts earlier
+// signatures, and that every client accepts new signatures of every client.
 func TestEveryClientReadsRotatedLogs(t *testing.T) {
 	instance := hallmarktest.New(t)
 	before := requestOf(t, instance).withBundle(t)
@@ -144,7 +144,7 @@ func everyClientJudges(t *testing.T, r request) {
 	}
 }
 
-// spoiled are requests that no client may accept.
+// spoiled returns requests that no client may accept.
 func spoiled(t *testing.T, r request) map[string]request {
 	t.Helper()
 	identity, issuer, artifact, signature := r, r, r, r

@@ -80,7 +80,7 @@ func trailingBits(s string) string {
 	return body[:len(body)-1] + string(alphabet[last|1]) + s[len(body):]
 }
 
-// tlv is one element of BER, taken apart as far as it goes.
+// A tlv is an element of BER, decoded as far as possible.
 type tlv struct {
 	tag   byte
 	body  []byte // of a primitive element
@@ -156,7 +156,7 @@ func encodeTLV(all []*tlv) []byte {
 	return out
 }
 
-// every gives all elements with the list that each is in.
+// every returns all elements, including nested ones.
 func every(all []*tlv) []*tlv {
 	var out []*tlv
 	for _, e := range all {

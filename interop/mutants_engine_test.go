@@ -11,8 +11,7 @@ import (
 	"testing"
 )
 
-// mutant is a bundle with something changed. Seed and index make it again,
-// from the same stock.
+// A mutant is a changed bundle. Seed and index reproduce it from the same stock.
 type mutant struct {
 	seed  uint64
 	index uint64
@@ -25,7 +24,7 @@ func (m mutant) String() string {
 	return fmt.Sprintf("seed %d index %d: %s: %s", m.seed, m.index, m.of.name, strings.Join(m.kinds, ", "))
 }
 
-// stock is what mutants are made of.
+// A stock holds the inputs from which mutants are made.
 type stock struct {
 	seeds []seed
 	trees []*node // of the seeds
@@ -96,7 +95,7 @@ func respell(r *rand.Rand, tree *node) (string, []byte) {
 	return "text: spaces", []byte(b.String())
 }
 
-// blobs are the members that hold base64.
+// blobs lists the members that contain base64.
 var blobs = []string{
 	"rawBytes", "signedTimestamp", "keyId", "signedEntryTimestamp", "rootHash", "hashes",
 	"canonicalizedBody", "digest", "signature", "payload", "sig",

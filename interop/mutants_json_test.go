@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// node is JSON that can be taken apart and written in ways that no library
-// writes it: with doubled members, odd escapes and wrong types.
+// A node is a JSON value that can be changed and written in ways that libraries don't support:
+// with duplicate members, odd escapes and wrong types.
 type node struct {
 	kind    byte // 'o' object, 'a' array, 's' string, 'l' anything written as it is
 	keys    []string
@@ -125,7 +125,7 @@ func (n *node) quoted() string {
 	return quoted
 }
 
-// firstRune is the spelling of the first character inside quotes.
+// firstRune returns the encoding of the first character inside quotes.
 func firstRune(s string) string {
 	if strings.HasPrefix(s, `\`) {
 		return s[:2]
@@ -149,8 +149,8 @@ func (n *node) clone() *node {
 	return &c
 }
 
-// place is a node inside another, with the way to it: names joined by dots,
-// items of arrays as "[]".
+// A place is a node inside another, with its path: names joined by dots, with "[]" for items of
+// arrays.
 type place struct {
 	path   string
 	parent *node
@@ -161,13 +161,13 @@ func (p place) node() *node { return p.parent.items[p.at] }
 
 func (p place) set(n *node) { p.parent.items[p.at] = n }
 
-// name is the last part of the path that is a member's name.
+// name returns the last part of the path that is a member's name.
 func (p place) name() string {
 	path := strings.TrimSuffix(p.path, "[]")
 	return path[strings.LastIndex(path, ".")+1:]
 }
 
-// places are all nodes below n, in their order.
+// places returns all nodes below n, in their order.
 func (n *node) places(path string) []place {
 	var all []place
 	for i, item := range n.items {
@@ -181,7 +181,7 @@ func (n *node) places(path string) []place {
 	return all
 }
 
-// find gives the first place with a path, or no place.
+// find returns the first place with a path, if any.
 func (n *node) find(path string) (place, bool) {
 	for _, p := range n.places("") {
 		if p.path == path {

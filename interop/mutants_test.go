@@ -63,14 +63,13 @@ func TestMutants(t *testing.T) {
 	newCourt(t, fullStock(t)).tryAll(t, count)
 }
 
-// TestLiveMutants is TestMutants with bundles that were made at two running
-// instances, by two people. They are other ones in every run, so a mutant of
-// theirs can only be asked about again from where it was kept.
+// TestLiveMutants does the same as TestMutants with bundles made at two running instances, by
+// two people. They differ in every run, so a mutant can only be reproduced from its saved file.
 func TestLiveMutants(t *testing.T) {
 	newCourt(t, newStock(t, nil, liveSeeds(t))).tryAll(t, number(t, "HALLMARK_MUTANTS", defaultMutants)/10)
 }
 
-// fullStock is the same in every run, so that indexes mean the same.
+// fullStock returns a stock that is the same in every run, so that indexes stay valid.
 func fullStock(t *testing.T) stock {
 	t.Helper()
 	f := newForge(t)
@@ -139,7 +138,7 @@ func (c *court) tryAll(t *testing.T, count uint64) {
 	c.summarize(t)
 }
 
-// question is what tells judges apart.
+// question returns the inputs that determine the judges of a seed.
 func (s seed) question() string {
 	return strings.Join([]string{string(s.root), string(s.artifact), s.identity, s.issuer, string(s.keyPEM)}, "\x00")
 }
@@ -154,7 +153,7 @@ func (c *court) judgesOf(t testing.TB, s seed) (hallmark, sigstoreGo judge) {
 	return hallmark, sigstoreGo
 }
 
-// try has both judge a mutant.
+// try lets both judges judge a mutant.
 func (c *court) try(t *testing.T, m mutant) {
 	hallmark, sigstoreGo := c.judgesOf(t, m.of)
 	d := disagreement{mutant: m}
@@ -196,8 +195,8 @@ func (d *disagreement) settle(sigstoreGo judge) (id string, explained bool) {
 	return id, explained
 }
 
-// mend asks sigstore-go about the mutant once more, mended, and says whether
-// they agree now, or disagree for a reason that could not be mended.
+// mend lets sigstore-go judge the mended mutant. It reports whether the judges agree now, or
+// disagree for a reason that can't be mended.
 func (d *disagreement) mend(sigstoreGo judge) bool {
 	result, err := sigstoreGo.ask(d.mended())
 	if d.theirs = err; err == nil {
@@ -215,7 +214,7 @@ func isRefusal(err error) bool {
 	return errors.As(err, &refusal) || errors.Is(err, bundle.ErrMalformed)
 }
 
-// cost is what an answer took.
+// A cost is the time and memory of a verdict.
 type cost struct {
 	time  time.Duration
 	bytes uint64
@@ -225,7 +224,7 @@ func (c cost) excessive() bool { return c.time > slowest || c.bytes > largest }
 
 func (c cost) less(d cost) cost { return cost{min(c.time, d.time), min(c.bytes, d.bytes)} }
 
-// hear asks both, and weighs what hallmark's answer took.
+// hear lets both judges judge raw, and returns the cost of hallmark's verdict.
 func (d *disagreement) hear(hallmark, sigstoreGo judge, raw []byte) cost {
 	before, start := allocated(), time.Now()
 	ours, err := hallmark.ask(raw)
@@ -240,7 +239,7 @@ func (d *disagreement) hear(hallmark, sigstoreGo judge, raw []byte) cost {
 	return c
 }
 
-// allocated is how many bytes the program has ever allocated.
+// allocated returns the number of bytes that the program has allocated so far.
 func allocated() uint64 {
 	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	metrics.Read(sample)
@@ -272,8 +271,8 @@ func (c *court) accuse(t *testing.T, d disagreement, fault string) {
 
 func keepDir() string { return filepath.Join(os.TempDir(), "hallmark-mutants") }
 
-// report tells of the progress until it is stopped: where tests are verbose, as
-// a million take their time.
+// report prints the progress until it is stopped, in verbose tests, since a million mutants
+// take long.
 func (c *court) report(count uint64) (stop func()) {
 	done := make(chan struct{})
 	if !testing.Verbose() {
@@ -292,7 +291,7 @@ func (c *court) report(count uint64) (stop func()) {
 	return func() { close(done) }
 }
 
-// summarize says what came of it.
+// summarize logs the results.
 func (c *court) summarize(t *testing.T) {
 	disagreed := 0
 	for _, id := range slices.Sorted(maps.Keys(c.explained)) {

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// npmClient is one major of the npm sigstore package, by the name that
-// npm/package.json gives it.
+// npmClient returns a client of a major version of the npm sigstore package, by its name in
+// npm/package.json.
 func npmClient(name string, readsAttestations bool) client {
 	drive := func(t *testing.T, verb string, args ...string) error {
 		t.Helper()

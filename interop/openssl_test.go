@@ -23,8 +23,8 @@ func openssl(t *testing.T, args ...string) error {
 	return run(t, bin, args...)
 }
 
-// TestOpensslCertificates has openssl, at its strictest, check a signing
-// certificate and a timestamping certificate up to the roots that hallmark exports.
+// TestOpensslCertificates checks a signing certificate and a timestamping certificate, up to the
+// roots that hallmark exports, with openssl in its strictest mode.
 func TestOpensslCertificates(t *testing.T) {
 	r := newRequest(t)
 	if err := sigstoreGoSign(t, r); err != nil {
@@ -52,8 +52,8 @@ func TestOpensslCertificates(t *testing.T) {
 	}
 }
 
-// TestOpensslTimestamps: openssl asks, hallmark answers, openssl verifies; and
-// the timestamp in a bundle is of the bundle's signature.
+// TestOpensslTimestamps checks that openssl verifies hallmark's response to its request, and
+// that the timestamp in a bundle is over the bundle's signature.
 func TestOpensslTimestamps(t *testing.T) {
 	r := newRequest(t)
 	_, tsa := authorities(t, r)

@@ -21,8 +21,7 @@ const (
 	suiteIssuer = "https://token.actions.githubusercontent.com"
 )
 
-// seed is a bundle with the question that is asked of it: who must have signed
-// what, by whose word.
+// A seed is a bundle with the requirements on it: artifact, signer and trusted root.
 type seed struct {
 	name     string
 	raw      []byte // the bundle
@@ -34,7 +33,7 @@ type seed struct {
 	keyPEM   []byte
 }
 
-// suiteSeeds are the suite's bundles that every verifier must accept.
+// suiteSeeds returns the suite's bundles that every verifier must accept.
 func suiteSeeds(t testing.TB) []seed {
 	t.Helper()
 	dirs, err := filepath.Glob(filepath.Join(suiteDir, "bundle-verify", "*", "bundle.sigstore.json"))
@@ -121,8 +120,8 @@ func (s seed) write(t testing.TB, dir string, bundle []byte) {
 	}
 }
 
-// liveSeeds are made by sigstore-go at running instances: two of one instance,
-// by two people, and one of another.
+// liveSeeds returns bundles made by sigstore-go at running instances: two at one instance, by two
+// people, and one at another.
 func liveSeeds(t *testing.T) []seed {
 	t.Helper()
 	r := newRequest(t)
@@ -136,7 +135,7 @@ func liveSeeds(t *testing.T) []seed {
 	}
 }
 
-// as is the request with a token of somebody else.
+// as returns the request with another person's token.
 func (r request) as(t *testing.T, email string) request {
 	t.Helper()
 	r.token, r.identity = write(t, "token", []byte(r.instance.Token(t, email))), email

@@ -103,8 +103,8 @@ func sigstoreGoVerify(t *testing.T, r request) error {
 	return err
 }
 
-// TestSubjectKeys has the certificate authority and the log serve every kind
-// of key that the library can sign with; sign.Bundle verifies what it made.
+// TestSubjectKeys checks that the certificate authority and the log accept every kind of key that
+// sigstore-go can sign with. sign.Bundle verifies the results.
 func TestSubjectKeys(t *testing.T) {
 	r := newRequest(t)
 	for _, kind := range []protocommon.PublicKeyDetails{

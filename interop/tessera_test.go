@@ -40,11 +40,11 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/rekor"
 )
 
-// tesseraSize is how many entries the logs get: two full tiles and a partial one.
+// tesseraSize is the number of entries in the logs: two full tiles and a partial one.
 const tesseraSize = 600
 
-// TestTessera: Tessera's client and its fsck read and accept both logs of an instance,
-// prove what is in them, and find one flipped byte in any tile.
+// TestTessera checks that Tessera's client and its fsck accept both logs of an instance, prove
+// inclusion, and detect one flipped byte in any tile.
 func TestTessera(t *testing.T) {
 	instance := hallmarktest.Start(t, hallmarktest.Options{Witness: true})
 	r := requestOf(t, instance)
@@ -234,7 +234,7 @@ func waitForSize(t *testing.T, f fsck.Fetcher, v note.Verifier, origin string) {
 	}
 }
 
-// proveWithTessera has Tessera follow the log, and prove inclusion.
+// proveWithTessera follows the log and proves inclusion with Tessera.
 func proveWithTessera(t *testing.T, f fsck.Fetcher, v note.Verifier, origin string) {
 	t.Helper()
 	raw, err := f.ReadCheckpoint(t.Context())
@@ -270,8 +270,8 @@ func flipByte(t *testing.T, path string, at int) {
 	}
 }
 
-// TestTesseraWrites: hallmark checks a log that Tessera wrote, in its directory and over
-// HTTP by a plain web server, and finds a flipped byte.
+// TestTesseraWrites checks that hallmark checks a log that Tessera wrote, in its directory and
+// over HTTP by a plain web server, and detects a flipped byte.
 func TestTesseraWrites(t *testing.T) {
 	dir := t.TempDir()
 	const name = "tessera.example.com/log"
