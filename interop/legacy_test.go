@@ -83,7 +83,7 @@ func (l legacy) oneFile(t *testing.T) []byte {
 	})
 }
 
-// trusted returns flags and environment with the public instance's keys, so that cosign sends no
+// trusted returns environment variables with the public instance's keys, so that cosign sends no
 // requests.
 func (l legacy) trusted(t *testing.T) []string {
 	t.Helper()

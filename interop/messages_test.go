@@ -241,7 +241,8 @@ func normal(m proto.Message) proto.Message {
 	return m
 }
 
-// An entry that a log answers is what protojson writes with default values.
+// TestLogEntryIsProtobufs checks that a log's response equals the output of protojson with
+// default values.
 func TestLogEntryIsProtobufs(t *testing.T) {
 	full := rekor.Entry{
 		LogIndex: 1 << 52, LogID: make([]byte, 32), Kind: "with \"quotes\" \u2028 and <é>", Version: "1", CanonicalizedBody: []byte("{}"),
@@ -264,8 +265,8 @@ func TestLogEntryIsProtobufs(t *testing.T) {
 	}
 }
 
-// The trusted root and signing config of an instance are what protojson writes in
-// several lines, but for the spaces that it adds at random.
+// TestTrustIsWrittenAsProtobufDoes checks that the trusted root and signing config of an instance
+// equal the multi-line output of protojson, except for the random spaces in it.
 func TestTrustIsWrittenAsProtobufDoes(t *testing.T) {
 	spaces := regexp.MustCompile(`(?m)^( *"\w+":) +`)
 	for kind, documents := range samples(t) {

@@ -17,7 +17,8 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/find"
 )
 
-// Who is accepted is said in one way, wholly, and so is the trusted root.
+// TestOneWay checks that the signer and the trusted root must each be given completely, in
+// exactly one way.
 func TestOneWay(t *testing.T) {
 	for _, who := range []string{
 		"", "--identity a", "--issuer b", "--policy p --identity a", "--policy p --issuer b", "--key k --issuer b", "--key k --policy p",
@@ -37,7 +38,8 @@ func TestOneWay(t *testing.T) {
 // unset is an environment without variables.
 func unset(string) string { return "" }
 
-// A name that is no UTF-8 does not end the judging of the others.
+// TestOddNames checks that a name that is not UTF-8 does not keep other files from being
+// judged.
 func TestOddNames(t *testing.T) {
 	i, dir := hallmarktest.New(t), t.TempDir()
 	for _, name := range []string{"odd\xff", "plain"} {
@@ -60,7 +62,7 @@ func TestOddNames(t *testing.T) {
 	}
 }
 
-// A log policy that can't be read is not left out.
+// TestLogPolicy checks that an unreadable log policy is an error.
 func TestLogPolicy(t *testing.T) {
 	i, dir := hallmarktest.New(t), t.TempDir()
 	policy, file := filepath.Join(dir, "log_policy"), filepath.Join(dir, "file")
@@ -78,8 +80,8 @@ func TestLogPolicy(t *testing.T) {
 	}
 }
 
-// A log policy beside the trusted root counts. Without one, and without knowing when
-// the root was fetched, each verdict says what was not asked.
+// TestFacts checks that a log policy next to the trusted root applies. Without one, or if it is
+// unknown when the root was fetched, each verdict must list the facts that were not checked.
 func TestFacts(t *testing.T) {
 	i, dir := hallmarktest.New(t), t.TempDir()
 	raw, err := os.ReadFile(i.TrustedRootFile)
@@ -112,8 +114,8 @@ func TestFacts(t *testing.T) {
 	}
 }
 
-// Without --trusted-root, a pinned instance is used as by hallmark: when it was fetched is
-// known, and that it has no log policy.
+// TestInstance checks that without --trusted-root, a pinned instance is used as by hallmark. It
+// is then known when it was fetched, and that it has no log policy.
 func TestInstance(t *testing.T) {
 	i, home, dir := hallmarktest.New(t), t.TempDir(), t.TempDir()
 	raw, err := os.ReadFile(i.TrustedRootFile)

@@ -153,8 +153,8 @@ func files(t *testing.T, dir string) []string {
 	return all
 }
 
-// However early or late init is killed, there is a whole instance or none, and the next
-// init leaves nothing else.
+// TestKillInit checks that an init that is killed at any time leaves a complete instance or
+// none, and that the next init removes the rest.
 func TestKillInit(t *testing.T) {
 	t.Parallel()
 	k := newKiller(t)
@@ -185,8 +185,8 @@ func TestKillInit(t *testing.T) {
 	t.Logf("killed %d times, after changes %v of the disk", kills, points)
 }
 
-// However early or late a rotation is killed, the next one ends it, and leaves what one that
-// was not killed does.
+// TestKillRotate checks that a rotation that is killed at any time is completed by the next
+// one, with the same result as without the kill.
 func TestKillRotate(t *testing.T) {
 	t.Parallel()
 	k := newKiller(t)

@@ -33,7 +33,8 @@ func TestExitStatus(t *testing.T) {
 	}
 }
 
-// A service that is away is not for the user to run, unless it is on this machine.
+// TestRemedyFitsTheCase checks that users are only told to start a service if it is on this
+// machine.
 func TestRemedyFitsTheCase(t *testing.T) {
 	for name, c := range map[string]struct {
 		cause error
@@ -54,7 +55,7 @@ func TestRemedyFitsTheCase(t *testing.T) {
 	}
 }
 
-// What others wrote does not draw on the terminal.
+// TestPrintable checks that untrusted text can't control the terminal.
 func TestPrintable(t *testing.T) {
 	p := fault.Problem{Exit: fault.ExitRefused, Code: "identity-mismatch", Found: "a\x1b[2Jb\nc\u202ed", Err: errors.New("x\ry")}
 	if text := p.Text(""); strings.ContainsAny(text, "\x1b\r\u202e") || strings.Count(text, "\n") != 3 {

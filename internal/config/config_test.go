@@ -44,7 +44,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// Each refusal names the key that is wrong.
+// TestRefusals checks that each refusal names the invalid key.
 func TestRefusals(t *testing.T) {
 	for name, c := range map[string]struct{ old, new, want string }{
 		"unknown key":           {"login: {}", "login: {}\nlogins: {}", "logins"},
@@ -83,7 +83,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// The evidence store is off unless it is asked for, and then has an end.
+// TestEvidence checks that the evidence store is disabled by default, and limited if enabled.
 func TestEvidence(t *testing.T) {
 	for text, want := range map[string]Evidence{
 		good:                                 {},
@@ -105,7 +105,8 @@ func TestEvidence(t *testing.T) {
 	}
 }
 
-// Only what cannot leave the machine may be plain, unless the file says so.
+// TestPlainHTTP checks that plain HTTP is only allowed on loopback, unless the configuration
+// allows it.
 func TestPlainHTTP(t *testing.T) {
 	for name, c := range map[string]struct {
 		url, listen string

@@ -13,7 +13,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
-// A subject with several digests is always the same artifact.
+// TestSubjectOf checks that a subject with several digests always results in the same artifact.
 func TestSubjectOf(t *testing.T) {
 	digests := map[string]string{"gitTree": "x"}
 	for algorithm, hash := range map[string]crypto.Hash{"sha512": crypto.SHA512, "sha384": crypto.SHA384, "sha256": crypto.SHA256} {

@@ -14,7 +14,7 @@ import (
 	"github.com/hallmark-sign/hallmark/oci/transfer"
 )
 
-// How far a copy is, is said every few seconds.
+// TestTell checks that the progress of a copy is printed every few seconds.
 func TestTell(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var said bytes.Buffer
@@ -37,7 +37,8 @@ func TestTell(t *testing.T) {
 	})
 }
 
-// What registries say does not draw on the terminal, and does not fill it.
+// TestReportIsPrintable checks that messages of registries can neither control nor flood the
+// terminal.
 func TestReportIsPrintable(t *testing.T) {
 	r := &transfer.Report{Digest: "sha256:\x1b[31m", Elsewhere: []transfer.Note{{What: "a\x1b]0;b\x07", Why: "\u202e"}}}
 	for range maxNotes + 5 {

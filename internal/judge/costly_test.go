@@ -14,8 +14,9 @@ import (
 	"github.com/hallmark-sign/hallmark/policy/cel"
 )
 
-// A condition that is too costly decides nothing, also of a manifest that may count:
-// what it names otherwise is not refused, and not verified by another bundle.
+// TestConditionTooCostly checks that a condition that is too costly leaves the artifact
+// undecided. The same holds for a manifest that may count: files that it contradicts are
+// neither refused nor verified by another bundle.
 func TestConditionTooCostly(t *testing.T) {
 	i := hallmarktest.New(t)
 	j, byAlice := newJudge(t, i), i.Signer(t, alice)

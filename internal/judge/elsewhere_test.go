@@ -90,7 +90,7 @@ func TestImages(t *testing.T) {
 	}
 }
 
-// A signature over a payload is one of the image that the payload names.
+// TestPayload checks that a signature over a payload counts for the image that it names.
 func TestPayload(t *testing.T) {
 	i := hallmarktest.New(t)
 	digest, other := sha256.Sum256([]byte("image")), sha256.Sum256([]byte("another"))
@@ -121,8 +121,8 @@ func TestPayload(t *testing.T) {
 	}
 }
 
-// The statement that an image is signed counts as a signature where a rule asks
-// for one; an attestation does not.
+// TestSignedStatement checks that the statement that an image is signed counts as a signature,
+// and that an attestation does not.
 func TestSignedStatement(t *testing.T) {
 	i := hallmarktest.New(t)
 	digest := sha256.Sum256([]byte("image"))
@@ -168,8 +168,8 @@ func TestSubject(t *testing.T) {
 	}
 }
 
-// Where the bundles on an image are not enough, older signatures are looked for, and
-// only there; that they could not be looked at leaves it open.
+// TestLooksAgain checks that older signatures are only looked for if the bundles on an image are
+// not enough. If the lookup fails, the image is undecided.
 func TestLooksAgain(t *testing.T) {
 	i := hallmarktest.New(t)
 	digest := sha256.Sum256([]byte("image"))

@@ -70,7 +70,7 @@ func codes(t *testing.T, dir string, all []judge.Verdict) string {
 	return strings.Join(out, ", ")
 }
 
-// A manifest vouches for what it names, as it names it.
+// TestManifest checks that a manifest verifies files with the names and digests in it.
 func TestManifest(t *testing.T) {
 	i := hallmarktest.New(t)
 	j, byAlice, byBob := newJudge(t, i), i.Signer(t, alice), i.Signer(t, "bob@example.com")
@@ -181,8 +181,8 @@ func remove(t *testing.T, path string) {
 	}
 }
 
-// Whatever bundles lie beside a file, it is the one that each manifest and list names
-// whose signature counts; those of strangers neither vouch nor block.
+// TestContradicted checks that a file must be the one that each accepted manifest and list names,
+// regardless of other bundles next to it, and that those of strangers are ignored.
 func TestContradicted(t *testing.T) {
 	i := hallmarktest.New(t)
 	j, byAlice, byBob := newJudge(t, i), i.Signer(t, alice), i.Signer(t, "bob@example.com")
@@ -282,7 +282,8 @@ func TestManifestMalformed(t *testing.T) {
 	}
 }
 
-// A statement that names a million files is refused as it is read.
+// TestManifestOfMillions checks that a statement with a million files is refused while it is
+// parsed.
 func TestManifestOfMillions(t *testing.T) {
 	i, dir := hallmarktest.New(t), t.TempDir()
 	var subjects strings.Builder
@@ -297,7 +298,8 @@ func TestManifestOfMillions(t *testing.T) {
 	}
 }
 
-// What may be a manifest and is too large to look into may name any file.
+// TestManifestTooLarge checks that a file that may be a manifest, but is too large to be parsed,
+// is treated as one that may name any file.
 func TestManifestTooLarge(t *testing.T) {
 	i, dir := hallmarktest.New(t), t.TempDir()
 	write(t, filepath.Join(dir, "a"), "A")
@@ -314,7 +316,7 @@ func TestManifestTooLarge(t *testing.T) {
 	}
 }
 
-// Several files share the bundles that are named, by digest alone.
+// TestSharedBundles checks that given bundles apply to several files, by digest only.
 func TestSharedBundles(t *testing.T) {
 	i, dir := hallmarktest.New(t), t.TempDir()
 	j, s := newJudge(t, i), i.Signer(t, alice)

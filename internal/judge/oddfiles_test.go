@@ -56,7 +56,8 @@ func TestPipes(t *testing.T) {
 	}
 }
 
-// A link to a directory, as an argument, is that directory.
+// TestLinkToDirectory checks that a symbolic link to a directory is followed if it is an
+// argument.
 func TestLinkToDirectory(t *testing.T) {
 	i, dir := hallmarktest.New(t), t.TempDir()
 	signFile(t, i.Signer(t, alice), filepath.Join(dir, "dist", "file"), "content")
@@ -69,8 +70,8 @@ func TestLinkToDirectory(t *testing.T) {
 	}
 }
 
-// A bundle's name does not excuse a file from being signed when no file has the
-// rest of that name.
+// TestBundleOfDirectory checks that a file named like a bundle must be signed if there is no
+// file that the bundle could belong to.
 func TestBundleOfDirectory(t *testing.T) {
 	i, dir := hallmarktest.New(t), t.TempDir()
 	signFile(t, i.Signer(t, alice), filepath.Join(dir, "lib", "file"), "content")
@@ -81,7 +82,8 @@ func TestBundleOfDirectory(t *testing.T) {
 	}
 }
 
-// What could not be looked at may be what is missing.
+// TestUnseenIsUndecided checks that an artifact is undecided if its missing signature may be in
+// an unreadable place.
 func TestUnseenIsUndecided(t *testing.T) {
 	i, dir := hallmarktest.New(t), t.TempDir()
 	path := filepath.Join(dir, "file")
@@ -96,8 +98,8 @@ func TestUnseenIsUndecided(t *testing.T) {
 	}
 }
 
-// A pattern below which a directory can't be read is not one that fits nothing
-// there.
+// TestPatternOverUnreadable checks that a pattern that covers an unreadable directory is not
+// reported as matching nothing.
 func TestPatternOverUnreadable(t *testing.T) {
 	i, dir := hallmarktest.New(t), t.TempDir()
 	signFile(t, i.Signer(t, alice), filepath.Join(dir, "file"), "content")
@@ -113,7 +115,8 @@ func TestPatternOverUnreadable(t *testing.T) {
 	}
 }
 
-// A line of millions of values costs little more than its bytes.
+// TestManyValues checks that the cost of a line with millions of values is proportional to its
+// length.
 func TestManyValues(t *testing.T) {
 	i, dir := hallmarktest.New(t), t.TempDir()
 	path := filepath.Join(dir, "file")
@@ -130,7 +133,8 @@ func TestManyValues(t *testing.T) {
 	}
 }
 
-// Names draw nothing on the terminal, and hints can be pasted.
+// TestHints checks that names can't control the terminal, and that hints can be pasted into a
+// shell.
 func TestHints(t *testing.T) {
 	i, dir := hallmarktest.New(t), t.TempDir()
 	t.Chdir(dir)

@@ -49,8 +49,8 @@ func hold(t *testing.T, i *hallmarktest.Instance, who, content string) []find.So
 	return []find.Source{{Name: "the drawer 1", Elsewhere: true, Bundle: b}}
 }
 
-// What has no bundle where it is is looked up, and nothing else: not what is
-// refused there.
+// TestStore checks that only artifacts without a bundle are looked up in the store, not those
+// whose bundle is refused.
 func TestStore(t *testing.T) {
 	t.Chdir(t.TempDir())
 	i := hallmarktest.New(t)
@@ -107,8 +107,8 @@ func hexOf(content string) string {
 	return hex.EncodeToString(digest[:])
 }
 
-// Of a directory, each file without a bundle is looked up once; files of a list are
-// still held to the list.
+// TestStoreOfMany checks that each file of a directory without a bundle is looked up once, and
+// that files of a list are still checked against the list.
 func TestStoreOfMany(t *testing.T) {
 	t.Chdir(t.TempDir())
 	i := hallmarktest.New(t)
@@ -131,8 +131,8 @@ func TestStoreOfMany(t *testing.T) {
 	}
 }
 
-// A store that could not be looked at leaves it open, and is not said to have
-// nothing.
+// TestStoreUnseen checks that artifacts are undecided if the store can't be consulted, and not
+// reported as missing from it.
 func TestStoreUnseen(t *testing.T) {
 	t.Chdir(t.TempDir())
 	i := hallmarktest.New(t)

@@ -157,7 +157,7 @@ func TestDirectory(t *testing.T) {
 	}
 }
 
-// Not to be allowed to look is not the same as seeing nothing.
+// TestCouldNotLook checks that a failed lookup is not reported as a missing bundle.
 func TestCouldNotLook(t *testing.T) {
 	i, dir := hallmarktest.New(t), t.TempDir()
 	j, path := newJudge(t, i), filepath.Join(dir, "file")
@@ -182,8 +182,8 @@ func TestCouldNotLook(t *testing.T) {
 	}
 }
 
-// Several bundles, one a line: what meets the policy counts, whatever stands
-// beside it, and standard input is read but once.
+// TestSeveralBundles checks files with several bundles, one per line: those that meet the policy
+// are enough, regardless of the others. Standard input is read only once.
 func TestSeveralBundles(t *testing.T) {
 	i, dir := hallmarktest.New(t), t.TempDir()
 	path := filepath.Join(dir, "file")
@@ -342,7 +342,8 @@ func BenchmarkDirectory(b *testing.B) {
 	b.ReportMetric(float64(b.N)*files/b.Elapsed().Seconds(), "bundles/s")
 }
 
-// A list of checksums is known by its name; its bundle is none.
+// TestIsChecksums checks that lists of checksums are recognized by their names, and that their
+// bundles are not.
 func TestIsChecksums(t *testing.T) {
 	for name, want := range map[string]bool{
 		"SHA256SUMS": true, "dist/sha256sums.txt": true, "widget_1.0_SHA256SUMS": true, "checksums.txt": true, "widget_checksums.txt": true,
@@ -354,7 +355,7 @@ func TestIsChecksums(t *testing.T) {
 	}
 }
 
-// Values on one line, as cat leaves them, are several bundles.
+// TestBundlesOnOneLine checks that several bundles may be on one line, as from cat.
 func TestBundlesOnOneLine(t *testing.T) {
 	i, dir := hallmarktest.New(t), t.TempDir()
 	path := filepath.Join(dir, "file")
@@ -375,7 +376,7 @@ func TestBundlesOnOneLine(t *testing.T) {
 	}
 }
 
-// Patterns are about whole paths; ** stands for directories.
+// TestPatterns checks that patterns match whole paths, and that ** matches directories.
 func TestPatterns(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"a.zip", "b.txt", "x/a.zip", "x/y/a.zip", "x/y/a.zip" + find.Suffix} {

@@ -284,7 +284,7 @@ func backupDamaged(t *testing.T, damaged, target string) error {
 	return err
 }
 
-// What is damaged in a log never gets into its backup.
+// TestEveryFileDamaged checks that a damaged file of a log is never copied to its backup.
 func TestEveryFileDamaged(t *testing.T) {
 	dir := t.TempDir()
 	log, earlier, pristine := filepath.Join(dir, "log"), filepath.Join(dir, "earlier"), filepath.Join(dir, "pristine")
@@ -323,7 +323,8 @@ func TestEveryFileDamaged(t *testing.T) {
 	})
 }
 
-// A damaged backup is not restored, and asking for all of it mends it.
+// TestEveryFileOfBackupDamaged checks that a damaged backup is not restored, and that a full
+// backup repairs it.
 func TestEveryFileOfBackupDamaged(t *testing.T) {
 	dir := t.TempDir()
 	log, target := filepath.Join(dir, "log"), filepath.Join(dir, "backup")
@@ -352,7 +353,7 @@ func TestEveryFileOfBackupDamaged(t *testing.T) {
 	})
 }
 
-// Ctrl-C ends it, and leaves no checkpoint of what is not there.
+// TestInterrupted checks that an interrupted backup leaves no checkpoint of missing files.
 func TestInterrupted(t *testing.T) {
 	dir := t.TempDir()
 	log, target := filepath.Join(dir, "log"), filepath.Join(dir, "backup")

@@ -212,7 +212,7 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-// A backup is read as a log by the engine, which goes on from it.
+// TestRestore checks that the log engine opens a restored backup and appends to it.
 func TestRestore(t *testing.T) {
 	dir := t.TempDir()
 	log, target, restored := filepath.Join(dir, "log"), filepath.Join(dir, "backup"), filepath.Join(dir, "restored")

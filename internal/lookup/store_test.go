@@ -15,8 +15,8 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/fault"
 )
 
-// A store that does not answer is waited for once, however many files there are; one
-// that answers with nonsense may have something for the next.
+// TestStoreIsDown checks that an unresponsive store is only waited for once, for any number of
+// files, and that a store with a malformed response is asked again for the next file.
 func TestStoreIsDown(t *testing.T) {
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()

@@ -44,7 +44,8 @@ func TestVerifiedIsRemembered(t *testing.T) {
 	}
 }
 
-// The issuer now has another key under the same name.
+// TestRememberedKeyIsGone checks that a remembered token is refused once the issuer has replaced
+// its key under the same key ID.
 func TestRememberedKeyIsGone(t *testing.T) {
 	p := run(t)
 	c := p.checker(t)

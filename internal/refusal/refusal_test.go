@@ -27,7 +27,8 @@ var table = Table[int]{
 	{When: Is(errors.ErrUnsupported), Status: 503, Code: 14, Text: "down"},
 }
 
-// The first row that matches counts, wrapped or not; the cause is never in the answer.
+// TestOf checks that the first matching row applies, also to wrapped errors, and that the cause
+// is never in the response.
 func TestOf(t *testing.T) {
 	limiter := admission.NewLimiter("tries", admission.Rate{Burst: 1, Pause: time.Minute}, time.Now)
 	if err := limiter.Take("a"); err != nil {

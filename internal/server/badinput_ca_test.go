@@ -116,8 +116,8 @@ func TestCARefusesForm(t *testing.T) {
 	v.checkCertificates(t, 2)
 }
 
-// An object identifier of a million arcs is more than a request may have; one of
-// thirty thousand costs nothing, and its extension is left out.
+// TestCSRWithManyArcs checks that an object identifier of a million arcs exceeds the limit of
+// requests, and that one of thirty thousand costs little and its extension is ignored.
 func TestCSRWithManyArcs(t *testing.T) {
 	testkit.Sequential(t)
 	t.Parallel()

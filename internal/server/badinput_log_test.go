@@ -80,7 +80,7 @@ func TestLogRefusesForm(t *testing.T) {
 	}
 }
 
-// mangled is a good entry with one thing wrong.
+// TestLogRefusesContent checks that valid entries with one defect are refused.
 func TestLogRefusesContent(t *testing.T) {
 	t.Parallel()
 	v := newVictim(t)
@@ -175,8 +175,8 @@ func TestLogRefusesEnvelopes(t *testing.T) {
 	}
 }
 
-// A certificate that would cost many times its size is refused before it is
-// parsed, and is not written into the server's log.
+// TestLogRefusesCostlyCertificates checks that a certificate that would take many times its size
+// to parse is refused unparsed, and is not written to the server's log.
 func TestLogRefusesCostlyCertificates(t *testing.T) {
 	testkit.Sequential(t)
 	t.Parallel()

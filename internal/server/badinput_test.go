@@ -194,8 +194,8 @@ func checkRejection(t *testing.T, name string, a answer, status int, fail timest
 	}
 }
 
-// Each service takes one content type, reads it without its parameters, and has
-// one limit for bodies.
+// TestContentTypesAndLimits checks that each service accepts one content type, ignores its
+// parameters, and limits bodies.
 func TestContentTypesAndLimits(t *testing.T) {
 	t.Parallel()
 	v := newVictim(t)
@@ -225,8 +225,8 @@ func TestContentTypesAndLimits(t *testing.T) {
 	}
 }
 
-// A content type of a million parts is more header than the server reads; one of
-// fifteen thousand is read in no time.
+// TestContentTypeOfAMillionParts checks that a content type of a million parts exceeds the limit
+// of headers, and that one of fifteen thousand is parsed quickly.
 func TestContentTypeOfAMillionParts(t *testing.T) {
 	testkit.Sequential(t)
 	t.Parallel()
@@ -246,8 +246,8 @@ func TestContentTypeOfAMillionParts(t *testing.T) {
 	}
 }
 
-// What is no HTTP gets the answer of Go's server, and what breaks off that of the
-// service.
+// TestBadHTTP checks that malformed HTTP gets the response of Go's server, and a truncated
+// request that of the service.
 func TestBadHTTP(t *testing.T) {
 	t.Parallel()
 	v := newVictim(t)
@@ -286,7 +286,7 @@ func TestBadHTTP(t *testing.T) {
 	}
 }
 
-// Requests that come at once on one connection are answered in their order.
+// TestPipelining checks that pipelined requests are answered in their order.
 func TestPipelining(t *testing.T) {
 	t.Parallel()
 	v := newVictim(t)
@@ -343,7 +343,7 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-// No path leads out of what is published, however it is written.
+// TestPathTraversal checks that no spelling of a path leads to unpublished files.
 func TestPathTraversal(t *testing.T) {
 	t.Parallel()
 	v := newVictim(t)

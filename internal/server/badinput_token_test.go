@@ -22,7 +22,8 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/testkit"
 )
 
-// Tokens that the login's own key has signed, and that are no good.
+// TestCARefusesClaims checks that unacceptable tokens are refused, although the login's key has
+// signed them.
 func TestCARefusesClaims(t *testing.T) {
 	t.Parallel()
 	v := newVictim(t)
@@ -89,7 +90,7 @@ func TestCARefusesClaims(t *testing.T) {
 	v.checkCertificates(t, 0)
 }
 
-// What is unusual and right is taken.
+// TestCATakesClaims checks that unusual but valid tokens are accepted.
 func TestCATakesClaims(t *testing.T) {
 	t.Parallel()
 	v := newVictim(t)
@@ -107,7 +108,7 @@ func TestCATakesClaims(t *testing.T) {
 	}
 }
 
-// Tokens that the login's key has not signed as they are.
+// TestCARefusesForgedTokens checks that tokens with an invalid signature are refused.
 func TestCARefusesForgedTokens(t *testing.T) {
 	t.Parallel()
 	v, other := newVictim(t), hallmarktest.New(t)
@@ -190,7 +191,8 @@ func (v *victim) loginKeys(t *testing.T) [][]byte {
 	return [][]byte{testkit.Must(x509.MarshalPKIXPublicKey(set.Keys[0].Key))(t), testkit.Must(x509.MarshalPKIXPublicKey(set.Keys[1].Key))(t)}
 }
 
-// Tokens that are too much, and headers that are not one Bearer.
+// TestCARefusesAuthorization checks that tokens that are too large, and headers other than a
+// single Bearer, are refused.
 func TestCARefusesAuthorization(t *testing.T) {
 	t.Parallel()
 	v := newVictim(t)

@@ -24,8 +24,8 @@ func home(t *testing.T, url, accept string) (*http.Response, string) {
 	return fetch(t, req)
 }
 
-// Who opens the address of an instance learns what it is, what to type, and that the
-// fingerprint has to be compared.
+// TestHome checks that the home page of an instance describes it, shows the commands to run, and
+// asks to compare the fingerprint.
 func TestHome(t *testing.T) {
 	t.Parallel()
 	i := hallmarktest.Start(t, hallmarktest.Options{Witness: true})

@@ -45,7 +45,7 @@ func newClient(workers int) *http.Client {
 	return &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: workers}, Timeout: 30 * time.Second}
 }
 
-// The same entry, many times at once, is one entry.
+// TestSameEntryAtOnce checks that concurrent requests with the same entry result in one entry.
 func TestSameEntryAtOnce(t *testing.T) {
 	t.Parallel()
 	v := newVictim(t)
@@ -68,8 +68,8 @@ func TestSameEntryAtOnce(t *testing.T) {
 	}
 }
 
-// A token may be used until it expires: a thousand times gives a thousand
-// certificates, each with a serial number of its own and in the CT log.
+// TestSameTokenAThousandTimes checks that a token can be used until it expires: a thousand
+// requests result in a thousand certificates, with distinct serial numbers, all in the CT log.
 func TestSameTokenAThousandTimes(t *testing.T) {
 	t.Parallel()
 	v := newVictim(t)
@@ -120,8 +120,8 @@ func garbage(r *rand.Rand, good string) string {
 	return string(raw)
 }
 
-// Sixty-four clients send garbage at once: all are answered, none with 500, and
-// the server keeps nothing of it.
+// TestGarbageFromManyAtOnce checks that 64 concurrent clients that send garbage all get a
+// response other than 500, and that the server retains no memory.
 func TestGarbageFromManyAtOnce(t *testing.T) {
 	v := newVictim(t)
 	c := newClient(64)
@@ -159,8 +159,8 @@ func TestGarbageFromManyAtOnce(t *testing.T) {
 	}
 }
 
-// Clients that go in the middle take nothing with them: what was accepted is
-// logged, once, and the rest can be sent again.
+// TestClientsThatGo checks that nothing is lost when clients disconnect during a request:
+// accepted entries are logged once, and others can be sent again.
 func TestClientsThatGo(t *testing.T) {
 	t.Parallel()
 	v := newVictim(t)

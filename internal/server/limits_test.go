@@ -51,8 +51,8 @@ func isThrottled(err error) bool {
 	return errors.As(err, &refused) && refused.Status == http.StatusTooManyRequests
 }
 
-// Certificates and their entries are counted by identity: those behind one address don't
-// keep each other from signing.
+// TestLimitsByIdentity checks that certificates and their entries are limited by identity, so
+// that users behind one address don't block each other.
 func TestLimitsByIdentity(t *testing.T) {
 	t.Parallel()
 	for name, l := range map[string]config.Limits{
@@ -135,7 +135,8 @@ func (l *lockedBuffer) lines(t *testing.T, message string) (found []map[string]a
 	return found
 }
 
-// The log says who got a certificate, and who did not and why.
+// TestLogSaysWho checks that the server's log contains the identity of each certificate, and the
+// reason of each refusal.
 func TestLogSaysWho(t *testing.T) {
 	t.Parallel()
 	log := new(lockedBuffer)

@@ -25,7 +25,8 @@ func (f *fileTaker) ReadFrom(src io.Reader) (int64, error) {
 	return io.Copy(io.Discard, src)
 }
 
-// What counts requests hides no file from the connection, which has the kernel send it.
+// TestFilesReachTheConnection checks that the counting of requests does not hide files from the
+// connection, so that the kernel can send them.
 func TestFilesReachTheConnection(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "tile")
@@ -48,7 +49,7 @@ func TestFilesReachTheConnection(t *testing.T) {
 	}
 }
 
-// Whatever an operator names a log, the line of its metric stays one line.
+// TestLabeled checks that a metric stays on one line, with any name of a log.
 func TestLabeled(t *testing.T) {
 	t.Parallel()
 	if got, want := labeled("n", "log", "a\\b\"c\nd"), `n{log="a\\b\"c\nd"}`; got != want {

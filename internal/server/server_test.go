@@ -62,7 +62,8 @@ func fetch(t *testing.T, req *http.Request) (*http.Response, string) {
 	return resp, string(body)
 }
 
-// Each service answers where Sigstore clients look for it, and nothing else does.
+// TestRoutes checks that each service is at the paths that Sigstore clients use, and that there
+// are no other paths.
 func TestRoutes(t *testing.T) {
 	t.Parallel()
 	const evidence = "/api/v1/bundles/sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -151,8 +152,8 @@ func TestLogKeyOpensCheckpoint(t *testing.T) {
 	}
 }
 
-// What an instance publishes is what its clients pin. That there is no log policy is
-// what it says with 404, and in no other way.
+// TestTrustFiles checks that an instance publishes the files that its clients pin, and that only
+// 404 means that there is no log policy.
 func TestTrustFiles(t *testing.T) {
 	t.Parallel()
 	i := hallmarktest.New(t)
@@ -271,7 +272,8 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// Tokens, in header, body or query, good or bad, are in no log line.
+// TestNoSecretsInLogs checks that no log line contains a token, valid or not, from a header, body
+// or query.
 func TestNoSecretsInLogs(t *testing.T) {
 	t.Parallel()
 	var log lockedBuffer
@@ -405,7 +407,7 @@ func start(t *testing.T, made *instance.Instance) (*server.Server, net.Listener)
 	return s, l
 }
 
-// A directory has one server.
+// TestOneServer checks that a directory can only have one server.
 func TestOneServer(t *testing.T) {
 	t.Parallel()
 	made, _ := newInstance(t)

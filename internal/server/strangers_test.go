@@ -81,8 +81,8 @@ func checkServed(t *testing.T, i *hallmarktest.Instance) {
 	}
 }
 
-// One reader too many is told to come again, keeps no signer waiting, and is served once
-// another has gone.
+// TestSlowReaders checks that a reader above the limit is asked to retry, does not delay signers,
+// and is served once another reader has gone.
 func TestSlowReaders(t *testing.T) {
 	t.Parallel()
 	i := tight(t, config.Limits{Requests: 2})
@@ -114,7 +114,7 @@ func unfinished(i *hallmarktest.Instance, path string, length, sent int) string 
 	return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", path, length, strings.Repeat(" ", sent))
 }
 
-// Uploads that stand still make room for those that don't, and are told to come again.
+// TestUnfinishedUploads checks that stalled uploads make room for others, and are asked to retry.
 func TestUnfinishedUploads(t *testing.T) {
 	t.Parallel()
 	digest := "/api/v1/bundles/sha256:" + strings.Repeat("0", 64)

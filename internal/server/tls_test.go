@@ -107,7 +107,8 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// A certificate that can't be read ends the server, with the reason.
+// TestTLSWithoutCertificate checks that an unreadable certificate stops the server with the
+// reason.
 func TestTLSWithoutCertificate(t *testing.T) {
 	t.Parallel()
 	made, _ := newInstance(t)
@@ -165,8 +166,8 @@ func presented(t *testing.T, address string) *x509.Certificate {
 	return conn.ConnectionState().PeerCertificates[0]
 }
 
-// A new certificate is served once its files are there, without a restart; files that
-// can't be used leave the old one in place, and are logged once.
+// TestCertificateReloaded checks that a new certificate is used without a restart, and that
+// unusable files leave the old one in use and are logged once.
 func TestCertificateReloaded(t *testing.T) {
 	t.Parallel()
 	address, dir, logged := served(t, nil)
@@ -208,7 +209,8 @@ func TestCertificateReloaded(t *testing.T) {
 	}
 }
 
-// A signal has the files read at once, and what is wrong with them logged at once.
+// TestCertificateReloadedBySignal checks that a signal makes the server read the files at once,
+// and log problems at once.
 func TestCertificateReloadedBySignal(t *testing.T) {
 	t.Parallel()
 	signals := make(chan os.Signal, 1)
@@ -230,7 +232,8 @@ func TestCertificateReloadedBySignal(t *testing.T) {
 	}
 }
 
-// A server that can't speak TLS does not say that it serves.
+// TestServingIsSaidAfterwards checks that a server that can't use TLS does not report that it is
+// serving.
 func TestServingIsSaidAfterwards(t *testing.T) {
 	t.Parallel()
 	made, _ := newInstance(t)

@@ -24,7 +24,7 @@ import (
 	wire "github.com/hallmark-sign/hallmark/wire/witness"
 )
 
-// Operators of a witness have /healthz and /metrics.
+// TestWitnessForOperators checks /healthz and /metrics of a witness.
 func TestWitnessForOperators(t *testing.T) {
 	t.Parallel()
 	public, private, err := ed25519.GenerateKey(rand.Reader)

@@ -15,7 +15,8 @@ import (
 	"github.com/hallmark-sign/hallmark/oci"
 )
 
-// Bundles that could not be put on an image gather in one file, one a line.
+// TestKeepAside checks that bundles that can't be attached to an image are saved in one file, one
+// per line.
 func TestKeepAside(t *testing.T) {
 	t.Chdir(t.TempDir())
 	image := oci.Image{Repository: "r/a", Digest: "sha256:" + strings.Repeat("ab", 32)}
@@ -37,7 +38,7 @@ func TestKeepAside(t *testing.T) {
 	}
 }
 
-// What a store would not keep is refused before anything is signed.
+// TestCheckStore checks that a bundle that the store would refuse is refused before signing.
 func TestCheckStore(t *testing.T) {
 	for name, c := range map[string]struct {
 		url      string

@@ -15,7 +15,8 @@ func tokenOf(claims string) string {
 	return "eyJ9." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".AAAA"
 }
 
-// A token says who signs: its issuer, and its email or else its subject.
+// TestTokenClaims checks that the signer is read from a token: its issuer, and its email or else
+// its subject.
 func TestTokenClaims(t *testing.T) {
 	read := func(claims string) (Token, error) {
 		return Login{Given: tokenOf(claims)}.Token(t.Context(), cli.Environment{}, "", nil)

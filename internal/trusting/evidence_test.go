@@ -18,7 +18,7 @@ func evidenceAt(t *testing.T, url string) (*lookup.Store, error) {
 	return Selection{}.EvidenceStore(env, url, time.Minute)
 }
 
-// What is no address of a store is refused.
+// TestStoreAddress checks that invalid addresses of a store are refused.
 func TestStoreAddress(t *testing.T) {
 	for _, bad := range []string{"sign.example.com", "ftp://a", "http://", "http://a?b", "http://a#b", "http://u:p@a", ":"} {
 		if _, err := evidenceAt(t, bad); err == nil {

@@ -34,8 +34,8 @@ func exists(d *Disk, path string) bool {
 	return err == nil
 }
 
-// What was synced, with its name, is there after every power failure; what was not
-// is sometimes there and sometimes not, in every combination.
+// TestPowerLoss checks that synced data with synced names survives every power failure, and that
+// any combination of other data may survive.
 func TestPowerLoss(t *testing.T) {
 	seen := map[string]int{}
 	for seed := range uint64(200) {
@@ -83,7 +83,8 @@ func TestPowerLoss(t *testing.T) {
 	}
 }
 
-// durable.WriteFile's promise, on this disk: old or new, whole.
+// TestBatchIsAtomic checks that durable.WriteFile leaves the complete old or new content on this
+// disk.
 func TestBatchIsAtomic(t *testing.T) {
 	for seed := range uint64(200) {
 		d := New(seed)
@@ -106,8 +107,7 @@ func TestBatchIsAtomic(t *testing.T) {
 	}
 }
 
-// A sync that fails has lost what it was to keep: the next that goes well does not
-// bring it back.
+// TestFailedSyncLoses checks that a failed sync loses its data, even if the next sync succeeds.
 func TestFailedSyncLoses(t *testing.T) {
 	lost := 0
 	for seed := range uint64(100) {
