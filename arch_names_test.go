@@ -16,7 +16,7 @@ import (
 	"testing"
 )
 
-// awaited are exported names of internal packages that nothing uses yet.
+// awaited lists exported names of internal packages that nothing uses yet.
 var awaited = map[string]string{
 	"internal/tilelog.ErrRange":   "of the read API of a log, for search and monitors",
 	"internal/tilelog.ErrDiffers": "likewise",

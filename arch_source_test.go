@@ -29,8 +29,8 @@ func TestNoNolintNoInit(t *testing.T) {
 	}
 }
 
-// TestGuessingIsDear refuses code that has keys or passwords be cheap to guess: tests
-// alone ask for that.
+// TestGuessingIsDear refuses code that makes keys or passwords cheap to guess, which is only
+// for tests.
 func TestGuessingIsDear(t *testing.T) {
 	weak := []string{"CheapUnsafe", "CheapKeysUnsafe"}
 	for _, u := range units(t) {
@@ -95,7 +95,7 @@ func TestNoMutablePackageVariables(t *testing.T) {
 	}
 }
 
-// variable is a package-level name with its declaration.
+// A variable is a package-level name with its declaration.
 type variable struct {
 	name     *ast.Ident
 	value    ast.Expr // nil without one
@@ -127,8 +127,9 @@ func embeds(doc *ast.CommentGroup) bool {
 	return doc != nil && slices.ContainsFunc(doc.List, func(c *ast.Comment) bool { return strings.HasPrefix(c.Text, "//go:embed") })
 }
 
-// mutable is a heuristic: sentinels, compiled patterns, templates, embedded
-// files and lookup tables that nothing assigns to are constants in all but name.
+// mutable reports whether a variable may change. It is a heuristic: sentinels, compiled
+// patterns, templates, embedded files, and lookup tables that nothing assigns to are treated
+// as constants.
 func mutable(v variable, written map[string]bool) string {
 	switch {
 	case v.name.Name == "_" || v.embedded:
@@ -202,7 +203,7 @@ func writes(fn *ast.FuncDecl) map[string]bool {
 	return found
 }
 
-// targets are the expressions that the node writes to or takes the address of.
+// targets returns the expressions that the node writes to or takes the address of.
 func targets(n ast.Node) []ast.Expr {
 	switch n := n.(type) {
 	case *ast.AssignStmt:
@@ -219,7 +220,7 @@ func targets(n ast.Node) []ast.Expr {
 	return nil
 }
 
-// declares are the local names that the node brings.
+// declares returns the local names that the node declares.
 func declares(n ast.Node) []string {
 	var names []string
 	switch n := n.(type) {
@@ -243,7 +244,7 @@ func declares(n ast.Node) []string {
 	return names
 }
 
-// base is the name that an assignable expression starts from.
+// base returns the name at the beginning of an assignable expression.
 func base(e ast.Expr) string {
 	for {
 		switch x := e.(type) {

@@ -24,20 +24,19 @@ import (
 const (
 	module = "github.com/hallmark-sign/hallmark"
 
-	// maxDirect is the house number for modules that hallmark's own code
-	// imports (ARCHITECTURE.md).
+	// maxDirect bounds the modules that hallmark's own code imports (ARCHITECTURE.md).
 	maxDirect = 25
 
-	// maxCommand is how many packages of the house cmd/hallmark may import: each verb
+	// maxCommand bounds the packages of this module that cmd/hallmark imports: each verb
 	// binds flags, makes one call and prints.
 	maxCommand = 20
 
-	// maxVerifying is how many modules verifying may stand on.
+	// maxVerifying bounds the modules that verifying depends on.
 	maxVerifying = 4
 )
 
-// level is a floor of the house: a package imports only floors below its own,
-// but for the exceptions that mayImport spells out.
+// A level is a layer of the architecture. A package only imports packages of lower levels,
+// with the exceptions in mayImport.
 type level int
 
 const (
@@ -47,23 +46,23 @@ const (
 	policies                 // L3 policy: whose bundles are accepted
 	asking                   // L3 client/retry, client/idtoken: what client, client/login and oci have in common
 	waysOut                  // L3 client, trust/tuf, oci, policy/cel
-	carriers                 // L3 client/logread, oci/layout, oci/transfer: what stands on client or oci
-	storage                  // L4 durable, admission: files that outlive a crash, and bounds on strangers
-	lookup                   // L4 tilelog/dedup: what tilelog/posix alone stands on
-	foundation               // L4 tilelog, keys: what services stand on
-	logStorage               // L4 tilelog/posix: where a log lies, for the services to choose
+	carriers                 // L3 client/logread, oci/layout, oci/transfer: import client or oci
+	storage                  // L4 durable, admission: files that survive a crash, limits of untrusted clients
+	lookup                   // L4 tilelog/dedup: imported only by tilelog/posix
+	foundation               // L4 tilelog, keys: imported by services
+	logStorage               // L4 tilelog/posix: storage of logs, selected by services
 	problems                 // L4 internal/fault: errors as users see them
-	subjects                 // L4 internal/find: what arguments name, and its bundles
+	subjects                 // L4 internal/find: artifacts of arguments, and their bundles
 	judging                  // L4 internal/judge
 	reporting                // L4 internal/report
 	service                  // L4 every other internal package
 	settings                 // L5 internal/config
-	making                   // L5 internal/instance: what server serves, made and opened
+	making                   // L5 internal/instance: creates and opens instances for server
 	server                   // L5 internal/server
 	testServer               // L5 hallmarktest
-	finding                  // L5 internal/lookup: what the application has in common
-	application              // L5 what the verbs of the command call
-	acts                     // L5 verbs without their flags, on what application has
+	finding                  // L5 internal/lookup: shared by the application
+	application              // L5 called by the verbs of the command
+	acts                     // L5 verbs without their flags, on application
 	reading                  // L5 verbs without their flags, on acts
 	showing                  // L5 internal/trial, on reading
 	command                  // L6 cmd/hallmark
@@ -87,22 +86,22 @@ var rooms = map[string]level{
 	"bench": carriers,
 }
 
-// libraries are the modules that formats may stand on.
+// libraries lists the modules that formats may import.
 var libraries = []string{"golang.org/x/crypto", "golang.org/x/mod/sumdb", "github.com/go-json-experiment/json"}
 
-// Packages of the standard library that the pure floors may not import:
+// impure lists packages of the standard library that the pure levels must not import:
 // network, files, processes, logs and databases. A prefix ends in a slash.
 var impure = []string{
 	"net", "net/http", "net/http/", "net/rpc", "net/smtp", "os", "os/", "io/ioutil", "syscall",
 	"log", "log/", "database/sql", "database/sql/", "testing", "plugin",
 }
 
-// clock are the functions of package time that read or wait for the clock.
+// clock lists the functions of package time that read or wait for the clock.
 var clock = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"}
 
 var vagueNames = []string{"pkg", "util", "utils", "common", "helpers", "types", "models", "core"}
 
-// unit is one package of this module as go list describes it.
+// A unit is a package of this module, as described by go list.
 type unit struct {
 	ImportPath     string
 	Name           string
@@ -186,7 +185,7 @@ func imports(files []*ast.File) []string {
 	return slices.Compact(all)
 }
 
-// matches: exact, or below an entry that ends in a slash.
+// matches reports whether an entry equals the path, or ends in a slash and is a prefix of it.
 func matches(list []string, name string) bool {
 	return slices.ContainsFunc(list, func(e string) bool {
 		return name == e || strings.HasSuffix(e, "/") && strings.HasPrefix(name, e)
@@ -197,7 +196,7 @@ func within(list []string, name string) bool {
 	return slices.ContainsFunc(list, func(e string) bool { return name == e || strings.HasPrefix(name, e+"/") })
 }
 
-// mayImport is "Who may import whom" of ARCHITECTURE.md.
+// mayImport implements "Who may import whom" of ARCHITECTURE.md.
 func mayImport(from, to unit) bool {
 	if to.room == "wire/sigalg" || to.room == "wire/protojson" {
 		return true
@@ -267,7 +266,7 @@ func TestFormatsAndVerbsArePure(t *testing.T) {
 	}
 }
 
-// isModule: an import path outside the standard library and this module.
+// isModule reports whether an import path is outside the standard library and this module.
 func isModule(name string) bool {
 	first, _, _ := strings.Cut(name, "/")
 	return strings.Contains(first, ".") && !strings.HasPrefix(name, module)
@@ -288,7 +287,7 @@ func clockUses(f *ast.File) []token.Pos {
 	return found
 }
 
-// TestCommandIsThin: what verbs do is in the packages that they call.
+// TestCommandIsThin checks that cmd/hallmark leaves the work of its verbs to other packages.
 func TestCommandIsThin(t *testing.T) {
 	for _, u := range units(t) {
 		if u.room != "cmd/hallmark" {
@@ -302,8 +301,8 @@ func TestCommandIsThin(t *testing.T) {
 	}
 }
 
-// TestVerifyingIsSmall: whoever imports verification gets no server, no HTTP
-// client and no cloud SDK with it.
+// TestVerifyingIsSmall checks that importing verification adds no server, no HTTP client and
+// no cloud SDK.
 func TestVerifyingIsSmall(t *testing.T) {
 	for _, room := range []string{"verify", "sign"} {
 		if _, err := os.Stat(room); err != nil {
@@ -325,7 +324,8 @@ func TestVerifyingIsSmall(t *testing.T) {
 	}
 }
 
-// TestHallmarkVerifyAsksNobody: the small binary contains no HTTP client (docs/decisions/0006).
+// TestHallmarkVerifyAsksNobody checks that the small binary contains no HTTP client
+// (docs/decisions/0006).
 func TestHallmarkVerifyAsksNobody(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", "./cmd/hallmark-verify").Output()
 	if err != nil {
@@ -338,7 +338,7 @@ func TestHallmarkVerifyAsksNobody(t *testing.T) {
 	}
 }
 
-// modulesOf are the modules that a package stands on, this one among them.
+// modulesOf returns the modules that a package depends on, including this one.
 func modulesOf(t *testing.T, room string) map[string]bool {
 	t.Helper()
 	out, err := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", "./"+room).Output()

@@ -12,8 +12,8 @@ import (
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
-// TestErrorsAreDocumented: docs/reference/errors.md has every code that can be printed, and
-// no other.
+// TestErrorsAreDocumented checks that docs/reference/errors.md has every code that can be
+// printed, and no other.
 func TestErrorsAreDocumented(t *testing.T) {
 	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "reference", "errors.md"))
 	if err != nil {

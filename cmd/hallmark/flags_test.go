@@ -12,8 +12,8 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
-// TestOneMeaningAFlag: flags of one name are described alike with every verb, but for what
-// is theirs alone to say.
+// TestOneMeaningAFlag checks that flags with one name have the same description with every verb,
+// with listed exceptions.
 func TestOneMeaningAFlag(t *testing.T) {
 	same := map[string]bool{"timeout": true, "quiet": true, "json": true, "instance": true, "trusted-root": true, "signing-config": true, "identity-token": true, "email": true, "log-level": true}
 	seen := map[string]*pflag.Flag{}

@@ -70,7 +70,7 @@ func compile(schema string) (*jsonschema.Schema, error) {
 	return c.Compile(schema)
 }
 
-// TestEveryVerbHasASchema: what each verb prints with --json is in
+// TestEveryVerbHasASchema checks that the output of each verb with --json is described in
 // docs/reference/results.schema.json.
 func TestEveryVerbHasASchema(t *testing.T) {
 	without := map[string]bool{ // what they print is not theirs to shape, or a log

@@ -101,7 +101,7 @@ func TestSpecification(t *testing.T) {
 	}
 }
 
-// TestUsagesKeepApart: neither authority's certificate is good for the other's role.
+// TestUsagesKeepApart checks that neither authority's certificate is valid in the other's role.
 func TestUsagesKeepApart(t *testing.T) {
 	key := testkit.P256(t)
 	a := newAuthority(t, testkit.Key(t, elliptic.P384()), key.Public())

@@ -22,7 +22,8 @@ type written struct {
 	Names  []string
 }
 
-// TestNoVoiceOfALibrary: errors of what reads files say where and what, in plain words.
+// TestNoVoiceOfALibrary checks that errors of parsers contain the position and the cause, in
+// plain words.
 func TestNoVoiceOfALibrary(t *testing.T) {
 	inYAML := func(text string) error {
 		d := yaml.NewDecoder(strings.NewReader(text))

@@ -58,8 +58,8 @@ func signImage(t *testing.T, i *hallmarktest.Instance, who, predicateType string
 	return find.Elsewhere("reg.example.com/a@sha256:00", raw)
 }
 
-// What hangs on an image is judged like what lies beside a file; what could not be
-// looked at leaves it open, unless the rest is enough.
+// TestImages checks that bundles attached to an image are judged like those next to a file, and
+// that unreachable ones leave the image undecided, unless the others are enough.
 func TestImages(t *testing.T) {
 	const image = "reg.example.com/a:1"
 	i := hallmarktest.New(t)

@@ -119,8 +119,8 @@ func TestKillChild(t *testing.T) {
 	}
 }
 
-// TestKilled: kill -9 while a log that grows is backed up, again and again. Whatever
-// is there then is a backup, and never a smaller one.
+// TestKilled kills the backup of a growing log repeatedly. The result must always be a valid
+// backup, and never a smaller one.
 func TestKilled(t *testing.T) {
 	dir := t.TempDir()
 	log, target := filepath.Join(dir, "log"), filepath.Join(dir, "backup")
@@ -176,8 +176,8 @@ func runAndKill(t *testing.T, source, target string) {
 	}
 }
 
-// TestPowerLoss: the target loses power or the process at any operation, while it
-// follows a log from size to size.
+// TestPowerLoss stops the backup of a growing log at each disk operation, by a power loss of the
+// target or a kill of the process.
 func TestPowerLoss(t *testing.T) {
 	dir := t.TempDir()
 	log := filepath.Join(dir, "log")

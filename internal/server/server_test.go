@@ -317,8 +317,8 @@ func post(t *testing.T, url, body string) int {
 	return resp.StatusCode
 }
 
-// TestShutdownLosesNothing: the server ends while many append; who was answered
-// is in the log that the next server opens, at the index that was answered.
+// TestShutdownLosesNothing shuts down the server while many clients append. Each acknowledged
+// entry must be in the log that the next server opens, at its index.
 func TestShutdownLosesNothing(t *testing.T) {
 	t.Parallel()
 	made, dir := newInstance(t)

@@ -63,7 +63,7 @@ func certificate(t *testing.T, dir string) *x509.CertPool {
 	return pool
 }
 
-// TestTLS: with tls in the configuration the server speaks TLS, and nothing else.
+// TestTLS checks that with tls in the configuration, the server accepts only TLS.
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
