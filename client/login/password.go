@@ -10,7 +10,10 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"strconv"
 	"strings"
+
+	"github.com/hallmark-sign/hallmark/client/retry"
 )
 
 // Parts of hallmark's login page. The issuer's tests check that they match.
@@ -98,6 +101,9 @@ func sendPage(ctx context.Context, client *http.Client, where, redirect string, 
 	if resp.StatusCode == http.StatusForbidden {
 		return nil, ErrPassword
 	}
+	if resp.StatusCode == http.StatusTooManyRequests {
+		return nil, fmt.Errorf("%w: too many wrong passwords: wait %s", retry.ErrUnavailable, wait(resp))
+	}
 	if resp.StatusCode != http.StatusSeeOther {
 		return nil, pageRefusal(resp, page)
 	}
@@ -106,6 +112,15 @@ func sendPage(ctx context.Context, client *http.Client, where, redirect string, 
 		return nil, errors.New("login page redirects to another address")
 	}
 	return url.ParseQuery(query)
+}
+
+// wait returns how long the server asks to wait, in words.
+func wait(resp *http.Response) string {
+	seconds, err := strconv.ParseUint(resp.Header.Get("Retry-After"), 10, 16)
+	if err != nil {
+		return "a minute"
+	}
+	return fmt.Sprintf("%d s", seconds)
 }
 
 // pageRefusal returns the error for a page. Pages are meant for people, so only

@@ -15,7 +15,7 @@ func copyCommand(env cli.Environment) *cobra.Command {
 	var f images.Transfer
 	cmd := &cobra.Command{
 		Use:   "copy SOURCE TARGET",
-		Short: "Copy an image with everything that hangs on it",
+		Short: "Copy an image with all that is attached to it",
 		Long: `Copies the image SOURCE, which is REGISTRY/REPO:TAG or REGISTRY/REPO@sha256:HEX, to TARGET,
 in the same registry or another: every platform, and the signatures, attestations and
 whatever else hangs on any of them, those of cosign 1 and 2 as well. Digests stay what

@@ -16,7 +16,7 @@ func inspectCommand(env cli.Environment) *cobra.Command {
 	var f images.Reach
 	cmd := &cobra.Command{
 		Use:   "inspect BUNDLE|FILE|IMAGE...",
-		Short: "Tell in words what bundles claim",
+		Short: "Show what bundles claim",
 		Long: `Prints what is in each BUNDLE, in the bundles beside each FILE, and in those on each IMAGE.
 Nothing of it is verified: these are claims, of whoever wrote the file or put it there.`,
 		Example: `  hallmark inspect release.tar.gz.sigstore.json

@@ -18,7 +18,7 @@ func loadCommand(env cli.Environment) *cobra.Command {
 		Use:   "load DIR|FILE.tar|BUNDLES TARGET",
 		Short: "Put a saved image into a registry, or bundles on an image",
 		Long: `Puts an image out of DIR, an OCI image layout that 'hallmark save' or another tool has
-written, or a .tar of one, into a registry as TARGET, with everything that hangs on it.
+written, or a .tar of one, into a registry as TARGET, with all that is attached to it.
 If DIR has several, --image says which.
 
 Of a file of bundles, as 'hallmark download' writes them, each is put on the image TARGET, whose

@@ -13,7 +13,7 @@ func logShowCommand(env cli.Environment) *cobra.Command {
 	var f readlog.Flags
 	cmd := &cobra.Command{
 		Use:   "show LOG INDEX",
-		Short: "Tell in words what an entry says",
+		Short: "Show what a log entry says",
 		Long: `Prints the entry at INDEX, counted from 0, once it is proven to be in the log. That the log
 has it does not make it true: 'hallmark verify' judges signatures. --json has it as it is.`,
 		Example: `  hallmark log show https://sign.example.com 17

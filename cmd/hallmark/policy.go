@@ -30,7 +30,7 @@ is its manual, docs/reference/policy.schema.json its schema for editors.`,
 func policyCheckCommand(env cli.Environment) *cobra.Command {
 	return &cobra.Command{
 		Use:   "check POLICY...",
-		Short: "Read policies, and warn of what is seldom meant",
+		Short: "Check policies, and warn of rules that are too wide",
 		Long: `Reads each POLICY as verify would, its conditions included, and warns of what is allowed
 but wider than most would want.`,
 		Example: `  hallmark policy check policy.yaml`,
@@ -57,7 +57,7 @@ func policyTestCommand(env cli.Environment) *cobra.Command {
 	var f verifying.Test
 	cmd := &cobra.Command{
 		Use:   "test POLICY CASES",
-		Short: "Hold a policy to what it should accept and refuse",
+		Short: "Test a policy against cases with expected verdicts",
 		Long: `Verifies each case of CASES with POLICY, and compares the verdict with the one that is
 expected. CASES is a YAML list; paths are relative to it, and images are images:
 

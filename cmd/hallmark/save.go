@@ -13,7 +13,7 @@ func saveCommand(env cli.Environment) *cobra.Command {
 	var f images.Transfer
 	cmd := &cobra.Command{
 		Use:   "save IMAGE... DIR",
-		Short: "Keep images in a directory, with everything that hangs on them",
+		Short: "Save images in a directory, with all that is attached to them",
 		Long: `Writes each IMAGE into DIR, an OCI image layout as other tools read it: every platform, and
 all that hangs on any of them. DIR is made, or extended. 'hallmark load' puts what is in
 it into a registry; digests, and with them all signatures, stay what they are. What is

@@ -32,7 +32,7 @@ func (e Environment) Terminal() (fd int, ok bool) {
 // Confirm asks a question that is answered with yes or no. Without a terminal the answer
 // is no, with a hint.
 func (e Environment) Confirm(ctx context.Context, question, hint string) error {
-	declined := &fault.Problem{Exit: fault.ExitRefused, Code: "not-confirmed", Err: errors.New(question + " was not answered with yes"), Names: []string{hint}}
+	declined := &fault.Problem{Exit: fault.ExitRefused, Code: "not-confirmed", Err: fmt.Errorf("the answer to %q was not yes", question), Names: []string{hint}}
 	if _, ok := e.Terminal(); !ok {
 		return declined
 	}

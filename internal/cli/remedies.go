@@ -48,7 +48,7 @@ var remedies = map[string]string{
 	"could-not-look/registry-credentials": "mend what is kept in $DOCKER_CONFIG/config.json, by default ~/.docker/config.json, or log in again",
 	"could-not-look/registry-again":       "again, later",
 
-	"unreadable/sign-directory": "sign --manifest $subject, one signature for all that is in it",
+	"unreadable/sign-directory": "$hallmark sign --manifest $subject, one signature for all that is in it",
 	"usage/pipe":                "--bundle FILE.sigstore.json",
 	"usage/keep-nothing":        "--evidence '', which leaves the bundle where it is alone",
 	"not-stored":                "signing again, later",
@@ -133,13 +133,15 @@ var remedies = map[string]string{
 	"service-unavailable/serve":   "again, once the instance runs ($hallmark serve)",
 	"service-unavailable/cacert":  "--cacert FILE, if its TLS certificate is of a private authority; '$hallmark trust add URL --cacert FILE' keeps it",
 
-	"usage/help":     "$raw1 --help",
-	"usage/verb":     "did you mean '$raw1 $raw2'?",
-	"usage/flag":     "did you mean --$raw2? $raw1 --help",
-	"not-confirmed":  "$raw1",
-	"exposed-secret": "chmod 600 $subject",
-	"no-passphrase":  "$raw1",
-	"no-password":    "$raw1",
+	"usage/help":       "$raw1 --help",
+	"usage/verb":       "did you mean '$raw1 $raw2'?",
+	"usage/flag":       "did you mean --$raw2? $raw1 --help",
+	"not-confirmed":    "$raw1",
+	"login-refused":    "the right email and password; the operator sets a new one: $hallmark user passwd",
+	"wrong-passphrase": "the passphrase that was given when the key was made",
+	"exposed-secret":   "chmod 600 $subject",
+	"no-passphrase":    "$raw1",
+	"no-password":      "$raw1",
 }
 
 const (

@@ -77,7 +77,7 @@ func (f Transfer) show(env cli.Environment, source, target string, r *transfer.R
 		}
 	}
 	if r.Complete {
-		a.Line("complete", "the target was asked for all of it, and has it")
+		a.Line("complete", "the target was checked, and has all of it")
 	}
 	_, err := fmt.Fprint(env.Stdout, a.String())
 	return err

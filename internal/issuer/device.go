@@ -30,7 +30,7 @@ func (i *Issuer) userCodePage(w http.ResponseWriter, r *http.Request, status int
 		return
 	}
 	data.Request = field
-	i.pages.Write(w, status, "usercode.html", "Sign in a device", "", data)
+	i.pages.Write(w, status, "usercode.html", "Sign in on another device", "", data)
 }
 
 // serveUserCode handles the code and asks for a password.

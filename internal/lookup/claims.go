@@ -65,7 +65,7 @@ func claimsBeside(file string) ([]Claim, error) {
 	case statErr == nil && info.IsDir():
 		return nil, &fault.Problem{Exit: fault.ExitUsage, Subject: file, Code: "unreadable", Err: errors.New("is a directory"), Remedy: "bundles-in-directory", Names: []string{filepath.Join(file, "*"+find.Suffix)}}
 	case statErr == nil && !find.IsBundle(file):
-		return nil, &fault.Problem{Exit: fault.ExitRefused, Subject: file, Code: "unsigned", Err: fmt.Errorf("it is no bundle, and there is no %s%s", file, find.Suffix)}
+		return nil, &fault.Problem{Exit: fault.ExitRefused, Subject: file, Code: "unsigned", Err: fmt.Errorf("it is not a bundle, and there is no %s%s", file, find.Suffix)}
 	default:
 		return nil, err
 	}

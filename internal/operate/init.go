@@ -47,6 +47,9 @@ func (n NewInstance) Make(ctx context.Context, env cli.Environment, dir string) 
 	if err := checkTLS(env, &o); err != nil {
 		return &fault.Problem{Exit: fault.ExitUsage, Subject: dir, Code: "configuration", Err: err, Remedy: "init-help"}
 	}
+	if there, err := os.ReadDir(dir); err == nil && len(there) > 0 {
+		return exists(dir, errors.New("the directory is not empty"))
+	}
 	passphrase, err := env.Secret(ctx, "passphrase", n.PassphraseFile, "HALLMARK_PASSPHRASE", keys.PassphraseRule)
 	if err != nil {
 		return err

@@ -58,7 +58,15 @@ func (r *Request) tellManifest(m *manifest, results []*verify.Result) error {
 	if name := filepath.Base(m.out); !strings.HasSuffix(name, find.Suffix) && !strings.HasSuffix(name, find.LinesSuffix) {
 		r.env.Say("  note      'hallmark verify DIR' looks for manifests called NAME%s", find.Suffix)
 	} else {
-		r.env.Say("  found by  hallmark verify %s", fault.Quoted(filepath.Dir(m.out)))
+		r.env.Say("  found by  %s verify %s %s", r.env.Command(), acceptance(results[0]), fault.Quoted(filepath.Dir(m.out)))
 	}
 	return nil
+}
+
+// acceptance returns the flags of verify that accept the signer of r.
+func acceptance(r *verify.Result) string {
+	if r.Certificate == nil {
+		return "--key FILE"
+	}
+	return "--identity " + fault.Quoted(r.Identity.Subject.Value) + " --issuer " + fault.Quoted(r.Identity.Issuer)
 }

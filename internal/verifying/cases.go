@@ -51,7 +51,7 @@ func (f Test) Run(ctx context.Context, env cli.Environment, file, casesFile stri
 		return err
 	}
 	var failed fault.Failures
-	defer func() { env.Say("hallmark: %d cases, %d failed", len(cases), len(failed)) }()
+	defer func() { env.Say("%s, %d failed", cli.Counted(len(cases), "case", "cases"), len(failed)) }()
 	for i, c := range cases {
 		got, err := c.run(ctx, judge, registry, filepath.Dir(casesFile))
 		if env.JSON && err == nil {
@@ -63,7 +63,7 @@ func (f Test) Run(ctx context.Context, env cli.Environment, file, casesFile stri
 		case got != c.Expect:
 			failed = append(failed, &fault.Problem{
 				Exit: fault.ExitRefused, Subject: fmt.Sprintf("%s, case %d", casesFile, i+1), Code: "policy-test-failed",
-				Err: fmt.Errorf("the verdict on %s is another", c.Artifact), Expected: c.Expect, Found: got,
+				Err: fmt.Errorf("the verdict on %s is not the expected one", c.Artifact), Expected: c.Expect, Found: got,
 			})
 		case !env.JSON:
 			fmt.Fprintf(env.Stdout, "case %d: %s: %s, as expected\n", i+1, fault.Printable(c.Artifact), got)
