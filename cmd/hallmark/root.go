@@ -77,8 +77,8 @@ results are lines of JSON on stdout; errors and notices are lines of JSON on std
 
 func helpCommand(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
-		Use:   "help [VERB]...",
-		Short: "Help about any verb",
+		Use:   "help [COMMAND]...",
+		Short: "Help about any command",
 		RunE: func(_ *cobra.Command, args []string) error {
 			cmd, rest, err := root.Find(args)
 			if err != nil || len(rest) > 0 && cmd.HasSubCommands() {

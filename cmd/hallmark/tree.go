@@ -15,7 +15,7 @@ func treeCommand(env cli.Environment) *cobra.Command {
 	var f images.Reach
 	cmd := &cobra.Command{
 		Use:   "tree IMAGE...",
-		Short: "Show what hangs on images in their registry",
+		Short: "Show what is attached to images in their registry",
 		Long: `Lists bundles and whatever else hangs on each IMAGE, as the registry says. Nothing is
 verified: 'hallmark verify' does that.`,
 		Example: "  hallmark tree registry.example.com/app:v1 --recursive",

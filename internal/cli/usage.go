@@ -95,7 +95,7 @@ func UnknownVerb(cmd *cobra.Command, word string) error {
 			verbs = append(verbs, sub.Name())
 		}
 	}
-	p := UsageError(cmd, fmt.Errorf("%s has no verb %q", cmd.CommandPath(), word))
+	p := UsageError(cmd, fmt.Errorf("%s has no command %q", cmd.CommandPath(), word))
 	if verb := nearest(word, verbs); verb != "" {
 		return p.With("verb", cmd.CommandPath(), verb)
 	}

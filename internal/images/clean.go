@@ -128,9 +128,9 @@ func (f Cleaning) show(env cli.Environment, p plan) (plan, error) {
 		if !f.fits(r) {
 			continue
 		}
-		word, note := "goes ", ""
+		word, note := "delete", ""
 		if r.Blocked != "" {
-			word, note = "stays", ": "+r.Blocked
+			word, note = "stays ", ": "+r.Blocked
 			going.stay = append(going.stay, r)
 		} else {
 			going.all = append(going.all, r)
