@@ -43,6 +43,10 @@ type Rules struct {
 
 	// AllowAllUnsafe allows all tokens of an issuer with Tenants.
 	AllowAllUnsafe bool
+
+	// EmailVerifiedString is that of [Email]. The claim email matches no rule in Allow
+	// unless it is verified, since users may claim any address.
+	EmailVerifiedString bool
 }
 
 // Check returns the reason why a token is not allowed.
@@ -61,6 +65,9 @@ func (r Rules) Check(s Set) error {
 	var reasons []string
 	for i, rule := range r.Allow {
 		claim, met := rule.meets(s, false)
+		if _, unverified := Email(s, r.EmailVerifiedString); met && rule["email"] != nil && unverified != nil {
+			claim, met = "email, which is not verified,", false
+		}
 		if met {
 			return nil
 		}

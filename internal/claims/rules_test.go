@@ -55,3 +55,32 @@ func TestRules(t *testing.T) {
 		}
 	}
 }
+
+// TestUnverifiedEmail checks that an address that is not verified matches no allow rule, and
+// still matches a deny rule.
+func TestUnverifiedEmail(t *testing.T) {
+	byEmail := []Rule{rule("email", "*@example.com")}
+	for text, c := range map[string]struct{ allowed, allowedString bool }{
+		`{"sub":"m","email":"m@example.com"}`:                                 {},
+		`{"sub":"m","email":"m@example.com","email_verified":false}`:          {},
+		`{"sub":"m","email":"m@example.com","email_verified":null}`:           {},
+		`{"sub":"m","email":"m@example.com","email_verified":"true"}`:         {false, true},
+		`{"sub":"m","email":"m@example.com","email_verified":true}`:           {true, true},
+		`{"sub":"m","email":["m@example.com"],"email_verified":true}`:         {},
+		`{"sub":"m","email":"m@evil.test@example.com","email_verified":true}`: {},
+	} {
+		set, err := Parse([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := (Rules{Allow: byEmail}).Check(set); (err == nil) != c.allowed {
+			t.Errorf("%s: got %v", text, err)
+		}
+		if err := (Rules{Allow: byEmail, EmailVerifiedString: true}).Check(set); (err == nil) != c.allowedString {
+			t.Errorf("%s, with the string: got %v", text, err)
+		}
+		if err := (Rules{Deny: []Rule{rule("email", "**@example.com")}}).Check(set); err == nil {
+			t.Errorf("%s: not denied", text)
+		}
+	}
+}

@@ -35,7 +35,7 @@ func issuerOf(c *config.Config, i config.Issuer) (issuer oidc.Issuer, err error)
 		URL: i.URL, Audience: i.Audience, Type: i.Type, SubjectDomain: i.SubjectDomain, TrustDomain: i.TrustDomain,
 		EmailVerifiedString: i.EmailVerifiedString, KeysURL: i.KeysURL,
 		Rules: claims.Rules{
-			Allow: rulesOf(i.Allow), Deny: rulesOf(i.Deny), Tenants: hasTenants(i.URL), AllowAllUnsafe: i.AllowAllUnsafe,
+			Allow: rulesOf(i.Allow), Deny: rulesOf(i.Deny), Tenants: hasTenants(i.URL), AllowAllUnsafe: i.AllowAllUnsafe, EmailVerifiedString: i.EmailVerifiedString,
 		},
 	}
 	if i.KeysFile != "" {
@@ -111,6 +111,6 @@ func hasTenants(issuer string) bool {
 	return slices.ContainsFunc([]string{
 		"token.actions.githubusercontent.com", "gitlab.com", "agent.buildkite.com", "oidc.circleci.com", "oidc.codefresh.io",
 		"accounts.google.com", "login.microsoftonline.com", "sts.windows.net", "api.bitbucket.org", "vstoken.dev.azure.com",
-		"container.googleapis.com", "oidc.prod-aks.azure.com", "amazonaws.com", "tokens.sts.global.api.aws", "oauth2.sigstore.dev",
+		"container.googleapis.com", "oic.prod-aks.azure.com", "oidc.prod-aks.azure.com", "amazonaws.com", "tokens.sts.global.api.aws", "oauth2.sigstore.dev",
 	}, func(host string) bool { return u.Host == host || strings.HasSuffix(u.Host, "."+host) })
 }

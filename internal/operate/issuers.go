@@ -111,10 +111,13 @@ func parseRules(texts []string) (rules []config.Rule, err error) {
 			if !ok || claim == "" || pattern == "" {
 				return nil, fmt.Errorf("%q is not CLAIM=PATTERN", part)
 			}
+			if rule[claim] != nil { // both could not be meant to match, nor either
+				return nil, fmt.Errorf("claim %s occurs twice in rule %q: give a rule for each pattern", claim, text)
+			}
 			if claim == "email" && !strings.Contains(pattern, "@") && !strings.Contains(pattern, "**") {
 				return nil, fmt.Errorf("%s matches no address, as a star does not stand for @: use *@example.com", part)
 			}
-			rule[claim] = append(rule[claim], pattern)
+			rule[claim] = config.Patterns{pattern}
 		}
 		rules = append(rules, rule)
 	}

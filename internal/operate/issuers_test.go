@@ -120,3 +120,11 @@ func TestLongPath(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestRulesOfOneClaim checks that a rule which names a claim twice is refused, since all
+// of its parts must match, and the file would say that any may.
+func TestRulesOfOneClaim(t *testing.T) {
+	if rules, err := parseRules([]string{"groups=release,groups=admins"}); err == nil {
+		t.Errorf("got %v", rules)
+	}
+}
