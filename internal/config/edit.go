@@ -49,7 +49,7 @@ func AddIssuer(raw []byte, issuer Issuer) ([]byte, error) {
 	case len(list.Content) == 0:
 		return nil, errFlow
 	default:
-		text, at = indent(text, list.Column-1), lastLine(list)
+		text, at = indent(text, list.Column-1), min(lastLine(list), len(lines))
 	}
 	after := strings.Join(lines[:at], "") + text + strings.Join(lines[at:], "")
 	return checkEdit([]byte(after), append(before.Issuers[:len(before.Issuers):len(before.Issuers)], issuer), before)
@@ -72,7 +72,7 @@ func RemoveIssuer(raw []byte, url string) ([]byte, error) {
 	}
 	lines := splitLines(raw)
 	item := list.Content[n]
-	from, to := item.Line-1, lastLine(item)
+	from, to := item.Line-1, min(lastLine(item), len(lines))
 	for range strings.Count(item.HeadComment+"\n", "\n") - 1 + min(1, len(item.HeadComment)) {
 		if from > 0 && strings.HasPrefix(strings.TrimSpace(lines[from-1]), "#") {
 			from--
@@ -110,8 +110,12 @@ func checkEdit(after []byte, issuers []Issuer, before *Config) ([]byte, error) {
 	return after, nil
 }
 
-// parseConfig reads and checks a configuration.
+// parseConfig reads and checks a configuration, whose lines must be those that YAML counts.
 func parseConfig(raw []byte) (*Config, error) {
+	text := strings.ReplaceAll(string(raw), "\r\n", "\n")
+	if strings.ContainsAny(text, "\r\u0085\u2028\u2029") {
+		return nil, errors.New("the file has line breaks that editors don't count: edit it yourself")
+	}
 	var c Config
 	if err := parse(raw, &c); err != nil {
 		return nil, err
@@ -139,9 +143,13 @@ func issuersOf(raw []byte) (*yaml.Node, error) {
 	return nil, nil
 }
 
-// lastLine returns the number of the last line of a node, from 1.
+// lastLine returns the number of the last line of a node, from 1. It may be too small for
+// texts of several lines, which checkEdit notices.
 func lastLine(node *yaml.Node) int {
-	last := node.Line + strings.Count(node.Value, "\n")
+	last := node.Line
+	if node.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 { // others write line breaks as \n
+		last += strings.Count(strings.TrimSuffix(node.Value, "\n"), "\n") + 1
+	}
 	for _, inner := range node.Content {
 		last = max(last, lastLine(inner))
 	}

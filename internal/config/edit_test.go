@@ -77,3 +77,29 @@ func TestEditRefuses(t *testing.T) {
 		t.Error("plain HTTP is accepted")
 	}
 }
+
+// TestEditOddTexts checks that values of any form can be added and removed again, also at
+// the end of the file.
+func TestEditOddTexts(t *testing.T) {
+	text, _, _ := strings.Cut(commented, "# at the end")
+	atEnd := strings.TrimSuffix(text, "\n")
+	for _, text := range []string{"a\nb", "a\n\n  b\n", "\n\n\n a", " a", "a: b", "#x", "&a", "*a", "'", "\"", "|", "\t", "\u0085", "null", "- a", "a # b", "\r\n", "{a", "---"} {
+		one := Issuer{URL: "https://a.example.com", Type: "email", Audience: text, Allow: []Rule{{text: Patterns{text}}}}
+		for _, file := range []string{commented, atEnd} {
+			added, err := AddIssuer([]byte(file), one)
+			if err != nil {
+				t.Errorf("%q: %v", text, err)
+				continue
+			}
+			if removed, err := RemoveIssuer(added, one.URL); err != nil || string(removed) != file {
+				t.Errorf("%q: %v, got\n%s", text, err, removed)
+			}
+		}
+	}
+	// YAML counts these as the ends of lines, and editors don't.
+	for _, comment := range []string{"# a\u2028b\n", "# a\u0085b\n", "# a\r# b\n"} {
+		if got, err := RemoveIssuer([]byte(comment+commented), "https://login.partner.example.com"); err == nil {
+			t.Errorf("%q: got\n%s", comment, got)
+		}
+	}
+}
