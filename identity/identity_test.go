@@ -42,7 +42,8 @@ func extensionsOf(t testing.TB, id Identity) []pkix.Extension {
 	return exts
 }
 
-// TestRoundTripThroughCertificate has crypto/x509 sign and parse the identity.
+// TestRoundTripThroughCertificate checks that an identity survives signing and parsing by
+// crypto/x509.
 func TestRoundTripThroughCertificate(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

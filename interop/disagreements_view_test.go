@@ -387,7 +387,7 @@ func (d disagreement) otherAttributes(raw []byte) bool {
 }
 
 // sameButCertificates reports whether a token of the bundle before it was changed
-// differs from this one in the certificates alone, which nobody has signed.
+// differs from this one only in the certificates, which are not signed.
 func (d disagreement) sameButCertificates(raw []byte) bool {
 	parts, before := rest(raw), disagreement{mutant: mutant{raw: d.of.raw}}
 	return parts != nil && slices.ContainsFunc(before.timestamps(), func(original []byte) bool {

@@ -35,7 +35,7 @@ func TestOneWay(t *testing.T) {
 	}
 }
 
-// unset is an environment without variables.
+// unset implements an environment without variables.
 func unset(string) string { return "" }
 
 // TestOddNames checks that a name that is not UTF-8 does not keep other files from being

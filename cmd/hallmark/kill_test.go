@@ -117,8 +117,8 @@ func (k killer) wasKilled(args []string, out []byte, err error) bool {
 	return err != nil
 }
 
-// points are the changes, of as many as a whole run makes, after which runs are killed: in
-// nightly mode all.
+// points returns the changes of a complete run after which runs are killed: all of them in
+// nightly mode.
 func (k killer) points(args ...string) []int {
 	k.t.Helper()
 	total, _ := k.kill(0, args...)

@@ -77,7 +77,7 @@ func release(out string, platforms []string) error {
 }
 
 // commitTime returns the time of the commit that is checked out. Changes that are
-// not committed are an error: nobody else could build the same bytes.
+// not committed are an error, because others could not build the same bytes.
 func commitTime() (time.Time, error) {
 	changed, err := exec.Command("git", "status", "--porcelain").Output()
 	if err != nil {

@@ -43,13 +43,13 @@ func alice() identity.Identity {
 	}
 }
 
-// away is the error of a checker whose issuer is unreachable.
+// An away is the error of a checker whose issuer is unreachable.
 type away struct{}
 
 func (away) Error() string     { return "asking issuer: connection refused" }
 func (away) Unavailable() bool { return true }
 
-// tokens is a Tokens with fixed results.
+// A tokens is a Tokens with fixed results.
 type tokens map[string]func(context.Context) (identity.Identity, error)
 
 func (t tokens) Explain(ctx context.Context, token string) (fulcio.Explanation, error) {

@@ -29,7 +29,7 @@ var (
 	thirtyYears = trust.Validity{Start: start, End: start.AddDate(30, 0, 0)} // beyond 2049: GeneralizedTime
 )
 
-// authority is a root with what it has issued.
+// An authority is a root with what it has issued.
 type authority struct {
 	rootKey                          crypto.Signer
 	root, intermediate, timestamping *x509.Certificate

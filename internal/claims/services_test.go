@@ -10,7 +10,7 @@ import (
 	"github.com/hallmark-sign/hallmark/identity"
 )
 
-// tokens has the payloads of testdata/tokens.json by service, written from the services'
+// tokens returns the payloads of testdata/tokens.json by service, which follow the services'
 // documentation.
 func tokens(t testing.TB) map[string]Set {
 	t.Helper()

@@ -22,7 +22,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
-// shelf is a registry with one image, reg.example.com/a:1.
+// A shelf is a registry with one image, reg.example.com/a:1.
 type shelf struct {
 	held    find.Evidence
 	problem error

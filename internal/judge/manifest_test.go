@@ -50,7 +50,7 @@ func signPayload(t testing.TB, s sign.Signer, path string, payload []byte) {
 	write(t, path, string(raw))
 }
 
-// codes are the verdicts by path below dir.
+// codes returns the codes of the verdicts, with paths below dir.
 func codes(t *testing.T, dir string, all []judge.Verdict) string {
 	t.Helper()
 	published := schema(t)

@@ -18,7 +18,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
-// drawer is a store, by digest, that counts what it is asked for.
+// A drawer is a store, by digest, that counts requests.
 type drawer struct {
 	held    map[[32]byte][]find.Source
 	problem error

@@ -69,7 +69,7 @@ func newJudge(t testing.TB, i *hallmarktest.Instance) *judge.Judge {
 	return &judge.Judge{Verifier: v, Policy: policy.ForIdentity(alice, i.URL), Facts: known}
 }
 
-// said gives the verdicts on what the arguments name, in their order.
+// said returns the verdicts on the artifacts that the arguments name, in their order.
 func said(t testing.TB, j *judge.Judge, f find.Finder, args ...string) []judge.Verdict {
 	t.Helper()
 	var all []judge.Verdict
@@ -82,7 +82,7 @@ func said(t testing.TB, j *judge.Judge, f find.Finder, args ...string) []judge.V
 	return all
 }
 
-// code is that of the only verdict.
+// code returns the code of the only verdict.
 func code(t *testing.T, all []judge.Verdict) string {
 	t.Helper()
 	if len(all) != 1 {

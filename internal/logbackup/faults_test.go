@@ -24,7 +24,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
 )
 
-// load is a log that 64 clients append to.
+// A load is a log that 64 clients append to.
 type load struct {
 	log     *tilelog.Log
 	clients sync.WaitGroup
@@ -67,7 +67,7 @@ func (l *load) close(t *testing.T) {
 	mustClose(t, l.log)
 }
 
-// holds says that entries are what was acknowledged, as far as they go.
+// holds checks that entries are those that were acknowledged, as far as they go.
 func (l *load) holds(t *testing.T, entries [][]byte) {
 	t.Helper()
 	l.mu.Lock()
@@ -270,7 +270,7 @@ func eachDamaged(t *testing.T, log string, f func(t *testing.T, damaged, file st
 	}
 }
 
-// refused says whether an error is one of a damaged log.
+// refused reports whether an error is one of a damaged log.
 func refused(err error) bool {
 	return errors.Is(err, logread.ErrDamaged) || errors.Is(err, ErrOtherLog) || errors.Is(err, fs.ErrNotExist)
 }

@@ -28,7 +28,7 @@ import (
 
 const origin = "log.example.com"
 
-// logKey is the key of the log called origin; others have another seed.
+// logKey returns the key of the log called origin. Other logs have other seeds.
 func logKey(seed byte) ed25519.PrivateKey {
 	return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{seed}, ed25519.SeedSize))
 }
@@ -165,7 +165,7 @@ func check(t testing.TB, fsys durable.FS, dir string) [][]byte {
 	return entries
 }
 
-// files are those of a directory, with their content.
+// files returns the contents of a directory's files, by path.
 func files(t testing.TB, dir string) map[string]string {
 	t.Helper()
 	all := make(map[string]string)
@@ -347,7 +347,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// isNewest knows of nothing that was seen beyond a backup.
+// isNewest accepts every backup as the newest.
 func isNewest(context.Context, *Tree) error { return nil }
 
 // TestNotNewest checks that nothing is restored if the log was seen with more entries.

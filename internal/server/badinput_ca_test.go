@@ -34,14 +34,14 @@ const (
 	caHeader    = "Authorization must be Bearer with an ID token of at most 16 KiB"
 )
 
-// certRequest is the text of a request of any members; proof is over challenge.
+// certRequest returns the text of a request with any members, and a proof over challenge.
 func certRequest(t testing.TB, token string, key crypto.Signer, challenge string) string {
 	t.Helper()
 	proof := testkit.Must(fulcio.SignProof(rand.Reader, key, challenge))(t)
 	return string(testkit.Must(fulcio.Request{Token: token, PublicKey: key.Public(), ProofOfPossession: proof}.Marshal())(t))
 }
 
-// certText is a request with a key and a proof of any text.
+// certText returns a request with any texts as key and proof.
 func certText(token, key string, proof []byte) string {
 	return fmt.Sprintf(`{"credentials":{"oidcIdentityToken":%q},"publicKeyRequest":{"publicKey":{"content":%q},"proofOfPossession":%q}}`, token, key, b64(proof))
 }
@@ -60,7 +60,7 @@ func (v *victim) certify(t testing.TB, body string, headers ...string) answer {
 	return v.post(t.(*testing.T), "/api/v2/signingCert", "application/json", body, headers...)
 }
 
-// claims are those of a good token, with changes; nil takes a claim away.
+// claims returns the claims of a valid token, with changes. The value nil removes a claim.
 func (v *victim) claims(changes map[string]any) map[string]any {
 	now := time.Now()
 	all := map[string]any{
@@ -72,7 +72,7 @@ func (v *victim) claims(changes map[string]any) map[string]any {
 	return all
 }
 
-// checkCertificates says how many certificates the CT log has.
+// checkCertificates checks the number of certificates in the CT log.
 func (v *victim) checkCertificates(t *testing.T, want int) {
 	t.Helper()
 	if _, text := get(t, v.URL+"/metrics"); !strings.Contains(text, fmt.Sprintf(`hallmark_log_entries{log="ct"} %d`, want)) {
@@ -189,7 +189,7 @@ func dsaKey(t testing.TB) []byte {
 	return spkiOf(t, asn1.ObjectIdentifier{1, 2, 840, 10040, 4, 1}, struct{ P, Q, G *big.Int }{p, big.NewInt(101), big.NewInt(4)}, testkit.Must(asn1.Marshal(big.NewInt(9)))(t))
 }
 
-// spkiOf is a SubjectPublicKeyInfo of any algorithm.
+// spkiOf returns a SubjectPublicKeyInfo of any algorithm.
 func spkiOf(t testing.TB, algorithm asn1.ObjectIdentifier, parameters any, key []byte) []byte {
 	t.Helper()
 	return testkit.Must(asn1.Marshal(struct {

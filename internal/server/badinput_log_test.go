@@ -40,7 +40,7 @@ const (
 	logTooLarge  = "entry is larger than 64 KiB"
 )
 
-// entryText is a hashedRekordRequestV002 of any members.
+// entryText returns a hashedRekordRequestV002 with any members.
 func entryText(digest, signature, keyDetails, verifier string) string {
 	return fmt.Sprintf(`{"hashedRekordRequestV002":{"digest":%q,"signature":{"content":%q,"verifier":{"keyDetails":%q,%s}}}}`,
 		digest, signature, keyDetails, verifier)
@@ -197,7 +197,7 @@ func TestLogRefusesCostlyCertificates(t *testing.T) {
 	}
 }
 
-// manyArcs is an object identifier 1.2.1.1.1…
+// manyArcs returns the object identifier 1.2.1.1.1… with n arcs.
 func manyArcs(n int) []int {
 	oid := make([]int, n)
 	for k := range oid {

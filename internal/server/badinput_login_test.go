@@ -20,7 +20,7 @@ const form = "application/x-www-form-urlencoded"
 const authorize = "client_id=sigstore&redirect_uri=http://127.0.0.1:1/&response_type=code&scope=openid+email" +
 	"&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256"
 
-// newLogin is a victim with one account, whose password is quickly hashed.
+// newLogin returns a victim with one account, whose password has a cheap hash.
 func newLogin(t *testing.T) *victim {
 	t.Helper()
 	v := newVictim(t)

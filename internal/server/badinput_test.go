@@ -30,8 +30,8 @@ const (
 	codeUnauthenticated = 16
 )
 
-// victim is an instance with its log. When the test ends, the log must tell of no
-// panic and have no token.
+// A victim is an instance with the server's log, which must contain no panic and no token when
+// the test ends.
 type victim struct {
 	*hallmarktest.Instance
 	log *lockedBuffer

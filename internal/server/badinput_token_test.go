@@ -181,7 +181,7 @@ func (v *victim) tokenWithKey(t testing.TB, key *ecdsa.PrivateKey) string {
 	return text + "." + enc(append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...))
 }
 
-// loginKeys are the keys that the login publishes, DER: RSA, then ECDSA.
+// loginKeys returns the keys that the login publishes, in DER: RSA, then ECDSA.
 func (v *victim) loginKeys(t *testing.T) [][]byte {
 	t.Helper()
 	var set jose.JSONWebKeySet

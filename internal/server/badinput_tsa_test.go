@@ -17,7 +17,7 @@ import (
 
 const tsaMalformed = "request is not a valid time-stamp request"
 
-// query is a request for the SHA-256 of "hello".
+// query returns a request for the SHA-256 of "hello", changed by change.
 func query(t testing.TB, change func(r *timestamp.Request)) []byte {
 	t.Helper()
 	digest := sha256.Sum256([]byte("hello"))
@@ -28,7 +28,7 @@ func query(t testing.TB, change func(r *timestamp.Request)) []byte {
 	return testkit.Must(r.Marshal())(t)
 }
 
-// imprintQuery is a request with any imprint: version 1 and nothing else.
+// imprintQuery returns a request with version 1 and any imprint, and nothing else.
 func imprintQuery(t testing.TB, hash asn1.ObjectIdentifier, imprint []byte) []byte {
 	t.Helper()
 	type algorithm struct{ OID asn1.ObjectIdentifier }

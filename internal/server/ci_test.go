@@ -23,7 +23,7 @@ import (
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
-// ciIssuer is an issuer of tokens like those of GitHub Actions.
+// A ciIssuer is an issuer of tokens like those of GitHub Actions.
 type ciIssuer struct {
 	*httptest.Server
 	key *ecdsa.PrivateKey

@@ -118,7 +118,7 @@ func TestLimitsByAddress(t *testing.T) {
 	}
 }
 
-// lines are those of a server's log with a message.
+// lines returns the lines of a server's log with a message.
 func (l *lockedBuffer) lines(t *testing.T, message string) (found []map[string]any) {
 	t.Helper()
 	l.mu.Lock()

@@ -14,7 +14,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/durable"
 )
 
-// fileTaker is an answer that takes files, as that of a TCP connection does.
+// A fileTaker is a ResponseWriter that accepts files, like that of a TCP connection.
 type fileTaker struct {
 	http.ResponseWriter
 	took io.Reader

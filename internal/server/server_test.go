@@ -222,7 +222,7 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// hashedRekord is a signature over something new.
+// hashedRekord returns a signature over new content.
 func hashedRekord(t testing.TB) rekor.HashedRekord {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -71,7 +71,7 @@ func BenchmarkStrangers(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// attacked is a server process.
+// An attacked is a server process.
 type attacked struct {
 	dir, address, url string
 	pid               int
@@ -160,7 +160,7 @@ func (v *attacked) make(b *testing.B) {
 	v.bundles = "/api/v1/bundles/sha256:" + digest
 }
 
-// status is a line of the process' status, in MiB.
+// status returns the value of a line of the process' status, in MiB.
 func (v *attacked) status(b *testing.B, line string) int {
 	b.Helper()
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", v.pid))
@@ -177,7 +177,7 @@ func (v *attacked) status(b *testing.B, line string) int {
 
 func (v *attacked) peak(b *testing.B) int { return v.status(b, "VmHWM:") }
 
-// crowd are connections that are held open, from as many addresses as there are.
+// A crowd is a set of connections that are held open, from all available addresses.
 type crowd struct {
 	target string
 
@@ -251,7 +251,7 @@ func (v *attacked) evidence(_ *testing.B, c *crowd) {
 	})
 }
 
-// waits is what a signer and a monitor have seen.
+// A waits holds the counts of responses and the longest waits of a signer and a monitor.
 type waits struct {
 	signed, unsigned, healthy, unhealthy int
 	longest, longestHealth               time.Duration

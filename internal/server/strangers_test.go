@@ -19,7 +19,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// tight are limits that a test can reach.
+// tight returns an instance with limits that a test can reach.
 func tight(t *testing.T, l config.Limits) *hallmarktest.Instance {
 	t.Helper()
 	return hallmarktest.Start(t, hallmarktest.Options{Evidence: true, Configure: func(c *config.Config) { c.Limits = l }})
@@ -72,7 +72,7 @@ func checkBusy(t *testing.T, resp *http.Response) {
 	}
 }
 
-// checkServed has a signer and a monitor answered.
+// checkServed checks that a signer and a monitor are served.
 func checkServed(t *testing.T, i *hallmarktest.Instance) {
 	t.Helper()
 	addEntry(t, i.URL)

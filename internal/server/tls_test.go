@@ -119,7 +119,8 @@ func TestTLSWithoutCertificate(t *testing.T) {
 	}
 }
 
-// served is an instance that speaks TLS with the files in dir, and what it logs.
+// served starts an instance that uses TLS with the files in dir. It returns its address, dir and
+// its log.
 func served(t *testing.T, reload <-chan os.Signal) (address, dir string, logged *lockedBuffer) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -155,7 +156,7 @@ func served(t *testing.T, reload <-chan os.Signal) (address, dir string, logged 
 	return address, dir, logged
 }
 
-// presented is the certificate that a server shows.
+// presented returns the certificate of a server.
 func presented(t *testing.T, address string) *x509.Certificate {
 	t.Helper()
 	conn, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true})

@@ -19,8 +19,8 @@ import (
 	"github.com/hallmark-sign/hallmark/sign"
 )
 
-// shortened is a certificate authority whose certificates end soon, and that refuses the
-// token after some.
+// A shortened is a certificate authority whose certificates expire soon, and that refuses the
+// token after some requests.
 type shortened struct {
 	sign.Certifier
 	left time.Duration // validity that is left of each certificate

@@ -20,7 +20,7 @@ const (
 	TileHeight      = tileHeight
 )
 
-// Failed is closed when the engine has failed.
+// Failed returns a channel that is closed when the engine has failed.
 func (l *Log) Failed() <-chan struct{} { return l.engine.Load().failed }
 
 // Hurry makes the publisher publish without waiting.

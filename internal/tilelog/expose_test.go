@@ -17,7 +17,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
-// absent is a Cosigner whose witnesses do not cosign, after a delay.
+// An absent is a Cosigner whose witnesses do not cosign, after a delay.
 type absent struct{ after time.Duration }
 
 func (a absent) Cosign(context.Context, []byte, uint64, func(uint64) ([]tlog.Hash, error)) ([]byte, error) {
@@ -44,7 +44,7 @@ func TestWitnessedFromNowOn(t *testing.T) {
 	}
 }
 
-// seeing is a Cosigner whose witnesses know the log by the key of another signature line.
+// A seeing is a Cosigner whose witnesses know the log by the key of another signature line.
 type seeing struct {
 	key note.Verifier
 }

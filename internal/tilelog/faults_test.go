@@ -46,7 +46,7 @@ func newStorm(t *testing.T, seed uint64) *storm {
 	return s
 }
 
-// moody is a witness that is slow, and sometimes does not cosign.
+// A moody is a witness that is slow, and sometimes does not cosign.
 type moody struct {
 	cosigner note.Signer
 	mu       sync.Mutex
@@ -162,7 +162,7 @@ func TestPowerLoss(t *testing.T) {
 	t.Logf("power lost %d times: %d entries acknowledged, 0 lost", losses, acknowledged)
 }
 
-// faults are ways in which a disk fails.
+// faults returns ways in which a disk fails.
 func faults(random *rand.Rand) map[string]func(disktest.Operation) error {
 	rarely := func(cause error) func(disktest.Operation) error {
 		return func(disktest.Operation) error {

@@ -185,7 +185,7 @@ func TestLongTile(t *testing.T) {
 	}
 }
 
-// discarding is a ResponseWriter that discards the body.
+// A discarding is a ResponseWriter that discards the body.
 type discarding struct{ header http.Header }
 
 func (d *discarding) Header() http.Header         { return d.header }

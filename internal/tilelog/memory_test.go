@@ -16,7 +16,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/tilelog"
 )
 
-// memory is storage for several writers, as a database and an object store would be. A turn is
+// A memory is storage for several writers, as a database and an object store would be. A turn is
 // a lock that all of them share; its holder gets the batches that the others have committed.
 type memory struct {
 	turn chan struct{} // holds a value while a writer has the turn

@@ -172,7 +172,7 @@ func TestFreezeWentBack(t *testing.T) {
 	}
 }
 
-// knowing is a Cosigner whose witness has seen the log, maybe with more entries.
+// A knowing is a Cosigner whose witness has seen the log, maybe with more entries.
 type knowing struct {
 	*moody
 	ahead error
@@ -210,7 +210,7 @@ func TestWitnessKnows(t *testing.T) {
 	l.Close(t.Context())
 }
 
-// later is a Cosigner whose witness reports only when asked to cosign that it has seen more.
+// A later is a Cosigner whose witness reports only when asked to cosign that it has seen more.
 type later struct{ err error }
 
 func (l later) Cosign(context.Context, []byte, uint64, func(uint64) ([]tlog.Hash, error)) ([]byte, error) {

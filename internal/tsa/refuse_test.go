@@ -176,7 +176,7 @@ func TestNoTime(t *testing.T) {
 	checkRejection(t, "certificate", i.post(t, query, good), http.StatusServiceUnavailable, timestamp.SystemFailure)
 }
 
-// failing is a key that is unavailable, such as one in an HSM without power.
+// A failing is a key that is unavailable, such as one in an HSM without power.
 type failing struct{ crypto.Signer }
 
 func (failing) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {

@@ -65,7 +65,7 @@ func cosignatures(t testing.TB, envelope []byte, all ...Peer) int {
 	return n
 }
 
-// switchable is a witness that can be turned off.
+// switchable returns a witness that can be turned off.
 func switchable(t testing.TB, name string, seed byte) (p Peer, set func(on bool)) {
 	t.Helper()
 	w := open(t, options(name, seed, nil, t.TempDir()))

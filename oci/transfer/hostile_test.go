@@ -257,7 +257,7 @@ func trickle(t *testing.T, pause func(context.Context)) *transfer.Report {
 	return r
 }
 
-// zeros is an endless stream of zero bytes.
+// A zeros is an endless stream of zero bytes.
 type zeros struct{}
 
 // Read fills p with zeros.
