@@ -103,7 +103,7 @@ func (e Environment) Secret(ctx context.Context, what, file, variable, rule stri
 		return nil, err
 	}
 	if !bytes.Equal(first, again) {
-		return nil, &fault.Problem{Exit: fault.ExitUsage, Code: what + "-mismatch", Err: fmt.Errorf("the two are not the same")}
+		return nil, &fault.Problem{Exit: fault.ExitUsage, Code: what + "-mismatch", Err: errors.New("the two entries differ; run the command again")}
 	}
 	return first, nil
 }

@@ -79,7 +79,16 @@ func Refused(e *verify.Error) *Problem {
 	if policy.Undecided(e) {
 		exit = ExitUndecided
 	}
-	return &Problem{Exit: exit, Code: string(e.Code), Expected: e.Expected, Found: e.Found, Err: reasonOf(e)}
+	reason := reasonOf(e)
+	if e.Code == verify.IdentityMismatch && nearlyEqual(e.Expected, e.Found) {
+		reason = fmt.Errorf("%w (they differ only in letter case or a slash)", reason)
+	}
+	return &Problem{Exit: exit, Code: string(e.Code), Expected: e.Expected, Found: e.Found, Err: reason}
+}
+
+// nearlyEqual reports whether two different texts are equal without slashes and letter case.
+func nearlyEqual(a, b string) bool {
+	return a != b && a != "" && strings.EqualFold(strings.ReplaceAll(a, "/", ""), strings.ReplaceAll(b, "/", ""))
 }
 
 // Unreadable returns the problem for input that can't be read or parsed.
