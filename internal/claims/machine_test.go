@@ -25,6 +25,7 @@ func TestSubjects(t *testing.T) {
 		{"email, not verified", email, `{"email":"a@example.com","email_verified":false}`, ""},
 		{"email, a string", email, `{"email":"a@example.com","email_verified":"true"}`, ""},
 		{"email, two addresses", email, `{"email":"a@b@example.com","email_verified":true}`, ""},
+		{"email, another form of a domain", email, `{"email":"a@example.com.","email_verified":true}`, ""},
 		{"URI", uri, `{"sub":"https://example.com/x"}`, "https://example.com/x"},
 		{"URI of another host", uri, `{"sub":"https://example.com.evil.test/x"}`, ""},
 		{"URI with userinfo", uri, `{"sub":"https://example.com@evil.test/x"}`, ""},

@@ -34,11 +34,12 @@ func Email(s Set, verifiedString bool) (identity.Subject, error) {
 }
 
 // isAddress refuses text that a reader of the certificate could take for
-// another address: it requires exactly one @ and no spaces, quotes or brackets.
+// another address, or that deny rules would not: it requires exactly one @, no spaces, quotes or
+// brackets, and no dot at the end, as RFC 5321 does.
 func isAddress(text string) bool {
 	local, domain, ok := strings.Cut(text, "@")
 	return ok && local != "" && domain != "" && len(text) <= 320 &&
-		!strings.ContainsAny(text, " \"(),:;<>[\\]") && !strings.Contains(domain, "@")
+		!strings.ContainsAny(text, " \"(),:;<>[\\]") && !strings.Contains(domain, "@") && !strings.HasSuffix(domain, ".")
 }
 
 // URI returns the claim sub, a URI with the scheme and host of domain, for example
