@@ -18,7 +18,7 @@ func inspectCommand(env cli.Environment) *cobra.Command {
 		Use:   "inspect BUNDLE|FILE|IMAGE...",
 		Short: "Show what bundles claim",
 		Long: `Prints what is in each BUNDLE, in the bundles beside each FILE, and in those on each IMAGE.
-Nothing of it is verified: these are claims, of whoever wrote the file or put it there.`,
+It verifies nothing: these are claims by the author of the file, who may be anyone.`,
 		Example: `  hallmark inspect release.tar.gz.sigstore.json
   hallmark inspect release.tar.gz                    # the bundles beside it
   hallmark inspect registry.example.com/app:v1`,

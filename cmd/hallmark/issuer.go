@@ -73,7 +73,7 @@ func issuerAddCommand(env cli.Environment, f *operate.Issuers) *cobra.Command {
 A rule is CLAIM=PATTERN, or several with commas, which must all match. A star stands for any
 characters but / and @, two stars for any characters. --allow and --deny may be repeated: a
 token must meet one --allow, if there are any, and no --deny. An issuer that gives tokens to
-everybody, such as GitHub, needs --allow.`,
+anyone, such as GitHub, needs --allow.`,
 		Example: `  hallmark issuer add -c my-instance/hallmark.yaml github --allow repository_owner=octo-org,ref=refs/tags/*
   hallmark issuer add -c my-instance/hallmark.yaml gitlab --url https://git.corp.example.com
   hallmark issuer add -c my-instance/hallmark.yaml email --url https://login.corp.example.com --allow email=*@corp.example.com
@@ -92,6 +92,6 @@ everybody, such as GitHub, needs --allow.`,
 	flags.StringVar(&n.TrustDomain, "trust-domain", "", "of spiffe: the trust domain of the subjects")
 	flags.StringArrayVar(&n.Allow, "allow", nil, "`RULE` that a token must meet; may be repeated")
 	flags.StringArrayVar(&n.Deny, "deny", nil, "`RULE` that a token must not meet; may be repeated")
-	flags.BoolVar(&n.AllowAllUnsafe, "allow-all-unsafe", false, "allow all tokens of an issuer that gives tokens to everybody")
+	flags.BoolVar(&n.AllowAllUnsafe, "allow-all-unsafe", false, "allow all tokens of an issuer that gives tokens to anyone")
 	return cmd
 }

@@ -13,14 +13,14 @@ func logRestoreCommand(env cli.Environment) *cobra.Command {
 	var f operate.Restore
 	cmd := &cobra.Command{
 		Use:   "restore BACKUP LOGDIR",
-		Short: "Put a backup where a log was lost, unless somebody has seen more of it",
+		Short: "Restore a lost log from a backup, unless the log was seen with more entries",
 		Long: `Makes LOGDIR, DIR/rekor or DIR/ct of an instance, a log that goes on from BACKUP, after
 verifying all of it. LOGDIR must be missing or empty, and the instance's configuration and
 trust files in place. It is all there afterwards, or nothing.
 
-Entries that were acknowledged after the backup are not in it. A log that has shown them to
-anybody and goes on without them gives their places to others: it is forked, and all that it
-has ever said is in doubt. So restore must know that nobody has seen more:
+Entries that were acknowledged after the backup are not in it. If a client has seen them, a
+log that goes on without them assigns their positions to other entries: it is forked, and all
+that it has ever signed is in doubt. So restore checks that the log was not seen with more:
 
   - it asks the witnesses of the configuration. If one has cosigned more, it refuses. Where
     witnesses are required, and so many answer that nothing can have been cosigned without
@@ -43,6 +43,6 @@ there is, and begin the next with 'hallmark log rotate'.`,
 	}
 	cli.AddConfig(cmd.Flags(), &f.Config, " (default: the one above LOGDIR)")
 	cmd.Flags().StringArrayVar(&f.Seen, "seen", nil, "`FILE|SIZE` that the log was seen with last; may be repeated")
-	cmd.Flags().BoolVar(&f.MayFork, "may-fork-unsafe", false, "go on where nobody knows what was seen last; what is known to be more is refused all the same")
+	cmd.Flags().BoolVar(&f.MayFork, "may-fork-unsafe", false, "go on if it is unknown what was seen last; if the log is known to have had more, restore still refuses")
 	return cmd
 }

@@ -86,10 +86,10 @@ func policyProposeCommand(env cli.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "propose BUNDLE|IMAGE...",
 		Short: "Write the tightest policy that bundles meet",
-		Long: `Verifies each BUNDLE, whoever signed it and whatever its artifact, and prints the tightest
-policy that all of them meet. Of an IMAGE it takes the bundles on it that verify, and
-tells of the others. Read it before you trust it: a forger's bundle gives a policy that
-trusts the forger, and anybody who may write there can put a bundle on an image.`,
+		Long: `Verifies each BUNDLE, by any signer and of any artifact, and prints the tightest policy
+that all of them meet. Of an IMAGE it takes the bundles on it that verify, and names the
+others. Read the policy before you trust it: a forger's bundle gives a policy that trusts
+the forger, and anyone who may write to a repository can put a bundle on its images.`,
 		Example: `  hallmark policy propose release.tar.gz.sigstore.json >policy.yaml
   hallmark policy propose registry.example.com/app:v1 >policy.yaml`,
 		Args: cli.UsageArgs(cobra.MinimumNArgs(1)),

@@ -243,7 +243,7 @@ func condition(name string) (bool, error) {
 	}
 	err := exec.Command("unshare", "-rn", "true").Run()
 	if err != nil && os.Getenv("CI") != "" {
-		return false, fmt.Errorf("nobody has seen verify without a network: unshare: %w", err)
+		return false, fmt.Errorf("testing verify without a network: unshare: %w", err)
 	}
 	return err == nil, nil
 }

@@ -25,15 +25,15 @@ func addSigning(cmd *cobra.Command, env cli.Environment, f *signing.Request) {
 	addEvidence(cmd, env, &f.Evidence, "to leave the bundle there as well")
 	cmd.Flags().StringVar(&f.Compat, "compat", "", "also leave on images what `cosign2` reads, without the log entry, which it has no place for")
 	cmd.Flags().BoolVar(&f.Add, "add", false, "add a line to FILE"+find.LinesSuffix+", or to --bundle FILE.jsonl, beside the signatures that are there")
-	cmd.Flags().BoolVar(&f.Replace, "replace", false, "replace the bundle that is there, though somebody else has signed it")
+	cmd.Flags().BoolVar(&f.Replace, "replace", false, "replace an existing bundle, even by another signer")
 	cli.Complete(cmd, "compat", "cosign2")
 	cmd.MarkFlagsMutuallyExclusive("add", "replace")
 	cli.AddTimeout(cmd, &f.Timeout, time.Minute)
 }
 
 const signHelp = `Signs each FILE and writes FILE.sigstore.json: the signature, a certificate for who
-signed, a timestamp and the log entry. The bundle is verified before it is written. Where
-somebody else's bundle is there already, or a manifest, it stays, and ours becomes a line
+signed, a timestamp and the log entry. The bundle is verified before it is written. If
+a bundle by another signer is there already, or a manifest, it stays, and ours becomes a line
 of FILE.sigstore.jsonl, unless --replace is given. - is standard input, with --bundle. Many
 files get one certificate, and eight are signed at once; --resume skips what is signed.
 

@@ -30,10 +30,10 @@ func tokenCommand(env cli.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token",
 		Short: "Print an ID token",
-		Long: `Logs in and prints the ID token on stdout, for scripts and other clients. It is good for
-minutes, and whoever has it can sign as you.
+		Long: `Logs in and prints the ID token on stdout, for scripts and other clients. It is valid for
+minutes, and anyone who has it can sign as you.
 
-With --email and --password-file nobody has to be there.`,
+With --email and --password-file it needs no browser and no one at the terminal.`,
 		Example: `  hallmark token > token.txt
   hallmark token --email alice@example.com --password-file password.txt
   SIGSTORE_ID_TOKEN=$(hallmark token) cosign sign-blob ...`,

@@ -55,7 +55,7 @@ func (f *userFlags) addCommand(env cli.Environment) *cobra.Command {
 		Use:   "add EMAIL",
 		Short: "Add an account",
 		Long: `Adds an account that can log in and sign as EMAIL, at once: a running server sees it.
-You vouch that the address belongs to whoever gets the password, which has
+You vouch that the address belongs to the person who gets the password, which has
 ` + operate.PasswordRule + `. Its holder can change it on the login page.`,
 		Example: `  hallmark user add -c my-instance/hallmark.yaml alice@example.com`,
 		Args:    cli.UsageArgs(cobra.ExactArgs(1)),
@@ -75,8 +75,8 @@ func (f *userFlags) passwdCommand(env cli.Environment) *cobra.Command {
 		Use:   "passwd EMAIL",
 		Short: "Give an account another password",
 		Long: `Gives the account EMAIL another password, at once: a running server sees it. The account
-stays the same one: the sub of its tokens does not change. There are no sessions that
-would go on; a token that somebody has got with the old password is good for its ten minutes.
+stays the same one: the sub of its tokens does not change. There are no sessions to
+end; a token that was issued for the old password stays valid for its ten minutes.
 
 A password has ` + operate.PasswordRule + `.
 People who know theirs change it themselves, on the page URL/login/password-change.`,

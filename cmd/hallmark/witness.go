@@ -17,7 +17,7 @@ func witnessCommand(env cli.Environment) *cobra.Command {
 		Short: "Keep logs honest: cosign what they show, if it is what they showed before",
 		Long: `A witness cosigns the checkpoints of logs that it knows, each only once it is proven to
 go on from the last. Clients that ask for cosignatures can't be shown a log of their own.
-It speaks C2SP tlog-witness, and is run by somebody else than the log.`,
+It implements C2SP tlog-witness, and must be run by another operator than the log's.`,
 		Example: `  hallmark witness init my-witness --name witness.example.com --log "$(cat rekor.vkey)"
   hallmark witness serve my-witness`,
 		Args: cli.UsageArgs(cobra.NoArgs),

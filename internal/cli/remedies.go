@@ -44,7 +44,7 @@ var remedies = map[string]string{
 	"usage/image-name":                    "$1",
 	"could-not-look/registry-login":       "docker login, or podman login, at the registry",
 	"could-not-look/registry-cacert":      "--registry-cacert FILE, with the certificate authority of the registry",
-	"could-not-look/registry-plain-http":  "--registry-plain-http, if nobody else is on the network to that registry: credentials and answers are not protected",
+	"could-not-look/registry-plain-http":  "--registry-plain-http, if you control the network to that registry: credentials and responses are not protected",
 	"could-not-look/registry-credentials": "mend what is kept in $DOCKER_CONFIG/config.json, by default ~/.docker/config.json, or log in again",
 	"could-not-look/registry-again":       "again, later",
 
@@ -119,7 +119,7 @@ var remedies = map[string]string{
 	"log-would-fork":              "a newer backup; if there is none, end this log where the backup does: docs/operating/backup-restore.md",
 	"other-log":                   "another directory; nothing was changed",
 	"witnesses-silent":            "again, once they answer; or --seen FILE with what was seen last",
-	"last-seen-unknown":           "--seen FILE, the checkpoint or bundle that anybody has seen last",
+	"last-seen-unknown":           "--seen FILE, the last checkpoint or bundle that was seen",
 	"unreadable/logs-of-instance": "its logs: rekor and ct in it",
 	"unreadable/log-place":        "a directory with a log, or a URL: https://HOST",
 	"usage/log-directory":         "LOGDIR $1",

@@ -42,7 +42,7 @@ func IssuerTypes() []string {
 }
 
 // errTenants asks for a rule.
-var errTenants = errors.New("everybody can get tokens of this issuer: say whose get certificates with --allow CLAIM=PATTERN, for example --allow repository_owner=YOUR-ORGANIZATION")
+var errTenants = errors.New("anyone can get tokens of this issuer: say whose get certificates with --allow CLAIM=PATTERN, for example --allow repository_owner=YOUR-ORGANIZATION")
 
 // Add adds an issuer.
 func (f Issuers) Add(ctx context.Context, env cli.Environment, n NewIssuer) error {

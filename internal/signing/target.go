@@ -159,7 +159,7 @@ func (s *session) write(out string, raw []byte) (string, error) {
 	_, err = os.Stat(out)
 	exists := err == nil
 	if exists && !s.Replace && !mayReplace(out, ours) {
-		s.remark("%s: kept, as it is somebody else's or of another kind; --replace replaces it", out)
+		s.remark("%s: kept, as it is by another signer or of another kind; --replace replaces it", out)
 		lines := linesName(out)
 		return lines, durable.AddLine(lines, raw, 0o644)
 	}

@@ -40,7 +40,7 @@ func (f Addition) Run(ctx context.Context, env cli.Environment, url string) erro
 	if f.Fingerprint == "" && isPlainBeyondLoopback(url) {
 		return &fault.Problem{
 			Exit: fault.ExitUsage, Subject: url, Code: "plain-http",
-			Err: errors.New("over plain HTTP anybody on the way can put an instance of their own in the place of this one"),
+			Err: errors.New("over plain HTTP, anyone on the network path can replace the instance by one of their own"),
 		}
 	}
 	h, err := store.Open(env.Getenv)
