@@ -137,7 +137,7 @@ func mutable(v variable, written map[string]bool) string {
 	case written[v.name.Name]:
 		return "is written to"
 	case v.value == nil:
-		return "has no value: state belongs to a value that somebody owns"
+		return "has no value: state belongs to a value with an owner"
 	}
 	if call, ok := v.value.(*ast.CallExpr); ok && !constantCall(call) {
 		return fmt.Sprintf("is made by %s at start-up", callee(call))

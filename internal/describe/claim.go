@@ -18,7 +18,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/timestamp"
 )
 
-// described is what a bundle claims, as JSON. None of it has been verified.
+// A described holds the unverified claims of a bundle, as JSON.
 type described struct {
 	Name    string    `json:"name"`
 	Version string    `json:"version"`

@@ -17,7 +17,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/fault"
 )
 
-// maxChecksums is how many bytes a list of checksums may have.
+// maxChecksums bounds a list of checksums, in bytes.
 const maxChecksums = 4 << 20
 
 // IsChecksums reports whether a file of this name is a list of checksums, as SHA256SUMS,
@@ -41,7 +41,7 @@ func (f Finder) checksums(path string, yield func(Item) bool) {
 	f.covered.search(filepath.Dir(path))
 	lines, signed, err := f.readList(path)
 	if err != nil && !isNamedForSums(filepath.Base(path)) {
-		yield(f.item(Item{Subject: file{path: path}})) // a file of that name, and no list
+		yield(f.item(Item{Subject: file{path: path}})) // a file with the name of a list, but other content
 		return
 	}
 	if err != nil {
@@ -54,7 +54,7 @@ func (f Finder) checksums(path string, yield func(Item) bool) {
 	for _, line := range lines {
 		name := filepath.Join(filepath.Dir(path), line.name)
 		item := f.item(Item{Subject: listed{file{name, true}, line}})
-		if signed != nil && len(item.Claims) == 0 { // by a bundle that was given
+		if signed != nil && len(item.Claims) == 0 { // by a given bundle
 			line.By, line.place = signed, name
 			item.Claims, item.By = []Claim{line}, nil
 		}
@@ -64,7 +64,7 @@ func (f Finder) checksums(path string, yield func(Item) bool) {
 	}
 }
 
-// readList returns the lines of a list, and the list itself where it has a bundle.
+// readList returns the lines of a list, and the list itself if it has a bundle.
 func (f Finder) readList(path string) ([]Claim, *Item, error) {
 	raw, err := ReadFile(path, maxChecksums)
 	if err != nil {
@@ -125,7 +125,7 @@ func parseChecksums(raw []byte) ([]Claim, error) {
 }
 
 // parseChecksum parses a line as sha256sum -c and its sisters do. The length of the digest,
-// or a word before the name, tells the algorithm:
+// or a word before the name, determines the algorithm:
 //
 //	5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03  bin/tool
 //	5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03 *bin/tool

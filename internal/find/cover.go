@@ -20,19 +20,19 @@ import (
 // repository is the entry of a directory that is the root of a Git repository.
 const repository = ".git"
 
-// coverage holds the signed lists of checksums and the manifests of the directories
-// that have been searched, and what they say about files. Files and directories are
+// A coverage holds the signed lists of checksums and the manifests of the directories
+// that have been searched, and their claims about files. Files and directories are
 // keyed by absolute path, in which no directory is a link: a file has the same key
 // however the user names it. A nil coverage covers nothing.
 type coverage struct {
-	mute    bool   // bundles are given: only tells manifests from other bundles
+	mute    bool   // bundles are given: only distinguishes manifests from other bundles
 	cwd     string // without links
 	folders map[string]*folder
 	files   map[string][]Claim
 	real    map[string]string // directories without links, by absolute path
 }
 
-// folder is the lists and manifests of one directory.
+// A folder holds the lists and manifests of one directory.
 type folder struct {
 	manifests map[string]error // by key; nil: the manifest can be used
 	names     []string         // of manifests and of lists with a bundle, as shown to users
@@ -46,7 +46,7 @@ type folder struct {
 
 func newCoverage(mute bool) *coverage {
 	c := &coverage{mute: mute, folders: map[string]*folder{}, files: map[string][]Claim{}, real: map[string]string{}}
-	if cwd, err := os.Getwd(); err == nil { // else absolute paths are covered nevertheless
+	if cwd, err := os.Getwd(); err == nil { // otherwise absolute paths are still covered
 		c.cwd = c.resolve(cwd)
 	}
 	return c
@@ -319,11 +319,11 @@ func (c *coverage) below(dir string, fits func(rel string) bool) func(path strin
 	}
 }
 
-// maxAsked is how many lists a refusal names.
+// maxAsked is the number of lists that a refusal names.
 const maxAsked = 5
 
-// notNamed words that no list or manifest names the file; it is empty where there is
-// none.
+// notNamed returns the statement that no list or manifest names the file, or "" if there
+// are none.
 func (i Item) notNamed() string {
 	if len(i.asked) == 0 || len(i.Claims) > 0 {
 		return ""

@@ -16,10 +16,10 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/simplesigning"
 )
 
-// Registry has artifacts that are no files, and the bundles on them. It is safe
+// A Registry provides images and the bundles attached to them. It is safe
 // for concurrent use. A caller that verifies only files needs none, and no network.
 type Registry interface {
-	// IsImage says whether text can only be meant for an image.
+	// IsImage reports whether text can only be meant as an image.
 	IsImage(text string) bool
 
 	// Misnamed is the error in text that is no image and can only be meant for
@@ -32,7 +32,7 @@ type Registry interface {
 	Look(ctx context.Context, reference string) (Evidence, error)
 }
 
-// Schemes say outright what an argument is.
+// Schemes that determine the kind of an argument.
 const (
 	fileScheme  = "file:"
 	imageScheme = "oci:"

@@ -18,10 +18,10 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/fault"
 )
 
-// DetachedName stands where the file of a bundle would.
+// DetachedName is shown in place of the file of a bundle.
 const DetachedName = "detached signature"
 
-// maxBundles is how many bundles are tried for one artifact.
+// maxBundles is the number of bundles that are tried for one artifact.
 const maxBundles = 1000
 
 // evidence returns the files of bundles that exist or should exist.
@@ -32,7 +32,7 @@ func (i Item) evidence() []string {
 	return Beside(i.path())
 }
 
-// Source is a bundle and where it was found, or why it can't be read.
+// A Source is a bundle with the place where it was found, or the error of reading it.
 type Source struct {
 	File      string
 	Name      string // the file's, and which of it
@@ -42,10 +42,10 @@ type Source struct {
 	Payload   []byte // what was signed in place of the artifact, and names it
 }
 
-// elsewhere is the remedy where a bundle is not beside its artifact.
+// elsewhere is the remedy for a bundle that is not next to its artifact.
 const elsewhere = "elsewhere"
 
-// Evidence is the bundles of an item.
+// Evidence holds the bundles of an item.
 type Evidence struct {
 	Subject Subject // what they are about: the item's, or its digest
 	Sources []Source

@@ -57,7 +57,7 @@ func (i Item) path() string {
 // A Finder finds bundles, next to their artifacts or where its fields name them.
 type Finder struct {
 	Bundles  []string       // files; several artifacts share them
-	Detached *bundle.Bundle // put together of detached evidence, for one artifact
+	Detached *bundle.Bundle // built from detached files, for one artifact
 	Registry Registry       // nil: arguments name files
 
 	shared  *Item     // the bundles, where there are several artifacts
@@ -146,7 +146,7 @@ func notFound(path string, err error) error {
 	return fault.CouldNotLook(path, err)
 }
 
-// isDigest reports whether text is a digest, of which SHA-256 alone can be judged.
+// isDigest reports whether text is a digest. Only SHA-256 digests can be verified.
 func isDigest(text string) bool {
 	return strings.HasPrefix(text, "sha256:") || strings.HasPrefix(text, "sha512:")
 }

@@ -60,14 +60,14 @@ func readAll(path string, f *os.File, limit int64) ([]byte, error) {
 	return raw.Bytes(), nil
 }
 
-// UntilDone is a reader that ends with ctx: what is read for minutes must not
+// UntilDone returns a reader that ends with ctx: what is read for minutes must not
 // outlive a Ctrl-C.
 type UntilDone struct {
 	Ctx context.Context
 	io.Reader
 }
 
-// Read reads, or gives the context's error.
+// Read reads, or returns the context's error.
 func (u UntilDone) Read(p []byte) (int, error) {
 	if err := u.Ctx.Err(); err != nil {
 		return 0, err

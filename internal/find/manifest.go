@@ -43,7 +43,7 @@ const (
 	maxManifests = bundle.MaxSize
 )
 
-// manifestBudget is what is left to be read of the manifests and lists of a directory.
+// A manifestBudget is the remaining number and size of a directory's manifests and lists.
 type manifestBudget struct {
 	bytes   int64
 	bundles int
@@ -108,7 +108,7 @@ func (c *coverage) readManifest(dir, path string, here *folder, budget *manifest
 	}
 }
 
-// envelopeMember is in every bundle that has a statement.
+// envelopeMember occurs in every bundle with a statement.
 const envelopeMember = "dsseEnvelope"
 
 // isPlainSignature reports whether the file at path is a bundle without a statement, as
@@ -219,13 +219,13 @@ func isOf(s intoto.Statement, artifact string) bool {
 		there = there || (!one || strings.Contains(r.Name, "/")) && stands(filepath.Dir(artifact), r.Name)
 	}
 	if there || called || !one {
-		return !there && called // else a file could be added that takes the bundle for itself
+		return !there && called // otherwise an added file could take over the bundle
 	}
 	sums, err := file{artifact, true}.sums(context.Background(), nil)
 	return err == nil && s.Subject[0].Digest["sha256"] == hex.EncodeToString(sums[crypto.SHA256])
 }
 
-// stands reports whether something stands below dir at the path that a statement names.
+// stands reports whether a file exists below dir at the path that a statement names.
 func stands(dir, name string) bool {
 	local, err := filepath.Localize(name)
 	if err != nil {

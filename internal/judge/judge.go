@@ -18,7 +18,7 @@ import (
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
-// Judge holds artifacts to a policy. It is safe for concurrent use.
+// A Judge checks artifacts against a policy. It is safe for concurrent use.
 type Judge struct {
 	Verifier *verify.Verifier
 	Policy   *policy.Policy
@@ -42,16 +42,16 @@ func (j *Judge) begin(name string) (*policy.Evaluation, error) {
 	return j.base.Another(), nil
 }
 
-// Verdict is what came of one artifact: exactly one of Results and Err says
-// so, though a refusal may come with results that were not enough.
+// A Verdict is the result for one artifact. The artifact is verified if Err is nil; a refusal
+// may come with results that were not enough.
 type Verdict struct {
 	Name      string           // of the artifact
-	Image     bool             // it is an image, whose name may be of another tomorrow
+	Image     bool             // the artifact is an image, whose tag may move
 	Results   []*verify.Result // what its bundles have proved
 	Digest    []byte           // SHA-256 of a file that a signed list vouches for
-	List      string           // that list
+	List      string           // the name of that list
 	Explained []Explained      // when asked for
-	Gaps      []policy.Gap     // facts that were unknown, and that the policy did not ask for
+	Gaps      []policy.Gap     // unknown facts that the policy did not need
 	Err       error            // nil: verified
 
 	evaluation *policy.Evaluation // of Results
@@ -60,7 +60,7 @@ type Verdict struct {
 // Problem returns the verdict's error as users see it; nil: verified.
 func (v Verdict) Problem() *fault.Problem { return fault.Of(v.Err) }
 
-// Explained is a verification of one bundle.
+// An Explained is a verification of one bundle.
 type Explained struct {
 	File string
 	verify.Explanation
@@ -212,7 +212,7 @@ func (j *Judge) decide(ctx context.Context, v *Verdict, a *attempt) {
 	case err == nil:
 		return
 	case a.unseen != nil:
-		v.Err = a.unseen // who knows what stands there
+		v.Err = a.unseen // the unread bundle might have been enough
 	case len(v.Results) == 0 && a.first != nil:
 		v.Err = a.first
 	default:
@@ -268,7 +268,7 @@ func (j *Judge) evidence(ctx context.Context, item find.Item) (find.Evidence, er
 	return j.stored(ctx, item, e.Subject)
 }
 
-// maxNotes is of how many bundles a refusal tells what came of them.
+// maxNotes is the number of bundles whose results a refusal lists.
 const maxNotes = 10
 
 // note describes the result of a bundle source: the last of results, or the error.

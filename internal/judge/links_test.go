@@ -159,7 +159,7 @@ func TestLongList(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := ofFile(t, said(t, j, find.Finder{}, "1"), "1"); got != "verified" {
-		t.Errorf("beside a list that nobody has signed: %s", got)
+		t.Errorf("next to an unsigned list: %s", got)
 	}
 	signFile(t, s, "SHA256SUMS", list.String())
 	if got := ofFile(t, said(t, j, find.Finder{}, "1"), "1"); got != "could-not-look" {

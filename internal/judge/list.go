@@ -19,7 +19,7 @@ import (
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
-// judged is the verdict on a list, which is judged once.
+// A judged is the verdict on a list, which is verified once.
 type judged struct {
 	Verdict
 	once    sync.Once
@@ -118,7 +118,7 @@ func (j *Judge) alone(ctx context.Context, item find.Item, v *Verdict, by []stri
 	}
 }
 
-// include adds what another verdict has proved, which is about this artifact too.
+// include adds the results of another verdict that cover this artifact too.
 func (v *Verdict) include(other Verdict) error {
 	v.Results = append(v.Results, other.Results...)
 	if other.evaluation == nil { // nothing was verified

@@ -110,18 +110,18 @@ func TestManifest(t *testing.T) {
 			func(dir string) { signFile(t, byBob, filepath.Join(dir, "a"), "A") },
 			"a verified, sub/b verified",
 		},
-		"a second manifest, by somebody else, does no harm": {
+		"a second manifest, by another signer, does no harm": {
 			func(dir string) { signManifest(t, byBob, filepath.Join(dir, "evil"+find.Suffix), "a", "evil") },
 			"a verified, sub/b verified",
 		},
-		"what somebody else names alone is not signed": {
+		"what only another signer names is not signed": {
 			func(dir string) {
 				signManifest(t, byBob, filepath.Join(dir, "evil"+find.Suffix), "c", "C")
 				write(t, filepath.Join(dir, "c"), "C")
 			},
 			"a verified, c identity-mismatch, sub/b verified",
 		},
-		"somebody else's in place of it": {
+		"another signer's in place of it": {
 			func(dir string) {
 				signManifest(t, byBob, filepath.Join(dir, "release"+find.Suffix), "a", "A", "sub/b", "B")
 			},

@@ -9,7 +9,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/find"
 )
 
-// Store keeps bundles by the digest of their artifact, apart from it. It is safe
+// A Store holds bundles by the digest of their artifact. It is safe
 // for concurrent use.
 type Store interface {
 	// Name returns the store's name, for people.
@@ -20,7 +20,7 @@ type Store interface {
 	Bundles(ctx context.Context, digest []byte) ([]find.Source, error)
 }
 
-// asking is how many artifacts are judged at once where each may wait for a store.
+// asking is the number of artifacts that are verified at once if each may wait for a store.
 const asking = 16
 
 // stored asks the store for the bundles of an artifact that has none where it is.

@@ -79,7 +79,7 @@ func TestStore(t *testing.T) {
 		"standard input": {arg: "-", code: "verified", asked: 1},
 		"digest":         {arg: "sha256:" + hexOf("alices"), code: "verified", asked: 1},
 		"image":          {finder: shelved(image), arg: "reg.example.com/a:1", code: "verified", asked: 1},
-		"somebody else":  {arg: "bobs", code: "identity-mismatch", asked: 1},
+		"another signer": {arg: "bobs", code: "identity-mismatch", asked: 1},
 		"neither":        {arg: "nobodys", code: "unsigned", asked: 1, reasonNames: []string{"nobodys.sigstore.json", "the drawer"}},
 		"unknown digest": {arg: "sha256:" + hexOf("what"), code: "unsigned", asked: 1, reasonNames: []string{"the drawer"}},
 		"unsigned image": {finder: shelved(other), arg: "reg.example.com/a:1", code: "unsigned", asked: 1, reasonNames: []string{"registry", "the drawer"}},

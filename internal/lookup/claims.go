@@ -14,7 +14,7 @@ import (
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
-// Claim is a bundle that an argument names: one in a file, or one that hangs on an
+// A Claim is a bundle that an argument names: one in a file, or one that is attached to an
 // image.
 type Claim struct {
 	find.Source

@@ -14,7 +14,7 @@ import (
 	"github.com/hallmark-sign/hallmark/oci"
 )
 
-// Registry is where images are, as a find.Registry.
+// A Registry finds images and their bundles, as a find.Registry.
 type Registry struct {
 	Client *oci.Client
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/find"
 )
 
-// Store is an evidence store, as a judge.Store.
+// A Store is an evidence store, as a judge.Store.
 type Store struct {
 	Client client.Evidence
 	down   atomic.Pointer[fault.Problem] // seen not to answer: is not waited for again in this run
@@ -23,7 +23,7 @@ type Store struct {
 // Name returns the store's address.
 func (s *Store) Name() string { return s.Client.URL }
 
-// Bundles asks for what the store has of an artifact.
+// Bundles returns the store's bundles of an artifact.
 func (s *Store) Bundles(ctx context.Context, digest []byte) ([]find.Source, error) {
 	if p := s.down.Load(); p != nil {
 		return nil, p

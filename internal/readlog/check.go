@@ -14,7 +14,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/fault"
 )
 
-// checkedLog is the JSON result of a check.
+// A checkedLog is the JSON result of a check.
 type checkedLog struct {
 	Log      string       `json:"log"`
 	Origin   string       `json:"origin"`

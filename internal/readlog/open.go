@@ -18,7 +18,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
 
-// Flags say how a log is read and whose key it must have.
+// Flags holds the settings for reading a log, and its key.
 type Flags struct {
 	Trust   trusting.Selection
 	Key     string // verifier key or PEM file; empty: those in the trusted root

@@ -17,7 +17,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/tile"
 )
 
-// provenEntry is an inclusion proof as JSON.
+// A provenEntry is an inclusion proof as JSON.
 type provenEntry struct {
 	Index      uint64      `json:"index"`
 	TreeSize   uint64      `json:"treeSize"`
@@ -51,7 +51,7 @@ func (f Flags) Prove(ctx context.Context, env cli.Environment, name string, inde
 	return err
 }
 
-// provenTrees is a consistency proof as JSON.
+// A provenTrees is a consistency proof as JSON.
 type provenTrees struct {
 	OldSize uint64      `json:"oldSize"`
 	OldRoot tlog.Hash   `json:"oldRootHash"`

@@ -14,7 +14,7 @@ import (
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
-// Report is a verdict for machines: docs/reference/verdict.schema.json.
+// A Report is a verdict for machines: docs/reference/verdict.schema.json.
 type Report struct {
 	File       string      `json:"file"`
 	Verdict    string      `json:"verdict"`          // verified, refused, undecided, unreadable
@@ -31,7 +31,7 @@ type Report struct {
 	Explained  []StepsOf   `json:"explained,omitempty"`
 }
 
-// Signature is what one bundle has proved.
+// A Signature is the result of one bundle.
 type Signature struct {
 	Signer        Signer     `json:"signer"`
 	Times         []At       `json:"times,omitempty"`
@@ -39,7 +39,7 @@ type Signature struct {
 	PredicateType string     `json:"predicateType,omitempty"`
 }
 
-// Signer is an identity or a key.
+// A Signer is an identity or a key.
 type Signer struct {
 	Subject     string `json:"subject,omitempty"`
 	SubjectType string `json:"subjectType,omitempty"`
@@ -47,32 +47,32 @@ type Signer struct {
 	Key         string `json:"key,omitempty"` // sha256: of the PKIX DER
 }
 
-// At is a time and its source.
+// An At is a time and its source.
 type At struct {
 	Time   time.Time `json:"time"`
 	Source string    `json:"source"`
 }
 
-// LogEntry is an entry of a log.
+// A LogEntry is an entry of a log.
 type LogEntry struct {
 	Log   string `json:"log"`
 	Index uint64 `json:"index"`
 }
 
-// StepsOf is what the steps saw of one bundle.
+// A StepsOf lists the steps of verifying one bundle.
 type StepsOf struct {
 	Bundle string `json:"bundle"`
 	Steps  []Step `json:"steps"`
 }
 
-// Step is one of the nine.
+// A Step is one of the nine steps.
 type Step struct {
 	Step    string   `json:"step"`
 	Outcome string   `json:"outcome"` // passed, refused, not asked, not reached
 	Facts   []string `json:"facts,omitempty"`
 }
 
-// Of returns the verdict for machines.
+// Of returns a verdict as a Report.
 func Of(v judge.Verdict) Report {
 	out := Report{File: v.Name, Verdict: "verified", List: v.List}
 	if p := v.Problem(); p != nil {
@@ -137,7 +137,7 @@ func Text(v judge.Verdict) string {
 	}
 	if v.Err == nil {
 		fmt.Fprintf(&b, "%s: verified\n", fault.Printable(v.Name))
-		if v.Image { // whose tag may be another image tomorrow
+		if v.Image { // whose tag may move to another image
 			fmt.Fprintf(&b, "  digest     %s\n", find.DigestText(v.Results[0].Hash, v.Results[0].Digest))
 		}
 		for _, r := range v.Results {
@@ -204,14 +204,14 @@ func EntryWords(r *verify.Result) string {
 // Clock formats a time for people.
 func Clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") }
 
-// Summary counts verdicts.
+// A Summary counts verdicts.
 type Summary struct {
 	verified, refused, unreadable, undecided int
 	First                                    *fault.Problem // the first that is not verified
 	exit                                     int
 }
 
-// Add counts one.
+// Add counts a verdict.
 func (s *Summary) Add(v judge.Verdict) {
 	p := v.Problem()
 	if p == nil {

@@ -69,7 +69,7 @@ func TestRoutes(t *testing.T) {
 	const evidence = "/api/v1/bundles/sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 	i := hallmarktest.New(t)
 	if resp, body := get(t, i.URL+evidence); resp.StatusCode != 404 || strings.Contains(body, "no bundle of this digest") {
-		t.Errorf("an evidence store that nobody has asked for: %s", body)
+		t.Errorf("an evidence store that is not configured: %s", body)
 	}
 	i = hallmarktest.Start(t, hallmarktest.Options{Evidence: true})
 	if resp, body := get(t, i.URL+evidence); resp.StatusCode != 404 || !strings.Contains(body, "no bundle of this digest") {
@@ -375,7 +375,7 @@ func TestShutdownLosesNothing(t *testing.T) {
 		t.Errorf("stopping: %v", err)
 	}
 	if total == 0 {
-		t.Error("nobody was answered before the end")
+		t.Error("no request was answered before the end")
 	}
 	t.Logf("%d entries", total)
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
-// Attest signs one statement about all subjects, and leaves it with each. The predicate is
+// Attest signs one statement about all subjects, and stores it with each. The predicate is
 // read from a file, kind is its type.
 func (r *Request) Attest(ctx context.Context, env cli.Environment, args []string, file, kind string) error {
 	if err := r.prepare(env); err != nil {
@@ -75,7 +75,7 @@ func (s subject) named(ctx context.Context) (intoto.Subject, error) {
 	return intoto.Subject{Name: filepath.Base(s.name), Digest: map[string]string{"sha256": hex.EncodeToString(h.Sum(nil))}}, nil
 }
 
-// attest signs the statement once, and then leaves it with each subject.
+// attest signs the statement once, and then stores it with each subject.
 func (s *session) attest(ctx context.Context, subjects []subject, what statement) error {
 	raw, results, err := s.seal(ctx, what)
 	if err != nil {
@@ -104,8 +104,7 @@ func (s *session) left(one subject) string {
 	return s.target(one.name)
 }
 
-// seal signs a statement and verifies the bundle, and gives what it proves of each
-// subject.
+// seal signs a statement, verifies the bundle, and returns the result for each subject.
 func (s *session) seal(ctx context.Context, what statement) ([]byte, []*verify.Result, error) {
 	signer, policy, err := s.signer(ctx)
 	if err != nil {
@@ -154,7 +153,7 @@ func (s *session) leave(ctx context.Context, one subject, raw []byte, predicateT
 	return s.tell(one.name, manifest, r)
 }
 
-// hang puts a bundle on an image, and gives the manifest that holds it.
+// hang attaches a bundle to an image, and returns its manifest as REGISTRY/REPO@DIGEST.
 func (s *session) hang(ctx context.Context, one subject, raw []byte, predicateType string) (string, error) {
 	manifest, err := s.registry.Client.Attach(ctx, *one.image, oci.Attachment{Bundle: raw, PredicateType: predicateType, Created: time.Now()})
 	if err != nil {
@@ -163,7 +162,7 @@ func (s *session) hang(ctx context.Context, one subject, raw []byte, predicateTy
 	return one.image.Repository + "@" + manifest, s.leaveLegacy(ctx, one, raw, predicateType)
 }
 
-// maxStatement is the longest in-toto statement that is signed, in bytes.
+// maxStatement bounds an in-toto statement to be signed, in bytes.
 const maxStatement = 16 << 20
 
 // SignStatement signs the in-toto statement in a file, and verifies the bundle against the

@@ -22,7 +22,7 @@ import (
 // ManifestName is the file name of a manifest without its suffix.
 const ManifestName = "release"
 
-// manifest is many subjects of one statement.
+// A manifest collects the subjects of one statement.
 type manifest struct {
 	out      string // the file with the bundle
 	subjects []subject

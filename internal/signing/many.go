@@ -25,13 +25,13 @@ import (
 // spent waiting for the services and the disk.
 const atOnce = 8
 
-// An outcome is what became of one subject, and what is printed of it.
+// An outcome is the result for one subject, with its output.
 type outcome struct {
 	stdout, stderr bytes.Buffer
 	err            error
 }
 
-// signAll signs all subjects and prints what became of each in their order. After a
+// signAll signs all subjects and prints their results in order. After a
 // failure no further subject is begun, and those that were begun are finished.
 func (s *session) signAll(ctx context.Context, subjects []subject) error {
 	started := time.Now()

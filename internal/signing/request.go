@@ -69,7 +69,7 @@ func (r *Request) inputs() []string {
 	return []string{r.Key, r.PassphraseFile, r.Login.Given, r.Login.PasswordFile, r.Trust.TrustedRoot, r.Trust.SigningConfig, r.Trust.CACert, r.Registry.CACert}
 }
 
-// A session is what the signatures of one run share.
+// A session holds the state that the signatures of one run share.
 type session struct {
 	*Request
 	verifier *verify.Verifier

@@ -22,11 +22,11 @@ import (
 	"github.com/hallmark-sign/hallmark/wire/intoto"
 )
 
-// subject is one argument of a verb that signs.
+// A subject is one argument of a verb that signs.
 type subject struct {
 	name  string // as it was given, without its scheme
 	image *oci.Image
-	once  io.Reader // what can be read but once, in place of the file: standard input, a pipe
+	once  io.Reader // a reader that can be read only once, instead of the file: standard input, a pipe
 }
 
 // open opens the file.
@@ -134,7 +134,7 @@ func (r *Request) images(ctx context.Context, text string) ([]subject, error) {
 	return all, r.checkLegacy(ctx, all)
 }
 
-// statement is an in-toto statement that is to be signed. Its payload may be a
+// A statement is an in-toto statement to be signed. Its payload may be a
 // hundred megabytes: there is one copy of it.
 type statement struct {
 	kind     string // predicate type

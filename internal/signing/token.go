@@ -27,10 +27,10 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/trusting"
 )
 
-// ClientID is what Sigstore clients call themselves, and the audience of tokens.
+// ClientID is the OAuth client ID of Sigstore clients, and the audience of tokens.
 const ClientID = "sigstore"
 
-// loginTimeout is how long a person has to log in.
+// loginTimeout is the time that a person has to log in.
 const loginTimeout = 5 * time.Minute
 
 // A Login selects the source of an ID token.
@@ -88,7 +88,7 @@ func (l Login) get(ctx context.Context, env cli.Environment, issuer string, root
 	return l.login(ctx, env, issuer, roots)
 }
 
-// A Token is an ID token with what its holder needs to know of it.
+// A Token is an ID token with the claims that a client uses.
 type Token struct {
 	Raw       string // the token itself: secret while it lasts
 	Issuer    string

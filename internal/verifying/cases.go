@@ -72,14 +72,14 @@ func (f Test) Run(ctx context.Context, env cli.Environment, file, casesFile stri
 	return failed.OrNil()
 }
 
-// policyCase is one line of a file of tests.
+// A policyCase is one line of a file of tests.
 type policyCase struct {
 	Artifact string `yaml:"artifact"` // path beside the file, sha256:HEX or an image
 	Bundle   string `yaml:"bundle"`   // if it is not beside the artifact
 	Expect   string `yaml:"expect"`   // verified, or the code of a refusal
 }
 
-// testedCase is a case and its verdict, for machines.
+// A testedCase is a case and its verdict, as JSON.
 type testedCase struct {
 	Case     int    `json:"case"`
 	Artifact string `json:"artifact"`

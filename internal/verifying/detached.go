@@ -10,7 +10,7 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/find"
 )
 
-// Detached names the files in which cosign 1 and 2 kept what bundles have.
+// Detached names the files of a signature in the form of cosign 1 and 2.
 type Detached struct {
 	Signature, Certificate, Chain, Entry, Timestamp string
 }
@@ -27,7 +27,7 @@ func (f Detached) check(bundles []string) error {
 	return nil
 }
 
-// bundle puts the files together; nil when none is given.
+// bundle returns the bundle of the files, or nil if none is given.
 func (f Detached) bundle() (*bundle.Bundle, error) {
 	if !f.given() {
 		return nil, nil

@@ -104,7 +104,7 @@ func provedOf(env cli.Environment, v *verify.Verifier, accept verify.Requirement
 				first = proposalRefused(env, arg, err)
 			}
 			if p.Exit == fault.ExitUndecided {
-				return nil, p // who knows what stands there
+				return nil, p // the unread bundle may be by another signer
 			}
 		}
 	}
