@@ -101,8 +101,11 @@ func limitedClient(client *http.Client) *http.Client {
 // are sent.
 func checkURL(text string) error {
 	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
-		return fmt.Errorf("%q is not a URL", text)
+	if err == nil && u.User != nil {
+		return fmt.Errorf("%s has a user or a password in it", u.Redacted())
+	}
+	if err != nil || u.Host == "" || u.Fragment != "" {
+		return errors.New("not the URL of a service")
 	}
 	ip := net.ParseIP(u.Hostname())
 	loopback := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()

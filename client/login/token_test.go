@@ -86,3 +86,12 @@ func FuzzChallenge(f *testing.F) {
 		}
 	})
 }
+
+// TestURLsKeepSecrets checks that the error for a URL never quotes its password.
+func TestURLsKeepSecrets(t *testing.T) {
+	for _, text := range []string{"https://u:the-secret@example.com/", "http://u:the-secret@127.0.0.1/", "https://u:the-secret@%zz/", "https:///the-secret#x"} {
+		if err := checkURL(text); err == nil || strings.Contains(err.Error(), "the-secret") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
