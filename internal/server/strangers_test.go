@@ -57,7 +57,7 @@ func ask(t testing.TB, i *hallmarktest.Instance, text string) net.Conn {
 // answerOf reads the head of an answer.
 func answerOf(t testing.TB, c net.Conn) *http.Response {
 	t.Helper()
-	c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	c.SetReadDeadline(time.Now().Add(30 * time.Second))
 	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -125,9 +125,9 @@ func TestUnfinishedUploads(t *testing.T) {
 		many         int
 	}{
 		"many":     {config.Limits{Requests: 4}, "/api/v2/log/entries", 1000, 10, 8},
-		"long":     {config.Limits{UploadMiB: 1}, "/api/v2/log/entries", 120_000, 119_999, 8},
+		"long":     {config.Limits{UploadMiB: 1}, "/api/v2/log/entries", 120_000, 119_999, 12},
 		"tokens":   {config.Limits{UploadMiB: 1}, "/api/v2/signingCert", 60_000, 59_999, 8},
-		"evidence": {config.Limits{UploadMiB: 1}, digest, 120_000, 119_999, 8},
+		"evidence": {config.Limits{UploadMiB: 1}, digest, 120_000, 119_999, 12},
 	} {
 		t.Run(name, func(t *testing.T) {
 			i := tight(t, c.limits)
