@@ -11,7 +11,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
-	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -54,7 +54,11 @@ func byKey() *verify.Result {
 	r := byAlice("")
 	curve := elliptic.P256().Params()
 	r.Certificate, r.Identity, r.Entries = nil, identity.Identity{}, nil
-	r.Key = &ecdsa.PublicKey{Curve: elliptic.P256(), X: new(big.Int).Set(curve.Gx), Y: new(big.Int).Set(curve.Gy)}
+	key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), slices.Concat([]byte{4}, curve.Gx.FillBytes(make([]byte, 32)), curve.Gy.FillBytes(make([]byte, 32))))
+	if err != nil {
+		panic(err) // the curve's own generator
+	}
+	r.Key = key
 	return r
 }
 
