@@ -65,8 +65,10 @@ func (r Rules) Check(s Set) error {
 	var reasons []string
 	for i, rule := range r.Allow {
 		claim, met := rule.meets(s, false)
-		if _, unverified := Email(s, r.EmailVerifiedString); met && rule["email"] != nil && unverified != nil {
-			claim, met = "email, which is not verified,", false
+		if met && rule["email"] != nil {
+			if _, err := Email(s, r.EmailVerifiedString); err != nil {
+				claim, met = "email, which is not verified,", false
+			}
 		}
 		if met {
 			return nil
