@@ -11,11 +11,9 @@ import (
 
 	"github.com/hallmark-sign/hallmark/client"
 	"github.com/hallmark-sign/hallmark/internal/cli"
-	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/internal/images"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/internal/trusting"
-	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/verify"
 	"github.com/hallmark-sign/hallmark/wire/checkpoint"
 )
@@ -88,11 +86,7 @@ type counts struct{ signed, skipped atomic.Int64 }
 // session reads the trust files, selects the services, and logs in or reads the key. It is
 // called once all that can be checked before has been checked.
 func (r *Request) session(ctx context.Context) (*session, error) {
-	path, facts, err := r.Trust.Facts(r.env)
-	if err != nil {
-		return nil, err
-	}
-	root, err := find.Parsed(path, trust.MaxSize, trust.Parse)
+	verifier, facts, err := r.Trust.Verifier(r.env)
 	if err != nil {
 		return nil, err
 	}
@@ -100,10 +94,7 @@ func (r *Request) session(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{Request: r, credential: &credential{}, counts: &counts{}, witness: facts.Witnesses.Policies()}
-	if s.verifier, err = verify.New(root); err != nil {
-		return nil, err
-	}
+	s := &session{Request: r, verifier: verifier, credential: &credential{}, counts: &counts{}, witness: facts.Witnesses.Policies()}
 	roots, err := r.Trust.Authorities(r.env)
 	if err != nil {
 		return nil, err

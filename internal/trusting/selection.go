@@ -13,6 +13,7 @@ import (
 	"github.com/hallmark-sign/hallmark/policy"
 	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/trust/store"
+	"github.com/hallmark-sign/hallmark/verify"
 )
 
 // A Selection selects the instance that a verb works with, or files of one.
@@ -34,8 +35,22 @@ func (f Selection) Root(env cli.Environment) (*trust.Root, error) {
 	return find.Parsed(path, trust.MaxSize, trust.Parse)
 }
 
-// Facts returns the path of the trusted root, and what is known beside it.
-func (f Selection) Facts(env cli.Environment) (path string, facts policy.Facts, err error) {
+// Verifier returns a verifier with the trusted root, and what is known beside the root.
+func (f Selection) Verifier(env cli.Environment) (*verify.Verifier, policy.Facts, error) {
+	path, facts, err := f.facts(env)
+	if err != nil {
+		return nil, facts, err
+	}
+	root, err := find.Parsed(path, trust.MaxSize, trust.Parse)
+	if err != nil {
+		return nil, facts, err
+	}
+	v, err := verify.New(root)
+	return v, facts, err
+}
+
+// facts returns the path of the trusted root, and what is known beside it.
+func (f Selection) facts(env cli.Environment) (path string, facts policy.Facts, err error) {
 	if path, err = f.RootPath(env); err != nil {
 		return "", facts, err
 	}

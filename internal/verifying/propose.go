@@ -7,12 +7,10 @@ import (
 
 	"github.com/hallmark-sign/hallmark/internal/cli"
 	"github.com/hallmark-sign/hallmark/internal/fault"
-	"github.com/hallmark-sign/hallmark/internal/find"
 	"github.com/hallmark-sign/hallmark/internal/images"
 	"github.com/hallmark-sign/hallmark/internal/lookup"
 	"github.com/hallmark-sign/hallmark/internal/trusting"
 	"github.com/hallmark-sign/hallmark/policy"
-	"github.com/hallmark-sign/hallmark/trust"
 	"github.com/hallmark-sign/hallmark/verify"
 )
 
@@ -25,15 +23,7 @@ type Proposal struct {
 
 // Run verifies the bundles that args name, by any signer, and prints the policy.
 func (f Proposal) Run(ctx context.Context, env cli.Environment, args []string) error {
-	path, facts, err := f.Trust.Facts(env)
-	if err != nil {
-		return err
-	}
-	root, err := find.Parsed(path, trust.MaxSize, trust.Parse)
-	if err != nil {
-		return err
-	}
-	verifier, err := verify.New(root)
+	verifier, facts, err := f.Trust.Verifier(env)
 	if err != nil {
 		return err
 	}

@@ -16,8 +16,6 @@ import (
 	"github.com/hallmark-sign/hallmark/internal/judge"
 	"github.com/hallmark-sign/hallmark/internal/trusting"
 	"github.com/hallmark-sign/hallmark/policy"
-	"github.com/hallmark-sign/hallmark/trust"
-	"github.com/hallmark-sign/hallmark/verify"
 )
 
 // A Verification holds the settings of a verification: bundles and policy.
@@ -64,15 +62,7 @@ func (f Verification) Judge(env cli.Environment) (*judge.Judge, error) {
 
 // newJudge returns a judge with a policy and the trusted root that f selects.
 func newJudge(env cli.Environment, f trusting.Selection, p *policy.Policy) (*judge.Judge, error) {
-	path, facts, err := f.Facts(env)
-	if err != nil {
-		return nil, err
-	}
-	root, err := find.Parsed(path, trust.MaxSize, trust.Parse)
-	if err != nil {
-		return nil, err
-	}
-	verifier, err := verify.New(root)
+	verifier, facts, err := f.Verifier(env)
 	if err != nil {
 		return nil, err
 	}
