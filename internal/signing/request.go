@@ -90,17 +90,13 @@ func (r *Request) session(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	config, err := r.Trust.Config(r.env)
+	services, roots, err := r.Trust.Services(r.env, r.Timeout)
 	if err != nil {
 		return nil, err
 	}
-	s := &session{Request: r, verifier: verifier, credential: &credential{}, counts: &counts{}, witness: facts.Witnesses.Policies()}
-	roots, err := r.Trust.Authorities(r.env)
-	if err != nil {
-		return nil, err
-	}
-	if s.services, err = client.Open(config, time.Now(), r.env.HTTP(roots, r.Timeout)); err != nil {
-		return nil, err
+	s := &session{
+		Request: r, verifier: verifier, witness: facts.Witnesses.Policies(), services: services,
+		credential: &credential{}, counts: &counts{},
 	}
 	if r.Key != "" {
 		s.key, err = cli.LoadKey(ctx, r.env, r.Key, r.PassphraseFile)

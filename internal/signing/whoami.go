@@ -17,15 +17,7 @@ import (
 // WhoAmI prints what a certificate would record of the one who signs. Nothing is
 // recorded.
 func (l Login) WhoAmI(ctx context.Context, env cli.Environment, at trusting.Selection) error {
-	config, err := at.Config(env)
-	if err != nil {
-		return err
-	}
-	roots, err := at.Authorities(env)
-	if err != nil {
-		return err
-	}
-	services, err := client.Open(config, time.Now(), env.HTTP(roots, time.Minute))
+	services, roots, err := at.Services(env, time.Minute)
 	if err != nil {
 		return err
 	}
